@@ -1,0 +1,1 @@
+"""Anti-spam pipeline for text messages."""

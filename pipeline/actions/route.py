@@ -1,0 +1,115 @@
+"""Where a decision goes: the records that carry it out, one small function of the verdict.
+
+Everything returned is written in the transaction of the decision itself, so a release without its
+outbound record, or a case without its decision, cannot exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pipeline import topics
+from pipeline.errors import AntispamError
+from pipeline.events import (
+    Alert,
+    CaseMember,
+    Event,
+    Hold,
+    ListAction,
+    Outbound,
+    PortAction,
+    Record,
+    Submission,
+    Verdict,
+)
+from pipeline.screening import Screened
+
+ALERT_GRANULARITY_MS = 15 * 60_000  # one alert per rule and subject in a quarter of an hour
+
+
+def consequences(
+    event: Submission | Record, screened: Screened, channels: frozenset[str], pseudonym: Callable[[str], str]
+) -> Iterator[tuple[str, str, Event]]:
+    """(topic, key, record) for everything a decision causes besides itself.
+
+    `pseudonym` turns a number into its keyed hash: alerts leave the pipeline, numbers do not.
+    Raises AntispamError when the port's channel is not one of the deployment's.
+    """
+    decision = screened.decision
+    if isinstance(event, Submission):
+        yield from _submission(event, screened, channels)
+        subject = decision.port
+    else:
+        if decision.verdict is Verdict.BLACKLIST:
+            yield (
+                topics.LIST_ACTIONS.name,
+                event.sender,
+                ListAction(
+                    list="black",
+                    entity="sender",
+                    value=event.sender,
+                    rule=decision.reasons[0].rule,
+                    evidence=decision.id,
+                    at=decision.decided_at,
+                ),
+            )
+        subject = decision.port or pseudonym(event.sender)
+    for level, rule, message in screened.alerts:
+        quarter = decision.accepted_at // ALERT_GRANULARITY_MS
+        yield (
+            topics.ALERTS.name,
+            subject,
+            Alert(
+                id=f"{rule}/{subject}/{quarter}",
+                level=level,
+                rule=rule,
+                subject=subject,
+                message=message,
+                at=decision.accepted_at,
+            ),
+        )
+
+
+def _submission(event: Submission, screened: Screened, channels: frozenset[str]) -> Iterator[tuple[str, str, Event]]:
+    decision, port = screened.decision, screened.port
+    if decision.verdict is Verdict.RELEASE:
+        excepted = {exception.recipient for exception in decision.exceptions}
+        recipients = tuple(r for r in event.recipients if r not in excepted)
+        channel = port.channel if port else ""
+        if channel not in channels:
+            raise AntispamError(f"port {decision.port}: channel {channel!r} is not one of this deployment's")
+        if recipients:
+            outbound = Outbound(
+                submission=event, recipients=recipients, round=event.round, decided_at=decision.decided_at
+            )
+            yield topics.outbound(channel, event.priority).name, decision.port, outbound
+    elif decision.verdict is Verdict.HOLD:
+        yield (
+            topics.HOLDS.name,
+            event.id,
+            Hold(submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until),
+        )
+    elif decision.verdict is Verdict.REVIEW:
+        yield (
+            topics.CASES.name,
+            event.id,
+            CaseMember(
+                submission=event,
+                port=decision.port,
+                fingerprint=decision.fingerprint,
+                rule=decision.reasons[0].rule,
+                decided_at=decision.decided_at,
+            ),
+        )
+    elif decision.verdict is Verdict.BLACKLIST:
+        yield (
+            topics.PORT_ACTIONS.name,
+            decision.port,
+            PortAction(
+                port=decision.port,
+                action="suspend",
+                rule=decision.reasons[0].rule,
+                evidence=decision.id,
+                at=decision.decided_at,
+            ),
+        )

@@ -1,0 +1,317 @@
+"""`antispam`: each command calls one function. Exit 0 on success, 2 on bad usage, 1 on failure with one line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import AntispamError
+
+# Imports of the work itself stand in the commands: `antispam --help` and a shell's completion must not
+# wait for numpy, Faust and DuckDB.
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the policy.")
+letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
+broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
+config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
+app.add_typer(policy_app, name="policy")
+app.add_typer(letters_app, name="dead-letters")
+app.add_typer(broker_app, name="broker")
+app.add_typer(bench_app, name="bench")
+app.add_typer(config_app, name="config")
+
+In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
+Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
+RejectedFile = Annotated[Path | None, typer.Option(help="Bad lines go here (default: <out>.rejected.jsonl).")]
+Policy = Annotated[Path | None, typer.Option(help="A policy file instead of the shipped one.")]
+ConfigDir = Annotated[Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, policy.yaml.")]
+
+
+def _settings() -> Any:
+    from pydantic import ValidationError
+
+    from pipeline.logs import configure
+    from pipeline.settings import Settings
+
+    try:
+        settings = Settings()
+        configure(settings.log_level)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise AntispamError(f"ANTISPAM_{name}: {first['msg']}") from None
+    except KeyError:
+        raise AntispamError("ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected") from None
+    return settings
+
+
+def _duration(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    for unit, seconds in units.items():
+        number = text.removesuffix(unit)
+        if text.endswith(unit) and number.isascii() and number.isdigit():
+            return int(number) * seconds
+    raise typer.BadParameter("a duration such as 60s or 5m expected")
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Replay the sample traffic.")] = False,
+    seconds: Annotated[float | None, typer.Option("--for", parser=_duration, help="End by itself, e.g. 60s.")] = None,
+    config: ConfigDir = None,
+) -> None:
+    """Start broker, stream and lake on this machine; Ctrl-C ends cleanly."""
+    from pipeline.stream.up import up as run
+
+    run(_settings(), demo, seconds, config)
+
+
+@app.command()
+def worker(
+    stream: Annotated[list[str] | None, typer.Option(help="submissions or records; default both.")] = None,
+) -> None:
+    """Run one worker until it is told to end."""
+    from pipeline.stream.processor import STREAMS
+    from pipeline.stream.service import run_worker
+
+    for name in stream or ():
+        if name not in STREAMS:
+            raise typer.BadParameter(f"unknown stream {name!r}; one of {', '.join(STREAMS)}")
+    raise typer.Exit(run_worker(_settings(), stream or list(STREAMS)))
+
+
+@app.command()
+def sink() -> None:
+    """Run the lake's sink until it is told to end."""
+    from pipeline.stream.service import run_lake_sink
+
+    raise typer.Exit(run_lake_sink(_settings()))
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics, or check those that exist. Safe to repeat."""
+    from pipeline.stream.address import bootstrap
+    from pipeline.stream.admin import ensure_topics
+
+    settings = _settings()
+    changes = ensure_topics(bootstrap(settings), settings)
+    for word, names in (
+        ("created", changes.created),
+        ("updated", changes.updated),
+        ("warning:", changes.warnings),
+    ):
+        for name in names:
+            typer.echo(f"{word} {name}")
+    if not (changes.created or changes.updated or changes.warnings):
+        typer.echo("all topics are as they should be")
+
+
+@app.command()
+def screen(
+    source: In, out: Out, policy: Policy = None, config: ConfigDir = None, rejected: RejectedFile = None
+) -> None:
+    """Decide a file of submissions or records offline; one decision a line."""
+    from pipeline.configuration import load_directory
+    from pipeline.ingest.offline import screen_file
+
+    settings = _settings()
+    kept = rejected or Path(f"{'screen' if str(out) == '-' else out}.rejected.jsonl")
+    decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings)
+    typer.echo(f"{decided} decisions" + (f", {bad} bad lines in {kept}" if bad else ""), err=True)
+
+
+@app.command()
+def ingest(
+    what: Annotated[str, typer.Argument(help="submissions, records or complaints.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files: jsonl or csv, plain or gzip, UTF-8 or GBK.")],
+) -> None:
+    """Files into the running pipeline; each exactly once, however often it is interrupted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pipeline.stream.ingest_files import WHAT
+    from pipeline.stream.ingest_files import ingest as run
+
+    if what not in WHAT:
+        raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(WHAT)}")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {path: bars.add_task(path.name, total=None) for path in paths}
+        results = run(
+            what,
+            paths,
+            _settings(),
+            lambda path, done, size: bars.update(tasks[path], completed=done, total=size),
+        )
+    for result in results:
+        skipped = f", {result.skipped} lines done before" if result.skipped else ""
+        bad = f", {result.rejected} bad lines in {result.path}.rejected.jsonl" if result.rejected else ""
+        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{skipped}")
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the lake's views.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """DuckDB over the lake."""
+    from pipeline.lake.query import FORMATS, render
+    from pipeline.lake.query import query as run
+
+    if form not in FORMATS:
+        raise typer.BadParameter(f"unknown format {form!r}; one of {', '.join(FORMATS)}")
+    render(run(sql, _settings()), form, sys.stdout)
+
+
+@app.command()
+def doctor() -> None:
+    """Check what this machine and installation can do."""
+    from pipeline.stream.doctor import examine
+
+    checks = examine(_settings())
+    for check in checks:
+        typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+@policy_app.command("check")
+def policy_check(
+    file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
+) -> None:
+    """Refuse what cannot work, pointing at it; then say what the policy holds."""
+    from pipeline.configuration import default_policy
+    from pipeline.rules.policy import parse_policy
+
+    policy = parse_policy(_text(file) if file else default_policy(), str(file or "policy.yaml"))
+    by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
+    modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
+    typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
+
+
+@policy_app.command("signals")
+def policy_signals(policy: Policy = None) -> None:
+    """Every name a rule may use."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.configuration import default_policy
+    from pipeline.rules.policy import KINDS, known_signals, parse_policy
+
+    counters = parse_policy(_text(policy) if policy else default_policy(), str(policy or "policy.yaml")).counters
+    table = Table("signal", "type", "of", "cost µs", "meaning")
+    known: dict[str, Any] = {}
+    for on in KINDS:
+        known |= known_signals(on, counters)
+    for signal in known.values():
+        table.add_row(signal.name, signal.type, ", ".join(signal.on), str(signal.cost), signal.meaning)
+    Console().print(table)
+
+
+@policy_app.command("publish")
+def policy_publish(file: Path) -> None:
+    """Check a policy and put it in force on all workers."""
+    from time import time
+
+    from pipeline.stream.config_topic import publish
+
+    epoch = publish(_settings(), [("policy", "policy.yaml", _text(file))], int(time() * 1000))
+    typer.echo(f"epoch {epoch}")
+
+
+@config_app.command("publish")
+def config_publish(folder: Path) -> None:
+    """Put a configuration folder in force; ports and lists that are not in it are removed."""
+    from time import time
+
+    from pipeline.configuration import directory_entries
+    from pipeline.stream.config_topic import publish
+
+    epoch = publish(_settings(), directory_entries(folder), int(time() * 1000), replace_kinds=("port", "list"))
+    typer.echo(f"epoch {epoch}")
+
+
+@letters_app.command("list")
+def letters_list() -> None:
+    """The letters not yet sent round again, oldest first."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.stream.dead_letters import dead_letters
+
+    letters = dead_letters(_settings())
+    table = Table("id", "time", "tries", "bytes", "cause", caption=f"{len(letters)} dead letters")
+    for name, letter in letters.items():
+        at = datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds")
+        table.add_row(name, at, str(letter.attempts), str(len(letter.value or b"")), letter.cause)
+    Console().print(table if letters else "no dead letters")
+
+
+@letters_app.command("retry")
+def letters_retry(
+    names: Annotated[list[str] | None, typer.Argument(help="Ids from `list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Send letters back to the topic they came from."""
+    from pipeline.stream.dead_letters import retry
+
+    if bool(names) == every:
+        raise typer.BadParameter("name letters, or give --all")
+    typer.echo(f"{retry(_settings(), None if every else names)} sent round again")
+
+
+@broker_app.command("kafka")
+def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] = 9092) -> None:
+    """One durable Apache Kafka node (KRaft) in the foreground; needs a JDK 17+ and Maven."""
+    from pipeline.stream.kafka_node import serve
+
+    serve(_settings().data_dir, port)
+
+
+@bench_app.command("engine")
+def bench_engine(count: Annotated[int, typer.Option(help="Submissions.")] = 50_000) -> None:
+    """The decision function alone, by stage."""
+    from pipeline.stream.bench_engine import run
+
+    _json(run(_settings(), count))
+
+
+@bench_app.command("stream")
+def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_000) -> None:
+    """Broker to decision, beside the engine in the same run."""
+    from pipeline.stream.bench_stream import run
+
+    _json(run(_settings(), count))
+
+
+def _json(report: Any) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AntispamError(f"{path}: {error}") from None
+
+
+def main() -> None:
+    """Entry point: an AntispamError is one line on stderr and exit 1."""
+    try:
+        app()
+    except AntispamError as error:
+        print(f"antispam: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Configuration: the immutable snapshot `screen` works with, and the changes that lead to it.
+
+A change arrives as a `ConfigChange` of the config topic, or from the files of a directory; both end
+in the same parsers, so what `antispam screen --config` accepts is what a worker accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange
+from pipeline.models.classifier import Classifier
+from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.lists import ListEntry, Lists, parse_lists
+from pipeline.rules.policy import Policy, parse_policy
+from pipeline.rules.ports import Port, Ports, parse_port
+
+SHIPPED = "shipped"
+NO_LISTS = Lists()
+_DEFAULTS = files("pipeline.rules") / "defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a decision depends on besides the event, its counters and the time.
+
+    Immutable; `epoch` is the number of the last change in it. A part that is None is missing:
+    without a policy or ports nothing is released, without a model rules decide alone.
+    """
+
+    epoch: int = 0
+    policy: Policy | None = None
+    ports: Ports | None = None
+    lists: Lists = NO_LISTS
+    dictionary: Dictionary | None = None
+    model: Classifier | None = None
+
+
+class ConfigEntries:
+    """The entries seen so far; `apply` changes some of them and makes the next snapshot."""
+
+    def __init__(self, blobs: Path | None = None) -> None:
+        self.config = Config()
+        self._blobs = blobs
+        self._ports: dict[str, Port] = {}
+        self._lists: dict[str, list[ListEntry]] = {}
+
+    def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
+        """Apply the changes of one publication together; `config` is the snapshot afterwards.
+
+        Returns what was wrong: a value that does not parse leaves the entry as it was, and the
+        epoch counts it all the same, since every worker refuses it alike.
+        """
+        faults = []
+        parts: dict[str, Any] = {}
+        for change in changes:
+            try:
+                self._apply(change, parts)
+            except AntispamError as error:
+                faults.append(f"{change.kind}/{change.name}: {error}")
+        kinds = {change.kind for change in changes}
+        if "port" in kinds:
+            parts["ports"] = Ports(self._ports.values()) if self._ports else None
+        if "list" in kinds:
+            parts["lists"] = Lists(entry for part in self._lists.values() for entry in part)
+        self.config = replace(self.config, epoch=max(c.epoch for c in changes), **parts)
+        return faults
+
+    def _apply(self, change: ConfigChange, parts: dict[str, Any]) -> None:
+        value = self._value(change)
+        if change.kind == "port":
+            if value is None:
+                self._ports.pop(change.name, None)
+            else:
+                self._ports[change.name] = parse_port(value)
+        elif change.kind == "list":
+            if value is None:
+                self._lists.pop(change.name, None)
+            else:
+                self._lists[change.name] = parse_lists(value, change.name)
+        elif change.kind in _PARSERS:
+            parts[change.kind] = None if value is None else _PARSERS[change.kind](value)
+        else:
+            raise AntispamError("unknown kind of configuration")
+
+    def _value(self, change: ConfigChange) -> str | None:
+        if change.file is None:
+            return change.value
+        if self._blobs is None or not (change.file.isascii() and change.file.isalnum()):
+            raise AntispamError(f"no file {change.file!r}")
+        try:
+            return (self._blobs / change.file).read_text(encoding="utf-8")
+        except OSError as error:
+            raise AntispamError(f"file {change.file}: {error.strerror}") from None
+
+
+def _model(value: str) -> Classifier:
+    return Classifier.load() if value == SHIPPED else Classifier.load(Path(value))
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "policy": parse_policy,
+    "dictionary": Dictionary.parse,
+    "model": _model,
+}
+
+
+def default_policy() -> str:
+    """The text of the shipped policy."""
+    return (_DEFAULTS / "policy.yaml").read_text(encoding="utf-8")
+
+
+def default_dictionary() -> str:
+    """The text of the shipped dictionary."""
+    return (_DEFAULTS / "dictionary.csv").read_text(encoding="utf-8")
+
+
+def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterator[tuple[str, str, str]]:
+    """(kind, name, value) of a configuration directory, what we ship standing in for absent files.
+
+    The directory may hold `policy.yaml`, `dictionary.csv`, `ports.jsonl` and `lists.csv`; `policy`
+    overrides the first. Ports and lists have no stand-in: without ports everything is held.
+    Raises AntispamError for a directory or file that cannot be read.
+    """
+    if folder is not None and not folder.is_dir():
+        raise AntispamError(f"{folder}: not a directory")
+    shipped = {"policy.yaml": default_policy, "dictionary.csv": default_dictionary}
+
+    def text(file: str) -> str | None:
+        path = policy if file == "policy.yaml" and policy else folder / file if folder else None
+        if path is not None and (path.exists() or path is policy):
+            try:
+                return path.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise AntispamError(f"{path}: {error}") from None
+        return shipped[file]() if file in shipped else None
+
+    yield "model", "active", SHIPPED
+    yield "policy", "policy.yaml", text("policy.yaml") or ""
+    yield "dictionary", "dictionary.csv", text("dictionary.csv") or ""
+    lists = text("lists.csv")
+    if lists is not None:
+        yield "list", "lists.csv", lists
+    for number, line in enumerate((text("ports.jsonl") or "").splitlines(), 1):
+        if line.strip():
+            try:
+                yield "port", parse_port(line).code, line
+            except AntispamError as error:
+                raise AntispamError(f"ports.jsonl:{number}: {error}") from None
+
+
+def load_directory(folder: Path | None, policy: Path | None = None) -> Config:
+    """The snapshot of a configuration directory, for offline screening. Raises AntispamError."""
+    entries = ConfigEntries()
+    faults = entries.apply(
+        [
+            ConfigChange(epoch=1, kind=kind, name=name, value=value)
+            for kind, name, value in directory_entries(folder, policy)
+        ]
+    )
+    if faults:
+        raise AntispamError(faults[0])
+    return entries.config

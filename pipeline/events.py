@@ -1,0 +1,363 @@
+"""Every record on the wire: one frozen struct each, encoded as UTF-8 JSON.
+
+The words are those of docs/architecture.md. Times are epoch milliseconds (int) inside the
+pipeline; ISO 8601 is accepted at the doors only (`ingest`). A field that a client controls is data:
+it is never used as a partition key or a clock before it has been checked.
+
+Adding a field with a default is compatible in both directions; renaming or retyping one is not,
+because the topics and the lake keep old records for months.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """What is done with a submission; the most severe enforced reason wins."""
+
+    RELEASE = "release"
+    HOLD = "hold"
+    REVIEW = "review"
+    REJECT = "reject"
+    BLACKLIST = "blacklist"
+
+    @property
+    def severity(self) -> int:
+        """0 (release) to 4 (blacklist): the order in which reasons override each other."""
+        return _SEVERITY[self]
+
+
+_SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+class Kind(StrEnum):
+    """Why a message is sent; from the port, its template and rules, never from the classifier."""
+
+    ONE_TIME_CODE = "one_time_code"
+    NOTICE = "notice"
+    COMMERCIAL = "commercial"
+    PERSONAL = "personal"
+
+
+class Label(StrEnum):
+    """The classifier's opinion of a text."""
+
+    SPAM = "spam"
+    HAM = "ham"
+
+
+class Category(StrEnum):
+    """What a spam text or a dictionary word is about. Closed: pages, topics and models share it."""
+
+    FRAUD = "fraud"
+    PHISHING = "phishing"
+    GAMBLING = "gambling"
+    PORNOGRAPHY = "pornography"
+    DRUGS = "drugs"
+    WEAPONS = "weapons"
+    COUNTERFEIT = "counterfeit"
+    FAKE_DOCUMENT = "fake_document"
+    LOAN = "loan"
+    RECRUITMENT = "recruitment"
+    PROPERTY = "property"
+    EDUCATION = "education"
+    FINANCE = "finance"
+    RETAIL = "retail"
+    SERVICES = "services"
+    COMPETITOR = "competitor"
+    OTHER = "other"
+
+
+class Priority(StrEnum):
+    """The lane of a submission: express must never wait behind bulk."""
+
+    EXPRESS = "express"
+    BULK = "bulk"
+
+
+class RecordKind(StrEnum):
+    """Mobile originated, application originated, mobile terminated."""
+
+    MO = "MO"
+    AO = "AO"
+    MT = "MT"
+
+
+class Tier(StrEnum):
+    """How far a port is trusted; high risk means review before send."""
+
+    HIGH = "high"
+    ORDINARY = "ordinary"
+    TRUSTED = "trusted"
+
+
+class PortState(StrEnum):
+    """Only an open port may send."""
+
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class AlertLevel(StrEnum):
+    """The three alarm levels operators know."""
+
+    WARNING = "warning"
+    SEVERE = "severe"
+    CRITICAL = "critical"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all records: immutable, defaults left out on the wire."""
+
+
+class Submission(Event, frozen=True, kw_only=True):
+    """One content from one port to N recipients, as accepted at the door.
+
+    `port` is the sender field as given: a registered service code, perhaps with an extension.
+    `id` is unique per port. `accepted_at` is our clock; `submitted_at` is what the client said.
+    `batch_size` is the number of messages the client declares for `batch`. `round` counts the
+    holds this submission has come back from: at round > 0 counters are read and not moved.
+    """
+
+    id: str
+    port: str
+    recipients: tuple[str, ...]
+    content: str
+    accepted_at: int
+    batch: str | None = None
+    batch_size: int | None = None
+    template: str | None = None
+    priority: Priority = Priority.EXPRESS
+    valid_until: int | None = None
+    scheduled_at: int | None = None
+    submitted_at: int | None = None
+    round: int = 0
+
+
+class Record(Event, frozen=True, kw_only=True):
+    """What the SMSC says it carried. `submitted_at` is its event time; `status` is the SMSC's word."""
+
+    id: str
+    kind: RecordKind
+    sender: str
+    recipient: str
+    content: str
+    submitted_at: int
+    done_at: int | None = None
+    status: str | None = None
+    smsc: str | None = None
+    ingested_at: int = 0
+
+
+class Span(Event, frozen=True, kw_only=True):
+    """Where a reason points in the raw text: code points, end exclusive."""
+
+    start: int
+    end: int
+    word: str = ""
+    category: str = ""
+
+
+class Reason(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """Why: the rule, what it asked for, and the values it saw."""
+
+    rule: str
+    verdict: Verdict
+    severity: int
+    message: str
+    values: dict[str, Any]
+    spans: tuple[Span, ...] = ()
+
+
+class RecipientException(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """One recipient that does not share the verdict of its submission."""
+
+    recipient: str
+    verdict: Verdict
+    rule: str
+
+
+class ShadowOutcome(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """What a rule in shadow mode would have said."""
+
+    rule: str
+    verdict: Verdict
+
+
+class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """The verdict on one round of one submission, or on one record (`source`).
+
+    `policy`, `dictionary` and `model` are content hashes, so any decision can be screened again as
+    it was; `epoch` is the order of configuration changes. `counters` holds every counter value the
+    function saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by
+    holds that wait for a time. `messages` is the number of recipients decided on.
+    """
+
+    id: str
+    round: int
+    verdict: Verdict
+    exceptions: tuple[RecipientException, ...]
+    score: float | None
+    label: Label | None
+    category: Category | None
+    reasons: tuple[Reason, ...]
+    epoch: int
+    policy: str | None
+    dictionary: str | None
+    model: str | None
+    counters: dict[str, int]
+    degraded: bool
+    shadow: tuple[ShadowOutcome, ...]
+    decided_at: int
+    source: str
+    port: str
+    kind: Kind
+    messages: int
+    fingerprint: str
+    accepted_at: int
+    hold_until: int | None = None
+    timings: dict[str, float] = {}
+
+
+class Outbound(Event, frozen=True, kw_only=True):
+    """A released submission on its way to a carrier channel: exceptions already left out."""
+
+    submission: Submission
+    recipients: tuple[str, ...]
+    round: int
+    decided_at: int
+
+
+class Hold(Event, frozen=True, kw_only=True):
+    """A submission that waits and is then screened again as the next round.
+
+    `due_at` is when; None waits for a fact (its port registered, a policy published).
+    """
+
+    submission: Submission
+    rule: str
+    due_at: int | None
+
+
+class CaseMember(Event, frozen=True, kw_only=True):
+    """A submission that waits for a person: becomes a member of the case of its port and content."""
+
+    submission: Submission
+    port: str
+    fingerprint: str
+    rule: str
+    decided_at: int
+
+
+class ReviewVerdict(Event, frozen=True, kw_only=True):
+    """What a reviewer (or the closing time) decided of a case."""
+
+    case: str
+    verdict: Verdict
+    reviewer: str
+    decided_at: int
+    note: str = ""
+
+
+class PortAction(Event, frozen=True, kw_only=True):
+    """Something to be done to a port, with the decision that is its evidence."""
+
+    port: str
+    action: str
+    rule: str
+    evidence: str
+    at: int
+
+
+class ListAction(Event, frozen=True, kw_only=True):
+    """An entry the pipeline asks to put on an operator's list, with its evidence."""
+
+    list: str
+    entity: str
+    value: str
+    rule: str
+    evidence: str
+    at: int
+
+
+class Alert(Event, frozen=True, kw_only=True):
+    """For operators; the subject is a port or a keyed hash of a number, never a number."""
+
+    id: str
+    level: AlertLevel
+    rule: str
+    subject: str
+    message: str
+    at: int
+
+
+class Complaint(Event, frozen=True, kw_only=True):
+    """A recipient complained of a port or number; `source` is the channel it came by."""
+
+    id: str
+    port: str
+    recipient: str
+    complained_at: int
+    content: str = ""
+    source: str = ""
+
+
+class DeliveryReport(Event, frozen=True, kw_only=True):
+    """A carrier's word on one part of one message."""
+
+    id: str
+    channel: str
+    carrier_id: str
+    status: str
+    reported_at: int
+    part: int = 0
+
+
+class ConfigChange(Event, frozen=True, kw_only=True):
+    """One change of configuration; `value` and `file` None removes the entry.
+
+    `epoch` grows by one with each publication; its changes take effect together, `more` saying that
+    another follows. `kind` is one of policy, port, list, dictionary, model; `name` is unique in its
+    kind. Values over 512 kB travel as a file named by its hash: `file` is that hash.
+    """
+
+    epoch: int
+    kind: str
+    name: str
+    value: str | None = None
+    file: str | None = None
+    changed_at: int = 0
+    more: bool = False
+
+
+class IngestProgress(Event, frozen=True, kw_only=True):
+    """How far a file (named by the hash of its bytes) has been produced, in the same transaction."""
+
+    file: str
+    topic: str
+    lines: int
+    accepted: int
+    rejected: int
+    done: bool
+    at: int
+
+
+class DeadLetter(Event, frozen=True, kw_only=True):
+    """A record that could not be decoded or screened: cause, origin and the bytes as they came."""
+
+    topic: str
+    partition: int
+    offset: int
+    cause: str
+    at: int
+    key: bytes | None
+    value: bytes | None
+    attempts: int = 1
+
+
+encode = msgspec.json.Encoder().encode

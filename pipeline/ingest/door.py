@@ -1,0 +1,213 @@
+"""The door: what a client or an SMSC file says, checked, bounded and turned into an event.
+
+Every way in (files here, HTTP and carrier protocols later) goes through these functions, so the rest
+of the pipeline may rely on what they promise: numbers are digits, recipients are distinct, the text
+is bounded, times are epoch milliseconds, and `accepted_at` is our own clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from pipeline.errors import AntispamError
+from pipeline.events import Complaint, Priority, Record, RecordKind, Submission
+from pipeline.settings import Settings
+
+DAY_MS = 86_400_000
+BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
+MAX_BATCH = 100_000_000
+_NUMBER = re.compile(r"\+?[0-9]{3,21}")
+_MAINLAND = re.compile(r"(?:\+|00)86(1[3-9][0-9]{9})|86(1[3-9][0-9]{9})")
+_IDENT = re.compile(r"[\x21-\x7e]{1,128}")
+
+Time = str | int
+Name = Annotated[str, msgspec.Meta(max_length=128)]
+
+
+class SubmissionIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A submission as clients write it."""
+
+    port: str
+    recipients: list[str]
+    content: str
+    id: str | None = None
+    batch: Name | None = None
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] | None = None
+    template: Name | None = None
+    priority: Priority | None = None
+    valid_until: Time | None = None
+    scheduled_at: Time | None = None
+    submitted_at: Time | None = None
+
+
+class RecordIn(msgspec.Struct):
+    """A record as SMSC files have it once its columns are mapped; further columns are ignored."""
+
+    kind: RecordKind
+    sender: str
+    recipient: str
+    content: str
+    submitted_at: Time
+    id: str | None = None
+    done_at: Time | None = None
+    status: Name | None = None
+    smsc: Name | None = None
+
+
+class ComplaintIn(msgspec.Struct):
+    """A complaint as the collecting channel gives it."""
+
+    port: str
+    recipient: str
+    complained_at: Time
+    id: str | None = None
+    content: str = ""
+    source: Name = ""
+
+
+def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: str) -> Submission:
+    """A checked submission accepted at `now` (epoch ms).
+
+    Without a `priority`, more than 50 messages of one content go by the bulk lane.
+    Raises AntispamError naming the field at fault; the text never quotes content or numbers.
+    """
+    recipients = tuple(dict.fromkeys(number(r, "recipients") for r in line.recipients))
+    if not recipients:
+        raise AntispamError("recipients: none")
+    if len(recipients) > settings.max_recipients:
+        raise AntispamError(f"recipients: {len(recipients)}, at most {settings.max_recipients} in one submission")
+    many = max(len(recipients), line.batch_size or 0) > BULK_MESSAGES
+    return Submission(
+        id=ident(line.id, fallback_id),
+        port=number(line.port, "port"),
+        recipients=recipients,
+        content=content(line.content, settings),
+        accepted_at=now,
+        batch=line.batch,
+        batch_size=line.batch_size,
+        template=line.template,
+        priority=line.priority or (Priority.BULK if many else Priority.EXPRESS),
+        valid_until=_optional(line.valid_until, "valid_until"),
+        scheduled_at=_optional(line.scheduled_at, "scheduled_at"),
+        submitted_at=_optional(line.submitted_at, "submitted_at"),
+    )
+
+
+def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Record:
+    """A checked record; its event time may lie a day ahead of `now` (epoch ms) at most.
+
+    A clock further ahead would make every later record of the sender look old.
+    """
+    at = time(line.submitted_at, "submitted_at", settings)
+    if at > now + DAY_MS:
+        raise AntispamError("submitted_at: more than a day ahead of our clock")
+    done = line.done_at
+    return Record(
+        id=ident(line.id, fallback_id),
+        kind=line.kind,
+        sender=number(line.sender, "sender"),
+        recipient=number(line.recipient, "recipient"),
+        content=content(line.content, settings),
+        submitted_at=at,
+        done_at=None if done in (None, "") else time(done, "done_at", settings),
+        status=line.status,
+        smsc=line.smsc,
+        ingested_at=now,
+    )
+
+
+def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str) -> Complaint:
+    """A checked complaint, not from the future (epoch ms `now`, a day's tolerance)."""
+    at = time(line.complained_at, "complained_at")
+    if at > now + DAY_MS:
+        raise AntispamError("complained_at: more than a day ahead of our clock")
+    return Complaint(
+        id=ident(line.id, fallback_id),
+        port=number(line.port, "port"),
+        recipient=number(line.recipient, "recipient"),
+        complained_at=at,
+        content=line.content[: settings.max_content],
+        source=line.source,
+    )
+
+
+def number(text: str, field: str) -> str:
+    """A number or service code: digits only; the country code of a mainland mobile is removed."""
+    text = text.strip()
+    mainland = _MAINLAND.fullmatch(text)
+    if mainland:
+        return mainland[1] or mainland[2]
+    if not _NUMBER.fullmatch(text):
+        raise AntispamError(f"{field}: 3 to 21 digits expected")
+    return text.lstrip("+")
+
+
+def content(text: str, settings: Settings) -> str:
+    """The text, kept as it is; only empty and over-long ones are refused."""
+    if not text:
+        raise AntispamError("content: empty")
+    if len(text) > settings.max_content:
+        raise AntispamError(f"content: {len(text)} code points, at most {settings.max_content}")
+    return text
+
+
+def ident(given: str | None, fallback: str) -> str:
+    """The client's id (1 to 128 printable ASCII characters), or ours."""
+    if given is None or given == "":
+        return fallback
+    if not _IDENT.fullmatch(given):
+        raise AntispamError("id: 1 to 128 printable ASCII characters without spaces expected")
+    return given
+
+
+def time(value: Time, field: str, settings: Settings | None = None) -> int:
+    """Epoch ms from ISO 8601 with a zone, or from epoch ms.
+
+    With `settings`, a record file's own format and zone apply first (`record_time_format`).
+    """
+    if isinstance(value, int):
+        return _bounded(value, field)
+    text = value.strip()
+    if settings is not None and settings.record_time_format:
+        try:
+            at = datetime.strptime(text, settings.record_time_format)  # noqa: DTZ007 - the zone follows
+        except ValueError:
+            raise AntispamError(f"{field}: not in the format {settings.record_time_format}") from None
+        return int(at.replace(tzinfo=at.tzinfo or ZoneInfo(settings.record_zone)).timestamp() * 1000)
+    if text.isascii() and text.isdigit():
+        return _bounded(int(text), field)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise AntispamError(f"{field}: neither ISO 8601 nor epoch milliseconds") from None
+    if at.tzinfo is None:
+        raise AntispamError(f"{field}: needs a time zone")
+    return int(at.timestamp() * 1000)
+
+
+def _bounded(value: int, field: str) -> int:
+    if not 946_684_800_000 <= value < 4_102_444_800_000:  # 2000 to 2100: seconds are a common mistake
+        raise AntispamError(f"{field}: not epoch milliseconds")
+    return value
+
+
+def _optional(value: Time | None, field: str) -> int | None:
+    return None if value in (None, "") else time(value, field)
+
+
+def csv_fields(row: Mapping[str, str], columns: Mapping[str, str] | None) -> dict[str, Any]:
+    """A csv row as fields: columns renamed (ours: theirs), empty cells left out.
+
+    Several recipients stand in one cell, separated by `;`, `|` or spaces.
+    """
+    names = columns or {name: name for name in row}
+    fields: dict[str, Any] = {ours: row[theirs] for ours, theirs in names.items() if row.get(theirs)}
+    if "recipients" in fields:
+        fields["recipients"] = re.split(r"[;|\s]+", fields["recipients"].strip())
+    return fields

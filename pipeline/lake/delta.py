@@ -1,0 +1,114 @@
+"""The lake's Delta tables on disk: where they lie, how they are made, and the one way to append.
+
+Each append carries, in the same commit as its rows, the last offset of every partition it took them
+from (a Delta application transaction). `append` writes only when the snapshot it holds still says
+what its writer expects. delta-rs refuses a commit when another one has moved the same application
+id since that snapshot (measured: "Concurrent transaction failed"), so check and commit together
+fence a stale writer without a lock, across processes and hosts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from pipeline.errors import AntispamError
+from pipeline.lake.tables import Table
+
+READER_GRACE_HOURS = 1  # files no longer in the newest snapshot stay this long for running queries
+
+_CONFIGURATION = {
+    "delta.logRetentionDuration": f"interval {READER_GRACE_HOURS} hours",
+    "delta.deletedFileRetentionDuration": f"interval {READER_GRACE_HOURS} hours",
+    "delta.checkpointInterval": "100",
+}
+# Delta's log copies each column's least and greatest value: of full text, that would be a leak.
+_FULL_CONFIGURATION = {**_CONFIGURATION, "delta.dataSkippingNumIndexedCols": "0"}
+_WRITER = WriterProperties(compression="ZSTD")
+
+
+class Fenced(Exception):  # noqa: N818 - the word for it
+    """Another writer has moved a partition on: what this one holds of it must be thrown away."""
+
+
+def path_of(lake: Path, table: Table) -> Path:
+    """The folder of a table: analysts' tables in the lake, full ones under `full`."""
+    return lake / "full" / table.name if table.full else lake / table.name
+
+
+def find_table(lake: Path, table: Table) -> DeltaTable | None:
+    """The newest snapshot of a table, None when it has not been made yet."""
+    path = path_of(lake, table)
+    return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+
+
+def open_table(lake: Path, table: Table) -> DeltaTable:
+    """The table, made when missing, with columns it lacks added. Folder `full` is the owner's alone."""
+    path = path_of(lake, table)
+    if table.full:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.chmod(0o700)
+    path.mkdir(parents=True, exist_ok=True)
+    with locked(lake, "tables"):
+        found = DeltaTable.create(
+            path,
+            schema=table.schema,
+            mode="ignore",
+            partition_by=["dt"],
+            configuration=_FULL_CONFIGURATION if table.full else _CONFIGURATION,
+        )
+        known = {field.name for field in found.schema().fields}
+        fresh = [field for field in Schema.from_arrow(table.schema).fields if field.name not in known]
+        if fresh:
+            found.alter.add_columns(fresh)
+    return found
+
+
+def append(table: DeltaTable, rows: pa.Table, expected: Mapping[str, int | None], last: Mapping[str, int]) -> None:
+    """Add rows and move each application id in `last` from its `expected` version, or do neither.
+
+    `table` is brought up to date. Raises Fenced when another writer was there first, DeltaError or
+    OSError when nothing could be written (rows are then absent, or present with their versions).
+    """
+    table.update_incremental()
+    _check(table, expected, last)
+    transactions = [Transaction(app_id, version) for app_id, version in last.items()]
+    try:
+        write_deltalake(
+            table,
+            rows,
+            mode="append",
+            writer_properties=_WRITER,
+            commit_properties=CommitProperties(app_transactions=transactions),
+        )
+    except CommitFailedError:
+        table.update_incremental()
+        _check(table, expected, last)
+        raise  # nobody else was there: the commit failed for another reason
+
+
+def _check(table: DeltaTable, expected: Mapping[str, int | None], last: Iterable[str]) -> None:
+    for app_id in last:
+        if table.transaction_version(app_id) != expected[app_id]:
+            raise Fenced(f"another writer has moved {app_id} of {table.table_uri.rsplit('/', 1)[-1]}")
+
+
+@contextmanager
+def locked(lake: Path, what: str, wait: bool = True) -> Iterator[None]:
+    """Hold the lake's lock of this name among the processes of this host.
+
+    Raises AntispamError at once when `wait` is false and another process holds it.
+    """
+    lake.mkdir(parents=True, exist_ok=True)
+    with (lake / f".{what}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise AntispamError(f"another process is at work on the lake's {what}; try again later") from None
+        yield

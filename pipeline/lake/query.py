@@ -1,0 +1,120 @@
+"""`antispam query`: one SELECT over the lake, by somebody we need not trust.
+
+The statement must be a single SELECT (or DESCRIBE, SHOW, SUMMARIZE, VALUES), runs in a read-only
+transaction, sees the files of the analysts' views and no other, and cannot change settings back.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, TextIO, get_args
+
+import duckdb
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from pipeline.errors import AntispamError
+from pipeline.lake.views import connect, refresh
+from pipeline.settings import Settings
+
+Format = Literal["table", "csv", "json"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+def query(sql: str, settings: Settings) -> pa.Table:
+    """Rows of one SELECT over the newest snapshot; raises AntispamError with one line that says why not."""
+    connection = connect(settings)
+    try:
+        files = refresh(connection, settings)
+        _lock(connection, files)
+        statement = _single_select(connection, sql)
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        # Only at the top of a statement may WITH hold a COPY, and one into a file of the lake would
+        # be let through: so it is bound below the top first.
+        connection.execute(f"EXPLAIN SELECT * FROM (\n{statement}\n)")  # noqa: S608 - it is the user's
+        rows: pa.Table = connection.sql(statement).to_arrow_table()
+        return rows
+    except duckdb.Error as error:
+        raise AntispamError(f"query: {_one_line(error)}") from None
+    finally:
+        connection.close()
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    connection.execute("SET python_enable_replacements = false")  # SQL must not name Python's variables
+    connection.execute("SET temp_directory = ''")
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    connection.execute(f"SET allowed_paths = [{listed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _single_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise AntispamError(f"query: one SELECT statement is wanted, not {len(statements)}")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise AntispamError(f"query: only SELECT is allowed, not {statements[0].type.name}")
+    return statements[0].query.strip().rstrip(";")
+
+
+def _one_line(error: duckdb.Error) -> str:
+    """DuckDB's message without its drawing of the line; a suggestion is kept."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("LINE ", "^"))]
+    return " ".join(kept)
+
+
+def render(rows: pa.Table, form: str, out: TextIO) -> None:
+    """Write rows as a table for a terminal, as csv with a header, or as one JSON object a line.
+
+    Times are ISO 8601 with zone. Raises AntispamError for an unknown form.
+    """
+    if form not in FORMATS:
+        raise AntispamError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
+    names = rows.column_names
+    if form == "table":
+        shown = RichTable()
+        for name in names:
+            shown.add_column(Text(name), overflow="fold")
+        for row in _rows(rows):
+            shown.add_row(*(Text(_cell(value)) for value in row))
+        # In a file or pipe nobody wants cells cut to fit 80 columns.
+        Console(file=out, highlight=False, width=None if out.isatty() else 10_000).print(shown)
+    elif form == "csv":
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([v if isinstance(v, str) else _cell(v) for v in row] for row in _rows(rows))
+    else:
+        for row in _rows(rows):
+            named = dict(zip(names, map(_finite, row), strict=True))
+            out.write(json.dumps(named, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _rows(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in rows.to_batches(max_chunksize=1000):
+        yield from zip(*(column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns), strict=True)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _cell(value: Any) -> str:
+    """One line of text; control characters of a hostile message must not reach the terminal."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _plain(value)

@@ -1,0 +1,94 @@
+"""Keeping the lake small and lawful: few files, no old files, no old days.
+
+A commit every few seconds makes thousands of small files a day, and a query opens each. Compaction
+rewrites them in two steps, so that a day's data is not rewritten again and again: small ones into
+middling ones every few minutes, those into large ones every hour. Readers hold a list of files:
+files that left the newest snapshot are deleted only after READER_GRACE_HOURS.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from deltalake import DeltaTable, WriterProperties
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from pipeline.errors import AntispamError
+from pipeline.lake.delta import READER_GRACE_HOURS, find_table, locked
+from pipeline.lake.tables import FULL, SHARED
+from pipeline.settings import Settings
+
+MIDDLING_BYTES = 8 * 2**20
+LARGE_BYTES = 128 * 2**20
+TRIES = 5
+_WRITER = WriterProperties(compression="ZSTD")
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction did: files merged away, files written, old files deleted from disk."""
+
+    merged: int
+    written: int
+    deleted: int
+
+
+def compact(settings: Settings, target_bytes: int = LARGE_BYTES, grace_hours: int = READER_GRACE_HOURS) -> Compaction:
+    """Merge files smaller than `target_bytes` day by day; delete files unused for `grace_hours`.
+
+    Writers and readers go on meanwhile. Raises AntispamError when another process is at it, or the
+    lake cannot be written.
+    """
+    merged = written = deleted = 0
+    with locked(settings.lake_dir, "upkeep", wait=False):
+        for table in SHARED + FULL:
+            found = find_table(settings.lake_dir, table)
+            if found is None:
+                continue
+            try:
+                done = found.optimize.compact(target_size=target_bytes, writer_properties=_WRITER)
+                merged += done["numFilesRemoved"]
+                written += done["numFilesAdded"]
+                if target_bytes >= LARGE_BYTES:  # listing every folder is for the hourly run only
+                    deleted += _vacuum(found, grace_hours)
+            except (DeltaError, OSError) as error:
+                raise AntispamError(f"cannot compact the lake's table {table.name}: {error}") from error
+    return Compaction(merged, written, deleted)
+
+
+def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER_GRACE_HOURS) -> int:
+    """Delete whole days (UTC) older than `retention_days` from every table, full text included.
+
+    Returns how many rows went. They leave the tables at once; their bytes leave the disk when no
+    query that began before can still read them, `grace_hours` later, with the next call of this or
+    of `compact`; `grace_hours=0` deletes them now, and may break such a query.
+    """
+    oldest = now.astimezone(datetime.UTC).date() - datetime.timedelta(days=settings.retention_days)
+    rows = 0
+    with locked(settings.lake_dir, "upkeep"):
+        for table in SHARED + FULL:
+            for attempt in range(1, TRIES + 1):
+                found = find_table(settings.lake_dir, table)
+                if found is None:
+                    break
+                try:
+                    rows += found.delete(f"dt < '{oldest.isoformat()}'")["num_deleted_rows"]
+                    _vacuum(found, grace_hours)
+                    break
+                except CommitFailedError as error:  # a writer was faster
+                    if attempt == TRIES:
+                        raise AntispamError(f"cannot expire days of {table.name}: {error}") from error
+    return rows
+
+
+def _vacuum(table: DeltaTable, grace_hours: int) -> int:
+    return len(
+        table.vacuum(
+            retention_hours=grace_hours,
+            dry_run=False,
+            enforce_retention_duration=False,
+            # Also what a killed writer left uncommitted; young files are a live writer's.
+            full=grace_hours > 0,
+        )
+    )

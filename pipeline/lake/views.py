@@ -1,0 +1,139 @@
+"""The analysts' views: SQL over one snapshot of the lake.
+
+DuckDB reads the Parquet files that Delta's log names: no extension, nothing to install, no lock
+between readers and the sink. A snapshot is a list of files, good for READER_GRACE_HOURS; `refresh`
+takes a new one. A view has its typed columns even when its table is empty or not yet made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from pipeline.events import Verdict
+from pipeline.lake.delta import find_table
+from pipeline.lake.tables import FULL, SHARED, Table
+from pipeline.settings import Settings
+
+_MESSAGES_BY_VERDICT = ", ".join(
+    f"""sum(CASE WHEN verdict = '{verdict}' THEN messages - len(exceptions) ELSE 0 END
+        + len(list_filter(exceptions, lambda x: x.verdict = '{verdict}')))::BIGINT AS {column}"""
+    for verdict, column in zip(Verdict, ("released", "held", "reviewed", "rejected", "blacklisted"), strict=True)
+)
+
+# name -> (what a row is, SELECT)
+DERIVED: dict[str, tuple[str, str]] = {
+    "messages": (
+        "one recipient of one submission, with the verdict of its newest round",
+        """
+        WITH newest AS (
+            SELECT id, partition, accepted_at, max_by(verdict, round) AS verdict, max(round) AS round,
+                   max_by(exceptions, round) AS exceptions, max_by(kind, round) AS kind,
+                   max_by(fingerprint, round) AS fingerprint, max_by(score, round) AS score
+            FROM decisions GROUP BY id, partition, accepted_at
+        ), message AS (
+            SELECT * EXCLUDE (recipients, messages, id, round), id AS submission,
+                   unnest(recipients) AS recipient, generate_subscripts(recipients, 1) AS n
+            FROM submissions WHERE round = 0
+        )
+        SELECT submission || '/' || n AS id, submission, n, port, recipient,
+               coalesce(
+                   list_filter(exceptions, lambda x: x.recipient = message.recipient)[1].verdict, verdict
+               ) AS verdict,
+               newest.round AS round, kind, score, fingerprint, content, length, batch, template, priority,
+               message.accepted_at AS accepted_at, submitted_at, dt
+        FROM message LEFT JOIN newest
+            ON submission = newest.id AND message.partition = newest.partition
+            AND message.accepted_at = newest.accepted_at
+        """,
+    ),
+    "reasons": (
+        "one reason of one decision",
+        """
+        SELECT id, round, source, port, verdict AS decided, messages, reason.rule AS rule,
+               reason.verdict AS verdict, reason.severity AS severity, reason.message AS message,
+               reason.values AS values, reason.spans AS spans, fingerprint, decided_at, dt
+        FROM (SELECT *, unnest(reasons) AS reason FROM decisions)
+        """,
+    ),
+    "ports": (
+        "a port as its decisions show it; a message that was held counts again when decided",
+        f"""
+        SELECT port, count(*) AS decisions,
+               sum(CASE WHEN round = 0 THEN messages ELSE 0 END)::BIGINT AS messages,
+               {_MESSAGES_BY_VERDICT},
+               min(decided_at) AS first_seen, max(decided_at) AS last_seen
+        FROM decisions WHERE source <> 'record' GROUP BY port
+        """,  # noqa: S608 - of our own words
+    ),
+    "campaigns": (
+        "decisions of one content (fingerprint)",
+        f"""
+        SELECT fingerprint, count(*) AS decisions,
+               sum(CASE WHEN round = 0 THEN messages ELSE 0 END)::BIGINT AS messages,
+               count(DISTINCT port) AS ports, list(DISTINCT port)[:20] AS port_list,
+               mode(category) AS category, avg(score) AS score, {_MESSAGES_BY_VERDICT},
+               min(decided_at) AS first_seen, max(decided_at) AS last_seen
+        FROM decisions WHERE fingerprint <> '' GROUP BY fingerprint
+        """,  # noqa: S608 - of our own words
+    ),
+}
+
+
+def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection to the newest snapshot of the lake: one view per table, and those of DERIVED.
+
+    Writing is not its purpose: it is in memory, and the files are the sink's. Use one `.cursor()`
+    per thread or call, and `refresh` when the newest rows are wanted or an hour has passed.
+    """
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": "false",  # a missing one must fail at once, without the network
+            "autoload_known_extensions": "false",
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")  # as `dt` is
+    refresh(connection, settings or Settings())
+    return connection
+
+
+def refresh(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """Point the views at the newest snapshot; returns the files they read, all of analysts' tables."""
+    files = []
+    connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
+    for table in SHARED:
+        snapshot = _files(settings.lake_dir, table)
+        connection.execute(_view(connection, table, snapshot))
+        files += snapshot
+    for name, (comment, select) in DERIVED.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
+        connection.execute(f"COMMENT ON VIEW {name} IS '{comment}'")
+    return files
+
+
+def full_files(settings: Settings, name: str) -> list[str]:
+    """Parquet files of a full table (`texts`, `dead_bytes`), for code that may read full text."""
+    table = next(table for table in FULL if table.name == name)
+    return _files(settings.lake_dir, table)
+
+
+def _files(lake: Path, table: Table) -> list[str]:
+    found = find_table(lake, table)
+    return [] if found is None else found.file_uris()
+
+
+def _view(connection: duckdb.DuckDBPyConnection, table: Table, files: list[str]) -> str:
+    """An empty typed table gives every column; files written before a column was added lack it."""
+    empty = table.schema.empty_table()
+    connection.register("empty_rows", empty)
+    connection.execute(f"CREATE TABLE IF NOT EXISTS typed.{table.name} AS FROM empty_rows")
+    connection.unregister("empty_rows")
+    view = f"CREATE OR REPLACE VIEW {table.name} AS FROM typed.{table.name}"
+    if not files:
+        return view
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return (
+        f"{view} UNION ALL BY NAME FROM read_parquet([{listed}], hive_partitioning = true, "
+        f"hive_types = {{'dt': DATE}}, union_by_name = true)"
+    )

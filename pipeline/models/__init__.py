@@ -1,0 +1,1 @@
+"""The spam classifier: features, inference, training, evaluation; ships default weights."""

@@ -1,0 +1,86 @@
+"""The card of a model: what it is, what it was made of, how good it is, where it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import AntispamError
+
+MAX_BYTES = 256 * 1024
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores from which a policy should act, fixed on held-out folds of the training data.
+
+    `reject` flags 0.1 % of ham there ("strict"), `review` 1 %.
+    """
+
+    review: float
+    reject: float
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a model that is not a weight. Stored as card.json beside weights.npz.
+
+    `scale` turns a sum of integer weights into log-odds, `bias` is the log-odds of no evidence;
+    `sources` says which data in what number and under which licence; `metrics` are those of
+    `evaluate`; `weaknesses` is for the people who decide on a threshold.
+    """
+
+    format: int
+    version: str
+    features: str
+    scale: float
+    bias: float
+    categories: tuple[str, ...]
+    thresholds: Thresholds
+    sources: tuple[dict[str, Any], ...] = ()
+    metrics: dict[str, Any] = {}
+    weaknesses: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Card:
+        """Read card.json. Raises AntispamError when it is missing, too large or not a card."""
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise AntispamError(f"{path}: larger than {MAX_BYTES // 1024} KiB, not a model card")
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except OSError as error:
+            raise AntispamError(f"{path}: cannot be read: {error.strerror}") from error
+        except msgspec.DecodeError as error:
+            raise AntispamError(f"{path}: not a model card: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Write card.json, indented for people."""
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+
+    def markdown(self) -> str:
+        """The card for people: figures by language and source, where from, where weak."""
+        lines = [
+            f"# Spam classifier {self.version}",
+            "",
+            f"Linear, hashed n-grams ({self.features}). Score = P(spam); label spam from 0.5; "
+            f"thresholds: review {self.thresholds.review:.4f}, reject {self.thresholds.reject:.4f}.",
+            f"Categories: {', '.join(self.categories)}.",
+            "",
+            "## Trained on",
+            "",
+            *_table([dict(source) for source in self.sources]),
+        ]
+        for name, figures in self.metrics.items():
+            lines += ["", f"## Measured: {name.replace('_', ' ')}"]
+            for group in ("by_language", "by_source", "business"):
+                if figures[group]:
+                    rows = [{"": key} | row for key, row in figures[group].items()]
+                    lines += ["", *_table(rows)]
+        lines += ["", "## Known weaknesses", "", *(f"* {weakness}" for weakness in self.weaknesses)]
+        return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    head = list(rows[0]) if rows else []
+    body = [["–" if row[key] is None else str(row[key]) for key in head] for row in rows]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body)]

@@ -1,0 +1,1 @@
+"""What decides besides the text itself: policy, counters, ports, lists, dictionary. Pure."""

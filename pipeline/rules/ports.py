@@ -1,0 +1,95 @@
+"""Ports (端口) and the registry that finds a sender's port.
+
+The port of a sender is the longest registered service code that prefixes it: an extension keeps its
+digits and does not escape the limits of its port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from pipeline.errors import AntispamError
+from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.templates import Template
+
+
+class TemplateEntry(msgspec.Struct, frozen=True):
+    """A template as registered: literal text with `{…}` or `#…#` placeholders."""
+
+    id: str
+    text: str
+    kind: Kind = Kind.NOTICE
+
+
+class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A port as registered: one line of `ports.jsonl`, one `port` entry of the config topic.
+
+    `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier.
+    """
+
+    code: str
+    name: str = ""
+    enterprise: str = ""
+    tier: Tier = Tier.ORDINARY
+    state: PortState = PortState.OPEN
+    kind: Kind = Kind.NOTICE
+    signatures: tuple[str, ...] = ()
+    channel: str = "default"
+    volume_5m: int | None = None
+    templates: tuple[TemplateEntry, ...] = ()
+
+
+class Port:
+    """A port ready for screening: its entry and its compiled templates."""
+
+    __slots__ = ("channel", "code", "entry", "kind", "state", "templates", "tier")
+
+    def __init__(self, entry: PortEntry) -> None:
+        if not (entry.code.isascii() and entry.code.isdigit() and 3 <= len(entry.code) <= 21):
+            raise AntispamError(f"port code {entry.code!r}: 3 to 21 digits expected")
+        self.entry = entry
+        self.code = entry.code
+        self.tier = entry.tier
+        self.state = entry.state
+        self.kind = entry.kind
+        self.channel = entry.channel
+        self.templates = tuple(Template.parse(t.id, t.text, t.kind) for t in entry.templates)
+
+    def fitting(self, content: str) -> Template | None:
+        """The first registered template the content fits."""
+        for template in self.templates:
+            if template.fits(content):
+                return template
+        return None
+
+
+class Ports:
+    """The registry: immutable, found by longest prefix."""
+
+    def __init__(self, ports: Iterable[Port]) -> None:
+        self.by_code: Mapping[str, Port] = {port.code: port for port in ports}
+        self._lengths = tuple(sorted({len(code) for code in self.by_code}, reverse=True))
+
+    def find(self, sender: str) -> Port | None:
+        """The port with the longest code that prefixes the sender, or None."""
+        by_code = self.by_code
+        for length in self._lengths:
+            port = by_code.get(sender[:length])
+            if port is not None:
+                return port
+        return None
+
+    def key(self, sender: str) -> str:
+        """The partition key of a sender: its port's code; an unknown sender keys by itself."""
+        port = self.find(sender)
+        return sender if port is None else port.code
+
+
+def parse_port(text: str | bytes) -> Port:
+    """A port from the JSON of its entry. Raises AntispamError saying what is wrong."""
+    try:
+        return Port(msgspec.json.decode(text, type=PortEntry))
+    except msgspec.MsgspecError as error:
+        raise AntispamError(f"port entry: {error}") from None

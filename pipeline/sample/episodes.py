@@ -1,0 +1,91 @@
+"""Episodes: what goes wrong in a day of traffic, each a short run of samples with one story.
+
+An episode always has the same number of samples and is told once in every stretch of traffic, so a
+demo of a few thousand samples meets each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.sample import conduct, content, standing
+from pipeline.sample.campaigns import CAMPAIGNS
+from pipeline.sample.drafts import Draft, Stage
+from pipeline.sample.enterprises import BLACK_PORT, SHUT
+from pipeline.sample.lists import ALLOWED_SENDER, BLACK_SENDERS, EXPIRED_SENDERS
+from pipeline.sample.truth import BLACKLIST, HOLD, REJECT, RELEASE
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A story of `count` samples within at most `span` milliseconds."""
+
+    story: str
+    count: int
+    span: int
+    make: Callable[[int, Stage], list[Draft]]
+
+
+_MINUTE = 60_000
+_UNKNOWN = ("1069870011", "106599990002", "10659988")  # registered by nobody
+_SIZES = {"fraud": 20, "phishing": 16, "gambling": 24, "fake-invoice": 24, "weapons": 6, "drugs": 6}
+
+
+def _campaigns() -> list[Episode]:
+    told = []
+    for c in CAMPAIGNS:
+        told.append(Episode(c.name, _SIZES.get(c.name, 12), 5 * _MINUTE, partial(content.campaign, c)))
+        by_person = partial(content.campaign_by_person, c)
+        told.append(Episode(f"{c.name}-by-person", 10, 5 * _MINUTE, by_person))
+    return told
+
+
+def _named(make: Callable[..., list[Draft]], story: str, count: int, span: int, *how: object) -> Episode:
+    return Episode(story, count, span, partial(make, story, *how))
+
+
+def _content() -> list[Episode]:
+    return [
+        Episode("probing", 9, 2 * _MINUTE, content.probing),
+        _named(content.signature, "signature-missing", 4, _MINUTE),
+        _named(content.signature, "signature-foreign", 4, _MINUTE),
+        Episode("no-unsubscribe", 5, _MINUTE, content.no_unsubscribe),
+        Episode("unasked", 12, 5 * _MINUTE, content.unasked),
+        Episode("complaint", 24, 5 * _MINUTE, content.complaints),
+    ]
+
+
+def _conduct() -> list[Episode]:
+    return [
+        Episode("burst-alert", 30, 3 * _MINUTE, conduct.burst_alert),
+        Episode("burst-listed", 70, 4 * _MINUTE, conduct.burst_listed),
+        Episode("sequence", 40, 4 * _MINUTE, conduct.sequence),
+        Episode("greetings", 15, 3 * _MINUTE, conduct.greetings),
+        Episode("over-volume", 150, 3 * _MINUTE, conduct.over_volume),
+        Episode("one-by-one", 60, 8_000, conduct.one_by_one),  # within the grace of 10 s
+        Episode("declared-batch", 5, _MINUTE, conduct.declared_batch),
+        Episode("bulk", 3, _MINUTE, conduct.bulk),
+        Episode("bulk-allowed", 4, _MINUTE, conduct.bulk_allowed),
+        Episode("bombing", 40, 2 * _MINUTE, conduct.bombing),
+    ]
+
+
+def _standing() -> list[Episode]:
+    port, number = standing.from_port, standing.by_number
+    return [
+        _named(port, "unknown-port", 6, _MINUTE, _UNKNOWN, HOLD),
+        _named(port, "shut-port", 6, _MINUTE, SHUT, REJECT),
+        _named(port, "black-port", 3, _MINUTE, (BLACK_PORT,), REJECT),
+        _named(number, "black-sender", 8, _MINUTE, BLACK_SENDERS, (REJECT, BLACKLIST)),
+        _named(number, "expired-entry", 2, _MINUTE, EXPIRED_SENDERS, (RELEASE,)),
+        _named(number, "allowed-sender", 60, 4 * _MINUTE, (ALLOWED_SENDER,), (RELEASE,)),
+        Episode("unsubscribed", 6, _MINUTE, standing.unsubscribed),
+        Episode("unsubscribed-notice", 4, _MINUTE, standing.unsubscribed_notice),
+        Episode("blocked", 4, _MINUTE, standing.blocked),
+    ]
+
+
+EPISODES: tuple[Episode, ...] = (*_campaigns(), *_content(), *_conduct(), *_standing())
+SIZE = sum(episode.count for episode in EPISODES)  # samples when every episode is told once

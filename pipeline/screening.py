@@ -1,0 +1,401 @@
+"""THE decision function: what is done with each submission and record, and why.
+
+Pure: no Kafka, no clock, no I/O. The same function serves live traffic, `antispam screen`, backtests,
+benchmarks and every test. What only depends on a text (dictionary, score, fingerprint) is computed
+once per distinct text of a batch; what depends on counters goes event by event, in order, so that
+cutting a stream into other batches never changes a decision.
+
+Order of authority: missing policy or registry, unknown port, suspended or terminated port, black
+list, allow lane (skips volume and score rules only), rules. The most severe enforced reason wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from pipeline.configuration import Config
+from pipeline.events import (
+    AlertLevel,
+    Category,
+    Decision,
+    Kind,
+    Label,
+    PortState,
+    Reason,
+    RecipientException,
+    Record,
+    RecordKind,
+    ShadowOutcome,
+    Span,
+    Submission,
+    Tier,
+    Verdict,
+)
+from pipeline.rules.counters import Counters
+from pipeline.rules.dictionary import Hit
+from pipeline.rules.lists import ListEntry
+from pipeline.rules.policy import On, Policy, Rule
+from pipeline.rules.ports import Port
+from pipeline.text.fingerprint import fingerprint
+
+MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that could not be screened; its neighbours were. `cause` holds no text of it."""
+
+    index: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A decision and what only its consequences need: the port and the alerts of its rules."""
+
+    decision: Decision
+    port: Port | None
+    alerts: tuple[tuple[AlertLevel, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a text alone."""
+
+    fingerprint: str
+    hits: tuple[Hit, ...]
+    score: float | None
+    label: Label | None
+    category: Category | None
+
+
+def screen(
+    batch: Sequence[Submission | Record], state: Counters, config: Config, now: int, late_ms: int = 600_000
+) -> list[Screened | Failure]:
+    """Decide a batch, in order; one outcome per event.
+
+    `now` (epoch ms) only stamps the decisions: windows run on `accepted_at` of submissions and
+    `submitted_at` of records. Counters move once, for round 0; later rounds read them. A record
+    ingested more than `late_ms` after its event time is marked late.
+    """
+    started = perf_counter()
+    texts = list(dict.fromkeys(event.content for event in batch))
+    facts, faults = _facts(texts, config)
+    content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
+    outcomes: list[Screened | Failure] = []
+    for index, event in enumerate(batch):
+        known = facts.get(event.content)
+        if known is None:
+            outcomes.append(Failure(index, faults[event.content]))
+            continue
+        state.begin(index)
+        try:
+            if isinstance(event, Submission):
+                outcomes.append(_submission(event, known, state, config, now, content_us))
+            else:
+                outcomes.append(_record(event, known, state, config, now, late_ms, content_us))
+        except Exception as error:  # noqa: BLE001 - whatever one event causes must not stop its neighbours
+            outcomes.append(Failure(index, _cause(error)))
+    return outcomes
+
+
+def _facts(texts: list[str], config: Config) -> tuple[dict[str, Facts], dict[str, str]]:
+    """Facts by text, computed together; if that fails, one by one to find the texts at fault."""
+    try:
+        return dict(zip(texts, _facts_of(texts, config), strict=True)), {}
+    except Exception:  # noqa: BLE001 - found again, and named, below
+        facts: dict[str, Facts] = {}
+        faults: dict[str, str] = {}
+        for text in texts:
+            try:
+                facts[text] = _facts_of([text], config)[0]
+            except Exception as error:  # noqa: BLE001 - the cause goes to the dead letter
+                faults[text] = _cause(error)
+        return facts, faults
+
+
+def _facts_of(texts: list[str], config: Config) -> list[Facts]:
+    match = config.dictionary.match if config.dictionary else None
+    hits = [match(text) for text in texts] if match else [()] * len(texts)
+    if config.model is None:
+        return [Facts(fingerprint(t), h, None, None, None) for t, h in zip(texts, hits, strict=True)]
+    return [
+        Facts(fingerprint(text), hit, c.score, c.label, c.category)
+        for text, hit, c in zip(texts, hits, config.model.classify(texts), strict=True)
+    ]
+
+
+def _cause(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" at {frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _submission(
+    event: Submission, facts: Facts, state: Counters, config: Config, now: int, content_us: float
+) -> Screened:
+    at = event.accepted_at
+    port = config.ports.find(event.port) if config.ports else None
+    template = port.fitting(event.content) if port else None
+    kind = template.kind if template else port.kind if port else Kind.NOTICE
+    policy = config.policy
+    values: dict[str, Any] = {
+        "port_tier": port.tier.value if port else "",
+        "port_limit_5m": _limit(port, policy),
+        "kind": kind.value,
+        "template_fits": template is not None,
+        "messages": len(event.recipients),
+        "batch_size": event.batch_size or 0,
+        "round": event.round,
+        "content_length": len(event.content),
+    }
+    counters = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
+    settled = _authority(event.port, port, config, at)
+    outcome = _Outcome(facts, values, at)
+    if settled is not None:
+        outcome.reasons.append(settled)
+    elif policy is not None:
+        outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
+    verdict, reasons = outcome.settle()
+    return Screened(
+        Decision(
+            id=event.id,
+            round=event.round,
+            verdict=verdict,
+            exceptions=_exceptions(event, port, kind, verdict, config),
+            score=facts.score,
+            label=facts.label,
+            category=facts.category,
+            reasons=reasons,
+            epoch=config.epoch,
+            policy=policy.version if policy else None,
+            dictionary=config.dictionary.version if config.dictionary else None,
+            model=config.model.version if config.model else None,
+            counters=counters,
+            degraded=config.model is None or config.dictionary is None or outcome.degraded,
+            shadow=tuple(outcome.shadow),
+            decided_at=now,
+            source="submission",
+            port=port.code if port else event.port,
+            kind=kind,
+            messages=len(event.recipients),
+            fingerprint=facts.fingerprint,
+            accepted_at=at,
+            hold_until=at + outcome.hold_ms if verdict is Verdict.HOLD and outcome.hold_ms else None,
+            timings={"content_us": content_us},
+        ),
+        port,
+        tuple(outcome.alerts),
+    )
+
+
+def _record(
+    event: Record, facts: Facts, state: Counters, config: Config, now: int, late_ms: int, content_us: float
+) -> Screened:
+    at = event.submitted_at
+    port = None
+    if event.kind is not RecordKind.MO and config.ports:
+        port = config.ports.find(event.sender)
+    kind = port.kind if port else Kind.PERSONAL
+    policy = config.policy
+    values: dict[str, Any] = {
+        "port_tier": port.tier.value if port else "",
+        "kind": kind.value,
+        "template_fits": port.fitting(event.content) is not None if port else False,
+        "messages": 1,
+        "content_length": len(event.content),
+        "record_kind": event.kind.value,
+        "late": event.ingested_at - at > late_ms,
+    }
+    counters = _count("record", values, event.sender, facts, state, policy, None, at)
+    outcome = _Outcome(facts, values, at)
+    listed = _listed(config.lists.black, event.sender, port, at)
+    if policy is None:
+        outcome.reasons.append(_reason("no-policy", Verdict.HOLD, 100, "没有生效的策略"))
+    elif listed is not None:
+        outcome.reasons.append(_reason("list-black", Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
+    else:
+        outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
+    verdict, reasons = outcome.settle()
+    return Screened(
+        Decision(
+            id=event.id,
+            round=0,
+            verdict=verdict,
+            exceptions=(),
+            score=facts.score,
+            label=facts.label,
+            category=facts.category,
+            reasons=reasons,
+            epoch=config.epoch,
+            policy=policy.version if policy else None,
+            dictionary=config.dictionary.version if config.dictionary else None,
+            model=config.model.version if config.model else None,
+            counters=counters,
+            degraded=config.model is None or config.dictionary is None or outcome.degraded,
+            shadow=tuple(outcome.shadow),
+            decided_at=now,
+            source="record",
+            port=port.code if port else "",
+            kind=kind,
+            messages=1,
+            fingerprint=facts.fingerprint,
+            accepted_at=at,
+            timings={"content_us": content_us},
+        ),
+        port,
+        tuple(outcome.alerts),
+    )
+
+
+def _limit(port: Port | None, policy: Policy | None) -> int:
+    if port is not None and port.entry.volume_5m is not None:
+        return port.entry.volume_5m
+    return policy.port_limits_5m[port.tier if port else Tier.HIGH] if policy else 0
+
+
+def _count(
+    on: On, values: dict[str, Any], owner: str, facts: Facts, state: Counters,
+    policy: Policy | None, event: Submission | None, at: int,
+) -> dict[str, int]:  # fmt: skip
+    """Move (round 0) or read this event's counters; they become signals. One not counted reads 0."""
+    if policy is None:
+        return {}
+    rules = policy.sets[on]
+    n_messages, move = (len(event.recipients), event.round == 0) if event else (1, True)
+    for counter in rules.counters:
+        values[counter.name] = 0
+    counted: dict[str, int] = {}
+    for counter in rules.counted({name: values[name] for name in rules.early}):
+        key = f"{owner}|{facts.fingerprint}" if "fingerprint" in counter.key else owner
+        if move:
+            n = n_messages if counter.aggregate == "messages" else 1
+            counted[counter.name] = state.add(counter, key, at, n)
+        else:
+            counted[counter.name] = state.read(counter, key, at)
+    values.update(counted)
+    return counted
+
+
+def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
+    """What settles a submission before any rule is asked."""
+    if config.policy is None:
+        return _reason("no-policy", Verdict.HOLD, 100, "没有生效的策略，暂不放行")
+    if config.ports is None:
+        return _reason("no-port-registry", Verdict.HOLD, 100, "没有端口登记表，暂不放行")
+    if port is None:
+        return _reason("port-unknown", Verdict.HOLD, 90, "未登记的端口")
+    if port.state is not PortState.OPEN:
+        return _reason(f"port-{port.state.value}", Verdict.REJECT, 100, "端口已暂停或终止")
+    listed = _listed(config.lists.black, sender, port, at)
+    if listed is not None:
+        return _reason("list-black", Verdict.REJECT, 95, f"黑名单：{listed.reason}")
+    return None
+
+
+def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry | None:
+    entry: ListEntry | None = entries.get(sender) or (entries.get(port.code) if port else None)
+    return entry if entry is not None and entry.expires > at else None
+
+
+def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
+    return Reason(rule=rule, verdict=verdict, severity=severity, message=message, values={})
+
+
+class _Outcome:
+    """What the rules of one event add up to."""
+
+    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hold_ms", "reasons", "shadow")
+
+    def __init__(self, facts: Facts, values: dict[str, Any], at: int) -> None:
+        self.facts = facts
+        self.at = at
+        self._values = values
+        self.reasons: list[Reason] = []
+        self.shadow: list[ShadowOutcome] = []
+        self.alerts: list[tuple[AlertLevel, str, str]] = []
+        self.degraded = False
+        self.hold_ms: int | None = None
+
+    def apply(self, policy: Policy, on: On, allowed: bool) -> None:
+        """Ask the rules; `allowed` events skip volume and score rules."""
+        rules = policy.sets[on]
+        values = self._values
+        hits = self.facts.hits
+        values["keywords"] = len(hits)
+        values["keyword_verdict"] = max((h.verdict for h in hits), key=_severity).value if hits else ""
+        values["keyword_categories"] = sorted({h.category.value for h in hits}) if hits else []
+        values["score"] = -1.0 if self.facts.score is None else self.facts.score
+        values["label"] = self.facts.label.value if self.facts.label else ""
+        values["category"] = self.facts.category.value if self.facts.category else ""
+        matched, failed = rules.matching({name: values[name] for name in rules.signals})
+        self.degraded = bool(failed)
+        for rule in matched:
+            if rule.expires is not None and rule.expires <= self.at:
+                continue
+            if allowed and rule.skippable:
+                continue
+            if rule.mode == "shadow":
+                self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
+            else:
+                self._enforce(rule)
+
+    def _enforce(self, rule: Rule) -> None:
+        seen = {name: self._values[name] for name in rule.signals}
+        message = rule.message(seen)
+        spans: tuple[Span, ...] = ()
+        if any(name.startswith("keyword") for name in rule.signals):
+            spans = tuple(
+                Span(start=h.start, end=h.end, word=h.word, category=h.category.value)
+                for h in self.facts.hits[:MAX_SPANS]
+            )
+        self.reasons.append(
+            Reason(
+                rule=rule.id,
+                verdict=rule.verdict,
+                severity=rule.severity,
+                message=message,
+                values=seen,
+                spans=spans,
+            )
+        )
+        if rule.alert is not None:
+            self.alerts.append((rule.alert, rule.id, message))
+        if rule.hold_ms is not None:
+            self.hold_ms = max(self.hold_ms or 0, rule.hold_ms)
+
+    def settle(self) -> tuple[Verdict, tuple[Reason, ...]]:
+        """The most severe verdict, and the reasons, the deciding one first."""
+        if not self.reasons:
+            return Verdict.RELEASE, ()
+        ordered = sorted(self.reasons, key=lambda r: (-r.verdict.severity, -r.severity, r.rule))
+        return ordered[0].verdict, tuple(ordered)
+
+
+def _severity(verdict: Verdict) -> int:
+    return verdict.severity
+
+
+def _exceptions(
+    event: Submission, port: Port | None, kind: Kind, verdict: Verdict, config: Config
+) -> tuple[RecipientException, ...]:
+    """Recipients that must not get it although others may. Nothing to except from a refusal."""
+    if verdict.severity >= Verdict.REJECT.severity:
+        return ()
+    found: dict[str, str] = {}
+    lists = config.lists
+    unsubscribed = lists.unsubscribed.get(port.code) if port and kind is Kind.COMMERCIAL else None
+    for rule, entries in (("recipient-unsubscribed", unsubscribed), ("recipient-blocked", lists.blocked)):
+        if entries and not entries.keys().isdisjoint(event.recipients):
+            for recipient in event.recipients:
+                entry = entries.get(recipient)
+                if entry is not None and entry.expires > event.accepted_at:
+                    found[recipient] = rule
+    return tuple(
+        RecipientException(recipient=recipient, verdict=Verdict.REJECT, rule=rule) for recipient, rule in found.items()
+    )

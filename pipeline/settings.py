@@ -1,0 +1,87 @@
+"""Every setting, from the environment (`ANTISPAM_…`) or a `.env` file; secrets from there only."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
+
+
+class Settings(BaseSettings):
+    """Settings of one process. Sizes are bytes, durations seconds, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="ANTISPAM_", env_file=".env", extra="ignore")
+
+    kafka: str | None = Field(None, description="Bootstrap servers, host:port[,host:port]. Unset: the embedded broker.")
+    data_dir: Path = Field(Path("var"), description="Lake, operational database, embedded broker's log, blobs.")
+    partitions: int = Field(
+        8, ge=1, le=512, description="Partitions of every co-partitioned topic; set before first start."
+    )
+    replication: int = Field(1, ge=1, le=7, description="Replication factor of created topics.")
+    channels: tuple[str, ...] = Field(
+        ("default",), description="Carrier channels; a port's registration names the one it uses."
+    )
+    worker_id: str = Field(
+        "worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Unique and stable per worker: its transactional id, so a restart takes over at once.",
+    )  # fmt: skip
+    session_timeout: float = Field(
+        10.0, ge=6, description="Seconds without a heartbeat until a dead worker's partitions move."
+    )
+    batch_messages: int = Field(
+        2000, ge=1, description="Messages screened per poll and lane; bounds the time between polls."
+    )
+    web_host: str = Field("127.0.0.1", description="Address the worker's health and metrics pages bind to.")
+    web_port: int = Field(6066, ge=1, le=65535, description="Port of health, readiness and metrics.")
+    max_content: int = Field(2000, ge=70, description="Longest accepted content, code points.")
+    max_recipients: int = Field(10_000, ge=1, description="Most recipients of one submission.")
+    late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
+    record_columns: dict[str, str] = Field(
+        {f: f for f in _RECORD_FIELDS},
+        description="Our record fields and the csv columns of the SMSC that hold them (JSON).",
+    )
+    record_time_format: str | None = Field(
+        None,
+        description="strptime format of record times, such as %Y%m%d%H%M%S. Unset: ISO 8601 or epoch ms.",
+    )
+    record_zone: str = Field("Asia/Shanghai", description="Zone of record times that name none.")
+    lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
+    retention_days: int = Field(160, ge=1, description="Days the lake keeps; the law asks five months.")
+    privacy_key: SecretStr | None = Field(
+        None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @cached_property
+    def privacy_secret(self) -> bytes:
+        """The key of number hashes: from the environment, else a file readable by the owner only."""
+        if self.privacy_key is not None:
+            return self.privacy_key.get_secret_value().encode()
+        path = self.data_dir / "privacy.key"
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(32))
+            try:
+                path.hardlink_to(fresh)  # the first of several starting processes wins
+            except FileExistsError:
+                fresh.unlink()
+                return path.read_bytes()
+            fresh.unlink()
+        return path.read_bytes()
+
+    @property
+    def lake_dir(self) -> Path:
+        """Where the lake's tables lie."""
+        return self.data_dir / "lake"
+
+    @property
+    def blob_dir(self) -> Path:
+        """Where configuration values too large for a topic lie, named by their hash."""
+        return self.data_dir / "blobs"

@@ -1,0 +1,187 @@
+"""Topics as they should be: made before the first worker starts, and checked at every start.
+
+Partition numbers carry meaning here: decisions, state and whatever follows from partition p lie in
+partition p. A topic that a broker made by itself with another number would break that silently, so a
+difference stops the start with a clear text; a difference of configuration is put right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from pipeline import topics
+from pipeline.errors import AntispamError
+from pipeline.settings import Settings
+from pipeline.topics import Topic
+
+_TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2
+
+
+@dataclass(frozen=True, slots=True)
+class TopicChanges:
+    """What `ensure_topics` did, by topic name, and what it could not do, in sentences."""
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def cluster_id(bootstrap: str, timeout: float = 10.0) -> str:
+    """The id of the cluster that answers: kept by Apache Kafka, new at each start of the embedded broker.
+
+    Errors: AntispamError if no broker that takes requests answers within `timeout` seconds.
+    """
+    with _connect(bootstrap, timeout) as client:
+        cluster: dict[str, Any] = client.describe_cluster()
+    if all(broker.get("is_fenced") for broker in cluster["brokers"]):
+        raise AntispamError(f"Kafka at {bootstrap}: no broker takes requests yet")
+    return str(cluster["cluster_id"])
+
+
+def wait_ready(bootstrap: str, timeout: float) -> str:
+    """Wait until the cluster takes requests; its id. Errors: AntispamError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return cluster_id(bootstrap, timeout=min(2.0, timeout))
+        except AntispamError as error:
+            if time.monotonic() > deadline:
+                raise AntispamError(f"not ready after {timeout:g} s: {error}") from error
+        time.sleep(0.1)
+
+
+def ensure_topics(bootstrap: str, settings: Settings) -> TopicChanges:
+    """Create every topic of these settings; check and put right those that exist. Safe to repeat.
+
+    Several processes may run it at once. Errors: AntispamError if a topic cannot be made, or exists
+    with another number of partitions (a change would move keys to other partitions, away from their
+    state); nothing is created then.
+    """
+    wanted = {topic.name: topic for topic in topics.all_topics(settings.channels)}
+    with _connect(bootstrap, _TIMEOUT) as client:
+        existing = _describe(client, list(wanted))
+        _check_partitions(wanted, existing, settings)
+        created = _create(client, [t for n, t in wanted.items() if n not in existing], settings)
+        updated, warnings = _update_configs(client, [t for n, t in wanted.items() if n not in created])
+        warnings += _replica_warnings(_describe(client, list(wanted)), settings)
+    return TopicChanges(created, updated, warnings)
+
+
+@contextmanager
+def _connect(bootstrap: str, timeout: float) -> Iterator[KafkaAdminClient]:
+    """A client that gives up after `timeout` seconds; whatever the broker refuses is an AntispamError."""
+    limit = round(timeout * 1000)
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=limit, request_timeout_ms=limit
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+    except (KafkaError, OSError, ValueError) as error:
+        raise AntispamError(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
+
+
+def _describe(client: KafkaAdminClient, names: list[str]) -> dict[str, list[int]]:
+    """Topics that exist -> the number of replicas of each partition."""
+    described: list[dict[str, Any]] = client.describe_topics(names)
+    return {
+        topic["name"]: [len(partition["replica_nodes"]) for partition in topic["partitions"]]
+        for topic in described
+        if topic["error_code"] == 0
+    }
+
+
+def _number(topic: Topic, settings: Settings) -> int:
+    return settings.partitions if topic.partitions == topics.CO_PARTITIONED else topic.partitions
+
+
+def _check_partitions(wanted: dict[str, Topic], existing: dict[str, list[int]], settings: Settings) -> None:
+    wrong = [
+        f"  {name}: {len(existing[name])}, should be {_number(topic, settings)}"
+        for name, topic in wanted.items()
+        if name in existing and len(existing[name]) != _number(topic, settings)
+    ]
+    if wrong:
+        raise AntispamError(
+            "topics exist with another number of partitions:\n" + "\n".join(wrong) + "\n"
+            "set ANTISPAM_PARTITIONS to the number they were made with, or stop everything, let the "
+            "consumers reach the end, delete these topics and start again"
+        )
+
+
+def _create(client: KafkaAdminClient, missing: list[Topic], settings: Settings) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    answer: dict[str, Any] = client.create_topics(
+        {
+            topic.name: {
+                "num_partitions": _number(topic, settings),
+                "replication_factor": settings.replication,
+                "configs": topic.config(),
+            }
+            for topic in missing
+        },
+        raise_errors=False,
+    )
+    created = []
+    for result in answer["topics"]:
+        if result["error_code"] == 0:
+            created.append(result["name"])
+        elif result["error_code"] != TopicAlreadyExistsError.errno:  # another process was quicker
+            text = result["error_message"] or for_code(result["error_code"]).__name__
+            raise AntispamError(f"topic {result['name']} cannot be created: {text}")
+    client.wait_for_topics([topic.name for topic in missing], timeout_ms=round(_TIMEOUT * 1000))
+    return tuple(created)
+
+
+def _update_configs(client: KafkaAdminClient, present: list[Topic]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Put right the configurations that differ; names updated, and warnings where that failed."""
+    changes = _config_differences(client, present)
+    if not changes:
+        return (), ()
+    answer: dict[str, str] = client.alter_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, dict(change)) for name, change in changes.items()],
+        raise_on_unknown=False,
+    )["topic"]
+    warnings = tuple(
+        f"topic {name}: {', '.join(f'{key}={value}' for key, value in changes[name].items())} "
+        f"could not be set: {result}"
+        for name, result in answer.items()
+        if result != "OK"
+    )
+    return tuple(name for name in changes if answer[name] == "OK"), warnings
+
+
+def _replica_warnings(existing: dict[str, list[int]], settings: Settings) -> tuple[str, ...]:
+    """Topics with fewer replicas than set: made under another setting, or on the embedded broker."""
+    few = [name for name, replicas in existing.items() if min(replicas) < settings.replication]
+    if not few:
+        return ()
+    return (f"fewer replicas than ANTISPAM_REPLICATION={settings.replication}: {', '.join(few)}",)
+
+
+def _config_differences(client: KafkaAdminClient, present: list[Topic]) -> dict[str, dict[str, str]]:
+    """Topic -> the settings that should be other than they are, with the value they should have."""
+    if not present:
+        return {}
+    # All entries are asked for: the embedded broker closes the connection when asked for some.
+    described: dict[str, dict[str, Any]] = client.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in present], config_filter="all"
+    )["topic"]
+    differences = {}
+    for topic in present:
+        actual = {key: entry["value"] for key, entry in described[topic.name].items()}
+        differing = {key: value for key, value in topic.config().items() if actual.get(key) != value}
+        if differing:
+            differences[topic.name] = differing
+    return differences

@@ -1,0 +1,115 @@
+"""The Faust app: lifecycle, health pages and the agents whose work may safely run twice.
+
+The processors are services of this app with consumers and transactions of their own (see
+processor.py). Faust's agents acknowledge a batch even when its body raises, and its tables cannot be
+written inside `take`, so nothing that is counted or delivered once runs in them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+from faust.web import Request, Response, View
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from pipeline import topics
+from pipeline.events import Alert
+from pipeline.settings import Settings
+from pipeline.stream.address import bootstrap
+from pipeline.stream.processor import STREAMS, Processor
+
+_log = structlog.get_logger()
+
+
+def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) -> faust.App:
+    """An app that runs the processors of `streams` and serves /health, /ready and /metrics.
+
+    Raises AntispamError when no broker is set.
+    """
+    brokers = [f"aiokafka://{address}" for address in bootstrap(settings).split(",")]
+    app = faust.App(
+        "antispam-alerts",
+        broker=brokers,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_create_disabled=True,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 5,
+        broker_request_timeout=max(90.0, settings.session_timeout),
+        web_host=settings.web_host,
+        web_bind=settings.web_host,
+        web_port=settings.web_port,
+        consumer_auto_offset_reset="earliest",
+        logging_config=None,
+        loghandlers=[],
+    )
+    processors: list[Processor] = []
+    extra = {} if clock is None else {"clock": clock}
+
+    def service(name: str) -> type[Processor]:
+        class Started(Processor):
+            def __init__(self, **kwargs: Any) -> None:
+                super().__init__(STREAMS[name], settings, **extra, **kwargs)
+                processors.append(self)
+
+        return Started
+
+    for name in streams:
+        app.service(service(name))
+
+    alerts = app.topic(topics.ALERTS.name, value_type=bytes, value_serializer="raw", key_type=bytes)
+
+    @app.agent(alerts, name="alerts")
+    async def log_alerts(stream: faust.StreamT[bytes]) -> None:
+        """Write each alert as a log line for operators; a repeated line does no harm."""
+        async for raw in stream:
+            await guarded(log_alert, raw)
+
+    @app.page("/health")
+    class Health(View):
+        async def get(self, request: Request) -> Response:
+            """200 while the process runs."""
+            return self.json({"status": "ok", "worker": settings.worker_id})
+
+    @app.page("/ready")
+    class Ready(View):
+        async def get(self, request: Request) -> Response:
+            """200 once every stream has its configuration, partitions and counters."""
+            states = {p.stream.name: p.ready for p in processors}
+            ok = bool(states) and all(states.values())
+            return self.json({"ready": ok, "streams": states}, status=200 if ok else 503)
+
+    @app.page("/metrics")
+    class Metrics(View):
+        async def get(self, request: Request) -> Response:
+            """Prometheus text format."""
+            return self.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST.split(";")[0])
+
+    return app
+
+
+async def guarded(work: Any, raw: bytes) -> None:
+    """Run an agent's work; what raises ends the process before Faust acknowledges the event.
+
+    Faust acks in a `finally`, so an exception that leaves the agent's body would lose the event.
+    """
+    try:
+        work(raw)
+    except Exception as error:  # noqa: BLE001 - any fault at all must end the process here
+        _log.critical("agent_crashed", cause=f"{type(error).__name__}: {error}")
+        os._exit(70)
+
+
+def log_alert(raw: bytes) -> None:
+    """One operator's line; an undecodable alert is named and skipped."""
+    try:
+        alert = msgspec.json.decode(raw, type=Alert)
+    except msgspec.MsgspecError as error:
+        _log.error("alert_undecodable", cause=str(error))
+        return
+    _log.warning("alert", level_=alert.level.value, rule=alert.rule, subject=alert.subject, at=alert.at)

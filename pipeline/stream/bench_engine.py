@@ -1,0 +1,113 @@
+"""`antispam bench engine`: the decision function without streams, by stage.
+
+Two loads, both from the sample traffic: every text distinct, and each text ten times. Stages are
+timed apart, on the same batches, so their sum is about the whole.
+"""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time, time
+from typing import Any
+
+import msgspec
+
+from pipeline.configuration import Config, load_directory
+from pipeline.events import Submission, encode
+from pipeline.ingest import door
+from pipeline.rules.counters import MemoryCounters
+from pipeline.sample.config import write_config
+from pipeline.sample.stress import stress_ports
+from pipeline.sample.traffic import generate
+from pipeline.screening import Screened, screen
+from pipeline.settings import Settings
+from pipeline.text.fingerprint import fingerprint
+
+BATCH = 1000
+PORTS = 500
+
+
+def demo_config() -> Config:
+    """The demo's configuration, ports of the stress traffic included."""
+    from pipeline.sample.enterprises import PORTS as DEMO_PORTS
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_config(Path(folder), (*DEMO_PORTS, *stress_ports(PORTS)))
+        return load_directory(Path(folder))
+
+
+def submissions(settings: Settings, count: int, distinct: bool) -> list[Submission]:
+    """Submissions of the sample traffic; `distinct` texts, or each text ten times."""
+    start = int(time() * 1000)
+    wanted = count if distinct else max(1, count // 10)
+    found: list[Submission] = []
+    for n, sample in enumerate(generate(11, 4 * wanted + 1000, start, 240.0)):
+        if sample.what == "submission":
+            line = msgspec.convert(sample.body, door.SubmissionIn)
+            found.append(door.submission(line, settings, sample.at, f"bench-{n}"))
+            if len(found) == wanted:
+                break
+    if distinct:
+        return [
+            msgspec.structs.replace(s, content=f"{s.content}{chr(0x4E00 + n % 5000)}{chr(0x4E00 + n // 5000)}")
+            for n, s in enumerate(found)
+        ]
+    return [s for s in found for _ in range(10)]
+
+
+def run(settings: Settings, count: int) -> dict[str, Any]:
+    """Submissions/s and µs by stage for both loads; `peak_mb` is this process's largest memory."""
+    config = demo_config()
+    return {
+        "batch": BATCH,
+        "rules": len(config.policy.rules) if config.policy else 0,
+        "distinct_texts": measure(submissions(settings, count, True), config),
+        "each_text_ten_times": measure(submissions(settings, count, False), config),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def measure(events: list[Submission], config: Config) -> dict[str, Any]:
+    """One load: the whole, then its parts, on one core."""
+    raw = [encode(event) for event in events]
+    batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
+    screen(batches[0], MemoryCounters(), config, 0)  # warm: automata and tables are built on first use
+    state, outcomes = MemoryCounters(), []
+    seconds, cpu = perf_counter(), process_time()
+    for batch in batches:
+        outcomes += screen(batch, state, config, 0)
+    seconds, cpu = perf_counter() - seconds, process_time() - cpu
+    decisions = [outcome.decision for outcome in outcomes if isinstance(outcome, Screened)]
+    if len(decisions) != len(events):
+        raise RuntimeError(f"{len(events) - len(decisions)} events failed; the figures would not mean anything")
+    texts = [[event.content for event in batch] for batch in batches]
+    dictionary, model = config.dictionary, config.model
+    if dictionary is None or model is None:
+        raise RuntimeError("the demo's configuration has no dictionary or model")
+    decode = msgspec.json.Decoder(Submission).decode
+    stages: dict[str, Callable[[], Any]] = {
+        "decode": lambda: [decode(r) for r in raw],
+        "fingerprint": lambda: [fingerprint(t) for part in texts for t in dict.fromkeys(part)],
+        "keywords": lambda: [dictionary.match(t) for part in texts for t in dict.fromkeys(part)],
+        "score": lambda: [model.classify(list(dict.fromkeys(part))) for part in texts],
+        "encode": lambda: [encode(d) for d in decisions],
+    }
+    us = {name: round(_timed(work) * 1e6 / len(events), 2) for name, work in stages.items()}
+    screened = cpu * 1e6 / len(events)
+    us["counters_rules_decision"] = round(screened - us["fingerprint"] - us["keywords"] - us["score"], 2)
+    return {
+        "submissions": len(events),
+        "submissions_per_s": round(len(events) / seconds),
+        "submissions_per_cpu_s": round(len(events) / cpu),
+        "screen_us": round(screened, 2),
+        "us_by_stage": us,
+    }
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    started = process_time()
+    work()
+    return process_time() - started

@@ -1,0 +1,235 @@
+"""`antispam bench stream`: from the broker to the decision, beside the engine in the same run.
+
+Three parts, on the same machine and traffic:
+
+* throughput: a backlog is produced first, then one worker drains it; its own CPU time says what a
+  core can do, which the shared machine's wall clock does not;
+* latency at 1,000 submissions/s: from the broker's acknowledgement to the decision as a committed
+  record in a reader's hands;
+* express traffic beside a bulk backlog of a million messages.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, time
+from typing import Any
+
+import msgspec
+import psutil
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+
+from pipeline import topics
+from pipeline.configuration import directory_entries
+from pipeline.errors import AntispamError
+from pipeline.events import Priority, Submission, encode
+from pipeline.rules.ports import Ports, parse_port
+from pipeline.sample.config import write_config
+from pipeline.sample.enterprises import PORTS as DEMO_PORTS
+from pipeline.sample.stress import stress_ports
+from pipeline.settings import Settings
+from pipeline.stream import bench_engine
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.child import Child, free_port
+from pipeline.stream.clients import reader, writer
+from pipeline.stream.config_topic import publish
+from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.ingest_files import destination
+
+RATE = 1000  # submissions/s of the latency parts
+LATENCY_SECONDS = 20
+BULK_RECIPIENTS = 100
+BULK_MESSAGES = 1_000_000
+QUIET = 30.0  # seconds without a decision after which a part is given up
+
+
+def run(settings: Settings, count: int) -> dict[str, Any]:
+    """All parts, as json: rates in submissions/s, times in ms. Raises AntispamError if decisions are missing."""
+    events = bench_engine.submissions(settings, count, True)
+    engine = bench_engine.measure(events, bench_engine.demo_config())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="antispam-bench-")))
+        settings = settings.model_copy(update={"data_dir": folder})
+        if not settings.kafka:
+            broker = stack.enter_context(EmbeddedBroker(folder))
+            settings = settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0})
+        ensure_topics(settings.kafka or "", settings)
+        ports = _publish(settings, folder)
+        producer = writer(settings)
+        report = {
+            "engine": engine,
+            "stream": _throughput(settings, producer, events, ports),
+            "latency_ms_at_1000_per_s": _latency(settings, producer, events, ports, bulk=False),
+            "express_ms_beside_a_million_bulk_messages": _latency(settings, producer, events, ports, bulk=True),
+        }
+    ratio = report["stream"]["submissions_per_cpu_s"] / engine["submissions_per_cpu_s"]
+    return {"broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded", "ratio": round(ratio, 2)} | report
+
+
+def _publish(settings: Settings, folder: Path) -> Ports:
+    write_config(folder / "config", (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
+    entries = list(directory_entries(folder / "config"))
+    publish(settings, entries, int(time() * 1000))
+    return Ports(parse_port(value) for kind, _, value in entries if kind == "port")
+
+
+@contextmanager
+def _worker(settings: Settings) -> Iterator[psutil.Process]:
+    environment = {
+        **os.environ,
+        "ANTISPAM_KAFKA": settings.kafka or "",
+        "ANTISPAM_DATA_DIR": str(settings.data_dir),
+        "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
+        "ANTISPAM_WEB_PORT": str(free_port()),
+        "ANTISPAM_LOG_LEVEL": "WARNING",
+    }
+    command = [sys.executable, "-m", "pipeline.cli", "worker", "--stream", "submissions"]
+    child = Child("worker", command, settings.data_dir / "worker.log", env=environment, on_parent_death=signal.SIGTERM)
+    try:
+        yield psutil.Process(child.pid)
+    except AntispamError as error:
+        raise AntispamError(f"{error}{child.tail()}") from None
+    finally:
+        child.stop(20)
+
+
+def _send(producer: Producer, event: Submission, ports: Ports, on_delivery: Any = None) -> None:
+    topic, key = destination(event, ports)
+    while True:
+        try:
+            producer.produce(topic, encode(event), key, on_delivery=on_delivery)
+            return
+        except BufferError:
+            producer.poll(0.05)
+
+
+def _throughput(settings: Settings, producer: Producer, events: list[Submission], ports: Ports) -> dict[str, Any]:
+    for event in events:
+        _send(producer, event, ports)
+    producer.flush(60)
+    with _Decisions(settings) as decisions, _worker(settings) as process:
+        decisions.until(1)
+        started, cpu, first = monotonic(), _cpu(process), decisions.count
+        decisions.until(len(events))
+        seconds, cpu = decisions.last - started, _cpu(process) - cpu
+        done = len(events) - first
+        return {
+            "submissions": done,
+            "submissions_per_s": round(done / seconds),
+            "submissions_per_cpu_s": round(done / cpu),
+            "worker_cpu_us": round(cpu * 1e6 / done, 1),
+            "worker_peak_mb": round(process.memory_info().rss / 1e6),
+        }
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _latency(
+    settings: Settings, producer: Producer, events: list[Submission], ports: Ports, *, bulk: bool
+) -> dict[str, Any]:
+    """RATE express submissions a second; with `bulk`, beside a backlog of a million bulk messages."""
+    tag = "bulk" if bulk else "calm"
+    acknowledged: dict[str, float] = {}
+
+    def on_delivery(error: Any, message: Any) -> None:
+        if error is None:
+            acknowledged[_Decisions.name(message.value())] = monotonic()
+
+    with _Decisions(settings) as decisions, _worker(settings):
+        _send(producer, _express(events[0], f"{tag}-warm"), ports)
+        producer.flush(10)
+        decisions.until(1)
+        background = 0
+        if bulk:
+            background = BULK_MESSAGES // BULK_RECIPIENTS
+            for n in range(background):
+                _send(producer, _bulk(events[n % len(events)], n), ports)
+            producer.flush(60)
+        began, sent = monotonic(), 0
+        while sent < RATE * LATENCY_SECONDS:
+            due = min(RATE * LATENCY_SECONDS, int((monotonic() - began) * RATE))
+            for n in range(sent, due):
+                _send(producer, _express(events[n % len(events)], f"{tag}-{n}"), ports, on_delivery)
+            sent = max(sent, due)
+            producer.poll(0)
+            decisions.poll(0.002)
+        producer.flush(10)
+        decisions.until(sent, prefix=f"{tag}-")
+        waits = sorted((decisions.seen[name] - at) * 1000 for name, at in acknowledged.items())
+        report: dict[str, Any] = {"submissions": len(waits)}
+        report |= {f"p{q:g}": round(waits[min(len(waits) - 1, int(len(waits) * q / 100))], 1) for q in (50, 95, 99)}
+        if bulk:
+            at_end = sum(1 for name in decisions.seen if name.startswith("million-"))
+            report["bulk_messages_decided_meanwhile"] = at_end * BULK_RECIPIENTS
+            decisions.until(background, prefix="million-")
+            report["bulk_messages_per_s"] = round(BULK_MESSAGES / (decisions.last - began))
+        return report
+
+
+def _express(event: Submission, name: str) -> Submission:
+    return msgspec.structs.replace(
+        event, id=name, accepted_at=int(time() * 1000), recipients=event.recipients[:1],
+        priority=Priority.EXPRESS, batch_size=None,
+    )  # fmt: skip
+
+
+def _bulk(event: Submission, n: int) -> Submission:
+    recipients = tuple(f"139{n % 10000:04d}{r:04d}" for r in range(BULK_RECIPIENTS))
+    return msgspec.structs.replace(
+        event, id=f"million-{n}", accepted_at=int(time() * 1000), recipients=recipients, priority=Priority.BULK
+    )
+
+
+class _Name(msgspec.Struct):
+    id: str
+
+
+class _Decisions:
+    """Decisions written from now on, with the time each came into this reader's hands."""
+
+    _decode = msgspec.json.Decoder(_Name).decode
+
+    def __init__(self, settings: Settings) -> None:
+        self.seen: dict[str, float] = {}
+        self.last = monotonic()
+        self._consumer: Consumer = reader(settings, "bench", **{"fetch.wait.max.ms": 5})
+        self._consumer.assign(
+            [TopicPartition(topics.DECISIONS.name, p, OFFSET_END) for p in range(settings.partitions)]
+        )
+        self.poll(1.0)  # an end offset is looked up with the first poll
+
+    @classmethod
+    def name(cls, value: bytes) -> str:
+        return cls._decode(value).id
+
+    @property
+    def count(self) -> int:
+        return len(self.seen)
+
+    def poll(self, timeout: float) -> None:
+        for message in self._consumer.consume(5000, timeout):
+            if message.error() is None:
+                self.last = monotonic()
+                self.seen.setdefault(self.name(message.value() or b""), self.last)
+
+    def until(self, wanted: int, prefix: str = "") -> None:
+        self.last = monotonic()
+        while (found := sum(1 for name in self.seen if name.startswith(prefix)) if prefix else self.count) < wanted:
+            self.poll(0.2)
+            if monotonic() - self.last > QUIET:
+                raise AntispamError(f"{wanted - found} decisions are missing")
+
+    def __enter__(self) -> _Decisions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()

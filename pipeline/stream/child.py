@@ -1,0 +1,147 @@
+"""A broker as a child process: it starts ready or not at all, and never outlives us.
+
+A broker left behind keeps its port, and the next start would quietly talk to yesterday's cluster.
+So a child ends with the process that started it, even when that is killed with SIGKILL (on Linux:
+the kernel's parent-death signal), and it counts as ready only when it answers with the cluster id
+we gave it. It runs in a session of its own, so Ctrl-C reaches us first and we decide the order
+in which things end.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.errors import AntispamError
+from pipeline.stream import admin
+
+LOOPBACK = "127.0.0.1"
+_TAIL_BYTES = 2000
+# The parent-death signal has to be asked for inside the child. Doing that between fork and exec
+# (preexec_fn) may deadlock a process with threads, so a fresh interpreter asks and then becomes the
+# broker. The parent may have died before it asked: then it has another parent by now, and leaves.
+_TIED_TO_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, int(sys.argv[2]), 0, 0, 0)  # 1 = PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago; another process may still take it."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+class Child:
+    """A running broker process, its output in `log` (replaced at each start).
+
+    `name` is what error texts call it. The kernel watches the *thread* that started the child: start
+    it from one that lives as long as it is needed, such as the main thread. Errors: AntispamError
+    when the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        env: Mapping[str, str],
+        on_parent_death: int,
+        logs: Sequence[Path] = (),
+    ) -> None:
+        self._name = name
+        self._logs = (log, *logs)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "linux":
+            shim = [sys.executable, "-I", "-S", "-c", _TIED_TO_PARENT, str(os.getpid()), str(on_parent_death)]
+            command = [*shim, *command]
+        try:
+            with log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(env),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise AntispamError(f"{name} cannot be started: {error}") from error
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; the exit code, or minus the signal that ended it."""
+        return self._process.poll()
+
+    def wait_ready(self, port: int, cluster_id: str, timeout: float) -> None:
+        """Return when the broker answers on this port of 127.0.0.1 under this cluster id.
+
+        Errors: AntispamError with the end of its log when it ends first, or after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            if self.returncode is not None:
+                raise AntispamError(f"{self._name} ended at once (exit code {self.returncode}){self.tail()}")
+            reason = _not_ready(port, cluster_id)
+            if reason is None:
+                return
+            if time.monotonic() > deadline:
+                raise AntispamError(f"{self._name} is not ready after {timeout:g} s: {reason}{self.tail()}")
+            time.sleep(0.05)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait up to `timeout` seconds for its end; the exit code, or None if it still runs."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, grace: float) -> None:
+        """Ask it to end, wait `grace` seconds, then kill it. Returns when it has ended."""
+        self._process.terminate()
+        if self.wait(grace) is None:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash would. Returns when it has ended."""
+        self._process.kill()
+        self._process.wait()
+
+    def tail(self) -> str:
+        """The end of its logs, to be appended to an error text; empty when there is none."""
+        parts = []
+        for path in self._logs:
+            if path.is_file():
+                with path.open("rb") as file:
+                    file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+                    text = file.read().decode(errors="replace").strip()
+                if text:
+                    parts.append(f"\n{path}:\n{text}")
+        return "".join(parts)
+
+
+def _not_ready(port: int, cluster_id: str) -> str | None:
+    """Why the broker cannot be used yet; None when it can."""
+    try:  # a client would log a refused connection as an error, and a starting broker refuses many
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError as error:
+        return f"port {port}: {error}"
+    try:
+        answered = admin.cluster_id(f"{LOOPBACK}:{port}", timeout=2)
+    except AntispamError as error:
+        return str(error)
+    return None if answered == cluster_id else f"port {port} is another cluster's: {answered}"

@@ -1,0 +1,72 @@
+"""Kafka clients with the settings whose absence loses or delays messages, in one place.
+
+confluent-kafka (librdkafka) because its transactions carry the consumer group's metadata (KIP-447):
+one producer per worker, and a worker that lost its partitions cannot commit their offsets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+
+from pipeline.settings import Settings
+from pipeline.stream.address import bootstrap
+
+MAX_MESSAGE = 4 * 1024 * 1024
+TIMEOUT = 30.0  # seconds any single call may wait for the broker
+# A dead worker's open transaction holds back read_committed readers at most this long (ms).
+TRANSACTION_TIMEOUT_MS = 15_000
+
+
+def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
+    """A consumer that sees committed records only and never commits by itself."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap(settings),
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "session.timeout.ms": int(settings.session_timeout * 1000),
+            "fetch.wait.max.ms": 50,
+            "message.max.bytes": MAX_MESSAGE,
+            "fetch.message.max.bytes": MAX_MESSAGE,
+            "queued.max.messages.kbytes": 65536,
+            "socket.timeout.ms": int(TIMEOUT * 1000),
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1000,
+            "log.connection.close": False,
+            **overrides,
+        }
+    )
+
+
+def writer(settings: Settings, transactional_id: str | None = None) -> Producer:
+    """An idempotent producer with acks from all replicas; transactional if given an id."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": bootstrap(settings),
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "linger.ms": 1,
+        "batch.size": 262_144,
+        "compression.type": "lz4",
+        "message.max.bytes": MAX_MESSAGE,
+        "queue.buffering.max.messages": 500_000,
+        "queue.buffering.max.kbytes": 262_144,
+        "retry.backoff.ms": 10,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        "message.timeout.ms": int(TIMEOUT * 1000),
+        "log.connection.close": False,
+    }
+    if transactional_id is not None:
+        config |= {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        }
+    return Producer(config)

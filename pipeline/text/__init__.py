@@ -1,0 +1,1 @@
+"""Spelling of a text: fingerprints and, later, normal forms. Pure."""

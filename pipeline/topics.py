@@ -1,0 +1,94 @@
+"""Every topic: what it carries, its key, partitions, cleanup and retention, in one table.
+
+Co-partitioned topics have the same number of partitions: decisions, state and everything derived
+from submission partition p are written to partition p, so one worker owns all of it and a replay
+lands where the first try landed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline import events
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+CO_PARTITIONED = 0  # stands for settings.partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `partitions` CO_PARTITIONED means the number set for the whole pipeline."""
+
+    name: str
+    value: type[events.Event] | None
+    key: str
+    cleanup: Cleanup = "delete"
+    retention_ms: int = 7 * DAY_MS
+    partitions: int = CO_PARTITIONED
+    description: str = ""
+
+    def config(self) -> dict[str, str]:
+        """Broker-side settings; a message may be as large as the largest submission (4 MiB)."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(-1 if self.cleanup == "compact" else self.retention_ms),
+            "max.message.bytes": str(4 * 1024 * 1024),
+        }
+
+
+SUBMISSIONS_EXPRESS = Topic("submissions.express", events.Submission, "port", description="before sending, urgent lane")
+SUBMISSIONS_BULK = Topic("submissions.bulk", events.Submission, "port", description="before sending, bulk lane")
+RECORDS = Topic("records", events.Record, "sender", description="what the SMSC carried")
+DECISIONS = Topic("decisions", events.Decision, "submission or record id", description="verdicts, once per round")
+# Entries whose longest window (a day) has passed are worthless; two days later the broker drops them.
+STATE_SUBMISSIONS = Topic(
+    "state.submissions", None, "counter and key", "compact,delete", 3 * DAY_MS,
+    description="changelog of counters by port",
+)  # fmt: skip
+STATE_RECORDS = Topic(
+    "state.records", None, "counter and key", "compact,delete", 3 * DAY_MS,
+    description="changelog of counters by sender",
+)  # fmt: skip
+HOLDS = Topic("holds", events.Hold, "submission id", description="waiting for a time")
+CASES = Topic("cases", events.CaseMember, "submission id", description="waiting for a person")
+REVIEWS = Topic("reviews", events.ReviewVerdict, "case", description="what reviewers decided")
+PORT_ACTIONS = Topic("port-actions", events.PortAction, "port", description="suspensions to be made")
+LIST_ACTIONS = Topic("list-actions", events.ListAction, "value", description="list entries to be made")
+ALERTS = Topic("alerts", events.Alert, "subject", partitions=1, description="operators' feed")
+COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipients' complaints")
+DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
+CONFIG = Topic(
+    "config", events.ConfigChange, "kind/name", "compact", partitions=1,
+    description="policy, ports, lists, dictionary, model: ordered by epoch",
+)  # fmt: skip
+INGEST = Topic(
+    "ingest-progress", events.IngestProgress, "file hash", "compact", partitions=1,
+    description="how far each file has been read",
+)  # fmt: skip
+DEAD_LETTERS = Topic(
+    "dead-letters", events.DeadLetter, "origin", retention_ms=30 * DAY_MS,
+    description="what could not be decoded or screened",
+)  # fmt: skip
+
+FIXED: tuple[Topic, ...] = (
+    SUBMISSIONS_EXPRESS, SUBMISSIONS_BULK, RECORDS, DECISIONS, STATE_SUBMISSIONS, STATE_RECORDS,
+    HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS, COMPLAINTS, DELIVERIES, CONFIG,
+    INGEST, DEAD_LETTERS,
+)  # fmt: skip
+
+
+def outbound(channel: str, priority: events.Priority) -> Topic:
+    """The topic of one carrier channel and lane: `outbound.<channel>.<express|bulk>`."""
+    return Topic(
+        f"outbound.{channel}.{priority.value}", events.Outbound, "port",
+        description=f"released, to be sent over {channel}",
+    )  # fmt: skip
+
+
+def all_topics(channels: tuple[str, ...]) -> tuple[Topic, ...]:
+    """All topics of a deployment with these carrier channels."""
+    return FIXED + tuple(outbound(c, p) for c in channels for p in events.Priority)

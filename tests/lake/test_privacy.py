@@ -1,0 +1,91 @@
+"""What an analyst may see of a text or a number."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.lake.privacy import Privacy, mask_text
+
+PRIVACY = Privacy(b"secret")
+MOBILES = st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True)
+
+
+def test_equal_numbers_join_in_any_spelling() -> None:
+    spellings = ["13800138000", "+8613800138000", "8613800138000", "0086 138-0013-8000", "１３８００１３８０００"]
+    assert len({PRIVACY.number(spelling) for spelling in spellings}) == 1
+    assert re.fullmatch(r"[0-9a-f]{16}", PRIVACY.number(spellings[0]))
+
+
+def test_another_key_gives_another_hash() -> None:
+    assert PRIVACY.number("13800138000") != Privacy(b"other").number("13800138000")
+
+
+def test_service_codes_stay_and_subscribers_do_not() -> None:
+    assert PRIVACY.party("10690001") == "10690001"
+    assert PRIVACY.party("95588") == "95588"
+    assert PRIVACY.party("13800138000") == PRIVACY.number("13800138000")
+    assert PRIVACY.party("01088886666") == PRIVACY.number("01088886666")
+
+
+def test_a_subscriber_behind_a_service_code_is_hashed() -> None:
+    assert PRIVACY.party("1065813913800138000") == "10658139+" + PRIVACY.number("13800138000")
+
+
+def test_what_is_a_hash_already_stays() -> None:
+    hashed = PRIVACY.number("13800138000")
+    assert PRIVACY.party(hashed) == hashed
+    assert PRIVACY.value(hashed) == hashed
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("王女士，验证码482913", "某女士，验证码******"),
+        ("尊敬的张三丰先生您好", "尊敬的某某某先生您好"),
+        ("收件人：李四光 取件", "收件人：某某某 取件"),
+        ("详见 https://u77.shop.com.cn/Xy12?p=1#a 谢谢", "详见 https://shop.com.cn/… 谢谢"),
+        ("点t.cn/Ab3 领取", "点t.cn/… 领取"),
+        ("http://47.96.1.2/a", "http://47.96.1.2/…"),
+        ("电话１３８ ００１３ ８０００", "电话*** **** ****"),
+        ("一三八零零一三八零零零", "***********"),
+        ("加①③⑧00138000", "加***********"),
+        ("写信 zhang.san@qq.com", "写信 …@qq.com"),
+        ("第一名，一般般", "第一名，一般般"),
+        ("登1380-0138-000.com", "登****-****-***.com"),
+    ],
+)
+def test_texts_keep_words_and_lose_persons(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@given(MOBILES, st.text(max_size=20), st.text(max_size=20))
+def test_no_number_survives_in_a_text(number: str, before: str, after: str) -> None:
+    assert number not in mask_text(before + number + after)
+
+
+@given(MOBILES, st.text("贷款，: http/w.cn@-_", max_size=20), st.text("贷款，: http/w.cn@-_", max_size=20))
+def test_no_number_survives_beside_links(number: str, before: str, after: str) -> None:
+    assert number not in mask_text(before + number + after)
+
+
+@given(MOBILES, st.sampled_from(["{}", "to {} in 5 min", "rule/{}/12", "号码{}。"]))
+def test_no_number_survives_in_ids_messages_and_values(number: str, form: str) -> None:
+    text = form.format(number)
+    assert number not in PRIVACY.ident(text)
+    assert number not in PRIVACY.own_words(text)
+    assert number not in str(PRIVACY.value({text: [text, {"n": int(number)}], "n": number}))
+
+
+def test_equal_ids_stay_equal_so_they_join() -> None:
+    assert PRIVACY.ident("20261122-13800138000/3") == PRIVACY.ident("20261122-13800138000") + "/3"
+    assert PRIVACY.ident("20261122153000123") == "20261122153000123"
+
+
+def test_figures_a_rule_saw_stay() -> None:
+    seen = {"same_content_5m": 51, "score": 0.5, "new": True, "at": 1795308071833, "link": None}
+    assert PRIVACY.value(seen) == seen
+    assert PRIVACY.own_words("51 messages of one content in 5 minutes") == "51 messages of one content in 5 minutes"

@@ -1,0 +1,166 @@
+"""What analysts ask, and what they may not."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from lake_events import PHONE, decision, now_ms, submission
+
+from pipeline.errors import AntispamError
+from pipeline.events import Event, RecipientException, Verdict
+from pipeline.lake import delta
+from pipeline.lake.privacy import Privacy
+from pipeline.lake.query import query, render
+from pipeline.lake.tables import DECISIONS, SHARED, SUBMISSIONS, TEXTS, Origin, Table
+from pipeline.lake.views import DERIVED, connect, full_files
+from pipeline.settings import Settings
+
+PRIVACY = Privacy(b"secret")
+VIEWS = [table.name for table in SHARED] + list(DERIVED)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def put(settings: Settings, table: Table, *events: Event) -> None:
+    origins = [Origin("log", table.name, 0, n, now_ms()) for n in range(len(events))]
+    delta.append(
+        delta.open_table(settings.lake_dir, table), table.build(events, origins, PRIVACY), {"a": None}, {"a": 0}
+    )
+
+
+def ask(settings: Settings, sql: str) -> Sequence[dict[str, object]]:
+    return query(sql, settings).to_pylist()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_there_before_its_table(settings: Settings, view: str) -> None:
+    empty = query(f"SELECT * FROM {view}", settings)
+    assert empty.num_rows == 0
+    assert not any(pa.types.is_null(field.type) for field in empty.schema)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_there_when_its_table_is_empty(settings: Settings, view: str) -> None:
+    before = query(f"SELECT * FROM {view}", settings).schema
+    for table in SHARED:
+        delta.open_table(settings.lake_dir, table)
+    assert query(f"SELECT * FROM {view}", settings).schema == before
+
+
+def test_messages_are_recipients_with_their_verdict(settings: Settings) -> None:
+    at = now_ms()
+    put(settings, SUBMISSIONS, submission("s1", at=at), submission("s2", at=at))
+    held = decision("s1", 0, Verdict.HOLD, at=at)
+    released = decision("s1", 1, Verdict.RELEASE, at=at)
+    assert released.exceptions == (RecipientException(recipient=PHONE, verdict=Verdict.REJECT, rule="unsubscribed"),)
+    put(settings, DECISIONS, released, held)
+    rows = ask(settings, "SELECT id, submission, n, recipient, verdict FROM messages ORDER BY id")
+    assert [(row["id"], row["verdict"]) for row in rows] == [
+        ("s1/1", "reject"), ("s1/2", "release"), ("s2/1", None), ("s2/2", None),
+    ]  # fmt: skip
+    assert rows[0]["recipient"] == PRIVACY.number(PHONE)
+
+
+def test_reasons_ports_and_campaigns_follow_from_decisions(settings: Settings) -> None:
+    put(
+        settings, DECISIONS,
+        decision("a", verdict=Verdict.REJECT, port="1", messages=3), decision("b", verdict=Verdict.REVIEW, port="2"),
+    )  # fmt: skip
+    assert ask(settings, "SELECT count(*) AS n, count(DISTINCT id) AS d FROM reasons") == [{"n": 4, "d": 2}]
+    ports = ask(settings, "SELECT port, messages, rejected, reviewed FROM ports ORDER BY port")
+    assert ports == [
+        {"port": "1", "messages": 3, "rejected": 3, "reviewed": 0},
+        {"port": "2", "messages": 3, "rejected": 1, "reviewed": 2},
+    ]
+    campaign = ask(settings, "SELECT messages, ports, category FROM campaigns")
+    assert campaign == [{"messages": 6, "ports": 2, "category": "loan"}]
+
+
+def test_a_connection_reads_times_with_zone(settings: Settings) -> None:
+    put(settings, DECISIONS, decision("a", at=1_795_308_000_123))
+    (time,) = connect(settings).execute("SELECT decided_at FROM decisions").fetchone() or (None,)
+    assert time.isoformat() == "2026-11-22T00:40:00.123000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("DROP VIEW decisions", "only SELECT is allowed, not DROP"),
+        ("SET threads = 1", "only SELECT is allowed, not SET"),
+        ("COPY decisions TO 'x.csv'", "only SELECT is allowed, not COPY"),
+        ("ATTACH 'x.db'", "only SELECT is allowed, not ATTACH"),
+        ("INSTALL httpfs", "only SELECT is allowed"),
+        ("SELECT 1; SELECT 2", "one SELECT statement is wanted, not 2"),
+        ("", "one SELECT statement is wanted, not 0"),
+        ("SELEC 1", "syntax error"),
+        ("SELECT nosuch FROM decisions", 'Referenced column "nosuch" not found'),
+        ("SELECT * FROM nosuch", "nosuch does not exist"),
+        ("SELECT * FROM read_text('/etc/hostname')", "Cannot access file"),
+        ("SELECT * FROM glob('/etc/*')", "Cannot access file"),
+        ("WITH x AS (COPY (SELECT 1) TO 'x.csv') SELECT 1", "COPY"),
+        ("SELECT * FROM sql", "does not exist"),  # a variable of ours
+    ],
+)
+def test_anything_but_a_select_of_the_lake_is_refused_in_one_line(settings: Settings, sql: str, why: str) -> None:
+    put(settings, DECISIONS, decision("a"))
+    with pytest.raises(AntispamError) as refused:
+        query(sql, settings)
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_full_text_and_writing_into_the_lake_are_refused(settings: Settings) -> None:
+    put(settings, TEXTS, submission("s"))
+    put(settings, DECISIONS, decision("a"))
+    (full,) = full_files(settings, "texts")
+    with pytest.raises(AntispamError, match="Cannot access"):
+        query(f"SELECT * FROM '{full}'", settings)
+    (shared,) = [str(path) for path in (settings.lake_dir / "decisions").rglob("*.parquet")]
+    before = Path(shared).read_bytes()
+    with pytest.raises(AntispamError, match="COPY"):
+        query(f"WITH x AS (COPY (SELECT 2 AS a) TO '{shared}') SELECT 1", settings)
+    assert Path(shared).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "sql", ["SHOW TABLES", "DESCRIBE messages", "SUMMARIZE decisions", "VALUES (1)", "SELECT 1 -- x"]
+)
+def test_what_is_like_a_select_is_answered(settings: Settings, sql: str) -> None:
+    assert query(sql, settings).num_rows > 0
+
+
+def rendered(rows: pa.Table, form: str) -> str:
+    out = io.StringIO()
+    render(rows, form, out)
+    return out.getvalue()
+
+
+def test_rows_come_as_table_csv_and_json_lines(settings: Settings) -> None:
+    put(settings, DECISIONS, decision("一", at=1_795_308_000_123))
+    rows = query("SELECT id, decided_at, counters, hold_until, 'NaN'::DOUBLE AS nan FROM decisions", settings)
+    assert json.loads(rendered(rows, "json")) == {
+        "id": "一", "decided_at": "2026-11-22T00:40:00.123000+00:00", "counters": {"same_content_5m": 51},
+        "hold_until": None, "nan": None,
+    }  # fmt: skip
+    assert rendered(rows, "csv").splitlines()[0] == "id,decided_at,counters,hold_until,nan"
+    assert "一" in rendered(rows, "table")
+
+
+def test_a_hostile_text_cannot_paint_the_terminal() -> None:
+    shown = rendered(pa.table({"[bold]t": ["\x1b[31mred [blink]x"]}), "table")
+    assert "\x1b" not in shown
+    assert "[blink]x" in shown
+    assert "[bold]t" in shown
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(AntispamError, match="one of table, csv, json"):
+        rendered(pa.table({"a": [1]}), "xml")

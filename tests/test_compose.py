@@ -1,0 +1,103 @@
+"""docker-compose.yml has never run where it was written; what can be checked without an engine is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from pipeline.cli import app
+from pipeline.settings import Settings
+from pipeline.stream import kafka_node
+
+ROOT = Path(__file__).parents[1]
+PIPELINE_SERVICES = ("worker", "sink")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", ())]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+@pytest.mark.parametrize("name", PIPELINE_SERVICES)
+def test_settings_of_the_services_are_settings_we_have(
+    name: str, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment: dict[str, str | None] = compose["services"][name]["environment"]
+    known = {f"ANTISPAM_{field}".upper() for field in Settings.model_fields}
+    assert set(environment) <= known
+    for key, value in environment.items():
+        if value is not None:
+            monkeypatch.setenv(key, value)
+    settings = Settings(_env_file=None)
+    assert settings.kafka == "kafka:9092"
+    assert f"{settings.data_dir}" in {
+        mount.partition(":")[2] for mount in compose["services"][name]["volumes"]
+    }
+    assert settings.privacy_key is None, "an empty key would hash numbers without a secret"
+
+
+def test_no_two_services_share_a_worker_id(compose: dict[str, Any]) -> None:
+    ids = [compose["services"][name]["environment"]["ANTISPAM_WORKER_ID"] for name in PIPELINE_SERVICES]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", PIPELINE_SERVICES)
+def test_services_wait_for_a_healthy_kafka_and_run_our_commands(name: str, compose: dict[str, Any]) -> None:
+    service = compose["services"][name]
+    program, command = service["command"]
+    assert program == "antispam"
+    assert command in {
+        known.name or known.callback.__name__ for known in app.registered_commands if known.callback
+    }
+    assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    assert "healthcheck" in compose["services"]["kafka"]
+
+
+def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: dict[str, Any]) -> None:
+    kafka = compose["services"]["kafka"]
+    pom = ElementTree.parse(kafka_node.POM)
+    maven = {"m": "http://maven.apache.org/POM/4.0.0"}
+    (version,) = [
+        dependency.findtext("m:version", namespaces=maven)
+        for dependency in pom.iterfind(".//m:dependency", maven)
+        if dependency.findtext("m:groupId", namespaces=maven) == "org.apache.kafka"
+    ]
+    assert kafka["image"] == f"apache/kafka:{version}"
+
+    node = dict(line.split("=", 1) for line in kafka_node.PROPERTIES.splitlines())
+    here = {
+        key.removeprefix("KAFKA_").replace("_", ".").lower(): value
+        for key, value in kafka["environment"].items()
+    }
+    of_the_machine = {
+        "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs",
+        "inter.broker.listener.name",
+    }  # fmt: skip
+    assert {key: here.get(key) for key in node if key not in of_the_machine} == {
+        key: value for key, value in node.items() if key not in of_the_machine
+    }
+
+
+def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
+    used = {
+        mount.partition(":")[0] for service in compose["services"].values() for mount in service["volumes"]
+    }
+    assert used == set(compose["volumes"])
+
+
+def test_the_image_runs_as_nobody_special_from_the_locked_versions() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "FROM python:3.11-slim" in lines
+    assert any(line.startswith("USER ") and "root" not in line for line in lines)
+    assert any("--requirement requirements.lock" in line and "--no-deps" in line for line in lines)
