@@ -29,6 +29,7 @@ In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
 RejectedFile = Annotated[Path | None, typer.Option(help="Bad lines go here (default: <out>.rejected.jsonl).")]
 Policy = Annotated[Path | None, typer.Option(help="A policy file instead of the shipped one.")]
+DataFiles = Annotated[list[Path], typer.Option(help="Labelled texts, jsonl; may be repeated.")]
 ConfigDir = Annotated[Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, policy.yaml.")]
 
 
@@ -47,6 +48,8 @@ def _settings() -> Any:
         raise AntispamError(f"ANTISPAM_{name}: {first['msg']}") from None
     except KeyError:
         raise AntispamError("ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected") from None
+    except ValueError as error:  # JSON that is none, a .env file that is no UTF-8
+        raise AntispamError(f"settings: {error}") from None
     return settings
 
 
@@ -121,9 +124,75 @@ def screen(
     from pipeline.ingest.offline import screen_file
 
     settings = _settings()
-    kept = rejected or Path(f"{'screen' if str(out) == '-' else out}.rejected.jsonl")
+    kept = rejected or _beside(out, "screen")
     decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings)
-    typer.echo(f"{decided} decisions" + (f", {bad} bad lines in {kept}" if bad else ""), err=True)
+    typer.echo(_summary(decided, "decisions", bad, kept), err=True)
+
+
+@app.command()
+def classify(
+    source: In,
+    out: Out,
+    model: Annotated[Path | None, typer.Option(help="A model directory instead of the shipped one.")] = None,
+    rejected: RejectedFile = None,
+) -> None:
+    """Score a file of texts ({id, text} a line): how much each looks like spam, and what about."""
+    from pipeline.ingest.text_lines import classify_file
+    from pipeline.models.classifier import WEIGHTS, Classifier
+
+    kept = rejected or _beside(out, "classify")
+    answered, bad = classify_file(source, out, kept, Classifier.load(model or WEIGHTS))
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def match(
+    source: In,
+    out: Out,
+    dictionary: Annotated[Path | None, typer.Option(help="A dictionary (csv) instead of the shipped one.")] = None,
+    rejected: RejectedFile = None,
+) -> None:
+    """Find dictionary words in a file of texts ({id, text} a line)."""
+    from pipeline.configuration import default_dictionary
+    from pipeline.ingest.text_lines import match_file
+    from pipeline.rules.dictionary import Dictionary
+
+    kept = rejected or _beside(out, "match")
+    words = Dictionary.parse(_text(dictionary) if dictionary else default_dictionary())
+    answered, bad = match_file(source, out, kept, words)
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def train(
+    data: DataFiles, out: Annotated[Path, typer.Option(help="The model directory to write.")]
+) -> None:  # fmt: skip
+    """Make a model directory (weights, card, thresholds) of labelled texts."""
+    from pipeline.models.train import train as run
+
+    card = run(data, out)
+    limits = card.thresholds
+    typer.echo(f"model {card.version} in {out}: review from {limits.review:.4f}, reject from {limits.reject:.4f}")
+
+
+@app.command()
+def evaluate(
+    data: DataFiles, model: Annotated[Path, typer.Option(help="The model directory; takes the report.")]
+) -> None:  # fmt: skip
+    """Measure a model: json on stdout, and evaluation.json and evaluation.md in its directory."""
+    import msgspec
+
+    from pipeline.models.classifier import Classifier
+    from pipeline.models.evaluate import evaluate as run
+    from pipeline.models.evaluate import read_samples
+
+    classifier = Classifier.load(model)
+    report = run(classifier, read_samples(data))
+    named = f"on {', '.join(path.name for path in data)}"
+    measured = msgspec.structs.replace(classifier.card, metrics={named: report})
+    _json(report)
+    (model / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    (model / "evaluation.md").write_text(measured.markdown(), encoding="utf-8")
 
 
 @app.command()
@@ -291,6 +360,14 @@ def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_
     _json(run(_settings(), count))
 
 
+def _beside(out: Path, command: str) -> Path:
+    return Path(f"{command if str(out) == '-' else out}.rejected.jsonl")
+
+
+def _summary(count: int, what: str, bad: int, kept: Path) -> str:
+    return f"{count} {what}" + (f", {bad} bad lines in {kept}" if bad else "")
+
+
 def _json(report: Any) -> None:
     import msgspec
 
@@ -305,11 +382,15 @@ def _text(path: Path) -> str:
 
 
 def main() -> None:
-    """Entry point: an AntispamError is one line on stderr and exit 1."""
+    """Entry point: what a user can put right is one line on stderr and exit 1."""
     try:
         app()
     except AntispamError as error:
         print(f"antispam: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:  # a folder that cannot be written, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"antispam: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -77,7 +77,10 @@ class ConfigEntries:
             if value is None:
                 self._ports.pop(change.name, None)
             else:
-                self._ports[change.name] = parse_port(value)
+                port = parse_port(value)
+                if port.code != change.name:
+                    raise AntispamError(f"holds port {port.code}")
+                self._ports[change.name] = port
         elif change.kind == "list":
             if value is None:
                 self._lists.pop(change.name, None)
@@ -97,6 +100,8 @@ class ConfigEntries:
             return (self._blobs / change.file).read_text(encoding="utf-8")
         except OSError as error:
             raise AntispamError(f"file {change.file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise AntispamError(f"file {change.file}: not UTF-8") from None
 
 
 def _model(value: str) -> Classifier:
@@ -146,12 +151,16 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     lists = text("lists.csv")
     if lists is not None:
         yield "list", "lists.csv", lists
-    for number, line in enumerate((text("ports.jsonl") or "").splitlines(), 1):
+    seen: dict[str, int] = {}
+    for number, line in enumerate((text("ports.jsonl") or "").split("\n"), 1):
         if line.strip():
             try:
-                yield "port", parse_port(line).code, line
+                code = parse_port(line).code
             except AntispamError as error:
                 raise AntispamError(f"ports.jsonl:{number}: {error}") from None
+            if seen.setdefault(code, number) != number:
+                raise AntispamError(f"ports.jsonl:{number}: port {code} is already on line {seen[code]}")
+            yield "port", code, line
 
 
 def load_directory(folder: Path | None, policy: Path | None = None) -> Config:

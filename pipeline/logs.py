@@ -9,7 +9,7 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Send our events and the libraries' warnings to stderr. Raises ValueError for an unknown level."""
+    """Send our events and the libraries' warnings to stderr. Raises KeyError for an unknown level."""
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True
     )

@@ -154,7 +154,7 @@ def _submission(
         "round": event.round,
         "content_length": len(event.content),
     }
-    counters = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
+    counters, whole = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
     settled = _authority(event.port, port, config, at)
     outcome = _Outcome(facts, values, at)
     if settled is not None:
@@ -177,7 +177,7 @@ def _submission(
             dictionary=config.dictionary.version if config.dictionary else None,
             model=config.model.version if config.model else None,
             counters=counters,
-            degraded=config.model is None or config.dictionary is None or outcome.degraded,
+            degraded=config.model is None or config.dictionary is None or outcome.degraded or not whole,
             shadow=tuple(outcome.shadow),
             decided_at=now,
             source="submission",
@@ -186,7 +186,10 @@ def _submission(
             messages=len(event.recipients),
             fingerprint=facts.fingerprint,
             accepted_at=at,
-            hold_until=at + outcome.hold_ms if verdict is Verdict.HOLD and outcome.hold_ms else None,
+            # Counted from acceptance, round by round: what is held again waits again.
+            hold_until=at + outcome.hold_ms * (event.round + 1)
+            if verdict is Verdict.HOLD and outcome.hold_ms
+            else None,
             timings={"content_us": content_us},
         ),
         port,
@@ -212,7 +215,7 @@ def _record(
         "record_kind": event.kind.value,
         "late": event.ingested_at - at > late_ms,
     }
-    counters = _count("record", values, event.sender, facts, state, policy, None, at)
+    counters, whole = _count("record", values, event.sender, facts, state, policy, None, at)
     outcome = _Outcome(facts, values, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if policy is None:
@@ -237,7 +240,7 @@ def _record(
             dictionary=config.dictionary.version if config.dictionary else None,
             model=config.model.version if config.model else None,
             counters=counters,
-            degraded=config.model is None or config.dictionary is None or outcome.degraded,
+            degraded=config.model is None or config.dictionary is None or outcome.degraded or not whole,
             shadow=tuple(outcome.shadow),
             decided_at=now,
             source="record",
@@ -262,16 +265,20 @@ def _limit(port: Port | None, policy: Policy | None) -> int:
 def _count(
     on: On, values: dict[str, Any], owner: str, facts: Facts, state: Counters,
     policy: Policy | None, event: Submission | None, at: int,
-) -> dict[str, int]:  # fmt: skip
-    """Move (round 0) or read this event's counters; they become signals. One not counted reads 0."""
+) -> tuple[dict[str, int], bool]:  # fmt: skip
+    """Move (round 0) or read this event's counters; they become signals. One not counted reads 0.
+
+    False when a counter's condition could not be evaluated.
+    """
     if policy is None:
-        return {}
+        return {}, True
     rules = policy.sets[on]
     n_messages, move = (len(event.recipients), event.round == 0) if event else (1, True)
     for counter in rules.counters:
         values[counter.name] = 0
     counted: dict[str, int] = {}
-    for counter in rules.counted({name: values[name] for name in rules.early}):
+    counting, failed = rules.counted({name: values[name] for name in rules.early})
+    for counter in counting:
         key = f"{owner}|{facts.fingerprint}" if "fingerprint" in counter.key else owner
         if move:
             n = n_messages if counter.aggregate == "messages" else 1
@@ -279,7 +286,7 @@ def _count(
         else:
             counted[counter.name] = state.read(counter, key, at)
     values.update(counted)
-    return counted
+    return counted, not failed
 
 
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
@@ -299,8 +306,11 @@ def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reaso
 
 
 def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry | None:
-    entry: ListEntry | None = entries.get(sender) or (entries.get(port.code) if port else None)
-    return entry if entry is not None and entry.expires > at else None
+    for value in (sender, port.code if port else sender):
+        entry: ListEntry | None = entries.get(value)
+        if entry is not None and entry.expires > at:
+            return entry
+    return None
 
 
 def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:

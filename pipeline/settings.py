@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
@@ -15,7 +18,7 @@ _RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at"
 class Settings(BaseSettings):
     """Settings of one process. Sizes are bytes, durations seconds, unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="ANTISPAM_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ANTISPAM_", env_file=".env", env_ignore_empty=True, extra="ignore")
 
     kafka: str | None = Field(None, description="Bootstrap servers, host:port[,host:port]. Unset: the embedded broker.")
     data_dir: Path = Field(Path("var"), description="Lake, operational database, embedded broker's log, blobs.")
@@ -56,6 +59,27 @@ class Settings(BaseSettings):
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("record_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("unknown time zone; Asia/Shanghai or UTC, say, expected") from None
+        return name
+
+    @field_validator("record_time_format")
+    @classmethod
+    def _time_format(cls, form: str | None) -> str | None:
+        probe = datetime(2024, 12, 31, 23, 59, tzinfo=UTC)
+        try:
+            known = form is None or datetime.strptime(probe.strftime(form), form).date() == probe.date()  # noqa: DTZ007 - its date only
+        except (ValueError, re.error):
+            known = False
+        if not known:
+            raise ValueError("a strptime format with the whole date expected, such as %Y%m%d%H%M%S")
+        return form
 
     @cached_property
     def privacy_secret(self) -> bytes:

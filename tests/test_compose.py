@@ -41,9 +41,7 @@ def test_settings_of_the_services_are_settings_we_have(
             monkeypatch.setenv(key, value)
     settings = Settings(_env_file=None)
     assert settings.kafka == "kafka:9092"
-    assert f"{settings.data_dir}" in {
-        mount.partition(":")[2] for mount in compose["services"][name]["volumes"]
-    }
+    assert f"{settings.data_dir}" in {mount.partition(":")[2] for mount in compose["services"][name]["volumes"]}
     assert settings.privacy_key is None, "an empty key would hash numbers without a secret"
 
 
@@ -57,9 +55,7 @@ def test_services_wait_for_a_healthy_kafka_and_run_our_commands(name: str, compo
     service = compose["services"][name]
     program, command = service["command"]
     assert program == "antispam"
-    assert command in {
-        known.name or known.callback.__name__ for known in app.registered_commands if known.callback
-    }
+    assert command in {known.name or known.callback.__name__ for known in app.registered_commands if known.callback}
     assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}
     assert "healthcheck" in compose["services"]["kafka"]
 
@@ -76,10 +72,7 @@ def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: 
     assert kafka["image"] == f"apache/kafka:{version}"
 
     node = dict(line.split("=", 1) for line in kafka_node.PROPERTIES.splitlines())
-    here = {
-        key.removeprefix("KAFKA_").replace("_", ".").lower(): value
-        for key, value in kafka["environment"].items()
-    }
+    here = {key.removeprefix("KAFKA_").replace("_", ".").lower(): value for key, value in kafka["environment"].items()}
     of_the_machine = {
         "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs",
         "inter.broker.listener.name",
@@ -90,9 +83,7 @@ def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: 
 
 
 def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
-    used = {
-        mount.partition(":")[0] for service in compose["services"].values() for mount in service["volumes"]
-    }
+    used = {mount.partition(":")[0] for service in compose["services"].values() for mount in service["volumes"]}
     assert used == set(compose["volumes"])
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
     CaseMember,
+    Decision,
     Event,
     Hold,
     ListAction,
@@ -40,7 +41,9 @@ def consequences(
         yield from _submission(event, screened, channels)
         subject = decision.port
     else:
-        if decision.verdict is Verdict.BLACKLIST:
+        if decision.verdict is Verdict.BLACKLIST and screened.port is not None:
+            yield _suspension(decision)
+        elif decision.verdict is Verdict.BLACKLIST:
             yield (
                 topics.LIST_ACTIONS.name,
                 event.sender,
@@ -102,14 +105,16 @@ def _submission(event: Submission, screened: Screened, channels: frozenset[str])
             ),
         )
     elif decision.verdict is Verdict.BLACKLIST:
-        yield (
-            topics.PORT_ACTIONS.name,
-            decision.port,
-            PortAction(
-                port=decision.port,
-                action="suspend",
-                rule=decision.reasons[0].rule,
-                evidence=decision.id,
-                at=decision.decided_at,
-            ),
-        )
+        yield _suspension(decision)
+
+
+def _suspension(decision: Decision) -> tuple[str, str, Event]:
+    """A port is suspended with its evidence, never listed."""
+    action = PortAction(
+        port=decision.port,
+        action="suspend",
+        rule=decision.reasons[0].rule,
+        evidence=decision.id,
+        at=decision.decided_at,
+    )
+    return topics.PORT_ACTIONS.name, decision.port, action

@@ -25,6 +25,7 @@ MAX_BATCH = 100_000_000
 _NUMBER = re.compile(r"\+?[0-9]{3,21}")
 _MAINLAND = re.compile(r"(?:\+|00)86(1[3-9][0-9]{9})|86(1[3-9][0-9]{9})")
 _IDENT = re.compile(r"[\x21-\x7e]{1,128}")
+_QUOTED = re.compile(r"(?<=enum value )'.*'|(?<=unknown field )`(?![A-Za-z_]{1,32}`$).*`", re.DOTALL)
 
 Time = str | int
 Name = Annotated[str, msgspec.Meta(max_length=128)]
@@ -89,9 +90,9 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         recipients=recipients,
         content=content(line.content, settings),
         accepted_at=now,
-        batch=line.batch,
+        batch=_storable(line.batch, "batch"),
         batch_size=line.batch_size,
-        template=line.template,
+        template=_storable(line.template, "template"),
         priority=line.priority or (Priority.BULK if many else Priority.EXPRESS),
         valid_until=_optional(line.valid_until, "valid_until"),
         scheduled_at=_optional(line.scheduled_at, "scheduled_at"),
@@ -116,8 +117,8 @@ def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Re
         content=content(line.content, settings),
         submitted_at=at,
         done_at=None if done in (None, "") else time(done, "done_at", settings),
-        status=line.status,
-        smsc=line.smsc,
+        status=_storable(line.status, "status"),
+        smsc=_storable(line.smsc, "smsc"),
         ingested_at=now,
     )
 
@@ -132,8 +133,8 @@ def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str)
         port=number(line.port, "port"),
         recipient=number(line.recipient, "recipient"),
         complained_at=at,
-        content=line.content[: settings.max_content],
-        source=line.source,
+        content=_storable(line.content[: settings.max_content], "content") or "",
+        source=_storable(line.source, "source") or "",
     )
 
 
@@ -149,11 +150,12 @@ def number(text: str, field: str) -> str:
 
 
 def content(text: str, settings: Settings) -> str:
-    """The text, kept as it is; only empty and over-long ones are refused."""
+    """The text, kept as it is; only empty, over-long and unencodable ones are refused."""
     if not text:
         raise AntispamError("content: empty")
     if len(text) > settings.max_content:
         raise AntispamError(f"content: {len(text)} code points, at most {settings.max_content}")
+    _storable(text, "content")
     return text
 
 
@@ -172,33 +174,48 @@ def time(value: Time, field: str, settings: Settings | None = None) -> int:
     With `settings`, a record file's own format and zone apply first (`record_time_format`).
     """
     if isinstance(value, int):
-        return _bounded(value, field)
+        return _bounded(value, field, "not epoch milliseconds")
     text = value.strip()
     if settings is not None and settings.record_time_format:
         try:
             at = datetime.strptime(text, settings.record_time_format)  # noqa: DTZ007 - the zone follows
         except ValueError:
             raise AntispamError(f"{field}: not in the format {settings.record_time_format}") from None
-        return int(at.replace(tzinfo=at.tzinfo or ZoneInfo(settings.record_zone)).timestamp() * 1000)
+        at = at.replace(tzinfo=at.tzinfo or ZoneInfo(settings.record_zone))
+        return _bounded(int(at.timestamp() * 1000), field, "not between 2000 and 2100")
     if text.isascii() and text.isdigit():
-        return _bounded(int(text), field)
+        return _bounded(int(text[:20]), field, "not epoch milliseconds")
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise AntispamError(f"{field}: neither ISO 8601 nor epoch milliseconds") from None
     if at.tzinfo is None:
         raise AntispamError(f"{field}: needs a time zone")
-    return int(at.timestamp() * 1000)
+    return _bounded(int(at.timestamp() * 1000), field, "not between 2000 and 2100")
 
 
-def _bounded(value: int, field: str) -> int:
+def _bounded(value: int, field: str, fault: str) -> int:
     if not 946_684_800_000 <= value < 4_102_444_800_000:  # 2000 to 2100: seconds are a common mistake
-        raise AntispamError(f"{field}: not epoch milliseconds")
+        raise AntispamError(f"{field}: {fault}")
     return value
 
 
 def _optional(value: Time | None, field: str) -> int | None:
     return None if value in (None, "") else time(value, field)
+
+
+def _storable(text: str | None, field: str) -> str | None:
+    """A text that UTF-8 can carry: half a surrogate pair would fail only at the broker."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise AntispamError(f"{field}: not valid Unicode") from None
+    return text
+
+
+def fault(error: AntispamError | msgspec.ValidationError) -> str:
+    """What is wrong with a line, without the values msgspec quotes: they may be numbers or content."""
+    return _QUOTED.sub("…", str(error))
 
 
 def csv_fields(row: Mapping[str, str], columns: Mapping[str, str] | None) -> dict[str, Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from time import time
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -15,8 +12,7 @@ from pipeline.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
 from pipeline.ingest import door
-from pipeline.ingest.rejected import Rejected
-from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.ingest.text_lines import open_lines, output
 from pipeline.rules.counters import MemoryCounters
 from pipeline.screening import Failure, screen
 from pipeline.settings import Settings
@@ -33,8 +29,8 @@ def screen_file(source: Path, out: Path, rejected: Path, config: Config, setting
     state = MemoryCounters()
     now = int(time() * 1000)
     decided = 0
-    opened = nullcontext(sys.stdout.buffer) if str(out) == "-" else _create(out)
-    with opened as sink, Rejected(rejected) as bad:
+    form, rows = open_lines(source)
+    with output(source, out, rejected) as (sink, bad):
         batch: list[tuple[int, Submission | Record]] = []
 
         def flush() -> None:
@@ -48,8 +44,8 @@ def screen_file(source: Path, out: Path, rejected: Path, config: Config, setting
                     decided += 1
             batch.clear()
 
-        for number, value, fault in _rows(source):
-            event = fault or _event(value, number, settings, now)
+        for number, value, fault in rows:
+            event = fault or _event(value, form == "csv", number, settings, now)
             if isinstance(event, str):
                 bad.add(number, event, value)
                 continue
@@ -60,34 +56,17 @@ def screen_file(source: Path, out: Path, rejected: Path, config: Config, setting
         return decided, bad.count
 
 
-def _create(out: Path) -> IO[bytes]:
-    try:
-        return out.open("wb")
-    except OSError as error:
-        raise AntispamError(f"{out}: {error.strerror}") from None
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Any, str]]:
-    if str(path) == "-":
-        stdin = SourceFile(path, "stdin", 0, "utf-8", "jsonl")
-        yield from stdin.read(sys.stdin.buffer)
-        return
-    for number, value, fault, _ in open_source(path).rows():
-        yield number, value, fault
-
-
-def _event(value: dict[str, Any], number: int, settings: Settings, now: int) -> Submission | Record | str:
+def _event(value: dict[str, Any], csv: bool, number: int, settings: Settings, now: int) -> Submission | Record | str:
     """Records have a sender, submissions a port."""
     try:
         if "port" in value:
-            fields = door.csv_fields(value, None) if isinstance(value.get("recipients"), str) else value
-            line = msgspec.convert(fields, door.SubmissionIn, strict=fields is value)
-            at = now if line.submitted_at is None else door.time(line.submitted_at, "submitted_at")
+            fields = door.csv_fields(value, None) if csv else value
+            line = msgspec.convert(fields, door.SubmissionIn, strict=not csv)
+            at = now if line.submitted_at in (None, "") else door.time(line.submitted_at, "submitted_at")
             return door.submission(line, settings, at, f"line-{number}")
-        fields = value if "kind" in value else door.csv_fields(value, settings.record_columns)
-        fields = {k: v for k, v in fields.items() if v not in (None, "")}
-        record = door.record(msgspec.convert(fields, door.RecordIn, strict=False), settings, now, f"line-{number}")
+        fields = door.csv_fields(value, settings.record_columns) if csv else value
+        record = door.record(msgspec.convert(fields, door.RecordIn, strict=not csv), settings, now, f"line-{number}")
         # A file screened offline was not delivered late: lateness is a fact of the live stream.
         return msgspec.structs.replace(record, ingested_at=record.submitted_at)
     except (msgspec.ValidationError, AntispamError) as error:
-        return str(error)
+        return door.fault(error)

@@ -19,8 +19,9 @@ class Rejected:
         self._file: IO[bytes] | None = None
         kept = []
         if keep_lines and path.exists():
-            kept = [line for line in path.read_bytes().splitlines(True) if _line_of(line) <= keep_lines]
-        path.unlink(missing_ok=True)
+            kept = [line for line in path.read_bytes().splitlines(True) if 0 < _line_of(line) <= keep_lines]
+        if path.is_file():  # never a device such as /dev/null
+            path.unlink()
         for line in kept:
             self._write(line)
 
@@ -48,5 +49,9 @@ class Rejected:
             self._file.close()
 
 
-def _line_of(line: bytes) -> int:
-    return int(msgspec.json.decode(line)["line"])
+def _line_of(entry: bytes) -> int:
+    """Its line number; 0 for an entry that the killed run had only half written."""
+    try:
+        return int(msgspec.json.decode(entry)["line"])
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        return 0

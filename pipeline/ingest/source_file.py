@@ -5,10 +5,10 @@ A file is named by the hash of its bytes, so a copy under another name is the sa
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -42,8 +42,8 @@ class SourceFile:
             try:
                 for number, value, fault in self.read(stream):
                     yield number, value, fault, raw.tell()
-            except (OSError, EOFError) as error:
-                raise AntispamError(f"{self.path}: {error}") from None
+            except (OSError, EOFError, zlib.error) as error:
+                raise AntispamError(f"{self.path}: {_cause(error)}") from None
 
     def read(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
         """(line number, value, fault) of each line of a stream in this file's format."""
@@ -68,55 +68,96 @@ class SourceFile:
                 yield number, line.decode("latin-1"), f"not {self.encoding}"
             except msgspec.MsgspecError as error:
                 yield number, text.rstrip("\n"), f"not JSON: {error}"
+            except RecursionError:
+                yield number, text[:200], "not JSON: nested too deeply"
 
     def _csv(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
         csv.field_size_limit(MAX_LINE)
-        text = io.TextIOWrapper(stream, encoding=self.encoding, errors="surrogateescape", newline="")
-        reader = csv.DictReader(text)
-        header = reader.fieldnames or ()
-        if header:
-            reader.fieldnames = [name.removeprefix("\ufeff").strip() for name in header]
+        # A byte order mark must go before the csv reader sees it, or a quoted first column keeps its quotes.
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+        lines = _Lines(io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline=""))
+        reader = csv.reader(lines)
+        try:
+            header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
+        except csv.Error as error:
+            raise AntispamError(f"{self.path}: header line: {error}") from None
         while True:
+            lines.raw.clear()
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield reader.line_num, "", f"not csv: {error}"
+                yield lines.number, self._raw(lines), f"not csv: {error}"
                 continue
-            if None in row or None in row.values():
-                kept = {str(k): v for k, v in row.items()}
-                yield reader.line_num, kept, f"{len(reader.fieldnames or ())} columns expected"
-            elif any(_undecoded(value) for value in row.values()):
-                kept = {k: v.encode(self.encoding, "surrogateescape").decode("latin-1") for k, v in row.items()}
-                yield reader.line_num, kept, f"not {self.encoding}"
+            if not row:
+                continue
+            if len(row) != len(header):
+                yield lines.number, self._raw(lines), f"{len(header)} columns expected"
+            elif any(_undecoded(line) for line in lines.raw):
+                yield lines.number, self._raw(lines), f"not {self.encoding}"
             else:
-                yield reader.line_num, row, ""
+                yield lines.number, dict(zip(header, row, strict=True)), ""
+
+    def _raw(self, lines: _Lines) -> str:
+        """The row as it came; one that cannot be decoded as one character a byte."""
+        row = "".join(lines.raw)
+        return row.encode(self.encoding, "surrogateescape").decode("latin-1") if _undecoded(row) else row
+
+
+class _Lines:
+    """The lines a csv reader takes: bounded, counted, and those of the current row kept as they came."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.raw: list[str] = []
+        self.number = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_LINE + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) > MAX_LINE and not line.endswith(("\n", "\r")):
+            while (rest := self._text.readline(_BLOCK)) and not rest.endswith(("\n", "\r")):
+                continue
+            self.raw.append(line[:200])
+            raise csv.Error(f"longer than {MAX_LINE} characters")
+        self.raw.append(line)
+        return line
 
 
 def open_source(path: Path) -> SourceFile:
     """Hash a file and learn its format and encoding. Raises AntispamError if it cannot be read.
 
-    UTF-8 if all of it is UTF-8, GB18030 (which holds GBK) otherwise; csv by its name.
+    GB18030 (which holds GBK) if most lines that are not ASCII are no UTF-8: one broken line must not
+    turn all others into other characters. csv by its name.
     """
     names = [suffix.lower() for suffix in path.suffixes]
     digest = sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    utf8 = True
+    utf8 = other = 0  # lines
     try:
+        if path.exists() and not path.is_file():
+            raise AntispamError(f"{path}: not a file")  # a pipe could not be read twice
         with path.open("rb") as raw:
             while block := raw.read(_BLOCK):
                 digest.update(block)
         with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
-            while utf8 and (block := stream.read(_BLOCK)):
+            while line := stream.readline(_BLOCK):
+                if line.isascii():
+                    continue
                 try:
-                    decoder.decode(block)
+                    line.decode()
+                    utf8 += 1
                 except UnicodeDecodeError:
-                    utf8 = False
+                    other += 1
         size = path.stat().st_size
-    except (OSError, EOFError) as error:
-        raise AntispamError(f"{path}: {error}") from None
-    encoding = "utf-8" if utf8 else "gb18030"
+    except (OSError, EOFError, zlib.error) as error:
+        raise AntispamError(f"{path}: {_cause(error)}") from None
+    encoding = "gb18030" if other > utf8 else "utf-8"
     return SourceFile(path, digest.hexdigest(), size, encoding, "csv" if ".csv" in names[-2:] else "jsonl")
 
 
@@ -125,5 +166,9 @@ def _is_gzip(path: Path) -> bool:
         return raw.read(2) == b"\x1f\x8b"
 
 
-def _undecoded(value: str) -> bool:
-    return any("\udc80" <= c <= "\udcff" for c in value)
+def _cause(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _undecoded(line: str) -> bool:
+    return not line.isascii() and any("\udc80" <= c <= "\udcff" for c in line)

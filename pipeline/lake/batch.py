@@ -6,6 +6,7 @@ can hold, becomes a dead letter with its cause, and its bytes go where full text
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -29,6 +30,13 @@ class Received(NamedTuple):
     stamped_at: int
     key: bytes | None
     value: bytes | None
+
+    @classmethod
+    def of(cls, message: Any) -> Received:
+        """From librdkafka's Message (whose stubs allow None where a record has none); no time means now."""
+        kind, stamped_at = message.timestamp()
+        at = stamped_at if kind else int(time.time() * 1000)
+        return cls(message.topic(), message.partition(), message.offset(), at, message.key(), message.value())
 
 
 class _Row(NamedTuple):

@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pipeline.errors import AntispamError
-from pipeline.lake.views import connect, refresh
+from pipeline.lake.views import open_empty, refresh
 from pipeline.settings import Settings
 
 Format = Literal["table", "csv", "json"]
@@ -28,7 +28,7 @@ FORMATS: tuple[str, ...] = get_args(Format)
 
 def query(sql: str, settings: Settings) -> pa.Table:
     """Rows of one SELECT over the newest snapshot; raises AntispamError with one line that says why not."""
-    connection = connect(settings)
+    connection = open_empty()
     try:
         files = refresh(connection, settings)
         _lock(connection, files)

@@ -87,14 +87,20 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     Writing is not its purpose: it is in memory, and the files are the sink's. Use one `.cursor()`
     per thread or call, and `refresh` when the newest rows are wanted or an hour has passed.
     """
+    connection = open_empty()
+    refresh(connection, settings or Settings())
+    return connection
+
+
+def open_empty() -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, without views yet; it looks for no extension and keeps time in UTC, as `dt`."""
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",  # a missing one must fail at once, without the network
             "autoload_known_extensions": "false",
         }
     )
-    connection.execute("SET TimeZone = 'UTC'")  # as `dt` is
-    refresh(connection, settings or Settings())
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 

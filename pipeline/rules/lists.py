@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pipeline.errors import AntispamError
 
@@ -35,14 +36,14 @@ class ListEntry:
 
 
 class Lists:
-    """All lists: immutable maps from value to entry."""
+    """All lists: immutable maps from value to entry; of two for one value, that which lasts longer."""
 
     def __init__(self, entries: Iterable[ListEntry] = ()) -> None:
         black: dict[str, ListEntry] = {}
         allow: dict[str, ListEntry] = {}
         blocked: dict[str, ListEntry] = {}
         unsubscribed: defaultdict[str, dict[str, ListEntry]] = defaultdict(dict)
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.expires):
             if entry.list == "black":
                 black[entry.value] = entry
             elif entry.list == "allow":
@@ -60,24 +61,29 @@ class Lists:
 
 def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:
     """Entries of a `lists.csv`; every fault names its line. Raises AntispamError."""
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
-    entries = []
-    for row in reader:
-        where = f"{source}:{reader.line_num}"
-        name, value = row["list"] or "", (row["value"] or "").strip()
-        if name not in ENTITIES:
-            raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
-        if row["entity"] != ENTITIES[name]:
-            raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {row['entity']!r}")
-        if not value or (name == "unsubscribed" and ":" not in value):
-            raise AntispamError(f"{where}: bad value {value!r}")
-        entries.append(ListEntry(name, value, row["reason"] or "", _expires(row["expires"], where)))
-    return entries
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
+        return [_entry(row, f"{source}:{reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise AntispamError(f"{source}:{reader.line_num}: {error}") from None
 
 
-def _expires(text: str | None, where: str) -> int:
+def _entry(row: dict[Any, Any], where: str) -> ListEntry:
+    if None in row or None in row.values():
+        raise AntispamError(f"{where}: {len(COLUMNS)} fields expected")
+    name, value = row["list"], row["value"].strip()
+    if name not in ENTITIES:
+        raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
+    if row["entity"] != ENTITIES[name]:
+        raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {row['entity']!r}")
+    if not value or (name == "unsubscribed" and ":" not in value):
+        raise AntispamError(f"{where}: bad value {value!r}")
+    return ListEntry(name, value, row["reason"], _expires(row["expires"], where))
+
+
+def _expires(text: str, where: str) -> int:
     if not text:
         return NEVER
     try:

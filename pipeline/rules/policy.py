@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from random import Random
+from itertools import islice, product
 from typing import Any, Literal
 
 import cel
@@ -25,10 +25,13 @@ On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
 # What a counter's condition may use: everything known before anything is counted or scored.
 _EARLY = {"port_tier", "kind", "template_fits", "messages", "batch_size", "record_kind", "content_length"}
-_DURATION = re.compile(r"(\d{1,6})(ms|s|m|h|d)")
+_DURATION = re.compile(r"([1-9]\d{0,5})(ms|s|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_WINDOW_MS = 86_400_000  # the changelog keeps three days
 _SLOT = re.compile(r"\{(\w+)\}")
+# What evaluating a checked condition may still raise: a division by 0, an overflow, a missing element.
+_UNANSWERED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+_CEL_TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|&&|\|\||[()\[\]{},?:]""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class RuleSet:
         conditions = [c.where for c in counters if c.where is not None]
         self._where = _compiled(conditions) if conditions else None
         self.early = tuple(sorted({v for c in conditions for v in cel.compile(c).variables()}))
-        self._conditional = tuple(c.where is not None for c in counters)
+        self._conditions = tuple(None if c.where is None else cel.compile(c.where) for c in counters)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
         """Rules whose condition holds, and rules that could not be evaluated (a fault of the policy)."""
@@ -77,7 +80,7 @@ class RuleSet:
             return [], []
         try:
             hits = self._all(values)
-        except (RuntimeError, TypeError, ValueError):
+        except _UNANSWERED:
             return self._one_by_one(values)
         return [rule for rule, hit in zip(self.rules, hits, strict=True) if hit is True], []
 
@@ -87,20 +90,30 @@ class RuleSet:
             try:
                 if program.execute(values) is True:
                     matched.append(rule)
-            except (RuntimeError, TypeError, ValueError):
+            except _UNANSWERED:
                 failed.append(rule)
         return matched, failed
 
-    def counted(self, values: dict[str, Any]) -> list[Counter]:
-        """The counters whose condition holds for an event with these early signals."""
+    def counted(self, values: dict[str, Any]) -> tuple[list[Counter], list[Counter]]:
+        """Counters whose condition holds for these early signals, and those that could not be evaluated."""
         if self._where is None:
-            return list(self.counters)
-        answers = iter(self._where(values))
-        return [
-            counter
-            for counter, conditional in zip(self.counters, self._conditional, strict=True)
-            if not conditional or next(answers) is True
-        ]
+            return list(self.counters), []
+        try:
+            answers = iter(self._where(values))
+        except _UNANSWERED:
+            return self._counted_one_by_one(values)
+        pairs = zip(self.counters, self._conditions, strict=True)
+        return [counter for counter, where in pairs if where is None or next(answers) is True], []
+
+    def _counted_one_by_one(self, values: dict[str, Any]) -> tuple[list[Counter], list[Counter]]:
+        counted, failed = [], []
+        for counter, where in zip(self.counters, self._conditions, strict=True):
+            try:
+                if where is None or where.execute(values) is True:
+                    counted.append(counter)
+            except _UNANSWERED:
+                failed.append(counter)
+        return counted, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +140,9 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
         raise file.fault((), "a mapping with 'counters' and 'rules' expected")
     _only(file, (), data, {"title", "counters", "rules", "port_limits_5m"})
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
-    _unique(file, "counters", [c.name for c in counters], "counter")
+    _unique(file, "counters", "name", [c.name for c in counters])
     rules = tuple(_rule(file, i, entry, counters) for i, entry in enumerate(_list(file, data, "rules")))
-    _unique(file, "rules", [r.id for r in rules], "rule")
+    _unique(file, "rules", "id", [r.id for r in rules])
     limits = _limits(file, data.get("port_limits_5m", {}))
     sets = {
         on: RuleSet(
@@ -170,9 +183,9 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     keys = entry.get("key")
     keys = keys if isinstance(keys, list) else [keys]
     allowed: list[KeyPart] = ["port", "fingerprint"] if on == "submission" else ["sender", "fingerprint"]
-    for key in keys:
+    for j, key in enumerate(keys):
         if key not in allowed:
-            raise file.unknown((*path, "key"), f"key of a {on} counter", str(key), list(allowed))
+            raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), list(allowed))
     if allowed[0] not in keys:  # a counter lives where its stream is partitioned
         raise file.fault((*path, "key"), f"the key of a {on} counter begins with '{allowed[0]}'")
     window = _duration(file, (*path, "window"), entry.get("window"))
@@ -202,9 +215,10 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
     verdict = Verdict(_choice(file, path, entry, "verdict", tuple(v.value for v in Verdict)))
     hold = entry.get("hold")
     if (hold is not None) != (verdict is Verdict.HOLD):
-        raise file.fault(path, "a rule has 'hold' (how long) if and only if its verdict is hold")
+        at_fault = (*path, "verdict" if hold is None else "hold")
+        raise file.fault(at_fault, "a rule has 'hold' (how long) if and only if its verdict is hold")
     severity = entry.get("severity", 50)
-    if not isinstance(severity, int) or not 0 <= severity <= 100:
+    if type(severity) is not int or not 0 <= severity <= 100:  # yes is a bool, and a bool an int
         raise file.fault((*path, "severity"), "severity is a number from 0 to 100")
     modes: tuple[Literal["enforce", "shadow", "off"], ...] = ("enforce", "shadow", "off")
     alert = entry.get("alert")
@@ -235,37 +249,76 @@ def _condition(
     try:
         program = cel.compile(expression)
     except ValueError as error:
-        found = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?([^\n]*)", str(error))
-        at, why = (int(found[1]) - 1, found[2]) if found else (0, str(error).splitlines()[0])
-        raise file.fault(path, f"not CEL: {why}", min(at, max(0, len(expression) - 1)), 1) from None
+        found = re.search(r"<input>:(\d+):(\d+): Syntax error: ([^\n]*?)(?: expecting \{.*)?\n", f"{error}\n")
+        at, why = (0, "cannot be parsed") if found is None else (int(found[2]) - 1, found[3])
+        if found is not None:
+            at += sum(len(line) + 1 for line in expression.split("\n")[: int(found[1]) - 1])
+        raise file.fault(path, f"not CEL: {why}", min(at, len(expression.rstrip()) - 1), 1) from None
     names = tuple(program.variables())
     for name in names:
         if name not in known:
             used = re.search(rf"\b{re.escape(name)}\b", expression)
             raise file.unknown(path, "signal", name, list(known), used.start() if used else 0)
     answer = None
-    for values in _samples(names, known):
-        try:
-            answer = program.execute(values)
-        except TypeError as error:
-            types = ", ".join(f"{name} is {known[name].type}" for name in names)
-            raise file.fault(path, f"wrong types ({types}): {str(error).split('. ')[0]}") from None
-        except (RuntimeError, ValueError) as error:
-            if "Undefined" in str(error):
-                raise file.fault(path, str(error).split(". ")[0]) from None
-            continue  # a value such as 0 can make a sound condition fail; screening marks it degraded
-        if not isinstance(answer, bool):
-            raise file.fault(path, f"a condition is true or false; this is {type(answer).__name__}")
+    for at, part, condition in _parts(expression):
+        for answer in _answers(file, path, (at, part), known):
+            if condition and not isinstance(answer, bool):
+                what = f"a condition is true or false; this is {type(answer).__name__}"
+                raise file.fault(path, what, at, len(part))
     if not names and not answer:
         raise file.fault(path, "can never be true")
     return names
 
 
-def _samples(names: tuple[str, ...], known: Mapping[str, Signal]) -> Iterator[dict[str, Any]]:
-    """Values to try a condition on: && and || hide a wrong type behind a value that decides already."""
-    rng = Random(0)  # noqa: S311 - not for secrets; the same policy must always give the same answer
-    for _ in range(64):
-        yield {name: rng.choice(known[name].examples) for name in names}
+def _answers(
+    file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Signal]
+) -> Iterator[Any]:
+    """What a part of a condition gives for values of its signals' types."""
+    at, text = part
+    try:
+        program = cel.compile(text)
+    except ValueError:
+        return  # not an expression by itself, such as the name before a : in a map
+    names = tuple(program.variables())
+    for values in islice(product(*(known[name].examples for name in names)), 256):
+        try:
+            yield program.execute(dict(zip(names, values, strict=True)))
+        except TypeError as error:
+            types = ", ".join(f"{name} is {known[name].type}" for name in names)
+            why = f"wrong types ({types}): {str(error).split('. ')[0]}" if names else str(error).split(". ")[0]
+            raise file.fault(path, why, at, len(text)) from None
+        except _UNANSWERED as error:
+            if "Undefined" in str(error):
+                raise file.fault(path, str(error).split(". ")[0], at, len(text)) from None
+            # A value such as 0 can make a sound condition fail; screening marks it degraded.
+
+
+def _parts(expression: str) -> Iterator[tuple[int, str, bool]]:
+    """(offset, text, must be true or false) of the operands in a condition, inner ones first, then of all of it.
+
+    && and || stop at the operand that decides, so a wrong type would hide behind it until the day
+    it is reached.
+    """
+    starts, tests = [0], [False]  # by depth of brackets: where an operand began, and if after && or ||
+    for token in _CEL_TOKEN.finditer(expression):
+        word = token[0]
+        if word[0] in "'\"":
+            continue
+        if word in "([{":
+            starts.append(token.end())
+            tests.append(False)
+            continue
+        part = expression[starts[-1] : token.start()]
+        if part.strip():
+            yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), tests[-1] or word in ("&&", "||", "?")
+        if word in ")]}":
+            starts.pop()
+            tests.pop()
+        else:
+            starts[-1], tests[-1] = token.end(), word in ("&&", "||")
+    part = expression[starts[-1] :]
+    yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), True
+    yield 0, expression, True
 
 
 def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:
@@ -273,7 +326,7 @@ def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:
     _mapping(file, path, data)
     _only(file, path, data, {tier.value for tier in Tier})
     for tier, limit in data.items():
-        if not isinstance(limit, int) or limit < 1:
+        if type(limit) is not int or limit < 1:
             raise file.fault((*path, tier), "messages in 5 minutes: a number of 1 or more")
     return {tier: data.get(tier.value, 1 << 31) for tier in Tier}
 
@@ -286,7 +339,7 @@ def _mapping(file: PolicyFile, path: tuple[Any, ...], entry: Any) -> None:
 def _only(file: PolicyFile, path: tuple[Any, ...], entry: dict[Any, Any], fields: set[str]) -> None:
     for key in entry:
         if key not in fields:
-            raise file.unknown((*path, key), "field", str(key), sorted(fields))
+            raise file.unknown((*path, key), "field", str(key), sorted(fields), of_name=True)
 
 
 def _list(file: PolicyFile, data: dict[str, Any], key: str) -> list[Any]:
@@ -314,10 +367,10 @@ def _choice(
     return value
 
 
-def _unique(file: PolicyFile, key: str, names: list[str], what: str) -> None:
+def _unique(file: PolicyFile, key: str, field: str, names: list[str]) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise file.fault((key, i), f"{what} '{name}' is declared twice")
+            raise file.fault((key, i, field), f"'{name}' is declared twice")
 
 
 def _duration(file: PolicyFile, path: tuple[Any, ...], value: Any) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import east_asian_width
 
 import yaml
 
 from pipeline.errors import AntispamError
 
 MAX_BYTES = 1_000_000
+MAX_VALUES = 100_000  # aliases of aliases make millions of values out of a few lines
 
 
 class PolicyError(AntispamError):
@@ -24,8 +26,8 @@ class PolicyFile:
             raise PolicyError(f"{name}: larger than {MAX_BYTES} characters")
         self.text = text
         self.name = name
-        self.lines = text.splitlines()
         self._marks: dict[tuple[Any, ...], yaml.Node] = {}
+        self._keys: dict[tuple[Any, ...], yaml.Node] = {}
         try:
             node = yaml.compose(text, Loader=yaml.CSafeLoader)
             if node is not None:
@@ -33,48 +35,97 @@ class PolicyFile:
             self.data = yaml.load(text, Loader=yaml.CSafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            line, column = (mark.line, mark.column) if mark else (0, 0)
-            raise self._pointing(line, column, 1, str(error.problem or "not YAML")) from None
-        except yaml.YAMLError as error:
-            raise PolicyError(f"{name}: {error}") from None
+            raise self._pointing(mark.index if mark else 0, 1, str(error.problem or "not YAML")) from None
+        except yaml.reader.ReaderError as error:
+            before = text.encode()[: error.position].decode(errors="replace")
+            raise self._pointing(len(before), 1, f"character U+{error.character:04X} is not allowed") from None
+        except UnicodeEncodeError:
+            raise PolicyError(f"{name}: not Unicode text") from None
+        except (ValueError, AttributeError):
+            raise self._not_of_its_type() from None
 
     def _index(self, node: yaml.Node, path: tuple[Any, ...]) -> None:
         if len(path) > 8:
             raise PolicyError(f"{self.name}: nested too deeply")
+        if len(self._marks) >= MAX_VALUES:
+            raise PolicyError(f"{self.name}: more than {MAX_VALUES} values")
         self._marks[path] = node
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                self._index(value, (*path, key.value))
+                if not isinstance(key, yaml.ScalarNode):
+                    raise self._pointing(key.start_mark.index, 1, "a field's name expected")
+                inner = (*path, key.value)
+                if inner in self._keys:
+                    self._keys[inner] = key
+                    raise self.fault(inner, f"'{key.value}' stands here twice", of_name=True)
+                self._keys[inner] = key
+                self._index(value, inner)
         elif isinstance(node, yaml.SequenceNode):
             for i, value in enumerate(node.value):
                 self._index(value, (*path, i))
 
-    def fault(self, path: tuple[Any, ...], message: str, at: int = 0, length: int = 0) -> PolicyError:
-        """An error that points at the value of `path`, `at` code points into it."""
-        while path not in self._marks and path:
+    def fault(
+        self, path: tuple[Any, ...], message: str, at: int = 0, length: int = 0, of_name: bool = False
+    ) -> PolicyError:
+        """An error that points at the value of `path`, `at` code points into it, or at its field's name."""
+        marks = self._keys if of_name else self._marks
+        while path not in marks and path:
             path = path[:-1]
-        node = self._marks.get(path)
+        node = marks.get(path)
         if node is None:
             return PolicyError(f"{self.name}: {message}")
-        line, column = node.start_mark.line, node.start_mark.column
-        style = getattr(node, "style", None)
-        if style in ("|", ">"):  # a block scalar begins on the next line; columns inside it are not known
-            return self._pointing(line + 1, 0, 1, message)
-        column += at + (1 if style in ("'", '"') else 0)
-        if not length:
-            end = node.end_mark
-            length = end.column - column if end.line == line else 1
-        return self._pointing(line, column, length, message)
+        start = node.start_mark.index
+        if isinstance(node, yaml.ScalarNode):
+            start += self._into(node, at)
+            length = length or len(node.value)
+        elif node.start_mark.line == node.end_mark.line:
+            length = node.end_mark.index - start
+        return self._pointing(start, length, message)
 
-    def unknown(self, path: tuple[Any, ...], what: str, word: str, known: list[str], at: int = 0) -> PolicyError:
+    def unknown(
+        self, path: tuple[Any, ...], what: str, word: str, known: list[str], at: int = 0, of_name: bool = False
+    ) -> PolicyError:
         """An unknown name, with the nearest known one."""
         near = get_close_matches(word, known, n=1, cutoff=0.5)
         hint = f"\n  did you mean '{near[0]}'?" if near else f"\n  known: {', '.join(sorted(known))}"
-        error = self.fault(path, f"unknown {what} '{word}'", at, len(word))
+        error = self.fault(path, f"unknown {what} '{word}'", at, len(word), of_name)
         return PolicyError(f"{error}{hint}")
 
-    def _pointing(self, line: int, column: int, length: int, message: str) -> PolicyError:
-        shown = self.lines[line] if line < len(self.lines) else ""
+    def _into(self, node: yaml.ScalarNode, at: int) -> int:
+        """Where code point `at` of a scalar stands in its YAML, which may fold, indent and escape it."""
+        raw = self.text[node.start_mark.index : node.end_mark.index]
+        start = raw.find("\n") + 1 if node.style in ("|", ">") else 1 if node.style in ("'", '"') else 0
+        before = len("".join(node.value[:at].split()))
+        for i in range(start, len(raw)):
+            skipped = raw[i].isspace() or (node.style == '"' and raw[i] == "\\" != raw[i - 1])
+            if skipped or (node.style == "'" and raw[i] == "'" == raw[i - 1] and i > start):
+                continue
+            if not before:
+                return i
+            before -= 1
+        return start
+
+    def _not_of_its_type(self) -> PolicyError:
+        """YAML takes `2026-13-45` for a date by its looks and then fails without saying where."""
+        for path, node in self._marks.items():
+            try:
+                yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+            except (ValueError, AttributeError):
+                if isinstance(node, yaml.ScalarNode):
+                    return self.fault(path, f"'{node.value[:40]}' is not of type {node.tag.rpartition(':')[2]}")
+        return PolicyError(f"{self.name}: not YAML")
+
+    def _pointing(self, index: int, length: int, message: str) -> PolicyError:
+        line, begin = self.text.count("\n", 0, index), self.text.rfind("\n", 0, index) + 1
+        column, shown = index - begin, self.text[begin:].partition("\n")[0].rstrip("\r")
         number = f"{line + 1:>5} | "
-        caret = " " * (len(number) + column) + "^" + "~" * max(0, min(length, len(shown) - column) - 1)
-        return PolicyError(f"{self.name}:{line + 1}:{column + 1}: {message}\n{number}{shown}\n{caret}")
+        indent = "".join("\t" if c == "\t" else " " * _cells(c) for c in shown[:column])
+        caret = "^" + "~" * max(0, _cells(shown[column : column + length]) - 1)
+        return PolicyError(
+            f"{self.name}:{line + 1}:{column + 1}: {message}\n{number}{shown}\n{' ' * len(number)}{indent}{caret}"
+        )
+
+
+def _cells(text: str) -> int:
+    """Columns of a terminal: a Chinese character takes two."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -67,9 +67,7 @@ def sequence(count: int, stage: Stage) -> list[Draft]:
     early = Truth("sequence", SPAM, (RELEASE,), Category.OTHER)
     seen = early._replace(expected=(RELEASE, REJECT, BLACKLIST))
     return [
-        record(
-            rng, RecordKind.MO, sender, f"{prefix}{first + step * stride:08d}", text, seen if n > 5 else early
-        )
+        record(rng, RecordKind.MO, sender, f"{prefix}{first + step * stride:08d}", text, seen if n > 5 else early)
         for n, step in enumerate(steps)
     ]
 
@@ -88,9 +86,7 @@ def over_volume(count: int, stage: Stage) -> list[Draft]:
     within, over = Truth("over-volume", HAM, free), Truth("over-volume", HAM, (REJECT,))
     line, template = wording(port.templates[0].text), port.templates[0].id
     return [
-        submission(
-            port.code, [phone(rng)], line.fill(rng), within if n < port.limit else over, template=template
-        )
+        submission(port.code, [phone(rng)], line.fill(rng), within if n < port.limit else over, template=template)
         for n in range(count)
     ]
 

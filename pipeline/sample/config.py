@@ -24,9 +24,7 @@ def config_files(ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRI
     return {"ports.jsonl": "".join(lines), "lists.csv": table.getvalue()}
 
 
-def write_config(
-    folder: Path, ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES
-) -> tuple[Path, ...]:
+def write_config(folder: Path, ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES) -> tuple[Path, ...]:
     """Write the configuration files into `folder`, made if it is not there; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -26,9 +26,7 @@ class Line(NamedTuple):
     priority: Priority
 
 
-def _lines(
-    ports: tuple[Port, ...], story: str, *, registered: bool, expected: tuple[Verdict, ...]
-) -> list[Line]:
+def _lines(ports: tuple[Port, ...], story: str, *, registered: bool, expected: tuple[Verdict, ...]) -> list[Line]:
     """One line for each text of each port; texts with a word of the dictionary are a story of their own."""
     lines = []
     for port in ports:

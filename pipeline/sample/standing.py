@@ -25,9 +25,7 @@ def _in_turn(among: Sequence[T], count: int, stage: Stage) -> list[T]:
     return [among[(stage.number * count + n) % len(among)] for n in range(count)]
 
 
-def from_port(
-    story: str, senders: tuple[str, ...], verdict: Verdict, count: int, stage: Stage
-) -> list[Draft]:
+def from_port(story: str, senders: tuple[str, ...], verdict: Verdict, count: int, stage: Stage) -> list[Draft]:
     """Harmless texts from ports whose standing decides."""
     rng, truth = stage.rng, Truth(story, HAM, (verdict,))
     drafts = []

@@ -17,9 +17,7 @@ from pipeline.sample.truth import Sample
 STORIES: tuple[str, ...] = (*everyday.STORIES, *(episode.story for episode in EPISODES))
 
 
-def generate(
-    seed: int, count: int, start: int, seconds: float, *, episode_share: float = 0.25
-) -> Iterator[Sample]:
+def generate(seed: int, count: int, start: int, seconds: float, *, episode_share: float = 0.25) -> Iterator[Sample]:
     """`count` samples spread over `seconds` from `start` (epoch milliseconds), in order of time.
 
     `episode_share` (above 0, at most 1) is the part of the traffic that episodes make up: smaller is

@@ -117,15 +117,11 @@ BLANKS: dict[str, Filler] = {
     # people and places
     "surname": _among(_SURNAMES),
     "name": lambda rng: pick(rng, _SURNAMES) + ("先生" if rng.random() < 0.5 else "女士"),
-    "friend": _among(
-        ("小雨", "阿杰", "老周", "婷婷", "大刘", "晓峰", "妈", "爸", "哥", "丽姐", "师傅", "小陈")
-    ),
+    "friend": _among(("小雨", "阿杰", "老周", "婷婷", "大刘", "晓峰", "妈", "爸", "哥", "丽姐", "师傅", "小陈")),
     "child": _among(("子涵", "一诺", "浩然", "梓萱", "沐阳", "可欣", "俊熙", "雨桐")),
     "english_name": _among(("Anna", "Kevin", "Lily", "Jason", "Grace", "Leo", "Mia", "Oscar")),
     "city": _among(("澜浦", "青屿", "云堤", "枫州", "白鹭", "长汀湾", "南岭口", "北桥")),
-    "place": _among(
-        ("东门", "地铁口", "图书馆", "老地方", "公司楼下", "菜市场", "体育馆", "桥头面馆", "机场")
-    ),
+    "place": _among(("东门", "地铁口", "图书馆", "老地方", "公司楼下", "菜市场", "体育馆", "桥头面馆", "机场")),
     "road": _among(("临湖路", "枫桥路", "建业街", "望岳大道", "滨江西路", "学院路", "银杏巷")),
     "dish": _among(("火锅", "烤鱼", "面条", "饺子", "小龙虾", "煲仔饭", "粥", "羊肉串")),
     # codes and numbers
@@ -135,9 +131,7 @@ BLANKS: dict[str, Filler] = {
     "tail": _digits(4),
     "order": _digits(12),
     "waybill": _digits(13),
-    "box": lambda rng: (
-        f"{1 + int(rng.random() * 9)}-{int(rng.random() * 30):02d}-{int(rng.random() * 9999):04d}"
-    ),
+    "box": lambda rng: f"{1 + int(rng.random() * 9)}-{int(rng.random() * 30):02d}-{int(rng.random() * 9999):04d}",
     "account": _digits(10),
     "percent": _number(1, 9),
     "discount": _number(3, 9),
@@ -158,9 +152,7 @@ BLANKS: dict[str, Filler] = {
     "day": _among(("今天", "明天", "后天", "周六", "周日", "周五晚上", "下周一")),
     "month": _number(1, 12),
     # things
-    "product": _among(
-        ("电饭煲", "蓝牙耳机", "羽绒服", "跑步鞋", "台灯", "收纳箱", "保温杯", "儿童书包", "机械键盘")
-    ),
+    "product": _among(("电饭煲", "蓝牙耳机", "羽绒服", "跑步鞋", "台灯", "收纳箱", "保温杯", "儿童书包", "机械键盘")),
     "fruit": _among(("樱桃", "脐橙", "水蜜桃", "草莓", "蜜瓜", "冬枣", "猕猴桃")),
     "department": _among(("内科", "骨科", "眼科", "口腔科", "儿科", "皮肤科", "中医科")),
     "subject": _among(("数学", "语文", "英语", "物理", "编程", "美术", "书法")),

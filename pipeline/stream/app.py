@@ -112,4 +112,4 @@ def log_alert(raw: bytes) -> None:
     except msgspec.MsgspecError as error:
         _log.error("alert_undecodable", cause=str(error))
         return
-    _log.warning("alert", level_=alert.level.value, rule=alert.rule, subject=alert.subject, at=alert.at)
+    _log.warning("alert", alert_level=alert.level.value, rule=alert.rule, subject=alert.subject, at=alert.at)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+import structlog
+from confluent_kafka import Consumer, KafkaError, Producer
 
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
@@ -17,6 +18,17 @@ MAX_MESSAGE = 4 * 1024 * 1024
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
+
+_log = structlog.get_logger()
+
+
+def _on_error(error: KafkaError) -> None:
+    """librdkafka reports every refused connection, forty a second; operators need to hear it once."""
+    if error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
+        _log.error("broker_unreachable", cause=error.str(), fatal=error.fatal())
+
+
+_QUIETLY: dict[str, Any] = {"log_level": 2, "error_cb": _on_error}
 
 
 def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
@@ -31,14 +43,14 @@ def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "session.timeout.ms": int(settings.session_timeout * 1000),
-            "fetch.wait.max.ms": 50,
+            "fetch.wait.max.ms": 10,
             "message.max.bytes": MAX_MESSAGE,
             "fetch.message.max.bytes": MAX_MESSAGE,
             "queued.max.messages.kbytes": 65536,
             "socket.timeout.ms": int(TIMEOUT * 1000),
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
-            "log.connection.close": False,
+            **_QUIETLY,
             **overrides,
         }
     )
@@ -61,7 +73,7 @@ def writer(settings: Settings, transactional_id: str | None = None) -> Producer:
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1000,
         "message.timeout.ms": int(TIMEOUT * 1000),
-        "log.connection.close": False,
+        **_QUIETLY,
     }
     if transactional_id is not None:
         config |= {

@@ -7,7 +7,8 @@ line, and of two processes with the same file the broker fences one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -29,6 +30,7 @@ from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.replay import replay
 
 CHUNK = 5000  # lines a transaction
+_ABORT_TIMEOUT = 5.0  # seconds; the broker ends the transaction by itself soon after
 
 Parsed = Submission | Record | Complaint
 
@@ -71,14 +73,15 @@ def ingest(
     cannot be read, another process ingests the same file, or the broker does not answer.
     """
     sources = [open_source(path) for path in paths]
-    progress = _progress(settings)
-    ports = _ports(settings)
-    results = []
-    for source in sources:
-        try:
-            results.append(_ingest(WHAT[what], source, settings, progress, ports, report))
-        except KafkaException as error:
-            raise AntispamError(f"{source.path}: {error.args[0].str()}; run the command again to go on") from None
+    results: list[Ingested] = []
+    try:
+        progress = _progress(settings)
+        ports = _ports(settings)
+        for source in sources:
+            results.append(_ingest(WHAT[what], source, settings, progress, ports, report))  # noqa: PERF401 - its length says where an error struck
+    except KafkaException as error:
+        path = sources[len(results)].path
+        raise AntispamError(f"{path}: {error.args[0].str()}; run the command again to go on") from None
     return results
 
 
@@ -86,21 +89,29 @@ def _ingest(
     what: What, source: SourceFile, settings: Settings, progress: dict[tuple[str, str], IngestProgress],
     ports: Ports, report: Callable[[Path, int, int], None],
 ) -> Ingested:  # fmt: skip
-    before = progress.get((source.digest, what.topic))
-    done = before.lines if before else 0
-    result = Ingested(source.path, skipped=done)
-    if before is not None and before.done:
-        return result
-    producer = writer(settings, f"antispam-ingest-{what.topic}-{source.digest[:32]}")
-    producer.init_transactions(TIMEOUT)
     now = int(time() * 1000)
+    key = (source.digest, what.topic)
+    fresh = IngestProgress(
+        file=source.digest, topic=what.topic, lines=0, accepted=0, rejected=0, done=False, at=now
+    )  # fmt: skip
+    before = progress.get(key, fresh)
+    if not before.done:
+        producer = writer(settings, f"antispam-ingest-{what.topic}-{source.digest[:32]}")
+        producer.init_transactions(TIMEOUT)
+        # Only now is no other process with this file at work: what it had done meanwhile counts.
+        before = _progress(settings).get(key, fresh)
+    done = before.lines
+    result = Ingested(source.path, skipped=done)
+    if before.done:
+        return result
     seen: set[int] = set()
     last, pending = done, 0
-    with Rejected(source.path.with_name(source.path.name + ".rejected.jsonl"), keep_lines=done) as rejected:
+    rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
+    with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
         producer.begin_transaction()
         for number, value, fault, position in source.rows():
             event = fault or _parse(what, value, source, number, settings, now)
-            if isinstance(event, Submission | Record) and _seen(event, seen):
+            if isinstance(event, Submission | Record) and _seen(event, ports, seen):
                 event = "id: used before in this file"
             if number <= done:  # of an earlier run; read again only for its ids
                 continue
@@ -113,12 +124,12 @@ def _ingest(
             last, pending = number, pending + 1
             if pending == CHUNK:
                 rejected.flush()
-                _commit(producer, source, what, result, last, False, now)
+                _commit(producer, before, result, last, False, now)
                 report(source.path, position, source.size)
                 producer.begin_transaction()
                 pending, now = 0, int(time() * 1000)
         rejected.flush()
-        _commit(producer, source, what, result, last, True, now)
+        _commit(producer, before, result, last, True, now)
     report(source.path, source.size, source.size)
     return result
 
@@ -131,13 +142,15 @@ def _parse(what: What, value: Any, source: SourceFile, number: int, settings: Se
         line = msgspec.convert(value, what.line, strict=source.format != "csv")
         return what.check(line, settings, now, f"{source.digest[:16]}-{number}")
     except (msgspec.ValidationError, AntispamError) as error:
-        return str(error)
+        return door.fault(error)
 
 
-def _seen(event: Submission | Record, seen: set[int]) -> bool:
-    """True if the file had this id before: a second decision of one id must not exist."""
-    owner = event.port if isinstance(event, Submission) else event.sender
-    key = hash((owner, event.id))
+def _seen(event: Submission | Record, ports: Ports, seen: set[int]) -> bool:
+    """True if the file had this id before: a second decision of one id must not exist.
+
+    An extension is no port of its own, so ids are unique among all extensions of a port.
+    """
+    key = hash((destination(event, ports)[1], event.id))
     if key in seen:
         return True
     seen.add(key)
@@ -165,14 +178,25 @@ def destination(event: Parsed, ports: Ports) -> tuple[str, str]:
 
 
 def _commit(
-    producer: Producer, source: SourceFile, what: What, result: Ingested, lines: int, done: bool, now: int
-) -> None:
-    mark = IngestProgress(
-        file=source.digest, topic=what.topic, lines=lines, accepted=result.accepted,
-        rejected=result.rejected, done=done, at=now,
+    producer: Producer, before: IngestProgress, result: Ingested, lines: int, done: bool, now: int
+) -> None:  # fmt: skip
+    mark = msgspec.structs.replace(
+        before, lines=lines, done=done, at=now,
+        accepted=before.accepted + result.accepted, rejected=before.rejected + result.rejected,
     )  # fmt: skip
-    producer.produce(topics.INGEST.name, encode(mark), f"{what.topic}/{source.digest}", 0)
+    producer.produce(topics.INGEST.name, encode(mark), f"{mark.topic}/{mark.file}", 0)
     producer.commit_transaction(TIMEOUT)
+
+
+@contextmanager
+def _aborted_on_error(producer: Producer) -> Iterator[None]:
+    """An open transaction left behind (a truncated file, Ctrl-C) would hold back readers for 15 s."""
+    try:
+        yield
+    except BaseException:
+        with suppress(KafkaException):  # the first error is the one to tell
+            producer.abort_transaction(_ABORT_TIMEOUT)
+        raise
 
 
 def _progress(settings: Settings) -> dict[tuple[str, str], IngestProgress]:

@@ -45,12 +45,13 @@ from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.replay import replay
 from pipeline.stream.state import BatchCounters, PartitionState
 
-LINGER = 0.01  # seconds a poll waits for more of a batch: the price of a transaction is shared
+LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
 IDLE = 0.1  # seconds a poll waits when nothing has come for a while
 BULK_BESIDE_EXPRESS = 250  # messages of bulk in a poll while express traffic flows: about 25 ms
 EXPRESS_RECENT = 1.0  # seconds after which express traffic no longer counts as flowing
 EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
 COMMIT_TRIES = 5
+RECOVERY_TRIES = 30  # rollbacks in a row without a commit, a second or more apart: then the process ends
 ALERTS_REMEMBERED = 10_000
 
 _log = structlog.get_logger()
@@ -108,6 +109,9 @@ class Processor(faust.Service):
         self._alerted: dict[str, None] = {}
         self._per_submission = 1.0  # messages in a bulk submission, moving average
         self._express_at = 0.0
+        self._assignments = 0  # how often partitions came or went
+        self._rollbacks = 0  # in a row
+        self._in_transaction = False
         self._expired_at = 0.0
 
     async def on_start(self) -> None:
@@ -117,14 +121,18 @@ class Processor(faust.Service):
 
     async def on_stop(self) -> None:
         """Let the running batch commit, then leave."""
-        self._stopping.set()
+        self.finish()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 2 * TIMEOUT)
+
+    def finish(self) -> None:
+        """Ask the loop to end behind the running batch."""
+        self._stopping.set()
 
     def _guarded(self) -> None:
         """A fault that is not one event's ends the worker before its offsets are committed."""
         try:
-            self._run()
+            self.run()
         except Exception as error:  # noqa: BLE001 - handed to the app, which ends the process
             _log.error("processor_crashed", stream=self.stream.name, cause=f"{type(error).__name__}: {error}")
             asyncio.run_coroutine_threadsafe(self.crash(error), self.loop)
@@ -132,7 +140,8 @@ class Processor(faust.Service):
             self.ready = False
             metrics.READY.labels(self.stream.name).set(0)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """The loop itself, until `finish`; raises what is not one event's fault."""
         name = f"{self.stream.name}-{self.settings.worker_id}"
         self._follower = ConfigFollower(self.settings, name)
         self._producer: Producer = writer(self.settings, f"antispam-{name}")
@@ -167,6 +176,7 @@ class Processor(faust.Service):
     # Assignment: all of it happens inside a poll, between transactions.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assignments += 1
         numbers = sorted(p.partition for p in partitions)
         started = perf_counter()
         positions = self._restore(numbers)
@@ -181,6 +191,7 @@ class Processor(faust.Service):
         )  # fmt: skip
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assignments += 1
         for partition in partitions:
             self._states.pop(partition.partition, None)
         if self._bulk is not None:
@@ -223,16 +234,21 @@ class Processor(faust.Service):
     # One poll.
 
     def _step(self) -> None:
+        assignments = self._assignments
         express, bulk = self._poll()
         config = self._follower.poll()
         self._expire(config)
-        if not express and not bulk:
-            return
-        try:
-            self._transact(express + bulk, config)
-        except RolledBackError:
-            metrics.ABORTED.labels(self.stream.name).inc()
-            self._rewind()
+        if assignments != self._assignments:
+            # A poll may give records from before a rebalance it served: of partitions that are gone, or
+            # from before the positions just restored. None of it can be told apart, so all is read again.
+            self._recover()
+        elif express or bulk:
+            try:
+                self._transact(express + bulk, config)
+                self._rollbacks = 0
+            except RolledBackError:
+                metrics.ABORTED.labels(self.stream.name).inc()
+                self._recover()
 
     def _poll(self) -> tuple[list[Polled], list[Polled]]:
         now = monotonic()
@@ -255,6 +271,7 @@ class Processor(faust.Service):
         producer = self._producer
         try:
             producer.begin_transaction()
+            self._in_transaction = True
             for topic, key, value, partition in outputs:
                 _produce(producer, topic, key, value, partition)
             for number in touched:
@@ -264,10 +281,9 @@ class Processor(faust.Service):
             self._commit()
         except KafkaException as error:
             fault = error.args[0]
-            if not fault.txn_requires_abort():
+            if fault.fatal():
                 raise
             _log.warning("transaction_aborted", stream=self.stream.name, cause=fault.str())
-            producer.abort_transaction(TIMEOUT)
             raise RolledBackError from error
         done = perf_counter()
         name = self.stream.name
@@ -281,14 +297,34 @@ class Processor(faust.Service):
         for tries in range(1, COMMIT_TRIES + 1):
             try:
                 self._producer.commit_transaction(TIMEOUT)
+                self._in_transaction = False
                 return
             except KafkaException as error:
                 if not error.args[0].retriable() or tries == COMMIT_TRIES:
                     raise
                 _log.warning("commit_retried", stream=self.stream.name, tries=tries)
 
+    def _recover(self) -> None:
+        """Back to what is committed: counters and positions as if the poll had not been.
+
+        The broker may be away: tried again, a bounded number of times. Raises the last KafkaException
+        then; the process ends, and its successor starts from the same committed place.
+        """
+        while True:
+            self._rollbacks += 1
+            try:
+                if self._in_transaction:
+                    self._producer.abort_transaction(TIMEOUT)
+                    self._in_transaction = False
+                self._rewind()
+                return
+            except KafkaException as error:
+                fault = error.args[0]
+                if fault.fatal() or self._rollbacks >= RECOVERY_TRIES or self._stopping.wait(1.0):
+                    raise
+                _log.warning("recovery_retried", stream=self.stream.name, tries=self._rollbacks, cause=fault.str())
+
     def _rewind(self) -> None:
-        """Back to what is committed: counters and positions as if the poll had not been."""
         self._alerted.clear()
         positions = self._restore(sorted(self._states))
         for position in positions[0]:

@@ -13,6 +13,7 @@ from pipeline.lake.sink import run_sink
 from pipeline.settings import Settings
 from pipeline.stream.app import create_app
 
+STOP_TIMEOUT = 90.0  # seconds; a running batch commits within one broker timeout
 _log = structlog.get_logger()
 
 
@@ -27,7 +28,6 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    crashed = False
     try:
         await app.start()
         _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
@@ -36,9 +36,13 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
                 await asyncio.wait_for(ended.wait(), timeout=0.2)
             except TimeoutError:
                 continue
-        crashed = app.crashed
     finally:
-        await app.stop()
+        crashed = app.crashed
+        try:
+            await asyncio.wait_for(app.stop(), STOP_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - a crashed consumer makes Faust's own stop raise; we end anyway
+            _log.error("stop_failed", cause=f"{type(error).__name__}: {error}")
+            crashed = True
     return 1 if crashed else 0
 
 

@@ -98,9 +98,7 @@ def test_bodies_are_what_the_doors_read() -> None:
     for sample in day():
         body = dict(sample.body)
         if sample.what == "submission":
-            assert (
-                msgspec.convert({**body, "accepted_at": 0}, Submission, strict=True).submitted_at == sample.at
-            )
+            assert msgspec.convert({**body, "accepted_at": 0}, Submission, strict=True).submitted_at == sample.at
             assert set(body) <= set(Submission.__struct_fields__)
             assert 0 < len(set(body["recipients"])) == len(body["recipients"])
         elif sample.what == "record":
@@ -159,9 +157,7 @@ def test_the_metered_port_is_refused_exactly_above_its_volume() -> None:
     run = first("over-volume")
     limit = METERED[0].limit
     assert {sample.body["port"] for sample in run} == {METERED[0].code}
-    assert [Verdict.REJECT in sample.truth.expected for sample in run] == [
-        n >= limit for n in range(len(run))
-    ]
+    assert [Verdict.REJECT in sample.truth.expected for sample in run] == [n >= limit for n in range(len(run))]
     metered = {port.code for port in METERED}
     assert not any(s.body.get("port") in metered for s in day() if s.truth.story != "over-volume")
 

@@ -174,9 +174,7 @@ def test_a_new_channel_adds_its_topics_only(empty: str) -> None:
 
 def test_another_number_of_partitions_stops_the_start_and_changes_nothing(empty: str) -> None:
     admin.ensure_topics(empty, Settings(partitions=2))
-    with pytest.raises(
-        AntispamError, match=r"submissions\.express: 2, should be 4[\s\S]*ANTISPAM_PARTITIONS"
-    ):
+    with pytest.raises(AntispamError, match=r"submissions\.express: 2, should be 4[\s\S]*ANTISPAM_PARTITIONS"):
         admin.ensure_topics(empty, Settings(partitions=4, channels=("default", "new")))
     client = KafkaAdminClient(bootstrap_servers=empty)
     assert not [name for name in client.list_topics() if name.startswith("outbound.new")]

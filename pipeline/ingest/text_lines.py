@@ -1,0 +1,120 @@
+"""Lines in, lines out: what `antispam screen`, `classify` and `match` have in common.
+
+A line that cannot be used is kept with its number in the rejected file, and the work goes on. The
+input is opened before the output is made, so a mistyped name never empties an earlier result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from pipeline.errors import AntispamError
+from pipeline.ingest import door
+from pipeline.ingest.rejected import Rejected
+from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.models.classifier import Classifier
+from pipeline.rules.dictionary import Dictionary
+
+BATCH = 500  # texts answered together
+_BATCH_CHARS = 4_000_000  # code points; a line may be a megabyte
+
+Answer = dict[str, Any]
+
+
+class TextLine(msgspec.Struct):
+    """A text with the id its answer will carry; further fields are ignored."""
+
+    id: str | int
+    text: str
+
+
+def open_lines(source: Path) -> tuple[str, Iterator[tuple[int, Any, str]]]:
+    """Format (jsonl or csv) and (line number, value, fault) of each line; `-` is jsonl on stdin.
+
+    Raises AntispamError for a file that cannot be read.
+    """
+    if str(source) == "-":
+        stdin = SourceFile(source, "stdin", 0, "utf-8", "jsonl")
+        return stdin.format, stdin.read(sys.stdin.buffer)
+    opened = open_source(source)
+    return opened.format, ((number, value, fault) for number, value, fault, _ in opened.rows())
+
+
+@contextmanager
+def output(source: Path, out: Path, rejected: Path) -> Iterator[tuple[IO[bytes], Rejected]]:
+    """Where answers (`-` is stdout) and bad lines of `source` go.
+
+    Raises AntispamError if `out` cannot be made, or one of the three files would overwrite another.
+    """
+    files = [path.resolve() for path in (source, out, rejected) if not path.exists() or path.is_file()]
+    if len(set(files)) < len(files):
+        raise AntispamError(f"{out}: input, output and rejected lines must be different files")
+    try:
+        opened = nullcontext(sys.stdout.buffer) if str(out) == "-" else out.open("wb")
+    except OSError as error:
+        raise AntispamError(f"{out}: {error.strerror}") from None
+    with opened as sink, Rejected(rejected) as bad:
+        yield sink, bad
+
+
+def classify_file(source: Path, out: Path, rejected: Path, classifier: Classifier) -> tuple[int, int]:
+    """`{id, text}` lines to `{id, score, label, category}`. Returns (answers, rejected lines)."""
+
+    def answer(texts: Sequence[str]) -> Iterable[Answer]:
+        for opinion in classifier.classify(texts):
+            yield {"score": opinion.score, "label": opinion.label, "category": opinion.category}
+
+    return _answer_file(source, out, rejected, answer)
+
+
+def match_file(source: Path, out: Path, rejected: Path, dictionary: Dictionary) -> tuple[int, int]:
+    """`{id, text}` lines to `{id, hits}`; spans are code points of the text. Returns as `classify_file`."""
+
+    def answer(texts: Sequence[str]) -> Iterable[Answer]:
+        for text in texts:
+            hits = [
+                {"word": h.word, "category": h.category, "start": h.start, "end": h.end, "via": "exact"}
+                for h in dictionary.match(text)
+            ]
+            yield {"hits": hits}
+
+    return _answer_file(source, out, rejected, answer)
+
+
+def _answer_file(
+    source: Path, out: Path, rejected: Path, answer: Callable[[Sequence[str]], Iterable[Answer]]
+) -> tuple[int, int]:
+    _, rows = open_lines(source)
+    answered = 0
+    with output(source, out, rejected) as (sink, bad):
+        for batch in _batches(rows, bad):
+            for line, result in zip(batch, answer([line.text for line in batch]), strict=True):
+                sink.write(msgspec.json.encode({"id": line.id, **result}) + b"\n")
+            answered += len(batch)
+        return answered, bad.count
+
+
+def _batches(rows: Iterator[tuple[int, Any, str]], bad: Rejected) -> Iterator[list[TextLine]]:
+    batch: list[TextLine] = []
+    chars = 0
+    for number, value, fault in rows:
+        try:
+            if fault:
+                raise AntispamError(fault)
+            line = msgspec.convert(value, TextLine)
+        except (msgspec.ValidationError, AntispamError) as error:
+            bad.add(number, door.fault(error), value)
+            continue
+        batch.append(line)
+        chars += len(line.text)
+        if len(batch) == BATCH or chars > _BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch

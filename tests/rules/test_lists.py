@@ -1,0 +1,69 @@
+"""Operators' lists: every fault names its line, and a run-out entry never hides a living one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import AntispamError
+from pipeline.rules.lists import NEVER, ListEntry, Lists, parse_lists
+
+HEADER = "list,entity,value,reason,expires\n"
+
+
+def test_every_list_is_read() -> None:
+    lists = Lists(
+        parse_lists(
+            HEADER + "black,sender,13800000001,群发广告,\n"
+            'allow,sender,10690001,"前台，已核实, 2026",2030-01-01T00:00:00+08:00\n'
+            "blocked,recipient,13900000001,本人要求,\n"
+            "unsubscribed,port_recipient,10690001:13900000002,回复退订,\n"
+        )
+    )
+    assert lists.black["13800000001"].expires == NEVER
+    assert lists.allow["10690001"] == ListEntry("allow", "10690001", "前台，已核实, 2026", 1893427200000)
+    assert lists.blocked["13900000001"].reason == "本人要求"
+    assert set(lists.unsubscribed["10690001"]) == {"13900000002"}
+
+
+def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
+    entries = [ListEntry("black", "1", "old", 5), ListEntry("black", "1", "standing"), ListEntry("black", "1", "x", 9)]
+    for order in permutations(entries):
+        assert Lists(order).black["1"].reason == "standing"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("grey,sender,1069,,", "l.csv:3: unknown list 'grey'; one of black, allow, blocked, unsubscribed"),
+        ("black,recipient,1069,,", "l.csv:3: list black holds sender, not 'recipient'"),
+        ("black,sender, ,,", "l.csv:3: bad value ''"),
+        ("unsubscribed,port_recipient,13900000002,,", "l.csv:3: bad value '13900000002'"),
+        ("black,sender,1069,,tomorrow", "l.csv:3: expires 'tomorrow' is not an ISO 8601 time"),
+        ("black,sender,1069,,2030-01-01T00:00:00", "l.csv:3: expires '2030-01-01T00:00:00' needs a time zone"),
+        ("black,sender,1069", "l.csv:3: 5 fields expected"),
+        ("black,sender,1069,a,,b", "l.csv:3: 5 fields expected"),
+        ('black,sender,1069,"a', "l.csv:4: unexpected end of data"),
+        ("black,sender,1069," + "a" * 200_000 + ",", "l.csv:3: field larger than field limit"),
+    ],
+)
+def test_a_fault_names_its_line(line: str, message: str) -> None:
+    with pytest.raises(AntispamError) as caught:
+        parse_lists(f"{HEADER}black,sender,1068,,\n{line}\n", "l.csv")
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("text", ["", "black,sender,1,,\n", "list,entity,value,expires,reason\n"])
+def test_another_header_is_refused(text: str) -> None:
+    with pytest.raises(AntispamError, match=r"lists.csv:1: header must be list,entity,value,reason,expires"):
+        parse_lists(text)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(AntispamError):
+        assert isinstance(parse_lists(HEADER + text), Lists)

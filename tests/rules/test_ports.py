@@ -1,0 +1,83 @@
+"""The port registry: an extension belongs to its port, and a faulty entry says what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import AntispamError
+from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.ports import Port, PortEntry, Ports, parse_port
+
+digits = st.text("0123456789", min_size=3, max_size=8)
+
+
+def ports(*codes: str) -> Ports:
+    return Ports(Port(PortEntry(code=code)) for code in codes)
+
+
+def code_of(registry: Ports, sender: str) -> str | None:
+    port = registry.find(sender)
+    return None if port is None else port.code
+
+
+def test_the_longest_code_that_prefixes_the_sender_is_its_port() -> None:
+    registry = ports("1069", "106900", "10690001")
+    assert code_of(registry, "10690001") == "10690001"
+    assert code_of(registry, "1069000188") == "10690001"
+    assert code_of(registry, "10690002") == "106900"
+    assert code_of(registry, "10691") == "1069"
+    assert code_of(registry, "1069") == "1069"
+
+
+@pytest.mark.parametrize("sender", ["", "106", "2069", "13800000001", "x1069"])
+def test_a_sender_of_no_port_has_none_and_keys_by_itself(sender: str) -> None:
+    assert ports("1069").find(sender) is None
+    assert ports("1069").key(sender) == sender
+
+
+@given(st.sets(digits, max_size=12), digits)
+def test_found_like_trying_every_code(codes: set[str], sender: str) -> None:
+    fitting = sorted((code for code in codes if sender.startswith(code)), key=len)
+    assert code_of(ports(*codes), sender) == (fitting[-1] if fitting else None)
+
+
+@given(digits, st.text("0123456789", max_size=6))
+def test_an_extension_keeps_the_key_of_its_port(code: str, extension: str) -> None:
+    assert ports(code).key(code + extension) == code
+
+
+def test_an_entry_says_everything_with_sensible_defaults() -> None:
+    port = parse_port('{"code": "10690001"}')
+    assert (port.tier, port.state, port.kind, port.channel) == (Tier.ORDINARY, PortState.OPEN, Kind.NOTICE, "default")
+    assert port.entry.volume_5m is None
+
+
+def test_the_first_template_that_fits_names_the_kind() -> None:
+    port = parse_port(
+        '{"code": "1069", "templates": [{"id": "a", "text": "余额{x}元"},'
+        '{"id": "b", "text": "验证码{x}", "kind": "one_time_code"}, {"id": "c", "text": "验证{x}"}]}'
+    )
+    fitting = port.fitting("验证码123")
+    assert fitting is not None
+    assert (fitting.id, fitting.kind) == ("b", Kind.ONE_TIME_CODE)
+    assert port.fitting("你好") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "port entry: Input data was truncated"),
+        ("[]", "port entry: Expected `object`, got `array`"),
+        ("{}", "missing required field `code`"),
+        ('{"code": "10"}', "port code '10': 3 to 21 digits expected"),
+        ('{"code": "١٢٣٤"}', "3 to 21 digits expected"),
+        ('{"code": "1069", "tier": "gold"}', r"Invalid enum value 'gold' - at `\$.tier`"),
+        ('{"code": "1069", "volume_5m": "x"}', r"Expected `int \| null`, got `str` - at `\$.volume_5m`"),
+        ('{"code": "1069", "templates": [{"id": "t", "text": "{a}"}]}', "template t: nothing but placeholders"),
+    ],
+)
+def test_a_faulty_entry_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(AntispamError, match=message):
+        parse_port(text)

@@ -1,0 +1,71 @@
+"""A new policy takes effect between batches: no decision mixes two of them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from time import monotonic, time
+
+import msgspec
+import pytest
+from fault_harness import PORTS, Progress, prepare, settings_for, submissions, worker
+
+from pipeline import topics
+from pipeline.configuration import default_policy
+from pipeline.events import Decision, encode
+from pipeline.stream.clients import reader, writer
+from pipeline.stream.config_topic import publish
+from pipeline.stream.ingest_files import destination
+from pipeline.stream.kafka_node import KafkaNode
+from pipeline.stream.replay import replay
+
+
+@pytest.mark.parametrize(
+    ("count", "rate"), [(6_000, 1_500), pytest.param(60_000, 5_000, marks=pytest.mark.slow)], ids=["6k", "60k-at-5000"]
+)
+def test_no_decision_mixes_two_policies(fresh_kafka: KafkaNode, tmp_path: Path, count: int, rate: int) -> None:
+    settings = settings_for(fresh_kafka.bootstrap, tmp_path)
+    config = prepare(settings, tmp_path)
+    assert config.ports is not None
+    events = submissions(settings, count)
+    old = default_policy()
+    # Each policy signs its reasons, so a decision shows which one spoke.
+    signed = {1: old, 2: old.replace("上限 {port_limit_5m} 条", "上限 {port_limit_5m} 条。第二版")}
+    published: list[float] = []
+
+    def change() -> None:
+        publish(settings, [("policy", "policy.yaml", signed[2])], int(time() * 1000))
+        published.append(time() * 1000)
+
+    with worker(settings, "w0") as first, worker(settings, "w1") as second, Progress(settings) as progress:
+        producer = writer(settings)
+        producer.produce(*destination(events[0], config.ports)[:1], encode(events[0]), events[0].port)
+        progress.reach(1, [*first, *second])  # both are up
+        changing = threading.Thread(target=change)
+        began = monotonic()
+        for n, event in enumerate(events[1:], 1):
+            while n > (monotonic() - began) * rate:
+                producer.poll(0.001)
+            topic, key = destination(event, config.ports)
+            stamped = msgspec.structs.replace(event, accepted_at=int(time() * 1000))
+            producer.produce(topic, encode(stamped), key)
+            if n == count // 2:
+                changing.start()
+        assert producer.flush(30) == 0
+        changing.join(30)
+        progress.reach(count, [*first, *second])
+
+    found: list[Decision] = []
+    consumer = reader(settings, "test")
+    replay(
+        consumer, [(topics.DECISIONS.name, p) for p in range(settings.partitions)],
+        lambda m: found.append(msgspec.json.decode(m.value() or b"", type=Decision)),
+    )  # fmt: skip
+    consumer.close()
+    assert len(found) == count
+    assert len({(d.epoch, d.policy) for d in found}) == 2
+    volume = [(d.epoch, r.message) for d in found for r in d.reasons if r.rule == "port-volume"]
+    assert {epoch for epoch, _ in volume} == {1, 2}
+    assert all(("第二版" in message) == (epoch == 2) for epoch, message in volume)
+    late = max(d.decided_at for d in found if d.epoch == 1) - published[0]
+    print(f"last decision of the old epoch {late:+.0f} ms from the publication's commit, {rate}/s, {PORTS} ports")
