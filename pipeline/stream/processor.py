@@ -13,6 +13,7 @@ poll, a small one while express traffic flows.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
 COMMIT_TRIES = 5
 RECOVERY_TRIES = 30  # rollbacks in a row without a commit, a second or more apart: then the process ends
 ALERTS_REMEMBERED = 10_000
+# librdkafka's send_offsets_to_transaction ignores its timeout and never returns when the group's
+# coordinator went away during the call (librdkafka issue 5456): the process ends instead.
+STUCK_AFTER = TIMEOUT + 5
 
 _log = structlog.get_logger()
 
@@ -112,12 +116,23 @@ class Processor(faust.Service):
         self._assignments = 0  # how often partitions came or went
         self._rollbacks = 0  # in a row
         self._in_transaction = False
+        self._sending_since: float | None = None  # when the call that may never return was made
         self._expired_at = 0.0
 
     async def on_start(self) -> None:
         """Start the loop."""
         self._thread = threading.Thread(target=self._guarded, name=f"processor-{self.stream.name}", daemon=True)
         self._thread.start()
+        self.add_future(self._watch())
+
+    async def _watch(self) -> None:
+        """End the process when its loop is stuck in the client: what is not committed is polled again."""
+        while not self.should_stop:
+            since = self._sending_since
+            if since is not None and monotonic() - since > STUCK_AFTER:
+                _log.critical("broker_call_stuck", stream=self.stream.name, seconds=round(monotonic() - since))
+                os._exit(75)
+            await self.sleep(1.0)
 
     async def on_stop(self) -> None:
         """Let the running batch commit, then leave."""
@@ -277,9 +292,12 @@ class Processor(faust.Service):
             for number in touched:
                 for key, value in self._states[number].changes():
                     _produce(producer, self.stream.changelog.name, key, value, number)
+            self._sending_since = monotonic()
             producer.send_offsets_to_transaction(_next(messages), self._consumer.consumer_group_metadata(), TIMEOUT)
+            self._sending_since = None
             self._commit()
         except KafkaException as error:
+            self._sending_since = None
             fault = error.args[0]
             if fault.fatal():
                 raise
