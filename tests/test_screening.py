@@ -257,7 +257,7 @@ def test_an_entry_counts_until_it_expires(entry: ListEntry) -> None:
 
 @pytest.mark.parametrize(("missing", "rule"), [("policy", "no-policy"), ("ports", "no-port-registry")])
 def test_without_policy_or_registry_nothing_is_released(missing: str, rule: str) -> None:
-    decision = decide(submission(), config(**{missing: None}))
+    decision = decide(submission(), replace(config(), **{missing: None}))  # type: ignore[arg-type]
     assert (why(decision), decision.hold_until) == (("hold", [rule]), None)
 
 
@@ -273,7 +273,7 @@ def test_an_unknown_port_waits_for_its_registration() -> None:
 
 @pytest.mark.parametrize("missing", ["model", "dictionary"])
 def test_without_model_or_dictionary_the_rest_decides_and_the_decision_says_so(missing: str) -> None:
-    decision = decide(submission(), config(**{missing: None}))
+    decision = decide(submission(), replace(config(), **{missing: None}))  # type: ignore[arg-type]
     assert (why(decision), decision.degraded) == (("release", []), True)
 
 
