@@ -96,7 +96,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             console.print(warning, style="yellow")
         _configure(settings, demo, config)
         processes = _processes(settings)
-        for process in processes:
+        for process in reversed(processes):  # ended in their order: the sink last, with all that was decided
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)
