@@ -210,7 +210,8 @@ def ingest(
     if what not in WHAT:
         raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(WHAT)}")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {path: bars.add_task(path.name, total=None) for path in paths}
         results = run(
             what,
@@ -267,13 +268,13 @@ def policy_check(
 def policy_signals(policy: Policy = None) -> None:
     """Every name a rule may use."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from pipeline.configuration import default_policy
     from pipeline.rules.policy import KINDS, known_signals, parse_policy
 
     counters = parse_policy(_text(policy) if policy else default_policy(), str(policy or "policy.yaml")).counters
-    table = Table("signal", "type", "of", "cost µs", "meaning")
+    table = Table(Column("signal", no_wrap=True), "type", "of", "cost µs", "meaning")
     known: dict[str, Any] = {}
     for on in KINDS:
         known |= known_signals(on, counters)
@@ -377,14 +378,16 @@ def _json(report: Any) -> None:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AntispamError(f"{path}: {error}") from None
+    except OSError as error:
+        raise AntispamError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise AntispamError(f"{path}: not UTF-8") from None
 
 
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit 1."""
     try:
-        app()
+        app(prog_name="antispam")
     except AntispamError as error:
         print(f"antispam: {error}", file=sys.stderr)
         sys.exit(1)

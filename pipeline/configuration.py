@@ -141,8 +141,10 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
         if path is not None and (path.exists() or path is policy):
             try:
                 return path.read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise AntispamError(f"{path}: {error}") from None
+            except OSError as error:
+                raise AntispamError(f"{path}: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise AntispamError(f"{path}: not UTF-8") from None
         return shipped[file]() if file in shipped else None
 
     yield "model", "active", SHIPPED

@@ -52,7 +52,8 @@ def output(source: Path, out: Path, rejected: Path) -> Iterator[tuple[IO[bytes],
 
     Raises AntispamError if `out` cannot be made, or one of the three files would overwrite another.
     """
-    files = [path.resolve() for path in (source, out, rejected) if not path.exists() or path.is_file()]
+    named = [path for path in (source, out, rejected) if str(path) != "-"]
+    files = [path.resolve() for path in named if not path.exists() or path.is_file()]
     if len(set(files)) < len(files):
         raise AntispamError(f"{out}: input, output and rejected lines must be different files")
     try:

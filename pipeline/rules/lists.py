@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pipeline.errors import AntispamError
 
@@ -60,27 +59,36 @@ class Lists:
 
 
 def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:
-    """Entries of a `lists.csv`; every fault names its line. Raises AntispamError."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    """Entries of a `lists.csv`; a fault names the line its row begins on. Raises AntispamError."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    entries: list[ListEntry] = []
+    line = 1
     try:
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        if tuple(next(rows, ())) != COLUMNS:
             raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
-        return [_entry(row, f"{source}:{reader.line_num}") for row in reader]
+        while True:
+            line = rows.line_num + 1  # a quote that is never closed runs to the end; its row begins here
+            row = next(rows, None)
+            if row is None:
+                return entries
+            if row:
+                entries.append(_entry(row, f"{source}:{line}"))
     except csv.Error as error:
-        raise AntispamError(f"{source}:{reader.line_num}: {error}") from None
+        raise AntispamError(f"{source}:{line}: {error}") from None
 
 
-def _entry(row: dict[Any, Any], where: str) -> ListEntry:
-    if None in row or None in row.values():
+def _entry(row: list[str], where: str) -> ListEntry:
+    if len(row) != len(COLUMNS):
         raise AntispamError(f"{where}: {len(COLUMNS)} fields expected")
-    name, value = row["list"], row["value"].strip()
+    name, entity, value, reason, expires = row
+    value = value.strip()
     if name not in ENTITIES:
         raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
-    if row["entity"] != ENTITIES[name]:
-        raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {row['entity']!r}")
+    if entity != ENTITIES[name]:
+        raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {entity!r}")
     if not value or (name == "unsubscribed" and ":" not in value):
         raise AntispamError(f"{where}: bad value {value!r}")
-    return ListEntry(name, value, row["reason"], _expires(row["expires"], where))
+    return ListEntry(name, value, reason, _expires(expires, where))
 
 
 def _expires(text: str, where: str) -> int:

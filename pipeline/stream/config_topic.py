@@ -65,13 +65,8 @@ class ConfigFollower:
         self._consumer.close()
 
     def _take(self, message: Message) -> None:
-        try:
-            change = _decode(message.value() or b"")
-        except msgspec.MsgspecError as error:
-            metrics.CONFIG_FAULTS.inc()
-            _log.error("config_undecodable", offset=message.offset(), cause=str(error))
-            return
-        if change.epoch > self.config.epoch:
+        change = _change(message)
+        if change is not None and change.epoch > self.config.epoch:
             self._pending.append(change)
 
     def _apply(self) -> None:
@@ -83,6 +78,16 @@ class ConfigFollower:
             metrics.CONFIG_FAULTS.inc()
             _log.error("config_refused", fault=fault.splitlines()[0])
         metrics.EPOCH.labels(self._name).set(self.config.epoch)
+
+
+def _change(message: Message) -> ConfigChange | None:
+    """The change a record holds; one that cannot be decoded is logged and stops nobody."""
+    try:
+        return _decode(message.value() or b"")
+    except msgspec.MsgspecError as error:
+        metrics.CONFIG_FAULTS.inc()
+        _log.error("config_undecodable", offset=message.offset(), cause=str(error))
+        return None
 
 
 def publish(
@@ -121,9 +126,10 @@ def _current(settings: Settings) -> tuple[dict[tuple[str, str], ConfigChange], i
 
     def take(message: Message) -> None:
         nonlocal epoch
-        change = _decode(message.value() or b"")
-        entries[change.kind, change.name] = change
-        epoch = max(epoch, change.epoch)
+        change = _change(message)
+        if change is not None:
+            entries[change.kind, change.name] = change
+            epoch = max(epoch, change.epoch)
 
     consumer = reader(settings, "config-publisher")
     try:

@@ -29,11 +29,12 @@ def replay(
     The consumer stays assigned, positioned behind the last record. `deadline` is in seconds.
     Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
     """
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in partitions])
     ends = {
         (topic, p): consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT)[1]
         for topic, p in partitions
     }
+    # Only now: librdkafka waits 500 ms before it asks again for an offset of a partition whose leader it did not know.
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in partitions])
     reached: set[tuple[str, int]] = set()
     give_up = monotonic() + deadline
     while True:

@@ -11,6 +11,7 @@ import structlog
 
 from pipeline.lake.sink import run_sink
 from pipeline.settings import Settings
+from pipeline.stream.address import bootstrap
 from pipeline.stream.app import create_app
 
 STOP_TIMEOUT = 90.0  # seconds; a running batch commits within one broker timeout
@@ -47,7 +48,8 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
 
 
 def run_lake_sink(settings: Settings) -> int:
-    """Fill the lake until SIGTERM or SIGINT."""
+    """Fill the lake until SIGTERM or SIGINT. Raises AntispamError when no broker is set."""
+    settings = settings.model_copy(update={"kafka": bootstrap(settings)})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -96,7 +96,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             console.print(warning, style="yellow")
         _configure(settings, demo, config)
         processes = _processes(settings)
-        for process in processes:
+        for process in reversed(processes):  # ended in their order: the sink last, with all that was decided
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)
@@ -104,9 +104,9 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
         console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
         if demo:
             stack.enter_context(_feeding(settings, ended))
-        _show(console, tally, processes, broker, ended, None if seconds is None else started + seconds)
+        shown = _show(console, tally, processes, broker, ended, None if seconds is None else started + seconds)
         ended.set()
-    _summary(console, tally, settings, demo)
+    _summary(console, tally, shown, settings, demo)
 
 
 def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Settings, EmbeddedBroker | None]:
@@ -119,6 +119,7 @@ def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Set
         "embedded broker, for evaluation: memory only, everything on it is gone at the end; after a crash of a\n"
         "worker decisions may be written twice (readers take the first). Production: ANTISPAM_KAFKA=host:port",
         highlight=False,
+        soft_wrap=True,
     )
     return settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0}), broker
 
@@ -207,7 +208,8 @@ def _feed(settings: Settings, ended: threading.Event) -> None:
 def _show(
     console: Console, tally: Tally, processes: list[_Process], broker: EmbeddedBroker | None,
     ended: threading.Event, until: float | None,
-) -> None:  # fmt: skip
+) -> float:  # fmt: skip
+    """Show the tally until the end; returns how many seconds that was."""
     live = console.is_terminal
     begun, told = monotonic(), 0.0
     with (
@@ -229,6 +231,7 @@ def _show(
                 counts = " ".join(f"{v.value}={tally.submissions[v] + tally.records[v]}" for v in Verdict)
                 console.print(f"{now - begun:5.0f} s  {counts}", highlight=False)
     tally.poll(0.5)
+    return monotonic() - begun
 
 
 def _table(tally: Tally, seconds: float) -> Table:
@@ -257,8 +260,8 @@ def _table(tally: Tally, seconds: float) -> Table:
     return table
 
 
-def _summary(console: Console, tally: Tally, settings: Settings, demo: bool) -> None:
-    console.print(_table(tally, 0.0) if tally.total else "no traffic was decided")
+def _summary(console: Console, tally: Tally, seconds: float, settings: Settings, demo: bool) -> None:
+    console.print(_table(tally, seconds) if tally.total else "no traffic was decided")
     if tally.repeated:
         console.print(f"{tally.repeated} decisions were written twice; the first counts")
     console.print("\nLook further / 继续查看:", highlight=False)
@@ -271,7 +274,7 @@ def _summary(console: Console, tally: Tally, settings: Settings, demo: bool) -> 
         ("antispam screen --in FILE --out -", "a file of your own, offline"),
     ]  # fmt: skip
     for command, meaning in looks:
-        console.print(f"  {command}\n      {meaning}", highlight=False, markup=False)
-    console.print(f"  logs: {settings.data_dir}/*.log", highlight=False)
+        console.print(f"  {command}\n      {meaning}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  logs: {settings.data_dir}/*.log", highlight=False, markup=False, soft_wrap=True)
     if not demo:
         console.print("  antispam up --demo replays sample traffic", highlight=False)

@@ -47,7 +47,7 @@ def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
         ("black,sender,1069,,2030-01-01T00:00:00", "l.csv:3: expires '2030-01-01T00:00:00' needs a time zone"),
         ("black,sender,1069", "l.csv:3: 5 fields expected"),
         ("black,sender,1069,a,,b", "l.csv:3: 5 fields expected"),
-        ('black,sender,1069,"a', "l.csv:4: unexpected end of data"),
+        ('black,sender,1069,"a', "l.csv:3: unexpected end of data"),
         ("black,sender,1069," + "a" * 200_000 + ",", "l.csv:3: field larger than field limit"),
     ],
 )
@@ -55,6 +55,12 @@ def test_a_fault_names_its_line(line: str, message: str) -> None:
     with pytest.raises(AntispamError) as caught:
         parse_lists(f"{HEADER}black,sender,1068,,\n{line}\n", "l.csv")
     assert str(caught.value).startswith(message)
+
+
+def test_a_row_of_several_lines_is_named_by_its_first() -> None:
+    good = 'black,sender,1068,"two\nlines",\n\n'
+    with pytest.raises(AntispamError, match=r"^l\.csv:5: unknown list 'grey'"):
+        parse_lists(HEADER + good + 'grey,sender,1069,"a\nb",\n', "l.csv")
 
 
 @pytest.mark.parametrize("text", ["", "black,sender,1,,\n", "list,entity,value,expires,reason\n"])
@@ -66,4 +72,5 @@ def test_another_header_is_refused(text: str) -> None:
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(AntispamError):
-        assert isinstance(parse_lists(HEADER + text), Lists)
+        entries = parse_lists(HEADER + text)
+        assert all(isinstance(entry, ListEntry) and entry.value for entry in entries)

@@ -61,9 +61,9 @@ def test_the_version_is_of_the_text() -> None:
 
 def test_an_unknown_signal_is_pointed_at_with_the_nearest_name() -> None:
     assert fault(policy("kind == 'notice' && volumes > 5")) == (
-        "policy.yaml:11:32: unknown signal 'volumes'\n"
+        "policy.yaml:11:31: unknown signal 'volumes'\n"
         "   11 |     when: kind == 'notice' && volumes > 5\n"
-        "                                   ^~~~~~~\n"
+        "                                      ^~~~~~~\n"
         "  did you mean 'volume'?"
     )
 
@@ -82,7 +82,7 @@ def test_a_wrong_type_hidden_behind_an_or_is_found() -> None:
         "policy.yaml:11:51: wrong types (volume is int): No such overload: "
         "the operation is not defined for the given operand types\n"
         '   11 |     when: port_tier == "high" || (messages > 5 && volume > "50")\n'
-        "                                                       ^~~~~~~~~~~~~"
+        "                                                          ^~~~~~~~~~~~~"
     )
 
 

@@ -39,20 +39,22 @@ def settings_for(bootstrap: str, folder: Path, **overrides: Any) -> Settings:
     return Settings(kafka=bootstrap, data_dir=folder / "data", session_timeout=6.0, **overrides)
 
 
-def prepare(settings: Settings, folder: Path) -> Config:
+def prepare(settings: Settings, folder: Path, ports: int = PORTS) -> Config:
     """Topics and the stress ports' configuration, published; the same configuration for the engine."""
     ensure_topics(settings.kafka or "", settings)
-    write_config(folder / "config", stress_ports(PORTS), ())
+    write_config(folder / "config", stress_ports(ports), ())
     publish(settings, directory_entries(folder / "config"), int(time() * 1000))
     return load_directory(folder / "config")
 
 
-def submissions(settings: Settings, count: int, seed: int = 5, start: int | None = None) -> list[Submission]:
+def submissions(
+    settings: Settings, count: int, seed: int = 5, start: int | None = None, ports: int = PORTS
+) -> list[Submission]:
     """Traffic whose counters change verdicts all the way through."""
     begun = int(time() * 1000) if start is None else start
     return [
         door.submission(msgspec.convert(s.body, door.SubmissionIn), settings, s.at, f"s-{n}")
-        for n, s in enumerate(stress(seed, count, PORTS, start=begun))
+        for n, s in enumerate(stress(seed, count, ports, start=begun))
     ]
 
 

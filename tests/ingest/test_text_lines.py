@@ -1,0 +1,74 @@
+"""`classify` and `match`: texts in, one answer a line out, in order, with the id they came with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.errors import AntispamError
+from pipeline.ingest import text_lines
+from pipeline.ingest.text_lines import classify_file, match_file
+from pipeline.models.classifier import Classifier
+from pipeline.rules.dictionary import Dictionary
+
+WORDS = Dictionary.parse("word,category,verdict\n套现,fraud,reject\n发票,fake_document,review\n")
+
+
+def write(folder: Path, lines: list[Any]) -> tuple[Path, Path, Path]:
+    source = folder / "in.jsonl"
+    source.write_bytes(b"".join((x if isinstance(x, bytes) else msgspec.json.encode(x)) + b"\n" for x in lines))
+    return source, folder / "out.jsonl", folder / "bad.jsonl"
+
+
+def answers(path: Path) -> list[Any]:
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+
+
+def test_words_are_found_where_they_stand(tmp_path: Path) -> None:
+    files = write(tmp_path, [{"id": 1, "text": "😀套现，代开发票"}, {"id": "b", "text": "", "more": 1}])
+    assert match_file(*files, WORDS) == (2, 0)
+    assert answers(files[1]) == [
+        {"id": 1, "hits": [
+            {"word": "套现", "category": "fraud", "start": 1, "end": 3, "via": "exact"},
+            {"word": "发票", "category": "fake_document", "start": 6, "end": 8, "via": "exact"},
+        ]},
+        {"id": "b", "hits": []},
+    ]  # fmt: skip
+
+
+def test_answers_are_unescaped_utf8(tmp_path: Path) -> None:
+    files = write(tmp_path, [{"id": 1, "text": "套现"}])
+    match_file(*files, WORDS)
+    assert "套现" in files[1].read_text(encoding="utf-8")
+
+
+def test_each_text_has_a_score_and_its_neighbours_do_not_change_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier.load()
+    files = write(tmp_path, [{"id": n, "text": text} for n, text in enumerate(["代开发票", "在吗", ""] * 5)])
+    assert classify_file(*files, classifier) == (15, 0)
+    whole = answers(files[1])
+    assert [a["id"] for a in whole] == list(range(15))
+    assert all(0 <= a["score"] <= 1 and a["label"] in ("spam", "ham") for a in whole)
+    assert [a["category"] is None for a in whole] == [a["label"] == "ham" for a in whole]
+    monkeypatch.setattr(text_lines, "BATCH", 2)
+    classify_file(*files, classifier)
+    assert answers(files[1]) == whole
+
+
+def test_bad_lines_are_kept_with_their_numbers_and_the_rest_is_answered(tmp_path: Path) -> None:
+    bad: list[Any] = [b"{", {"id": 1}, {"text": "x"}, {"id": 1.5, "text": "x"}, {"id": 1, "text": 5}, b"[]", b"\xff"]
+    files = write(tmp_path, [{"id": 0, "text": "x"}, *bad, {"id": 9, "text": "x"}])
+    assert match_file(*files, WORDS) == (2, len(bad))
+    assert [entry["line"] for entry in answers(files[2])] == list(range(2, 2 + len(bad)))
+    assert all(entry["error"] for entry in answers(files[2]))
+
+
+def test_an_output_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    source, _, bad = write(tmp_path, [])
+    with pytest.raises(AntispamError, match="nowhere/out"):
+        match_file(source, tmp_path / "nowhere" / "out", bad, WORDS)

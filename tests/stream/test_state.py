@@ -1,0 +1,157 @@
+"""Counters of a partition: rebuilt from their changelog, and no event counted twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.rules.counters import Counter, MemoryCounters
+from pipeline.stream.state import BatchCounters, PartitionState
+
+VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "of the port")
+HOURLY = Counter("hourly", "submission", ("port",), 3_600_000, "messages", None, "of the port")
+SPANS = {c.identity: (c.width, c.window_ms) for c in (VOLUME, HOURLY)}
+NOW = 1_760_000_000_000
+
+
+def add(state: PartitionState, offset: int, key: str = "1069", at: int = NOW, n: int = 1, lane: int = 0) -> int:
+    return BatchCounters([(state, lane, offset)]).add(VOLUME, key, at, n)
+
+
+def rebuilt(*changelogs: list[tuple[bytes, bytes]]) -> PartitionState:
+    state = PartitionState()
+    for changelog in changelogs:
+        for key, value in changelog:
+            state.load(key, value)
+    return state
+
+
+def totals(state: PartitionState) -> dict[tuple[str, str], int]:
+    return {(i, key): window.total for i, table in state.tables.items() for key, window in table.items()}
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["1069", "1070", "端口"]), st.integers(0, 900_000), st.integers(1, 9), st.integers(0, 1)),
+    max_size=40,
+)
+
+
+@given(MOVES, st.integers(0, 40))
+def test_a_state_rebuilt_at_any_point_goes_on_as_if_nothing_had_happened(moves: list[Any], at: int) -> None:
+    straight, cut = PartitionState(), PartitionState()
+    changelog: list[tuple[bytes, bytes]] = []
+    for offset, (key, ms, n, lane) in enumerate(moves):
+        if offset == at:
+            cut = rebuilt(changelog)
+        counts = add(straight, offset, key, NOW + ms, n, lane), add(cut, offset, key, NOW + ms, n, lane)
+        assert counts[0] == counts[1]
+        changelog += cut.changes()
+    assert totals(rebuilt(changelog)) == totals(straight)
+
+
+@given(MOVES, st.integers(0, 40))
+def test_a_replay_from_any_earlier_offset_counts_nothing_twice(moves: list[Any], back: int) -> None:
+    once, again = PartitionState(), PartitionState()
+    for offset, (key, ms, n, lane) in enumerate(moves):
+        add(once, offset, key, NOW + ms, n, lane)
+        add(again, offset, key, NOW + ms, n, lane)
+    for offset, (key, ms, n, lane) in enumerate(moves):
+        if offset >= back:
+            add(again, offset, key, NOW + ms, n, lane)
+    assert totals(again) == totals(once)
+
+
+@given(MOVES)
+def test_without_faults_it_counts_as_memory_does(moves: list[Any]) -> None:
+    state, memory = PartitionState(), MemoryCounters()
+    for offset, (key, ms, n, lane) in enumerate(moves):
+        assert add(state, offset, key, NOW + ms, n, lane) == memory.add(VOLUME, key, NOW + ms, n)
+
+
+def test_lanes_have_offsets_of_their_own() -> None:
+    state = PartitionState()
+    assert add(state, 7, lane=0) == 1
+    assert add(state, 7, lane=1) == 2
+    assert add(state, 7, lane=0) == 2  # a replay
+    assert add(state, 8, lane=0) == 3
+
+
+def test_a_replayed_event_is_said_so() -> None:
+    state = PartitionState()
+    counters = BatchCounters([(state, 0, 5), (state, 0, 5), (state, 0, 6)])
+    for index in range(3):
+        counters.begin(index)
+        counters.add(VOLUME, "1069", NOW, 1)
+    assert (counters.replayed, state.tables[VOLUME.identity]["1069"].total) == (1, 2)
+
+
+def test_each_event_counts_in_its_own_partition() -> None:
+    one, two = PartitionState(), PartitionState()
+    counters = BatchCounters([(one, 0, 5), (two, 0, 3)])
+    for index in range(2):
+        counters.begin(index)
+        assert counters.add(VOLUME, "1069", NOW, 1) == 1
+    assert (len(one), len(two)) == (1, 1)
+
+
+def test_reading_moves_nothing_and_writes_nothing() -> None:
+    state = PartitionState()
+    add(state, 1, n=4)
+    assert len(list(state.changes())) == 1
+    counters = BatchCounters([(state, 0, 2)])
+    assert counters.read(VOLUME, "1069", NOW + 1000) == 4
+    assert counters.read(VOLUME, "1070", NOW) == 0
+    assert counters.read(HOURLY, "1069", NOW) == 0
+    assert not list(state.changes())
+    assert len(state) == 1
+
+
+def test_the_changelog_holds_what_moved_once_a_batch() -> None:
+    state = PartitionState()
+    for offset in range(5):
+        add(state, offset)
+    [(key, value)] = state.changes()
+    assert key == f"{VOLUME.identity}\x001069".encode()
+    assert msgspec.msgpack.decode(value)[0] == [4, -1]
+    assert not list(state.changes())
+
+
+def test_windows_that_ran_out_are_forgotten_and_living_ones_stay() -> None:
+    state = PartitionState()
+    add(state, 0, "old", NOW)
+    add(state, 1, "young", NOW + 200_000)
+    add(state, 2, "now", NOW + 320_000)
+    state.expire(SPANS)
+    assert set(state.tables[VOLUME.identity]) == {"young", "now"}
+    assert add(state, 3, "old", NOW + 320_000) == 1
+
+
+def test_expiry_never_forgets_what_a_later_event_would_count() -> None:
+    state = PartitionState()
+    add(state, 0, "a", NOW)
+    add(state, 1, "b", NOW + VOLUME.window_ms - VOLUME.width)
+    state.expire(SPANS)
+    assert add(state, 2, "a", NOW + VOLUME.window_ms - VOLUME.width) == 2
+
+
+def test_counters_no_longer_declared_go_as_a_whole() -> None:
+    state = PartitionState()
+    add(state, 0)
+    state.expire({HOURLY.identity: (HOURLY.width, HOURLY.window_ms)})
+    assert len(state) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"volume\x00k", b"nonsense"), (b"volume\x00k", msgspec.msgpack.encode(([0, 0], [1]))), (b"\xff", b""),
+        (b"volume\x00k", msgspec.msgpack.encode(([0], "x"))),
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_an_error_and_not_a_wrong_count(key: bytes, value: bytes) -> None:
+    with pytest.raises((ValueError, msgspec.MsgspecError)):
+        PartitionState().load(key, value)
