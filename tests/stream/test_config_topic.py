@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, time
 
@@ -21,6 +22,7 @@ from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import reader, writer
 from pipeline.stream.config_topic import INLINE_BYTES, ConfigFollower
 from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.replay import replay
 
 LISTS = "list,entity,value,reason,expires\n"
@@ -75,22 +77,36 @@ def deployment(bootstrap: str, folder: Path) -> Settings:
     return made
 
 
+@pytest.fixture(scope="module")
+def own_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker whose configuration these tests may spoil."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("embedded")) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture(scope="module")
+def own_kafka(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same on Apache Kafka."""
+    with KafkaNode(tmp_path_factory.mktemp("kafka"), kafka_jars) as node:
+        yield node.bootstrap
+
+
 @pytest.fixture
-def settings(embedded_broker: str, tmp_path: Path) -> Settings:
+def settings(own_embedded: str, tmp_path: Path) -> Settings:
     """One on the embedded broker, for what no broker changes."""
-    return deployment(embedded_broker, tmp_path)
+    return deployment(own_embedded, tmp_path)
 
 
-@pytest.fixture
-def on_both(broker: str, tmp_path: Path) -> Settings:
+@pytest.fixture(params=["own_embedded", "own_kafka"])
+def on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """One on each broker."""
-    return deployment(broker, tmp_path)
+    return deployment(request.getfixturevalue(request.param), tmp_path)
 
 
 @pytest.fixture
-def on_kafka(kafka_broker: str, tmp_path: Path) -> Settings:
+def on_kafka(own_kafka: str, tmp_path: Path) -> Settings:
     """One on Apache Kafka, whose transactions fence."""
-    return deployment(kafka_broker, tmp_path)
+    return deployment(own_kafka, tmp_path)
 
 
 def test_a_publication_is_one_epoch_and_the_same_again_is_none(on_both: Settings) -> None:
