@@ -116,6 +116,16 @@ def topics() -> None:
 
 
 @app.command()
+def serve(
+    roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
+) -> None:
+    """Run roles around the decision: relay, projector, timers, releaser, callbacks, api, sender, files."""
+    from pipeline.stream.serve import run_roles
+
+    raise typer.Exit(run_roles(_settings(), roles))
+
+
+@app.command()
 def screen(
     source: In, out: Out, policy: Policy = None, config: ConfigDir = None, rejected: RejectedFile = None
 ) -> None:

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
 
     kafka: str | None = Field(None, description="Bootstrap servers, host:port[,host:port]. Unset: the embedded broker.")
     data_dir: Path = Field(Path("var"), description="Lake, operational database, embedded broker's log, blobs.")
+    database_url: SecretStr | None = Field(
+        None, description="Operational database, postgresql://user:password@host/name. Unset: SQLite in data_dir."
+    )
     partitions: int = Field(
         8, ge=1, le=512, description="Partitions of every co-partitioned topic; set before first start."
     )

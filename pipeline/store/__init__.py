@@ -1,0 +1,1 @@
+"""The operational database: the truth about ports, lists, cases, holds, deliveries, users; outbox and audit."""

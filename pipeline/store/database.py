@@ -1,0 +1,107 @@
+"""The operational database: SQLite (WAL) by default, PostgreSQL by `ANTISPAM_DATABASE_URL`.
+
+The same statements run on both. A transaction that writes takes SQLite's write lock at its start
+(`BEGIN IMMEDIATE`), so two writers wait for each other instead of failing half-way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from pipeline.errors import AntispamError
+from pipeline.settings import Settings
+
+BUSY_SECONDS = 30  # that a writer waits for another before it gives up
+
+
+class Database:
+    """Connections to the operational database; safe to share between threads, not over a fork."""
+
+    def __init__(self, url: str) -> None:
+        """Raises AntispamError for an address that is none."""
+        try:
+            parsed = make_url(url)
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            self.engine: Engine = create_engine(parsed, **_options(parsed.get_backend_name()))
+        except (ArgumentError, ModuleNotFoundError, KeyError) as error:
+            raise AntispamError(f"ANTISPAM_DATABASE_URL: {error}") from None
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _sqlite_settings)
+            event.listen(self.engine, "begin", _sqlite_begin)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for SQLite, which has one writer at a time and no row locks."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block and rolled back by an exception.
+
+        Raises AntispamError when the database cannot be reached or stays locked.
+        """
+        try:
+            with self.engine.connect().execution_options(antispam_write=True) as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise _plain(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading: a consistent view, never waits for a writer on SQLite."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _plain(error) from error
+
+    def close(self) -> None:
+        """End all connections."""
+        self.engine.dispose()
+
+
+def database(settings: Settings) -> Database:
+    """The operational database of these settings; its folder is made, its tables are not (migrations)."""
+    if settings.database_url is not None:
+        return Database(settings.database_url.get_secret_value())
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Database(f"sqlite:///{settings.data_dir / 'operational.db'}")
+
+
+def upsert(connection: Connection, table: Table) -> Any:
+    """An INSERT of the connection's dialect, with `on_conflict_do_update` and `on_conflict_do_nothing`."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _options(backend: str) -> dict[str, Any]:
+    if backend == "sqlite":
+        return {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+
+
+def _plain(error: DBAPIError) -> AntispamError:
+    """The driver's own words; the statement's parameters may hold numbers and texts."""
+    return AntispamError(f"operational database: {str(error.orig).splitlines()[0] if error.orig else 'error'}")
+
+
+def _sqlite_settings(connection: Any, _: Any) -> None:
+    # The driver begins no transaction of its own; _sqlite_begin does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a committed verdict survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("antispam_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

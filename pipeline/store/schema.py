@@ -1,0 +1,351 @@
+"""Every table of the operational database.
+
+Times are epoch milliseconds (UTC), as everywhere in the pipeline: SQLite has no time type, and one
+meaning on both databases is worth more than a prettier column. Bodies (`body`, `payload`) are the
+UTF-8 JSON of the struct of `events.py` that the docstring of the table's section names. Rows that a
+message of a topic makes are keyed by what names them (submission, round, recipient), so that meeting
+the message again changes nothing.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite numbers rows by itself only in a column of exactly this type.
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _at(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+# Registry: what is configured, and published on the config topic.
+
+enterprises = Table(
+    "enterprises", metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("province", String(32), nullable=False, server_default=""),
+    Column("city", String(32), nullable=False, server_default=""),
+    _at("created_at"),
+)  # fmt: skip
+
+# One registered service code; what the rules read of it is `rules.ports.PortEntry`.
+ports = Table(
+    "ports", metadata,
+    Column("code", String(21), primary_key=True),
+    Column("enterprise", String(64), ForeignKey("enterprises.id"), index=True),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("tier", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("channel", String(32), nullable=False),
+    Column("volume_5m", Integer),
+    _at("opened_at"),
+    _at("changed_at"),
+)  # fmt: skip
+signatures = Table(
+    "signatures", metadata,
+    Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
+    Column("signature", String(64), primary_key=True),
+)  # fmt: skip
+templates = Table(
+    "templates", metadata,
+    Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+)  # fmt: skip
+
+# `list` and `entity` as in rules/lists.py; `expires_at` NULL: a standing entry.
+list_entries = Table(
+    "list_entries", metadata,
+    Column("list", String(16), primary_key=True),
+    Column("value", String(64), primary_key=True),
+    Column("entity", String(16), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("added_by", String(64), nullable=False),
+    _at("added_at"),
+    _at("expires_at", nullable=True),
+)  # fmt: skip
+
+# Immutable versions of policies, dictionaries, models and list files, and the one in force of each name.
+configurations = Table(
+    "configurations", metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("version", String(64), primary_key=True),  # sha256 of the value, shortened
+    Column("value", Text, nullable=False),
+    Column("author", String(64), nullable=False),
+    _at("created_at"),
+)  # fmt: skip
+in_force = Table(
+    "in_force", metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("since_epoch", BigInteger, nullable=False),
+    _at("since"),
+)  # fmt: skip
+
+# What is to be published. `id` is given under a lock held until commit, so that ids are in order of
+# commit: it is the epoch of a configuration change. `payload` is the JSON of `outbox.Publication`.
+epochs = Table(
+    "epochs", metadata,
+    Column("id", Integer, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)  # fmt: skip
+outbox = Table(
+    "outbox", metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+    _at("created_at"),
+    _at("published_at", nullable=True),
+    Index("ix_outbox_unpublished", "id", sqlite_where=text("published_at IS NULL"),
+          postgresql_where=text("published_at IS NULL")),
+)  # fmt: skip
+
+# How far each consumer of a topic has got: written in the transaction of what it did.
+positions = Table(
+    "positions", metadata,
+    Column("consumer", String(64), primary_key=True),
+    Column("log", String(128), primary_key=True),  # <cluster id>/<topic id>: a new cluster counts anew
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, nullable=False),  # of the next record
+)  # fmt: skip
+
+# Submissions: what is known of each, for their senders and for Search. No body: the lake has it.
+
+submissions = Table(
+    "submissions", metadata,
+    Column("port", String(21), primary_key=True),  # the sender field as given
+    Column("id", String(128), primary_key=True),
+    Column("recipients", JSON, nullable=False),
+    Column("priority", String(8), nullable=False),
+    _at("accepted_at"),
+    Column("round", Integer, nullable=False, server_default="0"),
+    Column("verdict", String(16)),  # NULL until decided; of the last round; a reviewer's replaces it
+    Column("decided_by", String(64)),  # "policy", or the reviewer
+    Column("reasons", JSON),  # [{rule, message}]
+    Column("exceptions", JSON),  # [{recipient, verdict, rule}]
+    _at("decided_at", nullable=True),
+    Index("ix_submissions_accepted_at", "accepted_at"),
+)  # fmt: skip
+
+# One row for each SMS part handed to a carrier; the key is what makes a second try visible.
+deliveries = Table(
+    "deliveries", metadata,
+    Column("port", String(21), primary_key=True),
+    Column("submission", String(128), primary_key=True),
+    Column("n", Integer, primary_key=True),  # message: 1-based place among the submission's recipients
+    Column("part", Integer, primary_key=True),  # 1-based part of a long message
+    Column("recipient", String(21), nullable=False),
+    Column("channel", String(32), nullable=False),
+    # submitting, maybe_sent, submitted, delivered, failed, refused, expired, stopped
+    Column("state", String(16), nullable=False),
+    Column("carrier_id", String(64)),
+    Column("status", String(32), nullable=False, server_default=""),  # the carrier's word
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _at("submitted_at", nullable=True),
+    _at("changed_at"),
+    Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
+    Index("ix_deliveries_open", "channel", "state", sqlite_where=text("state IN ('submitting','maybe_sent')"),
+          postgresql_where=text("state IN ('submitting','maybe_sent')")),
+    Index("ix_deliveries_changed_at", "changed_at"),
+)  # fmt: skip
+# Reports that came before the answer that names their message, kept until it is known.
+parked_reports = Table(
+    "parked_reports", metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("carrier_id", String(64), primary_key=True),
+    Column("status", String(32), nullable=False),
+    _at("reported_at"),
+    _at("parked_at"),
+)  # fmt: skip
+
+# Holds, cases, timers: what waits. Bodies are `events.Submission`.
+
+holds = Table(
+    "holds", metadata,
+    Column("port", String(21), primary_key=True),  # the sender field as given
+    Column("submission", String(128), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("rule", String(128), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _at("held_at"),
+    _at("due_at", nullable=True),  # NULL: waits for a fact (its port registered, a policy published)
+    Column("lease", String(64)),
+    _at("lease_until", nullable=True),
+    Index("ix_holds_due_at", "due_at"),
+)  # fmt: skip
+# Further timers (a case's escalation and closing): claimed by lease, deleted when done.
+timers = Table(
+    "timers", metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    _at("due_at"),
+    Column("lease", String(64)),
+    _at("lease_until", nullable=True),
+    Index("ix_timers_due_at", "due_at"),
+)  # fmt: skip
+
+cases = Table(
+    "cases", metadata,
+    Column("id", String(64), primary_key=True),
+    Column("port", String(21), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # open, decided
+    Column("rule", String(128), nullable=False),  # of its first member
+    Column("content", Text, nullable=False),  # of its first member
+    Column("score", Float),
+    Column("category", String(32)),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("submissions", Integer, nullable=False, server_default="0"),
+    Column("messages", Integer, nullable=False, server_default="0"),
+    _at("opened_at"),
+    _at("due_at"),
+    _at("escalated_at", nullable=True),
+    Column("claimed_by", String(64)),
+    _at("lease_until", nullable=True),
+    Column("verdict", String(16)),
+    Column("decided_by", String(64)),
+    _at("decided_at", nullable=True),
+    Column("note", Text, nullable=False, server_default=""),
+    _at("effective_at", nullable=True),  # until then the verdict can be undone; the releaser waits for it
+    Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: last member's seq
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index("ix_cases_queue", "state", "priority", "due_at"),
+    Index("uq_cases_open", "port", "fingerprint", unique=True, sqlite_where=text("state = 'open'"),
+          postgresql_where=text("state = 'open'")),
+)  # fmt: skip
+case_members = Table(
+    "case_members", metadata,
+    Column("seq", SERIAL, primary_key=True),
+    Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("port", String(21), nullable=False),  # the sender field as given
+    Column("submission", String(128), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("recipients", JSON, nullable=False),  # exceptions of the decision left out
+    Column("channel", String(32), nullable=False),
+    _at("added_at"),
+    Index("ix_case_members_case", "case", "seq"),
+    Index("uq_case_members_submission", "port", "submission", "round", unique=True),
+)  # fmt: skip
+
+# What people and the pipeline did and were told.
+
+complaints = Table(
+    "complaints", metadata,
+    Column("id", String(128), primary_key=True),
+    Column("port", String(21), primary_key=True),
+    Column("recipient", String(21), nullable=False),
+    Column("source", String(128), nullable=False, server_default=""),
+    _at("complained_at"),
+    Index("ix_complaints_port", "port", "complained_at"),
+)  # fmt: skip
+actions = Table(
+    "actions", metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("kind", String(16), nullable=False),  # suspend, resume, terminate, list
+    Column("subject", String(64), nullable=False),  # a port, or list/value
+    Column("rule", String(128), nullable=False, server_default=""),
+    Column("evidence", String(256), nullable=False, server_default=""),  # a decision's id, a case
+    Column("actor", String(64), nullable=False),
+    _at("at"),
+    Index("uq_actions_evidence", "kind", "subject", "evidence", unique=True,
+          sqlite_where=text("evidence != ''"), postgresql_where=text("evidence != ''")),
+)  # fmt: skip
+alerts = Table(
+    "alerts", metadata,
+    Column("id", String(128), primary_key=True),
+    Column("level", String(16), nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    _at("at"),
+    Column("acknowledged_by", String(64)),
+    _at("acknowledged_at", nullable=True),
+    Index("ix_alerts_at", "at"),
+)  # fmt: skip
+
+users = Table(
+    "users", metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password", String(256)),  # argon2id; NULL: signs in by OIDC only
+    Column("role", String(32), nullable=False),
+    Column("scope", JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("must_change", Boolean, nullable=False, server_default=text("false")),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    _at("locked_until", nullable=True),
+    _at("created_at"),
+)  # fmt: skip
+sessions = Table(
+    "sessions", metadata,
+    Column("token", String(64), primary_key=True),  # sha256 of what the cookie holds
+    Column("user", String(64), ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    _at("created_at"),
+    _at("expires_at"),
+)  # fmt: skip
+api_keys = Table(
+    "api_keys", metadata,
+    Column("key", String(64), primary_key=True),  # sha256 of the key; the key itself is shown once
+    Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), nullable=False, index=True),
+    Column("callback_url", Text, nullable=False, server_default=""),
+    _at("created_at"),
+    _at("revoked_at", nullable=True),
+)  # fmt: skip
+callbacks = Table(
+    "callbacks", metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("port", String(21), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _at("due_at", nullable=True),  # NULL: given up
+    Column("lease", String(64)),
+    _at("lease_until", nullable=True),
+    Index("ix_callbacks_due_at", "due_at"),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
+    _at("at"),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(160), nullable=False),  # port/10690001, case/…, list/black/…
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("hash", String(64), nullable=False),  # of this row and the hash of the one before
+    Index("ix_audit_subject", "subject", "id"),
+)  # fmt: skip
