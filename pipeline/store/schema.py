@@ -73,6 +73,7 @@ signatures = Table(
     "signatures", metadata,
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
     Column("signature", String(64), primary_key=True),
+    Column("place", Integer, nullable=False),  # 0, 1, … in the order registered
 )  # fmt: skip
 templates = Table(
     "templates", metadata,
@@ -80,6 +81,7 @@ templates = Table(
     Column("id", String(128), primary_key=True),
     Column("text", Text, nullable=False),
     Column("kind", String(16), nullable=False),
+    Column("place", Integer, nullable=False),  # 0, 1, …: the first that fits a text counts
 )  # fmt: skip
 
 # `list` and `entity` as in rules/lists.py; `expires_at` NULL: a standing entry.
@@ -109,6 +111,7 @@ in_force = Table(
     Column("kind", String(16), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("version", String(64), nullable=False),
+    Column("previous", String(64)),  # the version in force before: what a rollback goes back to
     Column("since_epoch", BigInteger, nullable=False),
     _at("since"),
 )  # fmt: skip
