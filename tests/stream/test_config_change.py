@@ -10,14 +10,13 @@ from time import monotonic, time
 
 import msgspec
 import pytest
-from fault_harness import Progress, prepare, settings_for, submissions, worker
+from fault_harness import Progress, prepare, publish, settings_for, submissions, worker
 
 from pipeline import topics
 from pipeline.configuration import default_policy
 from pipeline.events import Decision, Submission, encode
 from pipeline.rules.ports import Ports
 from pipeline.stream.clients import reader, writer
-from pipeline.stream.config_topic import publish
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.replay import replay
