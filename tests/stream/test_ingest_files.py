@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from confluent_kafka import Message
-from fault_harness import settings_for
+from fault_harness import publish, settings_for
 
 from pipeline import topics
 from pipeline.errors import AntispamError
@@ -26,7 +26,6 @@ from pipeline.stream import ingest_files
 from pipeline.stream import replay as replay_module
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import reader
-from pipeline.stream.config_topic import publish
 from pipeline.stream.ingest_files import Ingested, ingest
 from pipeline.stream.replay import replay
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_harness import Progress, settings_for, start, worker
+from fault_harness import Progress, publish, settings_for, start, worker
 
 from pipeline import lake
 from pipeline.configuration import directory_entries
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics
-from pipeline.stream.config_topic import publish
 from pipeline.stream.kafka_node import KafkaNode
 
 PORTS = 50

@@ -19,7 +19,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, encode
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
-from pipeline.store import configurations, outbox, registry
+from pipeline.store import configurations, outbox, registry, schema
 from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
@@ -182,9 +182,7 @@ def test_an_epoch_met_again_is_ignored(settings: Settings, db: Database) -> None
     config = follower.catch_up()
     assert config.epoch == epoch
     with db.write() as connection:  # a relay killed between the topic's commit and its mark
-        connection.execute(
-            outbox.schema.outbox.update().where(outbox.schema.outbox.c.id == epoch).values(published_at=None)
-        )
+        connection.execute(schema.outbox.update().where(schema.outbox.c.id == epoch).values(published_at=None))
     deliver(settings, db, 3)
     assert [record.epoch for record in records(settings)][-2:] == [epoch, epoch]
     until = monotonic() + 1.0
@@ -207,6 +205,7 @@ def test_half_a_publication_waits_for_the_whole(settings: Settings, db: Database
             producer.produce(topics.CONFIG.name, encode(one), f"{one.kind}/{one.name}", 0)
         assert producer.flush(20) == 0
 
+    producer.produce(topics.CONFIG.name, b"not a change", "port/100", 0)  # stops nobody
     produce(*halves)
     follower = ConfigFollower(settings, "test")
     assert follower.catch_up().epoch == 1
