@@ -30,3 +30,5 @@ EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
+UNDECODABLE = Counter("antispam_undecodable_total", "Values a projection could not decode and left out", ["topic"])
+CALLBACKS = Counter("antispam_callbacks_total", "Tries to tell a port's owner, by outcome", ["outcome"])
