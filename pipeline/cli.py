@@ -19,11 +19,13 @@ letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded 
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys of ports.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
 app.add_typer(bench_app, name="bench")
 app.add_typer(config_app, name="config")
+app.add_typer(key_app, name="api-key")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -344,6 +346,52 @@ def letters_retry(
     if bool(names) == every:
         raise typer.BadParameter("name letters, or give --all")
     typer.echo(f"{retry(_settings(), None if every else names)} sent round again")
+
+
+@key_app.command("add")
+def api_key_add(
+    port: str,
+    callback: Annotated[str, typer.Option(help="http(s) address that is told of refusals.")] = "",
+) -> None:
+    """A new key for a registered port; it is shown this once."""
+    from time import time
+
+    from pipeline.store.api_keys import create
+    from pipeline.store.database import database
+
+    typer.echo(create(database(_settings()), _operator(), port, callback, int(time() * 1000)))
+
+
+@key_app.command("list")
+def api_key_list() -> None:
+    """All keys by the beginning of their hash, oldest first."""
+    from pipeline.store.api_keys import keys
+    from pipeline.store.database import database
+
+    for key in keys(database(_settings()), _operator()):
+        state = "revoked" if key.revoked_at else "active"
+        typer.echo("  ".join(filter(None, (key.name, key.port, state, key.callback_url))))
+
+
+@key_app.command("revoke")
+def api_key_revoke(name: Annotated[str, typer.Argument(help="As `list` shows it.")]) -> None:
+    """End a key: it is refused within 5 seconds."""
+    from time import time
+
+    from pipeline.store.api_keys import revoke
+    from pipeline.store.database import database
+
+    revoke(database(_settings()), _operator(), name, int(time() * 1000))
+    typer.echo(f"{name} revoked")
+
+
+def _operator() -> Any:
+    """Who has a shell here and may read the database is its administrator; the audit trail has their name."""
+    import getpass
+
+    from pipeline.store.roles import Role, User
+
+    return User(f"shell:{getpass.getuser()}"[:64], Role.ADMINISTRATOR)
 
 
 @broker_app.command("kafka")

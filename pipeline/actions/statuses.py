@@ -19,8 +19,10 @@ from pipeline.events import Priority, Submission, Verdict
 from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.digest import digest
+from pipeline.store.submission_status import PARTS, RecipientStatus, Said, SubmissionStatus
 
 POLICY = "policy"  # who decided, when it was no reviewer
+REVIEWER = "reviewer"  # who decided, when it was one, as senders are told
 _CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older ones 999
 _TERMINAL = (Verdict.REJECT, Verdict.BLACKLIST)
 _submission = msgspec.json.Decoder(Submission).decode
@@ -33,17 +35,12 @@ class _Decided(msgspec.Struct):
     round: int
     verdict: Verdict
     exceptions: list[dict[str, Any]]
-    reasons: list[_Said]
+    reasons: list[Said]
     decided_at: int
     source: str
     port: str
     accepted_at: int
     sender: str = ""
-
-
-class _Said(msgspec.Struct):
-    rule: str
-    message: str
 
 
 _decision = msgspec.json.Decoder(_Decided).decode
@@ -107,7 +104,7 @@ def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
     """What a callback says of a submission that will not be sent; no content, no numbers."""
     return {
         "event": "rejected", "port": key[0], "id": key[1], "round": row["round"], "reasons": row["reasons"],
-        "decided_by": row["decided_by"], "decided_at": row["decided_at"],
+        "decided_by": POLICY, "decided_at": row["decided_at"],
     }  # fmt: skip
 
 
@@ -166,30 +163,6 @@ def digests(connection: Connection, idents: Sequence[str]) -> dict[Key, str]:
     return found
 
 
-class RecipientStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the message to one recipient is; `status` is the carrier's word where it gave one."""
-
-    recipient: str
-    state: str
-    status: str = ""
-    rule: str = ""
-
-
-class SubmissionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a submission; times in epoch ms, `held_until` None when no time is set."""
-
-    id: str
-    port: str
-    state: str
-    accepted_at: int
-    round: int
-    decided_at: int | None
-    decided_by: str | None
-    held_until: int | None
-    reasons: list[dict[str, str]]
-    recipients: list[RecipientStatus]
-
-
 _BY_VERDICT = {
     None: "accepted",
     Verdict.RELEASE: "released",
@@ -198,9 +171,6 @@ _BY_VERDICT = {
     Verdict.REJECT: "rejected",
     Verdict.BLACKLIST: "rejected",
 }
-# A message is as far as its worst part: in this order.
-_PARTS = ("failed", "refused", "expired", "stopped", "maybe_sent", "submitting", "submitted", "delivered")
-STATES = ("accepted", "held", "in_review", "rejected", "released", *_PARTS)
 
 
 def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus | None:
@@ -232,8 +202,14 @@ def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus
             recipients.append(RecipientStatus(recipient, state))
     return SubmissionStatus(
         id=ident, port=port, state=state, accepted_at=row.accepted_at, round=row.round, decided_at=row.decided_at,
-        decided_by=decided_by, held_until=held_until, reasons=row.reasons or [], recipients=recipients,
+        decided_by=_whom(decided_by), held_until=held_until,
+        reasons=[Said(**r) for r in row.reasons or ()], recipients=recipients,
     )  # fmt: skip
+
+
+def _whom(decided_by: str | None) -> str | None:
+    """A sender learns that a person decided, not who."""
+    return decided_by if decided_by in (None, POLICY) else REVIEWER
 
 
 def _held_until(connection: Connection, port: str, ident: str, number: int) -> int | None:
@@ -266,6 +242,6 @@ def _delivered(connection: Connection, port: str, ident: str) -> dict[int, tuple
     )  # fmt: skip
     worst: dict[int, tuple[str, str]] = {}
     for row in connection.execute(query):
-        if row.n not in worst or _PARTS.index(row.state) < _PARTS.index(worst[row.n][0]):
+        if row.n not in worst or PARTS.index(row.state) < PARTS.index(worst[row.n][0]):
             worst[row.n] = (row.state, row.status)
     return worst

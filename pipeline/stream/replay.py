@@ -7,7 +7,7 @@ start. On the embedded broker that watermark may be too low: one more poll must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,13 +23,16 @@ def replay(
     partitions: Sequence[tuple[str, int]],
     take: Callable[[Message], None],
     deadline: float = 600.0,
+    begin: Mapping[tuple[str, int], int] | None = None,
 ) -> None:
     """Give every record of the partitions to `take`, in order per partition, and return at their end.
 
-    The consumer stays assigned, positioned behind the last record. `deadline` is in seconds.
+    `begin` holds offsets to begin with, other partitions are read from their beginning. The consumer
+    stays assigned, positioned behind the last record. `deadline` is in seconds.
     Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
     """
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in partitions])
+    starts = begin or {}
+    consumer.assign([TopicPartition(topic, p, starts.get((topic, p), OFFSET_BEGINNING)) for topic, p in partitions])
     ends = {
         (topic, p): consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT)[1]
         for topic, p in partitions

@@ -19,7 +19,10 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
-ROLES: dict[str, str] = {}
+ROLES: dict[str, str] = {
+    "api": "pipeline.stream.api:run_api",
+    "callbacks": "pipeline.stream.callbacks:run_callbacks",
+}
 _log = structlog.get_logger()
 
 Role = Callable[[Settings, threading.Event], None]

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, insert, select
 from pipeline.actions.callbacks import enqueue
 from pipeline.actions.statuses import (
     POLICY,
-    SubmissionStatus,
     digests,
     project_decisions,
     project_submissions,
@@ -25,6 +24,7 @@ from pipeline.events import Submission, encode
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
+from pipeline.store.submission_status import Said, SubmissionStatus
 
 NOW = 1_700_000_000_000
 PORT, SENDER, ID = "10690001", "1069000105", "s-1"
@@ -69,7 +69,7 @@ def test_the_verdict_is_the_state_of_each_recipient(operational_db: Database, ve
         status = status_of(connection, SENDER, ID)
     assert states(status) == [state] * 2
     assert status is not None
-    assert status.reasons == [{"rule": "words", "message": "a word"}]
+    assert status.reasons == [Said("words", "a word")]
 
 
 def test_a_recipient_may_not_share_the_verdict(operational_db: Database) -> None:
@@ -142,7 +142,7 @@ def test_a_reviewers_verdict_shows_once_it_is_carried_out(operational_db: Databa
         status = status_of(connection, SENDER, ID)
     assert states(status) == ["released"] * 2
     assert status is not None
-    assert status.decided_by == "li"
+    assert status.decided_by == "reviewer"  # a sender is not told who
 
 
 @given(st.lists(st.sampled_from(["submitted", "delivered", "failed", "expired", "maybe_sent"]), min_size=1, max_size=4))
