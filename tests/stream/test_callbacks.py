@@ -92,7 +92,7 @@ def test_an_owner_is_told_once_and_can_check_who_tells(operational_db: Database,
     with operational_db.write() as connection:
         enqueue(connection, PORT, {"event": "rejected", "id": "a"}, NOW)
     stop = threading.Event()
-    settings = Settings(database_url=operational_db.engine.url.render_as_string(hide_password=False))  # type: ignore[arg-type]
+    settings = Settings(database_url=operational_db.engine.url.render_as_string(hide_password=False))
     role = threading.Thread(target=run_callbacks, args=(settings, stop))
     role.start()
     deadline = monotonic() + 20
