@@ -23,6 +23,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 port_app = typer.Typer(no_args_is_help=True, help="Show, suspend and resume ports.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys of ports.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
@@ -33,6 +34,7 @@ app.add_typer(audit_app, name="audit")
 
 POLICY = "policy.yaml"  # the name of the one policy among the configurations
 RELAY_WAIT = 5.0  # seconds
+app.add_typer(key_app, name="api-key")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -66,7 +68,7 @@ def _settings() -> Any:
 def _database() -> Iterator[Any]:
     from pipeline.store.migrate import open_database
 
-    db = open_database(_settings())
+    db = open__database()
     try:
         yield db
     finally:
@@ -519,6 +521,52 @@ def letters_retry(
     if bool(names) == every:
         raise typer.BadParameter("name letters, or give --all")
     typer.echo(f"{retry(_settings(), None if every else names)} sent round again")
+
+
+@key_app.command("add")
+def api_key_add(
+    port: str,
+    callback: Annotated[str, typer.Option(help="http(s) address that is told of refusals.")] = "",
+) -> None:
+    """A new key for a registered port; it is shown this once."""
+    from time import time
+
+    from pipeline.store.api_keys import create
+    from pipeline.store.database import database
+
+    typer.echo(create(_database(), _operator(), port, callback, int(time() * 1000)))
+
+
+@key_app.command("list")
+def api_key_list() -> None:
+    """All keys by the beginning of their hash, oldest first."""
+    from pipeline.store.api_keys import keys
+    from pipeline.store.database import database
+
+    for key in keys(_database(), _operator()):
+        state = "revoked" if key.revoked_at else "active"
+        typer.echo("  ".join(filter(None, (key.name, key.port, state, key.callback_url))))
+
+
+@key_app.command("revoke")
+def api_key_revoke(name: Annotated[str, typer.Argument(help="As `list` shows it.")]) -> None:
+    """End a key: it is refused within 5 seconds."""
+    from time import time
+
+    from pipeline.store.api_keys import revoke
+    from pipeline.store.database import database
+
+    revoke(_database(), _operator(), name, int(time() * 1000))
+    typer.echo(f"{name} revoked")
+
+
+def _operator() -> Any:
+    """Who has a shell here and may read the database is its administrator; the audit trail has their name."""
+    import getpass
+
+    from pipeline.store.roles import Role, User
+
+    return User(f"shell:{getpass.getuser()}"[:64], Role.ADMINISTRATOR)
 
 
 @broker_app.command("kafka")

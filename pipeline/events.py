@@ -195,7 +195,8 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     `policy`, `dictionary` and `model` are content hashes, so any decision can be screened again as
     it was; `epoch` is the order of configuration changes. `counters` holds every counter value the
     function saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by
-    holds that wait for a time. `messages` is the number of recipients decided on.
+    holds that wait for a time. `messages` is the number of recipients decided on. `port` is the
+    registered port; `sender` is the port field of the submission as given, empty for records.
     """
 
     id: str
@@ -222,6 +223,7 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     accepted_at: int
     hold_until: int | None = None
     timings: dict[str, float] = {}
+    sender: str = ""
 
 
 class Outbound(Event, frozen=True, kw_only=True):

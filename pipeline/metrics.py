@@ -31,3 +31,15 @@ CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values re
 READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
 OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications the relay has not yet sent")
+UNDECODABLE = Counter("antispam_undecodable_total", "Values a projection could not decode and left out", ["topic"])
+CALLBACKS = Counter("antispam_callbacks_total", "Tries to tell a port's owner, by outcome", ["outcome"])
+HTTP_REQUESTS = Counter("antispam_http_requests_total", "Requests to the HTTP API", ["route", "status"])
+HTTP_SECONDS = Histogram(
+    "antispam_http_seconds",
+    "From a request's headers to its answer",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by way in", ["way", "lane"])
+DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions sent again, accepted once")
+LAG = Gauge("antispam_lag", "Submissions acknowledged and not decided yet", ["lane"])

@@ -191,6 +191,7 @@ def _submission(
             if verdict is Verdict.HOLD and outcome.hold_ms
             else None,
             timings={"content_us": content_us},
+            sender=event.port,
         ),
         port,
         tuple(outcome.alerts),

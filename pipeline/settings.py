@@ -61,6 +61,19 @@ class Settings(BaseSettings):
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )
+    api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
+    api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
+    api_requests: int = Field(64, ge=1, description="Requests of keys served at once; one more is answered 503.")
+    api_items: int = Field(1000, ge=1, description="Most submissions in one array.")
+    api_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Longest body of POST /v1/submissions.")
+    api_batch_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest batch file, unpacked.")
+    api_ack_seconds: float = Field(
+        10.0, gt=0, le=60, description="Seconds a request waits for the broker; then it is answered 503."
+    )
+    api_lag_limit: int = Field(
+        50_000, ge=1,
+        description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
+    )  # fmt: skip
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("record_zone")

@@ -151,6 +151,7 @@ submissions = Table(
     "submissions", metadata,
     Column("port", String(21), primary_key=True),  # the sender field as given
     Column("id", String(128), primary_key=True),
+    Column("digest", String(32)),  # store/digest.py; NULL: its decision was met before the submission itself
     Column("recipients", _JSON, nullable=False),
     Column("priority", String(8), nullable=False),
     _at("accepted_at"),
@@ -161,6 +162,7 @@ submissions = Table(
     Column("exceptions", _JSON),  # [{recipient, verdict, rule}]
     _at("decided_at", nullable=True),
     Index("ix_submissions_accepted_at", "accepted_at"),
+    Index("ix_submissions_id", "id"),  # one id is one submission of a port, whichever extension sent it
 )  # fmt: skip
 
 # One row for each SMS part handed to a carrier; the key is what makes a second try visible.

@@ -56,7 +56,7 @@ def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
     )
 
 
-def writer(settings: Settings, transactional_id: str | None = None) -> Producer:
+def writer(settings: Settings, transactional_id: str | None = None, **overrides: Any) -> Producer:
     """An idempotent producer with acks from all replicas; transactional if given an id."""
     config: dict[str, Any] = {
         "bootstrap.servers": bootstrap(settings),
@@ -81,4 +81,4 @@ def writer(settings: Settings, transactional_id: str | None = None) -> Producer:
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
         }
-    return Producer(config)
+    return Producer(config | overrides)

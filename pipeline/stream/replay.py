@@ -7,7 +7,7 @@ start. On the embedded broker that watermark may be too low: one more poll must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,10 +23,12 @@ def replay(
     partitions: Sequence[tuple[str, int]],
     take: Callable[[Message], None],
     deadline: float = 600.0,
+    begin: Mapping[tuple[str, int], int] | None = None,
 ) -> None:
     """Give every record of the partitions to `take`, in order per partition, and return at their end.
 
-    The consumer stays assigned, positioned behind the last record. `deadline` is in seconds.
+    `begin` holds offsets to begin with, other partitions are read from their beginning. The consumer
+    stays assigned, positioned behind the last record. `deadline` is in seconds.
     Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
     """
     ends = {
@@ -34,7 +36,8 @@ def replay(
         for topic, p in partitions
     }
     # Only now: librdkafka waits 500 ms before it asks again for an offset of a partition whose leader it did not know.
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in partitions])
+    starts = begin or {}
+    consumer.assign([TopicPartition(topic, p, starts.get((topic, p), OFFSET_BEGINNING)) for topic, p in partitions])
     reached: set[tuple[str, int]] = set()
     give_up = monotonic() + deadline
     while True:

@@ -21,6 +21,8 @@ from pipeline.settings import Settings
 # Imported only by the process that runs it: a relay needs no HTTP server.
 ROLES: dict[str, str] = {
     "relay": "pipeline.stream.relay:run_relay",
+    "api": "pipeline.stream.api:run_api",
+    "callbacks": "pipeline.stream.callbacks:run_callbacks",
 }
 _log = structlog.get_logger()
 

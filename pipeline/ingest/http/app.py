@@ -1,0 +1,185 @@
+"""The HTTP API of the enterprises: submissions in, their state out."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+import structlog
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline import metrics
+from pipeline.errors import AntispamError
+from pipeline.ingest.http import body, openapi, page
+from pipeline.ingest.http.answers import answer, refusal
+from pipeline.ingest.http.backend import Backend
+from pipeline.ingest.http.batch import FORMATS, batch
+from pipeline.ingest.http.intake import Intake
+from pipeline.ingest.http.keys import KeyRing
+from pipeline.ingest.http.problems import Problem, unavailable
+from pipeline.ingest.http.submit import submit
+from pipeline.rules.ports import Ports
+from pipeline.settings import Settings
+from pipeline.store.submission_status import SubmissionStatus
+
+UPLOADS = 4  # batch files at once: each may take its whole size on disk
+DATABASE_SECONDS = 10.0
+_log = structlog.get_logger()
+
+
+def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settings) -> FastAPI:
+    """The application; it holds nothing of its own besides the count of requests under way."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    requests = _Slots(settings.api_requests)
+    uploads = _Slots(UPLOADS)
+    document = openapi.document(settings)
+    documentation = page.render(document)
+
+    def caller(request: Request) -> tuple[str, Ports]:
+        """The port a request may send for. Raises Problem."""
+        port = keys.port(request.headers.get("authorization"))
+        ports = backend.ports()
+        if ports is None:
+            raise Problem(503, "no_configuration", "no ports have been published yet", retry_after=5)
+        return port, ports
+
+    @app.post("/v1/submissions")
+    async def post_submissions(request: Request) -> Response:
+        port, ports = caller(request)
+        _content_type(request, ("application/json",))
+        async with requests:
+            sent = await body.read(request, settings.api_body_bytes)
+            return await submit(sent, port, ports, backend, intake, settings)
+
+    @app.post("/v1/batches")
+    async def post_batches(request: Request) -> Response:
+        port, ports = caller(request)
+        suffix = FORMATS[_content_type(request, tuple(FORMATS))]
+        async with uploads:
+            with body.upload_file(backend.uploads, suffix) as path:
+                await body.spool(request, path, settings.api_batch_bytes)
+                return await batch(path, port, ports, backend, intake, settings)
+
+    @app.get("/v1/submissions/{ident:path}")
+    async def get_submission(request: Request, ident: str) -> Response:
+        port, ports = caller(request)
+        async with requests:
+            return answer(200, await _status(port, ports, ident))
+
+    async def _status(port: str, ports: Ports, ident: str) -> SubmissionStatus:
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS):
+                for sender in await backend.senders(port, ident):
+                    status = await backend.status(sender, ident) if ports.key(sender) == port else None
+                    if status is not None:
+                        return status
+        except (AntispamError, TimeoutError):
+            raise unavailable("the operational database") from None
+        if intake.knows(port, ident):  # on the broker, and not in the database yet
+            return SubmissionStatus(id=ident, port=port, state="accepted")
+        raise Problem(404, "not_found", "no submission of this port has this id")
+
+    @app.get("/health")
+    async def health() -> Response:
+        return answer(200, {"status": "ok"})
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        missing = list(backend.not_ready())
+        return answer(503 if missing else 200, {"ready": not missing, "missing": missing}, 5 if missing else 0)
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @app.get("/openapi.json")
+    async def openapi_json() -> Response:
+        return answer(200, document)
+
+    @app.get("/docs")
+    async def docs() -> Response:
+        return HTMLResponse(documentation, headers={"Content-Security-Policy": page.CONTENT_SECURITY_POLICY})
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Exception) -> Response:
+        return refusal(error) if isinstance(error, Problem) else _internal(error)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code, message = {404: ("not_found", "no such address"), 405: ("method_not_allowed", "method not allowed")}.get(
+            status, ("invalid_request", "invalid request")
+        )
+        response = refusal(Problem(status, code, message))
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    app.add_middleware(_Watched)
+    return app
+
+
+class _Slots:
+    """A bounded number of requests at work; one more is refused at once rather than queued."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+
+    async def __aenter__(self) -> None:
+        if self._free == 0:
+            raise Problem(503, "busy", "too many requests at once", retry_after=1)
+        self._free -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free += 1
+
+
+class _Watched:
+    """Counts and times each request by its route, and answers a fault of ours without a word of the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = perf_counter()
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - a traceback would carry texts and numbers into the log
+            response = _internal(error)
+            if status == 0:
+                await response(scope, receive, noted)
+        route = getattr(scope.get("route"), "path", "other")
+        metrics.HTTP_REQUESTS.labels(route, status).inc()
+        metrics.HTTP_SECONDS.labels(route).observe(perf_counter() - begun)
+
+
+def _internal(error: Exception) -> Response:
+    """500; what happened is logged by its kind and place only."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place else ""
+    _log.error("request_failed", cause=type(error).__name__, where=where)
+    return refusal(Problem(500, "internal", "a fault of ours; it is in our log"))
+
+
+def _content_type(request: Request, wanted: tuple[str, ...]) -> str:
+    """The media type, one of `wanted`; the first of them if none is named. Raises Problem 415."""
+    given = request.headers.get("content-type", wanted[0]).partition(";")[0].strip().lower()
+    if given not in wanted:
+        raise Problem(415, "unsupported_media_type", f"Content-Type: {' or '.join(wanted)} expected")
+    return given

@@ -1,0 +1,172 @@
+"""The OpenAPI document: schemas from the structs that decode and encode, words for what a client must know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipeline.ingest import door
+from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
+from pipeline.settings import Settings
+from pipeline.store.submission_status import SubmissionStatus
+
+_ABOUT = """Submissions of enterprise ports, before they are sent.
+
+**Keys.** `Authorization: Bearer <API key>`. A key sends for one port and its extensions and sees its submissions only.
+
+**Acceptance.** 202 means that the broker has the submission durably. It is then screened: it may be released, held,
+reviewed or rejected, which `GET /v1/submissions/{id}` tells and, if an address is registered, a callback.
+
+**Ids.** An id is unique per port; without one we give one. The same id with the same sender, content and recipients is
+answered 200 with `duplicate: true` and sent once; with anything else 409. **After 503, a broken connection or no
+answer: send the same again with the same id.** What was not acknowledged with 202 or 200 may be sent again safely only
+with its id, so give ids of your own.
+
+**Slow down.** 429 and 503 carry `Retry-After` (seconds).
+
+**Callbacks.** A POST of JSON `{"event": "rejected", "id", "port", "round", "reasons": [{"rule", "message"}],
+"decided_by", "decided_at"}`. `Antispam-Signature: t=<epoch ms>,v1=<hex>` is HMAC-SHA256 over `<t>.<body>`; its key is
+HMAC-SHA256(key = SHA256(API key), "antispam callback v1"), of the newest key registered with that address.
+`Antispam-Event` numbers the callback: the same number again is the same event. Answer 2xx within 10 seconds;
+otherwise it is repeated, at most 8 times over some 16 hours. Redirects are not followed."""
+
+_EXAMPLE = {
+    "id": "order-4711",
+    "port": "10690001",
+    "recipients": ["13800000001"],
+    "content": "【示例】您的快递已到达。",
+}
+_REF = "#/components/schemas/"
+_WORDS = {
+    400: "Broken JSON (`invalid_json`, with the position), gzip or file.",
+    401: "No, unknown or revoked API key.",
+    403: "The sender is not the port of this key.",
+    404: "No submission of this port has this id.",
+    408: "The body did not come in time.",
+    409: "The id was used for something else.",
+    413: "The body is too large.",
+    415: "Another Content-Type is expected.",
+    422: "A field is missing or wrong; `field` names it.",
+    429: "Too many submissions wait to be decided.",
+    503: "The broker did not acknowledge in time, or a part cannot be reached.",
+}
+_RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
+
+
+def document(settings: Settings) -> dict[str, Any]:
+    """The document as it is served at /openapi.json."""
+    types = (door.SubmissionIn, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
+    fields = schemas["SubmissionIn"]["properties"]
+    for name, words in _fields(settings).items():
+        fields[name] |= words
+    schemas["SubmissionIn"]["example"] = _EXAMPLE
+    one = {"$ref": _REF + "SubmissionIn"}
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": settings.api_items}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "antispam", "version": "1", "description": _ABOUT},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "The API key of a port."}},
+        },
+        "security": [{"key": []}],
+        "paths": {
+            "/v1/submissions": {"post": {
+                "operationId": "submit", "summary": "Send one submission or several",
+                "description": f"At most {settings.api_body_bytes} bytes. An array is accepted item by item: 202 if "
+                "one was newly accepted, 200 if all that could be were so before; `results` says what became of each.",
+                "requestBody": _body({"application/json": {
+                    "schema": {"anyOf": [one, several]},
+                    "examples": {"one": {"value": _EXAMPLE}, "several": {"value": [_EXAMPLE]}},
+                }}),
+                "responses": _answers(
+                    {
+                        202: ("Acknowledged by the broker.", Accepted, Items),
+                        200: ("Was accepted before.", Accepted, Items),
+                    },
+                    (400, 401, 403, 408, 409, 413, 415, 422, 429, 503), Items,
+                ),
+            }},
+            "/v1/batches": {"post": {
+                "operationId": "send_batch", "summary": "Send a file of submissions",
+                "description": f"One submission a line (jsonl), or csv with a header of the same names and recipients "
+                f"separated by `;`. UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
+                "Good lines are accepted, bad ones named. A line without id gets one of the file's content, so the "
+                "same file sent again makes nothing twice.",
+                "requestBody": _body({
+                    "application/x-ndjson": {"schema": {"type": "string", "contentMediaType": "application/x-ndjson"}},
+                    "text/csv": {"schema": {"type": "string", "contentMediaType": "text/csv"}},
+                }),
+                "responses": _answers(
+                    {
+                        202: ("At least one line was newly accepted.", BatchAnswer),
+                        200: ("All was accepted before.", BatchAnswer),
+                    },
+                    (400, 401, 403, 408, 409, 413, 415, 422, 429, 503), BatchAnswer,
+                ),
+            }},
+            "/v1/submissions/{id}": {"get": {
+                "operationId": "status", "summary": "The state of each recipient",
+                "parameters": [{
+                    "name": "id", "in": "path", "required": True, "example": "order-4711",
+                    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+                }],
+                "responses": _answers({200: ("What is known.", SubmissionStatus)}, (400, 401, 404, 503)),
+            }},
+        } | {path: _open(summary, media) for path, summary, media in _OPEN},
+    }  # fmt: skip
+
+
+_OPEN = (
+    ("/health", "200 while the process runs", "application/json"),
+    ("/ready", "200 once requests can be served, 503 with what is missing", "application/json"),
+    ("/metrics", "Prometheus text format", "text/plain"),
+)
+
+
+def _open(summary: str, media: str) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "Yes.", "content": {media: {"schema": {}}}}}
+    if summary.startswith("200 once"):
+        responses["503"] = {"description": "Not yet.", "content": {media: {"schema": {}}}}
+    return {"get": {"summary": summary, "security": [], "responses": responses}}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": content}
+
+
+def _answers(good: dict[int, tuple[Any, ...]], bad: tuple[int, ...], partial: Any = None) -> dict[str, Any]:
+    answers = {str(status): _answer(words, *types) for status, (words, *types) in good.items()}
+    refused = (ErrorAnswer,) if partial is None else (ErrorAnswer, partial)
+    return answers | {str(status): _answer(_WORDS[status], *refused, retry=status in (429, 503)) for status in bad}
+
+
+def _answer(words: str, *types: Any, retry: bool = False) -> dict[str, Any]:
+    refs = [{"$ref": _REF + kind.__name__} for kind in types]
+    schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+    headers = {"headers": _RETRY} if retry else {}
+    return {"description": words, "content": {"application/json": {"schema": schema}}} | headers
+
+
+def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What the checks of `ingest/door.py` ask for beyond the types."""
+    time = "ISO 8601 with a zone, or epoch milliseconds."
+    return {
+        "port": {"description": "The port, with or without an extension.", "examples": ["10690001"]},
+        "recipients": {
+            "description": "Numbers of 3 to 21 digits; repeated ones count once.",
+            "minItems": 1,
+            "examples": [["13800000001"]],
+        },
+        "content": {"description": "The text, in code points.", "minLength": 1, "maxLength": settings.max_content},
+        "id": {"description": "Yours, unique per port: 1 to 128 printable ASCII characters without spaces."},
+        "batch": {"description": "Your name of the task this belongs to."},
+        "batch_size": {"description": "Messages the whole batch will have."},
+        "template": {"description": "The registered template the text fits."},
+        "priority": {"description": "The lane; by default bulk for more than 50 messages of one content."},
+        "valid_until": {"description": f"Not sent later than this. {time}"},
+        "scheduled_at": {"description": f"Not sent earlier than this. {time}"},
+        "submitted_at": {"description": f"Your clock; kept and not relied on. {time}"},
+    }

@@ -1,0 +1,66 @@
+"""What a request is answered when it cannot be served: one form, a precise code, never a value that was sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.errors import AntispamError
+from pipeline.ingest import door
+
+
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is wrong. `code` is stable; `message` is for people; `field` names the field at fault."""
+
+    code: Annotated[str, Meta(examples=["invalid_submission"])]
+    message: Annotated[str, Meta(examples=["recipients: none"])]
+    field: Annotated[str, Meta(examples=["recipients"])] = ""
+
+
+class Problem(AntispamError):  # noqa: N818 - the word of RFC 9457
+    """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none."""
+
+    def __init__(self, status: int, code: str, message: str, field: str = "", retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = Error(code, message, field)
+        self.retry_after = retry_after
+
+
+_FIELD = re.compile(r"([a-z_]{1,32}): ")
+_PATH = re.compile(r"at `\$\.([A-Za-z_]{1,32})")
+_UNKNOWN = re.compile(r"unknown field `([A-Za-z_]{1,32})`|required field `([a-z_]{1,32})`")
+
+
+def invalid(error: AntispamError | msgspec.ValidationError) -> Problem:
+    """422 for what the door or the decoder refuses, naming the field."""
+    message = door.fault(error)
+    found = _UNKNOWN.search(message) or _PATH.search(message) or _FIELD.match(message)
+    return Problem(422, "invalid_submission", message, next(filter(None, found.groups())) if found else "")
+
+
+def broken_json(error: Exception, length: int) -> Problem:
+    """400 with the position; `length` is that of the body, in bytes."""
+    if isinstance(error, UnicodeDecodeError):
+        text = f"not UTF-8 (byte {error.start} of a text)"
+    elif isinstance(error, RecursionError):
+        text = "nested too deeply"
+    else:
+        text = str(error).removeprefix("JSON is malformed: ")
+        if "byte" not in text:
+            text = f"{text} (byte {length})"
+    return Problem(400, "invalid_json", f"not JSON: {text}")
+
+
+def not_acknowledged() -> Problem:
+    """503: the broker did not answer in time; the client sends the same again, with the same ids."""
+    message = "the broker did not acknowledge in time; send it again with the same id"
+    return Problem(503, "not_acknowledged", message, retry_after=5)
+
+
+def unavailable(what: str) -> Problem:
+    """503: something the API needs cannot be reached."""
+    return Problem(503, "unavailable", f"{what} cannot be reached", retry_after=5)

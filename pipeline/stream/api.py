@@ -1,0 +1,253 @@
+"""The role `api`: the HTTP API with its broker, configuration, keys and database behind it.
+
+The event loop serves requests; threads beside it poll the producer, follow the configuration, read the
+keys and measure the lag. None of them queues: what a thread cannot get, requests are told as 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from time import monotonic, time
+from typing import TypeVar
+
+import msgspec
+import structlog
+import uvicorn
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from sqlalchemy import Connection
+
+from pipeline.actions.statuses import digests, senders_of, status_of
+from pipeline.errors import AntispamError
+from pipeline.events import Submission, encode
+from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
+from pipeline.ingest.http.backend import Backend
+from pipeline.ingest.http.intake import RECENT, Intake
+from pipeline.ingest.http.keys import REFRESH, KeyRing
+from pipeline.rules.ports import Ports
+from pipeline.settings import Settings
+from pipeline.store import api_keys
+from pipeline.store.database import Database, database
+from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.ingest_files import destination
+from pipeline.stream.lag import LANES, LagMeter
+from pipeline.stream.replay import replay
+
+REMEMBERED_MS = 120_000  # how far back the topics are read at a start: the projector is far nearer
+CONFIG_EVERY = 0.2  # seconds
+LAG_EVERY = 0.5
+LAG_STALE = 15.0  # seconds without a reading after which the API does not call itself ready
+CONNECTIONS = 1024
+_log = structlog.get_logger()
+Key = tuple[str, str]
+T = TypeVar("T")
+
+
+def run_api(settings: Settings, stop: threading.Event) -> None:
+    """Serve until `stop` is set. Raises AntispamError when the address is taken or the producer is fenced."""
+    with ExitStack() as stack:
+        db = database(settings)
+        stack.callback(db.close)
+        follower = ConfigFollower(settings, "api")
+        stack.callback(follower.close)
+        follower.catch_up()
+        lag = LagMeter(settings)
+        stack.callback(lag.close)
+        sender = Sender(settings, lag)
+        ring = KeyRing(lambda: _active(db))
+        lookups = Lookups(partial(_digests, db))
+
+        def not_ready() -> list[str]:
+            missing = {
+                "configuration": follower.config.ports is None,
+                "keys": not ring.fresh,
+                "broker": monotonic() - lag.read_at > LAG_STALE,
+            }
+            return [name for name, absent in missing.items() if absent]
+
+        backend = Backend(
+            ports=lambda: follower.config.ports, send=sender.send, lag=lag.lag, digests=lookups.find,
+            senders=_reading(db, senders_of), status=_reading(db, status_of), not_ready=not_ready,
+            uploads=settings.data_dir / "uploads", clock=time,
+        )  # fmt: skip
+        intake = Intake(backend, settings.api_ack_seconds + 1)  # the producer gives up first, and says so
+        _remember(settings, intake, follower.config.ports or Ports(()))
+        stopped = threading.Event()  # of our own threads, which end after the server has
+        threads = [
+            threading.Thread(target=_every, args=(stopped, seconds, what, work), name=f"api-{what}", daemon=True)
+            for seconds, what, work in (
+                (CONFIG_EVERY, "configuration", follower.poll), (REFRESH, "keys", ring.refresh),
+                (LAG_EVERY, "lag", lag.read), (0.0, "producer", sender.poll),
+            )
+        ]  # fmt: skip
+        for thread in threads:
+            thread.start()
+        try:
+            _serve(settings, create_app(backend, ring, intake, settings), stop, sender)
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join(TIMEOUT)
+
+
+def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sender) -> None:
+    config = uvicorn.Config(
+        app, host=settings.api_host, port=settings.api_port, loop="uvloop", http="httptools", lifespan="off",  # type: ignore[arg-type]
+        log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+        limit_concurrency=CONNECTIONS, timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(settings.api_ack_seconds) + 5,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+
+    def watch() -> None:
+        while not (stop.wait(0.1) or sender.fatal):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=watch, name="api-stop", daemon=True).start()
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's way to say that it could not bind
+        raise AntispamError(f"HTTP API: {settings.api_host}:{settings.api_port} cannot be listened on") from None
+    if sender.fatal:
+        raise AntispamError(f"HTTP API: the producer ended: {sender.fatal}")
+
+
+class Sender:
+    """Submissions to the broker; each one's future is settled by its delivery report."""
+
+    def __init__(self, settings: Settings, lag: LagMeter) -> None:
+        self.fatal = ""
+        self._lag = lag
+        # A request is told within its time what became of its submissions, for certain.
+        self._producer = writer(settings, None, **{"message.timeout.ms": int(settings.api_ack_seconds * 1000)})
+
+    def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
+        """See `backend.Send`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self._lag.acknowledged(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif error.fatal():
+                self.fatal = error.str()
+            loop.call_soon_threadsafe(_settle, future, error is None)
+
+        topic, key = destination(submission, ports)
+        try:
+            self._producer.produce(topic, encode(submission), key, on_delivery=report)
+        except (BufferError, KafkaException) as error:
+            _log.error("not_produced", cause=type(error).__name__)
+            future.set_result(False)
+        return future
+
+    def poll(self) -> None:
+        """Serve delivery reports for a tenth of a second."""
+        self._producer.poll(0.1)
+
+
+def _settle(future: asyncio.Future[bool], acknowledged: bool) -> None:
+    if not future.done():
+        future.set_result(acknowledged)
+
+
+class Lookups:
+    """Queries for ids, those that wait together asked together: a busy second costs a few of them."""
+
+    def __init__(self, query: Callable[[Sequence[str]], Mapping[Key, str]]) -> None:
+        self._query = query
+        self._waiting: list[tuple[Sequence[str], asyncio.Future[Mapping[Key, str]]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def find(self, idents: Sequence[str]) -> Mapping[Key, str]:
+        """(sender, id) -> digest; others may be among them. Raises AntispamError when that takes too long."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Mapping[Key, str]] = loop.create_future()
+        self._waiting.append((idents, future))
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run())
+        try:
+            return await asyncio.wait_for(future, DATABASE_SECONDS)
+        except TimeoutError:
+            raise AntispamError("operational database: no answer in time") from None
+
+    async def _run(self) -> None:
+        while self._waiting:
+            asked, self._waiting = self._waiting, []
+            try:
+                found = await asyncio.to_thread(self._query, [ident for idents, _ in asked for ident in idents])
+            except AntispamError as error:
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for _, future in asked:
+                if not future.done():
+                    future.set_result(found)
+
+
+def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
+    """Fill the intake's memory from the topics: what was accepted before this start, by whomever."""
+    consumer = reader(settings, "api-memory")
+    places = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
+    since = int(time() * 1000) - REMEMBERED_MS
+    decode = msgspec.json.Decoder(Submission).decode
+    count = 0
+
+    def take(message: Message) -> None:
+        nonlocal count
+        try:
+            submission = decode(message.value() or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return  # the processor makes it a dead letter
+        intake.remember(ports.key(submission.port), submission)
+        count += 1
+
+    try:
+        found = consumer.offsets_for_times([TopicPartition(t, p, since) for t, p in places], timeout=TIMEOUT)
+        begin = {(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
+        replay(consumer, [place for place in places if place in begin], take, deadline=120, begin=begin)
+    except KafkaException as error:
+        raise AntispamError(f"HTTP API: the broker does not answer: {error.args[0].str()}") from None
+    finally:
+        consumer.close()
+    _log.info("remembered", submissions=min(count, RECENT))
+
+
+def _every(stopped: threading.Event, seconds: float, what: str, work: Callable[[], object]) -> None:
+    """Do `work` again and again; one failure is logged once, until it succeeds again."""
+    failing = False
+    while not stopped.is_set():
+        try:
+            work()
+            failing = False
+        except (AntispamError, KafkaException) as error:
+            if not failing:
+                _log.error("api_part_failed", part=what, cause=str(error))
+            failing = True
+        stopped.wait(seconds)
+
+
+def _active(db: Database) -> dict[str, str]:
+    with db.read() as connection:
+        return api_keys.active(connection)
+
+
+def _digests(db: Database, idents: Sequence[str]) -> Mapping[Key, str]:
+    with db.read() as connection:
+        return digests(connection, idents)
+
+
+def _reading(db: Database, query: Callable[[Connection, str, str], T]) -> Callable[[str, str], Awaitable[T]]:
+    """A query as a coroutine function, on a thread: the event loop waits for no disk."""
+
+    def read(sender: str, ident: str) -> T:
+        with db.read() as connection:
+            return query(connection, sender, ident)
+
+    return lambda sender, ident: asyncio.to_thread(read, sender, ident)

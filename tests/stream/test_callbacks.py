@@ -1,0 +1,170 @@
+"""Posts to owners: signed, once while all is well, again while not, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, sleep
+
+import httpx
+import pytest
+from sqlalchemy import insert, select
+
+from pipeline.actions.callbacks import enqueue
+from pipeline.settings import Settings
+from pipeline.store import api_keys, schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Role, User
+from pipeline.stream.callbacks import (
+    AT_ONCE_TO_ONE,
+    FIRST_WAIT_MS,
+    LEASE_MS,
+    LONGEST_WAIT_MS,
+    TRIES,
+    claim,
+    post,
+    run_callbacks,
+    settle,
+)
+
+NOW = 1_700_000_000_000
+PORT = "10690001"
+
+
+class Owner(ThreadingHTTPServer):
+    """An enterprise's server; answers with `status` and remembers what it was told."""
+
+    status = 204
+    told: list[tuple[str, dict[str, str], bytes]]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/told"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Owner
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.server.told.append((self.path, dict(self.headers), self.rfile.read(length)))
+        self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def owner() -> Iterator[Owner]:
+    server = Owner(("127.0.0.1", 0), Handler)
+    server.told = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def registered(db: Database, url: str) -> str:
+    with db.write() as connection:
+        connection.execute(insert(schema.ports).values(
+            code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
+        ))  # fmt: skip
+    return api_keys.create(db, User("root", Role.ADMINISTRATOR), PORT, url, NOW)
+
+
+def rows(db: Database) -> list[tuple[int, int | None]]:
+    with db.read() as connection:
+        return [(r.tries, r.due_at) for r in connection.execute(select(schema.callbacks))]
+
+
+def test_an_owner_is_told_once_and_can_check_who_tells(operational_db: Database, owner: Owner) -> None:
+    key = registered(operational_db, owner.url)
+    with operational_db.write() as connection:
+        enqueue(connection, PORT, {"event": "rejected", "id": "a"}, NOW)
+    stop = threading.Event()
+    settings = Settings(database_url=operational_db.engine.url.render_as_string(hide_password=False))
+    role = threading.Thread(target=run_callbacks, args=(settings, stop))
+    role.start()
+    deadline = monotonic() + 20
+    while rows(operational_db):
+        assert monotonic() < deadline
+        sleep(0.02)
+    stop.set()
+    role.join(20)
+    ((_, headers, sent),) = owner.told
+    assert sent == b'{"event":"rejected","id":"a"}'
+    at, _, given = headers["Antispam-Signature"].partition(",v1=")
+    # As the owner computes it, who has the key and nothing else:
+    secret = hmac.new(sha256(key.encode()).digest(), b"antispam callback v1", "sha256").digest()
+    assert given == hmac.new(secret, at.removeprefix("t=").encode() + b"." + sent, "sha256").hexdigest()
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, "delivered"), (302, "redirected"), (500, "refused")])
+def test_only_a_2xx_counts_and_redirects_are_not_followed(owner: Owner, status: int, outcome: str) -> None:
+    owner.status = status
+
+    async def one() -> str:
+        async with httpx.AsyncClient() as client:
+            return await post(client, "0" * 64, 1, owner.url, b"{}", NOW)
+
+    assert asyncio.run(one()) == outcome
+    assert [path for path, _, _ in owner.told] == ["/told"]
+
+
+def test_what_fails_waits_longer_each_time_and_is_given_up(operational_db: Database) -> None:
+    registered(operational_db, "http://127.0.0.1:9/")
+    with operational_db.write() as connection:
+        enqueue(connection, PORT, {}, NOW)
+    now, waits = NOW, []
+    for _ in range(TRIES):
+        (row,) = claim(operational_db, now, 10)
+        assert claim(operational_db, now, 10) == []  # leased
+        settle(operational_db, row.id, row.tries + 1, "unreachable", now)
+        ((_, due),) = rows(operational_db)
+        waits.append(None if due is None else due - now)
+        assert claim(operational_db, now, 10) == []
+        now = due or now
+    assert waits[:3] == [FIRST_WAIT_MS, 4 * FIRST_WAIT_MS, 16 * FIRST_WAIT_MS]
+    assert waits[-2:] == [LONGEST_WAIT_MS, None]
+    assert claim(operational_db, now + 10 * LONGEST_WAIT_MS, 10) == []
+
+
+def test_a_killed_poster_leaves_a_lease_that_runs_out(operational_db: Database) -> None:
+    registered(operational_db, "http://127.0.0.1:9/")
+    with operational_db.write() as connection:
+        enqueue(connection, PORT, {}, NOW)
+    assert len(claim(operational_db, NOW, 10)) == 1
+    assert claim(operational_db, NOW + LEASE_MS - 1, 10) == []
+    assert len(claim(operational_db, NOW + LEASE_MS, 10)) == 1
+
+
+def test_one_owners_backlog_leaves_room_for_others(operational_db: Database) -> None:
+    registered(operational_db, "http://127.0.0.1:9/slow")
+    with operational_db.write() as connection:
+        for _ in range(200):
+            enqueue(connection, PORT, {}, NOW)
+        values = {"port": PORT, "url": "http://127.0.0.1:9/other", "body": b"{}", "tries": 0, "due_at": NOW + 1}
+        connection.execute(insert(schema.callbacks).values(values))
+    first = claim(operational_db, NOW + 1, 32)
+    assert len(first) == AT_ONCE_TO_ONE
+    second = claim(operational_db, NOW + 1, 32, full=["http://127.0.0.1:9/slow"])
+    assert [row.url for row in second] == ["http://127.0.0.1:9/other"]
+
+
+def test_without_an_active_key_nothing_is_posted(operational_db: Database) -> None:
+    registered(operational_db, "http://127.0.0.1:9/")
+    with operational_db.write() as connection:
+        enqueue(connection, PORT, {}, NOW)
+    (row,) = claim(operational_db, NOW, 1)
+    settle(operational_db, row.id, 1, "no_key", NOW)
+    assert rows(operational_db) == [(1, None)]
