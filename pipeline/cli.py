@@ -235,6 +235,17 @@ def ingest(
 
 
 @app.command()
+def decode(
+    kind: Annotated[str, typer.Argument(help="cmpp3.")],
+    octets: Annotated[str, typer.Argument(metavar="HEX", help="One whole message, in hex.")],
+) -> None:
+    """Show a protocol message as json."""
+    from pipeline.protocols.kinds import decode as run
+
+    _json(run(kind, octets))
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the lake's views.")],
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
