@@ -18,12 +18,14 @@ policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the polic
 letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
 app.add_typer(bench_app, name="bench")
 app.add_typer(config_app, name="config")
+app.add_typer(simulate_app, name="simulate")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -363,6 +365,35 @@ def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] =
     from pipeline.stream.kafka_node import serve
 
     serve(_settings().data_dir, port)
+
+
+@simulate_app.callback()
+def simulate() -> None:
+    """Stand in for others, for tests and evaluation."""
+
+
+@simulate_app.command("carrier")
+def simulate_carrier(
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes a free one.")] = 7890,
+    account: Annotated[str, typer.Option(help="The SP id that may log in.")] = "900001",
+    rate: Annotated[float, typer.Option(help="Parts a second, throttled above; 0: no limit.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
+    report_delay: Annotated[float, typer.Option(help="Seconds from answer to status report.")] = 1.0,
+    report_fail: Annotated[float, typer.Option(help="Share of reports that say UNDELIV.")] = 0.0,
+    drop: Annotated[float, typer.Option(help="Share of SUBMITs left unanswered.")] = 0.0,
+    disconnect: Annotated[float, typer.Option(help="Share of SUBMITs that end the connection.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
+    journal: Annotated[Path | None, typer.Option(help="Write every SUBMIT here (jsonl, with its text).")] = None,
+) -> None:
+    """A CMPP 3.0 gateway; the account's password is ANTISPAM_SIMULATOR_SECRET."""
+    from pipeline.actions.senders.simulator import Conduct, serve
+
+    _settings()
+    conduct = Conduct(
+        rate=rate, delay=delay, report_delay=report_delay, report_fail=report_fail, drop=drop,
+        disconnect=disconnect, seed=seed,
+    )  # fmt: skip
+    serve(account, conduct, port, journal)
 
 
 @bench_app.command("engine")

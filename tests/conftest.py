@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from pipeline.errors import AntispamError
+from pipeline.store import schema
+from pipeline.store.database import Database
 from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
@@ -71,6 +74,17 @@ def fresh_kafka(kafka_jars: Path, tmp_path: Path) -> Iterator[KafkaNode]:
     """A Kafka node of one's own, empty, to be stopped and killed at will; never ANTISPAM_KAFKA."""
     with KafkaNode(tmp_path / "kafka", kafka_jars) as node:
         yield node
+
+
+@pytest.fixture
+def operational_db(tmp_path: Path) -> Iterator[Database]:
+    """An operational database (SQLite) with its tables, empty."""
+    db = Database(f"sqlite:///{tmp_path / 'operational.db'}")
+    schema.metadata.create_all(db.engine)
+    with db.write() as connection:
+        connection.execute(insert(schema.epochs).values(id=1, last=0))
+    yield db
+    db.close()
 
 
 @pytest.fixture(
