@@ -20,6 +20,7 @@ policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the polic
 letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 port_app = typer.Typer(no_args_is_help=True, help="Show, suspend and resume ports.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -35,6 +36,7 @@ app.add_typer(audit_app, name="audit")
 POLICY = "policy.yaml"  # the name of the one policy among the configurations
 RELAY_WAIT = 5.0  # seconds
 app.add_typer(key_app, name="api-key")
+app.add_typer(simulate_app, name="simulate")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -68,7 +70,7 @@ def _settings() -> Any:
 def _database() -> Iterator[Any]:
     from pipeline.store.migrate import open_database
 
-    db = open__database()
+    db = open_database(_settings())
     try:
         yield db
     finally:
@@ -288,6 +290,17 @@ def ingest(
         skipped = f", {result.skipped} lines done before" if result.skipped else ""
         bad = f", {result.rejected} bad lines in {result.path}.rejected.jsonl" if result.rejected else ""
         typer.echo(f"{result.path}: {result.accepted} {what}{bad}{skipped}")
+
+
+@app.command()
+def decode(
+    kind: Annotated[str, typer.Argument(help="cmpp3.")],
+    octets: Annotated[str, typer.Argument(metavar="HEX", help="One whole message, in hex.")],
+) -> None:
+    """Show a protocol message as json."""
+    from pipeline.protocols.kinds import decode as run
+
+    _json(run(kind, octets))
 
 
 @app.command()
@@ -532,20 +545,20 @@ def api_key_add(
     from time import time
 
     from pipeline.store.api_keys import create
-    from pipeline.store.database import database
 
-    typer.echo(create(_database(), _operator(), port, callback, int(time() * 1000)))
+    with _database() as db:
+        typer.echo(create(db, _shell(), port, callback, int(time() * 1000)))
 
 
 @key_app.command("list")
 def api_key_list() -> None:
     """All keys by the beginning of their hash, oldest first."""
     from pipeline.store.api_keys import keys
-    from pipeline.store.database import database
 
-    for key in keys(_database(), _operator()):
-        state = "revoked" if key.revoked_at else "active"
-        typer.echo("  ".join(filter(None, (key.name, key.port, state, key.callback_url))))
+    with _database() as db:
+        for key in keys(db, _shell()):
+            state = "revoked" if key.revoked_at else "active"
+            typer.echo("  ".join(filter(None, (key.name, key.port, state, key.callback_url))))
 
 
 @key_app.command("revoke")
@@ -554,19 +567,10 @@ def api_key_revoke(name: Annotated[str, typer.Argument(help="As `list` shows it.
     from time import time
 
     from pipeline.store.api_keys import revoke
-    from pipeline.store.database import database
 
-    revoke(_database(), _operator(), name, int(time() * 1000))
+    with _database() as db:
+        revoke(db, _shell(), name, int(time() * 1000))
     typer.echo(f"{name} revoked")
-
-
-def _operator() -> Any:
-    """Who has a shell here and may read the database is its administrator; the audit trail has their name."""
-    import getpass
-
-    from pipeline.store.roles import Role, User
-
-    return User(f"shell:{getpass.getuser()}"[:64], Role.ADMINISTRATOR)
 
 
 @broker_app.command("kafka")
@@ -575,6 +579,35 @@ def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] =
     from pipeline.stream.kafka_node import serve
 
     serve(_settings().data_dir, port)
+
+
+@simulate_app.callback()
+def simulate() -> None:
+    """Stand in for others, for tests and evaluation."""
+
+
+@simulate_app.command("carrier")
+def simulate_carrier(
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes a free one.")] = 7890,
+    account: Annotated[str, typer.Option(help="The SP id that may log in.")] = "900001",
+    rate: Annotated[float, typer.Option(help="Parts a second, throttled above; 0: no limit.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
+    report_delay: Annotated[float, typer.Option(help="Seconds from answer to status report.")] = 1.0,
+    report_fail: Annotated[float, typer.Option(help="Share of reports that say UNDELIV.")] = 0.0,
+    drop: Annotated[float, typer.Option(help="Share of SUBMITs left unanswered.")] = 0.0,
+    disconnect: Annotated[float, typer.Option(help="Share of SUBMITs that end the connection.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
+    journal: Annotated[Path | None, typer.Option(help="Write every SUBMIT here (jsonl, with its text).")] = None,
+) -> None:
+    """A CMPP 3.0 gateway; the account's password is ANTISPAM_SIMULATOR_SECRET."""
+    from pipeline.actions.senders.simulator import Conduct, serve
+
+    _settings()
+    conduct = Conduct(
+        rate=rate, delay=delay, report_delay=report_delay, report_fail=report_fail, drop=drop,
+        disconnect=disconnect, seed=seed,
+    )  # fmt: skip
+    serve(account, conduct, port, journal)
 
 
 @bench_app.command("engine")

@@ -32,6 +32,17 @@ class Settings(BaseSettings):
     channels: tuple[str, ...] = Field(
         ("default",), description="Carrier channels; a port's registration names the one it uses."
     )
+    channels_file: Path | None = Field(
+        None, description="channels.yaml: carrier, address and limits of each channel. Unset: nothing is sent."
+    )
+    portability: Path | None = Field(
+        None, description="CSV number,carrier: numbers that moved to another carrier and kept their prefix."
+    )
+    resend_maybe_sent: bool = Field(
+        True,
+        description="Send again what a crash or a silent carrier left in doubt: nothing is lost, at most one "
+        "window a crash is repeated. False: never repeated, and lost if the carrier did not have it.",
+    )
     worker_id: str = Field(
         "worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Unique and stable per worker: its transactional id, so a restart takes over at once.",

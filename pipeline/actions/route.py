@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pipeline import topics
-from pipeline.errors import AntispamError
+from pipeline.actions.routes import Routes
 from pipeline.events import (
     Alert,
     CaseMember,
@@ -29,16 +29,17 @@ ALERT_GRANULARITY_MS = 15 * 60_000  # one alert per rule and subject in a quarte
 
 
 def consequences(
-    event: Submission | Record, screened: Screened, channels: frozenset[str], pseudonym: Callable[[str], str]
+    event: Submission | Record, screened: Screened, routes: Routes, pseudonym: Callable[[str], str]
 ) -> Iterator[tuple[str, str, Event]]:
     """(topic, key, record) for everything a decision causes besides itself.
 
     `pseudonym` turns a number into its keyed hash: alerts leave the pipeline, numbers do not.
-    Raises AntispamError when the port's channel is not one of the deployment's.
+    A release is one outbound record a channel. Raises AntispamError when the
+    port's channel is not one of the deployment's.
     """
     decision = screened.decision
     if isinstance(event, Submission):
-        yield from _submission(event, screened, channels)
+        yield from _submission(event, screened, routes)
         subject = decision.port
     else:
         if decision.verdict is Verdict.BLACKLIST and screened.port is not None:
@@ -73,18 +74,13 @@ def consequences(
         )
 
 
-def _submission(event: Submission, screened: Screened, channels: frozenset[str]) -> Iterator[tuple[str, str, Event]]:
+def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterator[tuple[str, str, Event]]:
     decision, port = screened.decision, screened.port
     if decision.verdict is Verdict.RELEASE:
         excepted = {exception.recipient for exception in decision.exceptions}
         recipients = tuple(r for r in event.recipients if r not in excepted)
-        channel = port.channel if port else ""
-        if channel not in channels:
-            raise AntispamError(f"port {decision.port}: channel {channel!r} is not one of this deployment's")
-        if recipients:
-            outbound = Outbound(
-                submission=event, recipients=recipients, round=event.round, decided_at=decision.decided_at
-            )
+        for channel, part in routes.split(port.channel if port else "", recipients).items() if recipients else ():
+            outbound = Outbound(submission=event, recipients=part, round=event.round, decided_at=decision.decided_at)
             yield topics.outbound(channel, event.priority).name, decision.port, outbound
     elif decision.verdict is Verdict.HOLD:
         yield (

@@ -35,6 +35,7 @@ from confluent_kafka import (
 
 from pipeline import metrics, topics
 from pipeline.actions.route import consequences
+from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, DeadLetter, Decision, Record, Submission, encode
@@ -108,7 +109,7 @@ class Processor(faust.Service):
         self._thread: threading.Thread | None = None
         self._states: dict[int, PartitionState] = {}
         self._decode = msgspec.json.Decoder(stream.event).decode
-        self._channels = frozenset(settings.channels)
+        self._routes = load_routes(settings)
         self._pseudonym = Privacy(settings.privacy_secret).number
         self._alerted: dict[str, None] = {}
         self._per_submission = 1.0  # messages in a bulk submission, moving average
@@ -391,7 +392,7 @@ class Processor(faust.Service):
         """The decision and its consequences, all to the partition their source came from."""
         decision = outcome.decision
         outputs: list[_Output] = [(topics.DECISIONS.name, decision.id.encode(), encode(decision), partition)]
-        for topic, key, record in consequences(event, outcome, self._channels, self._pseudonym):
+        for topic, key, record in consequences(event, outcome, self._routes, self._pseudonym):
             if isinstance(record, Alert):
                 if record.id in self._alerted:
                     continue

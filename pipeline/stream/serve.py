@@ -23,6 +23,7 @@ ROLES: dict[str, str] = {
     "relay": "pipeline.stream.relay:run_relay",
     "api": "pipeline.stream.api:run_api",
     "callbacks": "pipeline.stream.callbacks:run_callbacks",
+    "sender": "pipeline.stream.sender:run_sender",
 }
 _log = structlog.get_logger()
 

@@ -1,0 +1,53 @@
+"""Which channel carries a message: the port's own, or the one that serves the recipient's carrier.
+
+A port registered for a channel other than `default` sends everything over that. The others' recipients
+are split by carrier (number segments, portability first); who has no channel of his carrier's own goes
+over `default`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.actions.senders.channels import DEFAULT, load_channels
+from pipeline.errors import AntispamError
+from pipeline.rules.segments import Segments, parse_ported, shipped_segments
+from pipeline.settings import Settings
+
+
+class Routes:
+    """The deployment's channels and whom they serve; immutable."""
+
+    def __init__(self, channels: Sequence[str], by_carrier: Mapping[str, str], segments: Segments) -> None:
+        self._channels = frozenset(channels)
+        self._by_carrier = dict(by_carrier)
+        self._segments = segments
+
+    def split(self, channel: str, recipients: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Recipients by channel, in their order. Raises AntispamError for a channel that does not exist."""
+        if channel not in self._channels:
+            raise AntispamError(f"channel {channel!r} is not one of this deployment's")
+        if channel != DEFAULT or not self._by_carrier:
+            return {channel: recipients}
+        parts: dict[str, list[str]] = {}
+        carrier_of, by_carrier = self._segments.carrier_of, self._by_carrier
+        for recipient in recipients:
+            name = by_carrier.get(carrier_of(recipient) or "", DEFAULT)
+            if name in parts:
+                parts[name].append(recipient)
+            else:
+                parts[name] = [recipient]
+        return {name: tuple(part) for name, part in parts.items()}
+
+
+def load_routes(settings: Settings) -> Routes:
+    """The routes of these settings. Raises AntispamError for a bad channels file or portability table."""
+    ported: dict[str, str] = {}
+    if settings.portability is not None:
+        try:
+            text = settings.portability.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise AntispamError(f"{settings.portability}: {error}") from None
+        ported = parse_ported(text, str(settings.portability))
+    by_carrier = {c.carrier: c.name for c in load_channels(settings).values() if c.carrier}
+    return Routes(settings.channels, by_carrier, Segments(shipped_segments(), ported))

@@ -1,0 +1,1 @@
+"""The way to the carriers: channels, their links, and the agent that sends over them."""

@@ -1,0 +1,228 @@
+"""One channel's sender: from released submissions to SUBMITs, with nothing lost and little repeated.
+
+Parts in danger of being sent twice are those whose SUBMIT may have gone out and whose answer is not in
+the database. There are never more of them than the links' windows hold: a part is counted from the
+moment its intent is stored until its answer is. Each turn of the loop is one transaction: the answers
+that have come, and the intents of as many parts as may follow.
+
+Of one (port, recipient) one message is under way at a time, so order is kept whatever becomes of links;
+the parts of a message go over one link. Express messages are taken before bulk ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any
+
+import structlog
+
+from pipeline import metrics
+from pipeline.actions.senders import deliveries
+from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.link import Answer, Link
+from pipeline.actions.senders.part import DeliveryState, Key, Part
+from pipeline.actions.senders.work import Job, Message
+from pipeline.protocols import cmpp3
+from pipeline.store.database import Database
+
+_log = structlog.get_logger()
+Write = Callable[..., Awaitable[Any]]  # runs a function with these arguments in another thread
+# Further parts of a message mean nothing without the one that did not get through.
+_ENDS = frozenset((DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED))
+
+
+class Agent:
+    """See the module. `write` runs a function in the thread that owns the database's writing."""
+
+    def __init__(
+        self, channel: Channel, db: Database, gate: Gate, write: Write,
+        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]], finished: Callable[[Job], None],
+        clock: Callable[[], float], wall: Callable[[], int], random: Random, *, resend: bool = True,
+    ) -> None:  # fmt: skip
+        self.channel = channel
+        self._db, self._write, self._wall, self._resend, self._finished_job = db, write, wall, resend, finished
+        secret = channel.secret
+        self.links = [
+            Link(channel, secret, i, gate, self._come_back, deliver, self.wake, clock, wall, random)
+            for i in range(channel.links)
+        ]
+        self._most = channel.links * channel.window
+        self._at_risk = 0
+        self._lanes: tuple[deque[Job], deque[Job]] = (deque(), deque())  # express, bulk
+        self._begun: deque[Message] = deque()  # under way, with parts to send
+        self._ready: deque[Message] = deque()  # their turn has come
+        self._waiting: dict[tuple[str, str], deque[Message]] = {}  # behind the one under way of the same key
+        self._finished: list[Part] = []
+        self._event = asyncio.Event()
+        self._stopping = False
+
+    def add(self, job: Job, lane: int) -> None:
+        """Take a job; `finished` is called with it when all its parts are at their end and stored."""
+        if job.open == 0:
+            self._finished_job(job)
+            return
+        self._lanes[lane].append(job)
+        self.wake()
+
+    def drop(self, jobs: set[Job]) -> None:
+        """Begin nothing more of these jobs: their partition is another sender's now.
+
+        What is under way comes to its end; `job.at_risk` says how much that is.
+        """
+        for job in jobs:
+            job.dropped = True
+        for lane in self._lanes:
+            kept = [job for job in lane if not job.dropped]
+            lane.clear()
+            lane.extend(kept)
+        for key, queue in self._waiting.items():
+            self._waiting[key] = deque(m for m in queue if not m.job.dropped)
+        ready, self._ready = self._ready, deque()
+        for message in ready:
+            if message.job.dropped:
+                self._end(message)
+            else:
+                self._ready.append(message)
+        for message in [m for m in self._begun if m.job.dropped]:
+            message.open -= len(message.todo)
+            message.todo.clear()
+            if message.open == 0:
+                self._end(message)
+        self._begun = deque(m for m in self._begun if m.todo)
+        self.wake()
+
+    @property
+    def at_risk(self) -> int:
+        """Parts that would be in doubt after a crash now."""
+        return self._at_risk
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._event.set()
+
+    def stop(self) -> None:
+        """Begin nothing new; `run` returns when what is under way has been stored."""
+        self._stopping = True
+        self.wake()
+
+    async def run(self) -> None:
+        """Send until `stop`. Raises AntispamError when the database does not answer."""
+        channel = self.channel.name
+        while not (self._stopping and self._at_risk == 0):
+            self._event.clear()
+            finished, self._finished = self._finished, []
+            batch = [] if self._stopping else self._choose()
+            if not finished and not batch:
+                await self._event.wait()
+                continue
+            intents = [p for p in batch if not p.stored]
+            stored = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
+            known: dict[Key, tuple[DeliveryState, int]] = await self._write(
+                deliveries.advance, self._db, channel, stored, intents, self._wall()
+            )
+            for part in finished:
+                self._settle(part)
+            for part in batch:
+                self._send(part, known.get(part.key))
+            metrics.AT_RISK.labels(channel).set(self._at_risk)
+
+    def _come_back(self, part: Part) -> None:
+        self._finished.append(part)
+        self._event.set()
+
+    def _choose(self) -> list[Part]:
+        """The parts to send next, their slots kept."""
+        batch: list[Part] = []
+        for _ in range(len(self._begun)):
+            message = self._begun.popleft()
+            if not self._take(message, batch):
+                self._begun.append(message)
+        while self._at_risk < self._most and any(link.free for link in self.links):
+            started = self._next_message()
+            if started is None:
+                break
+            if not self._take(started, batch):
+                self._begun.append(started)
+        return batch
+
+    def _take(self, message: Message, batch: list[Part]) -> bool:
+        """As many of the message's parts as there is room for; True when that was all of them."""
+        link = message.link
+        if not isinstance(link, Link) or not link.connected:
+            link = message.link = max(self.links, key=lambda candidate: candidate.free)
+        while message.todo and self._at_risk < self._most and link.free:
+            link.reserve()
+            self._at_risk += 1
+            message.job.at_risk += 1
+            batch.append(message.todo.popleft())
+        return not message.todo
+
+    def _next_message(self) -> Message | None:
+        if self._ready:
+            return self._ready.popleft()
+        for lane in self._lanes:
+            while lane:
+                message = lane[0].next()
+                if message is None:
+                    lane.popleft()
+                elif message.key in self._waiting:
+                    self._waiting[message.key].append(message)
+                else:
+                    self._waiting[message.key] = deque()
+                    return message
+        return None
+
+    def _send(self, part: Part, before: tuple[DeliveryState, int] | None) -> None:
+        """Over the message's link, unless its row says that this has been done."""
+        link: Link = part.message.link
+        part.stored = True
+        if before is not None:
+            part.state, tries = before
+            part.tries = max(1, tries)
+            # Nobody but us submits parts of this key now, so an intent is one that a sender left behind.
+            doubtful = part.state in (DeliveryState.MAYBE_SENT, DeliveryState.SUBMITTING)
+            if not (doubtful and self._resend and tries < self.channel.tries):
+                link.cancel()
+                self._settle(part, counted=False)
+                return
+        link.submit(part)
+
+    def _settle(self, part: Part, *, counted: bool = True) -> None:
+        """A part that came back and is stored: sent again, or at its end."""
+        message: Message = part.message
+        self._at_risk -= 1
+        message.job.at_risk -= 1
+        if part.again and not message.job.dropped and (part.state is DeliveryState.SUBMITTING or self._resend):
+            if not message.todo:
+                self._begun.append(message)
+            message.back(part)
+            return
+        if counted:
+            metrics.PARTS.labels(self.channel.name, part.state.value).inc()
+        message.open -= 1
+        if part.state in _ENDS and message.todo and message.ended is None:
+            message.ended = part.state
+            for rest in message.todo:  # stored, as every part, by the next turn
+                rest.state, rest.status, rest.again = part.state, part.status or "another part", False
+                self._at_risk += 1
+                message.job.at_risk += 1
+                self._finished.append(rest)
+            message.todo.clear()
+            self._event.set()
+        if message.open == 0:
+            self._end(message)
+
+    def _end(self, message: Message) -> None:
+        waiting = self._waiting[message.key]
+        if waiting:
+            self._ready.append(waiting.popleft())
+        else:
+            del self._waiting[message.key]
+        message.job.open -= 1
+        if message.job.open == 0:
+            self._finished_job(message.job)
+        self._event.set()

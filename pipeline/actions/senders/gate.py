@@ -1,0 +1,53 @@
+"""The last look before a SUBMIT: may this port still send, is the message still valid?
+
+The states of ports are read from the operational database a few times a second. What is known may be
+so old and no older: when the database does not answer, the gate is closed until it does. So no SUBMIT
+starts later than `STALE` after a suspension has been committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from pipeline.actions.senders.part import DeliveryState, Part
+from pipeline.events import PortState
+from pipeline.store import schema
+from pipeline.store.database import Database
+
+POLL = 0.2  # seconds between looks
+STALE = 0.75  # seconds after which what was seen is not believed
+
+
+class Gate:
+    """Ports that may not send, as last seen. `clock` is monotonic seconds, `wall` epoch milliseconds."""
+
+    def __init__(self, db: Database, clock: Callable[[], float], wall: Callable[[], int]) -> None:
+        self._db = db
+        self._clock = clock
+        self._wall = wall
+        self._closed: frozenset[str] = frozenset()
+        self._seen_at = float("-inf")
+
+    def look(self) -> None:
+        """Read the states of the ports. Raises AntispamError when the database does not answer."""
+        begun = self._clock()  # what is read is at least as new as the moment before it was asked for
+        shut = (PortState.SUSPENDED.value, PortState.TERMINATED.value)
+        with self._db.read() as connection:
+            rows = connection.execute(select(schema.ports.c.code).where(schema.ports.c.state.in_(shut)))
+            self._closed = frozenset(row.code for row in rows)
+        self._seen_at = begun
+
+    @property
+    def stale(self) -> bool:
+        """Nothing may be sent now, since nobody knows which ports may."""
+        return self._clock() - self._seen_at > STALE
+
+    def refusal(self, part: Part) -> DeliveryState | None:
+        """Why this part may not be sent any more; None when it may."""
+        if part.code in self._closed:
+            return DeliveryState.STOPPED
+        if part.valid_until is not None and self._wall() > part.valid_until:
+            return DeliveryState.EXPIRED
+        return None

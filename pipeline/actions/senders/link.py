@@ -1,0 +1,300 @@
+"""One CMPP connection to a carrier: login, sliding window, rate, link test, reconnection.
+
+A slot of the window is one part: taken when its SUBMIT is written, free again by its answer, by the end
+of the wait for it, or by the loss of the link. The same sequence number is used for each try, so a late
+answer still counts. A throttled link pauses as a whole and sends the same part again first. Every part
+given to `submit` comes back through `done`, once, with its `state` set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
+from random import Random
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from pipeline import metrics
+from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.part import DeliveryState, Part
+from pipeline.actions.senders.rate import TokenBucket
+from pipeline.protocols import cmpp3
+from pipeline.protocols.frames import Frames, ProtocolError
+
+CONNECT_WAIT = 10.0  # seconds for the connection, and for the answer to the login
+BACKOFF = (0.5, 30.0)  # seconds before the first try to connect again, and at most
+PAUSE = (0.05, 2.0)  # seconds a throttled link pauses at first, and at most
+MOST_THROTTLED = 100  # times that one part is sent again because of it
+READ = 65_536  # octets
+_CHINA = ZoneInfo("Asia/Shanghai")
+_log = structlog.get_logger()
+
+Answer = Callable[[int], None]
+
+
+class Link:
+    """See the module. `clock` is monotonic seconds, `wall` epoch milliseconds; `deliver` gets each DELIVER."""
+
+    def __init__(
+        self, channel: Channel, secret: bytes, number: int, gate: Gate, done: Callable[[Part], None],
+        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]], wake: Callable[[], None],
+        clock: Callable[[], float], wall: Callable[[], int], random: Random,
+    ) -> None:  # fmt: skip
+        self._channel, self._secret, self._number = channel, secret, number
+        self._gate, self._done, self._deliver, self._wake_agent = gate, done, deliver, wake
+        self._clock, self._wall, self._random = clock, wall, random
+        self._bucket = TokenBucket(channel.rate, clock())
+        self._queue: deque[Part] = deque()
+        self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, when its answer is overdue
+        self._reserved = 0
+        self._turn: asyncio.Event = asyncio.Event()
+        self._sequence = random.getrandbits(31)
+        self._pause, self._paused_until = PAUSE[0], 0.0
+        self._tests, self._heard = 0, 0.0  # link tests unanswered; when the carrier was last heard
+        self._writer: asyncio.StreamWriter | None = None  # only while logged in
+
+    @property
+    def connected(self) -> bool:
+        """Logged in."""
+        return self._writer is not None
+
+    @property
+    def free(self) -> int:
+        """Parts it can take now."""
+        taken = len(self._queue) + len(self._waiting) + self._reserved
+        return max(0, self._channel.window - taken) if self.connected else 0
+
+    def reserve(self) -> None:
+        """Keep a slot for a part that is about to be submitted."""
+        self._reserved += 1
+
+    def cancel(self) -> None:
+        """Give a kept slot back."""
+        self._reserved -= 1
+
+    def submit(self, part: Part) -> None:
+        """Send a part over its kept slot; behind those given before."""
+        self._reserved -= 1
+        self._sequence = (self._sequence + 1) & 0xFFFF_FFFF
+        part.sequence, part.throttled, part.again = self._sequence, 0, False
+        self._queue.append(part)
+        if self.connected:
+            self._turn.set()
+        else:
+            self._give_back()
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        name, wait = self._channel.name, BACKOFF[0]
+        while True:
+            begun = self._clock()
+            try:
+                await self._session()
+                cause = "closed by the carrier"
+            except (OSError, TimeoutError, ProtocolError, asyncio.IncompleteReadError) as error:
+                cause = str(error) or type(error).__name__
+            finally:
+                self._lost()
+            wait = BACKOFF[0] if self._clock() - begun > BACKOFF[1] else min(BACKOFF[1], wait * 2)
+            delay = wait * (0.5 + self._random.random() / 2)
+            _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
+            await asyncio.sleep(delay)
+
+    async def close(self) -> None:
+        """Say goodbye; `run` is to be cancelled afterwards."""
+        if self._writer is not None:
+            with suppress(OSError, TimeoutError):
+                self._write(cmpp3.Terminate(sequence=0))
+                await asyncio.wait_for(self._writer.drain(), 1)
+
+    # One connection.
+
+    async def _session(self) -> None:
+        channel = self._channel
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(channel.host, channel.port), CONNECT_WAIT)
+        try:
+            frames = cmpp3.frames()
+            rest = await asyncio.wait_for(self._login(reader, writer, frames), CONNECT_WAIT)
+            self._writer, self._heard, self._tests = writer, self._clock(), 0
+            metrics.LINKS.labels(channel.name).inc()
+            _log.info("link_up", channel=channel.name, link=self._number)
+            self._wake_agent()
+            tasks = [
+                asyncio.ensure_future(work)
+                for work in (self._read(reader, frames, rest), self._send(writer), self._watch())
+            ]
+            try:
+                finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            for task in finished:
+                task.result()
+        finally:
+            writer.close()
+
+    async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames) -> list[bytes]:
+        """Log in; frames that came behind the answer are given back."""
+        now = datetime.fromtimestamp(self._wall() / 1000, _CHINA)
+        stamp = int(now.strftime("%m%d%H%M%S"))
+        account = self._channel.account
+        proof = cmpp3.authenticator_source(account, self._secret, stamp)
+        connect = cmpp3.Connect(
+            sequence=1, source_addr=account, authenticator=proof, version=cmpp3.VERSION, timestamp=stamp
+        )
+        writer.write(cmpp3.encode(connect))
+        while True:
+            data = await reader.read(READ)
+            if not data:
+                raise ProtocolError("closed during login")
+            complete = list(frames.feed(data))
+            if complete:
+                answer = cmpp3.decode(complete[0])
+                if not isinstance(answer, cmpp3.ConnectResp) or answer.status != 0:
+                    status = answer.status if isinstance(answer, cmpp3.ConnectResp) else type(answer).__name__
+                    raise ProtocolError(f"login refused: {status}")
+                return complete[1:]
+
+    async def _read(self, reader: asyncio.StreamReader, frames: Frames, rest: list[bytes]) -> None:
+        for frame in rest:
+            await self._take(cmpp3.decode(frame))
+        while data := await reader.read(READ):
+            self._heard, self._tests = self._clock(), 0
+            for frame in frames.feed(data):
+                await self._take(cmpp3.decode(frame))
+
+    async def _take(self, pdu: cmpp3.Pdu) -> None:
+        if isinstance(pdu, cmpp3.SubmitResp):
+            self._answered(pdu)
+        elif isinstance(pdu, cmpp3.Deliver):
+            writer = self._writer
+            sequence, msg_id = pdu.sequence, pdu.msg_id
+
+            def answer(result: int) -> None:
+                if writer is not None and writer is self._writer:  # on the link it came by, or not at all
+                    self._write(cmpp3.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
+
+            await self._deliver(pdu, answer)
+        elif isinstance(pdu, cmpp3.ActiveTest):
+            self._write(cmpp3.ActiveTestResp(sequence=pdu.sequence))
+        elif isinstance(pdu, cmpp3.Terminate):
+            self._write(cmpp3.TerminateResp(sequence=pdu.sequence))
+            raise ProtocolError("ended by the carrier")
+
+    def _answered(self, answer: cmpp3.SubmitResp) -> None:
+        part = self._waiting.pop(answer.sequence, (None, 0.0))[0]
+        if part is None:
+            # Later than the wait: the part may be queued to be sent again, and need not be.
+            part = next((p for p in self._queue if p.sequence == answer.sequence and p.tries), None)
+            if part is None:
+                return
+            self._queue.remove(part)
+        if answer.result == cmpp3.THROTTLED and part.throttled < MOST_THROTTLED:
+            part.throttled += 1
+            metrics.THROTTLED.labels(self._channel.name).inc()
+            if self._clock() >= self._paused_until:  # the rest of the window answers the same, and counts once
+                self._paused_until = self._clock() + self._pause * (0.75 + self._random.random() / 2)
+                self._pause = min(PAUSE[1], self._pause * 2)
+            part.tries -= 1  # the carrier said that it did not take it
+            self._again(part)
+        elif answer.result == 0:
+            self._pause = PAUSE[0]
+            self._finish(part, DeliveryState.SUBMITTED, f"{answer.msg_id:016x}", "")
+        else:
+            self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")
+        self._turn.set()
+
+    def _again(self, part: Part) -> None:
+        """Back to the front, in the order of first sending."""
+        at = next((i for i, other in enumerate(self._queue) if other.sequence > part.sequence), len(self._queue))
+        self._queue.insert(at, part)
+
+    async def _send(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            while not self._queue or len(self._waiting) >= self._channel.window:
+                self._turn.clear()
+                await self._turn.wait()
+            await self._wait_turn()
+            if not self._queue:  # answered late, while it waited
+                continue
+            part = self._queue.popleft()
+            refused = self._gate.refusal(part)
+            if refused is not None:
+                self._finish(part, refused if part.tries == 0 else DeliveryState.MAYBE_SENT, None, "")
+                continue
+            if part.tries:
+                metrics.RESENT.labels(self._channel.name).inc()
+            part.tries += 1
+            part.submitted_at = self._wall()
+            self._waiting[part.sequence] = (part, self._clock() + self._channel.answer_wait)
+            writer.write(cmpp3.with_sequence(part.frame, part.sequence))
+            if writer.transport.get_write_buffer_size():
+                await asyncio.wait_for(writer.drain(), self._channel.answer_wait)
+
+    async def _wait_turn(self) -> None:
+        """Until the pause is over, the rate allows it and the gate knows the ports: in this order, last thing."""
+        while True:
+            pause = self._paused_until - self._clock()
+            delay = pause if pause > 0 else self._bucket.take(self._clock())
+            if delay > 0:
+                await asyncio.sleep(delay)
+                continue
+            while self._gate.stale:
+                await asyncio.sleep(0.02)
+            return
+
+    async def _watch(self) -> None:
+        """Overdue answers, and the link test after silence."""
+        channel = self._channel
+        tick = min(1.0, channel.answer_wait / 10, channel.link_test / 10)
+        tested = 0.0
+        while True:
+            await asyncio.sleep(tick)
+            now = self._clock()
+            overdue = [part for part, due in self._waiting.values() if due <= now]
+            for part in overdue:
+                del self._waiting[part.sequence]
+                if part.tries < channel.tries:
+                    self._again(part)
+                else:
+                    self._finish(part, DeliveryState.MAYBE_SENT, None, "")
+            if overdue:
+                self._turn.set()
+            wait = channel.answer_wait if self._tests else channel.link_test
+            if now - max(self._heard, tested) >= wait:
+                if self._tests >= channel.tries:
+                    raise ProtocolError(f"{self._tests} link tests unanswered")
+                self._tests, tested = self._tests + 1, now
+                self._write(cmpp3.ActiveTest(sequence=self._tests))
+
+    def _write(self, pdu: cmpp3.Pdu) -> None:
+        if self._writer is not None:
+            self._writer.write(cmpp3.encode(pdu))
+
+    def _finish(self, part: Part, state: DeliveryState, carrier_id: str | None, status: str) -> None:
+        part.state, part.carrier_id, part.status = state, carrier_id, status
+        self._done(part)
+
+    def _lost(self) -> None:
+        if self._writer is None:
+            return
+        self._writer = None
+        metrics.LINKS.labels(self._channel.name).dec()
+        for part, _ in self._waiting.values():
+            part.again = part.tries < self._channel.tries
+            self._finish(part, DeliveryState.MAYBE_SENT, None, "")
+        self._waiting.clear()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """What was never written on this link goes back as it came, to be sent over another."""
+        queue, self._queue = self._queue, deque()
+        for part in queue:
+            part.again = True
+            self._finish(part, DeliveryState.MAYBE_SENT if part.tries else DeliveryState.SUBMITTING, None, "")

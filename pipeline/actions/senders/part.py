@@ -1,0 +1,58 @@
+"""One SMS part on its way to a carrier, and what can become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class DeliveryState(StrEnum):
+    """What is known of a part; the `state` of its row in `deliveries`."""
+
+    SUBMITTING = "submitting"  # the intent is stored; the carrier may see it any moment
+    MAYBE_SENT = "maybe_sent"  # SUBMIT was written, its answer never seen
+    SUBMITTED = "submitted"  # the carrier took it and named it
+    DELIVERED = "delivered"
+    FAILED = "failed"  # the carrier's report says so
+    REFUSED = "refused"  # the carrier's answer says so
+    EXPIRED = "expired"  # its validity ended before it was sent
+    STOPPED = "stopped"  # its port was suspended before it was sent
+
+
+Key = tuple[str, str, int, int]
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """Part `number` of message `n` of a submission; `frame` is its SUBMIT under any sequence number.
+
+    `code` is the registered port, `port` the sender field as given. `tries` counts SUBMITs written. What
+    a link makes of it is left in `state`, `carrier_id` and `status`; `again` says that it may be sent again,
+    `stored` that it has a row.
+    Times are epoch milliseconds.
+    """
+
+    port: str
+    code: str
+    submission: str
+    n: int
+    number: int
+    recipient: str
+    frame: bytes
+    valid_until: int | None
+    message: Any = None
+    state: DeliveryState = DeliveryState.SUBMITTING
+    again: bool = False
+    stored: bool = False
+    carrier_id: str | None = None
+    status: str = ""
+    tries: int = 0
+    throttled: int = 0
+    sequence: int = 0
+    submitted_at: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """The key of its row."""
+        return self.port, self.submission, self.n, self.number

@@ -1,0 +1,1 @@
+"""Carrier protocols: bytes <-> objects. Pure: no sockets, no clock."""

@@ -1,0 +1,22 @@
+"""`antispam decode KIND HEX`: which kinds there are, and what reads each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.protocols import cmpp3
+from pipeline.protocols.frames import ProtocolError
+
+KINDS: dict[str, Callable[[bytes], dict[str, Any]]] = {"cmpp3": cmpp3.describe}
+
+
+def decode(kind: str, text: str) -> dict[str, Any]:
+    """A frame given in hex (spaces allowed) as plain values. Raises ProtocolError."""
+    if kind not in KINDS:
+        raise ProtocolError(f"unknown kind {kind!r}; one of {', '.join(KINDS)}")
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        raise ProtocolError("hex digits expected, two an octet") from None
+    return KINDS[kind](octets)

@@ -1,0 +1,98 @@
+"""Texts as SMS parts: their coding, and the cutting of long ones.
+
+Outgoing text is ASCII where all of it is (coding 0, one character an octet), else UCS2 (8): every
+handset gets UCS2 from its SMSC anyway, so GB characters (15) are read but never sent. A part has at most
+140 octets; the parts of a longer text begin with the 6-octet header `05 00 03 ref total number`, which
+leaves 134 (67 characters of UCS2). A character of two UCS2 units (emoji) is never cut in two.
+
+Source: GSM 03.38, 03.40; CMPP 3.0 Msg_Fmt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.protocols.frames import ProtocolError
+
+ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
+PART = 140  # octets
+HEADED = 134  # octets of text in a part with a header
+MOST_PARTS = 255
+_PLAIN = frozenset("\r\n" + "".join(map(chr, range(0x20, 0x7F))))
+_CODECS = {ASCII: "latin-1", UCS2: "utf-16-be", 0x18: "utf-16-be", GB: "gb18030", 0x10: "latin-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """One SMS: `number` of `total`; `headed` says that the content begins with a user data header."""
+
+    coding: int
+    content: bytes
+    number: int
+    total: int
+    headed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenation:
+    """The place of a part in a long message; parts belong together by reference and total."""
+
+    reference: int
+    total: int
+    number: int
+
+
+def parts(text: str, reference: int) -> tuple[TextPart, ...]:
+    """Cut a text into SMS parts; `reference` (0 to 255) tells a recipient's long messages apart.
+
+    Raises ProtocolError for a text that cannot be encoded or would need more than 255 parts.
+    """
+    coding = ASCII if _PLAIN.issuperset(text) else UCS2
+    try:
+        octets = text.encode(_CODECS[coding])
+    except UnicodeEncodeError:
+        raise ProtocolError("content: half of a surrogate pair") from None
+    if len(octets) <= PART:
+        return (TextPart(coding, octets, 1, 1, headed=False),)
+    pieces = []
+    at = 0
+    while at < len(octets):
+        end = at + HEADED
+        if coding == UCS2 and end < len(octets) and octets[end - 2] & 0xFC == 0xD8:  # first unit of a pair
+            end -= 2
+        pieces.append(octets[at:end])
+        at = end
+    total = len(pieces)
+    if total > MOST_PARTS:
+        raise ProtocolError(f"content: {total} parts, at most {MOST_PARTS}")
+    header = bytes((5, 0, 3, reference & 0xFF, total))
+    return tuple(
+        TextPart(coding, header + bytes((number,)) + piece, number, total, headed=True)
+        for number, piece in enumerate(pieces, 1)
+    )
+
+
+def concatenation(content: bytes) -> Concatenation | None:
+    """The concatenation in a user data header (8- or 16-bit reference); None without one, or an invalid one."""
+    end = content[0] + 1 if content else 0
+    at = 1
+    while at + 2 <= end <= len(content):
+        kind, size = content[at], content[at + 1]
+        data = content[at + 2 : at + 2 + size]
+        if at + 2 + size > end:
+            return None
+        if (kind, size) in ((0, 3), (8, 4)):
+            total, number = data[-2], data[-1]
+            return Concatenation(int.from_bytes(data[:-2], "big"), total, number) if 1 <= number <= total else None
+        at += 2 + size
+    return None
+
+
+def text_of(coding: int, content: bytes, headed: bool) -> str | None:
+    """The text of a part without its header; None for octets that are no text (another coding)."""
+    codec = _CODECS.get(coding)
+    if codec is None:
+        return None
+    if headed and content and content[0] < len(content):
+        content = content[content[0] + 1 :]
+    return content.decode(codec, errors="replace")

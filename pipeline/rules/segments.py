@@ -1,0 +1,74 @@
+"""Number segments (号段): which carrier serves a number, by its longest registered prefix.
+
+A holder may move to another carrier and keep the number: an override names those numbers. Routing asks
+this for every recipient, so the prefixes are spread out once and a question is one dictionary lookup.
+
+Source of the shipped table: defaults/README.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+from pipeline.errors import AntispamError
+
+LONGEST = 5  # digits of the longest prefix
+_NUMBER_LENGTHS = frozenset((11, 13))  # mobiles, and the longer numbers of machines
+_PREFIX = re.compile(rf"1[0-9]{{1,{LONGEST - 1}}}")
+_NUMBER = re.compile(r"1[0-9]{10}(?:[0-9]{2})?")
+
+
+class Segments:
+    """Prefix -> carrier, immutable; `ported` is number -> carrier for those that moved."""
+
+    def __init__(self, carriers: Mapping[str, str], ported: Mapping[str, str] | None = None) -> None:
+        self._ported = dict(ported or {})
+        self._carriers: dict[str, str] = {}
+        for prefix in sorted(carriers, key=len):  # a longer prefix overwrites its part of a shorter one
+            open_digits = LONGEST - len(prefix)
+            for i in range(10**open_digits):
+                self._carriers[prefix + (f"{i:0{open_digits}d}" if open_digits else "")] = carriers[prefix]
+
+    def carrier_of(self, number: str) -> str | None:
+        """The carrier of a mainland number in its national form; None for any other number."""
+        carrier = self._ported.get(number)
+        if carrier is None and len(number) in _NUMBER_LENGTHS:
+            carrier = self._carriers.get(number[:LONGEST])
+        return carrier
+
+
+def parse_segments(text: str, source: str) -> dict[str, str]:
+    """Prefix -> carrier from csv `prefix,carrier,kind`. Raises AntispamError with the line."""
+    return _parse(text, source, ("prefix", "carrier", "kind"), _PREFIX, f"a prefix of 2 to {LONGEST} digits from 1")
+
+
+def parse_ported(text: str, source: str) -> dict[str, str]:
+    """Number -> carrier from csv `number,carrier`. Raises AntispamError with the line."""
+    return _parse(text, source, ("number", "carrier"), _NUMBER, "a mainland number of 11 or 13 digits")
+
+
+def shipped_segments() -> dict[str, str]:
+    """The table we ship."""
+    text = (files("pipeline.rules") / "defaults" / "number_segments.csv").read_text(encoding="utf-8")
+    return parse_segments(text, "number_segments.csv")
+
+
+def _parse(text: str, source: str, columns: tuple[str, ...], key: re.Pattern[str], expected: str) -> dict[str, str]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    found: dict[str, str] = {}
+    try:
+        if tuple(reader.fieldnames or ()) != columns:
+            raise AntispamError(f"{source}:1: header must be {','.join(columns)}")
+        for row in reader:
+            name, carrier = row[columns[0]] or "", row["carrier"] or ""
+            if not key.fullmatch(name):
+                raise AntispamError(f"{source}:{reader.line_num}: {expected} expected")
+            if not carrier or found.setdefault(name, carrier) != carrier:
+                raise AntispamError(f"{source}:{reader.line_num}: no carrier, or a second one")
+    except csv.Error as error:
+        raise AntispamError(f"{source}:{reader.line_num}: {error}") from None
+    return found

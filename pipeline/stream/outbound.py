@@ -1,0 +1,142 @@
+"""One lane of one channel: released submissions from their topic, offsets committed behind what is stored."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import time
+
+import msgspec
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from pipeline import metrics, topics
+from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.work import Job
+from pipeline.errors import AntispamError
+from pipeline.events import DeadLetter, Outbound, Priority, encode
+from pipeline.settings import Settings
+from pipeline.stream.clients import TIMEOUT, reader
+
+POLL = 0.1  # seconds a poll waits
+RECORDS = 200  # a poll
+_log = structlog.get_logger()
+_decode = msgspec.json.Decoder(Outbound).decode
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A record and what became of it; None for one that became a dead letter."""
+
+    offset: int
+    job: Job | None
+
+
+class Lane:
+    """Used by one thread at a time. `revoked(jobs)` is called inside `poll` and returns when none is under way."""
+
+    def __init__(
+        self, settings: Settings, channel: Channel, priority: Priority, producer: Producer,
+        revoked: Callable[[Sequence[Job]], None],
+    ) -> None:  # fmt: skip
+        self._channel, self._producer, self._revoked = channel, producer, revoked
+        self._topic = topics.outbound(channel.name, priority).name
+        self._places: dict[int, deque[_Place]] = {}
+        self._paused = False
+        self._moved = False
+        self._consumer: Consumer = reader(settings, f"sender-{channel.name}-{priority.value}")
+        self._consumer.subscribe([self._topic], on_revoke=self._on_revoke, on_lost=self._on_revoke)
+
+    def poll(self, room: bool) -> list[Job]:
+        """Commit what is done; new jobs if there is room. Raises KafkaException, AntispamError."""
+        self._commit()
+        if room == self._paused:
+            assigned = self._consumer.assignment()
+            (self._consumer.resume if room else self._consumer.pause)(assigned)
+            self._paused = not room
+        self._moved = False
+        messages = self._consumer.consume(RECORDS, POLL)
+        if self._moved:
+            # A poll may give records from before a rebalance it served, and these cannot be told apart.
+            self._rewind()
+            return []
+        jobs = []
+        letters = False
+        for message in messages:
+            error = message.error()
+            if error is None:
+                job = self._job(message)
+                letters = letters or job is None
+                places = self._places.setdefault(message.partition() or 0, deque())
+                places.append(_Place(message.offset() or 0, job))
+                if job is not None:
+                    jobs.append(job)
+            elif error.fatal():
+                raise KafkaException(error)
+        if letters and self._producer.flush(TIMEOUT):
+            raise AntispamError("the broker does not take dead letters")
+        return jobs
+
+    def close(self) -> None:
+        """Commit what is done and leave the group."""
+        self._commit()
+        self._consumer.close()
+
+    def _commit(self) -> None:
+        done = []
+        for partition, places in self._places.items():
+            last = None
+            while places and (places[0].job is None or places[0].job.open == 0):
+                last = places.popleft().offset
+            if last is not None:
+                done.append(TopicPartition(self._topic, partition, last + 1))
+        if done:
+            self._consumer.commit(offsets=done, asynchronous=False)
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = {p.partition for p in partitions}
+        jobs = [place.job for n in numbers for place in self._places.get(n, ()) if place.job is not None]
+        self._revoked(jobs)
+        try:
+            self._commit()
+        except KafkaException as error:  # lost already: the new owner meets rows that say what was done
+            _log.warning("offsets_not_committed", topic=self._topic, cause=error.args[0].str())
+        for n in numbers:
+            self._places.pop(n, None)
+        self._moved = True
+        self._paused = False  # partitions that come next are not
+
+    def _rewind(self) -> None:
+        assigned = self._consumer.assignment()
+        for place in self._consumer.committed(assigned, timeout=TIMEOUT) if assigned else ():
+            offset = OFFSET_BEGINNING if place.offset == OFFSET_INVALID else place.offset
+            self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
+
+    def _job(self, message: Message) -> Job | None:
+        """The record as a job; None when it became a dead letter."""
+        try:
+            outbound = _decode(message.value() or b"")
+            return Job(outbound, (message.key() or b"").decode(), self._channel)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            cause = f"not an Outbound: {type(error).__name__}"
+        except AntispamError as error:
+            cause = str(error)
+        partition, offset = message.partition() or 0, message.offset() or 0
+        metrics.DEAD_LETTERS.labels(self._topic).inc()
+        _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
+        letter = DeadLetter(
+            topic=self._topic, partition=partition, offset=offset, cause=cause, at=int(time() * 1000),
+            key=message.key(), value=message.value(),
+        )  # fmt: skip
+        name = f"{self._topic}/{partition}/{offset}".encode()
+        self._producer.produce(topics.DEAD_LETTERS.name, encode(letter), name, partition)
+        return None

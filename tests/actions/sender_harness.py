@@ -1,0 +1,130 @@
+"""An agent with its links and reports in one event loop, against a simulated carrier."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from time import monotonic, time
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from pipeline.actions.senders import deliveries, gate
+from pipeline.actions.senders.agent import Agent
+from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.reports import Reports
+from pipeline.actions.senders.simulator import Conduct, Simulator
+from pipeline.actions.senders.work import Job
+from pipeline.events import DeliveryReport, Outbound, Submission
+from pipeline.store import schema
+from pipeline.store.database import Database
+
+ACCOUNT, SECRET = "900001", b"secret"
+PORT = "10690001"
+DEADLINE = 30.0
+
+
+def now_ms() -> int:
+    return int(time() * 1000)
+
+
+def outbound(ident: str, recipients: Sequence[str], content: str = "【测试】您好", **fields: Any) -> Outbound:
+    submission = Submission(
+        id=ident, port=PORT, recipients=tuple(recipients), content=content, accepted_at=now_ms(), **fields
+    )
+    return Outbound(submission=submission, recipients=tuple(recipients), round=0, decided_at=now_ms())
+
+
+def numbers(count: int, start: int = 0) -> list[str]:
+    return [f"138{i:08d}" for i in range(start, start + count)]
+
+
+def channel_to(simulator: Simulator, **fields: Any) -> Channel:
+    settings: dict[str, Any] = {"answer_wait": 5.0, "rate": 100_000.0, "links": 1} | fields
+    return Channel(name="default", host="127.0.0.1", port=simulator.port, account=ACCOUNT, **settings)
+
+
+@dataclass
+class Sending:
+    """What runs, and what it did."""
+
+    agent: Agent
+    simulator: Simulator
+    db: Database
+    channel: Channel
+    write: Callable[..., Any]
+    published: list[DeliveryReport] = field(default_factory=list)
+    done: list[Job] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def add(self, *records: Outbound, lane: int = 0) -> None:
+        for record in records:
+            self.agent.add(Job(record, PORT, self.channel), lane)
+
+    async def until(self, condition: Callable[[], bool], deadline: float = DEADLINE) -> None:
+        end = monotonic() + deadline
+        while not condition():
+            for task in self.tasks:
+                if task.done():
+                    task.result()
+            assert monotonic() < end, f"not in {deadline} s: {self.simulator.counts}, {states(self.db)}"
+            await asyncio.sleep(0.01)
+
+
+def states(db: Database) -> Counter[str]:
+    with db.read() as connection:
+        return Counter(row.state for row in connection.execute(select(schema.deliveries.c.state)))
+
+
+def add_port(db: Database, state: str = "open") -> None:
+    with db.write() as connection:
+        connection.execute(
+            insert(schema.ports).values(
+                code=PORT, tier="ordinary", kind="notice", state=state, channel="default", opened_at=0, changed_at=0
+            )
+        )
+
+
+@asynccontextmanager
+async def sending(
+    db: Database, simulator: Simulator, *, resend: bool = True, wall: Callable[[], int] = now_ms, **fields: Any
+) -> AsyncIterator[Sending]:
+    """A running agent; what fails in it fails the test."""
+    channel = channel_to(simulator, **fields)
+    ports = Gate(db, monotonic, wall)
+    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as looker:
+
+        async def write(work: Callable[..., Any], *arguments: Any) -> Any:
+            return await asyncio.wrap_future(writer.submit(work, *arguments))
+
+        async def look() -> None:
+            while True:
+                await asyncio.wrap_future(looker.submit(ports.look))
+                await asyncio.sleep(gate.POLL)
+
+        async def publish(reports: Sequence[DeliveryReport]) -> None:
+            running.published += reports
+
+        reports = Reports(channel, db, write, publish, wall)
+        done: list[Job] = []
+        agent = Agent(channel, db, ports, write, reports.take, done.append, monotonic, wall, Random(1), resend=resend)
+        running = Sending(agent, simulator, db, channel, write, done=done)
+        await write(deliveries.mark_interrupted, db, channel.name, wall())
+        works = [look(), agent.run(), reports.run(), *(link.run() for link in agent.links)]
+        running.tasks = tasks = [asyncio.create_task(work) for work in works]
+        try:
+            yield running
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def carrier(**conduct: Any) -> Simulator:
+    return Simulator(ACCOUNT, SECRET, Conduct(**conduct))

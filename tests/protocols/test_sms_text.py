@@ -1,0 +1,70 @@
+"""Long texts become parts a handset can put together again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.protocols.frames import ProtocolError
+from pipeline.protocols.sms_text import ASCII, GB, PART, UCS2, concatenation, parts, text_of
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=600)
+
+
+@given(_TEXTS | st.text("ab1 ", max_size=400) | st.text("好😀", max_size=300), st.integers(0, 255))
+def test_parts_are_the_text_again(text: str, reference: int) -> None:
+    cut = parts(text, reference)
+    assert "".join(text_of(p.coding, p.content, p.headed) or "" for p in cut) == text
+    assert all(len(p.content) <= PART for p in cut)
+    assert [p.number for p in cut] == list(range(1, len(cut) + 1))
+    if len(cut) > 1:
+        for part in cut:
+            place = concatenation(part.content)
+            assert place is not None
+            assert (place.reference, place.total, place.number) == (reference, len(cut), part.number)
+
+
+@pytest.mark.parametrize(
+    ("text", "coding", "sizes"),
+    [
+        ("a" * 140, ASCII, [140]),
+        ("a" * 141, ASCII, [140, 13]),
+        ("好" * 70, UCS2, [140]),
+        ("好" * 71, UCS2, [140, 14]),
+        ("好" * 66 + "😀" + "好" * 5, UCS2, [138, 20]),  # the pair moves into the second part whole
+    ],
+)
+def test_sizes(text: str, coding: int, sizes: list[int]) -> None:
+    cut = parts(text, 7)
+    assert {p.coding for p in cut} == {coding}
+    assert [len(p.content) for p in cut] == sizes
+
+
+def test_gb_is_read_and_octets_are_not_text() -> None:
+    assert text_of(GB, "您好".encode("gb18030"), headed=False) == "您好"
+    assert text_of(4, b"\x01", headed=False) is None
+
+
+def test_headers_of_others() -> None:
+    wide = concatenation(bytes.fromhex("060804123402 01".replace(" ", "")))
+    assert wide is not None
+    assert (wide.reference, wide.total, wide.number) == (0x1234, 2, 1)
+    with_port = concatenation(bytes.fromhex("0b05040b8423f00003030101"))
+    assert with_port is not None
+    assert with_port.reference == 3
+    for broken in ("", "05", "0500030102", "050003010200", "050003010203", "0500ff010203"):
+        assert concatenation(bytes.fromhex(broken)) is None
+
+
+@given(st.binary(max_size=40))
+def test_any_octets_have_a_concatenation_or_none(content: bytes) -> None:
+    place = concatenation(content)
+    assert place is None or 1 <= place.number <= place.total
+
+
+def test_what_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="surrogate"):
+        parts("\ud800", 1)
+    with pytest.raises(ProtocolError, match="parts, at most 255"):
+        parts("好" * 67 * 256, 1)
