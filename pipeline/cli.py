@@ -18,12 +18,14 @@ policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the polic
 letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts of the console.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
 app.add_typer(bench_app, name="bench")
 app.add_typer(config_app, name="config")
+app.add_typer(user_app, name="user")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -315,6 +317,67 @@ def config_publish(folder: Path) -> None:
     typer.echo(f"epoch {epoch}")
 
 
+@user_app.command("add")
+def user_add(
+    name: str,
+    role: Annotated[str, typer.Option(help="viewer, reviewer, senior_reviewer, operator, analyst, …")],
+    scope: Annotated[str | None, typer.Option(help="province=…, city=… or enterprise=…; default all.")] = None,
+) -> None:
+    """Create an account; prints its one-time password, which is shown once."""
+    from time import time
+
+    from pipeline.store.database import database
+    from pipeline.store.roles import Role
+    from pipeline.store.users import add_user
+
+    if role not in list(Role):
+        raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(Role)}")
+    kind, _, value = (scope or "").partition("=")
+    limits = {kind: value} if scope else {}
+    typer.echo(add_user(database(_settings()), _operator(), name, Role(role), limits, int(time() * 1000)))
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """All accounts."""
+    from time import time
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.store.database import database
+    from pipeline.store.users import list_users
+
+    table = Table("name", "role", "scope", "state")
+    for account in list_users(database(_settings()), _operator()):
+        scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
+        table.add_row(account.name, account.role, scope, account.state(int(time() * 1000)))
+    Console().print(table)
+
+
+@user_app.command("disable")
+def user_disable(name: str) -> None:
+    """End an account's sessions and let it sign in no more."""
+    from time import time
+
+    from pipeline.store.database import database
+    from pipeline.store.users import set_active
+
+    set_active(database(_settings()), _operator(), name, False, int(time() * 1000))
+    typer.echo(f"{name} is disabled")
+
+
+@user_app.command("reset")
+def user_reset(name: str) -> None:
+    """A new one-time password, printed once; lifts a lock."""
+    from time import time
+
+    from pipeline.store.database import database
+    from pipeline.store.users import reset_password
+
+    typer.echo(reset_password(database(_settings()), _operator(), name, int(time() * 1000)))
+
+
 @letters_app.command("list")
 def letters_list() -> None:
     """The letters not yet sent round again, oldest first."""
@@ -368,6 +431,13 @@ def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_
     from pipeline.stream.bench_stream import run
 
     _json(run(_settings(), count))
+
+
+def _operator() -> Any:
+    """Whoever can run this command has the database: an administrator, called `cli` in the audit trail."""
+    from pipeline.store.roles import Role, User
+
+    return User("cli", Role.ADMINISTRATOR)
 
 
 def _beside(out: Path, command: str) -> Path:

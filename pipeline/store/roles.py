@@ -1,0 +1,126 @@
+"""Who may do what: roles, their rights, and the scope a user is limited to.
+
+Every service a person can reach takes the user and calls `require` itself; pages only leave out what
+would be refused. The matrix is printed in docs/console.md and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sqlalchemy import Connection, Select, select
+
+from pipeline.errors import AntispamError
+from pipeline.store import schema
+
+
+class Forbidden(AntispamError):  # noqa: N818 - the word of HTTP 403
+    """The user's role or scope does not allow this."""
+
+
+class Role(StrEnum):
+    """What a user is here for; each has one."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    SENIOR_REVIEWER = "senior_reviewer"
+    POLICY_AUTHOR = "policy_author"
+    POLICY_APPROVER = "policy_approver"
+    OPERATOR = "operator"
+    ANALYST = "analyst"
+    ADMINISTRATOR = "administrator"
+
+
+class Right(StrEnum):
+    """One thing a role may do."""
+
+    SEE_TRAFFIC = "see_traffic"  # counts, ports, alerts: no text
+    SEARCH = "search"  # masked messages and decisions
+    SEE_FULL_TEXT = "see_full_text"  # one message at a time, with a reason
+    REVIEW = "review"  # decide cases; their content is shown
+    REVIEW_SECOND = "review_second"  # escalated cases, second opinions
+    EDIT_LISTS = "edit_lists"
+    EDIT_PORTS = "edit_ports"
+    SUSPEND_PORTS = "suspend_ports"  # suspend and resume
+    AUTHOR_POLICY = "author_policy"
+    APPROVE_POLICY = "approve_policy"  # never one's own: the service compares names
+    ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
+    ADMINISTER = "administer"  # users
+
+
+_SEE = {Right.SEE_TRAFFIC, Right.SEARCH}
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.VIEWER: frozenset({Right.SEE_TRAFFIC}),
+    Role.REVIEWER: frozenset({*_SEE, Right.REVIEW}),
+    Role.SENIOR_REVIEWER: frozenset(
+        {*_SEE, Right.REVIEW, Right.REVIEW_SECOND, Right.SEE_FULL_TEXT, Right.EDIT_LISTS}
+    ),
+    Role.POLICY_AUTHOR: frozenset({*_SEE, Right.AUTHOR_POLICY}),
+    Role.POLICY_APPROVER: frozenset({*_SEE, Right.APPROVE_POLICY}),
+    Role.OPERATOR: frozenset(
+        {*_SEE, Right.EDIT_LISTS, Right.EDIT_PORTS, Right.SUSPEND_PORTS, Right.ACKNOWLEDGE_ALERTS}
+    ),
+    Role.ANALYST: frozenset(_SEE),
+    # A small shop has one person; what they do is in the audit trail like everybody's.
+    Role.ADMINISTRATOR: frozenset(Right),
+}  # fmt: skip
+
+SCOPES = ("province", "city", "enterprise")
+
+
+@dataclass(frozen=True)
+class User:
+    """A person, or a program acting for one. `scope` is {} for all, else one of SCOPES to its value.
+
+    `must_change` is true while the password is a one-time one: until it is changed, nothing is allowed.
+    """
+
+    name: str
+    role: Role
+    scope: Mapping[str, str] = field(default_factory=dict)
+    must_change: bool = False
+
+
+def allowed(user: User, right: Right) -> bool:
+    """Whether the user's role has this right."""
+    return not user.must_change and right in RIGHTS[user.role]
+
+
+def require(user: User, right: Right) -> None:
+    """Raises Forbidden unless the user's role has this right."""
+    if user.must_change:
+        raise Forbidden(f"{user.name}: the one-time password must be changed first")
+    if right not in RIGHTS[user.role]:
+        raise Forbidden(f"{user.name}: the role {user.role} does not allow {right}")
+
+
+def ports_in_scope(user: User) -> Select[tuple[str]] | None:
+    """A SELECT of the port codes the user may see, for `port IN (…)`; None when that is all of them.
+
+    A limited user sees nothing of a port that is not registered: nobody knows whose it is.
+    Raises Forbidden for a scope that is none: a misspelt one must not open everything.
+    """
+    if not user.scope:
+        return None
+    if len(user.scope) != 1 or not set(user.scope) <= set(SCOPES):
+        raise Forbidden(f"{user.name}: the scope must be one of {', '.join(SCOPES)}")
+    ((kind, value),) = user.scope.items()
+    ports, enterprises = schema.ports, schema.enterprises
+    if kind == "enterprise":
+        return select(ports.c.code).where(ports.c.enterprise == value)
+    return (
+        select(ports.c.code)
+        .join(enterprises, enterprises.c.id == ports.c.enterprise)
+        .where(enterprises.c[kind] == value)
+    )
+
+
+def require_port(connection: Connection, user: User, code: str) -> None:
+    """Raises Forbidden unless this registered port is in the user's scope."""
+    within = ports_in_scope(user)
+    if within is None:
+        return
+    if connection.execute(within.where(schema.ports.c.code == code)).first() is None:
+        raise Forbidden(f"{user.name}: port {code} is outside the scope of this account")
