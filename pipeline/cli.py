@@ -21,6 +21,7 @@ letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded 
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts of the console.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 port_app = typer.Typer(no_args_is_help=True, help="Show, suspend and resume ports.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -37,6 +38,7 @@ POLICY = "policy.yaml"  # the name of the one policy among the configurations
 RELAY_WAIT = 5.0  # seconds
 app.add_typer(key_app, name="api-key")
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(user_app, name="user")
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -503,6 +505,63 @@ def audit_verify() -> None:
         if broken is not None:
             raise AntispamError(f"the audit trail is broken at row {broken}: a row was changed, removed or put in")
         typer.echo(f"the audit trail is whole: {audit.length(connection)} rows")
+
+
+@user_app.command("add")
+def user_add(
+    name: str,
+    role: Annotated[str, typer.Option(help="viewer, reviewer, senior_reviewer, operator, analyst, …")],
+    scope: Annotated[str | None, typer.Option(help="province=…, city=… or enterprise=…; default all.")] = None,
+) -> None:
+    """Create an account; prints its one-time password, which is shown once."""
+
+    from pipeline.store.roles import Role
+    from pipeline.store.users import add_user
+
+    if role not in list(Role):
+        raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(Role)}")
+    kind, _, value = (scope or "").partition("=")
+    limits = {kind: value} if scope else {}
+    with _database() as db:
+        typer.echo(add_user(db, _shell(), name, Role(role), limits, _now()))
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """All accounts."""
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.store.users import list_users
+
+    table = Table("name", "role", "scope", "state")
+    with _database() as db:
+        for account in list_users(db, _shell()):
+            scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
+            table.add_row(account.name, account.role, scope, account.state(_now()))
+    Console().print(table)
+
+
+@user_app.command("disable")
+def user_disable(name: str) -> None:
+    """End an account's sessions and let it sign in no more."""
+
+    from pipeline.store.users import set_active
+
+    with _database() as db:
+        set_active(db, _shell(), name, False, _now())
+    typer.echo(f"{name} is disabled")
+
+
+@user_app.command("reset")
+def user_reset(name: str) -> None:
+    """A new one-time password, printed once; lifts a lock."""
+
+    from pipeline.store.users import reset_password
+
+    with _database() as db:
+        typer.echo(reset_password(db, _shell(), name, _now()))
 
 
 @letters_app.command("list")

@@ -24,12 +24,14 @@ import pytest
 import yaml
 
 from pipeline.actions.route import consequences
+from pipeline.actions.routes import Routes
 from pipeline.configuration import Config, load_directory
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Ports, parse_port
+from pipeline.rules.segments import Segments
 from pipeline.screening import Screened, screen
 
 SCENARIOS = sorted(Path(__file__).with_name("scenarios").glob("*.yaml"))
@@ -245,7 +247,7 @@ def check(expect: Expect, event: Submission | Record, outcome: Screened, where: 
     if "held" in wanted:
         wanted["held"] = duration(wanted["held"])
     if expect.causes is not None:
-        channels = frozenset({outcome.port.channel if outcome.port else ""})
+        channels = Routes([outcome.port.channel if outcome.port else ""], {}, Segments({}))
         topics = [topic for topic, _, _ in consequences(event, outcome, channels, lambda number: "hash")]
         found["causes"], wanted["causes"] = tuple(sorted(topics)), tuple(sorted(expect.causes))
     seen = decision.counters | (reasons[0].values if reasons else {})

@@ -338,6 +338,7 @@ sessions = Table(
     Column("user", String(64), ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
     _at("created_at"),
     _at("expires_at"),
+    _at("seen_at"),  # when its user last did something
 )  # fmt: skip
 api_keys = Table(
     "api_keys", metadata,

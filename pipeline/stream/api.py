@@ -30,7 +30,8 @@ from pipeline.ingest.http.keys import REFRESH, KeyRing
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store import api_keys
-from pipeline.store.database import Database, database
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
 from pipeline.stream.clients import TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
@@ -50,7 +51,7 @@ T = TypeVar("T")
 def run_api(settings: Settings, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises AntispamError when the address is taken or the producer is fenced."""
     with ExitStack() as stack:
-        db = database(settings)
+        db = open_database(settings)
         stack.callback(db.close)
         follower = ConfigFollower(settings, "api")
         stack.callback(follower.close)

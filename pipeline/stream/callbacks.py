@@ -23,7 +23,8 @@ from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
-from pipeline.store.database import Database, database
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
 
 ANSWER_SECONDS = 10.0  # for one post as a whole
 LEASE_MS = 60_000
@@ -40,7 +41,7 @@ _log = structlog.get_logger()
 
 def run_callbacks(settings: Settings, stop: threading.Event) -> None:
     """Post until `stop` is set. Raises AntispamError when the database stays away."""
-    db = database(settings)
+    db = open_database(settings)
     try:
         asyncio.run(_run(db, stop))
     finally:

@@ -28,7 +28,8 @@ from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
 from pipeline.events import DeliveryReport, Priority, encode
 from pipeline.settings import Settings
-from pipeline.store.database import Database, database
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
 from pipeline.stream.clients import TIMEOUT, writer
 from pipeline.stream.outbound import Lane
 
@@ -46,7 +47,7 @@ def run_sender(settings: Settings, stop: threading.Event) -> None:
     missing = [name for name in settings.channels if name not in channels]
     if missing:
         raise AntispamError(f"{settings.channels_file}: no channel {', '.join(missing)}, named in ANTISPAM_CHANNELS")
-    db = database(settings)
+    db = open_database(settings)
     try:
         asyncio.run(_run(settings, channels, db, stop))
     finally:

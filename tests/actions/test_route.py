@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.actions.route import ALERT_GRANULARITY_MS, consequences
+from pipeline.actions.routes import Routes
 from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
@@ -28,6 +29,7 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.rules.ports import Port, PortEntry
+from pipeline.rules.segments import Segments
 from pipeline.screening import Screened
 
 AT = 1_760_000_000_000
@@ -53,7 +55,11 @@ def causes(
     event: Submission | Record, made: Decision, port: Port | None = PORT, alerts: tuple[Any, ...] = ()
 ) -> list[tuple[str, str, Event]]:
     screened = Screened(made, port, alerts)
-    return list(consequences(event, screened, frozenset({"default", "cmcc"}), lambda number: f"hash-{number[-1]}"))
+    return list(
+        consequences(
+            event, screened, Routes(["default", "cmcc"], {}, Segments({})), lambda number: f"hash-{number[-1]}"
+        )
+    )
 
 
 @pytest.mark.parametrize("priority", Priority)

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from fault_harness import publish
 from sqlalchemy import insert
 
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
-from pipeline.store.database import database
+from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
-from pipeline.stream.config_topic import publish
 
 PORT = "10690001"
 ADMINISTRATOR = User("test", Role.ADMINISTRATOR)
@@ -28,10 +28,8 @@ NOW = 1_700_000_000_000
 
 def register(settings: Settings, port: str = PORT, callback_url: str = "") -> str:
     """Tables, a port and a key for it, which is returned."""
-    db = database(settings)
-    schema.metadata.create_all(db.engine)
+    db = open_database(settings)
     with db.write() as connection:
-        connection.execute(insert(schema.epochs).values(id=1, last=0))
         connection.execute(insert(schema.ports).values(
             code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
         ))  # fmt: skip
@@ -47,8 +45,9 @@ def deployment(bootstrap: str, folder: Path, **overrides: object) -> tuple[Setti
         | {"api_port": free_port()} | overrides
     )  # fmt: skip
     ensure_topics(bootstrap, settings)
+    key = register(settings)
     publish(settings, [("port", PORT, f'{{"code":"{PORT}"}}')], NOW)
-    return settings, register(settings)
+    return settings, key
 
 
 def start_api(settings: Settings) -> Child:

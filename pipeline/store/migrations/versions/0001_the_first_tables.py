@@ -53,8 +53,8 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(length=64), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=160), nullable=False),
-        sa.Column("before", sa.JSON(), nullable=True),
-        sa.Column("after", sa.JSON(), nullable=True),
+        sa.Column("before", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("after", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
@@ -101,11 +101,27 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("effective_at", sa.BigInteger(), nullable=True),
         sa.Column("released", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("last_member", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
     )
     with op.batch_alter_table("cases", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_cases_decided",
+            ["effective_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'decided'"),
+            postgresql_where=sa.text("state = 'decided'"),
+        )
+        batch_op.create_index("ix_cases_fingerprint", ["port", "fingerprint", "opened_at"], unique=False)
         batch_op.create_index("ix_cases_queue", ["state", "priority", "due_at"], unique=False)
+        batch_op.create_index(
+            "ix_cases_unfinished",
+            ["decided_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'effective' AND released < last_member"),
+            postgresql_where=sa.text("state = 'effective' AND released < last_member"),
+        )
         batch_op.create_index(
             "uq_cases_open",
             ["port", "fingerprint"],
@@ -188,12 +204,21 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("held_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("epoch", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("key", sa.String(length=21), nullable=True),
         sa.Column("lease", sa.String(length=64), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("port", "submission", "round", name=op.f("pk_holds")),
     )
     with op.batch_alter_table("holds", schema=None) as batch_op:
         batch_op.create_index("ix_holds_due_at", ["due_at"], unique=False)
+        batch_op.create_index(
+            "ix_holds_waiting",
+            ["port"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NULL"),
+            postgresql_where=sa.text("due_at IS NULL"),
+        )
 
     op.create_table(
         "in_force",
@@ -254,19 +279,21 @@ def upgrade() -> None:
         "submissions",
         sa.Column("port", sa.String(length=21), nullable=False),
         sa.Column("id", sa.String(length=128), nullable=False),
-        sa.Column("recipients", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=32), nullable=True),
+        sa.Column("recipients", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("priority", sa.String(length=8), nullable=False),
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
         sa.Column("round", sa.Integer(), server_default="0", nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=True),
         sa.Column("decided_by", sa.String(length=64), nullable=True),
-        sa.Column("reasons", sa.JSON(), nullable=True),
-        sa.Column("exceptions", sa.JSON(), nullable=True),
+        sa.Column("reasons", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("exceptions", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("decided_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("port", "id", name=op.f("pk_submissions")),
     )
     with op.batch_alter_table("submissions", schema=None) as batch_op:
         batch_op.create_index("ix_submissions_accepted_at", ["accepted_at"], unique=False)
+        batch_op.create_index("ix_submissions_id", ["id"], unique=False)
 
     op.create_table(
         "timers",
@@ -285,9 +312,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("password", sa.String(length=256), nullable=True),
         sa.Column("role", sa.String(length=32), nullable=False),
-        sa.Column("scope", sa.JSON(), nullable=False),
-        sa.Column("active", sa.Boolean(), server_default=sa.text("(true)"), nullable=False),
-        sa.Column("must_change", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("scope", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("must_change", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("locked_until", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -302,7 +329,7 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("messages", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("recipients", sa.JSON(), nullable=False),
+        sa.Column("recipients", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("channel", sa.String(length=32), nullable=False),
         sa.Column("added_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["case"], ["cases.id"], name=op.f("fk_case_members_case_cases"), ondelete="CASCADE"),
@@ -312,6 +339,14 @@ def upgrade() -> None:
         batch_op.create_index("ix_case_members_case", ["case", "seq"], unique=False)
         batch_op.create_index("uq_case_members_submission", ["port", "submission", "round"], unique=True)
 
+    op.create_table(
+        "case_skips",
+        sa.Column("case", sa.String(length=64), nullable=False),
+        sa.Column("reviewer", sa.String(length=64), nullable=False),
+        sa.Column("skipped_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["case"], ["cases.id"], name=op.f("fk_case_skips_case_cases"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("case", "reviewer", name=op.f("pk_case_skips")),
+    )
     op.create_table(
         "ports",
         sa.Column("code", sa.String(length=21), nullable=False),
@@ -337,6 +372,7 @@ def upgrade() -> None:
         sa.Column("user", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["user"], ["users.name"], name=op.f("fk_sessions_user_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_sessions")),
     )

@@ -1,0 +1,231 @@
+"""Accounts: what a person who guesses, forgets or leaves meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from pipeline.errors import AntispamError
+from pipeline.store import audit, schema
+from pipeline.store.database import Database
+from pipeline.store.roles import RIGHTS, Forbidden, Right, Role, User, ports_in_scope, require, require_port
+from pipeline.store.sessions import IDLE_MS, SESSION_MS, sign_out, user_of
+from pipeline.store.users import (
+    LOCK_MS,
+    REFUSED,
+    add_user,
+    change_password,
+    first_administrator,
+    list_users,
+    reset_password,
+    set_active,
+    sign_in,
+)
+
+NOW = 1_700_000_000_000
+CHIEF = User("chief", Role.ADMINISTRATOR)
+GOOD = "correct horse battery"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'operational.db'}")
+    schema.metadata.create_all(database.engine)
+    with database.write() as connection:
+        connection.execute(insert(schema.epochs).values(id=1, last=0))
+    yield database
+    database.close()
+
+
+def test_the_first_administrator_has_a_one_time_password_that_must_be_changed(db: Database) -> None:
+    password = first_administrator(db, NOW)
+    assert password is not None
+    assert first_administrator(db, NOW) is None
+    user = user_of(db, sign_in(db, "admin", password, NOW), NOW)
+    assert user is not None
+    with pytest.raises(Forbidden, match="must be changed"):
+        require(user, Right.SEE_TRAFFIC)
+    token = change_password(db, user, password, GOOD, NOW)
+    changed = user_of(db, token, NOW)
+    assert changed is not None
+    require(changed, Right.ADMINISTER)
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, "admin", password, NOW)
+
+
+def test_no_password_is_stored_as_it_is(db: Database) -> None:
+    password = add_user(db, CHIEF, "anna", Role.REVIEWER, {}, NOW)
+    token = sign_in(db, "anna", password, NOW)
+    with db.read() as connection:
+        stored = connection.execute(select(schema.users.c.password)).scalar_one()
+        kept = connection.execute(select(schema.sessions.c.token)).scalar_one()
+    assert stored.startswith("$argon2id$")
+    assert password not in stored
+    assert kept != token
+
+
+def test_five_failures_lock_and_each_further_one_locks_longer(db: Database) -> None:
+    password = add_user(db, CHIEF, "anna", Role.REVIEWER, {}, NOW)
+    for _ in range(5):
+        with pytest.raises(AntispamError, match=REFUSED):
+            sign_in(db, "anna", "wrong", NOW)
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, "anna", password, NOW + LOCK_MS - 1)
+    later = NOW + LOCK_MS
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, "anna", "wrong", later)
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, "anna", password, later + 2 * LOCK_MS - 1)
+    assert sign_in(db, "anna", password, later + 2 * LOCK_MS)
+    for _ in range(4):
+        with pytest.raises(AntispamError):
+            sign_in(db, "anna", "wrong", later + 2 * LOCK_MS)
+    assert sign_in(db, "anna", password, later + 2 * LOCK_MS), "a success forgets the failures before it"
+
+
+def test_parallel_guesses_are_all_counted(db: Database) -> None:
+    add_user(db, CHIEF, "anna", Role.REVIEWER, {}, NOW)
+
+    def guess(word: int) -> None:
+        with pytest.raises(AntispamError):
+            sign_in(db, "anna", str(word), NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(guess, range(12)))
+    with db.read() as connection:
+        row = connection.execute(select(schema.users.c.failures, schema.users.c.locked_until)).one()
+    assert row.failures == 5, "after the fifth nobody's password was looked at"
+    assert row.locked_until == NOW + LOCK_MS
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "anna'; --", "\x00"])
+def test_unknown_names_get_the_same_answer(db: Database, name: str) -> None:
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, name, "x", NOW)
+
+
+def test_a_session_ends_by_time_by_idleness_and_by_signing_out(db: Database) -> None:
+    password = add_user(db, CHIEF, "anna", Role.REVIEWER, {}, NOW)
+    token = sign_in(db, "anna", password, NOW)
+    at = NOW
+    while at + IDLE_MS // 2 < NOW + SESSION_MS:
+        at += IDLE_MS // 2
+        assert user_of(db, token, at) is not None
+    assert user_of(db, token, NOW + SESSION_MS) is None
+    token = sign_in(db, "anna", password, NOW)
+    assert user_of(db, token, NOW + IDLE_MS - 1, active=False) is not None
+    assert user_of(db, token, NOW + IDLE_MS) is None, "a page that refreshes itself keeps nobody signed in"
+    token = sign_in(db, "anna", password, NOW)
+    sign_out(db, token, NOW)
+    assert user_of(db, token, NOW) is None
+    assert user_of(db, "made up", NOW) is None
+
+
+def test_disabling_and_resetting_end_sessions_and_are_audited(db: Database) -> None:
+    password = add_user(db, CHIEF, "anna", Role.REVIEWER, {}, NOW)
+    token = sign_in(db, "anna", password, NOW)
+    set_active(db, CHIEF, "anna", False, NOW)
+    assert user_of(db, token, NOW) is None
+    with pytest.raises(AntispamError, match=REFUSED):
+        sign_in(db, "anna", password, NOW)
+    set_active(db, CHIEF, "anna", True, NOW)
+    token = sign_in(db, "anna", password, NOW)
+    fresh = reset_password(db, CHIEF, "anna", NOW)
+    assert user_of(db, token, NOW) is None
+    assert sign_in(db, "anna", fresh, NOW)
+    with db.read() as connection:
+        rows = connection.execute(select(schema.audit.c.actor, schema.audit.c.action)).all()
+        assert audit.first_broken(connection) is None
+    assert [tuple(row) for row in rows] == [
+        ("chief", "add"), ("anna", "sign in"), ("chief", "disable"), ("chief", "enable"), ("anna", "sign in"),
+        ("chief", "reset password"), ("anna", "sign in"),
+    ]  # fmt: skip
+
+
+def test_the_last_administrator_stays(db: Database) -> None:
+    first_administrator(db, NOW)
+    with pytest.raises(AntispamError, match="last administrator"):
+        set_active(db, CHIEF, "admin", False, NOW)
+    add_user(db, CHIEF, "second", Role.ADMINISTRATOR, {}, NOW)
+    set_active(db, CHIEF, "admin", False, NOW)
+    with pytest.raises(AntispamError, match="signed in"):
+        set_active(db, User("second", Role.ADMINISTRATOR), "second", False, NOW)
+
+
+@pytest.mark.parametrize("name", ["A", "Anna", "a b", "x" * 33, "cli", "pipeline", "<b>"])
+def test_bad_names_are_refused(db: Database, name: str) -> None:
+    with pytest.raises(AntispamError, match="user name"):
+        add_user(db, CHIEF, name, Role.VIEWER, {}, NOW)
+
+
+@pytest.mark.parametrize("scope", [{"planet": "earth"}, {"province": ""}, {"province": "a", "city": "b"}])
+def test_bad_scopes_are_refused(db: Database, scope: dict[str, str]) -> None:
+    with pytest.raises(AntispamError, match="scope"):
+        add_user(db, CHIEF, "anna", Role.VIEWER, scope, NOW)
+
+
+@pytest.mark.parametrize(
+    ("new", "why"), [("short", "12"), ("x" * 201, "200"), ("i am anna in short", "name"), ("same", "12")]
+)
+def test_weak_passwords_are_refused(db: Database, new: str, why: str) -> None:
+    password = add_user(db, CHIEF, "anna", Role.VIEWER, {}, NOW)
+    with pytest.raises(AntispamError, match=why):
+        change_password(db, User("anna", Role.VIEWER), password, new, NOW)
+
+
+@pytest.mark.parametrize("role", [r for r in Role if r is not Role.ADMINISTRATOR])
+def test_only_administrators_manage_accounts(db: Database, role: Role) -> None:
+    user = User("x", role)
+    for call in (
+        lambda: add_user(db, user, "anna", Role.VIEWER, {}, NOW),
+        lambda: list_users(db, user),
+        lambda: set_active(db, user, "admin", False, NOW),
+        lambda: reset_password(db, user, "admin", NOW),
+    ):
+        with pytest.raises(Forbidden):
+            call()
+
+
+def test_scope_limits_ports(db: Database) -> None:
+    with db.write() as connection:
+        for ident, province, city in (("e1", "广东", "深圳"), ("e2", "广东", "广州"), ("e3", "北京", "北京")):
+            connection.execute(
+                insert(schema.enterprises).values(id=ident, name=ident, province=province, city=city, created_at=NOW)
+            )
+            connection.execute(
+                insert(schema.ports).values(
+                    code=f"1069{ident[1]}", enterprise=ident, tier="ordinary", kind="notice", state="open",
+                    channel="default", opened_at=NOW, changed_at=NOW,
+                )
+            )  # fmt: skip
+
+    def seen(scope: dict[str, str]) -> list[str]:
+        within = ports_in_scope(User("x", Role.VIEWER, scope))
+        assert within is not None
+        with db.read() as connection:
+            return sorted(connection.execute(within).scalars())
+
+    assert ports_in_scope(User("x", Role.VIEWER)) is None
+    assert seen({"province": "广东"}) == ["10691", "10692"]
+    assert seen({"city": "深圳"}) == ["10691"]
+    assert seen({"enterprise": "e3"}) == ["10693"]
+    with pytest.raises(Forbidden):
+        ports_in_scope(User("x", Role.VIEWER, {"provinec": "广东"}))
+    with db.read() as connection:
+        require_port(connection, User("x", Role.VIEWER, {"city": "深圳"}), "10691")
+        with pytest.raises(Forbidden):
+            require_port(connection, User("x", Role.VIEWER, {"city": "深圳"}), "10692")
+
+
+def test_rights_that_must_not_come_together() -> None:
+    for role, rights in RIGHTS.items():
+        if role is Role.ADMINISTRATOR:
+            continue
+        assert not {Right.AUTHOR_POLICY, Right.APPROVE_POLICY} <= rights
+        assert Right.ADMINISTER not in rights
+    assert Right.SEE_FULL_TEXT not in RIGHTS[Role.ANALYST]
+    assert RIGHTS[Role.VIEWER] == {Right.SEE_TRAFFIC}
