@@ -4,45 +4,45 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic, time
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from pipeline.configuration import directory_entries
 from pipeline.errors import AntispamError
-from pipeline.events import Verdict, encode
-from pipeline.ingest import door
+from pipeline.events import Verdict
 from pipeline.sample.config import write_config
-from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
+from pipeline.store.users import first_administrator
 from pipeline.stream.address import bootstrap, write_note
 from pipeline.stream.admin import ensure_topics
-from pipeline.stream.child import Child, free_port
-from pipeline.stream.clients import writer
-from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.child import free_port
+from pipeline.stream.demo import feeding
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.ingest_files import destination
+from pipeline.stream.supervised import Supervised
 from pipeline.stream.tally import Tally
 
-DEMO_SAMPLES = 12_000
-DEMO_SECONDS = 30
-DEMO_SEED = 7
 START_TIMEOUT = 60.0
-RESTARTS = 5  # of one process before `up` gives up
+# What stands around the decision, in one process here; a deployment may give each its own.
+OFFICE = ("relay", "projector", "timers", "releaser", "callbacks")
+SIMULATED = """\
+{name}:
+  host: 127.0.0.1
+  port: {port}
+  account: "900001"
+  links: 2
+  rate: 500
+"""
 
 _VERDICTS = {
     Verdict.RELEASE: "放行 release",
@@ -51,36 +51,6 @@ _VERDICTS = {
     Verdict.REJECT: "拒发 reject",
     Verdict.BLACKLIST: "拉黑 blacklist",
 }
-
-
-class _Process:
-    """One of our processes; started again when it ends, a bounded number of times."""
-
-    def __init__(self, name: str, arguments: list[str], settings: Settings, environment: dict[str, str]) -> None:
-        self.name = name
-        self._command = [sys.executable, "-m", "pipeline.cli", *arguments]
-        self._log = settings.data_dir / f"{name}.log"
-        self.environment = environment
-        self._restarts = 0
-        self.child = self._start()
-
-    def _start(self) -> Child:
-        return Child(self.name, self._command, self._log, env=self.environment, on_parent_death=signal.SIGTERM)
-
-    def stop(self) -> None:
-        """End it, giving a running batch time to commit."""
-        self.child.stop(20)
-
-    def watch(self) -> str | None:
-        """Start it again if it has ended; what happened, or None. Raises AntispamError at the last try."""
-        if self.child.returncode is None:
-            return None
-        if self._restarts == RESTARTS:
-            raise AntispamError(f"{self.name} ended {RESTARTS + 1} times{self.child.tail()}")
-        code = self.child.returncode
-        self._restarts += 1
-        self.child = self._start()
-        return f"{self.name} ended (exit code {code}); started again ({self._restarts}/{RESTARTS})"
 
 
 def up(settings: Settings, demo: bool, seconds: float | None, config: Path | None) -> None:
@@ -97,16 +67,17 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
         settings, broker = _broker(settings, stack, console)
         for warning in ensure_topics(bootstrap(settings), settings).warnings:
             console.print(warning, style="yellow")
-        _configure(settings, demo, config)
+        password = _configure(settings, demo, config)
         processes = _processes(settings)
         for process in reversed(processes):  # ended in their order: the sink last, with all that was decided
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)
-        _wait_ready(processes, settings)
+        _wait_ready(processes)
         console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
+        _addresses(console, settings, password)
         if demo:
-            stack.enter_context(_feeding(settings, ended))
+            stack.enter_context(feeding(settings, ended))
         shown = _show(console, tally, processes, broker, ended, None if seconds is None else started + seconds)
         ended.set()
     _summary(console, tally, shown, settings, demo)
@@ -127,8 +98,11 @@ def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Set
     return settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0}), broker
 
 
-def _configure(settings: Settings, demo: bool, config: Path | None) -> None:
-    """What the folder has and the database has not; what people changed since stays as they left it."""
+def _configure(settings: Settings, demo: bool, config: Path | None) -> str | None:
+    """What the folder has and the database has not; what people changed since stays as they left it.
+
+    Returns the one-time password of the first administrator, when there was no user yet.
+    """
     if demo and config is None:
         with tempfile.TemporaryDirectory() as folder:
             write_config(Path(folder))
@@ -136,83 +110,70 @@ def _configure(settings: Settings, demo: bool, config: Path | None) -> None:
     else:
         entries = list(directory_entries(config))
     db = open_database(settings)
-    import_configuration.add(db, User("up", Role.ADMINISTRATOR), entries, int(time() * 1000))
+    now = int(time() * 1000)
+    import_configuration.add(db, User("up", Role.ADMINISTRATOR), entries, now)
+    password = first_administrator(db, now)
     db.close()
+    return password
 
 
-def _processes(settings: Settings) -> list[_Process]:
+def _addresses(console: Console, settings: Settings, password: str | None) -> None:
+    """Where to look, once everything is ready."""
+    console.print(f"console 控制台  {_console_address(settings)}", highlight=False)
+    if password is not None:
+        console.print(f"  sign in as admin, one-time password {password}", highlight=False, markup=False)
+    console.print(f"HTTP API       http://{settings.api_host}:{settings.api_port}/docs", highlight=False)
+
+
+def _processes(settings: Settings) -> list[Supervised]:
     environment = {
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
         "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
         "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
     }
-    processes = [_Process("relay", ["serve", "relay"], settings, environment)]
+    processes = []
+
+    def start(name: str, arguments: list[str], ready: str | None = None, **own: str) -> None:
+        processes.append(Supervised(name, arguments, settings, environment | own, ready))
+
+    start("office", ["serve", *OFFICE])
     for stream in ("submissions", "records"):
-        own = {"ANTISPAM_WORKER_ID": f"up-{stream}", "ANTISPAM_WEB_PORT": str(free_port())}
-        processes.append(_Process(f"worker-{stream}", ["worker", "--stream", stream], settings, environment | own))
-    processes.append(_Process("sink", ["sink"], settings, environment))
+        port = free_port()
+        own = {"ANTISPAM_WORKER_ID": f"up-{stream}", "ANTISPAM_WEB_PORT": str(port)}
+        start(f"worker-{stream}", ["worker", "--stream", stream], f"http://{settings.web_host}:{port}/ready", **own)
+    start("sink", ["sink"])
+    start("api", ["serve", "api"], f"http://{settings.api_host}:{settings.api_port}/ready")
+    if settings.channels_file is None:
+        carrier, secret = free_port(), token_hex(8)
+        start("carrier", ["simulate", "carrier", "--port", str(carrier)], ANTISPAM_SIMULATOR_SECRET=secret)
+        file = settings.data_dir.resolve() / "simulated-channels.yaml"
+        file.write_text("".join(SIMULATED.format(name=name, port=carrier) for name in settings.channels))
+        secrets = {f"ANTISPAM_CHANNEL_{name.upper().replace('-', '_')}_SECRET": secret for name in settings.channels}
+        start("sender", ["serve", "sender"], ANTISPAM_CHANNELS_FILE=str(file), **secrets)
+    else:
+        start("sender", ["serve", "sender"])
+    start("console", ["console"], f"{_console_address(settings)}/health")
     return processes
 
 
-def _wait_ready(processes: list[_Process], settings: Settings) -> None:
-    """Until every worker has its configuration, partitions and counters."""
+def _console_address(settings: Settings) -> str:
+    return f"http://{settings.console_host}:{settings.console_port}"
+
+
+def _wait_ready(processes: list[Supervised]) -> None:
+    """Until everything can work: workers have their configuration, partitions and counters."""
     deadline = monotonic() + START_TIMEOUT
     for process in processes:
-        port = process.environment.get("ANTISPAM_WEB_PORT")
-        while port and not _ready(settings.web_host, int(port)):
+        while not process.ready():
             process.watch()
             if monotonic() > deadline:
                 raise AntispamError(f"{process.name} is not ready after {START_TIMEOUT:.0f} s{process.child.tail()}")
             threading.Event().wait(0.1)
 
 
-def _ready(host: str, port: int) -> bool:
-    try:
-        with urlopen(f"http://{host}:{port}/ready", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-@contextmanager
-def _feeding(settings: Settings, ended: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=_feed, args=(settings, ended), daemon=True)
-    thread.start()
-    yield
-    ended.set()
-    thread.join(10)
-
-
-def _feed(settings: Settings, ended: threading.Event) -> None:
-    """The sample traffic through the door and onto the topics, at its own pace."""
-    follower = ConfigFollower(settings, "demo")
-    ports = follower.catch_up().ports
-    follower.close()
-    if ports is None:
-        return
-    producer = writer(settings)
-    start = int(time() * 1000)
-    kinds = {
-        "submission": (door.SubmissionIn, door.submission),
-        "record": (door.RecordIn, door.record),
-        "complaint": (door.ComplaintIn, door.complaint),
-    }
-    for n, sample in enumerate(generate(DEMO_SEED, DEMO_SAMPLES, start, DEMO_SECONDS)):
-        ahead = sample.at / 1000 - time()
-        if ahead > 0.005:
-            producer.poll(0)
-            if ended.wait(ahead):
-                break
-        line, check = kinds[sample.what]
-        event = check(msgspec.convert(sample.body, line, strict=False), settings, int(time() * 1000), f"demo-{n}")  # type: ignore[operator]
-        topic, key = destination(event, ports)
-        producer.produce(topic, encode(event), key)
-    producer.flush(10)
-
-
 def _show(
-    console: Console, tally: Tally, processes: list[_Process], broker: EmbeddedBroker | None,
+    console: Console, tally: Tally, processes: list[Supervised], broker: EmbeddedBroker | None,
     ended: threading.Event, until: float | None,
 ) -> float:  # fmt: skip
     """Show the tally until the end; returns how many seconds that was."""
