@@ -75,35 +75,30 @@ def consequences(
 
 def _submission(event: Submission, screened: Screened, channels: frozenset[str]) -> Iterator[tuple[str, str, Event]]:
     decision, port = screened.decision, screened.port
+    excepted = {exception.recipient for exception in decision.exceptions}
+    channel = port.channel if port else ""
+    if decision.verdict in (Verdict.RELEASE, Verdict.REVIEW) and channel not in channels:
+        raise AntispamError(f"port {decision.port}: channel {channel!r} is not one of this deployment's")
     if decision.verdict is Verdict.RELEASE:
-        excepted = {exception.recipient for exception in decision.exceptions}
         recipients = tuple(r for r in event.recipients if r not in excepted)
-        channel = port.channel if port else ""
-        if channel not in channels:
-            raise AntispamError(f"port {decision.port}: channel {channel!r} is not one of this deployment's")
         if recipients:
             outbound = Outbound(
                 submission=event, recipients=recipients, round=event.round, decided_at=decision.decided_at
             )
             yield topics.outbound(channel, event.priority).name, decision.port, outbound
     elif decision.verdict is Verdict.HOLD:
-        yield (
-            topics.HOLDS.name,
-            event.id,
-            Hold(submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until),
-        )
+        hold = Hold(
+            submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch
+        )  # fmt: skip
+        yield topics.HOLDS.name, event.id, hold
     elif decision.verdict is Verdict.REVIEW:
-        yield (
-            topics.CASES.name,
-            event.id,
-            CaseMember(
-                submission=event,
-                port=decision.port,
-                fingerprint=decision.fingerprint,
-                rule=decision.reasons[0].rule,
-                decided_at=decision.decided_at,
-            ),
-        )
+        member = CaseMember(
+            submission=event, port=decision.port, fingerprint=decision.fingerprint,
+            rule=decision.reasons[0].rule, decided_at=decision.decided_at,
+            score=decision.score, category=decision.category, channel=channel,
+            recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
+        )  # fmt: skip
+        yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
         yield _suspension(decision)
 
