@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import AntispamError
+from pipeline.store import schema
+from pipeline.store.database import Database
 from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
@@ -26,6 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         elif fixtures & {"embedded_broker", "fresh_embedded"}:
             item.add_marker("broker")
+
+
+@pytest.fixture
+def operational_db(tmp_path: Path) -> Iterator[Database]:
+    """An operational database of one's own on SQLite, empty."""
+    db = Database(f"sqlite:///{tmp_path / 'operational.db'}")
+    schema.metadata.create_all(db.engine)
+    with db.write() as connection:
+        connection.execute(schema.epochs.insert().values(id=1, last=0))
+    yield db
+    db.close()
 
 
 @pytest.fixture(scope="session")

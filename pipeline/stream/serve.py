@@ -19,7 +19,11 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
-ROLES: dict[str, str] = {}
+ROLES: dict[str, str] = {
+    "projector": "pipeline.stream.projector:run_projector",
+    "timers": "pipeline.stream.timers:run_timers",
+    "releaser": "pipeline.stream.releaser:run_releaser",
+}
 _log = structlog.get_logger()
 
 Role = Callable[[Settings, threading.Event], None]
