@@ -238,22 +238,32 @@ class Outbound(Event, frozen=True, kw_only=True):
 class Hold(Event, frozen=True, kw_only=True):
     """A submission that waits and is then screened again as the next round.
 
-    `due_at` is when; None waits for a fact (its port registered, a policy published).
+    `due_at` is when; None waits for a fact (its port registered, a policy published). `epoch` is that of
+    the configuration that held it: one that is newer may say otherwise.
     """
 
     submission: Submission
     rule: str
     due_at: int | None
+    epoch: int = 0
 
 
 class CaseMember(Event, frozen=True, kw_only=True):
-    """A submission that waits for a person: becomes a member of the case of its port and content."""
+    """A submission that waits for a person: becomes a member of the case of its port and content.
+
+    `recipients` are those without an exception of their own, None when that is all of them. `channel`
+    is that of its port.
+    """
 
     submission: Submission
     port: str
     fingerprint: str
     rule: str
     decided_at: int
+    score: float | None = None
+    category: Category | None = None
+    recipients: tuple[str, ...] | None = None
+    channel: str = ""
 
 
 class ReviewVerdict(Event, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         description="strptime format of record times, such as %Y%m%d%H%M%S. Unset: ISO 8601 or epoch ms.",
     )
     record_zone: str = Field("Asia/Shanghai", description="Zone of record times that name none.")
+    review_zone: str = Field("Asia/Shanghai", description="Zone of the review hours, 08:30 to 17:30.")
+    review_holidays: tuple[date, ...] = Field((), description="Days without review besides weekends (JSON of dates).")
+    review_weekends: tuple[date, ...] = Field((), description="Weekend days that are worked (JSON of dates).")
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
     retention_days: int = Field(160, ge=1, description="Days the lake keeps; the law asks five months.")
     privacy_key: SecretStr | None = Field(
@@ -87,7 +90,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("record_zone")
+    @field_validator("record_zone", "review_zone")
     @classmethod
     def _zone(cls, name: str) -> str:
         try:

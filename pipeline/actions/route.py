@@ -76,30 +76,27 @@ def consequences(
 
 def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterator[tuple[str, str, Event]]:
     decision, port = screened.decision, screened.port
+    excepted = {exception.recipient for exception in decision.exceptions}
+    channel = port.channel if port else ""
     if decision.verdict is Verdict.RELEASE:
-        excepted = {exception.recipient for exception in decision.exceptions}
         recipients = tuple(r for r in event.recipients if r not in excepted)
-        for channel, part in routes.split(port.channel if port else "", recipients).items() if recipients else ():
+        for name, part in routes.split(channel, recipients).items():
             outbound = Outbound(submission=event, recipients=part, round=event.round, decided_at=decision.decided_at)
-            yield topics.outbound(channel, event.priority).name, decision.port, outbound
+            yield topics.outbound(name, event.priority).name, decision.port, outbound
     elif decision.verdict is Verdict.HOLD:
-        yield (
-            topics.HOLDS.name,
-            event.id,
-            Hold(submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until),
-        )
+        hold = Hold(
+            submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch
+        )  # fmt: skip
+        yield topics.HOLDS.name, event.id, hold
     elif decision.verdict is Verdict.REVIEW:
-        yield (
-            topics.CASES.name,
-            event.id,
-            CaseMember(
-                submission=event,
-                port=decision.port,
-                fingerprint=decision.fingerprint,
-                rule=decision.reasons[0].rule,
-                decided_at=decision.decided_at,
-            ),
-        )
+        routes.check(channel)
+        member = CaseMember(
+            submission=event, port=decision.port, fingerprint=decision.fingerprint,
+            rule=decision.reasons[0].rule, decided_at=decision.decided_at,
+            score=decision.score, category=decision.category, channel=channel,
+            recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
+        )  # fmt: skip
+        yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
         yield _suspension(decision)
 

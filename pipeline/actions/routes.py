@@ -23,12 +23,20 @@ class Routes:
         self._by_carrier = dict(by_carrier)
         self._segments = segments
 
-    def split(self, channel: str, recipients: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Recipients by channel, in their order. Raises AntispamError for a channel that does not exist."""
-        if channel not in self._channels:
+    def knows(self, channel: str) -> bool:
+        """Whether it is a channel of this deployment."""
+        return channel in self._channels
+
+    def check(self, channel: str) -> None:
+        """Raises AntispamError for a channel that does not exist."""
+        if not self.knows(channel):
             raise AntispamError(f"channel {channel!r} is not one of this deployment's")
+
+    def split(self, channel: str, recipients: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Recipients by channel, in their order; none without recipients. Raises as `check`."""
+        self.check(channel)
         if channel != DEFAULT or not self._by_carrier:
-            return {channel: recipients}
+            return {channel: recipients} if recipients else {}
         parts: dict[str, list[str]] = {}
         carrier_of, by_carrier = self._segments.carrier_of, self._by_carrier
         for recipient in recipients:

@@ -87,6 +87,12 @@ def put(connection: Connection, now: int, actor: str, item: ListEntry, rule: str
     return True
 
 
+def stands(connection: Connection, name: str, value: str, now: int) -> bool:
+    """Whether the value is on the list and its entry has not run out."""
+    found = connection.execute(select(schema.list_entries.c.expires_at).where(*_where(name, value))).first()
+    return found is not None and (found.expires_at is None or found.expires_at > now)
+
+
 def remove(connection: Connection, now: int, actor: str, name: str, value: str, reason: str) -> bool:
     """Remove an entry; audited and published. False if there is none."""
     outbox.lock(connection)

@@ -6,11 +6,13 @@ one producer per worker, and a worker that lost its partitions cannot commit the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer
 
+from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
@@ -82,3 +84,27 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
             "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
         }
     return Producer(config | overrides)
+
+
+def send(producer: Producer, records: Iterable[tuple[str, str, bytes]]) -> None:
+    """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
+
+    Raises AntispamError when one was not; any of the others may have been written.
+    """
+    faults: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            faults.append(error)
+
+    for topic, key, value in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, on_delivery=delivered)
+                break
+            except BufferError:
+                producer.poll(0.05)
+    waiting = producer.flush(2 * TIMEOUT)  # each record has its own limit, TIMEOUT from when it was queued
+    if faults or waiting:
+        cause = faults[0].str() if faults else "no answer"
+        raise AntispamError(f"{len(faults) + waiting} records not acknowledged: {cause}")

@@ -359,12 +359,21 @@ class Processor(faust.Service):
         events: list[Submission | Record] = []
         sources: list[Polled] = []
         places: list[tuple[PartitionState, int, int]] = []
+        rounds: set[tuple[str, int]] = set()
         for message in messages:
             try:
-                events.append(self._decode(message.value or b""))
+                event = self._decode(message.value or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 outputs.append(self._dead_letter(message, f"not a {self.stream.event.__name__}: {error}", now))
                 continue
+            if isinstance(event, Submission) and event.round > 0:
+                again = (_round_key(event), event.round)
+                state = self._states[message.partition]
+                if again in rounds or state.decided(*again, message.lane, message.offset):
+                    metrics.ROUNDS_DROPPED.inc()
+                    continue
+                rounds.add(again)
+            events.append(event)
             sources.append(message)
             places.append((self._states[message.partition], message.lane, message.offset))
         counters = BatchCounters(places)
@@ -380,6 +389,9 @@ class Processor(faust.Service):
                 outputs.append(self._dead_letter(message, str(error), now))
                 continue
             outputs += routed
+            if isinstance(event, Submission) and event.round > 0:
+                state = self._states[message.partition]
+                state.decide(_round_key(event), event.round, message.lane, message.offset, now)
             tally.add(event, outcome.decision, late_ms)
         bulk = [e for e, m in zip(events, sources, strict=True) if m.lane == 1]
         if bulk:
@@ -440,6 +452,8 @@ class Processor(faust.Service):
             spans = {c.identity: (c.width, c.window_ms) for c in config.policy.counters}
             for state in self._states.values():
                 state.expire(spans)
+        for state in self._states.values():
+            state.expire_rounds(int(self._clock() * 1000))
         metrics.STATE_ENTRIES.labels(self.stream.name).set(self._entries())
 
     def _entries(self) -> int:
@@ -483,6 +497,10 @@ class _Tally:
             metrics.LATE_RECORDS.inc(self._late)
         for lane, accepted in self._accepted:
             metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
+
+
+def _round_key(event: Submission) -> str:
+    return f"{event.port}|{event.id}"
 
 
 def _next(messages: list[Polled]) -> list[TopicPartition]:

@@ -24,6 +24,9 @@ ROLES: dict[str, str] = {
     "api": "pipeline.stream.api:run_api",
     "callbacks": "pipeline.stream.callbacks:run_callbacks",
     "sender": "pipeline.stream.sender:run_sender",
+    "projector": "pipeline.stream.projector:run_projector",
+    "timers": "pipeline.stream.timers:run_timers",
+    "releaser": "pipeline.stream.releaser:run_releaser",
 }
 _log = structlog.get_logger()
 

@@ -15,6 +15,9 @@ import msgspec
 from pipeline.rules.counters import Counter
 from pipeline.rules.windows import Window
 
+ROUNDS = "rounds"  # their identity in the changelog; a counter's has an @ in it
+ROUNDS_KEPT_MS = 24 * 3_600_000  # as long as the longest window
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
 
@@ -26,9 +29,26 @@ class PartitionState:
         self.tables: dict[str, dict[str, Window]] = {}
         self.newest = 0  # ms: the time of the newest event counted; expiry runs on it
         self._touched: dict[tuple[str, str], Window] = {}
+        self._rounds: dict[str, list[int]] = {}  # round, lane, offset, decided at (ms); the oldest first
+        self._touched_rounds: set[str] = set()
 
     def __len__(self) -> int:
-        return sum(len(table) for table in self.tables.values())
+        return sum(len(table) for table in self.tables.values()) + len(self._rounds)
+
+    def decided(self, key: str, number: int, lane: int, offset: int) -> bool:
+        """Whether this round of a submission, or a later one, was decided from another record.
+
+        A hold that ends is produced at least once, so a round may come again. The record it was decided
+        from is not "another": met again after a crash, its decision may not have been written.
+        """
+        found = self._rounds.get(key)
+        return found is not None and (found[0] > number or (found[0] == number and found[1:3] != [lane, offset]))
+
+    def decide(self, key: str, number: int, lane: int, offset: int, now: int) -> None:
+        """Remember a decided round (above 0) for ROUNDS_KEPT_MS from `now` (ms)."""
+        self._rounds.pop(key, None)
+        self._rounds[key] = [number, lane, offset, now]
+        self._touched_rounds.add(key)
 
     def window(self, identity: str, key: str) -> Window:
         """The window of a key, made if absent, moved to the young end of its table."""
@@ -39,14 +59,21 @@ class PartitionState:
         return window
 
     def changes(self) -> Iterator[tuple[bytes, bytes]]:
-        """Changelog records of the windows moved since the last call."""
+        """Changelog records of the windows moved and rounds decided since the last call."""
         for (identity, key), window in self._touched.items():
             yield f"{identity}\0{key}".encode(), _encode(window.dump())
         self._touched.clear()
+        for key in self._touched_rounds:
+            yield f"{ROUNDS}\0{key}".encode(), _encode((self._rounds[key], []))
+        self._touched_rounds.clear()
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take one changelog record. Raises ValueError or msgspec errors for a damaged one."""
         identity, _, name = key.decode().partition("\0")
+        if identity == ROUNDS:
+            self._rounds.pop(name, None)
+            self._rounds[name] = _decode(value)[0]
+            return
         table = self.tables.setdefault(identity, {})
         table.pop(name, None)
         table[name] = Window.load(*_decode(value))
@@ -66,6 +93,18 @@ class PartitionState:
             oldest = self.newest - span - width
             for key in list(_stale(table, oldest // width)):
                 del table[key]
+
+    def expire_rounds(self, now: int) -> None:
+        """Forget rounds decided longer than ROUNDS_KEPT_MS before `now` (ms)."""
+        for key in list(_decided_before(self._rounds, now - ROUNDS_KEPT_MS)):
+            del self._rounds[key]
+
+
+def _decided_before(rounds: dict[str, list[int]], oldest: int) -> Iterator[str]:
+    for key, entry in rounds.items():
+        if entry[3] >= oldest:
+            return
+        yield key
 
 
 def _stale(table: dict[str, Window], bucket: int) -> Iterator[str]:

@@ -87,14 +87,14 @@ def test_a_channel_the_deployment_does_not_have_is_an_error_not_a_loss() -> None
 @pytest.mark.parametrize("until", [None, AT + 10_000])
 def test_a_hold_waits_for_its_time_or_for_a_fact(until: int | None) -> None:
     [found] = causes(SUBMISSION, decision(Verdict.HOLD, hold_until=until))
-    assert found == ("holds", "s-1", Hold(submission=SUBMISSION, rule="why", due_at=until))
+    assert found == ("holds", "s-1", Hold(submission=SUBMISSION, rule="why", due_at=until, epoch=1))
 
 
 def test_a_review_is_a_member_of_the_case_of_its_port_and_content() -> None:
     [(topic, key, member)] = causes(SUBMISSION, decision(Verdict.REVIEW))
     assert (topic, key) == ("cases", "s-1")
     assert member == CaseMember(
-        submission=SUBMISSION, port="10690001", fingerprint="f" * 16, rule="why", decided_at=AT + 5
+        submission=SUBMISSION, port="10690001", fingerprint="f" * 16, rule="why", decided_at=AT + 5, channel="cmcc"
     )
 
 

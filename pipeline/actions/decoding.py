@@ -1,0 +1,28 @@
+"""Values of a topic, decoded for a projection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from pipeline import metrics
+from pipeline.topics import Topic
+
+T = TypeVar("T", bound=msgspec.Struct)
+_log = structlog.get_logger()
+
+
+def decoded(topic: Topic, kind: type[T], records: Sequence[bytes]) -> list[T]:
+    """The records as structs, in order; what cannot be decoded is counted and left out (the lake keeps it)."""
+    decode = msgspec.json.Decoder(kind).decode
+    found: list[T] = []
+    for record in records:
+        try:
+            found.append(decode(record))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            metrics.UNDECODABLE.labels(topic.name).inc()
+            _log.error("undecodable", topic=topic.name, bytes=len(record))
+    return found

@@ -1,0 +1,41 @@
+"""List entries the pipeline asks for, and alerts, put where people find them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from pipeline import topics
+from pipeline.actions.decoding import decoded
+from pipeline.events import Alert, ListAction
+from pipeline.rules.lists import ENTITIES, ListEntry
+from pipeline.store import audit, list_entries, schema
+from pipeline.store.database import upsert
+
+
+def project_list_actions(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+    """Put standing entries on operators' lists and publish them.
+
+    What is listed already stays as it is, and evidence acts once: an entry that somebody removed does
+    not come back by the decision that made it.
+    """
+    for asked in decoded(topics.LIST_ACTIONS, ListAction, records):
+        if ENTITIES.get(asked.list) != asked.entity or list_entries.stands(connection, asked.list, asked.value, now):
+            continue
+        item = ListEntry(asked.list, asked.value, asked.rule)
+        evidence = f"decision/{asked.evidence}"[:256]
+        list_entries.put(connection, now, audit.PIPELINE, item, asked.rule, evidence)
+
+
+def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> None:  # noqa: ARG001 - a projection
+    """Remember alerts until somebody acknowledges them; idempotent by id."""
+    rows = [
+        {
+            "id": alert.id, "level": alert.level.value, "rule": alert.rule, "subject": alert.subject,
+            "message": alert.message, "at": alert.at,
+        }
+        for alert in decoded(topics.ALERTS, Alert, records)
+    ]  # fmt: skip
+    if rows:
+        connection.execute(upsert(connection, schema.alerts).on_conflict_do_nothing(), rows)

@@ -1,0 +1,82 @@
+"""What a person or a deadline settled about submissions: their status, and the word to their sender.
+
+The first verdict of an (id, round) is the pipeline's; what is settled here replaces it, whichever of
+the two reaches the database first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pipeline.actions.callbacks import enqueue_all
+from pipeline.events import Submission, Verdict
+from pipeline.store import schema
+from pipeline.store.database import upsert
+
+EXPIRED = "expired"  # rule: the validity period the sender gave has passed
+_MESSAGES = {
+    EXPIRED: "有效期已过，未发送",
+    "review": "人工审核",
+    "port-suspended": "端口已暂停",
+    "port-terminated": "端口已终止",
+    "port-unknown": "端口已注销",
+    "channel-unknown": "端口的通道不存在",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One submission's outcome: `round` is the one that was settled, `rule` a key of the messages above."""
+
+    submission: Submission
+    round: int
+    verdict: Verdict
+    decided_by: str
+    rule: str
+
+
+def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> None:
+    """Write the outcomes; a refusal is told to the port's owner. Not idempotent: once per outcome."""
+    if not outcomes:
+        return
+    table = schema.submissions
+    statement = upsert(connection, table)
+    changed = ("round", "verdict", "decided_by", "reasons", "decided_at")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["port", "id"],
+            set_={name: statement.excluded[name] for name in changed},
+            where=table.c.round <= statement.excluded.round,
+        ),
+        [_row(outcome, now) for outcome in outcomes],
+    )
+    refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.RELEASE]
+    enqueue_all(connection, [(o.submission.port, _word(o, now)) for o in refused], now)
+
+
+def _row(outcome: Settled, now: int) -> dict[str, Any]:
+    """All but the last five stand only if the submission itself has not been met yet."""
+    submission = outcome.submission
+    return {
+        "port": submission.port, "id": submission.id, "recipients": submission.recipients,
+        "priority": submission.priority.value, "accepted_at": submission.accepted_at,
+        "round": outcome.round, "verdict": outcome.verdict.value, "decided_by": outcome.decided_by,
+        "reasons": _reasons(outcome), "decided_at": now,
+    }  # fmt: skip
+
+
+def _word(outcome: Settled, now: int) -> dict[str, Any]:
+    """The body of the callback, as `actions.statuses` gives it for refusals by policy; no reviewer's name."""
+    return {
+        "event": "rejected", "port": outcome.submission.port, "id": outcome.submission.id, "round": outcome.round,
+        "reasons": _reasons(outcome), "decided_by": "reviewer" if outcome.rule == "review" else "policy",
+        "decided_at": now,
+    }  # fmt: skip
+
+
+def _reasons(outcome: Settled) -> list[dict[str, str]]:
+    return [{"rule": outcome.rule, "message": _MESSAGES[outcome.rule]}]

@@ -1,0 +1,200 @@
+"""The projector: topics -> operational database, each record once.
+
+Positions live in the database, keyed by cluster and topic id, and move in the transaction of what the
+records did; each is a compare-and-set, so of two projectors the slower one's transaction is rolled back
+and it reads on from where the other is. No consumer group: it reads all partitions.
+
+Readers run apart from each other, so that a million submissions do not delay a case.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from time import time
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from sqlalchemy import Connection, select, update
+
+from pipeline import metrics, topics
+from pipeline.actions.cases import project_members
+from pipeline.actions.holds import project_holds
+from pipeline.actions.notices import project_alerts, project_list_actions
+from pipeline.actions.port_conduct import project_complaints, project_port_actions
+from pipeline.actions.statuses import project_decisions, project_submissions
+from pipeline.errors import AntispamError
+from pipeline.rules.timetable import Timetable
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.database import Database, upsert
+from pipeline.store.migrate import open_database
+from pipeline.stream.address import bootstrap
+from pipeline.stream.clients import TIMEOUT, reader
+from pipeline.stream.steady import steadily
+
+BATCH = 2000  # records in a transaction
+POLL = 0.2  # seconds a poll waits for records
+_log = structlog.get_logger()
+
+Projection = Callable[[Connection, int, Sequence[bytes]], None]
+Place = tuple[str, int]  # topic, partition
+
+
+def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]:
+    """What each reader projects, in the order in which a transaction applies it."""
+    timetable = Timetable(
+        settings.review_zone, frozenset(settings.review_holidays), frozenset(settings.review_weekends)
+    )
+    return {
+        "statuses": {
+            topics.SUBMISSIONS_EXPRESS: project_submissions,
+            topics.SUBMISSIONS_BULK: project_submissions,
+            topics.DECISIONS: project_decisions,
+        },
+        "cases": {
+            topics.HOLDS: project_holds,
+            topics.CASES: partial(project_members, timetable=timetable),
+            topics.COMPLAINTS: project_complaints,
+            topics.PORT_ACTIONS: project_port_actions,
+            topics.LIST_ACTIONS: project_list_actions,
+            topics.ALERTS: project_alerts,
+        },
+    }
+
+
+def run_projector(settings: Settings, stop: threading.Event) -> None:
+    """The role: all readers, each in a thread, until `stop`. Raises what the first of them failed with."""
+    failed: list[Exception] = []
+
+    def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
+        try:
+            projector = Projector(settings, name, table)
+            try:
+                steadily(f"projector-{name}", projector.step, stop, 0)
+            finally:
+                projector.close()
+        except Exception as error:  # noqa: BLE001 - raised below, in the role's own thread
+            failed.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=item, name=item[0]) for item in projections(settings).items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+class StaleError(Exception):
+    """Another projector has moved a position meanwhile."""
+
+
+class Projector:
+    """One reader: its topics, its positions, its connection to both sides."""
+
+    def __init__(
+        self, settings: Settings, name: str, table: Mapping[topics.Topic, Projection], clock: Callable[[], float] = time
+    ) -> None:
+        self._name = f"projector-{name}"
+        self._table = {topic.name: (topic, project) for topic, project in table.items()}
+        self._settings = settings
+        self._clock = clock
+        self._db: Database = open_database(settings)
+        self._consumer: Consumer = reader(settings, self._name)
+        self._logs = _log_ids(settings, list(self._table))
+        self._places: dict[Place, int | None] = {}
+        self._waiting: list[Message] = []  # polled, not yet committed
+        self._assign()
+
+    def step(self) -> bool:
+        """Poll and commit one batch; True if there was one. Raises AntispamError when the database refuses."""
+        if not self._waiting:
+            self._waiting = [m for m in self._consumer.consume(BATCH, POLL) if _is_record(m)]
+        if not self._waiting:
+            return False
+        try:
+            self._commit(self._waiting)
+        except StaleError:
+            _log.warning("projector_behind_another", reader=self._name)
+            self._assign()
+        self._waiting = []
+        return True
+
+    def close(self) -> None:
+        """End both connections."""
+        self._consumer.close()
+        self._db.close()
+
+    def _commit(self, messages: Sequence[Message]) -> None:
+        values: dict[str, list[bytes]] = {}
+        ends: dict[Place, int] = {}
+        for message in messages:
+            topic = message.topic() or ""
+            values.setdefault(topic, []).append(message.value() or b"")
+            ends[topic, message.partition() or 0] = (message.offset() or 0) + 1
+        with self._db.write() as connection:
+            for place in sorted(ends):
+                self._move(connection, place, ends[place])
+            for topic, (_, project) in self._table.items():
+                if topic in values:
+                    project(connection, int(self._clock() * 1000), values[topic])
+        self._places |= ends
+        for topic, records in values.items():
+            metrics.PROJECTED.labels(topic).inc(len(records))
+
+    def _move(self, connection: Connection, place: Place, end: int) -> None:
+        """Compare-and-set of one position. Raises StaleError."""
+        positions = schema.positions
+        key = {"consumer": self._name, "log": self._logs[place[0]], "partition": place[1]}
+        before = self._places[place]
+        if before is None:
+            moved = connection.execute(upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing())
+        else:
+            moved = connection.execute(
+                update(positions)
+                .where(*(positions.c[name] == value for name, value in key.items()), positions.c.offset == before)
+                .values(offset=end)
+            )
+        if moved.rowcount == 0:
+            raise StaleError
+
+    def _assign(self) -> None:
+        """Read on from the positions in the database."""
+        positions = schema.positions
+        with self._db.read() as connection:
+            rows = connection.execute(select(positions).where(positions.c.consumer == self._name)).all()
+        found = {(row.log, row.partition): row.offset for row in rows}
+        self._places = {
+            (name, number): found.get((self._logs[name], number))
+            for name, (topic, _) in self._table.items()
+            for number in range(topic.partitions or self._settings.partitions)
+        }
+        self._consumer.assign(
+            [
+                TopicPartition(name, number, OFFSET_BEGINNING if offset is None else offset)
+                for (name, number), offset in self._places.items()
+            ]
+        )
+
+
+def _is_record(message: Message) -> bool:
+    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
+    error = message.error()
+    if error is not None and error.fatal():
+        raise KafkaException(error)
+    return error is None
+
+
+def _log_ids(settings: Settings, names: list[str]) -> dict[str, str]:
+    """`<cluster id>/<topic id>` of each topic. Raises AntispamError when the broker does not say."""
+    admin = AdminClient({"bootstrap.servers": bootstrap(settings), "log_level": 2})
+    try:
+        cluster = admin.describe_cluster(request_timeout=TIMEOUT).result()
+        described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT)
+        return {name: f"{cluster.cluster_id}/{answer.result().topic_id}" for name, answer in described.items()}
+    except KafkaException as error:
+        raise AntispamError(f"topics {', '.join(names)}: {error.args[0].str()}") from None

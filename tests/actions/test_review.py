@@ -1,0 +1,123 @@
+"""Reviewers: one case, one reviewer, one verdict; taking it back; seeing no more than one's scope."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from case_events import CHEN, LIN, NOW, PORT, add_port, member
+from sqlalchemy import insert, select
+
+from pipeline.actions import review
+from pipeline.actions.cases import project_members
+from pipeline.errors import AntispamError
+from pipeline.store import audit, schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Forbidden, Role, User
+
+
+def fill(db: Database, count: int) -> None:
+    with db.write() as connection:
+        project_members(
+            connection, NOW, [member(f"s{i}", f"f{i}", NOW + i, content=f"电话13800138000 {i}") for i in range(count)]
+        )
+
+
+def actions(db: Database) -> list[str]:
+    with db.read() as connection:
+        assert audit.first_broken(connection) is None
+        return list(connection.scalars(select(schema.audit.c.action).order_by(schema.audit.c.id)))
+
+
+def test_two_reviewers_never_hold_one_case(operational_db: Database) -> None:
+    fill(operational_db, 5)
+    first = review.claim(operational_db, LIN, NOW, 3)
+    second = review.claim(operational_db, CHEN, NOW, 3)
+    assert [v.content[-1] for v in first] == ["0", "1", "2"]  # by due time
+    assert [v.content[-1] for v in second] == ["3", "4"]
+    assert [v.id for v in review.claim(operational_db, LIN, NOW + 1, 3)] == [v.id for v in first]  # a page reloaded
+    assert actions(operational_db) == ["case.claim"] * 5
+
+
+def test_a_lease_that_ran_out_goes_to_another_and_the_first_is_told(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (case,) = review.claim(operational_db, LIN, NOW)
+    assert review.heartbeat(operational_db, LIN, NOW + 1000) == 1
+    assert review.claim(operational_db, CHEN, NOW + review.LEASE_MS) == []
+    late = NOW + 1000 + review.LEASE_MS
+    assert [v.id for v in review.claim(operational_db, CHEN, late)] == [case.id]
+    with pytest.raises(AntispamError, match="chen has it now"):
+        review.decide(operational_db, LIN, case.id, "release", "", late)
+    review.decide(operational_db, CHEN, case.id, "reject", "推销", late)
+    with pytest.raises(AntispamError, match="already decided by chen"):
+        review.decide(operational_db, CHEN, case.id, "release", "", late)
+    assert actions(operational_db) == ["case.claim", "case.claim", "case.decide"]
+
+
+def test_undo_works_for_ten_seconds_and_for_oneself_only(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (case,) = review.claim(operational_db, LIN, NOW)
+    review.decide(operational_db, LIN, case.id, "blacklist", "", NOW)
+    with pytest.raises(AntispamError, match="not your verdict"):
+        review.undo(operational_db, CHEN, case.id, NOW + 1)
+    review.undo(operational_db, LIN, case.id, NOW + review.UNDO_MS - 1)
+    assert review.case_view(operational_db, LIN, case.id, NOW).state == "open"
+    review.decide(operational_db, LIN, case.id, "release", "", NOW + 20_000)
+    with pytest.raises(AntispamError, match="too late"):
+        review.undo(operational_db, LIN, case.id, NOW + 20_000 + review.UNDO_MS)
+
+
+def test_a_skipped_case_goes_to_others_first(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (case,) = review.claim(operational_db, LIN, NOW)
+    review.skip(operational_db, LIN, case.id, NOW)
+    assert review.claim(operational_db, LIN, NOW) == []
+    with pytest.raises(AntispamError, match="claim it first"):
+        review.skip(operational_db, LIN, case.id, NOW)
+    assert len(review.claim(operational_db, CHEN, NOW)) == 1
+    review.give_back(operational_db, CHEN, [case.id], NOW)
+    assert len(review.claim(operational_db, LIN, NOW + review.SKIP_MS)) == 1
+
+
+def test_the_queue_masks_and_whoever_looks_is_noted(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (listed,) = review.queue(operational_db, CHEN, NOW, 10)
+    assert "138" not in listed.content
+    assert "13800138000" in review.case_view(operational_db, CHEN, listed.id, NOW).content
+    assert actions(operational_db) == ["case.view"]
+
+
+def test_samples_show_what_differs(operational_db: Database) -> None:
+    with operational_db.write() as connection:
+        texts = ["你好A", "你好A", "你好B", "你好C", "你好D", "你好E"]
+        project_members(connection, NOW, [member(f"s{i}", content=text) for i, text in enumerate(texts)])
+    (case,) = review.claim(operational_db, LIN, NOW)
+    assert (case.content, case.samples) == ("你好A", ("你好B", "你好C", "你好D"))
+
+
+def test_scope_and_right_are_kept_by_the_service(operational_db: Database) -> None:
+    with operational_db.write() as connection:
+        connection.execute(
+            insert(schema.enterprises).values(id="e1", name="甲", province="广东", city="广州", created_at=0)
+        )
+        add_port(connection, PORT, enterprise="e1")
+        project_members(connection, NOW, [member("a", "f"), member("b", "f", port="10690002")])
+    here = replace(LIN, scope={"province": "广东"})
+    (case,) = review.claim(operational_db, here, NOW)
+    assert case.port == PORT
+    other = next(v for v in review.queue(operational_db, LIN, NOW, 10) if v.port != PORT)
+    with pytest.raises(AntispamError, match="no case"):
+        review.case_view(operational_db, here, other.id, NOW)
+    for call in (review.claim, review.heartbeat):
+        with pytest.raises(Forbidden):
+            call(operational_db, User("w", Role.VIEWER), NOW)
+
+
+def test_a_wrong_verdict_or_note_changes_nothing(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (case,) = review.claim(operational_db, LIN, NOW)
+    with pytest.raises(AntispamError, match="verdict 'hold'"):
+        review.decide(operational_db, LIN, case.id, "hold", "", NOW)
+    with pytest.raises(AntispamError, match="note"):
+        review.decide(operational_db, LIN, case.id, "release", "x" * 1001, NOW)
+    assert review.case_view(operational_db, LIN, case.id, NOW).state == "open"

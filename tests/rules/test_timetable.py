@@ -1,0 +1,44 @@
+"""The clock of review hours stands still outside them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.rules.timetable import Timetable
+
+ZONE = ZoneInfo("Asia/Shanghai")
+# A week of holidays, and the Saturday before it worked in exchange.
+TIMETABLE = Timetable(
+    holidays=frozenset(date(2025, 10, d) for d in range(1, 9)), weekends=frozenset({date(2025, 9, 28)})
+)
+
+
+def ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("comes", "due"),
+    [
+        ("2025-11-25T11:30", "2025-11-25T12:30"),
+        ("2025-11-25T16:30", "2025-11-25T17:30"),  # to the minute
+        ("2025-11-25T17:20", "2025-11-26T09:20"),
+        ("2025-11-25T03:00", "2025-11-25T09:30"),  # before hours
+        ("2025-11-28T18:00", "2025-12-01T09:30"),  # Friday evening
+        ("2025-09-30T17:29", "2025-10-09T09:29"),  # over the holidays
+        ("2025-09-28T10:00", "2025-09-28T11:00"),  # a worked Sunday
+    ],
+)
+def test_an_hour_of_review_hours(comes: str, due: str) -> None:
+    assert TIMETABLE.after(ms(comes), 60) == ms(due)
+
+
+@given(st.integers(0, 400 * 24 * 60), st.integers(1, 2000), st.integers(1, 2000))
+def test_waiting_in_two_steps_ends_when_one_would(start: int, first: int, second: int) -> None:
+    at = ms("2025-01-01T00:00") + start * 60_000
+    assert TIMETABLE.after(TIMETABLE.after(at, first), second) == TIMETABLE.after(at, first + second)
