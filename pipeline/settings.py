@@ -88,6 +88,8 @@ class Settings(BaseSettings):
         50_000, ge=1,
         description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
     )  # fmt: skip
+    console_host: str = Field("127.0.0.1", description="Address the console binds to; a TLS proxy stands before it.")
+    console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("record_zone", "review_zone")
