@@ -685,6 +685,14 @@ def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_
     _json(run(_settings(), count))
 
 
+@bench_app.command("senders")
+def bench_senders(count: Annotated[int, typer.Option(help="Released messages.")] = 20_000) -> None:
+    """Sender agents to a simulated carrier, and the whole journey from the API on."""
+    from pipeline.stream.bench_senders import run
+
+    _json(run(_settings(), count))
+
+
 def _beside(out: Path, command: str) -> Path:
     return Path(f"{command if str(out) == '-' else out}.rejected.jsonl")
 

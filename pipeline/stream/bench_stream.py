@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, time
@@ -63,7 +63,7 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
             broker = stack.enter_context(EmbeddedBroker(folder))
             settings = settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0})
         ensure_topics(settings.kafka or "", settings)
-        ports = _publish(settings, folder)
+        ports = publish_demo(settings, folder)
         producer = writer(settings)
         report = {
             "engine": engine,
@@ -75,7 +75,8 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
     return {"broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded", "ratio": round(ratio, 2)} | report
 
 
-def _publish(settings: Settings, folder: Path) -> Ports:
+def publish_demo(settings: Settings, folder: Path) -> Ports:
+    """The demo's configuration and the stress ports, in force; the registry. The database is in the bench's folder."""
     write_config(folder / "config", (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
     entries = list(directory_entries(folder / "config"))
     settings = settings.model_copy(update={"database_url": None})  # one of its own, in the bench's folder
@@ -87,23 +88,32 @@ def _publish(settings: Settings, folder: Path) -> Ports:
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator[psutil.Process]:
-    environment = {
+def running(settings: Settings, *command: str, **environment: str) -> Iterator[psutil.Process]:
+    """A process of ours for the length of the block; an error in it shows the end of its log."""
+    name = "-".join(command)
+    own = {
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
         "ANTISPAM_DATA_DIR": str(settings.data_dir),
         "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
         "ANTISPAM_WEB_PORT": str(free_port()),
         "ANTISPAM_LOG_LEVEL": "WARNING",
+        **environment,
     }
-    command = [sys.executable, "-m", "pipeline.cli", "worker", "--stream", "submissions"]
-    child = Child("worker", command, settings.data_dir / "worker.log", env=environment, on_parent_death=signal.SIGTERM)
+    child = Child(
+        name, [sys.executable, "-m", "pipeline.cli", *command], settings.data_dir / f"{name}.log",
+        env=own, on_parent_death=signal.SIGTERM,
+    )  # fmt: skip
     try:
         yield psutil.Process(child.pid)
     except AntispamError as error:
         raise AntispamError(f"{error}{child.tail()}") from None
     finally:
         child.stop(20)
+
+
+def _worker(settings: Settings) -> AbstractContextManager[psutil.Process]:
+    return running(settings, "worker", "--stream", "submissions")
 
 
 def _send(producer: Producer, event: Submission, ports: Ports, on_delivery: Any = None) -> None:
@@ -120,7 +130,7 @@ def _throughput(settings: Settings, producer: Producer, events: list[Submission]
     for event in events:
         _send(producer, event, ports)
     producer.flush(60)
-    with _Decisions(settings) as decisions, _worker(settings) as process:
+    with Decisions(settings) as decisions, _worker(settings) as process:
         decisions.until(1)
         started, cpu, first = monotonic(), _cpu(process), decisions.count
         decisions.until(len(events))
@@ -149,9 +159,9 @@ def _latency(
 
     def on_delivery(error: Any, message: Any) -> None:
         if error is None:
-            acknowledged[_Decisions.name(message.value())] = monotonic()
+            acknowledged[Decisions.name(message.value())] = monotonic()
 
-    with _Decisions(settings) as decisions, _worker(settings):
+    with Decisions(settings) as decisions, _worker(settings):
         _send(producer, _express(events[0], f"{tag}-warm"), ports)
         producer.flush(10)
         decisions.until(1)
@@ -200,7 +210,7 @@ class _Name(msgspec.Struct):
     id: str
 
 
-class _Decisions:
+class Decisions:
     """Decisions written from now on, with the time each came into this reader's hands."""
 
     _decode = msgspec.json.Decoder(_Name).decode
@@ -216,26 +226,30 @@ class _Decisions:
 
     @classmethod
     def name(cls, value: bytes) -> str:
+        """The id of a decision."""
         return cls._decode(value).id
 
     @property
     def count(self) -> int:
+        """How many were seen."""
         return len(self.seen)
 
     def poll(self, timeout: float) -> None:
+        """Take what has come."""
         for message in self._consumer.consume(5000, timeout):
             if message.error() is None:
                 self.last = monotonic()
                 self.seen.setdefault(self.name(message.value() or b""), self.last)
 
     def until(self, wanted: int, prefix: str = "") -> None:
+        """Poll until `wanted` ids (beginning with `prefix`) were seen. Raises AntispamError after QUIET seconds."""
         self.last = monotonic()
         while (found := sum(1 for name in self.seen if name.startswith(prefix)) if prefix else self.count) < wanted:
             self.poll(0.2)
             if monotonic() - self.last > QUIET:
                 raise AntispamError(f"{wanted - found} decisions are missing")
 
-    def __enter__(self) -> _Decisions:
+    def __enter__(self) -> Decisions:
         return self
 
     def __exit__(self, *_: object) -> None:

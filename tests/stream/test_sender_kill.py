@@ -12,13 +12,14 @@ from time import monotonic, sleep, time
 
 import pytest
 from fault_harness import settings_for, start
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.store.database import Database, database
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import writer
 from pipeline.stream.kafka_node import KafkaNode
@@ -61,11 +62,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", "secret")
         settings = settings_for(bootstrap, tmp_path, partitions=2)
         ensure_topics(bootstrap, settings)
-        db = database(settings)
-        schema.metadata.create_all(db.engine)
-        with db.write() as connection:
-            connection.execute(insert(schema.epochs).values(id=1, last=0))
-        return settings, db
+        return settings, open_database(settings)
 
     return make
 

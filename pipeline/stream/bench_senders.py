@@ -1,0 +1,241 @@
+"""`antispam bench senders`: to the carrier, alone and from an enterprise's call on.
+
+* throughput: a backlog of released messages, drained by one sender agent over several links to a simulated
+  carrier that takes whatever comes;
+* journey: submissions posted to the HTTP API at a steady rate, in requests of a few; from the 202 in the
+  client's hands to the decision as a committed record, and to the SUBMIT in the carrier's.
+
+Everything runs on this machine, the load included: the figures are a floor, and compared as ratios.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from time import monotonic, time
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import httpx
+import msgspec
+
+from pipeline import topics
+from pipeline.actions.senders.simulator import Seen
+from pipeline.errors import AntispamError
+from pipeline.events import Outbound, Priority, Submission, encode
+from pipeline.rules.ports import Ports
+from pipeline.settings import Settings
+from pipeline.store import api_keys
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Role, User
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.bench_stream import Decisions, publish_demo, running
+from pipeline.stream.child import free_port
+from pipeline.stream.clients import writer
+from pipeline.stream.embedded import EmbeddedBroker
+
+LINKS = 4
+RATE = 1000  # messages/s of the journey
+SECONDS = 20
+TOGETHER = 10  # submissions in a request
+WARM = range(90_000_000, 90_000_001)
+QUIET = 60.0  # seconds without progress after which a part is given up
+_CHANNEL = "default: {{host: 127.0.0.1, port: {port}, account: '900001', links: {links}, window: 32, rate: 5000}}\n"
+_seen = msgspec.json.Decoder(Seen).decode
+
+
+def run(settings: Settings, count: int) -> dict[str, Any]:
+    """Both parts, as json: parts/s, latencies in ms. Raises AntispamError if messages are missing."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="antispam-bench-")))
+        settings = settings.model_copy(update={"data_dir": folder, "database_url": None, "api_port": free_port()})
+        if not settings.kafka:
+            broker = stack.enter_context(EmbeddedBroker(folder))
+            settings = settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0})
+        ensure_topics(settings.kafka or "", settings)
+        port = _trusted(publish_demo(settings, folder))
+        carrier, secret = free_port(), token_hex(8)
+        channels = folder / "channels.yaml"
+        channels.write_text(_CHANNEL.format(port=carrier, links=LINKS))
+        journal = Journal(folder / "journal.jsonl")
+        stack.enter_context(
+            running(
+                settings, "simulate", "carrier", "--port", str(carrier), "--journal", str(journal.path),
+                ANTISPAM_SIMULATOR_SECRET=secret,
+            )
+        )  # fmt: skip
+        own = {"ANTISPAM_CHANNELS_FILE": str(channels), "ANTISPAM_CHANNEL_DEFAULT_SECRET": secret}
+        return {
+            "broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded",
+            "sender": _throughput(settings, port, count, journal, own),
+            "journey_ms_at_1000_messages_per_s": _journey(settings, port, journal, own),
+        }
+
+
+def _trusted(registry: Ports) -> str:
+    """A port without bulk review and with room for the load."""
+    codes = [code for code, port in registry.by_code.items() if port.tier == "trusted" and port.state == "open"]
+    return max(codes, key=lambda code: registry.by_code[code].entry.volume_5m or 10**9)
+
+
+def _throughput(settings: Settings, port: str, count: int, journal: Journal, own: dict[str, str]) -> dict[str, Any]:
+    producer, now = writer(settings), int(time() * 1000)
+    for n in range(count):
+        recipient = f"138{n:08d}"
+        submission = Submission(id=f"load-{n}", port=port, recipients=(recipient,), content="负载", accepted_at=now)
+        released = Outbound(submission=submission, recipients=(recipient,), round=0, decided_at=now)
+        topic = topics.outbound("default", Priority.EXPRESS).name
+        producer.produce(topic, encode(released), port, n % settings.partitions)
+        producer.poll(0)
+    producer.flush(60)
+    with running(settings, "serve", "sender", **own) as process:
+        journal.until(1)
+        started, first = monotonic(), journal.count
+        times = process.cpu_times()
+        journal.until(count)
+        seconds, after = monotonic() - started, process.cpu_times()
+    cpu = after.user + after.system - times.user - times.system
+    return {
+        "parts": count, "links": LINKS, "parts_per_s": round((count - first) / seconds),
+        "sender_cpu_us": round(cpu * 1e6 / (count - first)),
+    }  # fmt: skip
+
+
+def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str]) -> dict[str, Any]:
+    db = open_database(settings)
+    key = api_keys.create(db, User("bench", Role.ADMINISTRATOR), port, "", int(time() * 1000))
+    db.close()
+    address = f"http://127.0.0.1:{settings.api_port}"
+    api = {"ANTISPAM_API_PORT": str(settings.api_port)}
+    with (
+        Decisions(settings) as decisions,
+        running(settings, "worker", "--stream", "submissions"),
+        running(settings, "serve", "sender", **own),
+        running(settings, "serve", "projector"),
+        running(settings, "serve", "api", **api),
+    ):
+        _ready(f"{address}/ready")
+        before = journal.count
+        answered: dict[str, float] = {}
+        failed: list[str] = []
+        ended = Event()
+        watch = Thread(target=_watch, args=(decisions, ended))
+        watch.start()
+        try:
+            asyncio.run(_post(address, key, port, WARM, {}, []))  # through once: everything is assigned and linked
+            journal.until(before + TOGETHER)
+            before = journal.count
+            asyncio.run(_post(address, key, port, range(0, RATE * SECONDS, TOGETHER), answered, failed))
+            journal.until(before + len(answered))
+            deadline = monotonic() + QUIET
+            while not answered.keys() <= decisions.seen.keys():
+                if monotonic() > deadline:
+                    raise AntispamError(f"{len(answered.keys() - decisions.seen.keys())} decisions are missing")
+                Event().wait(0.1)
+        finally:
+            ended.set()
+            watch.join()
+    wall = time() - monotonic()  # the journal has the wall clock
+    submitted = {f"journey-{int(s.recipient[3:])}": s.at - wall for s in journal.found if s.recipient[:3] == "139"}
+    return {
+        "submissions": len(answered), "not_202": len(failed),
+        "202_to_decision": _quantiles([(decisions.seen[name] - at) * 1000 for name, at in answered.items()]),
+        "202_to_submit": _quantiles([(submitted[name] - at) * 1000 for name, at in answered.items()]),
+    }  # fmt: skip
+
+
+async def _post(
+    address: str, key: str, port: str, firsts: range, answered: dict[str, float], failed: list[str]
+) -> None:  # fmt: skip
+    """Requests of TOGETHER submissions beginning with each of `firsts`, at RATE submissions a second."""
+    limits = httpx.Limits(max_connections=16)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=address, headers=headers, limits=limits, timeout=30) as client:
+
+        async def one(first: int) -> None:
+            names = [f"journey-{n}" for n in range(first, first + TOGETHER)]
+            body = msgspec.json.encode([_submission(port, n) for n in range(first, first + TOGETHER)])
+            answer = await client.post("/v1/submissions", content=body)
+            if answer.status_code == 202:
+                answered.update(dict.fromkeys(names, monotonic()))
+            else:
+                failed.extend(names)
+
+        began = monotonic()
+        tasks = []
+        for n, first in enumerate(firsts):
+            await asyncio.sleep(max(0.0, began + n * TOGETHER / RATE - monotonic()))
+            tasks.append(asyncio.create_task(one(first)))
+        await asyncio.gather(*tasks)
+
+
+def _submission(port: str, n: int) -> dict[str, Any]:
+    return {
+        "id": f"journey-{n}", "port": port, "recipients": [f"139{n:08d}"], "content": f"【负载】第{n}条",
+        "priority": "express",
+    }  # fmt: skip
+
+
+def _watch(decisions: Decisions, ended: Event) -> None:
+    while not ended.is_set():
+        decisions.poll(0.005)
+
+
+def _ready(address: str) -> None:
+    deadline = monotonic() + QUIET
+    while True:
+        try:
+            with urlopen(address, timeout=2) as answer:  # noqa: S310 - an address of ours
+                if answer.status == 200:
+                    return
+        except (URLError, OSError) as error:
+            if monotonic() > deadline:
+                raise AntispamError(f"the API is not ready: {error}") from None
+        Event().wait(0.2)
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {f"p{q}": round(ordered[min(len(ordered) - 1, len(ordered) * q // 100)], 1) for q in (50, 95, 99)}
+
+
+class Journal:
+    """The simulated carrier's journal, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: list[Seen] = []
+        self._at = 0
+
+    @property
+    def count(self) -> int:
+        """SUBMITs seen so far."""
+        return len(self.found)
+
+    def poll(self) -> None:
+        """Read the whole lines that have come."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as lines:
+            lines.seek(self._at)
+            chunk = lines.read()
+        whole = chunk[: chunk.rfind(b"\n") + 1]
+        self._at += len(whole)
+        self.found += [_seen(line) for line in whole.splitlines()]
+
+    def until(self, wanted: int) -> None:
+        """Wait for that many SUBMITs. Raises AntispamError after QUIET seconds without one."""
+        last, seen = monotonic(), self.count
+        while self.count < wanted:
+            self.poll()
+            if self.count > seen:
+                last, seen = monotonic(), self.count
+            if monotonic() - last > QUIET:
+                raise AntispamError(f"{wanted - seen} SUBMITs are missing")
+            Event().wait(0.02)
