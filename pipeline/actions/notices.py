@@ -35,9 +35,12 @@ def project_list_actions(connection: Connection, now: int, records: Sequence[byt
         }
         entry = {"list": asked.list, "value": asked.value, "entity": asked.entity, "reason": asked.rule}
         acted = connection.execute(
-            upsert(connection, schema.actions).values(**action, actor=audit.PIPELINE, at=now).on_conflict_do_nothing()
-        )
-        if acted.rowcount == 0:
+            upsert(connection, schema.actions)
+            .values(**action, actor=audit.PIPELINE, at=now)
+            .on_conflict_do_nothing()
+            .returning(schema.actions.c.id)
+        ).first()
+        if acted is None:
             continue
         table = schema.list_entries
         statement = upsert(connection, table).values(**entry, added_by=audit.PIPELINE, added_at=now, expires_at=None)

@@ -144,15 +144,14 @@ class Projector:
         positions = schema.positions
         key = {"consumer": self._name, "log": self._logs[place[0]], "partition": place[1]}
         before = self._places[place]
-        if before is None:
-            moved = connection.execute(upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing())
-        else:
-            moved = connection.execute(
-                update(positions)
-                .where(*(positions.c[name] == value for name, value in key.items()), positions.c.offset == before)
-                .values(offset=end)
-            )
-        if moved.rowcount == 0:
+        statement = (
+            upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing()
+            if before is None
+            else update(positions)
+            .where(*(positions.c[name] == value for name, value in key.items()), positions.c.offset == before)
+            .values(offset=end)
+        )
+        if connection.execute(statement.returning(positions.c.offset)).first() is None:
             raise StaleError
 
     def _assign(self) -> None:
