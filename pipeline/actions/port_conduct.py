@@ -54,8 +54,9 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
                 complained_at=complaint.complained_at,
             )
             .on_conflict_do_nothing()
-        )  # fmt: skip
-        if added.rowcount:
+            .returning(schema.complaints.c.id)
+        ).first()  # fmt: skip
+        if added is not None:
             latest[port] = complaint.id
     for port, ident in latest.items():
         _judge_complaints(connection, now, port, f"complaint/{ident}")

@@ -6,8 +6,11 @@ The same statements run on both. A transaction that writes takes SQLite's write 
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
@@ -18,7 +21,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
-BUSY_SECONDS = 30  # that a writer waits for another before it gives up
+BUSY_SECONDS = 30  # that a writer waits for others before it gives up
+TURN_SECONDS = 0.001  # between its looks whether it may
 
 
 class Database:
@@ -49,10 +53,19 @@ class Database:
         Raises AntispamError when the database cannot be reached or stays locked.
         """
         try:
-            with self.engine.connect().execution_options(antispam_write=True) as connection, connection.begin():
+            with (
+                self._turn(),
+                self.engine.connect().execution_options(antispam_write=True) as connection,
+                connection.begin(),
+            ):
                 yield connection
         except DBAPIError as error:
             raise _plain(error) from error
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """SQLite's own waiting sleeps up to 100 ms between looks, so a busy writer starves the others."""
+        file = self.engine.url.database
+        return _locked(f"{file}.turn") if self.is_sqlite and file and file != ":memory:" else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -89,6 +102,25 @@ def database(settings: Settings) -> Database:
 def upsert(connection: Connection, table: Table) -> Any:
     """An INSERT of the connection's dialect, with `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold a lock file; the kernel lets go of it when the process dies. Raises AntispamError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        give_up = monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if monotonic() > give_up:
+                    raise AntispamError(f"operational database: others wrote for {BUSY_SECONDS} s on end") from None
+                sleep(TURN_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _options(backend: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ from pipeline.stream.address import bootstrap
 from pipeline.stream.clients import TIMEOUT, reader
 from pipeline.stream.steady import steadily
 
-BATCH = 2000  # records in a transaction
+# Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
+# a bulk statement, a case a handful of statements.
+BATCHES = {"statuses": 2000, "cases": 200}
 POLL = 0.2  # seconds a poll waits for records
 _log = structlog.get_logger()
 
@@ -100,6 +102,7 @@ class Projector:
         self, settings: Settings, name: str, table: Mapping[topics.Topic, Projection], clock: Callable[[], float] = time
     ) -> None:
         self._name = f"projector-{name}"
+        self._batch = BATCHES[name]
         self._table = {topic.name: (topic, project) for topic, project in table.items()}
         self._settings = settings
         self._clock = clock
@@ -113,7 +116,7 @@ class Projector:
     def step(self) -> bool:
         """Poll and commit one batch; True if there was one. Raises AntispamError when the database refuses."""
         if not self._waiting:
-            self._waiting = [m for m in self._consumer.consume(BATCH, POLL) if _is_record(m)]
+            self._waiting = [m for m in self._consumer.consume(self._batch, POLL) if _is_record(m)]
         if not self._waiting:
             return False
         try:
@@ -151,15 +154,14 @@ class Projector:
         positions = schema.positions
         key = {"consumer": self._name, "log": self._logs[place[0]], "partition": place[1]}
         before = self._places[place]
-        if before is None:
-            moved = connection.execute(upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing())
-        else:
-            moved = connection.execute(
-                update(positions)
-                .where(*(positions.c[name] == value for name, value in key.items()), positions.c.offset == before)
-                .values(offset=end)
-            )
-        if moved.rowcount == 0:
+        statement = (
+            upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing()
+            if before is None
+            else update(positions)
+            .where(*(positions.c[name] == value for name, value in key.items()), positions.c.offset == before)
+            .values(offset=end)
+        )
+        if connection.execute(statement.returning(positions.c.offset)).first() is None:
             raise StaleError
 
     def _assign(self) -> None:
