@@ -30,3 +30,7 @@ EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
+SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record files answers", ["source"])
+RECORD_FILES = Counter("antispam_record_files_total", "Record files, by what became of them", ["source", "outcome"])
+BLACKLIST_ENTRIES = Gauge("antispam_blacklist_file_entries", "Entries of the black list file last written", ["target"])
+BLACKLIST_UP = Gauge("antispam_blacklist_target_up", "1 while the black list file is up to date", ["target"])

@@ -23,13 +23,15 @@ def replay(
     partitions: Sequence[tuple[str, int]],
     take: Callable[[Message], None],
     deadline: float = 600.0,
+    start: int = OFFSET_BEGINNING,
 ) -> None:
     """Give every record of the partitions to `take`, in order per partition, and return at their end.
 
-    The consumer stays assigned, positioned behind the last record. `deadline` is in seconds.
+    The consumer stays assigned, positioned behind the last record. `deadline` is in seconds; `start` is
+    the offset to begin at in each partition.
     Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
     """
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in partitions])
+    consumer.assign([TopicPartition(topic, p, start) for topic, p in partitions])
     ends = {
         (topic, p): consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT)[1]
         for topic, p in partitions

@@ -19,7 +19,9 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
-ROLES: dict[str, str] = {}
+ROLES: dict[str, str] = {
+    "files": "pipeline.stream.record_files:run_files",
+}
 _log = structlog.get_logger()
 
 Role = Callable[[Settings, threading.Event], None]
