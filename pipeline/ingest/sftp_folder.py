@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 
@@ -52,10 +53,10 @@ class SftpFolder:
             async with file:
                 while True:
                     async with asyncio.timeout(CALL_SECONDS):
-                        block = await file.read(BLOCK)
+                        block = cast(bytes, await file.read(BLOCK))  # bytes: opened as binary
                     if not block:
                         return
-                    yield block if isinstance(block, bytes) else block.encode()  # it is bytes: opened as such
+                    yield block
 
     async def put(self, name: str, content: bytes) -> None:
         """See Folder."""

@@ -49,7 +49,7 @@ class SourceFile:
                 for number, value, fault in self.read(stream):
                     yield number, value, fault, raw.tell()
             except (OSError, EOFError, zlib.error) as error:
-                raise UnreadableFileError(f"{self.path}: {_cause(error)}") from None
+                raise _fault(self.path, error) from None
 
     def read(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
         """(line number, value, fault) of each line of a stream in this file's format."""
@@ -169,7 +169,7 @@ def open_source(path: Path) -> SourceFile:
                     neither += 1
         size = path.stat().st_size
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFileError(f"{path}: {_cause(error)}") from None
+        raise _fault(path, error) from None
     if neither > max(_FEW, lines // 2):
         raise UnreadableFileError(f"{path}: neither UTF-8 nor GBK: {neither} of {lines} lines cannot be decoded")
     encoding = "gb18030" if other > utf8 else "utf-8"
@@ -189,8 +189,11 @@ def _decodes(line: bytes, encoding: str) -> bool:
     return True
 
 
-def _cause(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _fault(path: Path, error: Exception) -> AntispamError:
+    """Bytes that are no gzip stay so; what the disk refuses it may give another time."""
+    if isinstance(error, OSError) and error.strerror:
+        return AntispamError(f"{path}: {error.strerror}")
+    return UnreadableFileError(f"{path}: {error}")
 
 
 def _undecoded(line: str) -> bool:

@@ -6,7 +6,7 @@ written before its first byte is fetched, so whatever lies in the spool after a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from pipeline.store import schema
 from pipeline.store.database import Database
 
-FETCHING, INGESTED, UNREADABLE = "fetching", "ingested", "unreadable"
+# `removed`: ingested, and moved or deleted on the far side: should it be listed again, it is another file.
+FETCHING, INGESTED, UNREADABLE, REMOVED = "fetching", "ingested", "unreadable", "removed"
 _files = schema.record_files.c
 
 
@@ -36,17 +37,20 @@ class RecordFile(NamedTuple):
     cause: str
 
 
-def begin(db: Database, keys: Iterable[FileKey], now: int) -> None:
+def begin(db: Database, keys: Collection[FileKey], now: int) -> None:
     """Note that these files are about to be fetched."""
     rows = [{**key._asdict(), "state": FETCHING, "taken_at": now} for key in keys]
     if rows:
         with db.write() as connection:
+            for key in keys:  # a removed one of the same name
+                connection.execute(delete(schema.record_files).where(*_is(key)))
             connection.execute(insert(schema.record_files), rows)
 
 
 def known(db: Database, source: str) -> set[FileKey]:
-    """Every file of the source that has a row."""
-    query = select(_files.source, _files.name, _files.size, _files.modified).where(_files.source == source)
+    """Every file of the source that has a row, but for those removed from the far side."""
+    query = select(_files.source, _files.name, _files.size, _files.modified)
+    query = query.where(_files.source == source, _files.state != REMOVED)
     with db.read() as connection:
         return {FileKey(*row) for row in connection.execute(query)}
 
@@ -72,10 +76,11 @@ def finish(
         connection.execute(update(schema.record_files).where(*_is(key)).values(values))
 
 
-def settle(db: Database, key: FileKey, now: int) -> None:
+def settle(db: Database, key: FileKey, now: int, *, removed: bool = False) -> None:
     """Nothing is left to do for the file."""
+    values = {"settled_at": now, **({"state": REMOVED} if removed else {})}
     with db.write() as connection:
-        connection.execute(update(schema.record_files).where(*_is(key)).values(settled_at=now))
+        connection.execute(update(schema.record_files).where(*_is(key)).values(values))
 
 
 def forget(db: Database, keys: Collection[FileKey]) -> None:

@@ -303,7 +303,7 @@ record_files = Table(
     Column("name", String(255), primary_key=True),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("modified", String(32), primary_key=True),  # the far side's own words
-    Column("state", String(16), nullable=False),  # fetching, ingested, unreadable
+    Column("state", String(16), nullable=False),  # fetching, ingested, unreadable, removed
     Column("digest", String(64)),  # sha256 of the bytes
     Column("accepted", Integer, nullable=False, server_default="0"),  # lines of these bytes, whenever taken
     Column("rejected", Integer, nullable=False, server_default="0"),

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import structlog
@@ -180,7 +181,7 @@ class SourceIntake:
             result = self._ingest(opened)
         except UnreadableFileError as error:
             cause = str(error).replace(str(path), key.name)
-            _write_whole(self._rejected / f"{path.name}.error.txt", f"{key.name}: {cause}\n")
+            _write_whole(self._rejected / f"{path.name}.error.txt", f"{cause}\n")
             files.finish(self._db, key, now, None, 0, 0, cause)
             metrics.RECORD_FILES.labels(key.source, "unreadable").inc()
             _log.error("record_file_unreadable", source=key.source, file=key.name, cause=cause)
@@ -197,7 +198,7 @@ class SourceIntake:
         path = self._path(key)
         bad = path.with_name(path.name + ".rejected.jsonl")
         if bad.exists():
-            bad.replace(self._rejected / bad.name)
+            bad.replace(_unused(self._rejected / bad.name))
         if path.exists():
             if (self._rejected / f"{path.name}.error.txt").exists():
                 path.replace(self._rejected / path.name)
@@ -210,17 +211,17 @@ class SourceIntake:
             if file.state == files.FETCHING:
                 continue
             self._clear(file.key)
-            if file.state == files.INGESTED:
+            removed = False
+            if file.state == files.INGESTED and self._source.after != "keep":
                 try:
                     await self._put_away(folder, file.key, file.digest or "")
+                    removed = True
                 except FileRefusedError as error:
                     _log.error("record_file_not_put_away", source=file.key.source, file=file.key.name, cause=str(error))
                     metrics.RECORD_FILES.labels(file.key.source, "not_put_away").inc()
-            files.settle(self._db, file.key, now)
+            files.settle(self._db, file.key, now, removed=removed)
 
     async def _put_away(self, folder: Folder, key: FileKey, digest: str) -> None:
-        if self._source.after == "keep":
-            return
         # The marker goes first: left behind, it would call a half-written successor finished.
         names = [key.name + self._source.marker] if self._source.marker else []
         if await folder.stat(key.name) == Listed(key.size, key.modified):
@@ -259,6 +260,11 @@ def _write_whole(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def _unused(path: Path) -> Path:
+    """The path, or with a number where an earlier file of the same name, size and time has taken it."""
+    return next(p for n in count() if not (p := path if n == 0 else path.with_name(f"{n}-{path.name}")).exists())
 
 
 def _sync(folder: Path) -> None:
