@@ -18,13 +18,17 @@ USER, PASSWORD = "reader", "far-side-password"
 
 
 class FarServer:
-    """A server over `root`. With `cut_after`, it breaks down once it has given so many blocks of a file."""
+    """A server over `root`. With `cut_after`, it breaks down once it has given so many blocks of a file.
+
+    With `short`, it ends every file before its last block and calls that a success.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.port = free_port()
         self.cut_after: int | None = None
         self.reads = 0
+        self.short = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -77,7 +81,7 @@ class FarFtp(FarServer):
                     asyncio.ensure_future(far._down())  # noqa: RUF006 - cancels this very call
                     await asyncio.sleep(60)
                 data: bytes = await super().read(file, n)
-                return data
+                return data[: -1 if far.short else None]
 
         users = [aioftp.User(USER, PASSWORD, base_path=self.root, home_path="/")]
         self._server = aioftp.Server(users, path_io_factory=CutIO)
@@ -121,7 +125,8 @@ class FarSftp(FarServer):
             def read(self, file_obj: object, offset: int, size: int) -> Any:
                 if far.must_cut():
                     self.channel.get_connection().abort()
-                return super().read(file_obj, offset, size)
+                data = super().read(file_obj, offset, size)
+                return b"" if far.short and offset > 0 else data
 
         self._server = await asyncssh.listen(
             "127.0.0.1", self.port, server_factory=Server, server_host_keys=[self.host_key], sftp_factory=Files

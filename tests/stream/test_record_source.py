@@ -161,6 +161,19 @@ def test_connection_cut_in_the_middle(far: FarServer, settings: Settings, db: Da
     assert states(db) == ["ingested"]
 
 
+def test_short_transfer_that_the_server_calls_a_success(far: FarServer, settings: Settings, db: Database) -> None:
+    topic = Topic()
+    source = intake(far, settings, db, topic)
+    content = b"a\n" + os.urandom(1 << 20).hex().encode() + b"\n"
+    lay(far, "a.csv", content)
+    far.short = True
+    source.poll(NOW)
+    assert topic.order == []
+    far.short = False
+    source.poll(NOW)
+    assert topic.order == [content]
+
+
 def test_server_that_is_down_does_not_keep_the_spool_waiting(far: FarServer, settings: Settings, db: Database) -> None:
     topic = Topic()
     lay(far, "a.csv", b"a\n1\n")
