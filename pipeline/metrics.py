@@ -54,3 +54,7 @@ ROUNDS_DROPPED = Counter("antispam_rounds_dropped_total", "Rounds met again afte
 HOLDS_ENDED = Counter("antispam_holds_ended_total", "Holds that ended, by what followed", ["how"])
 MEMBERS_SETTLED = Counter("antispam_case_members_settled_total", "Members of decided cases carried out", ["verdict"])
 CASES_OVERDUE = Counter("antispam_cases_overdue_total", "Cases not decided by their due time")
+SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record files answers", ["source"])
+RECORD_FILES = Counter("antispam_record_files_total", "Record files, by what became of them", ["source", "outcome"])
+BLACKLIST_ENTRIES = Gauge("antispam_blacklist_file_entries", "Entries of the black list file last written", ["target"])
+BLACKLIST_UP = Gauge("antispam_blacklist_target_up", "1 while the black list file is up to date", ["target"])

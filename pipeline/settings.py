@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.file_exchange import BlacklistTarget, RecordSource
+
 _RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
 
 
@@ -70,6 +72,22 @@ class Settings(BaseSettings):
     review_zone: str = Field("Asia/Shanghai", description="Zone of the review hours, 08:30 to 17:30.")
     review_holidays: tuple[date, ...] = Field((), description="Days without review besides weekends (JSON of dates).")
     review_weekends: tuple[date, ...] = Field((), description="Weekend days that are worked (JSON of dates).")
+    record_sources: tuple[RecordSource, ...] = Field(
+        (),
+        description='Where record files lie (JSON): [{"name": "smsc1", "url": "sftp://user@host/out/*.csv.gz"}]; '
+        "quiet, marker, after, moved_to, columns, time_format, key as RecordSource in pipeline/file_exchange.py. "
+        "Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
+    )
+    record_poll: float = Field(30.0, gt=0, description="Seconds between two looks at a source of record files.")
+    record_file_bytes: int = Field(2 << 30, ge=1, description="Largest record file that is fetched.")
+    blacklist_file: BlacklistTarget | None = Field(
+        None,
+        description='Where the black list goes (JSON): {"name": "smsc1", "url": "ftp://user@host/in/black.csv"}; '
+        "columns, header, delimiter, encoding, key as BlacklistTarget in pipeline/file_exchange.py.",
+    )
+    known_hosts: Path | None = Field(
+        None, description="Host keys of SFTP servers, OpenSSH's format; others are refused. Unset: in data_dir."
+    )
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
     retention_days: int = Field(160, ge=1, description="Days the lake keeps; the law asks five months.")
     privacy_key: SecretStr | None = Field(
@@ -101,6 +119,18 @@ class Settings(BaseSettings):
             raise ValueError("unknown time zone; Asia/Shanghai or UTC, say, expected") from None
         return name
 
+    @field_validator("record_sources")
+    @classmethod
+    def _sources(cls, sources: tuple[RecordSource, ...]) -> tuple[RecordSource, ...]:
+        # Names become environment variables and folders, so case and - or _ make no difference.
+        if len({source.name.upper().replace("-", "_") for source in sources}) < len(sources):
+            raise ValueError("each source needs a name of its own")
+        for source in sources:
+            cls._time_format(source.time_format)
+            if set(source.columns or ()) - set(_RECORD_FIELDS):
+                raise ValueError(f"{source.name}: columns of {', '.join(_RECORD_FIELDS)} expected")
+        return sources
+
     @field_validator("record_time_format")
     @classmethod
     def _time_format(cls, form: str | None) -> str | None:
@@ -131,6 +161,11 @@ class Settings(BaseSettings):
                 return path.read_bytes()
             fresh.unlink()
         return path.read_bytes()
+
+    @property
+    def known_hosts_file(self) -> Path:
+        """The host keys SFTP servers are checked against; the file need not exist (all are refused then)."""
+        return self.known_hosts or self.data_dir / "known_hosts"
 
     @property
     def lake_dir(self) -> Path:

@@ -20,7 +20,13 @@ import msgspec
 from pipeline.errors import AntispamError
 
 MAX_LINE = 1 << 20  # bytes; the largest submission (10,000 recipients) needs 160 kB
+MAX_UNPACKED = 16 << 30  # bytes; gzip makes up to a thousand out of one
 _BLOCK = 1 << 20
+_FEW = 20  # lines in no known encoding that are refused one by one, whatever else the file holds
+
+
+class UnreadableFileError(AntispamError):
+    """A file none of whose lines can be had: trying again is no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class SourceFile:
                 for number, value, fault in self.read(stream):
                     yield number, value, fault, raw.tell()
             except (OSError, EOFError, zlib.error) as error:
-                raise AntispamError(f"{self.path}: {_cause(error)}") from None
+                raise _fault(self.path, error) from None
 
     def read(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
         """(line number, value, fault) of each line of a stream in this file's format."""
@@ -80,7 +86,7 @@ class SourceFile:
         try:
             header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise AntispamError(f"{self.path}: header line: {error}") from None
+            raise UnreadableFileError(f"{self.path}: header line: {error}") from None
         while True:
             lines.raw.clear()
             try:
@@ -131,32 +137,41 @@ class _Lines:
 
 
 def open_source(path: Path) -> SourceFile:
-    """Hash a file and learn its format and encoding. Raises AntispamError if it cannot be read.
+    """Hash a file and learn its format and encoding. Raises UnreadableFileError if it cannot be read.
 
     GB18030 (which holds GBK) if most lines that are not ASCII are no UTF-8: one broken line must not
-    turn all others into other characters. csv by its name.
+    turn all others into other characters. csv by its name. A file is refused as a whole when it
+    begins with a line that holds NUL (UTF-16, binary) or most of its lines are in neither encoding.
     """
     names = [suffix.lower() for suffix in path.suffixes]
     digest = sha256()
-    utf8 = other = 0  # lines
+    lines = utf8 = other = neither = unpacked = 0
     try:
         if path.exists() and not path.is_file():
-            raise AntispamError(f"{path}: not a file")  # a pipe could not be read twice
+            raise UnreadableFileError(f"{path}: not a file")  # a pipe could not be read twice
         with path.open("rb") as raw:
             while block := raw.read(_BLOCK):
                 digest.update(block)
         with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
             while line := stream.readline(_BLOCK):
+                lines, unpacked = lines + 1, unpacked + len(line)
+                if unpacked > MAX_UNPACKED:
+                    raise UnreadableFileError(f"{path}: more than {MAX_UNPACKED} bytes when unpacked")
+                if lines == 1 and b"\0" in line:
+                    raise UnreadableFileError(f"{path}: neither UTF-8 nor GBK: its first line holds NUL bytes")
                 if line.isascii():
                     continue
-                try:
-                    line.decode()
+                if _decodes(line, "utf-8"):
                     utf8 += 1
-                except UnicodeDecodeError:
+                elif _decodes(line, "gb18030"):
                     other += 1
+                else:
+                    neither += 1
         size = path.stat().st_size
     except (OSError, EOFError, zlib.error) as error:
-        raise AntispamError(f"{path}: {_cause(error)}") from None
+        raise _fault(path, error) from None
+    if neither > max(_FEW, lines // 2):
+        raise UnreadableFileError(f"{path}: neither UTF-8 nor GBK: {neither} of {lines} lines cannot be decoded")
     encoding = "gb18030" if other > utf8 else "utf-8"
     return SourceFile(path, digest.hexdigest(), size, encoding, "csv" if ".csv" in names[-2:] else "jsonl")
 
@@ -166,8 +181,19 @@ def _is_gzip(path: Path) -> bool:
         return raw.read(2) == b"\x1f\x8b"
 
 
-def _cause(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _decodes(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _fault(path: Path, error: Exception) -> AntispamError:
+    """Bytes that are no gzip stay so; what the disk refuses it may give another time."""
+    if isinstance(error, OSError) and error.strerror:
+        return AntispamError(f"{path}: {error.strerror}")
+    return UnreadableFileError(f"{path}: {error}")
 
 
 def _undecoded(line: str) -> bool:

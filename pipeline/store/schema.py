@@ -320,6 +320,25 @@ alerts = Table(
     Index("ix_alerts_at", "at"),
 )  # fmt: skip
 
+# Record files taken from the SMSCs; size and time as the far side lists them are part of a file's name.
+record_files = Table(
+    "record_files", metadata,
+    Column("source", String(32), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("modified", String(32), primary_key=True),  # the far side's own words
+    Column("state", String(16), nullable=False),  # fetching, ingested, unreadable, removed
+    Column("digest", String(64)),  # sha256 of the bytes
+    Column("accepted", Integer, nullable=False, server_default="0"),  # lines of these bytes, whenever taken
+    Column("rejected", Integer, nullable=False, server_default="0"),
+    Column("cause", Text, nullable=False, server_default=""),  # of an unreadable one
+    _at("taken_at"),
+    _at("finished_at", nullable=True),
+    _at("settled_at", nullable=True),  # spool cleared, and the far file moved or deleted where that is asked for
+    Index("ix_record_files_unsettled", "source", sqlite_where=text("settled_at IS NULL"),
+          postgresql_where=text("settled_at IS NULL")),
+)  # fmt: skip
+
 users = Table(
     "users", metadata,
     Column("name", String(64), primary_key=True),

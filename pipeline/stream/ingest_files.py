@@ -15,7 +15,7 @@ from time import time
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 
 from pipeline import topics
 from pipeline.errors import AntispamError
@@ -53,12 +53,13 @@ WHAT = {
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of one file. `skipped` is the lines an earlier run had done."""
+    """What became of one file. `skipped` is the lines an earlier run had done, `before` their counts."""
 
     path: Path
     accepted: int = 0
     rejected: int = 0
     skipped: int = 0
+    before: IngestProgress | None = None
 
 
 def ingest(
@@ -73,65 +74,85 @@ def ingest(
     cannot be read, another process ingests the same file, or the broker does not answer.
     """
     sources = [open_source(path) for path in paths]
-    results: list[Ingested] = []
+    ingester = Ingester(what, settings)
     try:
-        progress = _progress(settings)
-        ports = _ports(settings)
-        for source in sources:
-            results.append(_ingest(WHAT[what], source, settings, progress, ports, report))  # noqa: PERF401 - its length says where an error struck
-    except KafkaException as error:
-        path = sources[len(results)].path
-        raise AntispamError(f"{path}: {error.args[0].str()}; run the command again to go on") from None
-    return results
+        return [ingester.ingest(source, report) for source in sources]
+    finally:
+        ingester.close()
 
 
-def _ingest(
-    what: What, source: SourceFile, settings: Settings, progress: dict[tuple[str, str], IngestProgress],
-    ports: Ports, report: Callable[[Path, int, int], None],
-) -> Ingested:  # fmt: skip
-    now = int(time() * 1000)
-    key = (source.digest, what.topic)
-    fresh = IngestProgress(
-        file=source.digest, topic=what.topic, lines=0, accepted=0, rejected=0, done=False, at=now
-    )  # fmt: skip
-    before = progress.get(key, fresh)
-    if not before.done:
-        producer = writer(settings, f"antispam-ingest-{what.topic}-{source.digest[:32]}")
-        producer.init_transactions(TIMEOUT)
-        # Only now is no other process with this file at work: what it had done meanwhile counts.
-        before = _progress(settings).get(key, fresh)
-    done = before.lines
-    result = Ingested(source.path, skipped=done)
-    if before.done:
+class Ingester:
+    """Files of one kind onto the topics, one after the other."""
+
+    def __init__(self, what: str, settings: Settings) -> None:
+        """`what` is a key of WHAT."""
+        self._what = WHAT[what]
+        self._settings = settings
+        self._progress = _Progress(settings)
+        self._ports: Ports | None = Ports(()) if what == "records" else None  # records have no port
+
+    def ingest(
+        self, source: SourceFile, report: Callable[[Path, int, int], None] = lambda *_: None
+    ) -> Ingested:  # fmt: skip
+        """Produce one file's lines. Arguments and errors as of the function `ingest`."""
+        try:
+            if self._ports is None:
+                self._ports = _ports(self._settings)
+            return self._ingest(source, self._ports, report)
+        except KafkaException as error:
+            raise AntispamError(f"{source.path}: {error.args[0].str()}; run the command again to go on") from None
+
+    def close(self) -> None:
+        """End the reader of progress."""
+        self._progress.close()
+
+    def _ingest(
+        self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]
+    ) -> Ingested:  # fmt: skip
+        what, settings = self._what, self._settings
+        now = int(time() * 1000)
+        key = (source.digest, what.topic)
+        fresh = IngestProgress(
+            file=source.digest, topic=what.topic, lines=0, accepted=0, rejected=0, done=False, at=now
+        )  # fmt: skip
+        before = self._progress.catch_up().get(key, fresh)
+        if not before.done:
+            producer = writer(settings, f"antispam-ingest-{what.topic}-{source.digest[:32]}")
+            producer.init_transactions(TIMEOUT)
+            # Only now is no other process with this file at work: what it had done meanwhile counts.
+            before = self._progress.catch_up().get(key, fresh)
+        done = before.lines
+        result = Ingested(source.path, skipped=done, before=before)
+        if before.done:
+            return result
+        seen: set[int] = set()
+        last, pending = done, 0
+        rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
+        with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
+            producer.begin_transaction()
+            for number, value, fault, position in source.rows():
+                event = fault or _parse(what, value, source, number, settings, now)
+                if isinstance(event, Submission | Record) and _seen(event, ports, seen):
+                    event = "id: used before in this file"
+                if number <= done:  # of an earlier run; read again only for its ids
+                    continue
+                if isinstance(event, str):
+                    rejected.add(number, event, value)
+                    result.rejected += 1
+                else:
+                    _send(producer, event, ports)
+                    result.accepted += 1
+                last, pending = number, pending + 1
+                if pending == CHUNK:
+                    rejected.flush()
+                    _commit(producer, before, result, last, False, now)
+                    report(source.path, position, source.size)
+                    producer.begin_transaction()
+                    pending, now = 0, int(time() * 1000)
+            rejected.flush()
+            _commit(producer, before, result, last, True, now)
+        report(source.path, source.size, source.size)
         return result
-    seen: set[int] = set()
-    last, pending = done, 0
-    rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
-    with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
-        producer.begin_transaction()
-        for number, value, fault, position in source.rows():
-            event = fault or _parse(what, value, source, number, settings, now)
-            if isinstance(event, Submission | Record) and _seen(event, ports, seen):
-                event = "id: used before in this file"
-            if number <= done:  # of an earlier run; read again only for its ids
-                continue
-            if isinstance(event, str):
-                rejected.add(number, event, value)
-                result.rejected += 1
-            else:
-                _send(producer, event, ports)
-                result.accepted += 1
-            last, pending = number, pending + 1
-            if pending == CHUNK:
-                rejected.flush()
-                _commit(producer, before, result, last, False, now)
-                report(source.path, position, source.size)
-                producer.begin_transaction()
-                pending, now = 0, int(time() * 1000)
-        rejected.flush()
-        _commit(producer, before, result, last, True, now)
-    report(source.path, source.size, source.size)
-    return result
 
 
 def _parse(what: What, value: Any, source: SourceFile, number: int, settings: Settings, now: int) -> Parsed | str:
@@ -199,19 +220,32 @@ def _aborted_on_error(producer: Producer) -> Iterator[None]:
         raise
 
 
-def _progress(settings: Settings) -> dict[tuple[str, str], IngestProgress]:
-    marks: dict[tuple[str, str], IngestProgress] = {}
+class _Progress:
+    """How far each file has come, read on from where the last look ended: its topic holds every file ever taken."""
 
-    def take(message: Message) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._consumer = reader(settings, "ingest-progress")
+        self._marks: dict[tuple[str, str], IngestProgress] = {}
+        self._next = OFFSET_BEGINNING
+
+    def catch_up(self) -> dict[tuple[str, str], IngestProgress]:
+        """The marks by (file, topic), up to the end of the topic."""
+        replay(
+            self._consumer,
+            [(topics.INGEST.name, 0)],
+            self._take,
+            deadline=120,
+            begin={(topics.INGEST.name, 0): self._next},
+        )
+        return self._marks
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take(self, message: Message) -> None:
         mark = msgspec.json.decode(message.value() or b"", type=IngestProgress)
-        marks[mark.file, mark.topic] = mark
-
-    consumer = reader(settings, "ingest-progress")
-    try:
-        replay(consumer, [(topics.INGEST.name, 0)], take, deadline=120)
-    finally:
-        consumer.close()
-    return marks
+        self._marks[mark.file, mark.topic] = mark
+        self._next = (message.offset() or 0) + 1
 
 
 def _ports(settings: Settings) -> Ports:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from case_events import LIN, add_port, submission
-from fault_harness import decisions, produce, settings_for, start
+from case_events import LIN, submission
+from fault_harness import decisions, produce, publish, settings_for, start
 from sqlalchemy import func, select
 
 from pipeline import topics
@@ -24,10 +24,10 @@ from pipeline.configuration import default_policy, directory_entries, load_direc
 from pipeline.events import Priority, Submission
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.store.database import Database, database
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import reader
-from pipeline.stream.config_topic import publish
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.replay import replay
 
@@ -51,7 +51,7 @@ def test_every_submission_comes_to_one_end(fresh_kafka: KafkaNode, tmp_path: Pat
     settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=4)
     events = traffic(copies)
     prepared = prepare(settings, tmp_path / "config")
-    db = database(settings)
+    db = open_database(settings)
     children = {role: start(settings, role, *command) for role, command in ROLES.items()}
     rng = Random(7)
     killed: Counter[str] = Counter()
@@ -168,9 +168,11 @@ def finished(settings: Settings, db: Database, count: int) -> bool:
         members = {
             tuple(m) for m in connection.execute(select(schema.case_members.c.submission, schema.case_members.c.round))
         }
-        refused = set(
-            connection.scalars(select(schema.submissions.c.id).where(schema.submissions.c.decided_by == "policy"))
-        )
+        refused = {
+            row.id
+            for row in connection.execute(select(schema.submissions).where(schema.submissions.c.verdict == "reject"))
+            if row.reasons[0]["rule"] == "expired"
+        }
     last: dict[str, tuple[int, str]] = {}
     for (name, number), answers in sorted(decisions(settings).items()):
         last[name] = (number, answers[0]["verdict"])
@@ -209,13 +211,6 @@ def prepare(settings: Settings, folder: Path) -> Any:
     assert policy.count("hold: 10s") == 1
     (folder / "policy.yaml").write_text(policy.replace("hold: 10s", "hold: 1s"))
     publish(settings, directory_entries(folder), now())
-    db = database(settings)
-    schema.metadata.create_all(db.engine)
-    with db.write() as connection:
-        connection.execute(schema.epochs.insert().values(id=1, last=0))
-        for code in [*CODES, LATECOMER]:
-            add_port(connection, code)
-    db.close()
     return load_directory(folder)
 
 

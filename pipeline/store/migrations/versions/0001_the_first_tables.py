@@ -276,6 +276,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "log", "partition", name=op.f("pk_positions")),
     )
     op.create_table(
+        "record_files",
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("modified", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("accepted", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("rejected", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "name", "size", "modified", name=op.f("pk_record_files")),
+    )
+    with op.batch_alter_table("record_files", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_record_files_unsettled",
+            ["source"],
+            unique=False,
+            sqlite_where=sa.text("settled_at IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
+        )
+
+    op.create_table(
         "submissions",
         sa.Column("port", sa.String(length=21), nullable=False),
         sa.Column("id", sa.String(length=128), nullable=False),

@@ -1,0 +1,133 @@
+"""What is exchanged as files with an SMSC, and where: declared in settings, without secrets.
+
+An address is `file:///folder/*.csv.gz`, `ftp://user@host:port/folder/*.csv` or `sftp://…`. Passwords
+come from the environment only, `ANTISPAM_SOURCE_<NAME>_SECRET`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+DEFAULT_PORTS = {"file": 0, "ftp": 21, "sftp": 22}
+LIST_FIELDS = ("value", "reason", "added_at", "expires_at")
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Address(BaseModel):
+    """An address taken apart: `folder` is absolute, `pattern` the last part of the path."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scheme: Literal["file", "ftp", "sftp"]
+    host: str
+    port: int
+    user: str
+    folder: str
+    pattern: str
+
+
+def address(url: str) -> Address:
+    """Take an address apart. Raises ValueError saying what is wrong, without quoting the address."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError("an address that begins with file, ftp or sftp expected")
+    if parts.password is not None:
+        raise ValueError("no password in an address: ANTISPAM_SOURCE_<NAME>_SECRET in the environment holds it")
+    if parts.query or parts.fragment:
+        raise ValueError("? and # have no place in an address; * stands for any characters")
+    remote = parts.scheme != "file"
+    if remote != bool(parts.hostname) or (remote and not parts.username):
+        raise ValueError("user@host expected for ftp and sftp, neither for file")
+    folder, _, pattern = unquote(parts.path).rpartition("/")
+    if not parts.path.startswith("/") or not pattern or _CONTROL.search(folder + pattern + (parts.username or "")):
+        raise ValueError("a path from / to a file name or pattern expected, without control characters")
+    return Address(
+        scheme=parts.scheme, host=parts.hostname or "", port=parts.port or DEFAULT_PORTS[parts.scheme],
+        user=unquote(parts.username or ""), folder=folder or "/", pattern=pattern,
+    )  # fmt: skip
+
+
+def _checked(url: str) -> str:
+    address(url)
+    return url
+
+
+Url = Annotated[str, AfterValidator(_checked)]
+
+
+class Place(BaseModel):
+    """A named address and how to sign in there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=_NAME, description="Names the source in metrics, logs and its secret's variable.")
+    url: Url
+    key: Path | None = Field(None, description="SFTP: private key file; the secret is then its passphrase.")
+
+    @property
+    def address(self) -> Address:
+        """The address taken apart."""
+        return address(self.url)
+
+    @property
+    def secret(self) -> str | None:
+        """The password (or passphrase) from `ANTISPAM_SOURCE_<NAME>_SECRET`, None when there is none."""
+        return os.environ.get(f"ANTISPAM_SOURCE_{self.name.upper().replace('-', '_')}_SECRET")
+
+
+class RecordSource(Place):
+    """A folder in which an SMSC lays record files."""
+
+    quiet: float = Field(
+        30.0, ge=0,
+        description="Seconds that size and time of a file must stay the same before it is taken; 0 where the SMSC "
+        "renames a finished file into place.",
+    )  # fmt: skip
+    marker: str | None = Field(
+        None, pattern=r"^\.[A-Za-z0-9_.-]{1,16}$",
+        description="Suffix of the empty file that says its namesake is finished (x.csv.ok: .ok); replaces `quiet`.",
+    )  # fmt: skip
+    after: Literal["keep", "move", "delete"] = Field("keep", description="The far file's fate once ingested.")
+    moved_to: str = Field("done", description="Folder below the source's that `after: move` uses; it must exist.")
+    columns: dict[str, str] | None = Field(None, description="As ANTISPAM_RECORD_COLUMNS, for this source.")
+    time_format: str | None = Field(None, description="As ANTISPAM_RECORD_TIME_FORMAT, for this source.")
+
+    @field_validator("moved_to")
+    @classmethod
+    def _folder(cls, name: str) -> str:
+        if not name or name in (".", "..") or "/" in name or _CONTROL.search(name):
+            raise ValueError("one folder name expected")
+        return name
+
+
+class BlacklistTarget(Place):
+    """The file in which an SMSC reads our black list; written anew whenever the list has changed."""
+
+    columns: dict[str, str] = Field(
+        {"value": "number"},
+        description=f"Columns in order: our field ({', '.join(LIST_FIELDS)}) and the SMSC's name for it.",
+    )
+    header: bool = Field(True, description="Whether the first line names the columns.")
+    delimiter: str = Field(",", pattern=r"^[,;|\t]$")
+    encoding: Literal["utf-8", "gbk"] = "utf-8"
+
+    @field_validator("url")
+    @classmethod
+    def _one_file(cls, url: str) -> str:
+        if re.search(r"[*?\[]", address(url).pattern):
+            raise ValueError("one file name expected, not a pattern")
+        return url
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+        if not columns or set(columns) - set(LIST_FIELDS):
+            raise ValueError(f"columns of {', '.join(LIST_FIELDS)} expected")
+        return columns

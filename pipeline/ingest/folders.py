@@ -1,0 +1,143 @@
+"""A folder of files, here or on an FTP or SFTP server: what the intake of record files asks of one.
+
+Every fault of a server, whatever library it comes from, is one of two errors: the folder cannot be
+reached (try later), or this file is refused (the others may do). Their texts hold what the server
+said, shortened and escaped. All operations take names of files in the folder, never paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import AntispamError
+from pipeline.file_exchange import Place
+
+CALL_SECONDS = 30.0  # that one answer, or one block of a file, may take
+MAX_LISTED = 200_000  # entries read of one listing
+BLOCK = 256 * 1024  # bytes
+
+
+class FolderError(AntispamError):
+    """The folder cannot be reached, read or signed in to; the operation may be tried again later."""
+
+
+class FileRefusedError(AntispamError):
+    """The far side refuses what was asked of this one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file as listed: `size` in bytes, `modified` in the far side's own words (compared, never read)."""
+
+    size: int
+    modified: str
+
+
+class Folder(Protocol):
+    """The operations. Each raises FolderError or FileRefusedError, and has its time limit."""
+
+    async def files(self) -> dict[str, Listed]:
+        """The regular files of the folder, by name."""
+
+    async def stat(self, name: str) -> Listed | None:
+        """One file, None if there is none of that name."""
+
+    def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file."""
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Write a file anew; until this returns it may be there in part."""
+
+    async def rename(self, name: str, target: str) -> None:
+        """Give a file another name (or `folder/name` below this folder); a file of that name is replaced."""
+
+    async def remove(self, name: str) -> None:
+        """Delete a file."""
+
+
+def open_folder(place: Place, known_hosts: Path) -> AbstractAsyncContextManager[Folder]:
+    """The folder of an address, signed in to. Raises FolderError when that fails."""
+    scheme = place.address.scheme
+    if scheme == "ftp":
+        from pipeline.ingest.ftp_folder import ftp_folder
+
+        return ftp_folder(place)
+    if scheme == "sftp":
+        from pipeline.ingest.sftp_folder import sftp_folder
+
+        return sftp_folder(place, known_hosts)
+    return _local_folder(Path(place.address.folder))
+
+
+def said(error: BaseException) -> str:
+    """What an error says, fit for a log: one line, bounded, control characters escaped."""
+    return f"{type(error).__name__}: {str(error)[:200]!a}"
+
+
+class LocalFolder:
+    """A folder of this machine, a mounted one say."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def files(self) -> dict[str, Listed]:
+        """See Folder."""
+        found: dict[str, Listed] = {}
+        try:
+            for path in self._path.iterdir():
+                if path.is_file() and not path.is_symlink() and len(found) < MAX_LISTED:
+                    listed = await self.stat(path.name)
+                    if listed is not None:
+                        found[path.name] = listed
+        except OSError as error:
+            raise FolderError(f"{self._path}: {error.strerror}") from None
+        return found
+
+    async def stat(self, name: str) -> Listed | None:
+        """See Folder."""
+        try:
+            status = (self._path / name).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FileRefusedError(f"{name}: {error.strerror}") from None
+        return Listed(status.st_size, str(status.st_mtime_ns))
+
+    async def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
+        """See Folder."""
+        try:
+            with (self._path / name).open("rb") as file:
+                while block := file.read(BLOCK):
+                    yield block
+        except OSError as error:
+            raise FileRefusedError(f"{name}: {error.strerror}") from None
+
+    async def put(self, name: str, content: bytes) -> None:
+        """See Folder."""
+        try:
+            (self._path / name).write_bytes(content)
+        except OSError as error:
+            raise FolderError(f"{self._path}: {error.strerror}") from None
+
+    async def rename(self, name: str, target: str) -> None:
+        """See Folder."""
+        try:
+            (self._path / name).replace(self._path / target)
+        except OSError as error:
+            raise FileRefusedError(f"{name}: {error.strerror}") from None
+
+    async def remove(self, name: str) -> None:
+        """See Folder."""
+        try:
+            (self._path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise FileRefusedError(f"{name}: {error.strerror}") from None
+
+
+@asynccontextmanager
+async def _local_folder(path: Path) -> AsyncIterator[Folder]:
+    yield LocalFolder(path)

@@ -1,0 +1,161 @@
+"""Role `files`: record files of the SMSCs come in by themselves, and the black list goes back to them.
+
+Every source has a thread of its own, so that one that is down, or slow, stops no other. A source that
+fails is asked again after a pause that doubles up to five minutes; its gauge is 0 meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+from time import time
+
+import structlog
+
+from pipeline import metrics
+from pipeline.actions.blacklist_file import blacklist_file, last_digest, record_written
+from pipeline.errors import AntispamError
+from pipeline.file_exchange import BlacklistTarget, RecordSource
+from pipeline.ingest.folders import FileRefusedError, FolderError, open_folder
+from pipeline.ingest.source_file import SourceFile
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+from pipeline.stream.ingest_files import Ingested, Ingester
+from pipeline.stream.record_source import SourceIntake, Stopping
+
+BLACKLIST_SECONDS = 60.0  # between two versions of the file, at least
+PUT_SECONDS = 600.0  # that an upload may take
+MAX_PAUSE = 300.0  # seconds before a source that is down is asked again
+
+_log = structlog.get_logger()
+
+
+def run_files(settings: Settings, stop: threading.Event) -> None:
+    """Fetch and ingest record files, and write the black list file, until `stop`.
+
+    Raises AntispamError when neither sources nor a target are set.
+    """
+    target = settings.blacklist_file
+    if not settings.record_sources and target is None:
+        raise AntispamError("nothing to do: set ANTISPAM_RECORD_SOURCES or ANTISPAM_BLACKLIST_FILE")
+    db = open_database(settings)
+    one_at_a_time = threading.Lock()
+    work: list[Callable[[], None]] = [
+        lambda source=source: _run_source(source, settings, db, one_at_a_time, stop)  # type: ignore[misc]
+        for source in settings.record_sources
+    ]
+    if target is not None:
+        work.append(lambda: _run_blacklist(target, settings, db, stop))
+    try:
+        with ThreadPoolExecutor(len(work), thread_name_prefix="files") as pool:
+            running = [pool.submit(task) for task in work]
+            wait(running, return_when=FIRST_EXCEPTION)
+            stop.set()  # they end for no other reason, or one has failed: the process is started again
+        for task in running:
+            task.result()
+    finally:
+        db.close()
+
+
+def _run_source(
+    source: RecordSource, settings: Settings, db: Database, one_at_a_time: threading.Lock, stop: threading.Event
+) -> None:  # fmt: skip
+    own = settings.model_copy(
+        update={
+            "record_columns": source.columns or settings.record_columns,
+            "record_time_format": source.time_format or settings.record_time_format,
+        }
+    )
+
+    def check_stop(*_: Path | int) -> None:
+        if stop.is_set():
+            raise Stopping
+
+    def ingest(opened: SourceFile) -> Ingested:
+        # Two sources may hold the same file, whose two writers would fence each other in turn.
+        with one_at_a_time:
+            check_stop()
+            return ingester.ingest(opened, check_stop)
+
+    ingester = Ingester("records", own)
+    intake = SourceIntake(source, settings, db, ingest, stop)
+    gauge = metrics.SOURCE_UP.labels(source.name)
+    failures = 0
+    try:
+        while not stop.is_set():
+            try:
+                pause = 0.0 if intake.poll(int(time() * 1000)) else settings.record_poll
+                failures = 0
+                gauge.set(1)
+            except AntispamError as error:
+                failures += 1
+                pause = backoff(settings.record_poll, failures)
+                gauge.set(0)
+                _log.error("record_source_down", source=source.name, cause=str(error), tries=failures, again_in=pause)
+            stop.wait(pause)
+    except Stopping:
+        return
+    finally:
+        ingester.close()
+
+
+def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, stop: threading.Event) -> None:
+    gauge = metrics.BLACKLIST_UP.labels(target.name)
+    failures = 0
+    while not stop.is_set():
+        pause = BLACKLIST_SECONDS
+        try:
+            write_blacklist(target, settings, db, int(time() * 1000))
+            failures = 0
+            gauge.set(1)
+        except AntispamError as error:
+            failures += 1
+            pause = backoff(BLACKLIST_SECONDS, failures)
+            gauge.set(0)
+            _log.error("blacklist_not_written", target=target.name, cause=str(error), tries=failures, again_in=pause)
+        stop.wait(pause)
+
+
+def write_blacklist(target: BlacklistTarget, settings: Settings, db: Database, now: int) -> bool:
+    """Write the list to its target if it differs from the version written last; True if it was written.
+
+    A list that has always been empty is not written: an empty file would undo what the SMSC has. Raises
+    AntispamError when the far side or the database cannot be reached; the old file is in place then.
+    """
+    with db.read() as connection:
+        version = blacklist_file(connection, target, settings.record_zone, now)
+        last = last_digest(connection, target)
+    if version.digest == last or (last is None and version.entries == 0):
+        return False
+    asyncio.run(_put_whole(target, settings.known_hosts_file, version.content))
+    with db.write() as connection:
+        record_written(connection, target, version, now)
+    metrics.BLACKLIST_ENTRIES.labels(target.name).set(version.entries)
+    _log.info("blacklist_written", target=target.name, entries=version.entries, sha256=version.digest)
+    return True
+
+
+def backoff(pause: float, failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return max(pause, min(pause * 2.0 ** min(failures, 16), MAX_PAUSE))
+
+
+async def _put_whole(target: BlacklistTarget, known_hosts: Path, content: bytes) -> None:
+    """Under a temporary name first: the far side sees the old file or the new one, never half."""
+    name = target.address.pattern
+    part = f".{name}.part"
+    try:
+        async with asyncio.timeout(PUT_SECONDS), open_folder(target, known_hosts) as folder:
+            await folder.put(part, content)
+            there = await folder.stat(part)
+            if there is None or there.size != len(content):
+                raise FolderError(f"{part}: not all of it arrived")
+            await folder.rename(part, name)
+    except TimeoutError:
+        raise FolderError(f"{name}: took more than {PUT_SECONDS:.0f} s") from None
+    except FileRefusedError as error:
+        raise FolderError(str(error)) from None

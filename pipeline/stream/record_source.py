@@ -1,0 +1,276 @@
+"""One source of record files: what its SMSC lays down is fetched into a spool and ingested, each file once.
+
+The order makes any crash harmless. The file's row is written before its first byte is fetched; it
+gets its name in the spool when it is whole and on the disk; it is ingested by the hash of its bytes
+(`ingest_files`); then its row says so; only then is the far file moved or deleted, and last the row
+settled. Whatever was under way is found again by its row and its place in the spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing, suppress
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+import structlog
+
+from pipeline import metrics
+from pipeline.file_exchange import RecordSource
+from pipeline.ingest.finished import Finished
+from pipeline.ingest.folders import FileRefusedError, Folder, FolderError, Listed, open_folder
+from pipeline.ingest.source_file import SourceFile, UnreadableFileError, open_source
+from pipeline.settings import Settings
+from pipeline.store import record_files as files
+from pipeline.store.database import Database
+from pipeline.store.record_files import FileKey
+from pipeline.stream.ingest_files import Ingested
+
+FETCHED_AT_ONCE = 100  # files a visit; then what was fetched is ingested
+FETCH_SECONDS = 3600.0  # that one file may take
+LIST_SECONDS = 120.0
+TRIES = 5  # times a file the far side refuses is asked for
+KNOWN_MS = 7 * 86_400_000  # that a file gone from the far side is remembered
+_CHECK_STOP = 0.2  # seconds
+
+_log = structlog.get_logger()
+
+Ingest = Callable[[SourceFile], Ingested]
+
+
+class Stopping(Exception):  # noqa: N818 - the process was told to end
+    """Ends a visit or an ingestion when the role is to stop."""
+
+
+class SourceIntake:
+    """The files of one source. `poll` does one round; all it must remember is on the disk."""
+
+    def __init__(
+        self, source: RecordSource, settings: Settings, db: Database, ingest: Ingest, stop: threading.Event
+    ) -> None:  # fmt: skip
+        self._source = source
+        self._settings = settings
+        self._db = db
+        self._ingest = ingest
+        self._stop = stop
+        self._finished = Finished(source.address.pattern, int(source.quiet * 1000), source.marker)
+        self._tries: dict[FileKey, int] = {}
+        self._folder = settings.data_dir / "records" / source.name
+        self._spool = self._folder / "spool"
+        self._rejected = self._folder / "rejected"
+
+    def poll(self, now: int) -> bool:
+        """One round at `now` (epoch ms): visit the far side, ingest the spool. True: go on at once.
+
+        Raises FolderError when the far side cannot be reached (the spool is ingested all the same),
+        AntispamError when the broker or the database cannot, Stopping.
+        """
+        self._spool.mkdir(parents=True, exist_ok=True)
+        self._rejected.mkdir(exist_ok=True)
+        try:
+            more = asyncio.run(self._until_stop(self._visit(now)))
+        finally:
+            done = self._ingest_spool(now)
+        return more or (done > 0 and self._source.after != "keep")
+
+    async def _until_stop(self, visit: Coroutine[None, None, bool]) -> bool:
+        task = asyncio.ensure_future(visit)
+        while not task.done():
+            await asyncio.wait({task}, timeout=_CHECK_STOP)
+            if self._stop.is_set():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                raise Stopping
+        return task.result()
+
+    async def _visit(self, now: int) -> bool:
+        async with open_folder(self._source, self._settings.known_hosts_file) as folder:
+            await self._settle(folder, now)
+            try:
+                async with asyncio.timeout(LIST_SECONDS):
+                    listing = await folder.files()
+            except (FileRefusedError, TimeoutError) as error:
+                raise FolderError(str(error) or f"listing took more than {LIST_SECONDS:.0f} s") from None
+            keys = {self._key(name, listed) for name, listed in listing.items()}
+            files.prune(self._db, self._source.name, keys, now - KNOWN_MS)
+            started = {
+                file.key for file in files.unsettled(self._db, self._source.name) if file.state == files.FETCHING
+            }
+            self._forget_gone(started - keys)
+            fresh = self._chosen({self._key(*item) for item in self._finished.observe(listing, now).items()}, started)
+            # A broker that is down must not fill the disk: what waits in the spool counts.
+            waiting = sum(self._path(key).exists() for key in started)
+            batch = fresh[: max(0, FETCHED_AT_ONCE - waiting)]
+            files.begin(self._db, [key for key in batch if key not in started], now)
+            for key in batch:
+                await self._try_fetch(folder, key)
+            return len(fresh) > len(batch)
+
+    def _chosen(self, finished: set[FileKey], started: set[FileKey]) -> list[FileKey]:
+        """What to fetch, oldest first; files that failed before come last, so that they hold up no other."""
+        todo = finished - (files.known(self._db, self._source.name) - started)
+        self._tries = {key: tries for key, tries in self._tries.items() if key in todo}
+        open_keys = [key for key in todo if self._tries.get(key, 0) < TRIES and not self._path(key).exists()]
+        return sorted(open_keys, key=lambda key: (self._tries.get(key, 0), key.modified, key.name))
+
+    async def _try_fetch(self, folder: Folder, key: FileKey) -> None:
+        try:
+            if key.size > self._settings.record_file_bytes:
+                self._tries[key] = TRIES
+                raise FileRefusedError(f"{key.size} bytes, at most ANTISPAM_RECORD_FILE_BYTES are fetched")
+            async with asyncio.timeout(FETCH_SECONDS):
+                await self._fetch(folder, key)
+        except (FileRefusedError, FolderError, OSError) as error:  # OSError: our disk, or the time is over
+            cause = str(error) or f"{key.name}: took more than {FETCH_SECONDS:.0f} s"
+            if not isinstance(error, FileRefusedError):  # the link's fault: the file is tried again, after the others
+                self._tries[key] = min(self._tries.get(key, 0) + 1, TRIES - 1)
+                raise FolderError(cause) from None
+            self._tries[key] = self._tries.get(key, 0) + 1
+            given_up = self._tries[key] >= TRIES
+            _log.error("record_file_not_fetched", source=key.source, file=key.name, cause=cause, given_up=given_up)
+            if given_up:
+                metrics.RECORD_FILES.labels(key.source, "given_up").inc()
+
+    async def _fetch(self, folder: Folder, key: FileKey) -> None:
+        """The file's bytes onto the disk, whole or not at all."""
+        path = self._path(key)
+        part = path.with_name(path.name + ".part")
+        size = 0
+        with part.open("wb") as file:
+            async with aclosing(folder.blocks(key.name)) as blocks:
+                async for block in blocks:
+                    size += len(block)
+                    if size > self._settings.record_file_bytes:
+                        raise FolderError(f"{key.name}: more bytes come than were listed, without end")
+                    if size <= key.size:  # a grown file is read to its end: the connection stays usable
+                        file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        if size != key.size or await folder.stat(key.name) != Listed(key.size, key.modified):
+            part.unlink()
+            raise FileRefusedError(f"{size} bytes came of the {key.size} listed, or the file was changed meanwhile")
+        part.rename(path)
+        _sync(self._spool)
+
+    def _ingest_spool(self, now: int) -> int:
+        """Ingest whatever lies in the spool, and clear it; returns how many files were finished."""
+        done = 0
+        for file in files.unsettled(self._db, self._source.name):
+            path = self._path(file.key)
+            if file.state == files.FETCHING:
+                if not path.exists():
+                    continue
+                if self._stop.is_set():
+                    raise Stopping
+                self._ingest_one(file.key, path, now)
+                done += 1
+            self._clear(file.key)
+            if self._source.after == "keep":
+                files.settle(self._db, file.key, now)
+        return done
+
+    def _ingest_one(self, key: FileKey, path: Path, now: int) -> None:
+        try:
+            opened = open_source(path)
+            result = self._ingest(opened)
+        except UnreadableFileError as error:
+            cause = str(error).replace(str(path), key.name)
+            _write_whole(self._rejected / f"{path.name}.error.txt", f"{cause}\n")
+            files.finish(self._db, key, now, None, 0, 0, cause)
+            metrics.RECORD_FILES.labels(key.source, "unreadable").inc()
+            _log.error("record_file_unreadable", source=key.source, file=key.name, cause=cause)
+            return
+        before = result.before
+        accepted = result.accepted + (before.accepted if before else 0)
+        rejected = result.rejected + (before.rejected if before else 0)
+        files.finish(self._db, key, now, opened.digest, accepted, rejected)
+        metrics.RECORD_FILES.labels(key.source, "ingested").inc()
+        _log.info("record_file_ingested", source=key.source, file=key.name, accepted=accepted, rejected=rejected)
+
+    def _clear(self, key: FileKey) -> None:
+        """Take a finished file out of the spool; its bad lines, or all of an unreadable one, are kept."""
+        path = self._path(key)
+        bad = path.with_name(path.name + ".rejected.jsonl")
+        if bad.exists():
+            bad.replace(_unused(self._rejected / bad.name))
+        if path.exists():
+            if (self._rejected / f"{path.name}.error.txt").exists():
+                path.replace(self._rejected / path.name)
+            else:
+                path.unlink()
+
+    async def _settle(self, folder: Folder, now: int) -> None:
+        """Move or delete the far files that have been ingested, unless they were replaced since."""
+        for file in files.unsettled(self._db, self._source.name):
+            if file.state == files.FETCHING:
+                continue
+            self._clear(file.key)
+            removed = False
+            if file.state == files.INGESTED and self._source.after != "keep":
+                try:
+                    await self._put_away(folder, file.key, file.digest or "")
+                    removed = True
+                except FileRefusedError as error:
+                    _log.error("record_file_not_put_away", source=file.key.source, file=file.key.name, cause=str(error))
+                    metrics.RECORD_FILES.labels(file.key.source, "not_put_away").inc()
+            files.settle(self._db, file.key, now, removed=removed)
+
+    async def _put_away(self, folder: Folder, key: FileKey, digest: str) -> None:
+        # The marker goes first: left behind, it would call a half-written successor finished.
+        names = [key.name + self._source.marker] if self._source.marker else []
+        if await folder.stat(key.name) == Listed(key.size, key.modified):
+            names.append(key.name)
+        for name in names:
+            if await folder.stat(name) is None:
+                continue
+            if self._source.after == "delete":
+                await folder.remove(name)
+                continue
+            target = f"{self._source.moved_to}/{name}"
+            if await folder.stat(target) is not None:
+                target += f".{digest[:12]}"
+            await folder.rename(name, target)
+
+    def _forget_gone(self, gone: set[FileKey]) -> None:
+        """Files that vanished from the far side before they had been fetched."""
+        lost = [key for key in gone if not self._path(key).exists()]
+        for key in lost:
+            _log.warning("record_file_gone", source=key.source, file=key.name)
+            self._path(key).with_name(self._path(key).name + ".part").unlink(missing_ok=True)
+            metrics.RECORD_FILES.labels(key.source, "gone").inc()
+        if lost:
+            files.forget(self._db, lost)
+
+    def _key(self, name: str, listed: Listed) -> FileKey:
+        return FileKey(self._source.name, name, listed.size, listed.modified)
+
+    def _path(self, key: FileKey) -> Path:
+        """The file's place in the spool: follows from what names it, safe whatever the far side calls it."""
+        mark = sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self._spool / f"{mark}-{re.sub(r'[^A-Za-z0-9._-]', '_', key.name)[-100:]}"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _unused(path: Path) -> Path:
+    """The path, or with a number where an earlier file of the same name, size and time has taken it."""
+    return next(p for n in count() if not (p := path if n == 0 else path.with_name(f"{n}-{path.name}")).exists())
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename last: the folder has a buffer of its own."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
