@@ -38,7 +38,10 @@ def enqueue_all(connection: Connection, events: Iterable[tuple[str, dict[str, An
     rows = []
     for sender, event in events:
         port, urls = addresses(sender)
-        rows += [{"port": port, "url": url, "body": _encode(event), "tries": 0, "due_at": now} for url in urls]
+        rows += [
+            {"port": port, "url": url, "body": _encode(event), "tries": 0, "created_at": now, "due_at": now}
+            for url in urls
+        ]
     if rows:
         connection.execute(insert(schema.callbacks), rows)
     return len(rows)

@@ -374,6 +374,7 @@ callbacks = Table(
     Column("url", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
+    _at("created_at"),
     _at("due_at", nullable=True),  # NULL: given up
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
