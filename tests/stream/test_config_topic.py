@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, time
 
@@ -75,10 +76,17 @@ def deployment(bootstrap: str, folder: Path) -> Settings:
     return made
 
 
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An embedded broker of this file's: it leaves records behind that every follower would complain of."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("embedded")) as broker:
+        yield broker.bootstrap
+
+
 @pytest.fixture
-def settings(embedded_broker: str, tmp_path: Path) -> Settings:
+def settings(own_broker: str, tmp_path: Path) -> Settings:
     """One on the embedded broker, for what no broker changes."""
-    return deployment(embedded_broker, tmp_path)
+    return deployment(own_broker, tmp_path)
 
 
 @pytest.fixture
