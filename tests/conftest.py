@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"kafka_broker", "kafka_jars", "fresh_kafka"}:
             item.add_marker("kafka")
-        elif fixtures & {"embedded_broker", "fresh_embedded"}:
+        elif fixtures & {"embedded_broker", "fresh_embedded", "own_broker"}:
             item.add_marker("broker")
 
 

@@ -22,6 +22,7 @@ from pipeline.errors import AntispamError
 ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
 COLUMNS = ("list", "entity", "value", "reason", "expires")
 NEVER = 1 << 62
+MAX_FIELD = 1000  # code points; the csv module's own limit is one for the whole process, and others raise it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:
 def _entry(row: list[str], where: str) -> ListEntry:
     if len(row) != len(COLUMNS):
         raise AntispamError(f"{where}: {len(COLUMNS)} fields expected")
+    if max(map(len, row)) > MAX_FIELD:
+        raise AntispamError(f"{where}: a field is longer than {MAX_FIELD} characters")
     name, entity, value, reason, expires = row
     value = value.strip()
     if name not in ENTITIES:

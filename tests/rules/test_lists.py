@@ -48,7 +48,7 @@ def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
         ("black,sender,1069", "l.csv:3: 5 fields expected"),
         ("black,sender,1069,a,,b", "l.csv:3: 5 fields expected"),
         ('black,sender,1069,"a', "l.csv:3: unexpected end of data"),
-        ("black,sender,1069," + "a" * 1_100_000 + ",", "l.csv:3: field larger than field limit"),
+        ("black,sender,1069," + "a" * 1001 + ",", "l.csv:3: a field is longer than 1000 characters"),
     ],
 )
 def test_a_fault_names_its_line(line: str, message: str) -> None:

@@ -70,8 +70,14 @@ def messages(settings: Settings, *names: str) -> list[Message]:
 
 def events(settings: Settings, prefix: str, *names: str) -> list[dict[str, Any]]:
     """What lies on the topics with ids of this test."""
-    found = [msgspec.json.decode(m.value() or b"") for m in messages(settings, *names)]
-    return [event for event in found if event["id"].startswith(prefix)]
+    return [event for event, _ in written(settings, prefix, *names)]
+
+
+def written(settings: Settings, prefix: str, *names: str) -> list[tuple[dict[str, Any], Message]]:
+    """The same, each with its record; other tests of the session have left broken records there."""
+    ours = f'"id":"{prefix}'.encode()
+    found = [m for m in messages(settings, *names) if ours in (m.value() or b"")]
+    return [(msgspec.json.decode(m.value() or b""), m) for m in found]
 
 
 SUBMISSION_TOPICS = (topics.SUBMISSIONS_EXPRESS.name, topics.SUBMISSIONS_BULK.name)
@@ -105,11 +111,8 @@ def test_submissions_go_by_lane_and_by_registered_port(on_both: Settings, tmp_pa
     assert ingest("submissions", [path], on_both) == [Ingested(path, accepted=4, rejected=3)]
     assert [line for line, _ in kept(path)] == [5, 6, 7]
     assert kept(path)[1:] == [(6, "id: used before in this file"), (7, "port: 3 to 21 digits expected")]
-    found = {
-        msgspec.json.decode(m.value() or b"")["id"]: (m.topic(), m.key(), m.partition())
-        for m in messages(on_both, *SUBMISSION_TOPICS)
-    }
-    ours = {name.removeprefix(prefix): place for name, place in found.items() if name.startswith(prefix)}
+    found = written(on_both, prefix, *SUBMISSION_TOPICS)
+    ours = {event["id"].removeprefix(prefix): (m.topic(), m.key(), m.partition()) for event, m in found}
     assert {name: topic for name, (topic, _, _) in ours.items()} == {
         "0": "submissions.express", "1": "submissions.express", "2": "submissions.bulk", "3": "submissions.express",
     }  # fmt: skip
