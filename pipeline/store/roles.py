@@ -96,7 +96,7 @@ def require(user: User, right: Right) -> None:
         raise Forbidden(f"{user.name}: the role {user.role} does not allow {right}")
 
 
-def ports_in_scope(user: User) -> Select[tuple[str]] | None:
+def ports_in_scope(user: User) -> Select[str] | None:
     """A SELECT of the port codes the user may see, for `port IN (…)`; None when that is all of them.
 
     A limited user sees nothing of a port that is not registered: nobody knows whose it is.

@@ -207,7 +207,7 @@ def test_scope_limits_ports(db: Database) -> None:
         within = ports_in_scope(User("x", Role.VIEWER, scope))
         assert within is not None
         with db.read() as connection:
-            return sorted(row[0] for row in connection.execute(within))
+            return sorted(connection.execute(within).scalars())
 
     assert ports_in_scope(User("x", Role.VIEWER)) is None
     assert seen({"province": "广东"}) == ["10691", "10692"]
