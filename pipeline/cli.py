@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +22,19 @@ broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of the console.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
+port_app = typer.Typer(no_args_is_help=True, help="Show, suspend and resume ports.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
 app.add_typer(bench_app, name="bench")
 app.add_typer(config_app, name="config")
 app.add_typer(user_app, name="user")
+app.add_typer(port_app, name="port")
+app.add_typer(audit_app, name="audit")
+
+POLICY = "policy.yaml"  # the name of the one policy among the configurations
+RELAY_WAIT = 5.0  # seconds
 
 In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
 Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
@@ -53,6 +62,50 @@ def _settings() -> Any:
     except ValueError as error:  # JSON that is none, a .env file that is no UTF-8
         raise AntispamError(f"settings: {error}") from None
     return settings
+
+
+@contextmanager
+def _database() -> Iterator[Any]:
+    from pipeline.store.migrate import open_database
+
+    db = open_database(_settings())
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def _shell() -> Any:
+    """Whoever has a shell here and the database's address may do everything, under their login name."""
+    from getpass import getuser
+
+    from pipeline.store.roles import Role, User
+
+    return User(f"cli:{getuser()}"[:64], Role.ADMINISTRATOR)
+
+
+def _now() -> int:
+    from time import time
+
+    return int(time() * 1000)
+
+
+def _await_relay(db: Any, epoch: int) -> None:
+    """Say the epoch, and whether the relay has published it."""
+    from time import monotonic, sleep
+
+    from pipeline.store import outbox
+
+    deadline = monotonic() + RELAY_WAIT
+    while True:
+        with db.read() as connection:
+            published = outbox.is_published(connection, epoch)
+        if published or monotonic() > deadline:
+            break
+        sleep(0.05)
+    typer.echo(
+        f"epoch {epoch}" if published else f"epoch {epoch}, to be published: no relay runs (antispam serve relay)"
+    )
 
 
 def _duration(text: str) -> float:
@@ -297,24 +350,145 @@ def policy_signals(policy: Policy = None) -> None:
 @policy_app.command("publish")
 def policy_publish(file: Path) -> None:
     """Check a policy and put it in force on all workers."""
-    from time import time
+    from pipeline.store import registry
 
-    from pipeline.stream.config_topic import publish
+    text = _text(file)
+    with _database() as db:
+        _await_relay(db, registry.publish_configuration(db, _shell(), "policy", POLICY, text, _now()))
 
-    epoch = publish(_settings(), [("policy", "policy.yaml", _text(file))], int(time() * 1000))
-    typer.echo(f"epoch {epoch}")
+
+@policy_app.command("rollback")
+def policy_rollback(
+    to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
+) -> None:
+    """Put an earlier policy in force again."""
+    from pipeline.store import registry
+
+    with _database() as db:
+        _await_relay(db, registry.rollback(db, _shell(), "policy", POLICY, _now(), to))
+
+
+@policy_app.command("versions")
+def policy_versions() -> None:
+    """Every policy ever published, newest first."""
+    from datetime import UTC, datetime
+
+    from pipeline.store import registry
+
+    with _database() as db:
+        for version, author, at, current in registry.versions(db, "policy", POLICY):
+            when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+            typer.echo(f"{version}  {when}  {author}{'  in force' if current else ''}")
+
+
+@policy_app.command("diff")
+def policy_diff(
+    new: Annotated[str, typer.Argument(help="A file, or a version of `policy versions`.")],
+    old: Annotated[str | None, typer.Argument(help="Likewise; default: the policy in force.")] = None,
+) -> None:
+    """What differs between two policies, as a unified diff; nothing when they are equal."""
+    from difflib import unified_diff
+
+    from pipeline.store import registry
+
+    with _database() as db:
+        texts = []
+        for name in (old, new):
+            stored = registry.configuration(db, "policy", POLICY, name)
+            if stored is None and name is None:
+                raise AntispamError("no policy is in force")
+            texts.append(_text(Path(name)) if stored is None and name else stored or "")
+    before, after = (text.splitlines(keepends=True) for text in texts)
+    sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
 
 
 @config_app.command("publish")
 def config_publish(folder: Path) -> None:
-    """Put a configuration folder in force; ports and lists that are not in it are removed."""
-    from time import time
-
+    """Put a configuration folder in force; ports and list files that are not in it are removed."""
     from pipeline.configuration import directory_entries
-    from pipeline.stream.config_topic import publish
+    from pipeline.store import import_configuration
 
-    epoch = publish(_settings(), directory_entries(folder), int(time() * 1000), replace_kinds=("port", "list"))
-    typer.echo(f"epoch {epoch}")
+    entries = list(directory_entries(folder))
+    with _database() as db:
+        _await_relay(db, import_configuration.replace(db, _shell(), entries, _now()))
+
+
+@port_app.command("show")
+def port_show(
+    code: Annotated[str | None, typer.Argument(help="A port's code; default: all, one a line.")] = None,
+) -> None:
+    """A port as registered, in json; or all ports with tier and state."""
+    from pipeline.store import registry
+
+    with _database() as db:
+        if code is not None:
+            entry = registry.port(db, code)
+            if entry is None:
+                raise AntispamError(f"unknown port {code}")
+            _json(entry)
+            return
+        offset = 0
+        while found := registry.ports(db, _shell(), limit=1000, offset=offset):
+            for entry in found:
+                typer.echo(f"{entry.code}\t{entry.state.value}\t{entry.tier.value}\t{entry.kind.value}\t{entry.name}")
+            offset += len(found)
+
+
+@port_app.command("suspend")
+def port_suspend(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
+    """Stop an open port."""
+    from pipeline.store import registry
+
+    with _database() as db:
+        changed = registry.suspend_port(db, _shell(), code, reason, "", _now())
+        typer.echo(f"port {code} suspended" if changed else f"port {code} was not open")
+
+
+@port_app.command("resume")
+def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
+    """Open a suspended port again."""
+    from pipeline.store import registry
+
+    with _database() as db:
+        changed = registry.resume_port(db, _shell(), code, reason, "", _now())
+        typer.echo(f"port {code} resumed" if changed else f"port {code} was not suspended")
+
+
+@app.command()
+def backup(file: Path) -> None:
+    """A consistent copy of the operational database, while everything runs."""
+    from pipeline.store.backup import backup as run
+
+    with _database() as db:
+        rows = run(db, file)
+    typer.echo(
+        f"{rows} rows in {file}; it holds texts and numbers. Not in it: the lake, and privacy.key (keep it apart)"
+    )
+
+
+@app.command()
+def restore(
+    file: Path,
+    replace: Annotated[bool, typer.Option("--replace", help="Discard what the database holds.")] = False,
+) -> None:
+    """Read a backup into the operational database; stop everything else first."""
+    from pipeline.store.backup import restore as run
+
+    with _database() as db:
+        rows = run(db, file, replace=replace)
+    typer.echo(f"{rows} rows restored, audit trail verified; the relay will publish the whole configuration anew")
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Follow the chain of hashes from the first row to the last."""
+    from pipeline.store import audit
+
+    with _database() as db, db.snapshot() as connection:
+        broken = audit.first_broken(connection)
+        if broken is not None:
+            raise AntispamError(f"the audit trail is broken at row {broken}: a row was changed, removed or put in")
+        typer.echo(f"the audit trail is whole: {audit.length(connection)} rows")
 
 
 @user_app.command("add")
@@ -324,58 +498,57 @@ def user_add(
     scope: Annotated[str | None, typer.Option(help="province=…, city=… or enterprise=…; default all.")] = None,
 ) -> None:
     """Create an account; prints its one-time password, which is shown once."""
-    from time import time
-
-    from pipeline.store.database import database
     from pipeline.store.roles import Role
     from pipeline.store.users import add_user
 
     if role not in list(Role):
         raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(Role)}")
     kind, _, value = (scope or "").partition("=")
-    limits = {kind: value} if scope else {}
-    typer.echo(add_user(database(_settings()), _operator(), name, Role(role), limits, int(time() * 1000)))
+    with _database() as db:
+        typer.echo(add_user(db, _shell(), name, Role(role), {kind: value} if scope else {}, _now()))
 
 
 @user_app.command("list")
 def user_list() -> None:
     """All accounts."""
-    from time import time
-
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.store.database import database
     from pipeline.store.users import list_users
 
     table = Table("name", "role", "scope", "state")
-    for account in list_users(database(_settings()), _operator()):
-        scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
-        table.add_row(account.name, account.role, scope, account.state(int(time() * 1000)))
+    with _database() as db:
+        for account in list_users(db, _shell()):
+            scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
+            table.add_row(account.name, account.role, scope, account.state(_now()))
     Console().print(table)
 
 
 @user_app.command("disable")
 def user_disable(name: str) -> None:
     """End an account's sessions and let it sign in no more."""
-    from time import time
-
-    from pipeline.store.database import database
     from pipeline.store.users import set_active
 
-    set_active(database(_settings()), _operator(), name, False, int(time() * 1000))
+    with _database() as db:
+        set_active(db, _shell(), name, False, _now())
     typer.echo(f"{name} is disabled")
 
 
 @user_app.command("reset")
 def user_reset(name: str) -> None:
     """A new one-time password, printed once; lifts a lock."""
-    from time import time
-
-    from pipeline.store.database import database
     from pipeline.store.users import reset_password
 
-    typer.echo(reset_password(database(_settings()), _operator(), name, int(time() * 1000)))
+    with _database() as db:
+        typer.echo(reset_password(db, _shell(), name, _now()))
+
+
+@app.command()
+def console() -> None:
+    """Run the console for reviewers, operators and analysts until it is told to end."""
+    from dashboards.serve import run_console
+
+    run_console(_settings())
 
 
 @letters_app.command("list")
@@ -431,13 +604,6 @@ def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_
     from pipeline.stream.bench_stream import run
 
     _json(run(_settings(), count))
-
-
-def _operator() -> Any:
-    """Whoever can run this command has the database: an administrator, called `cli` in the audit trail."""
-    from pipeline.store.roles import Role, User
-
-    return User("cli", Role.ADMINISTRATOR)
 
 
 def _beside(out: Path, command: str) -> Path:

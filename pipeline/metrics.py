@@ -30,3 +30,4 @@ EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
+OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications the relay has not yet sent")

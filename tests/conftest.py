@@ -1,4 +1,5 @@
-"""Brokers for tests: the embedded one everywhere, real Apache Kafka where it can be had.
+"""Brokers and databases for tests: the embedded broker and SQLite everywhere, real Apache Kafka and
+PostgreSQL where they can be had.
 
 Topic names are fixed, so tests that share a broker share its topics. A test that needs an empty
 cluster, or that ends its broker, takes `fresh_embedded` (0.2 s) or `fresh_kafka` (5 s).
@@ -9,10 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
+from postgres_server import find_programs, postgres_server
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from pipeline.errors import AntispamError
+from pipeline.store.database import Database
+from pipeline.store.migrate import migrate
 from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
@@ -83,3 +90,48 @@ def broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap of the session's embedded broker, then of its real Kafka: what must hold on both."""
     bootstrap: str = request.getfixturevalue(request.param)
     return bootstrap
+
+
+@pytest.fixture
+def operational_db(tmp_path: Path) -> Iterator[Database]:
+    """An operational database of one's own, migrated: SQLite."""
+    db = Database(f"sqlite:///{tmp_path / 'operational.db'}")
+    migrate(db)
+    yield db
+    db.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL for the session: ANTISPAM_TEST_DATABASE_URL, else a private one; skips where there is none."""
+    if given := os.environ.get("ANTISPAM_TEST_DATABASE_URL"):
+        yield given
+        return
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL: no initdb and pg_ctl on this machine, and no ANTISPAM_TEST_DATABASE_URL")
+    with postgres_server(programs) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_db(postgres_url: str) -> Iterator[Database]:
+    """An operational database of one's own, migrated: PostgreSQL."""
+    server = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    name = f"antispam_test_{token_hex(6)}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    db = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
+    migrate(db)
+    yield db
+    db.close()
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def any_db(request: pytest.FixtureRequest) -> Database:
+    """SQLite, then PostgreSQL: what must hold on both."""
+    db: Database = request.getfixturevalue("operational_db" if request.param == "sqlite" else "postgres_db")
+    return db

@@ -92,4 +92,4 @@ def _expires(text: str, where: str) -> int:
         raise AntispamError(f"{where}: expires {text!r} is not an ISO 8601 time") from None
     if at.tzinfo is None:
         raise AntispamError(f"{where}: expires {text!r} needs a time zone")
-    return int(at.timestamp() * 1000)
+    return round(at.timestamp() * 1000)

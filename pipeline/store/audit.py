@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from pipeline.store import schema
 from pipeline.store.outbox import next_id
@@ -48,6 +48,11 @@ def first_broken(connection: Connection) -> int | None:
             return int(row["id"])
         previous, expected = found["hash"], expected + 1
     return None
+
+
+def length(connection: Connection) -> int:
+    """How many rows there are."""
+    return int(connection.execute(select(func.count()).select_from(schema.audit)).scalar_one())
 
 
 def _hash(previous: str, row: dict[str, Any]) -> str:

@@ -63,6 +63,16 @@ class Database:
         except DBAPIError as error:
             raise _plain(error) from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose reads all see one state, however long they take and whoever writes."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        try:
+            with self.engine.connect().execution_options(**options) as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _plain(error) from error
+
     def close(self) -> None:
         """End all connections."""
         self.engine.dispose()

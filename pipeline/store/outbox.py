@@ -8,7 +8,7 @@ after a higher one; for configuration it is the *epoch*.
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline import topics
 from pipeline.events import ConfigChange, Event, encode
@@ -42,6 +42,21 @@ def next_id(connection: Connection) -> int:
     return int(row[0])
 
 
+def last_id(connection: Connection) -> int:
+    """The last id given out."""
+    return int(connection.execute(select(schema.epochs.c.last)).scalar_one())
+
+
+def lock(connection: Connection) -> None:
+    """Wait for other writers of configuration and audit, and let those to come wait for this transaction."""
+    connection.execute(update(schema.epochs).values(last=schema.epochs.c.last))
+
+
+def skip_to(connection: Connection, epoch: int) -> None:
+    """Give out no id up to `epoch` any more: a restored database may be behind what was published."""
+    connection.execute(update(schema.epochs).where(schema.epochs.c.last < epoch).values(last=epoch))
+
+
 def publish(connection: Connection, now: int, *messages: tuple[topics.Topic, str, Event]) -> int:
     """Put records into the outbox; returns the publication's id. `now` is epoch ms."""
     ident = next_id(connection)
@@ -55,8 +70,16 @@ def publish_config(connection: Connection, now: int, changes: list[tuple[str, st
     Value and file None removes the entry. See `events.ConfigChange`.
     """
     epoch = next_id(connection)
+    _put(connection, epoch, now, config_messages(epoch, now, changes))
+    return epoch
+
+
+def config_messages(
+    epoch: int, now: int, changes: list[tuple[str, str, str | None, str | None]]
+) -> tuple[Message, ...]:
+    """The records of one publication of configuration; see `publish_config`."""
     last = len(changes) - 1
-    records = tuple(
+    return tuple(
         Message(
             topics.CONFIG.name,
             f"{kind}/{name}",
@@ -69,8 +92,6 @@ def publish_config(connection: Connection, now: int, changes: list[tuple[str, st
         )
         for i, (kind, name, value, file) in enumerate(changes)
     )  # fmt: skip
-    _put(connection, epoch, now, records)
-    return epoch
 
 
 def unpublished(connection: Connection, limit: int) -> list[tuple[int, Publication]]:
@@ -86,6 +107,34 @@ def mark_published(connection: Connection, ids: list[int], now: int) -> None:
     """Remember that these publications have been acknowledged by the broker."""
     box = schema.outbox
     connection.execute(update(box).where(box.c.id.in_(ids)).values(published_at=now))
+
+
+def drop_config(connection: Connection, now: int) -> None:
+    """Count pending publications of configuration as published: a later one holds what they hold."""
+    box = schema.outbox
+    rows = connection.execute(select(box.c.id, box.c.payload).where(box.c.published_at.is_(None)))
+    ids = [row.id for row in rows if all(m.topic == topics.CONFIG.name for m in _decode(row.payload).messages)]
+    for i in range(0, len(ids), 500):
+        mark_published(connection, ids[i : i + 500], now)
+
+
+def is_published(connection: Connection, ident: int) -> bool:
+    """Whether this publication has been acknowledged by the broker; True for one that is not there."""
+    box = schema.outbox
+    return connection.execute(select(box.c.id).where(box.c.id == ident, box.c.published_at.is_(None))).first() is None
+
+
+def pending(connection: Connection) -> int:
+    """How many publications are not yet sent."""
+    box = schema.outbox
+    return int(
+        connection.execute(select(func.count()).select_from(box).where(box.c.published_at.is_(None))).scalar_one()
+    )
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Delete what was published before this time (epoch ms); how many."""
+    return connection.execute(delete(schema.outbox).where(schema.outbox.c.published_at < before)).rowcount
 
 
 def _put(connection: Connection, ident: int, now: int, messages: tuple[Message, ...]) -> None:

@@ -39,6 +39,8 @@ metadata = MetaData(
 # SQLite numbers rows by itself only in a column of exactly this type.
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
+_JSON = JSON(none_as_null=True)  # None is SQL's NULL, not JSON's null
+
 
 def _at(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=nullable)
@@ -73,6 +75,7 @@ signatures = Table(
     "signatures", metadata,
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
     Column("signature", String(64), primary_key=True),
+    Column("place", Integer, nullable=False),  # 0, 1, … in the order registered
 )  # fmt: skip
 templates = Table(
     "templates", metadata,
@@ -80,6 +83,7 @@ templates = Table(
     Column("id", String(128), primary_key=True),
     Column("text", Text, nullable=False),
     Column("kind", String(16), nullable=False),
+    Column("place", Integer, nullable=False),  # 0, 1, …: the first that fits a text counts
 )  # fmt: skip
 
 # `list` and `entity` as in rules/lists.py; `expires_at` NULL: a standing entry.
@@ -109,6 +113,7 @@ in_force = Table(
     Column("kind", String(16), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("version", String(64), nullable=False),
+    Column("previous", String(64)),  # the version in force before: what a rollback goes back to
     Column("since_epoch", BigInteger, nullable=False),
     _at("since"),
 )  # fmt: skip
@@ -146,14 +151,14 @@ submissions = Table(
     "submissions", metadata,
     Column("port", String(21), primary_key=True),  # the sender field as given
     Column("id", String(128), primary_key=True),
-    Column("recipients", JSON, nullable=False),
+    Column("recipients", _JSON, nullable=False),
     Column("priority", String(8), nullable=False),
     _at("accepted_at"),
     Column("round", Integer, nullable=False, server_default="0"),
     Column("verdict", String(16)),  # NULL until decided; of the last round; a reviewer's replaces it
     Column("decided_by", String(64)),  # "policy", or the reviewer
-    Column("reasons", JSON),  # [{rule, message}]
-    Column("exceptions", JSON),  # [{recipient, verdict, rule}]
+    Column("reasons", _JSON),  # [{rule, message}]
+    Column("exceptions", _JSON),  # [{recipient, verdict, rule}]
     _at("decided_at", nullable=True),
     Index("ix_submissions_accepted_at", "accepted_at"),
 )  # fmt: skip
@@ -253,7 +258,7 @@ case_members = Table(
     Column("round", Integer, nullable=False),
     Column("messages", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("recipients", JSON, nullable=False),  # exceptions of the decision left out
+    Column("recipients", _JSON, nullable=False),  # exceptions of the decision left out
     Column("channel", String(32), nullable=False),
     _at("added_at"),
     Index("ix_case_members_case", "case", "seq"),
@@ -301,7 +306,7 @@ users = Table(
     Column("name", String(64), primary_key=True),
     Column("password", String(256)),  # argon2id; NULL: signs in by OIDC only
     Column("role", String(32), nullable=False),
-    Column("scope", JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
+    Column("scope", _JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
     Column("failures", Integer, nullable=False, server_default="0"),
@@ -344,8 +349,8 @@ audit = Table(
     Column("actor", String(64), nullable=False),
     Column("action", String(64), nullable=False),
     Column("subject", String(160), nullable=False),  # port/10690001, case/…, list/black/…
-    Column("before", JSON),
-    Column("after", JSON),
+    Column("before", _JSON),
+    Column("after", _JSON),
     Column("reason", Text, nullable=False, server_default=""),
     Column("hash", String(64), nullable=False),  # of this row and the hash of the one before
     Index("ix_audit_subject", "subject", "id"),

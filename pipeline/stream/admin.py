@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -44,6 +46,17 @@ def cluster_id(bootstrap: str, timeout: float = 10.0) -> str:
     if all(broker.get("is_fenced") for broker in cluster["brokers"]):
         raise AntispamError(f"Kafka at {bootstrap}: no broker takes requests yet")
     return str(cluster["cluster_id"])
+
+
+def log_id(bootstrap: str, topic: str) -> str:
+    """`<cluster id>/<topic id>`: another one after the topic is made anew. Raises AntispamError."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        cluster = client.describe_cluster(request_timeout=_TIMEOUT).result(_TIMEOUT)
+        found = client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(_TIMEOUT)
+    except (KafkaException, TimeoutError) as error:
+        raise AntispamError(f"Kafka at {bootstrap}: {error}") from error
+    return f"{cluster.cluster_id}/{found.topic_id}"
 
 
 def wait_ready(bootstrap: str, timeout: float) -> str:

@@ -34,13 +34,16 @@ from pipeline.sample.config import write_config
 from pipeline.sample.enterprises import PORTS as DEMO_PORTS
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
+from pipeline.store import import_configuration
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Role, User
 from pipeline.stream import bench_engine
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
 from pipeline.stream.clients import reader, writer
-from pipeline.stream.config_topic import publish
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import destination
+from pipeline.stream.relay import deliver
 
 RATE = 1000  # submissions/s of the latency parts
 LATENCY_SECONDS = 20
@@ -75,7 +78,11 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
 def _publish(settings: Settings, folder: Path) -> Ports:
     write_config(folder / "config", (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
     entries = list(directory_entries(folder / "config"))
-    publish(settings, entries, int(time() * 1000))
+    settings = settings.model_copy(update={"database_url": None})  # one of its own, in the bench's folder
+    db, now = open_database(settings), int(time() * 1000)
+    import_configuration.replace(db, User("bench", Role.ADMINISTRATOR), entries, now)
+    deliver(settings, db, now)
+    db.close()
     return Ports(parse_port(value) for kind, _, value in entries if kind == "port")
 
 

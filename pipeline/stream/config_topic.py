@@ -1,29 +1,23 @@
-"""The config topic: publishing configuration, and following it.
+"""The config topic, followed.
 
-Publications are ordered by *epoch*. A publication is one transaction whose changes take effect
-together; the publisher's transactional id is the same everywhere, so of two publishers at once the
-broker fences one, and epochs never collide.
+Publications are ordered by *epoch*; the changes of one take effect together. The relay
+(`stream/relay.py`) may repeat the last one: an epoch already applied is ignored. On the embedded broker
+a relay that was killed may leave half a publication: it waits until the relay has repeated the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import sha256
-from pathlib import Path
-
 import msgspec
 import structlog
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 
 from pipeline import metrics, topics
 from pipeline.configuration import Config, ConfigEntries
-from pipeline.errors import AntispamError
-from pipeline.events import ConfigChange, encode
+from pipeline.events import ConfigChange
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.clients import reader
 from pipeline.stream.replay import replay
 
-INLINE_BYTES = 512 * 1024
 _decode = msgspec.json.Decoder(ConfigChange).decode
 _log = structlog.get_logger()
 
@@ -48,7 +42,12 @@ class ConfigFollower:
     def catch_up(self) -> Config:
         """Read to the end of the topic; the result is the current epoch."""
         replay(self._consumer, [(topics.CONFIG.name, 0)], self._take, deadline=120)
-        self._apply()  # compaction may have removed the change that closed a publication
+        # Compaction may have removed the change that closed a publication, but never the topic's last record.
+        pending = self._pending
+        unfinished = [c for c in pending if c.epoch == pending[-1].epoch] if pending and pending[-1].more else []
+        self._pending = pending[: len(pending) - len(unfinished)]
+        self._apply()
+        self._pending = unfinished
         return self.config
 
     def poll(self) -> Config:
@@ -71,7 +70,8 @@ class ConfigFollower:
             metrics.CONFIG_FAULTS.inc()
             _log.error("config_undecodable", offset=message.offset(), cause=str(error))
             return
-        if change.epoch > self.config.epoch:
+        newest = self._pending[-1].epoch if self._pending else self.config.epoch + 1
+        if change.epoch >= newest:
             self._pending.append(change)
 
     def _apply(self) -> None:
@@ -83,88 +83,3 @@ class ConfigFollower:
             metrics.CONFIG_FAULTS.inc()
             _log.error("config_refused", fault=fault.splitlines()[0])
         metrics.EPOCH.labels(self._name).set(self.config.epoch)
-
-
-def publish(
-    settings: Settings, entries: Iterable[tuple[str, str, str]], now: int, replace_kinds: Iterable[str] = ()
-) -> int:
-    """Publish what differs from the topic as one epoch; returns the epoch in force afterwards.
-
-    `entries` are (kind, name, value); entries of `replace_kinds` that are not among them are removed.
-    Raises AntispamError when a value does not parse, when another publisher was at work at the same
-    time, or when the broker does not answer; nothing is published then.
-    """
-    producer = writer(settings, "antispam-config")
-    try:
-        producer.init_transactions(TIMEOUT)
-        current, epoch = _current(settings)
-        changes = _differences(settings, current, list(entries), epoch + 1, now, set(replace_kinds))
-        if not changes:
-            return epoch
-        trial = ConfigEntries(settings.blob_dir)
-        faults = trial.apply(changes)
-        if faults:
-            raise AntispamError(faults[0])
-        producer.begin_transaction()
-        for change in changes:
-            producer.produce(topics.CONFIG.name, encode(change), key=f"{change.kind}/{change.name}", partition=0)
-            producer.poll(0)
-        producer.commit_transaction(TIMEOUT)
-        return epoch + 1
-    except KafkaException as error:
-        raise AntispamError(f"configuration not published: {error.args[0].str()}") from None
-
-
-def _current(settings: Settings) -> tuple[dict[tuple[str, str], ConfigChange], int]:
-    entries: dict[tuple[str, str], ConfigChange] = {}
-    epoch = 0
-
-    def take(message: Message) -> None:
-        nonlocal epoch
-        change = _decode(message.value() or b"")
-        entries[change.kind, change.name] = change
-        epoch = max(epoch, change.epoch)
-
-    consumer = reader(settings, "config-publisher")
-    try:
-        replay(consumer, [(topics.CONFIG.name, 0)], take, deadline=60)
-    finally:
-        consumer.close()
-    return entries, epoch
-
-
-def _differences(
-    settings: Settings, current: dict[tuple[str, str], ConfigChange], entries: list[tuple[str, str, str]],
-    epoch: int, now: int, replace_kinds: set[str],
-) -> list[ConfigChange]:  # fmt: skip
-    changes = []
-    for kind, name, value in entries:
-        inline: str | None = value
-        file: str | None = None
-        if len(value.encode()) > INLINE_BYTES:
-            inline, file = None, _blob(settings.blob_dir, value)
-        before = current.get((kind, name))
-        if before is None or (before.value, before.file) != (inline, file):
-            changes.append(
-                ConfigChange(epoch=epoch, kind=kind, name=name, value=inline, file=file, changed_at=now, more=True)
-            )
-    named = {(kind, name) for kind, name, _ in entries}
-    changes += [
-        ConfigChange(epoch=epoch, kind=kind, name=name, changed_at=now, more=True)
-        for (kind, name), before in current.items()
-        if kind in replace_kinds and (kind, name) not in named and (before.value or before.file)
-    ]
-    if changes:
-        changes[-1] = msgspec.structs.replace(changes[-1], more=False)
-    return changes
-
-
-def _blob(folder: Path, value: str) -> str:
-    """Store a large value under its hash, complete or not at all."""
-    name = sha256(value.encode()).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / name).exists():
-        part = folder / f"{name}.part"
-        part.write_text(value, encoding="utf-8")
-        part.rename(folder / name)
-    return name

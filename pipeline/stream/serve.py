@@ -19,7 +19,9 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
-ROLES: dict[str, str] = {}
+ROLES: dict[str, str] = {
+    "relay": "pipeline.stream.relay:run_relay",
+}
 _log = structlog.get_logger()
 
 Role = Callable[[Settings, threading.Event], None]

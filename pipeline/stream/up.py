@@ -26,11 +26,14 @@ from pipeline.ingest import door
 from pipeline.sample.config import write_config
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
+from pipeline.store import import_configuration
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Role, User
 from pipeline.stream.address import bootstrap, write_note
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
 from pipeline.stream.clients import writer
-from pipeline.stream.config_topic import ConfigFollower, publish
+from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.tally import Tally
@@ -124,13 +127,16 @@ def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Set
 
 
 def _configure(settings: Settings, demo: bool, config: Path | None) -> None:
+    """What the folder has and the database has not; what people changed since stays as they left it."""
     if demo and config is None:
         with tempfile.TemporaryDirectory() as folder:
             write_config(Path(folder))
             entries = list(directory_entries(Path(folder)))
     else:
         entries = list(directory_entries(config))
-    publish(settings, entries, int(time() * 1000))
+    db = open_database(settings)
+    import_configuration.add(db, User("up", Role.ADMINISTRATOR), entries, int(time() * 1000))
+    db.close()
 
 
 def _processes(settings: Settings) -> list[_Process]:
@@ -140,7 +146,7 @@ def _processes(settings: Settings) -> list[_Process]:
         "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
         "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
     }
-    processes = []
+    processes = [_Process("relay", ["serve", "relay"], settings, environment)]
     for stream in ("submissions", "records"):
         own = {"ANTISPAM_WORKER_ID": f"up-{stream}", "ANTISPAM_WEB_PORT": str(free_port())}
         processes.append(_Process(f"worker-{stream}", ["worker", "--stream", stream], settings, environment | own))

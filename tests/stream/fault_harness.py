@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, time
@@ -22,11 +22,14 @@ from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
 from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
+from pipeline.store import import_configuration
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Role, User
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
 from pipeline.stream.clients import reader, writer
-from pipeline.stream.config_topic import publish
 from pipeline.stream.ingest_files import destination
+from pipeline.stream.relay import deliver
 from pipeline.stream.replay import replay
 from pipeline.stream.tally import Tally
 
@@ -37,6 +40,14 @@ Answer = dict[str, Any]
 def settings_for(bootstrap: str, folder: Path, **overrides: Any) -> Settings:
     """Settings of a test's own deployment."""
     return Settings(kafka=bootstrap, data_dir=folder / "data", session_timeout=6.0, **overrides)
+
+
+def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: int) -> None:
+    """Configuration into the database and, without a relay running, onto the topic."""
+    db = open_database(settings)
+    import_configuration.add(db, User("tester", Role.ADMINISTRATOR), entries, now)
+    deliver(settings, db, now)
+    db.close()
 
 
 def prepare(settings: Settings, folder: Path) -> Config:

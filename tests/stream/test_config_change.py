@@ -8,13 +8,12 @@ from time import monotonic, time
 
 import msgspec
 import pytest
-from fault_harness import PORTS, Progress, prepare, settings_for, submissions, worker
+from fault_harness import PORTS, Progress, prepare, publish, settings_for, submissions, worker
 
 from pipeline import topics
 from pipeline.configuration import default_policy
 from pipeline.events import Decision, encode
 from pipeline.stream.clients import reader, writer
-from pipeline.stream.config_topic import publish
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.replay import replay

@@ -1,0 +1,123 @@
+"""Single entries of the operators' lists, each an entry of the config topic of its own.
+
+A whole `lists.csv` is a configuration file (`store/configurations.py`); a worker merges both. These
+functions work inside the caller's transaction, see `store/ports.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from pipeline.errors import AntispamError
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, parse_lists
+from pipeline.store import audit, outbox, schema
+from pipeline.store.database import upsert
+
+MAX_VALUE = 50  # characters of a value: two numbers of 21 digits and a colon, and some room
+MAX_REASON = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are shown whole
+
+
+def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEntry:
+    """A checked entry, as the workers' parser reads it. `expires_at` is epoch ms, None: standing.
+
+    Raises AntispamError saying what is wrong.
+    """
+    if name not in ENTITIES:
+        raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
+    if not value.strip() or len(value) > MAX_VALUE or not value.isprintable():
+        raise AntispamError(f"list {name}: a value of 1 to {MAX_VALUE} printable characters expected")
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"list {name}: a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+    if expires_at is not None and not 0 <= expires_at < 253_402_300_800_000:  # the year 10000
+        raise AntispamError(f"list {name}: expires_at {expires_at}: epoch milliseconds expected")
+    expires = NEVER if expires_at is None else expires_at
+    return parse_lists(text(ListEntry(name, value, reason, expires)), f"list {name}")[0]
+
+
+def text(item: ListEntry) -> str:
+    """The entry as a `lists.csv` of one row: its value on the config topic."""
+    expires = "" if item.expires == NEVER else (_EPOCH + timedelta(milliseconds=item.expires)).isoformat()
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a reason may hold a line break
+    rows.writerows([COLUMNS, (item.list, ENTITIES[item.list], item.value, item.reason, expires)])
+    return table.getvalue()
+
+
+def put(connection: Connection, now: int, actor: str, item: ListEntry, rule: str = "", evidence: str = "") -> bool:
+    """Add an entry, or change the one of this value; audited and published. True if anything changed.
+
+    One piece of evidence acts once: met again, even after somebody removed the entry, it changes nothing.
+    """
+    outbox.lock(connection)  # of two writers of one value the second sees the first's row
+    table, where = schema.list_entries, _where(item.list, item.value)
+    if evidence:
+        noted = connection.execute(
+            upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
+            {
+                "kind": "list", "subject": f"{item.list}/{item.value}", "rule": rule, "evidence": evidence,
+                "actor": actor, "at": now,
+            },
+        )  # fmt: skip
+        if noted.first() is None:
+            return False
+    found = connection.execute(select(table).where(*where)).first()
+    if found is not None and _entry(found) == item:
+        return False
+    row = {
+        "list": item.list, "value": item.value, "entity": ENTITIES[item.list], "reason": item.reason,
+        "added_by": actor, "added_at": now, "expires_at": None if item.expires == NEVER else item.expires,
+    }  # fmt: skip
+    if found is None:
+        connection.execute(insert(table).values(row))
+    else:
+        connection.execute(update(table).where(*where).values(row))
+    after = {"reason": item.reason, "expires_at": row["expires_at"], "rule": rule, "evidence": evidence}
+    before = None if found is None else {"reason": found.reason, "expires_at": found.expires_at}
+    audit.record(connection, now, actor, "list", _subject(item.list, item.value), before, after, item.reason)
+    outbox.publish_config(connection, now, [("list", f"{item.list}/{item.value}", text(item), None)])
+    return True
+
+
+def remove(connection: Connection, now: int, actor: str, name: str, value: str, reason: str) -> bool:
+    """Remove an entry; audited and published. False if there is none."""
+    outbox.lock(connection)
+    table, where = schema.list_entries, _where(name, value)
+    found = connection.execute(select(table).where(*where)).first()
+    if found is None:
+        return False
+    connection.execute(delete(table).where(*where))
+    before = {"reason": found.reason, "expires_at": found.expires_at}
+    audit.record(connection, now, actor, "unlist", _subject(name, value), before, None, reason)
+    outbox.publish_config(connection, now, [("list", f"{name}/{value}", None, None)])
+    return True
+
+
+def load(connection: Connection) -> Iterable[ListEntry]:
+    """Every entry."""
+    return [_entry(row) for row in connection.execute(select(schema.list_entries))]
+
+
+def masked(value: str) -> str:
+    """The value with the middle of a mobile number left out: for audit rows and logs."""
+    return _NUMBER.sub(r"\1****\2", value)
+
+
+def _entry(row: Any) -> ListEntry:
+    return ListEntry(row.list, row.value, row.reason, NEVER if row.expires_at is None else row.expires_at)
+
+
+def _where(name: str, value: str) -> tuple[Any, Any]:
+    return schema.list_entries.c.list == name, schema.list_entries.c.value == value
+
+
+def _subject(name: str, value: str) -> str:
+    return f"list/{name}/{masked(value)}"

@@ -1,0 +1,254 @@
+"""What people change of the configuration: each change checked, audited and put into the outbox at once.
+
+A value is read by the parser the workers use before anything is written. Every function that changes
+something asks for the user's right first and works in one transaction: the change, its audit row and
+its publication are there together or not at all. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from pipeline.configuration import ConfigEntries
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange
+from pipeline.rules.ports import PortEntry, parse_port
+from pipeline.store import audit, configurations, outbox, schema
+from pipeline.store import list_entries as list_rows
+from pipeline.store import ports as port_rows
+from pipeline.store.database import Database
+from pipeline.store.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+
+MAX_REASON = 500
+_RIGHTS = {
+    "policy": Right.APPROVE_POLICY,
+    "dictionary": Right.APPROVE_POLICY,
+    "model": Right.APPROVE_POLICY,
+    "list": Right.EDIT_LISTS,
+}
+
+
+def port(db: Database, code: str) -> PortEntry | None:
+    """The port of this code, or None."""
+    with db.read() as connection:
+        return port_rows.find(connection, code)
+
+
+def ports(
+    db: Database, user: User, search: str = "", limit: int = 100, offset: int = 0
+) -> list[PortEntry]:  # fmt: skip
+    """Ports in the user's scope by code; `search` is the beginning of a code, or part of a name or enterprise."""
+    require(user, Right.SEE_TRAFFIC)
+    with db.read() as connection:
+        return port_rows.search(connection, search, limit, offset, ports_in_scope(user))
+
+
+def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str = "") -> int | None:
+    """Register a port, or change one; the epoch, or None when nothing differs.
+
+    The state of a registered port is not changed here: that takes `suspend_port` and its like.
+    Raises AntispamError for an entry that cannot be.
+    """
+    require(user, Right.EDIT_PORTS)
+    port_rows.check(entry)
+    _check_reason(reason)
+    with db.write() as connection:
+        outbox.lock(connection)
+        before = port_rows.find(connection, entry.code)
+        if before is not None:
+            require_port(connection, user, entry.code)
+            entry = msgspec.structs.replace(entry, state=before.state)
+        if before == entry:
+            return None
+        port_rows.put(connection, [entry], now)
+        require_port(connection, user, entry.code)  # nor may it leave the user's scope
+        audit.record(
+            connection, now, user.name, "save", f"port/{entry.code}", _for_audit(before), _for_audit(entry), reason
+        )
+        return port_rows.publish(connection, now, [entry])
+
+
+def save_enterprise(
+    db: Database, user: User, ident: str, name: str, province: str, city: str, now: int
+) -> None:  # fmt: skip
+    """Register an enterprise, or change its name and place: what scopes go by. Nothing is published."""
+    require(user, Right.ADMINISTER)
+    if not ident or any(len(v) > n or "\0" in v for v, n in ((ident, 64), (name, 500), (province, 32), (city, 32))):
+        raise AntispamError("enterprise: id (at most 64), name (500), province and city (32 characters) expected")
+    table = schema.enterprises
+    values = {"name": name, "province": province, "city": city}
+    with db.write() as connection:
+        outbox.lock(connection)
+        found = connection.execute(select(table).where(table.c.id == ident)).mappings().first()
+        if found is None:
+            connection.execute(table.insert().values(id=ident, created_at=now, **values))
+        else:
+            connection.execute(table.update().where(table.c.id == ident).values(**values))
+        before = None if found is None else {key: found[key] for key in values}
+        audit.record(connection, now, user.name, "save", f"enterprise/{ident}", before, values)
+
+
+def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Stop an open port; True if that changed it. One piece of evidence acts once ("" is none)."""
+    return _change_state(db, user, "suspend", code, reason, evidence, now)
+
+
+def resume_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Open a suspended port again; True if that changed it."""
+    return _change_state(db, user, "resume", code, reason, evidence, now)
+
+
+def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Stop a port for good; True if that changed it."""
+    return _change_state(db, user, "terminate", code, reason, evidence, now)
+
+
+def add_list_entry(
+    db: Database, user: User, name: str, value: str, reason: str, expires_at: int | None, now: int
+) -> bool:  # fmt: skip
+    """Put a value on a list, or change its reason or end; True if that changed anything."""
+    require(user, Right.EDIT_LISTS)
+    item = list_rows.entry(name, value, reason, expires_at)
+    with db.write() as connection:
+        _require_list(connection, user, name, item.value)
+        return list_rows.put(connection, now, user.name, item)
+
+
+def remove_list_entry(db: Database, user: User, name: str, value: str, reason: str, now: int) -> bool:
+    """Take a value off a list; False if it was not on it by itself (it may be in a list file)."""
+    require(user, Right.EDIT_LISTS)
+    _check_reason(reason)
+    with db.write() as connection:
+        _require_list(connection, user, name, value)
+        return list_rows.remove(connection, now, user.name, name, value, reason)
+
+
+def list_entries(
+    db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
+) -> Sequence[Row[tuple[object, ...]]]:  # fmt: skip
+    """Rows of `schema.list_entries` of one list whose value begins with `search`, newest first."""
+    require(user, Right.EDIT_LISTS)
+    table = schema.list_entries
+    statement = select(table).where(table.c.list == name).order_by(table.c.added_at.desc(), table.c.value)
+    if search:
+        statement = statement.where(table.c.value.startswith(search, autoescape=True))
+    with db.read() as connection:
+        return connection.execute(statement.limit(limit).offset(offset)).all()
+
+
+def publish_configuration(db: Database, user: User, kind: str, name: str, value: str, now: int) -> int:
+    """Put a policy, dictionary, model or list file in force; the epoch, the present one when it is already.
+
+    Raises AntispamError with the parser's words for a value that cannot be.
+    """
+    _require_kind(user, kind, name)
+    check([(kind, name, value)])
+    with db.write() as connection:
+        return _put_in_force(connection, user, "publish", kind, name, value, now)
+
+
+def rollback(db: Database, user: User, kind: str, name: str, now: int, version: str | None = None) -> int:
+    """Put an earlier version in force again, by default the one before; the epoch. Raises AntispamError."""
+    _require_kind(user, kind, name)
+    with db.write() as connection:
+        outbox.lock(connection)
+        target = version or configurations.previous(connection, kind, name)
+        if target is None:
+            raise AntispamError(f"{kind} {name}: no version was in force before")
+        value = configurations.value_of(connection, kind, name, target)
+        if value is None:
+            raise AntispamError(f"{kind} {name}: unknown version {target}")
+        check([(kind, name, value)])  # a model's folder may be gone, an older policy's words too
+        return _put_in_force(connection, user, "rollback", kind, name, value, now)
+
+
+def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bool]]:
+    """(version, author, created at, in force) of every version, newest first."""
+    table = schema.configurations
+    with db.read() as connection:
+        current = configurations.in_force(connection, kind, name)
+        rows = connection.execute(
+            select(table.c.version, table.c.author, table.c.created_at)
+            .where(table.c.kind == kind, table.c.name == name)
+            .order_by(table.c.created_at.desc(), table.c.version)
+        )
+        return [(row.version, row.author, row.created_at, row.version == current) for row in rows]
+
+
+def configuration(db: Database, kind: str, name: str, version: str | None = None) -> str | None:
+    """The value of a version, by default of the one in force; None when there is none."""
+    with db.read() as connection:
+        wanted = version or configurations.in_force(connection, kind, name)
+        return None if wanted is None else configurations.value_of(connection, kind, name, wanted)
+
+
+def check(entries: Iterable[tuple[str, str, str]]) -> None:
+    """Raises AntispamError for the first (kind, name, value) that a worker would refuse."""
+    changes = [ConfigChange(epoch=1, kind=kind, name=name, value=value) for kind, name, value in entries]
+    if changes:
+        faults = ConfigEntries().apply(changes)
+        if faults:
+            raise AntispamError(faults[0])
+    for change in changes:
+        if change.kind == "port":
+            port_rows.check(parse_port(change.value or "").entry)
+        elif "\0" in (change.value or ""):
+            raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
+
+
+def _put_in_force(
+    connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int
+) -> int:  # fmt: skip
+    outbox.lock(connection)
+    before, version = configurations.in_force(connection, kind, name), configurations.version_of(value)
+    if before == version:
+        return outbox.last_id(connection)
+    audit.record(connection, now, user.name, action, f"{kind}/{name}", {"version": before}, {"version": version})
+    epoch = outbox.publish_config(connection, now, [(kind, name, value, None)])
+    configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
+    return epoch
+
+
+def _change_state(
+    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int
+) -> bool:  # fmt: skip
+    require(user, Right.SUSPEND_PORTS)
+    _check_reason(reason)
+    if len(evidence) > 256 or "\0" in evidence:
+        raise AntispamError("evidence: at most 256 characters expected")
+    with db.write() as connection:
+        if port_rows.find(connection, code) is not None:
+            require_port(connection, user, code)
+        return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
+
+
+def _require_kind(user: User, kind: str, name: str) -> None:
+    configurations.check_name(kind, name)
+    require(user, _RIGHTS[kind])
+    if user.scope:
+        raise Forbidden(f"{user.name}: a {kind} holds for all ports, beyond the scope of this account")
+
+
+def _require_list(connection: Connection, user: User, name: str, value: str) -> None:
+    """A list holds for all ports, but for `unsubscribed`, whose entries name one."""
+    if not user.scope:
+        return
+    if name != "unsubscribed":
+        raise Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
+    require_port(connection, user, value.partition(":")[0])
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+
+
+def _for_audit(entry: PortEntry | None) -> dict[str, object] | None:
+    """The entry without its templates' texts, which the audit does not keep."""
+    if entry is None:
+        return None
+    shown: dict[str, object] = msgspec.to_builtins(entry)
+    return shown | {"templates": [template.id for template in entry.templates]}

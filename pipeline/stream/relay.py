@@ -1,0 +1,210 @@
+"""The relay: what the outbox holds, onto the topics, in order of id.
+
+Each publication is one Kafka transaction and is marked only then, one by one: a relay that is killed
+in between repeats at most the last, so ids on the config topic never go down. The transactional id is
+the same everywhere: of two relays the broker ends the older.
+
+A log the relay has not published to (a new cluster, a topic made anew, a restored database) gets the
+whole configuration first, as a new epoch above any that is on it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic, time
+
+import msgspec
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from pipeline import metrics, topics
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange, encode
+from pipeline.settings import Settings
+from pipeline.store import configurations, outbox, positions
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+from pipeline.stream.address import bootstrap
+from pipeline.stream.admin import ensure_topics, log_id
+from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.replay import replay
+
+TRANSACTIONAL_ID = "antispam-relay"
+INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file
+KEPT_MS = 7 * topics.DAY_MS  # published rows are kept this long
+IDLE = 0.05  # seconds between looks into an empty outbox
+PRUNE_EVERY = 3600.0  # seconds
+COMMIT_TRIES = 5
+TRIES = 20  # failures in a row, up to 5 s apart, before the process ends
+BATCH = 100
+_CONSUMER = "relay"
+_FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+
+_decode = msgspec.json.Decoder(ConfigChange).decode
+_log = structlog.get_logger()
+
+
+def run_relay(settings: Settings, stop: threading.Event) -> None:
+    """Publish until `stop`. Raises AntispamError when another relay has taken over or the broker stays away."""
+    db = open_database(settings)
+    failures = 0
+    try:
+        while not stop.is_set():
+            try:
+                ensure_topics(bootstrap(settings), settings)
+                relay = Relay(settings, db)
+                while not stop.is_set():
+                    sent = relay.step(int(time() * 1000))
+                    failures = 0
+                    if not sent:
+                        stop.wait(IDLE)
+            except (KafkaException, AntispamError) as error:
+                if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
+                    raise AntispamError("another relay has taken over") from error
+                failures += 1
+                if failures == TRIES:
+                    raise
+                _log.warning("relay_failed", cause=str(error), tries=failures)
+                stop.wait(min(5.0, 0.1 * 2**failures))
+    finally:
+        db.close()
+
+
+def deliver(settings: Settings, db: Database, now: int) -> None:
+    """Publish what the outbox holds now, and return: for tests and benchmarks, which have no relay running."""
+    relay = Relay(settings, db)
+    while relay.step(now):
+        pass
+
+
+class Relay:
+    """One connection to the broker; replaced by a new one after any fault."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self._settings = settings
+        self._db = db
+        self._producer: Producer = writer(settings, TRANSACTIONAL_ID)
+        self._producer.init_transactions(TIMEOUT)
+        self._log = log_id(bootstrap(settings), topics.CONFIG.name)
+        with db.read() as connection:
+            self._known = positions.only_log(connection, _CONSUMER) == self._log
+        self._pruned = -PRUNE_EVERY
+
+    def step(self, now: int) -> int:
+        """Publish what is pending, at most BATCH publications; how many that were. `now` is epoch ms.
+
+        Raises KafkaException; nothing is marked then that the broker has not acknowledged.
+        """
+        if not self._known:
+            self._known = self._publish_everything(now)
+        with self._db.read() as connection:
+            found = outbox.unpublished(connection, BATCH)
+            metrics.OUTBOX_PENDING.set(outbox.pending(connection) if len(found) == BATCH else len(found))
+        for ident, publication in found:
+            self._send(publication.messages)
+            with self._db.write() as connection:
+                outbox.mark_published(connection, [ident], now)
+        if monotonic() - self._pruned > PRUNE_EVERY:
+            self._pruned = monotonic()
+            with self._db.write() as connection:
+                outbox.prune(connection, now - KEPT_MS)
+        return len(found)
+
+    def _publish_everything(self, now: int) -> bool:
+        """The whole configuration as a new epoch; False when the database has none.
+
+        A database without any says nothing about what is on the topic: it may have been lost.
+        """
+        with self._db.read() as connection:
+            if not configurations.everything(connection):
+                return False
+        present, highest = _on_topic(self._settings)
+        with self._db.write() as connection:
+            outbox.skip_to(connection, highest)
+            epoch = outbox.next_id(connection)
+            entries = configurations.everything(connection)
+            outbox.drop_config(connection, now)  # it is part of what follows, and older
+        changes: list[tuple[str, str, str | None, str | None]] = [(k, n, v, None) for k, n, v in entries]
+        changes += [(kind, name, None, None) for kind, name in sorted(present - {(k, n) for k, n, _ in entries})]
+        self._send(outbox.config_messages(epoch, now, changes))
+        with self._db.write() as connection:
+            positions.set_only_log(connection, _CONSUMER, self._log, epoch)
+        _log.info("configuration_published", epoch=epoch, entries=len(entries))
+        return True
+
+    def _send(self, messages: tuple[outbox.Message, ...]) -> None:
+        """One transaction. Raises KafkaException."""
+        producer = self._producer
+        producer.begin_transaction()
+        for message in messages:
+            value = _fitting(message, self._settings.blob_dir)
+            partition = -1 if message.partition is None else message.partition  # -1: by the key
+            while True:
+                try:
+                    producer.produce(message.topic, value, message.key, partition)
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+        for tries in range(1, COMMIT_TRIES + 1):
+            try:
+                producer.commit_transaction(TIMEOUT)
+                return
+            except KafkaException as error:
+                if not error.args[0].retriable() or tries == COMMIT_TRIES:
+                    raise
+
+
+def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
+    """The entries on the config topic that have a value, and its highest epoch."""
+    present: set[tuple[str, str]] = set()
+    highest = 0
+
+    def take(message: KafkaMessage) -> None:
+        nonlocal highest
+        try:
+            change = _decode(message.value() or b"")
+        except msgspec.MsgspecError:
+            return  # followers count and skip it too
+        highest = max(highest, change.epoch)
+        named = (change.kind, change.name)
+        if change.value is None and change.file is None:
+            present.discard(named)
+        else:
+            present.add(named)
+
+    consumer = reader(settings, "relay")
+    try:
+        replay(consumer, [(topics.CONFIG.name, 0)], take, deadline=120)
+    finally:
+        consumer.close()
+    return present, highest
+
+
+def _fitting(message: outbox.Message, blobs: Path) -> bytes | None:
+    """The record's value; a large value of configuration is put into a file named by its hash."""
+    value = message.value
+    if message.topic != topics.CONFIG.name or value is None or len(value) <= INLINE_BYTES:
+        return value
+    change = _decode(value)
+    if change.value is None or len(change.value.encode()) <= INLINE_BYTES:
+        return value
+    return encode(msgspec.structs.replace(change, value=None, file=_store(blobs, change.value)))
+
+
+def _store(folder: Path, value: str) -> str:
+    """Store a value under its hash, complete or not at all, before anybody is told of it."""
+    data = value.encode()
+    name = sha256(data).hexdigest()
+    if not (folder / name).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{name}.{os.getpid()}.part"
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(folder / name)
+    return name

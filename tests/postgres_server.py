@@ -1,0 +1,62 @@
+"""A private PostgreSQL for tests: made, used and thrown away."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def find_programs() -> Path | None:
+    """The folder of initdb and pg_ctl, or None where PostgreSQL is not installed."""
+    found = shutil.which("pg_ctl")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((f for f in folders if (f / "initdb").exists() and (f / "pg_ctl").exists()), None)
+
+
+@contextmanager
+def postgres_server(programs: Path) -> Iterator[str]:
+    """The URL of a running server's own database; it listens on a unix socket only.
+
+    PostgreSQL refuses to run as root: then it runs as postgres or nobody, in a folder of its own.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="antispam-pg-"))
+    who: dict[str, Any] = {"cwd": folder, "check": True, "stdin": subprocess.DEVNULL, "timeout": 120}
+    if os.geteuid() == 0:
+        user = _unprivileged()
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        who |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    data, log = folder / "data", folder / "log"
+    try:
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            **who, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        options = f"-c listen_addresses='' -k {folder} -c fsync=off -c max_connections=50"
+        # pg_ctl's server keeps its standard output open, so that goes to the log.
+        subprocess.run(
+            [programs / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"],
+            **who, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield f"postgresql://postgres@/postgres?host={folder}"
+        finally:
+            subprocess.run(
+                [programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], **who, stdout=subprocess.DEVNULL
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")

@@ -1,0 +1,331 @@
+"""Changes of configuration: checked first, then written with audit and publication, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from pipeline import topics
+from pipeline.configuration import ConfigEntries, default_policy
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange, Kind, PortState, Tier
+from pipeline.rules.lists import NEVER
+from pipeline.rules.ports import PortEntry, TemplateEntry
+from pipeline.store import audit, configurations, import_configuration, list_entries, outbox, ports, registry, schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Forbidden, Role, User
+
+ADMIN = User("admin", Role.ADMINISTRATOR)
+VIEWER = User("viewer", Role.VIEWER)
+PORT = PortEntry(
+    code="10690001", name="青屿银行", enterprise="ent-1", tier=Tier.TRUSTED, signatures=("青屿银行", "Aoyu"),
+    volume_5m=100,
+    templates=(TemplateEntry("t2", "验证码{code}", Kind.ONE_TIME_CODE), TemplateEntry("t1", "您好{name}")),
+)  # fmt: skip
+POLICY = default_policy()
+OTHER = POLICY.replace("title:", "title: 改 ", 1) if "title:" in POLICY else POLICY + "\n# 改\n"
+
+
+def published(db: Database) -> list[ConfigChange]:
+    """Every change in the outbox, in order."""
+    with db.read() as connection:
+        rows = outbox.unpublished(connection, 100_000)
+    return [
+        msgspec.json.decode(message.value or b"", type=ConfigChange)
+        for _, publication in rows
+        for message in publication.messages
+        if message.topic == topics.CONFIG.name
+    ]
+
+
+def audited(db: Database) -> list[Any]:
+    with db.read() as connection:
+        assert audit.first_broken(connection) is None
+        return list(connection.execute(select(schema.audit).order_by(schema.audit.c.id)))
+
+
+def in_force(db: Database) -> dict[tuple[str, str], str]:
+    with db.read() as connection:
+        return {(kind, name): value for kind, name, value in configurations.everything(connection)}
+
+
+def followed(db: Database) -> dict[tuple[str, str], str]:
+    """What a follower of the outbox ends with."""
+    found: dict[tuple[str, str], str] = {}
+    for change in published(db):
+        found.pop((change.kind, change.name), None)
+        if change.value is not None:
+            found[change.kind, change.name] = change.value
+    return found
+
+
+def test_a_port_comes_back_as_it_was_saved(any_db: Database) -> None:
+    epoch = registry.save_port(any_db, ADMIN, PORT, 5, "new customer")
+    assert registry.port(any_db, "10690001") == PORT
+    assert registry.ports(any_db, ADMIN, "青屿") == [PORT]
+    assert registry.ports(any_db, ADMIN, "9") == []
+    (change,) = published(any_db)
+    assert (change.epoch, change.kind, change.name) == (epoch, "port", "10690001")
+    assert msgspec.json.decode(change.value or "", type=PortEntry) == PORT
+    (row,) = audited(any_db)
+    assert (row.actor, row.action, row.subject, row.reason) == ("admin", "save", "port/10690001", "new customer")
+    assert "验证码" not in str(row.after)
+
+
+def test_saving_the_same_again_changes_nothing(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PORT, 5)
+    assert registry.save_port(any_db, ADMIN, PORT, 6) is None
+    assert len(published(any_db)) == len(audited(any_db)) == 1
+
+
+def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PORT, 5)
+    registry.suspend_port(any_db, ADMIN, PORT.code, "complaints", "", 6)
+    registry.save_port(any_db, ADMIN, msgspec.structs.replace(PORT, name="又名"), 7)
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert (found.name, found.state) == ("又名", PortState.SUSPENDED)
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (PortEntry(code="12"), "3 to 21 digits"),
+        (msgspec.structs.replace(PORT, signatures=("长" * 65,)), "signature"),
+        (msgspec.structs.replace(PORT, signatures=("a", "a")), "twice"),
+        (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "{a}"),)), "nothing but placeholders"),
+        (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "a"), TemplateEntry("t", "b"))), "twice"),
+        (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
+        (msgspec.structs.replace(PORT, volume_5m=1 << 40), "volume_5m"),
+        (msgspec.structs.replace(PORT, enterprise="e" * 65), "enterprise"),
+        (msgspec.structs.replace(PORT, name="a\0b"), "NUL"),
+    ],
+)
+def test_a_bad_port_is_refused_before_anything_is_written(any_db: Database, entry: PortEntry, fault: str) -> None:
+    with pytest.raises(AntispamError, match=fault):
+        registry.save_port(any_db, ADMIN, entry, 5)
+    assert published(any_db) == audited(any_db) == []
+
+
+def test_suspension_is_once_per_state_and_once_per_evidence(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PORT, 1)
+
+    def suspend(evidence: str) -> bool:
+        with any_db.write() as connection:
+            return ports.change_state(
+                connection, 2, audit.PIPELINE, "suspend", PORT.code, "5 refused", "bulk-refused", evidence
+            )
+
+    assert suspend("d-1")
+    assert not suspend("d-1")  # met again
+    assert not suspend("d-2")  # already suspended
+    assert registry.resume_port(any_db, ADMIN, PORT.code, "talked to them", "", 3)
+    assert not suspend("d-1")  # old evidence does not stop it again
+    assert not suspend("d-2")
+    assert suspend("d-3")
+    assert [r.action for r in audited(any_db)] == ["save", "suspend", "resume", "suspend"]
+    assert followed(any_db) == in_force(any_db)
+    states = [msgspec.json.decode(c.value or "", type=PortEntry).state for c in published(any_db)]
+    assert states == [PortState.OPEN, PortState.SUSPENDED, PortState.OPEN, PortState.SUSPENDED]
+
+
+def test_a_terminated_port_stays_so(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PORT, 1)
+    assert registry.terminate(any_db, ADMIN, PORT.code, "fraud", "case-1", 2)
+    assert not registry.suspend_port(any_db, ADMIN, PORT.code, "late", "", 3)
+    with pytest.raises(AntispamError, match="terminated"):
+        registry.resume_port(any_db, ADMIN, PORT.code, "please", "", 4)
+    with pytest.raises(AntispamError, match="unknown port 999"):
+        registry.suspend_port(any_db, ADMIN, "999", "?", "", 5)
+
+
+def test_list_entries_come_and_go(any_db: Database) -> None:
+    assert registry.add_list_entry(any_db, ADMIN, "black", " 13800138000 ", 'said "no", twice\n', 9_000, 1)
+    assert not registry.add_list_entry(any_db, ADMIN, "black", "13800138000", 'said "no", twice\n', 9_000, 2)
+    assert registry.add_list_entry(any_db, ADMIN, "black", "13800138000", "for good", None, 3)
+    (row,) = registry.list_entries(any_db, ADMIN, "black", "138")
+    assert (row.value, row.reason, row.expires_at, row.added_by) == ("13800138000", "for good", None, "admin")
+    worker = ConfigEntries()
+    assert worker.apply(published(any_db)) == []
+    assert worker.config.lists.black["13800138000"].expires == NEVER
+    assert registry.remove_list_entry(any_db, ADMIN, "black", "13800138000", "mistake", 4)
+    assert not registry.remove_list_entry(any_db, ADMIN, "black", "13800138000", "mistake", 5)
+    assert followed(any_db) == in_force(any_db) == {}
+    assert [r.action for r in audited(any_db)] == ["list", "list", "unlist"]
+    assert "13800138000" not in str(audited(any_db))
+
+
+def test_evidence_lists_once_even_after_somebody_took_it_off(any_db: Database) -> None:
+    item = list_entries.entry("black", "13800138000", "probing", None)
+
+    def put() -> bool:
+        with any_db.write() as connection:
+            return list_entries.put(connection, 1, audit.PIPELINE, item, "probe", "d-1")
+
+    assert put()
+    assert not put()
+    registry.remove_list_entry(any_db, ADMIN, "black", "13800138000", "mistake", 2)
+    assert not put()
+    assert in_force(any_db) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expires", "fault"),
+    [
+        ("grey", "1", None, "unknown list"),
+        ("black", "", None, "1 to 50"),
+        ("black", "1" * 51, None, "1 to 50"),
+        ("black", "1\n2", None, "printable"),
+        ("unsubscribed", "13800138000", None, "bad value"),
+        ("black", "1", -1, "expires_at"),
+    ],
+)
+def test_a_bad_list_entry_is_refused(
+    operational_db: Database, name: str, value: str, expires: int | None, fault: str
+) -> None:
+    with pytest.raises(AntispamError, match=fault):
+        registry.add_list_entry(operational_db, ADMIN, name, value, "", expires, 1)
+    assert published(operational_db) == audited(operational_db) == []
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    reason=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60),
+    expires=st.none() | st.integers(0, 253_402_300_799_999),
+)
+def test_what_the_parser_reads_of_an_entry_is_the_entry(reason: str, expires: int | None) -> None:
+    item = list_entries.entry("allow", "13800138000", reason, expires)
+    assert (item.reason, item.expires) == (reason, NEVER if expires is None else expires)
+
+
+def test_versions_and_rollback(any_db: Database) -> None:
+    assert registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", POLICY, 1) == 2  # 1: the audit row
+    second = registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", OTHER, 2)
+    assert registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", OTHER, 3) == second
+    third = registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 4)
+    assert third > second
+    assert in_force(any_db) == {("policy", "policy.yaml"): POLICY}
+    assert followed(any_db) == in_force(any_db)
+    assert [(v, c) for v, _, _, c in registry.versions(any_db, "policy", "policy.yaml")] == [
+        (configurations.version_of(OTHER), False),
+        (configurations.version_of(POLICY), True),
+    ]
+    registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 5, configurations.version_of(OTHER))
+    assert in_force(any_db) == {("policy", "policy.yaml"): OTHER}
+    with pytest.raises(AntispamError, match="unknown version"):
+        registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 6, "nonesuch")
+    with pytest.raises(AntispamError, match="no version was in force"):
+        registry.rollback(any_db, ADMIN, "dictionary", "dictionary.csv", 6)
+    assert [r.action for r in audited(any_db)] == ["publish", "publish", "rollback", "rollback"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "fault"),
+    [
+        ("policy", "policy.yaml", "rules: [{id: a, when: nonesuch > 1}]", "policy.yaml"),
+        ("dictionary", "dictionary.csv", "nonsense", "dictionary"),
+        ("model", "active", "/nonexistent", "model"),
+        ("list", "lists.csv", "a,b\n", "header"),
+        ("list", "black/1", "list,entity,value,reason,expires\n", "without /"),
+        ("port", "10690001", "{}", "unknown kind"),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_parsers_words(
+    operational_db: Database, kind: str, name: str, value: str, fault: str
+) -> None:
+    with pytest.raises(AntispamError, match=fault):
+        registry.publish_configuration(operational_db, ADMIN, kind, name, value, 1)
+    assert published(operational_db) == audited(operational_db) == []
+
+
+def test_only_those_with_the_right_change_anything(operational_db: Database) -> None:
+    db = operational_db
+    registry.save_port(db, ADMIN, PORT, 1)
+    attempts: list[Any] = [
+        lambda: registry.save_port(db, VIEWER, PORT, 2),
+        lambda: registry.suspend_port(db, VIEWER, PORT.code, "", "", 2),
+        lambda: registry.resume_port(db, VIEWER, PORT.code, "", "", 2),
+        lambda: registry.terminate(db, VIEWER, PORT.code, "", "", 2),
+        lambda: registry.add_list_entry(db, VIEWER, "black", "1", "", None, 2),
+        lambda: registry.remove_list_entry(db, VIEWER, "black", "1", "", 2),
+        lambda: registry.publish_configuration(db, VIEWER, "policy", "policy.yaml", POLICY, 2),
+        lambda: registry.rollback(db, VIEWER, "policy", "policy.yaml", 2),
+        lambda: registry.save_enterprise(db, VIEWER, "ent-1", "x", "", "", 2),
+        lambda: registry.publish_configuration(
+            db, User("author", Role.POLICY_AUTHOR), "policy", "policy.yaml", POLICY, 2
+        ),
+        lambda: import_configuration.replace(db, VIEWER, [], 2),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Forbidden):
+            attempt()
+    assert len(audited(db)) == 1
+
+
+def test_a_scope_bounds_ports_and_lists(operational_db: Database) -> None:
+    db = operational_db
+    registry.save_port(db, ADMIN, PORT, 1)
+    other = PortEntry(code="10690002", enterprise="ent-2")
+    registry.save_port(db, ADMIN, other, 1)
+    registry.save_enterprise(db, ADMIN, "ent-2", "Two", "浙江", "杭州", 1)
+    local = User("local", Role.OPERATOR, {"province": "浙江"})
+    assert registry.ports(db, local) == [other]
+    assert registry.suspend_port(db, local, "10690002", "", "", 2)
+    with pytest.raises(Forbidden):
+        registry.suspend_port(db, local, PORT.code, "", "", 2)
+    with pytest.raises(Forbidden):
+        registry.save_port(db, local, msgspec.structs.replace(other, enterprise="ent-1"), 2)
+    with pytest.raises(Forbidden):
+        registry.add_list_entry(db, local, "black", "13800138000", "", None, 2)
+    assert registry.add_list_entry(db, local, "unsubscribed", "10690002:13800138000", "", None, 2)
+
+
+def test_a_folder_replaces_ports_and_list_files_but_no_state_and_no_single_entry(any_db: Database) -> None:
+    lists = "list,entity,value,reason,expires\nblack,sender,13900139000,x,\n"
+    port = msgspec.json.encode(PORT).decode()
+    first = [("policy", "policy.yaml", POLICY), ("list", "lists.csv", lists), ("port", PORT.code, port)]
+    epoch = import_configuration.replace(any_db, ADMIN, first, 1)
+    assert {change.epoch for change in published(any_db)} == {epoch}
+    assert import_configuration.replace(any_db, ADMIN, first, 2) == epoch
+    registry.suspend_port(any_db, ADMIN, PORT.code, "", "", 3)
+    registry.add_list_entry(any_db, ADMIN, "black", "13800138000", "", None, 3)
+    import_configuration.replace(any_db, ADMIN, first, 4)
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert found.state == PortState.SUSPENDED
+    import_configuration.replace(
+        any_db, ADMIN, [("policy", "policy.yaml", OTHER), ("port", "123", '{"code":"123"}')], 5
+    )
+    assert in_force(any_db).keys() == {("policy", "policy.yaml"), ("port", "123"), ("list", "black/13800138000")}
+    assert followed(any_db) == in_force(any_db)
+
+
+def test_a_start_brings_what_is_new_and_leaves_what_people_changed(any_db: Database) -> None:
+    start = User("up", Role.ADMINISTRATOR)
+    port = msgspec.json.encode(PORT).decode()
+    first = import_configuration.add(any_db, start, [("policy", "policy.yaml", POLICY), ("port", PORT.code, port)], 1)
+    assert import_configuration.add(any_db, start, [("policy", "policy.yaml", POLICY)], 2) == first
+    import_configuration.add(any_db, start, [("policy", "policy.yaml", OTHER)], 3)  # the file was edited
+    assert in_force(any_db)["policy", "policy.yaml"] == OTHER
+    registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 4)
+    renamed = msgspec.structs.replace(PORT, name="又名")
+    registry.save_port(any_db, ADMIN, renamed, 4)
+    import_configuration.add(any_db, start, [("policy", "policy.yaml", OTHER), ("port", PORT.code, port)], 5)
+    assert in_force(any_db)["policy", "policy.yaml"] == POLICY
+    assert registry.port(any_db, PORT.code) == renamed
+    registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", OTHER + "\n# by hand\n", 6)
+    import_configuration.add(any_db, start, [("policy", "policy.yaml", POLICY + "\n# a new release\n")], 7)
+    assert in_force(any_db)["policy", "policy.yaml"] == OTHER + "\n# by hand\n"
+
+
+def test_a_folder_with_one_bad_entry_changes_nothing(operational_db: Database) -> None:
+    entries = [("policy", "policy.yaml", POLICY), ("port", "10690001", '{"code": "10690002"}')]
+    with pytest.raises(AntispamError, match="holds port 10690002"):
+        import_configuration.replace(operational_db, ADMIN, entries, 1)
+    assert in_force(operational_db) == {}
+    assert published(operational_db) == audited(operational_db) == []

@@ -1,0 +1,354 @@
+"""From the database to the topic: in order, whole, through any crash; followers end with what the database holds."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, time
+
+import msgspec
+import pytest
+from confluent_kafka import Message
+from fault_harness import settings_for, start
+
+from pipeline import topics
+from pipeline.configuration import default_policy
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange, encode
+from pipeline.rules.ports import PortEntry
+from pipeline.settings import Settings
+from pipeline.store import configurations, outbox, registry
+from pipeline.store.backup import backup, restore
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Role, User
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.child import Child
+from pipeline.stream.clients import reader, writer
+from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.kafka_node import KafkaNode
+from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
+from pipeline.stream.replay import replay
+
+ADMIN = User("admin", Role.ADMINISTRATOR)
+CHANGES = 500
+
+
+@pytest.fixture(params=["fresh_embedded", "fresh_kafka"])
+def cluster(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaNode:
+    """An empty broker of one's own, of either kind."""
+    found: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def settings(cluster: EmbeddedBroker | KafkaNode, tmp_path: Path) -> Settings:
+    found = settings_for(cluster.bootstrap, tmp_path, partitions=1)
+    ensure_topics(cluster.bootstrap, found)
+    return found
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    found = open_database(settings)
+    yield found
+    found.close()
+
+
+def records(settings: Settings) -> list[ConfigChange]:
+    """Every committed record of the config topic, in order."""
+    found: list[ConfigChange] = []
+
+    def take(message: Message) -> None:
+        found.append(msgspec.json.decode(message.value() or b"", type=ConfigChange))
+
+    consumer = reader(settings, "test")
+    replay(consumer, [(topics.CONFIG.name, 0)], take, deadline=60)
+    consumer.close()
+    return found
+
+
+def on_topic(settings: Settings) -> dict[tuple[str, str], str]:
+    """The last value of each entry of the topic."""
+    found: dict[tuple[str, str], str] = {}
+    for change in records(settings):
+        found.pop((change.kind, change.name), None)
+        value = change.value if change.file is None else (settings.blob_dir / change.file).read_text()
+        if value is not None:
+            found[change.kind, change.name] = value
+    return found
+
+
+def in_database(db: Database) -> dict[tuple[str, str], str]:
+    with db.read() as connection:
+        return {(kind, name): value for kind, name, value in configurations.everything(connection)}
+
+
+def pending(db: Database) -> int:
+    with db.read() as connection:
+        return outbox.pending(connection)
+
+
+def change(db: Database, n: int, chance: random.Random) -> None:
+    """One change of some kind."""
+    code = f"1069{chance.randrange(20):04d}"
+    kind = chance.randrange(5)
+    if kind == 0:
+        registry.add_list_entry(db, ADMIN, "black", f"1380013{chance.randrange(20):04d}", f"r{n}", None, n)
+    elif kind == 1:
+        registry.remove_list_entry(db, ADMIN, "black", f"1380013{chance.randrange(20):04d}", "", n)
+    elif kind == 2 and registry.port(db, code):
+        registry.suspend_port(db, ADMIN, code, "", "", n)
+    else:
+        registry.save_port(db, ADMIN, PortEntry(code=code, name=f"n{n}"), n)
+
+
+def test_a_follower_ends_with_the_databases_configuration_however_often_the_relay_is_killed(
+    settings: Settings, db: Database
+) -> None:
+    registry.publish_configuration(db, ADMIN, "policy", "policy.yaml", default_policy(), 1)
+    chance, kills, stopped = random.Random(7), 0, threading.Event()
+    applied: list[int] = []
+
+    def follow() -> None:
+        follower = ConfigFollower(settings, "test")
+        epoch = follower.catch_up().epoch
+        while not stopped.is_set():
+            newer = follower.poll().epoch
+            if newer != epoch:
+                applied.append(newer)
+                epoch = newer
+            stopped.wait(0.002)
+        follower.close()
+
+    def write() -> None:
+        for n in range(CHANGES):
+            change(db, n, chance)
+
+    following, writing = threading.Thread(target=follow), threading.Thread(target=write)
+    following.start()
+    writing.start()
+    relay: Child | None = None
+    deadline = monotonic() + 200
+    while (writing.is_alive() or pending(db)) and monotonic() < deadline:
+        relay = start(settings, f"relay-{kills}", "serve", "relay")
+        relay.wait(1.2 + chance.random() * 1.5 if writing.is_alive() or kills < 5 else 5)
+        if pending(db) or writing.is_alive():
+            relay.kill()
+            kills += 1
+    writing.join()
+    try:
+        with db.read() as connection:
+            last = outbox.last_id(connection)
+        fresh = ConfigFollower(settings, "fresh")
+        config = fresh.catch_up()
+        fresh.close()
+        until = monotonic() + 20
+        while (not applied or applied[-1] != config.epoch) and monotonic() < until:
+            following.join(0.05)
+    finally:
+        stopped.set()
+        following.join()
+        if relay is not None:
+            relay.stop(10)
+    assert kills >= 3
+    print(f"{kills} kills, {len(applied)} epochs applied, {last} ids given")
+    assert pending(db) == 0
+    assert on_topic(settings) == in_database(db)
+    epochs = [record.epoch for record in records(settings)]
+    assert epochs == sorted(epochs)  # never down: at most the last publication was repeated
+    assert config.epoch == epochs[-1] <= last
+    assert applied == sorted(set(applied))
+    assert applied[-1] == config.epoch
+    assert config.ports is not None
+    assert {code: port.entry for code, port in config.ports.by_code.items()} == {
+        code: registry.port(db, code) for code in config.ports.by_code
+    }
+    with db.read() as connection:
+        listed = {name for kind, name, _ in configurations.everything(connection) if kind == "list"}
+    assert {f"black/{value}" for value in config.lists.black} == listed
+
+
+def test_an_epoch_met_again_is_ignored(settings: Settings, db: Database) -> None:
+    registry.save_port(db, ADMIN, PortEntry(code="10690001", name="one"), 1)
+    deliver(settings, db, 1)
+    epoch = registry.save_port(db, ADMIN, PortEntry(code="10690001", name="two"), 2)
+    assert epoch is not None
+    deliver(settings, db, 2)
+    follower = ConfigFollower(settings, "test")
+    config = follower.catch_up()
+    assert config.epoch == epoch
+    with db.write() as connection:  # a relay killed between the topic's commit and its mark
+        connection.execute(
+            outbox.schema.outbox.update().where(outbox.schema.outbox.c.id == epoch).values(published_at=None)
+        )
+    deliver(settings, db, 3)
+    assert [record.epoch for record in records(settings)][-2:] == [epoch, epoch]
+    until = monotonic() + 1.0
+    while monotonic() < until:
+        assert follower.poll() is config
+    follower.close()
+
+
+def test_half_a_publication_waits_for_the_whole(settings: Settings, db: Database) -> None:
+    """What the embedded broker shows of a transaction whose relay was killed."""
+    halves = [
+        ConfigChange(epoch=epoch, kind="port", name=name, value=f'{{"code":"{name}"}}', more=more)
+        for epoch, name, more in ((1, "101", False), (2, "102", True))
+    ]
+    rest = ConfigChange(epoch=2, kind="port", name="103", value='{"code":"103"}')
+    producer = writer(settings)
+
+    def produce(*changes: ConfigChange) -> None:
+        for one in changes:
+            producer.produce(topics.CONFIG.name, encode(one), f"{one.kind}/{one.name}", 0)
+        assert producer.flush(20) == 0
+
+    produce(*halves)
+    follower = ConfigFollower(settings, "test")
+    assert follower.catch_up().epoch == 1
+    produce(halves[1], rest)
+    until = monotonic() + 10
+    while follower.poll().epoch == 1:
+        assert monotonic() < until
+    ports = follower.config.ports
+    follower.close()
+    assert ports is not None
+    assert set(ports.by_code) == {"101", "102", "103"}
+
+
+def test_a_second_relay_ends_the_first(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
+    settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
+    ensure_topics(fresh_kafka.bootstrap, settings)
+    db = open_database(settings)
+    registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
+    stop, ended = threading.Event(), list[BaseException]()
+
+    def run() -> None:
+        try:
+            run_relay(settings, stop)
+        except AntispamError as error:
+            ended.append(error)
+
+    first = threading.Thread(target=run)
+    first.start()
+    until = monotonic() + 20
+    while pending(db) and monotonic() < until:
+        first.join(0.05)
+    second = Relay(settings, db)
+    registry.save_port(db, ADMIN, PortEntry(code="102"), 2)
+    first.join(30)
+    stop.set()
+    assert len(ended) == 1
+    assert "taken over" in str(ended[0])
+    second.step(3)
+    assert pending(db) == 0
+    assert on_topic(settings) == in_database(db)
+    db.close()
+
+
+def test_a_new_cluster_gets_the_whole_configuration_first(tmp_path: Path) -> None:
+    db: Database | None = None
+    epochs = []
+    for n in range(2):
+        with EmbeddedBroker(tmp_path / f"broker{n}") as broker:
+            settings = settings_for(broker.bootstrap, tmp_path, partitions=1)
+            ensure_topics(broker.bootstrap, settings)
+            db = open_database(settings)
+            if n == 0:
+                registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
+                registry.add_list_entry(db, ADMIN, "black", "102", "", None, 1)
+            else:
+                registry.save_port(db, ADMIN, PortEntry(code="101", name="since"), 2)  # pending: part of the whole
+            deliver(settings, db, 3)
+            assert on_topic(settings) == in_database(db)
+            found = {record.epoch for record in records(settings)}
+            assert len(found) == 1  # in one publication
+            epochs.append(found.pop())
+            deliver(settings, db, 4)
+            assert {record.epoch for record in records(settings)} == {epochs[-1]}  # and once
+            assert pending(db) == 0
+            db.close()
+    assert epochs[0] < epochs[1]
+
+
+def test_after_a_restore_everything_is_published_above_what_was(
+    settings: Settings, db: Database, tmp_path: Path
+) -> None:
+    registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
+    deliver(settings, db, 1)
+    backup(db, tmp_path / "b")
+    follower = ConfigFollower(settings, "test")
+    for n in range(5):
+        registry.save_port(db, ADMIN, PortEntry(code=f"10{n + 2}"), 2)
+    registry.save_port(db, ADMIN, PortEntry(code="101", name="later"), 2)
+    deliver(settings, db, 2)
+    before = follower.catch_up().epoch
+    restore(db, tmp_path / "b", replace=True)
+    with db.read() as connection:
+        assert outbox.last_id(connection) < before
+    deliver(settings, db, 3)
+    assert on_topic(settings) == in_database(db)
+    until = monotonic() + 10
+    while follower.poll().epoch <= before:
+        assert monotonic() < until
+    assert follower.config.ports is not None
+    assert {c: p.entry for c, p in follower.config.ports.by_code.items()} == {"101": PortEntry(code="101")}
+    follower.close()
+
+
+def test_an_empty_database_does_not_empty_the_topic(settings: Settings, db: Database, tmp_path: Path) -> None:
+    registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
+    deliver(settings, db, 1)
+    lost = open_database(settings.model_copy(update={"data_dir": tmp_path / "lost"}))
+    deliver(settings, lost, 2)
+    assert on_topic(settings) == in_database(db)
+    registry.save_port(lost, ADMIN, PortEntry(code="102"), 3)
+    deliver(settings, lost, 3)
+    assert on_topic(settings) == in_database(lost)
+    lost.close()
+
+
+def test_large_values_travel_as_files(settings: Settings, db: Database) -> None:
+    head = "list,entity,value,reason,expires\n"
+    text = head + "".join(f"black,sender,{n:021d},{'x' * 80},\n" for n in range(6000))
+    assert len(text) > INLINE_BYTES
+    registry.publish_configuration(db, ADMIN, "list", "lists.csv", text, 1)
+    deliver(settings, db, 1)
+    (record,) = records(settings)
+    assert record.value is None
+    assert record.file is not None
+    follower = ConfigFollower(settings, "test")
+    assert len(follower.catch_up().lists.black) == 6000
+    follower.close()
+
+
+def test_a_broker_that_goes_away_costs_time_and_nothing_else(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
+    settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
+    ensure_topics(fresh_kafka.bootstrap, settings)
+    db = open_database(settings)
+    registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
+    stop = threading.Event()
+    relay = threading.Thread(target=run_relay, args=(settings, stop))
+    relay.start()
+    until = monotonic() + 60
+    while pending(db):
+        assert monotonic() < until
+        relay.join(0.05)
+    fresh_kafka.kill()
+    for n in range(5):
+        registry.save_port(db, ADMIN, PortEntry(code="101", name=f"n{n}"), int(time()))
+    fresh_kafka.start()
+    until = monotonic() + 90
+    while pending(db):
+        assert monotonic() < until
+        relay.join(0.05)
+    stop.set()
+    relay.join(60)
+    assert on_topic(settings) == in_database(db)
+    epochs = [record.epoch for record in records(settings)]
+    assert epochs == sorted(epochs)
+    db.close()
