@@ -205,9 +205,12 @@ holds = Table(
     Column("body", LargeBinary, nullable=False),
     _at("held_at"),
     _at("due_at", nullable=True),  # NULL: waits for a fact (its port registered, a policy published)
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # of the configuration that held it
+    Column("key", String(21)),  # partition key of the next round, kept from the first try to send it
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_holds_due_at", "due_at"),
+    Index("ix_holds_waiting", "port", sqlite_where=text("due_at IS NULL"), postgresql_where=text("due_at IS NULL")),
 )  # fmt: skip
 # Further timers (a case's escalation and closing): claimed by lease, deleted when done.
 timers = Table(
@@ -225,7 +228,7 @@ cases = Table(
     Column("id", String(64), primary_key=True),
     Column("port", String(21), nullable=False),
     Column("fingerprint", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # open, decided
+    Column("state", String(16), nullable=False),  # open, decided (can be undone), effective (being carried out)
     Column("rule", String(128), nullable=False),  # of its first member
     Column("content", Text, nullable=False),  # of its first member
     Column("score", Float),
@@ -243,11 +246,25 @@ cases = Table(
     _at("decided_at", nullable=True),
     Column("note", Text, nullable=False, server_default=""),
     _at("effective_at", nullable=True),  # until then the verdict can be undone; the releaser waits for it
-    Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: last member's seq
+    Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: a member's seq
+    Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of its newest member
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index("uq_cases_open", "port", "fingerprint", unique=True, sqlite_where=text("state = 'open'"),
           postgresql_where=text("state = 'open'")),
+    Index("ix_cases_fingerprint", "port", "fingerprint", "opened_at"),
+    Index("ix_cases_decided", "effective_at", sqlite_where=text("state = 'decided'"),
+          postgresql_where=text("state = 'decided'")),
+    Index("ix_cases_unfinished", "decided_at",
+          sqlite_where=text("state = 'effective' AND released < last_member"),
+          postgresql_where=text("state = 'effective' AND released < last_member")),
+)  # fmt: skip
+# What a reviewer passed over, so that it is not given to the same one again at once.
+case_skips = Table(
+    "case_skips", metadata,
+    Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    Column("reviewer", String(64), primary_key=True),
+    _at("skipped_at"),
 )  # fmt: skip
 case_members = Table(
     "case_members", metadata,
