@@ -55,9 +55,7 @@ def find(connection: Connection, code: str) -> PortEntry | None:
     return next(iter(load(connection, select(schema.ports).where(schema.ports.c.code == code))), None)
 
 
-def search(
-    connection: Connection, text: str, limit: int, offset: int, within: Select[tuple[str]] | None
-) -> list[PortEntry]:
+def search(connection: Connection, text: str, limit: int, offset: int, within: Select[str] | None) -> list[PortEntry]:
     """Ports by code, whose code begins with `text` or whose name or enterprise holds it; `within`: of these codes."""
     table = schema.ports
     statement = select(table).order_by(table.c.code).limit(limit).offset(offset)
