@@ -128,7 +128,7 @@ def labels(_: Text) -> dict[str, str]:
         "undo": _("Undo"), "note": _("Note"), "port": _("Port"), "score": _("Score"), "rule": _("Rule"),
         "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
         "messages": _("messages"), "submissions": _("submissions"), "samples": _("Other members"),
-        "next": _("Next"), "in_hand": _("in hand"), "waiting": _("waiting"), "decided": _("decided by you"),
+        "next": _("Next"), "in_hand": _("in hand"), "waiting": _("open in all"), "decided": _("decided by you"),
         "empty": _("No case waits for review."), "empty_hint": _("New ones appear here by themselves."),
         "away": _("Paused: your cases went back to the queue."), "away_hint": _("Press any key to go on."),
         "overdue": _("overdue"), "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),

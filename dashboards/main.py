@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
-from dashboards.pages import alerts, lists, overview, ports, review, search, users
+from dashboards.screens import alerts, lists, overview, ports, review, search, users
 from dashboards.words import word
 from pipeline.store.roles import Right, User, allowed
 
@@ -29,7 +30,7 @@ h3 { font-size: 1rem !important; padding: .25rem 0 !important }
 
 def main() -> None:
     """Build the navigation of this user and run the page."""
-    st.set_page_config(page_title="antispam", page_icon=":material/shield:", layout="wide")
+    st.set_page_config(page_title="antispam", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     user = session.user()
     _ = session.text()
     pages = [

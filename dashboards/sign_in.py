@@ -60,6 +60,7 @@ class SignIn:
             Route("/logout", self.logout),
             Route("/language/{to}", choose_language),
             Route("/health", self.health),
+            Route("/overview", lambda _: RedirectResponse("/", 303)),  # Streamlit's first page has no name
         ]
 
     async def login(self, request: Request) -> Response:

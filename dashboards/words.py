@@ -79,8 +79,3 @@ def span(_: Text, ms: float | None) -> str:
 def count(number: int) -> str:
     """A figure with its thousands apart."""
     return f"{number:,}"
-
-
-def masked_number(value: str) -> str:
-    """A list's value for eyes that need not see a whole number: 138****8000."""
-    return value if len(value) < 11 else f"{value[:-8]}****{value[-4:]}"

@@ -41,6 +41,8 @@ def read_list_file(data: bytes) -> ListFile:
         for row in rows:
             if rows.line_num > MAX_LINES:
                 raise AntispamError(f"at most {MAX_LINES} lines expected")
+            if not row:
+                continue  # an empty line, such as the last one of many editors
             try:
                 entries.append(_entry(row))
             except AntispamError as error:

@@ -63,6 +63,7 @@ class Found:
     port: str | None
     recipients: Sequence[str]
     content: str
+    length: int  # of the full text, code points: where masking changed it, spans point elsewhere
     at: int
     verdict: str | None
     round: int | None
@@ -88,13 +89,13 @@ class MessageState:
 # kind -> (columns, view, its time, `source` of its decisions)
 _WHAT = {
     SUBMISSIONS: (
-        "id, port AS sender, recipients, content, accepted_at AS at",
+        "id, port AS sender, recipients, content, length, accepted_at AS at",
         "submissions",
         "accepted_at",
         "submission",
     ),
     RECORDS: (
-        "id, sender, [recipient] AS recipients, content, submitted_at AS at",
+        "id, sender, [recipient] AS recipients, content, length, submitted_at AS at",
         "records",
         "submitted_at",
         "record",
@@ -167,7 +168,7 @@ def search(
             GROUP BY id, partition, accepted_at
         )
         SELECT f.log_id, f.topic, f.partition, f."offset", f.dt, f.id, f.sender, d.port, f.recipients, f.content,
-               epoch_ms(f.at), d.verdict, d.round, d.score, d.category, d.reasons, d.exceptions,
+               f.length, epoch_ms(f.at), d.verdict, d.round, d.score, d.category, d.reasons, d.exceptions,
                epoch_ms(d.decided_at), d.degraded
         FROM found f LEFT JOIN d ON d.id = f.id AND d.partition = f.partition AND d.accepted_at = f.at
         {"WHERE " + " AND ".join(decided) if decided else ""}
@@ -181,15 +182,16 @@ def search(
             port=row[7],
             recipients=row[8],
             content=row[9],
-            at=row[10],
-            verdict=row[11],
-            round=row[12],
-            score=row[13],
-            category=row[14],
-            reasons=row[15] or (),
-            exceptions=row[16] or (),
-            decided_at=row[17],
-            degraded=bool(row[18]),
+            length=row[10],
+            at=row[11],
+            verdict=row[12],
+            round=row[13],
+            score=row[14],
+            category=row[15],
+            reasons=row[16] or (),
+            exceptions=row[17] or (),
+            decided_at=row[18],
+            degraded=bool(row[19]),
         )
         for row in lake.execute(sql, values).fetchall()
     ]

@@ -34,8 +34,8 @@ MINUTE = 60_000
 
 # content, the words a reason points at, category
 CASES = (
-    ("【惠民易贷】您的30万额度已审批通过，点击 http://loan.example.com/a8K2 立即提款，回T退订", "额度已审批", Category.LOAN),
-    ("<b>尊贵会员</b>，澳\u200b门新葡京开业酬宾，注册即送888元，加微信 xpj2026 <script>alert(1)</script>", "新葡京", Category.GAMBLING),
+    ("【惠民易贷】您的30万额度已审批，点击 http://loan.example.com/a8K2 提款，回T退订", "额度已审批", Category.LOAN),
+    ("<b>尊贵会员</b>，澳\u200b门新葡京酬宾，加微信 xpj2026 <script>alert(1)</script>", "新葡京", Category.GAMBLING),
     ("【锦绣教育】王女士您好，暑期奥数冲刺班仅剩3席，电13800138000", "冲刺班", Category.EDUCATION),
     ("您的包裹因地址不详无法派送，请于今日18:00前登录 http://ems.example.net/x 更新", "无法派送", Category.PHISHING),
     ("【盛世地产】滨江壹号开盘在即，首付30万起，看房专车接送，详询4008001234", "开盘在即", Category.PROPERTY),
@@ -60,12 +60,13 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
     made = []
     with db.write() as connection:
         for n in range(count):
-            content, word, category = CASES[n % len(CASES)]
+            content, _, category = CASES[n % len(CASES)]
             case, opened = f"case-{n:03}", now - (count - n) * 3 * MINUTE
             connection.execute(
                 insert(schema.cases).values(
-                    id=case, port=f"1069000{n % len(CASES)}", fingerprint=f"f{n:04}", state="open", rule="bulk-unreviewed",
-                    content=content, score=0.5 + n % 5 / 10, category=category.value, submissions=3, messages=153,
+                    id=case, port=f"1069000{n % len(CASES)}", fingerprint=f"f{n:04}", state="open",
+                    rule="bulk-unreviewed", content=content, score=0.5 + n % 5 / 10,
+                    category=category.value, submissions=3, messages=153,
                     opened_at=opened, due_at=opened + 60 * MINUTE,
                 )
             )  # fmt: skip
@@ -143,7 +144,8 @@ def fill_rest(db: Database, now: int) -> None:
             )
         connection.execute(
             insert(schema.holds).values(
-                port="10690000", submission="held", round=0, rule="grace", body=b"{}", held_at=now - 8000, due_at=now + 2000
+                port="10690000", submission="held", round=0, rule="grace", body=b"{}", held_at=now - 8000,
+                due_at=now + 2000,
             )
         )  # fmt: skip
         connection.execute(
@@ -170,7 +172,9 @@ def _submission(n: int, member: int, content: str, at: int) -> Submission:
     )  # fmt: skip
 
 
-def _put(settings: Settings, table: Table, events: list[Submission] | list[Decision], now: int, privacy: Privacy) -> None:
+def _put(
+    settings: Settings, table: Table, events: list[Submission] | list[Decision], now: int, privacy: Privacy
+) -> None:
     origins = [Origin("log", "submissions.bulk", 0, n, now) for n in range(len(events))]
     rows = table.build(events, origins, privacy)
     delta.append(delta.open_table(settings.lake_dir, table), rows, {"a": None}, {"a": 0})

@@ -71,30 +71,30 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     columns = st.columns(5)
     columns[0].metric(
         _("Latency to the decision, p50 / p99"),
-        f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}", border=True,
+        f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}", border=True, height="stretch",
         help=_("From acceptance of a submission to its decision, over the period."),
     )  # fmt: skip
     columns[1].metric(
         _("Waiting for a decision"), count(now.undecided), _("oldest {age}").format(age=age(now.oldest_undecided)),
-        delta_color="off", delta_arrow="off", border=True,
+        delta_color="off", delta_arrow="off", border=True, height="stretch",
         help=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
     )  # fmt: skip
     columns[2].metric(
         _("Holds"), count(now.holds),
         _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds
         else _("oldest {age}").format(age=age(now.oldest_hold)),
-        delta_color="inverse" if now.overdue_holds else "off", delta_arrow="off", border=True,
+        delta_color="inverse" if now.overdue_holds else "off", delta_arrow="off", border=True, height="stretch",
     )  # fmt: skip
     columns[3].metric(
         _("Open cases"), count(now.cases),
         _("{n} past the limit").format(n=count(now.overdue_cases)) if now.overdue_cases
         else _("oldest {age}, limit in {limit}").format(age=age(now.oldest_case), limit=limit) if now.cases
         else _("nothing waits"),
-        delta_color="inverse" if now.overdue_cases else "off", delta_arrow="off", border=True,
+        delta_color="inverse" if now.overdue_cases else "off", delta_arrow="off", border=True, height="stretch",
     )  # fmt: skip
     columns[4].metric(
         _("To be published"), count(now.outbox), _("oldest {age}").format(age=age(now.oldest_outbox)),
-        delta_color="off", delta_arrow="off", border=True,
+        delta_color="off", delta_arrow="off", border=True, height="stretch",
         help=_("Changes in the outbox that the relay has not sent to the broker yet."),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
             tooltip=[
                 alt.Tooltip("time:T", title=_("Time"), format="%m-%d %H:%M:%S"),
                 alt.Tooltip("verdict:N", title=_("Verdict")),
-                alt.Tooltip("messages:Q", title=_("messages"), format=","),
+                alt.Tooltip("messages:Q", title=_("Messages"), format=","),
             ],
         )
         .properties(height=360)
@@ -149,7 +149,7 @@ def _totals(_: Text, seen: Traffic, chosen: str) -> None:
         frame, hide_index=True, height="content",
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict")),
-            "messages": st.column_config.NumberColumn(_("messages"), format="localized"),
+            "messages": st.column_config.NumberColumn(_("Messages"), format="localized"),
             "share": st.column_config.ProgressColumn(_("Share"), format="percent", min_value=0, max_value=1),
         },
     )  # fmt: skip

@@ -37,7 +37,7 @@ def page() -> None:
             return
         first = _("the newest {n}").format(n=SHOWN) if len(found) == SHOWN else count(len(found))
         st.caption(_("{n} found; times in {zone}; text and numbers masked").format(n=first, zone=zone))
-        left, right = st.columns([3, 2], gap="medium")
+        left, right = st.columns([5, 3], gap="medium")
         with left:
             chosen = _table(_, found, zone)
         with right:
@@ -83,7 +83,7 @@ def _form(_: Text, user: User, zone: str) -> Query:
 def _table(_: Text, found: list[Found], zone: str) -> Found | None:
     frame = pd.DataFrame(
         [
-            (clock(zone, f.at), f.sender, word(_, f.verdict or UNDECIDED), len(f.recipients),
+            (clock(zone, f.at)[5:], f.sender, word(_, f.verdict or UNDECIDED), len(f.recipients),
              ", ".join(reason["rule"] for reason in f.reasons), f.score, f.content)
             for f in found
         ],
@@ -93,12 +93,12 @@ def _table(_: Text, found: list[Found], zone: str) -> Found | None:
         frame, hide_index=True, height=560, on_select="rerun", selection_mode="single-row",
         key=f"found_{len(found)}_{found[0].place.offset}_{found[0].place.partition}",
         column_config={
-            "at": st.column_config.TextColumn(_("Time"), width=150),
-            "sender": st.column_config.TextColumn(_("Sender"), width=110),
-            "verdict": st.column_config.TextColumn(_("Verdict"), width=80),
-            "messages": st.column_config.NumberColumn(_("messages"), width=70),
-            "rules": st.column_config.TextColumn(_("Rules"), width=140),
-            "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=60),
+            "at": st.column_config.TextColumn(_("Time"), width=115),
+            "sender": st.column_config.TextColumn(_("Sender"), width=90),
+            "verdict": st.column_config.TextColumn(_("Verdict"), width=60),
+            "messages": st.column_config.NumberColumn(_("Messages"), width=60),
+            "rules": st.column_config.TextColumn(_("Rules"), width=130),
+            "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=50),
             "text": st.column_config.TextColumn(_("Text"), width="large"),
         },
     )  # fmt: skip
@@ -114,7 +114,8 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     )
     st.caption(decided + (" · " + _("degraded: a part was missing") if f.degraded else ""))
     spans = [(s["start"], s["end"], f"r{n % 6}") for n, reason in enumerate(f.reasons) for s in reason["spans"] or ()]
-    st.html(marked(segments(f.content, spans)))
+    # Masking a link shortens the text: then nothing is marked rather than the wrong words.
+    st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
     for reason in f.reasons:
         st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}")
     if allowed(user, Right.SEE_FULL_TEXT):

@@ -43,7 +43,12 @@ def page() -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         shown = st.dataframe(
-            frame, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"ports_{text}", height=560
+            frame,
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"ports_{text}",
+            height="content" if len(entries) < 15 else 560,
         )
         if len(entries) > PAGE:
             st.caption(_("The first {n}; a longer search shows fewer.").format(n=PAGE))
