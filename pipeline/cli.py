@@ -514,22 +514,19 @@ def user_add(
     scope: Annotated[str | None, typer.Option(help="province=…, city=… or enterprise=…; default all.")] = None,
 ) -> None:
     """Create an account; prints its one-time password, which is shown once."""
-
     from pipeline.store.roles import Role
     from pipeline.store.users import add_user
 
     if role not in list(Role):
         raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(Role)}")
     kind, _, value = (scope or "").partition("=")
-    limits = {kind: value} if scope else {}
     with _database() as db:
-        typer.echo(add_user(db, _shell(), name, Role(role), limits, _now()))
+        typer.echo(add_user(db, _shell(), name, Role(role), {kind: value} if scope else {}, _now()))
 
 
 @user_app.command("list")
 def user_list() -> None:
     """All accounts."""
-
     from rich.console import Console
     from rich.table import Table
 
@@ -546,7 +543,6 @@ def user_list() -> None:
 @user_app.command("disable")
 def user_disable(name: str) -> None:
     """End an account's sessions and let it sign in no more."""
-
     from pipeline.store.users import set_active
 
     with _database() as db:
@@ -557,11 +553,18 @@ def user_disable(name: str) -> None:
 @user_app.command("reset")
 def user_reset(name: str) -> None:
     """A new one-time password, printed once; lifts a lock."""
-
     from pipeline.store.users import reset_password
 
     with _database() as db:
         typer.echo(reset_password(db, _shell(), name, _now()))
+
+
+@app.command()
+def console() -> None:
+    """Run the console for reviewers, operators and analysts until it is told to end."""
+    from dashboards.serve import run_console
+
+    run_console(_settings())
 
 
 @letters_app.command("list")

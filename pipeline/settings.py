@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="Address the worker's health and metrics pages bind to.")
     web_port: int = Field(6066, ge=1, le=65535, description="Port of health, readiness and metrics.")
+    console_host: str = Field("127.0.0.1", description="Address the console binds to.")
+    console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
+    console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
     max_content: int = Field(2000, ge=70, description="Longest accepted content, code points.")
     max_recipients: int = Field(10_000, ge=1, description="Most recipients of one submission.")
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
@@ -107,11 +110,9 @@ class Settings(BaseSettings):
         50_000, ge=1,
         description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
     )  # fmt: skip
-    console_host: str = Field("127.0.0.1", description="Address the console binds to; a TLS proxy stands before it.")
-    console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("record_zone", "review_zone")
+    @field_validator("record_zone", "review_zone", "console_zone")
     @classmethod
     def _zone(cls, name: str) -> str:
         try:

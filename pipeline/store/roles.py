@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true
 
 from pipeline.errors import AntispamError
 from pipeline.store import schema
@@ -115,6 +115,22 @@ def ports_in_scope(user: User) -> Select[str] | None:
         .join(enterprises, enterprises.c.id == ports.c.enterprise)
         .where(enterprises.c[kind] == value)
     )
+
+
+def sender_in_scope(user: User, sender: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that the port of a sender (a code, perhaps with an extension) is in the user's scope."""
+    within = ports_in_scope(user)
+    if within is None:
+        return true()
+    code = schema.ports.c.code
+    port = (
+        select(code)
+        .where(func.substr(sender, 1, func.length(code)) == code)
+        .order_by(func.length(code).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return port.in_(within)
 
 
 def require_port(connection: Connection, user: User, code: str) -> None:

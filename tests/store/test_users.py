@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
@@ -32,13 +30,8 @@ GOOD = "correct horse battery"
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'operational.db'}")
-    schema.metadata.create_all(database.engine)
-    with database.write() as connection:
-        connection.execute(insert(schema.epochs).values(id=1, last=0))
-    yield database
-    database.close()
+def db(operational_db: Database) -> Database:
+    return operational_db
 
 
 def test_the_first_administrator_has_a_one_time_password_that_must_be_changed(db: Database) -> None:

@@ -1,0 +1,298 @@
+// The review deck in the browser: shows one case, answers keys at once, keeps a log for the server.
+// Every text is set as text, never as markup: what is reviewed is hostile.
+
+const KEYS = { a: "release", x: "reject", b: "blacklist", s: "skip", u: "undo", n: "note" };
+const VERDICTS = ["release", "reject", "blacklist"];
+const HERE_EVERY = 45_000; // ms between signs of life
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined && text !== null) made.textContent = text;
+  return made;
+}
+
+function pieces(className, segments) {
+  const box = element("div", className);
+  for (const [text, mark] of segments) {
+    box.append(mark ? element(mark === "unseen" ? "span" : "mark", mark, text) : document.createTextNode(text));
+  }
+  return box;
+}
+
+function duration(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 600) return `${Math.round(minutes / 60)} h`;
+  return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+function fresh(session) {
+  return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
+           told: null, noting: false, failed: 0 };
+}
+
+export default function (component) {
+  const { parentElement: root, data, setStateValue } = component;
+  const host = root.querySelector(".deck");
+  if (!host) return;
+  const deck = (root.deck && root.deck.session === data.session) ? root.deck : (root.deck = fresh(data.session));
+  const words = data.labels;
+  const skew = data.now - Date.now();
+  const now = () => Date.now() + skew;
+
+  root.leave?.(); // listeners of the call before hold its data
+  merge();
+  const looks = JSON.stringify([data.language, data.waiting, data.decided, data.away, deck.queue.length,
+                                deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }]);
+  // A redraw would take away a selection, or what an input method is composing.
+  if (!host.hasChildNodes() || (looks !== deck.looks && !(deck.noting && deck.drawn === deck.queue[0]?.id))) draw();
+  deck.looks = looks;
+
+  function merge() {
+    deck.log = deck.log.filter((entry) => entry.seq > data.acked);
+    for (const [id, seq] of deck.coming) if (seq <= data.acked) deck.coming.delete(id);
+    const pending = new Set(deck.log.map((entry) => entry.case));
+    for (const failure of data.failed) {
+      if (failure.seq <= deck.failed) continue;
+      deck.failed = failure.seq;
+      say(`${words.failed}: ${failure.text}`, true);
+      if (failure.action === "undo") deck.queue = deck.queue.filter((card) => card.id !== failure.case);
+      else deck.gone.delete(failure.case); // still ours, perhaps: then the server lists it again
+      deck.undo = deck.undo.filter((entry) => entry.card.id !== failure.case);
+    }
+    const given = new Map(data.cases.map((card) => [card.id, card]));
+    const first = deck.queue[0]?.id;
+    deck.queue = deck.queue.filter((card) => given.has(card.id) || deck.coming.has(card.id))
+                           .map((card) => given.get(card.id) ?? card);
+    if (first && deck.queue[0]?.id !== first && !deck.gone.has(first)) {
+      deck.note = "";
+      deck.noting = false;
+      say(words.taken, true);
+    }
+    for (const id of deck.gone) if (!given.has(id) && !pending.has(id)) deck.gone.delete(id);
+    const held = new Set(deck.queue.map((card) => card.id));
+    for (const card of data.cases) if (!held.has(card.id) && !deck.gone.has(card.id)) deck.queue.push(card);
+  }
+
+  function send(action, card) {
+    deck.seq = Math.max(deck.seq, data.acked) + 1;
+    deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", note: VERDICTS.includes(action) ? deck.note : "" });
+    deck.here = Date.now();
+    clearTimeout(deck.timer);
+    deck.timer = setTimeout(() => setStateValue("log", deck.log.slice()), 40);
+    return deck.seq;
+  }
+
+  function act(action) {
+    const card = deck.queue[0];
+    if (action === "undo") {
+      const last = deck.undo.pop();
+      if (!last || now() > last.until) return say(words.undo_none);
+      deck.gone.delete(last.card.id);
+      deck.queue = deck.queue.filter((other) => other.id !== last.card.id);
+      deck.queue.unshift(last.card);
+      deck.coming.set(last.card.id, send("undo", last.card));
+      say(words.undone);
+    } else if (!card) {
+      send("here");
+    } else if (action === "note") {
+      deck.noting = true;
+    } else {
+      send(action, card);
+      deck.queue.shift();
+      deck.gone.add(card.id);
+      deck.coming.delete(card.id);
+      if (action !== "skip") deck.undo.push({ card, action, until: now() + data.undo_ms });
+      deck.note = "";
+      say(`${words[action]} · ${card.port} · ${card.messages} ${words.messages}`);
+    }
+    draw();
+  }
+
+  function say(text, bad = false) {
+    deck.told = { text, bad, until: Date.now() + (bad ? 8000 : data.undo_ms) };
+    tick();
+  }
+
+  function onKey(event) {
+    const target = event.composedPath()[0];
+    if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase()
+              : event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : ""; // an input method may hide it
+    if (key in KEYS) {
+      event.preventDefault();
+      act(KEYS[key]);
+    } else {
+      alive();
+    }
+  }
+
+  function alive() {
+    const quiet = Date.now() - deck.here;
+    if (quiet > (data.away ? 2000 : HERE_EVERY)) send("here");
+  }
+
+  function draw() {
+    host.replaceChildren();
+    const card = deck.queue[0];
+    deck.drawn = card?.id;
+    host.append(bar(), card ? body(card) : empty(), keys(card));
+    const input = host.querySelector("input");
+    if (input) input.focus();
+    tick();
+  }
+
+  function bar() {
+    const box = element("div", "bar");
+    const figures = element("div", "figures");
+    figures.append(figure(deck.queue.length, words.in_hand), figure(data.waiting, words.waiting),
+                   figure(data.decided, words.decided));
+    box.append(figures, element("div", "told"));
+    return box;
+  }
+
+  function figure(value, label) {
+    const box = element("span", "figure");
+    box.append(element("b", "", value), document.createTextNode(` ${label}`));
+    return box;
+  }
+
+  function empty() {
+    const box = element("div", "empty");
+    box.append(element("p", "large", data.away ? words.away : words.empty),
+               element("p", "", data.away ? words.away_hint : words.empty_hint));
+    return box;
+  }
+
+  function body(card) {
+    const box = element("div", "body");
+    box.dataset.case = card.id;
+    const left = element("div", "left");
+    const head = element("div", "head");
+    head.append(element("span", "count", `${card.messages.toLocaleString()} ${words.messages}`),
+                element("span", "", `${card.submissions.toLocaleString()} ${words.submissions}`),
+                element("span", "", `${words.port} ${card.port}`));
+    if (card.category) head.append(element("span", "chip", card.category));
+    left.append(head, pieces("message", card.text));
+    if (card.samples.length) {
+      left.append(element("h4", "", words.samples));
+      for (const sample of card.samples) left.append(pieces("sample", sample));
+    }
+    const right = element("div", "right");
+    const clocks = element("div", "clocks");
+    clocks.append(clock("due", words.due), clock("lease", words.lease));
+    right.append(clocks, facts(card), element("h4", "", words.why), why(card));
+    if (deck.queue.length > 1) {
+      right.append(element("h4", "", words.next));
+      const list = element("ol", "next");
+      for (const other of deck.queue.slice(1, 6)) {
+        const item = element("li");
+        item.append(element("span", "port", other.port),
+                    element("span", "", other.text.map(([text, mark]) => mark === "unseen" ? "" : text).join("").slice(0, 40)));
+        list.append(item);
+      }
+      right.append(list);
+    }
+    box.append(left, right);
+    return box;
+  }
+
+  function clock(name, label) {
+    const box = element("div", `clock ${name}`);
+    box.append(element("span", "", label), element("b"));
+    return box;
+  }
+
+  function facts(card) {
+    const box = element("dl");
+    const opened = new Date(card.opened);
+    for (const [label, value] of [
+      [words.rule, card.rule],
+      [words.score, card.score ?? "–"],
+      [words.opened, opened.toLocaleString(data.language, { timeZone: data.zone, dateStyle: "short", timeStyle: "medium" })],
+    ]) box.append(element("dt", "", label), element("dd", "", value));
+    return box;
+  }
+
+  function why(card) {
+    if (!card.reasons.length) return element("p", "faint", words.no_reasons);
+    const list = element("ul", "why");
+    for (const reason of card.reasons) {
+      const item = element("li");
+      const head = element("div");
+      head.append(element(reason.mark ? "mark" : "span", `rule ${reason.mark}`, reason.rule),
+                  element("span", `verdict ${reason.kind}`, reason.verdict));
+      item.append(head, element("div", "text", reason.text));
+      if (reason.words.length) item.append(element("div", "found", reason.words.join(" · ")));
+      list.append(item);
+    }
+    return list;
+  }
+
+  function keys(card) {
+    const box = element("div", "keys");
+    if (deck.noting || deck.note) box.append(note());
+    for (const [key, action] of Object.entries(KEYS)) {
+      const button = element("button", action);
+      button.type = "button";
+      button.disabled = !card && action !== "undo";
+      if (words[`${action}_does`]) button.title = words[`${action}_does`];
+      button.append(element("kbd", "", key.toUpperCase()), element("span", "", words[action]));
+      button.onclick = () => { act(action); button.blur(); };
+      box.append(button);
+    }
+    return box;
+  }
+
+  function note() {
+    if (!deck.noting) return element("div", "kept", `${words.note}: ${deck.note}`);
+    const input = element("input");
+    input.placeholder = words.note_hint;
+    input.setAttribute("aria-label", words.note);
+    input.maxLength = 1000;
+    input.value = deck.note;
+    input.oninput = () => { deck.note = input.value; };
+    input.onkeydown = (event) => {
+      event.stopPropagation();
+      if (event.isComposing) return; // Enter and Esc belong to the input method
+      if (event.key === "Escape") deck.note = "";
+      if (event.key === "Enter" || event.key === "Escape") { deck.noting = false; draw(); }
+    };
+    return input;
+  }
+
+  function tick() {
+    const card = deck.queue[0];
+    for (const [name, warn] of [["due", 600_000], ["lease", 60_000]]) {
+      const box = host.querySelector(`.clock.${name}`);
+      if (!card || !box || !card[name]) continue;
+      const left = card[name] - now();
+      box.querySelector("b").textContent = left < 0 && name === "due" ? `${words.overdue} ${duration(-left)}` : duration(left);
+      box.classList.toggle("late", left < warn);
+    }
+    const told = host.querySelector(".told");
+    if (!told) return;
+    const shown = deck.told && deck.told.until > Date.now();
+    const last = deck.undo.at(-1);
+    const left = last ? Math.ceil((last.until - now()) / 1000) : 0;
+    const parts = [];
+    if (shown) parts.push(deck.told.text);
+    if (left > 0) parts.push(`U ${words.undo} ${left} s`);
+    if (deck.log.some((entry) => entry.action !== "here") && Date.now() - deck.here > 3000) parts.push(words.unsent);
+    told.textContent = parts.join("   ");
+    told.classList.toggle("bad", Boolean(shown && deck.told.bad));
+  }
+
+  const moved = () => alive();
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("mousemove", moved, { passive: true });
+  const timer = setInterval(tick, 250);
+  root.leave = () => {
+    document.removeEventListener("keydown", onKey);
+    document.removeEventListener("mousemove", moved);
+    clearInterval(timer);
+  };
+  return root.leave;
+}

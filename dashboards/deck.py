@@ -1,0 +1,199 @@
+"""The review deck: what a reviewer's browser is given, and what it sends back. No Streamlit in here.
+
+The browser holds the claimed cases and answers keys at once; it sends a numbered log of what was done to
+which case. The log is applied in order and each entry once, so a decision is always of the case that was on
+screen, whatever the network does, and a repeated message changes nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any
+
+from dashboards.language import Text
+from dashboards.words import word
+from pipeline.actions import review
+from pipeline.actions.review import UNDO_MS, CaseView
+from pipeline.actions.why import Why
+from pipeline.errors import AntispamError
+from pipeline.events import Verdict
+from pipeline.store.database import Database
+from pipeline.store.roles import User
+
+IN_HAND = 20  # cases claimed at once
+REFILL = 5  # in hand, below which more are claimed
+AWAY_MS = 180_000  # without a key or a movement of the mouse nothing more is claimed
+COMPARED = 600  # characters of samples that are compared
+VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
+
+Segment = tuple[str, str]  # a piece of text, and what to mark it as ("" is nothing)
+
+
+@dataclass
+class Hand:
+    """One browser tab's cases and how far its log is applied; lives as long as the tab's session."""
+
+    acked: int = 0
+    cases: dict[str, CaseView] = field(default_factory=dict)
+    reasons: dict[str, list[Why]] = field(default_factory=dict)
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    decided: int = 0
+    seen_at: int = 0  # when the reviewer last touched a key or the mouse
+
+
+def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]], now: int) -> bool:
+    """Carry out what is new in the log; True if there was anything. What is refused is told in `hand.failed`."""
+    new = sorted((entry for entry in log if _number(entry) > hand.acked), key=_number)
+    if new:
+        hand.failed = []
+    for entry in new:
+        hand.acked = _number(entry)
+        hand.seen_at = now
+        case, action = str(entry.get("case", "")), str(entry.get("action", ""))
+        try:
+            _do(db, user, hand, action, case, str(entry.get("note", "")), now)
+        except AntispamError as error:
+            hand.failed.append({"seq": hand.acked, "case": case, "action": action, "text": str(error)})
+    return bool(new)
+
+
+def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> None:
+    """Bring the hand up to date: claim more when it runs low, renew leases when the reviewer is there.
+
+    Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand.
+    """
+    if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
+        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND)}
+    else:
+        mine = {view.id for view in review.queue(db, user, now, 10 * IN_HAND) if view.claimed_by == user.name}
+        hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
+    for kept in (hand.reasons, hand.cards):
+        for gone in kept.keys() - hand.cases.keys():
+            del kept[gone]
+
+
+def leave(db: Database, user: User, hand: Hand, now: int) -> None:
+    """Give back what is in hand, so that others need not wait for the leases to run out."""
+    review.give_back(db, user, list(hand.cases), now)
+    hand.cases = {}
+
+
+def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
+    """The cases in hand as the browser shows them, in the order of the queue."""
+    shown = []
+    for case, view in hand.cases.items():
+        reasons = hand.reasons.get(case, [])
+        kept = hand.cards.get(case)
+        if kept is None or len(kept["reasons"]) != len(reasons):
+            kept = hand.cards[case] = _card(_, view, reasons)
+        shown.append({**kept, "due": view.due_at, "lease": view.lease_until, "messages": view.messages,
+                      "submissions": view.submissions})  # fmt: skip
+    return shown
+
+
+def segments(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Segment]:
+    """The text in pieces: spans marked by the number of their reason, characters nobody sees made visible."""
+    marks = [""] * len(text)
+    for start, end, mark in spans:
+        for place in range(max(start, 0), min(end, len(text))):
+            marks[place] = marks[place] or mark
+    pieces: list[Segment] = []
+    for character, mark in zip(text, marks, strict=True):
+        if _is_unseen(character):
+            pieces.append((f"U+{ord(character):04X}", "unseen"))
+        elif pieces and pieces[-1][1] == mark:
+            pieces[-1] = (pieces[-1][0] + character, mark)
+        else:
+            pieces.append((character, mark))
+    return pieces
+
+
+def differences(base: str, other: str) -> list[Segment]:
+    """The other text in pieces, what the base does not have marked `other`."""
+    if max(len(base), len(other)) > COMPARED:
+        return segments(other, [])
+    matcher = SequenceMatcher(None, base, other, autojunk=False)
+    changed = [(low, high, "other") for tag, _, _, low, high in matcher.get_opcodes() if tag in ("replace", "insert")]
+    return segments(other, changed)
+
+
+def labels(_: Text) -> dict[str, str]:
+    """Every word the browser shows."""
+    return {
+        "release": _("Release"), "reject": _("Reject"), "blacklist": _("Blacklist"), "skip": _("Skip"),
+        "undo": _("Undo"), "note": _("Note"), "port": _("Port"), "score": _("Score"), "rule": _("Rule"),
+        "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
+        "messages": _("messages"), "submissions": _("submissions"), "samples": _("Other members"),
+        "next": _("Next"), "in_hand": _("in hand"), "waiting": _("open in all"), "decided": _("decided by you"),
+        "empty": _("No case waits for review."), "empty_hint": _("New ones appear here by themselves."),
+        "away": _("Paused: your cases went back to the queue."), "away_hint": _("Press any key to go on."),
+        "overdue": _("overdue"), "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),
+        "undone": _("Taken back"), "undo_none": _("Nothing to take back: ten seconds are over"),
+        "failed": _("Not done"), "taken": _("The case went to somebody else"), "opened": _("Opened"),
+        "no_reasons": _("The decision is not in the lake yet; the rule above opened the case."),
+        "unsent": _("not sent yet"),
+        "blacklist_does": _("Refuses all of it and lists the sender; a port is suspended."),
+        "release_does": _("Sends all messages of the case."), "reject_does": _("Refuses all messages of the case."),
+        "skip_does": _("Leaves the case to somebody else for half an hour."),
+    }  # fmt: skip
+
+
+def reasons_of(hand: Hand, find: Callable[[list[str]], dict[str, list[Why]]]) -> None:
+    """Look up the reasons of the cases that have none yet."""
+    missing = [case for case in hand.cases if case not in hand.reasons]
+    if missing:
+        hand.reasons |= find(missing)
+
+
+def _do(db: Database, user: User, hand: Hand, action: str, case: str, note: str, now: int) -> None:
+    if action in VERDICTS:
+        hand.cases.pop(case, None)
+        review.decide(db, user, case, VERDICTS[action], note, now)
+        hand.decided += 1
+    elif action == "skip":
+        hand.cases.pop(case, None)
+        review.skip(db, user, case, now)
+    elif action == "undo":
+        review.undo(db, user, case, now)
+        hand.decided -= 1
+        hand.cases = {case: review.case_view(db, user, case, now), **hand.cases}
+    elif action != "here":  # a sign of life only
+        raise AntispamError(f"unknown action {action!r}")
+
+
+def _card(_: Text, view: CaseView, reasons: Sequence[Why]) -> dict[str, Any]:
+    spans = [(low, high, f"r{n % 6}") for n, why in enumerate(reasons) for low, high, _category in why.spans]
+    return {
+        "id": view.id,
+        "port": view.port,
+        "text": segments(view.content, spans),
+        "rule": view.rule,
+        "score": None if view.score is None else f"{view.score:.2f}",
+        "category": word(_, view.category) if view.category else "",
+        "opened": view.opened_at,
+        "samples": [differences(view.content, sample) for sample in view.samples],
+        "reasons": [
+            {
+                "rule": why.rule, "verdict": word(_, why.verdict), "kind": why.verdict, "text": why.message,
+                "mark": f"r{n % 6}" if why.spans else "",
+                "words": list(dict.fromkeys(view.content[low:high] for low, high, _category in why.spans))[:6],
+            }
+            for n, why in enumerate(reasons)
+        ],
+    }  # fmt: skip
+
+
+def _is_unseen(character: str) -> bool:
+    return character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+
+
+def _number(entry: Mapping[str, Any]) -> int:
+    number = entry.get("seq")
+    return number if isinstance(number, int) else 0
+
+
+__all__ = ["UNDO_MS", "Hand", "apply", "cards", "differences", "labels", "leave", "reasons_of", "refill", "segments"]

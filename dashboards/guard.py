@@ -1,0 +1,110 @@
+"""Nothing of the console without a session: an ASGI guard before every HTTP request and WebSocket.
+
+What it lets through to strangers is named; everything else is refused. Streamlit's own pages and its
+WebSocket are behind it like the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from time import time
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.store.database import Database
+from pipeline.store.roles import User
+from pipeline.store.sessions import user_of
+
+COOKIE = "antispam_session"
+OPEN = frozenset({"/login", "/health", "/language/zh", "/language/en"})
+WITH_ONE_TIME_PASSWORD = frozenset({"/password", "/logout"})
+
+# Streamlit's pages need inline styles and blob scripts; what matters here is that nobody frames them.
+HEADERS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'",
+}
+
+
+def now_ms() -> int:
+    """The time, epoch ms."""
+    return int(time() * 1000)
+
+
+class Guard:
+    """Middleware; `clock` gives epoch ms."""
+
+    def __init__(self, app: ASGIApp, db: Database, clock: Callable[[], int] = now_ms) -> None:
+        self._app = app
+        self._db = db
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        refusal: Response | None = None
+        if path not in OPEN:
+            user = await self._user(Headers(scope=scope))
+            if user is None:
+                refusal = _to_sign_in(scope)
+            elif user.must_change and path not in WITH_ONE_TIME_PASSWORD:
+                refusal = RedirectResponse("/password", 303)
+        if refusal is None:
+            await self._app(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4401, "reason": "sign in"})
+        else:
+            await refusal(scope, receive, _with_headers(send))
+
+    async def _user(self, headers: Headers) -> User | None:
+        token = cookie_of(headers.get("cookie", ""))
+        if token is None:
+            return None
+        # Whoever opens a page does something; assets, media and reconnecting sockets do not count.
+        return await run_in_threadpool(user_of, self._db, token, self._clock(), active=False)
+
+
+def cookie_of(header: str) -> str | None:
+    """The session's token in a Cookie header."""
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found is not None and found.value else None
+
+
+def same_origin(headers: Headers) -> bool:
+    """Whether a POST comes from a page of ours. Browsers send Origin with every POST; a program may send none."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    return urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _to_sign_in(scope: Scope) -> Response:
+    headers = Headers(scope=scope)
+    if scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
+        return RedirectResponse("/login", 303)
+    return PlainTextResponse("sign in", 401)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending

@@ -1,0 +1,68 @@
+"""The script Streamlit runs for each session: who is it, what may they see, which page."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import LANGUAGES
+from dashboards.screens import alerts, lists, overview, ports, review, search, users
+from dashboards.words import word
+from pipeline.store.roles import Right, User, allowed
+
+STYLE = """<style>
+.stMainBlockContainer { padding: 4.25rem 2rem 2rem; max-width: 1560px }
+.who { position: fixed; top: 0; right: 1.25rem; height: 3.75rem; z-index: 1000000; display: flex; gap: 1rem;
+  align-items: center; font-size: .875rem; color: #5d6b7a; white-space: nowrap }
+.who a { color: #1f6f8b; text-decoration: none } .who a:hover { text-decoration: underline }
+.who b { color: #1d2733; font-weight: 600 }
+h1 { font-size: 1.35rem !important; padding: 0 0 .25rem !important }
+h2 { font-size: 1.1rem !important; padding: .5rem 0 .25rem !important }
+h3 { font-size: 1rem !important; padding: .25rem 0 !important }
+[data-testid="stMetricValue"] { font-size: 1.5rem; font-variant-numeric: tabular-nums }
+[data-testid="stMetricLabel"] p { white-space: normal }
+</style>"""
+
+
+def main() -> None:
+    """Build the navigation of this user and run the page."""
+    st.set_page_config(page_title="antispam", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    user = session.user()
+    _ = session.text()
+    pages = [
+        st.Page(module.page, title=title, icon=icon, url_path=path, default=path == "overview")
+        for path, title, icon, right, module in (
+            ("overview", _("Overview"), ":material/monitoring:", Right.SEE_TRAFFIC, overview),
+            ("review", _("Review"), ":material/rule:", Right.REVIEW, review),
+            ("search", _("Search"), ":material/search:", Right.SEARCH, search),
+            ("lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
+            ("ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
+            ("alerts", _("Alerts"), ":material/notifications:", Right.SEE_TRAFFIC, alerts),
+            ("users", _("Users"), ":material/group:", Right.ADMINISTER, users),
+        )
+        if allowed(user, right)
+    ]
+    chosen = st.navigation(pages, position="top")
+    _who(user)
+    if chosen.url_path != "review":
+        review.leave(session.services().db, user, now_ms())
+    with session.told():
+        chosen.run()
+
+
+def _who(user: User) -> None:
+    """The corner of the page: whose session this is, language, password, the way out."""
+    _ = session.text()
+    links = {
+        f"/language/{code}": name for code, name in LANGUAGES.items() if code != session.chosen_language()
+    } | {"/password": _("Password"), "/logout": _("Sign out")}  # fmt: skip
+    anchors = "".join(f'<a href="{path}" target="_self">{escape(label)}</a>' for path, label in links.items())
+    name, role = escape(user.name), escape(word(_, user.role))
+    st.html(f'{STYLE}<div class="who"><span><b>{name}</b> {role}</span>{anchors}</div>')
+
+
+main()

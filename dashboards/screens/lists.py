@@ -1,0 +1,164 @@
+"""Lists: who is refused, who is let through, who must not be written to. Numbers are shown without their middle."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import N_, Text
+from dashboards.words import clock, word
+from pipeline.actions.list_file import add_all, read_list_file, remove_all
+from pipeline.errors import AntispamError
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry
+from pipeline.store import registry
+from pipeline.store.list_entries import masked
+from pipeline.store.roles import User
+
+PAGE = 100
+MEANINGS = {
+    "black": N_("Numbers and ports that are refused."),
+    "allow": N_("Numbers and ports that skip volume and score rules, nothing else."),
+    "blocked": N_("Recipients to whom nothing is sent."),
+    "unsubscribed": N_("port:number; no commercial messages from this port to this number."),
+}
+UNDO = "lists_undo"  # (what was done, entries)
+
+
+def page() -> None:
+    """The page."""
+    user, _ = session.user(), session.text()
+    st.title(_("Lists"))
+    name = st.segmented_control(
+        _("List"), list(ENTITIES), default="black", format_func=lambda name: word(_, name), key="list", required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    st.caption(_(MEANINGS[name]))
+    _undo(_, user)
+    left, right = st.columns([5, 2], gap="medium")
+    with left:
+        _entries(_, user, name)
+    with right:
+        _add(_, user, name)
+        _import(_, user)
+
+
+def _entries(_: Text, user: User, name: str) -> None:
+    services = session.services()
+    zone = services.settings.console_zone
+    search = st.text_input(_("Search"), placeholder=_("beginning of a value"), key=f"search_{name}", max_chars=50)
+    turned = st.session_state.get(f"page_{name}_{search}", 1)
+    rows = registry.list_entries(services.db, user, name, search.strip(), PAGE + 1, (turned - 1) * PAGE)
+    if not rows:
+        text = _("No entry begins with that.") if search else _("This list is empty.")
+        st.info(text, icon=":material/inbox:")
+        return
+    now = now_ms()
+    frame = pd.DataFrame(
+        [
+            (masked(r.value), r.reason, r.added_by, clock(zone, r.added_at),
+             _("standing") if r.expires_at is None
+             else (_("over since {time}") if r.expires_at <= now else "{time}").format(time=clock(zone, r.expires_at)))
+            for r in rows[:PAGE]
+        ],
+        columns=[_("Value"), _("Reason"), _("Added by"), _("Added"), _("Until")],
+    )  # fmt: skip
+    shown = st.dataframe(
+        frame, hide_index=True, on_select="rerun", selection_mode="single-row", height="content",
+        key=f"entries_{name}_{search}_{turned}_{len(rows)}_{rows[0].added_at}",
+    )  # fmt: skip
+    if len(rows) > PAGE or turned > 1:
+        st.pagination(turned + (len(rows) > PAGE), key=f"page_{name}_{search}")
+    if not shown["selection"]["rows"]:
+        st.caption(_("Choose an entry to remove it. Times in {zone}.").format(zone=zone))
+        return
+    row = rows[shown["selection"]["rows"][0]]
+    with st.form("remove", border=True):
+        st.markdown(_("Remove **{value}**?").format(value=session.plain(masked(row.value))))
+        reason = st.text_input(_("Reason"), max_chars=200)
+        if st.form_submit_button(_("Remove"), type="primary"):
+            with session.told():
+                _need(_, reason)
+                registry.remove_list_entry(services.db, user, name, row.value, reason.strip(), now)
+                expires = NEVER if row.expires_at is None else row.expires_at
+                st.session_state[UNDO] = ("removed", [ListEntry(name, row.value, row.reason, expires)])
+                st.rerun()
+
+
+def _add(_: Text, user: User, name: str) -> None:
+    services = session.services()
+    zone = services.settings.console_zone
+    with st.form(f"add_{name}", clear_on_submit=False, border=True):
+        st.subheader(_("Add to: {list}").format(list=word(_, name)))
+        value = st.text_input(
+            _("Value"), max_chars=50, placeholder="10690001:138…" if name == "unsubscribed" else "138…"
+        )
+        reason = st.text_input(_("Reason"), max_chars=200)
+        today = datetime.now(ZoneInfo(zone)).date()
+        until = st.date_input(
+            _("Until the end of (empty: standing)"), value=None, min_value=today, max_value=today + timedelta(days=3650)
+        )  # fmt: skip
+        if st.form_submit_button(_("Add"), type="primary", width="stretch"):
+            with session.told():
+                _need(_, reason)
+                ends = None
+                if until is not None:
+                    ends = int(datetime.combine(until, time.max, ZoneInfo(zone)).timestamp() * 1000)
+                added = registry.add_list_entry(services.db, user, name, value.strip(), reason.strip(), ends, now_ms())
+                if not added:
+                    st.info(_("It was on the list already."))
+                    return
+                st.session_state[UNDO] = ("added", [ListEntry(name, value.strip(), reason.strip(), ends or NEVER)])
+                st.rerun()
+
+
+def _import(_: Text, user: User) -> None:
+    with st.expander(_("Import a csv file")):
+        st.caption(
+            _("UTF-8, header {header}; expires in ISO 8601 with zone, or empty.").format(header=",".join(COLUMNS))
+        )
+        given = st.file_uploader(_("File"), type=["csv"], label_visibility="collapsed", key="list_file")
+        if given is None:
+            return
+        with session.told():
+            read = read_list_file(given.getvalue())
+            st.write(_("{n} entries can be added; {m} lines cannot.").format(n=len(read.entries), m=len(read.faults)))
+            if read.faults:
+                st.code("\n".join(read.faults[:20]), language=None)
+            label = _("Add {n} entries").format(n=len(read.entries))
+            if st.button(label, type="primary", disabled=not read.entries, key="import"):
+                changed = add_all(session.services().db, user, read.entries, now_ms())
+                st.session_state[UNDO] = ("added", list(read.entries))
+                st.toast(_("{n} entries added").format(n=changed))
+                del st.session_state["list_file"]
+                st.rerun()
+
+
+def _undo(_: Text, user: User) -> None:
+    """What was done last, until something else is done: it can be taken back."""
+    if UNDO not in st.session_state:
+        return
+    done, entries = st.session_state[UNDO]
+    words = _("{n} added.") if done == "added" else _("{n} removed.")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(words.format(n=len(entries)))
+        if st.button(_("Undo"), key="undo", icon=":material/undo:"):
+            with session.told():
+                db, now = session.services().db, now_ms()
+                if done == "added":
+                    remove_all(db, user, entries, "undo", now)
+                else:
+                    for e in entries:
+                        ends = None if e.expires == NEVER else e.expires
+                        registry.add_list_entry(db, user, e.list, e.value, e.reason, ends, now)
+                del st.session_state[UNDO]
+                st.rerun()
+
+
+def _need(_: Text, reason: str) -> None:
+    if not reason.strip():
+        raise AntispamError(_("A reason is wanted: the next person will ask."))

@@ -1,0 +1,179 @@
+"""Overview: traffic by verdict, what waits, channels, alerts. Refreshes itself."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import N_, Text
+from dashboards.words import LEVEL_COLOURS, VERDICT_COLOURS, clock, count, span, word
+from pipeline.actions.overview import Standing, Traffic, standing, traffic
+from pipeline.events import AlertLevel, Verdict
+from pipeline.store.roles import User
+
+MINUTE = 60_000
+RANGES = {  # label -> (length, interval), ms
+    N_("15 minutes"): (15 * MINUTE, 15_000), N_("1 hour"): (60 * MINUTE, MINUTE),
+    N_("24 hours"): (1440 * MINUTE, 30 * MINUTE),
+}  # fmt: skip
+
+
+def page() -> None:
+    """The page."""
+    _live()
+
+
+@st.fragment(run_every=5)
+def _live() -> None:
+    user = session.user(active=False)
+    _ = session.text()
+    zone = session.services().settings.console_zone
+    title, chooser = st.columns([3, 2], vertical_alignment="bottom")
+    title.title(_("Overview"))
+    with chooser:
+        chosen = st.segmented_control(
+            _("Period"), list(RANGES), default="1 hour", format_func=_, key="period", required=True,
+            label_visibility="collapsed", width="stretch",
+        )  # fmt: skip
+    now = now_ms()
+    with session.told():
+        now_waits = standing(session.services().db, user, now)
+        seen = _traffic(user, chosen, now // 5000 * 5000)
+        st.caption(
+            _("As of {time} ({zone}); the lake's newest decision: {newest}").format(
+                time=clock(zone, now), zone=zone, newest=clock(zone, seen.newest)
+            )
+        )
+        _waiting(_, now_waits, seen)
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _chart(_, seen, zone, chosen)
+        with right:
+            _totals(_, seen, chosen)
+            _channels(_, now_waits)
+            _alerts(_, now_waits)
+
+
+def _traffic(user: User, chosen: str, until: int) -> Traffic:
+    length, step = RANGES[chosen]
+    services = session.services()
+    return traffic(services.db, services.lake.cursor(), user, until - length, until, step)
+
+
+def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
+    def age(since: int | None) -> str:
+        return span(_, now.at - since) if since is not None else _("nothing waits")
+
+    limit = span(_, now.next_due - now.at) if now.next_due and now.next_due > now.at else ""
+    columns = st.columns(5)
+    columns[0].metric(
+        _("Latency to the decision, p50 / p99"),
+        f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}", border=True, height="stretch",
+        help=_("From acceptance of a submission to its decision, over the period."),
+    )  # fmt: skip
+    columns[1].metric(
+        _("Waiting for a decision"), count(now.undecided), _("oldest {age}").format(age=age(now.oldest_undecided)),
+        delta_color="off", delta_arrow="off", border=True, height="stretch",
+        help=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
+    )  # fmt: skip
+    columns[2].metric(
+        _("Holds"), count(now.holds),
+        _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds
+        else _("oldest {age}").format(age=age(now.oldest_hold)),
+        delta_color="inverse" if now.overdue_holds else "off", delta_arrow="off", border=True, height="stretch",
+    )  # fmt: skip
+    columns[3].metric(
+        _("Open cases"), count(now.cases),
+        _("{n} past the limit").format(n=count(now.overdue_cases)) if now.overdue_cases
+        else _("oldest {age}, limit in {limit}").format(age=age(now.oldest_case), limit=limit) if now.cases
+        else _("nothing waits"),
+        delta_color="inverse" if now.overdue_cases else "off", delta_arrow="off", border=True, height="stretch",
+    )  # fmt: skip
+    columns[4].metric(
+        _("To be published"), count(now.outbox), _("oldest {age}").format(age=age(now.oldest_outbox)),
+        delta_color="off", delta_arrow="off", border=True, height="stretch",
+        help=_("Changes in the outbox that the relay has not sent to the broker yet."),
+    )  # fmt: skip
+
+
+def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
+    per = {15_000: _("messages per 15 s"), MINUTE: _("messages per minute"), 30 * MINUTE: _("messages per 30 min")}
+    st.subheader(_("Messages by verdict"))
+    if not seen.series:
+        st.info(_("No decision in the last {period}.").format(period=_(chosen)), icon=":material/hourglass_empty:")
+        return
+    names = {verdict: word(_, verdict) for verdict in Verdict}
+    starts = range(seen.since // seen.step * seen.step, seen.until, seen.step)
+    rows = {(start, verdict): 0 for start in starts for verdict in Verdict}
+    rows |= {(start, verdict): messages for start, verdict, messages in seen.series}
+    frame = pd.DataFrame(
+        [(pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).tz_localize(None), names[verdict],
+          verdict.severity, messages) for (start, verdict), messages in rows.items()],
+        columns=["time", "verdict", "order", "messages"],
+    )  # fmt: skip
+    chart = (
+        alt.Chart(frame)
+        .mark_area(interpolate="step-after")
+        .encode(
+            x=alt.X("time:T", title=None, axis=alt.Axis(labelAngle=0, format="%H:%M", tickCount=8)),
+            y=alt.Y("messages:Q", title=per[seen.step], stack="zero", axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(
+                "verdict:N", title=None, sort=list(names.values()),
+                scale=alt.Scale(domain=list(names.values()), range=[VERDICT_COLOURS[v] for v in Verdict]),
+                legend=alt.Legend(orient="top"),
+            ),
+            order=alt.Order("order:Q"),
+            tooltip=[
+                alt.Tooltip("time:T", title=_("Time"), format="%m-%d %H:%M:%S"),
+                alt.Tooltip("verdict:N", title=_("Verdict")),
+                alt.Tooltip("messages:Q", title=_("Messages"), format=","),
+            ],
+        )
+        .properties(height=360)
+    )  # fmt: skip
+    st.altair_chart(chart, width="stretch")
+
+
+def _totals(_: Text, seen: Traffic, chosen: str) -> None:
+    st.subheader(_("Last {period}").format(period=_(chosen)))
+    total = sum(seen.messages.values())
+    rows = [
+        (word(_, verdict), seen.messages.get(verdict, 0), seen.messages.get(verdict, 0) / total if total else 0.0)
+        for verdict in Verdict
+    ]
+    frame = pd.DataFrame(rows, columns=["verdict", "messages", "share"])
+    st.dataframe(
+        frame, hide_index=True, height="content",
+        column_config={
+            "verdict": st.column_config.TextColumn(_("Verdict")),
+            "messages": st.column_config.NumberColumn(_("Messages"), format="localized"),
+            "share": st.column_config.ProgressColumn(_("Share"), format="percent", min_value=0, max_value=1),
+        },
+    )  # fmt: skip
+
+
+def _channels(_: Text, now: Standing) -> None:
+    st.subheader(_("Channels, parts of the last 24 hours"))
+    if not now.channels:
+        st.caption(_("Nothing was handed to a carrier in the last 24 hours."))
+        return
+    frame = pd.DataFrame([(c.name, c.open, c.submitted, c.delivered, c.failed) for c in now.channels])
+    frame.columns = [_("Channel"), _("on their way"), _("submitted"), _("delivered"), _("failed")]
+    st.dataframe(frame, hide_index=True, height="content")
+
+
+def _alerts(_: Text, now: Standing) -> None:
+    st.subheader(_("Alerts nobody has taken on"))
+    if not now.alerts:
+        st.caption(_("None."))
+        return
+    marks = "".join(
+        f'<span style="margin-right:1.5rem"><b style="color:{LEVEL_COLOURS[level]};font-size:1.2rem">'
+        f"{count(now.alerts[level])}</b> {word(_, level)}</span>"
+        for level in reversed(AlertLevel)
+        if now.alerts.get(level)
+    )
+    st.html(marks)

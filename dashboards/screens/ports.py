@@ -1,0 +1,125 @@
+"""Ports: who may send, how far they are trusted, what was done to them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import Text
+from dashboards.words import clock, count, word
+from pipeline.actions.search import Query, search
+from pipeline.errors import AntispamError
+from pipeline.rules.ports import PortEntry
+from pipeline.store import registry
+from pipeline.store.port_history import port_history
+from pipeline.store.roles import Right, User, allowed
+
+PAGE = 200
+WEEK_MS = 7 * 86_400_000
+
+
+def page() -> None:
+    """The page."""
+    user, _ = session.user(), session.text()
+    db = session.services().db
+    st.title(_("Ports"))
+    text = st.text_input(
+        _("Search"), placeholder=_("beginning of a code, or part of a name or enterprise"), key="ports_search",
+        max_chars=64, label_visibility="collapsed", icon=":material/search:",
+    )  # fmt: skip
+    entries = registry.ports(db, user, text.strip(), PAGE + 1)
+    if not entries:
+        st.info(_("No port fits.") if text else _("No port is registered."), icon=":material/inbox:")
+        return
+    frame = pd.DataFrame(
+        [
+            (e.code, e.name, e.enterprise, word(_, e.state), word(_, e.tier), word(_, e.kind), e.channel)
+            for e in entries[:PAGE]
+        ],
+        columns=[_("Code"), _("Name"), _("Enterprise"), _("State"), _("Tier"), _("Kind"), _("Channel")],
+    )  # fmt: skip
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        shown = st.dataframe(
+            frame,
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"ports_{text}",
+            height="content" if len(entries) < 15 else 560,
+        )
+        if len(entries) > PAGE:
+            st.caption(_("The first {n}; a longer search shows fewer.").format(n=PAGE))
+    with right:
+        if not shown["selection"]["rows"]:
+            st.caption(_("Choose a port to see it, and to suspend or resume it."))
+            return
+        with session.told():
+            _port(_, user, entries[shown["selection"]["rows"][0]])
+
+
+def _port(_: Text, user: User, entry: PortEntry) -> None:
+    services = session.services()
+    zone, now = services.settings.console_zone, now_ms()
+    history = port_history(services.db, user, entry.code, now)
+    st.subheader(f"{entry.code}  {session.plain(entry.name)}")
+    columns = st.columns(3)
+    columns[0].metric(_("State"), word(_, entry.state), border=True)
+    columns[1].metric(_("Complaints, 30 days"), count(history.complaints), border=True)
+    columns[2].metric(_("Open cases"), count(history.open_cases), border=True)
+    limit = _("of its tier") if entry.volume_5m is None else count(entry.volume_5m)
+    st.caption(_("Messages in 5 minutes, at most: {limit}; templates: {n}").format(limit=limit, n=len(entry.templates)))
+    if entry.signatures:
+        st.caption(_("Signatures") + ": " + session.plain(" ".join(f"【{s}】" for s in entry.signatures)))
+    if allowed(user, Right.SUSPEND_PORTS):
+        _change(_, user, entry, now)
+    st.subheader(_("What was done to it"))
+    if history.deeds:
+        rows = [(clock(zone, d.at), word(_, d.kind), d.actor, d.rule or d.evidence) for d in history.deeds]
+        frame = pd.DataFrame(rows, columns=[_("Time"), _("Action"), _("By"), _("Why")])
+        st.dataframe(frame, hide_index=True, height="content")
+    else:
+        st.caption(_("Nothing."))
+    if allowed(user, Right.SEARCH):
+        _recent(_, user, entry, zone, now)
+
+
+def _change(_: Text, user: User, entry: PortEntry, now: int) -> None:
+    state = entry.state.value
+    if state == "terminated":
+        st.caption(_("A terminated port stays so."))
+        return
+    suspends = state == "open"
+    label = _("Suspend this port") if suspends else _("Resume this port")
+    with st.popover(label, icon=":material/pause_circle:" if suspends else ":material/play_circle:"):
+        if suspends:
+            st.write(_("Nothing of it is sent from a second after you confirm. This can be taken back by resuming it."))
+        else:
+            st.write(_("It may send again at once."))
+        reason = st.text_input(_("Reason"), key=f"reason_{entry.code}", max_chars=200)
+        if st.button(label, type="primary", key="confirm_state", disabled=not reason.strip()):
+            with session.told():
+                change = registry.suspend_port if suspends else registry.resume_port
+                if not change(session.services().db, user, entry.code, reason.strip(), "", now):
+                    raise AntispamError(_("Somebody else changed it meanwhile."))
+                st.rerun()
+
+
+def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:
+    services = session.services()
+    st.subheader(_("Newest submissions, 7 days"))
+    query = Query(since=now - WEEK_MS, until=now + 60_000, port=entry.code, limit=10)
+    rows = search(services.db, services.lake.cursor(), services.privacy, user, query)
+    if not rows:
+        st.caption(_("None in the lake."))
+        return
+    frame = pd.DataFrame(
+        [
+            (clock(zone, f.at), word(_, f.verdict or "undecided"), ", ".join(r["rule"] for r in f.reasons), f.content)
+            for f in rows
+        ],
+        columns=[_("Time"), _("Verdict"), _("Rules"), _("Text, masked")],
+    )  # fmt: skip
+    st.dataframe(frame, hide_index=True, height="content")

@@ -1,0 +1,155 @@
+"""Search: messages and decisions from the lake, masked; full text one at a time, for those who may."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import session
+from dashboards.deck import segments
+from dashboards.guard import now_ms
+from dashboards.language import N_, Text
+from dashboards.marked import marked
+from dashboards.words import clock, count, word
+from pipeline.actions.reveal import reveal
+from pipeline.actions.search import RECORDS, SUBMISSIONS, UNDECIDED, Found, Query, message_states, search
+from pipeline.events import Verdict
+from pipeline.store.roles import Right, User, allowed
+
+KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
+SHOWN = 200  # rows; the newest
+
+
+def page() -> None:
+    """The page."""
+    user, _ = session.user(), session.text()
+    services = session.services()
+    zone = services.settings.console_zone
+    st.title(_("Search"))
+    query = _form(_, user, zone)
+    with session.told():
+        found = search(services.db, services.lake.cursor(), services.privacy, user, query)
+        if not found:
+            st.info(_("Nothing fits. A longer period or fewer words may."), icon=":material/search_off:")
+            return
+        first = _("the newest {n}").format(n=SHOWN) if len(found) == SHOWN else count(len(found))
+        st.caption(_("{n} found; times in {zone}; text and numbers masked").format(n=first, zone=zone))
+        left, right = st.columns([5, 3], gap="medium")
+        with left:
+            chosen = _table(_, found, zone)
+        with right:
+            if chosen is None:
+                st.caption(_("Choose a row to see its decision, its messages and their delivery."))
+            else:
+                _detail(_, user, chosen, zone)
+
+
+def _form(_: Text, user: User, zone: str) -> Query:
+    now = datetime.now(ZoneInfo(zone)).replace(tzinfo=None, second=0, microsecond=0)
+    # Once a session: a default that moves with the clock would be another field each minute.
+    st.session_state.setdefault("since", now - timedelta(days=1))
+    st.session_state.setdefault("until", now.replace(hour=23, minute=59))
+    with st.form("search", border=True):
+        row = st.columns([2, 2, 1.5, 1.5, 1.5], vertical_alignment="bottom")
+        since = row[0].datetime_input(_("From"), key="since")
+        until = row[1].datetime_input(_("To"), key="until")
+        kinds = [SUBMISSIONS] if user.scope else list(KINDS)
+        kind = row[2].selectbox(_("What"), kinds, format_func=lambda kind: _(KINDS[kind]))
+        verdicts = [None, *(v.value for v in Verdict), UNDECIDED]
+        verdict = row[3].selectbox(_("Verdict"), verdicts, format_func=lambda v: word(_, v or "all"))
+        rule = row[4].text_input(_("Rule"), max_chars=128)
+        row = st.columns([2, 2, 3, 1.5], vertical_alignment="bottom")
+        port = row[0].text_input(_("Port or sender begins with"), max_chars=21)
+        number = row[1].text_input(
+            _("Number"), max_chars=24, help=_("Recipient or sender; hashed before it is compared.")
+        )  # fmt: skip
+        text = row[2].text_input(
+            _("Text contains"), max_chars=100, help=_("Compared with masked text: figures and names are left out.")
+        )  # fmt: skip
+        row[3].form_submit_button(_("Search"), type="primary", width="stretch", icon=":material/search:")
+
+    def ms(at: datetime | None) -> int:
+        return int((at or now).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+
+    return Query(
+        since=ms(since), until=ms(until), kind=kind, port=port, verdict=verdict, rule=rule, text=text, number=number,
+        limit=SHOWN,
+    )  # fmt: skip
+
+
+def _table(_: Text, found: list[Found], zone: str) -> Found | None:
+    frame = pd.DataFrame(
+        [
+            (clock(zone, f.at)[5:], f.sender, word(_, f.verdict or UNDECIDED), len(f.recipients),
+             ", ".join(reason["rule"] for reason in f.reasons), f.score, f.content)
+            for f in found
+        ],
+        columns=["at", "sender", "verdict", "messages", "rules", "score", "text"],
+    )  # fmt: skip
+    shown = st.dataframe(
+        frame, hide_index=True, height=560, on_select="rerun", selection_mode="single-row",
+        key=f"found_{len(found)}_{found[0].place.offset}_{found[0].place.partition}",
+        column_config={
+            "at": st.column_config.TextColumn(_("Time"), width=115),
+            "sender": st.column_config.TextColumn(_("Sender"), width=90),
+            "verdict": st.column_config.TextColumn(_("Verdict"), width=60),
+            "messages": st.column_config.NumberColumn(_("Messages"), width=60),
+            "rules": st.column_config.TextColumn(_("Rules"), width=130),
+            "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=50),
+            "text": st.column_config.TextColumn(_("Text"), width="large"),
+        },
+    )  # fmt: skip
+    rows = shown["selection"]["rows"]
+    return found[rows[0]] if rows else None
+
+
+def _detail(_: Text, user: User, f: Found, zone: str) -> None:
+    plain = session.plain
+    st.markdown(f"**{word(_, f.verdict or UNDECIDED)}** · {plain(f.sender)} · `{f.id[:64].replace('`', '')}`")
+    decided = _("Accepted {at}, decided {decided}, round {round}").format(
+        at=clock(zone, f.at), decided=clock(zone, f.decided_at), round="–" if f.round is None else f.round
+    )
+    st.caption(decided + (" · " + _("degraded: a part was missing") if f.degraded else ""))
+    spans = [(s["start"], s["end"], f"r{n % 6}") for n, reason in enumerate(f.reasons) for s in reason["spans"] or ()]
+    # Masking a link shortens the text: then nothing is marked rather than the wrong words.
+    st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
+    for reason in f.reasons:
+        st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}")
+    if allowed(user, Right.SEE_FULL_TEXT):
+        _reveal(_, user, f)
+    _messages(_, user, f, zone)
+
+
+def _reveal(_: Text, user: User, f: Found) -> None:
+    services = session.services()
+    with st.popover(_("Show full text and numbers"), icon=":material/visibility:"):
+        st.write(_("What you see and why is written to the audit trail."))
+        reason = st.text_input(
+            _("Reason"), key=f"why_{f.place}", max_chars=500, placeholder=_("e.g. a complaint's number")
+        )
+        if st.button(_("Show"), type="primary", key="reveal"):
+            with session.told():
+                full = reveal(services.db, services.settings, user, f.place, reason, now_ms())
+                st.html(marked(segments(full.content, [])))
+                st.code("\n".join(full.recipients[:100]), language=None)
+
+
+def _messages(_: Text, user: User, f: Found, zone: str) -> None:
+    exceptions = {x["recipient"]: x for x in f.exceptions}
+    states = {}
+    if f.port is not None:
+        with session.told():
+            states = {s.n: s for s in message_states(session.services().db, user, f.port, f.sender, f.id)}
+    rows = []
+    for n, recipient in enumerate(f.recipients[:SHOWN], 1):
+        state = states.get(n)
+        verdict = exceptions[recipient]["verdict"] if recipient in exceptions else f.verdict
+        rows.append(
+            (n, recipient, word(_, verdict or UNDECIDED), word(_, state.state) if state else "–",
+             state.status if state else "", clock(zone, state.changed_at, date=False) if state else "–")
+        )  # fmt: skip
+    columns = [_("No."), _("Recipient, hashed"), _("Verdict"), _("Delivery"), _("Carrier's word"), _("Changed")]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, height="content" if len(rows) < 8 else 280)

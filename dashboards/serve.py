@@ -1,0 +1,62 @@
+"""`antispam console`: Streamlit behind the guard, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from streamlit.starlette import App
+
+from dashboards.guard import Guard, now_ms
+from dashboards.sign_in import SignIn
+from pipeline.errors import AntispamError
+from pipeline.settings import Settings
+from pipeline.store.migrate import open_database
+from pipeline.store.users import first_administrator
+
+THEME = {
+    "theme.base": "light",
+    "theme.primaryColor": "#1f6f8b",
+    "theme.backgroundColor": "#ffffff",
+    "theme.secondaryBackgroundColor": "#f3f5f7",
+    "theme.textColor": "#1d2733",
+    "theme.font": '"Source Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif',
+    "theme.baseFontSize": 15,
+    "theme.baseRadius": "small",
+}
+
+
+def run_console(settings: Settings) -> None:
+    """Serve the console until a signal ends the process. Prints its address, and the first account's password."""
+    from starlette.middleware import Middleware
+
+    db = open_database(settings)
+    password = first_administrator(db, now_ms())
+    if password is not None:
+        print(f"console: first account `admin`, one-time password {password} (shown only now)", flush=True)
+    print(f"console: http://{settings.console_host}:{settings.console_port}", flush=True)
+    app = App(
+        Path(__file__).with_name("main.py").resolve(),
+        routes=SignIn(db).routes(),
+        middleware=[Middleware(Guard, db=db)],
+    )
+    sys.argv = ["antispam"]  # Streamlit passes on what it finds there
+    try:
+        app.run(
+            config={
+                "server.address": settings.console_host,
+                "server.port": settings.console_port,
+                "server.headless": True,
+                "server.fileWatcherType": "none",
+                "server.maxUploadSize": 4,  # MB: a list's csv
+                "browser.gatherUsageStats": False,
+                "client.toolbarMode": "minimal",  # no Deploy; and C must not open a dialog
+                "client.showErrorDetails": "none",
+                "logger.level": "warning",
+                **THEME,
+            }
+        )
+    except OSError as error:
+        raise AntispamError(f"console: {settings.console_host}:{settings.console_port}: {error.strerror}") from None
+    finally:
+        db.close()

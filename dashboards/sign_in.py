@@ -1,0 +1,223 @@
+"""Signing in and out, changing a password, choosing a language: plain HTML forms, no script.
+
+A POST must come from a page of ours (Origin), is at most MAX_FORM bytes, and waits in a short line:
+checking a password is made to cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import parse_qs, urlsplit
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from dashboards import language
+from dashboards.guard import COOKIE, cookie_of, now_ms, same_origin
+from dashboards.language import LANGUAGES, N_, Text
+from pipeline.errors import AntispamError
+from pipeline.store.database import Database
+from pipeline.store.sessions import SESSION_MS, sign_out, user_of
+from pipeline.store.users import SHORTEST, change_password, sign_in
+
+REFUSED = N_(
+    "Name or password is wrong, or the account is locked or disabled. "
+    "After five failures it is locked for 15 minutes and longer."
+)
+# What `change_password` says, for the catalogues.
+REFUSALS = (
+    N_("a password has 12 to 200 characters"),
+    N_("the new password must differ from the old one"),
+    N_("a password must not contain the user's name"),
+    N_("the old password is wrong, or the account is locked"),
+    N_("the account was changed meanwhile"),
+)
+MAX_FORM = 4096
+MAX_WAITING = 32  # sign-ins in line; further ones are told to come back
+_PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
+_CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+
+class SignIn:
+    """The routes before the pages; one for the process."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._limiter: CapacityLimiter | None = None
+        self._waiting = 0
+
+    def routes(self) -> list[Route]:
+        """For `st.App(routes=…)`."""
+        return [
+            Route("/login", self.login, methods=["GET", "POST"]),
+            Route("/password", self.password, methods=["GET", "POST"]),
+            Route("/logout", self.logout),
+            Route("/language/{to}", choose_language),
+            Route("/health", self.health),
+            Route("/overview", lambda _: RedirectResponse("/", 303)),  # Streamlit's first page has no name
+        ]
+
+    async def login(self, request: Request) -> Response:
+        """The form; a POST with the right name and password sets the cookie."""
+        _ = language_of(request)
+        if request.method != "POST":
+            return _page(request, _("Sign in"), _login_form(_, ""))
+        form = await _form(request)
+        if form is None:
+            return PlainTextResponse("refused", 403)
+        name = form.get("name", "")
+        try:
+            token = await self._slowly(partial(sign_in, self._db, name, form.get("password", ""), now_ms()))
+        except AntispamError:
+            told = _(REFUSED)
+            return _page(request, _("Sign in"), _login_form(_, name), told, 401)
+        if token is None:
+            return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
+        return _with_session(request, token)
+
+    async def password(self, request: Request) -> Response:
+        """Change one's own password; the only page open to a one-time password."""
+        _ = language_of(request)
+        token = cookie_of(request.headers.get("cookie", "")) or ""
+        user = await to_thread.run_sync(partial(user_of, self._db, token, now_ms()))
+        if user is None:
+            return RedirectResponse("/login", 303)
+        form_of = _password_form(_, user.must_change)
+        title = _("Change password")
+        if request.method != "POST":
+            return _page(request, title, form_of)
+        form = await _form(request)
+        if form is None:
+            return PlainTextResponse("refused", 403)
+        old, new = form.get("old", ""), form.get("new", "")
+        if new != form.get("again", ""):
+            return _page(request, title, form_of, _("The two new passwords differ."), 400)
+        try:
+            fresh = await self._slowly(partial(change_password, self._db, user, old, new, now_ms()))
+        except AntispamError as error:
+            return _page(request, title, form_of, _(str(error)), 400)
+        if fresh is None:
+            return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
+        return _with_session(request, fresh)
+
+    async def logout(self, request: Request) -> Response:
+        """End the session. The cookie is SameSite=Strict: another site cannot sign anybody out."""
+        token = cookie_of(request.headers.get("cookie", ""))
+        if token is not None:
+            await to_thread.run_sync(sign_out, self._db, token, now_ms())
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return answer
+
+    async def health(self, _: Request) -> Response:
+        """200 when the operational database answers."""
+        try:
+            await to_thread.run_sync(user_of, self._db, "", 0)
+        except AntispamError:
+            return JSONResponse({"ok": False, "database": "does not answer"}, 503)
+        return JSONResponse({"ok": True})
+
+    async def _slowly(self, check: partial[str]) -> str | None:
+        """In a pool of threads of its own, so that guesses do not starve the pages; None when the line is full."""
+        if self._waiting >= MAX_WAITING:
+            return None
+        self._limiter = self._limiter or CapacityLimiter(2)
+        self._waiting += 1
+        try:
+            return await to_thread.run_sync(check, limiter=self._limiter)
+        finally:
+            self._waiting -= 1
+
+
+async def choose_language(request: Request) -> Response:
+    """Remember the language and go back to where the reader was."""
+    to = request.path_params["to"]
+    if to not in LANGUAGES:
+        return PlainTextResponse("unknown language", 404)
+    came_from = urlsplit(request.headers.get("referer", ""))
+    path = came_from.path if came_from.netloc == request.headers.get("host") else "/"
+    answer = RedirectResponse(path if path.startswith("/") and not path.startswith("//") else "/", 303)
+    answer.set_cookie(language.COOKIE, to, max_age=365 * 86_400, path="/", samesite="lax", httponly=True)
+    return answer
+
+
+def language_of(request: Request) -> Text:
+    """The translator of this browser."""
+    return language.text(_language(request))
+
+
+def _language(request: Request) -> str:
+    return language.preferred(request.cookies.get(language.COOKIE), request.headers.get("accept-language"))
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The fields of a form of ours, or None for one that is not."""
+    if not same_origin(request.headers):
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            return None
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=8)
+    except (UnicodeDecodeError, ValueError):
+        return None
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _with_session(request: Request, token: str) -> Response:
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        COOKIE, token, max_age=SESSION_MS // 1000, path="/", httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return answer
+
+
+def _page(request: Request, title: str, form: str, told: str = "", status: int = 200) -> Response:
+    chosen = _language(request)
+    switch = " · ".join(
+        f"<b>{name}</b>" if code == chosen else f'<a href="/language/{code}">{name}</a>'
+        for code, name in LANGUAGES.items()
+    )
+    alert = f'<p class="told" role="alert">{escape(told)}</p>' if told else ""
+    html = _PAGE.substitute(lang=chosen, title=escape(title), form=form, told=alert, switch=switch)
+    return HTMLResponse(html, status, {"Content-Security-Policy": _CSP, "Cache-Control": "no-store"})
+
+
+def _login_form(_: Text, name: str) -> str:
+    focus = ("", "autofocus") if name else ("autofocus", "")
+    typed = f'value="{escape(name[:64])}" autocomplete="username"'
+    fields = (
+        _field(_("Name"), f'name="name" {typed} {focus[0]}'),
+        _field(_("Password"), f'name="password" type="password" autocomplete="current-password" {focus[1]}'),
+    )
+    return _form_of("/login", fields, _("Sign in"))
+
+
+def _password_form(_: Text, must_change: bool) -> str:
+    why = _("This is a one-time password. Choose your own before you go on.") if must_change else ""
+    rule = _("At least {n} characters, not your name.").format(n=SHORTEST)
+    new = f'type="password" autocomplete="new-password" minlength="{SHORTEST}"'
+    fields = (
+        _field(_("Present password"), 'name="old" type="password" autocomplete="current-password" autofocus'),
+        _field(_("New password"), f'name="new" {new}'),
+        f"<small>{escape(rule)}</small>",
+        _field(_("New password again"), f'name="again" {new}'),
+    )
+    return f"<p>{escape(why)}</p>" + _form_of("/password", fields, _("Change password"))
+
+
+def _field(label: str, attributes: str) -> str:
+    return f'<label>{escape(label)}<input maxlength="200" required {attributes}></label>'
+
+
+def _form_of(action: str, fields: Iterable[str], button: str) -> str:
+    return f'<form method="post" action="{action}">{"".join(fields)}<button>{escape(button)}</button></form>'

@@ -1,0 +1,65 @@
+"""Why a case is here: the reasons of its first member's decision, with the places they point at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from sqlalchemy import func, select
+
+from pipeline.lake.privacy import Privacy
+from pipeline.store import schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Right, User, require
+
+
+@dataclass(frozen=True)
+class Why:
+    """One reason; `spans` are (start, end, category) in code points of the first member's text."""
+
+    rule: str
+    verdict: str
+    message: str
+    values: str  # JSON
+    spans: tuple[tuple[int, int, str], ...]
+
+
+def why(
+    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
+) -> dict[str, list[Why]]:  # fmt: skip
+    """Reasons by case, the most severe first. A case whose decision is not in the lake yet is left out."""
+    require(user, Right.REVIEW)
+    t = schema.case_members
+    first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
+    with db.read() as connection:
+        rows = connection.execute(select(t.c.case, t.c.submission, t.c.round).where(t.c.seq.in_(first))).all()
+    if not rows:
+        return {}
+    wanted = {(privacy.ident(row.submission), row.round): row.case for row in rows}
+    found = lake.execute(
+        """
+        SELECT id, round, arg_min(reasons, "offset") FROM decisions
+        WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
+        GROUP BY id, round, port
+        """,
+        {"ids": [ident for ident, _ in wanted], "ports": _ports(db, cases)},
+    ).fetchall()
+    reasons: dict[str, list[Why]] = {}
+    for ident, decided_round, listed in found:
+        case = wanted.get((ident, decided_round))
+        if case is not None:
+            ordered = sorted(listed, key=lambda reason: -reason["severity"])
+            reasons[case] = [_why(reason) for reason in ordered]
+    return reasons
+
+
+def _ports(db: Database, cases: Sequence[str]) -> list[str]:
+    with db.read() as connection:
+        return list(connection.execute(select(schema.cases.c.port).where(schema.cases.c.id.in_(cases))).scalars())
+
+
+def _why(reason: dict[str, Any]) -> Why:
+    spans = tuple((span["start"], span["end"], span["category"] or "") for span in reason["spans"] or ())
+    return Why(reason["rule"], reason["verdict"], reason["message"], reason["values"] or "{}", spans)

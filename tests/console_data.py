@@ -1,0 +1,180 @@
+"""A small invented world for the console: ports, cases, traffic in the lake, alerts, lists, accounts."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import insert
+
+from pipeline.events import (
+    Category,
+    Decision,
+    Kind,
+    Label,
+    Reason,
+    RecipientException,
+    Span,
+    Submission,
+    Tier,
+    Verdict,
+)
+from pipeline.lake import delta
+from pipeline.lake.privacy import Privacy
+from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin, Table
+from pipeline.rules.ports import PortEntry
+from pipeline.settings import Settings
+from pipeline.store import registry, schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Role, User
+from pipeline.store.users import add_user, change_password, sign_in
+
+CHIEF = User("chief", Role.ADMINISTRATOR)
+PASSWORD = "correct horse battery"
+PHONE = "13800138000"
+MINUTE = 60_000
+
+# content, the words a reason points at, category
+CASES = (
+    ("【惠民易贷】您的30万额度已审批，点击 http://loan.example.com/a8K2 提款，回T退订", "额度已审批", Category.LOAN),
+    ("<b>尊贵会员</b>，澳\u200b门新葡京酬宾，加微信 xpj2026 <script>alert(1)</script>", "新葡京", Category.GAMBLING),
+    ("【锦绣教育】王女士您好，暑期奥数冲刺班仅剩3席，电13800138000", "冲刺班", Category.EDUCATION),
+    ("您的包裹因地址不详无法派送，请于今日18:00前登录 http://ems.example.net/x 更新", "无法派送", Category.PHISHING),
+    ("【盛世地产】滨江壹号开盘在即，首付30万起，看房专车接送，详询4008001234", "开盘在即", Category.PROPERTY),
+    ("高薪招聘打字员，日结300元，不限地点，加QQ 10001", "日结", Category.RECRUITMENT),
+)  # fmt: skip
+
+
+def register_ports(db: Database, now: int) -> None:
+    """Two enterprises in two provinces, a port per case."""
+    registry.save_enterprise(db, CHIEF, "e-south", "南方通信", "广东", "深圳", now)
+    registry.save_enterprise(db, CHIEF, "e-north", "北方商贸", "北京", "北京", now)
+    for n, (_, _, category) in enumerate(CASES):
+        entry = PortEntry(
+            code=f"1069000{n}", name=f"业务{n} {category}", enterprise="e-south" if n % 2 == 0 else "e-north",
+            tier=(Tier.HIGH, Tier.ORDINARY, Tier.TRUSTED)[n % 3], kind=Kind.COMMERCIAL, signatures=("惠民易贷",),
+        )  # fmt: skip
+        registry.save_port(db, CHIEF, entry, now, "test")
+
+
+def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
+    """Cases of the first `count` contents, the oldest first; each with three members."""
+    made = []
+    with db.write() as connection:
+        for n in range(count):
+            content, _, category = CASES[n % len(CASES)]
+            case, opened = f"case-{n:03}", now - (count - n) * 3 * MINUTE
+            connection.execute(
+                insert(schema.cases).values(
+                    id=case, port=f"1069000{n % len(CASES)}", fingerprint=f"f{n:04}", state="open",
+                    rule="bulk-unreviewed", content=content, score=0.5 + n % 5 / 10,
+                    category=category.value, submissions=3, messages=153,
+                    opened_at=opened, due_at=opened + 60 * MINUTE,
+                )
+            )  # fmt: skip
+            for member in range(3):
+                text = content if member == 0 else content.replace("3", str(member + 5), 1)
+                submission = _submission(n, member, text, opened)
+                connection.execute(
+                    insert(schema.case_members).values(
+                        case=case, port=submission.port, submission=submission.id, round=0, messages=51,
+                        body=msgspec.json.encode(submission), recipients=list(submission.recipients),
+                        channel="default", added_at=opened,
+                    )
+                )  # fmt: skip
+            made.append(case)
+    return made
+
+
+def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
+    """`count` decided submissions of the last hour, full texts too; the first ones are those of the cases."""
+    privacy = Privacy(settings.privacy_secret)
+    submissions, decisions = [], []
+    for n in range(count):
+        content, word, category = CASES[n % len(CASES)]
+        # The opening decision of case n, and then whatever came since.
+        at = now - (len(CASES) - n) * 3 * MINUTE if n < len(CASES) else now - (n * 53 % 59) * MINUTE
+        submission = _submission(n, 0, content, at)
+        start = content.index(word)
+        verdict = Verdict.REVIEW if n < len(CASES) else list(Verdict)[n * 7 % 11 % 5]
+        submissions.append(submission)
+        decisions.append(
+            Decision(
+                id=submission.id, round=0, verdict=verdict, score=0.5 + n % 5 / 10, label=Label.SPAM,
+                exceptions=(RecipientException(recipient=PHONE, verdict=Verdict.REJECT, rule="unsubscribed"),),
+                reasons=(
+                    Reason(
+                        rule="bulk-unreviewed", verdict=verdict, severity=verdict.severity,
+                        message="51 messages of one content wait for review", values={"same_content_5m": 51},
+                    ),
+                    Reason(
+                        rule="prohibited-word", verdict=Verdict.HOLD, severity=1, message=f"word of {category}",
+                        values={}, spans=(Span(start=start, end=start + len(word), word=word, category=category),),
+                    ),
+                ),
+                epoch=3, policy="p", dictionary="d", model="m", counters={"same_content_5m": 51}, degraded=False,
+                shadow=(), decided_at=at + 40 + n % 9, source="submission", port=submission.port,
+                kind=Kind.COMMERCIAL, messages=3, fingerprint=f"f{n:04}", accepted_at=at, category=category,
+            )
+        )  # fmt: skip
+    for table, events in ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions)):
+        _put(settings, table, events, now, privacy)
+
+
+def fill_rest(db: Database, now: int) -> None:
+    """Alerts, deliveries, complaints, a hold, list entries."""
+    with db.write() as connection:
+        for n, level in enumerate(("critical", "severe", "warning", "warning")):
+            connection.execute(
+                insert(schema.alerts).values(
+                    id=f"alert-{n}", level=level, rule="port-volume", subject=f"1069000{n}",
+                    message="4,213 messages in 5 minutes, limit 4,000", at=now - n * 7 * MINUTE,
+                )
+            )  # fmt: skip
+        for n in range(40):
+            state = ("delivered", "delivered", "delivered", "submitted", "failed", "maybe_sent")[n % 6]
+            connection.execute(
+                insert(schema.deliveries).values(
+                    port=f"1069000{n % 6}", submission=f"s{n}-0", n=1, part=1, recipient=PHONE,
+                    channel=("default", "unicom")[n % 2], state=state, status="DELIVRD" if state == "delivered" else "",
+                    changed_at=now - n * MINUTE,
+                )
+            )  # fmt: skip
+        for n in range(4):
+            connection.execute(
+                insert(schema.complaints).values(id=f"c{n}", port="10690000", recipient=PHONE, complained_at=now - n)
+            )
+        connection.execute(
+            insert(schema.holds).values(
+                port="10690000", submission="held", round=0, rule="grace", body=b"{}", held_at=now - 8000,
+                due_at=now + 2000,
+            )
+        )  # fmt: skip
+        connection.execute(
+            insert(schema.submissions).values(
+                port="10690000", id="waits", recipients=[PHONE], priority="express", accepted_at=now - 300
+            )
+        )
+    registry.add_list_entry(db, CHIEF, "black", PHONE, "投诉属实", None, now)
+    registry.add_list_entry(db, CHIEF, "black", "10690099", "伪基站", now + 86_400_000, now)
+    registry.suspend_port(db, CHIEF, "10690003", "五批被拒", "case-003", now)
+
+
+def sign_up(db: Database, name: str, role: Role, now: int, scope: dict[str, str] | None = None) -> str:
+    """An account with PASSWORD; returns the token of a session."""
+    first = add_user(db, CHIEF, name, role, scope or {}, now)
+    sign_in(db, name, first, now)
+    return change_password(db, User(name, role, must_change=True), first, PASSWORD, now)
+
+
+def _submission(n: int, member: int, content: str, at: int) -> Submission:
+    return Submission(
+        id=f"s{n}-{member}", port=f"1069000{n % len(CASES)}", recipients=(PHONE, "13900139000", "13700137000"),
+        content=content, accepted_at=at,
+    )  # fmt: skip
+
+
+def _put(
+    settings: Settings, table: Table, events: list[Submission] | list[Decision], now: int, privacy: Privacy
+) -> None:
+    origins = [Origin("log", "submissions.bulk", 0, n, now) for n in range(len(events))]
+    rows = table.build(events, origins, privacy)
+    delta.append(delta.open_table(settings.lake_dir, table), rows, {"a": None}, {"a": 0})

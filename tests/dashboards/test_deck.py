@@ -1,0 +1,146 @@
+"""The review deck without a browser: a log applied once and in order, hostile text in pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console_data import CASES, open_cases, register_ports
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from dashboards import deck, language
+from pipeline.actions import review
+from pipeline.actions.why import Why
+from pipeline.store import schema
+from pipeline.store.database import Database
+from pipeline.store.roles import Role, User
+
+NOW = 1_790_000_000_000
+ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)
+EN = language.text("en")
+
+
+@pytest.fixture
+def db(operational_db: Database) -> Database:
+    register_ports(operational_db, NOW)
+    open_cases(operational_db, NOW)
+    return operational_db
+
+
+def hand_of(db: Database, user: User = ANNA) -> deck.Hand:
+    hand = deck.Hand(seen_at=NOW)
+    deck.refill(db, user, hand, NOW, touched=True)
+    return hand
+
+
+def entry(seq: int, action: str, case: str, note: str = "") -> dict[str, Any]:
+    return {"seq": seq, "action": action, "case": case, "note": note}
+
+
+def verdicts(db: Database) -> dict[str, tuple[str, str | None]]:
+    t = schema.cases
+    with db.read() as connection:
+        return {row.id: (row.state, row.verdict) for row in connection.execute(select(t.c.id, t.c.state, t.c.verdict))}
+
+
+def test_a_log_is_applied_once_however_often_it_comes(db: Database) -> None:
+    hand = hand_of(db)
+    log = [entry(1, "release", "case-000"), entry(2, "reject", "case-001", "typical"), entry(3, "skip", "case-002")]
+    assert deck.apply(db, ANNA, hand, reversed(log), NOW)
+    assert not deck.apply(db, ANNA, hand, log, NOW)
+    assert (hand.acked, hand.decided, hand.failed) == (3, 2, [])
+    assert verdicts(db)["case-000"] == ("decided", "release")
+    assert verdicts(db)["case-001"] == ("decided", "reject")
+    deck.refill(db, ANNA, hand, NOW, touched=True)
+    assert list(hand.cases) == ["case-003", "case-004", "case-005"], "what was skipped does not come back at once"
+
+
+def test_undo_brings_the_case_back_to_the_front(db: Database) -> None:
+    hand = hand_of(db)
+    deck.apply(db, ANNA, hand, [entry(1, "blacklist", "case-003")], NOW)
+    deck.apply(db, ANNA, hand, [entry(2, "undo", "case-003")], NOW + deck.UNDO_MS - 1)
+    assert hand.failed == []
+    assert next(iter(hand.cases)) == "case-003"
+    assert verdicts(db)["case-003"] == ("open", None)
+    deck.apply(db, ANNA, hand, [entry(3, "blacklist", "case-003"), entry(4, "undo", "case-003")], NOW)
+    assert hand.decided == 0
+
+
+def test_what_cannot_be_done_is_told_and_the_rest_is_done(db: Database) -> None:
+    hand = hand_of(db)
+    late = NOW + review.LEASE_MS + 1
+    review.claim(db, BEN, late)  # Anna was away: Ben has them now
+    review.give_back(db, BEN, ["case-001"], late)
+    review.claim(db, ANNA, late)
+    log = [entry(1, "release", "case-000"), entry(2, "release", "case-001"), entry(3, "explode", "case-001")]
+    deck.apply(db, ANNA, hand, log, late)
+    assert [(f["seq"], f["case"]) for f in hand.failed] == [(1, "case-000"), (3, "case-001")]
+    assert "ben" in hand.failed[0]["text"]
+    assert verdicts(db)["case-000"] == ("open", None)
+    assert verdicts(db)["case-001"] == ("decided", "release")
+
+
+def test_who_is_away_keeps_no_lease_and_claims_nothing(db: Database) -> None:
+    hand = hand_of(db)
+    assert len(hand.cases) == len(CASES)
+    later = NOW + deck.AWAY_MS
+    deck.refill(db, ANNA, hand, later, touched=False)
+    assert len(hand.cases) == len(CASES), "the lease runs on for its ten minutes"
+    over = NOW + review.LEASE_MS + 1
+    deck.refill(db, ANNA, hand, over, touched=False)
+    assert hand.cases == {}
+    assert len(review.claim(db, BEN, over)) == len(CASES)
+    deck.refill(db, ANNA, hand, over, touched=False)
+    assert hand.cases == {}
+
+
+def test_a_sign_of_life_renews_the_leases(db: Database) -> None:
+    hand = hand_of(db)
+    assert deck.apply(db, ANNA, hand, [entry(1, "here", "")], NOW + 60_000)
+    deck.refill(db, ANNA, hand, NOW + 60_000, touched=True)
+    assert {view.lease_until for view in hand.cases.values()} == {NOW + 60_000 + review.LEASE_MS}
+
+
+def test_leaving_gives_back(db: Database) -> None:
+    hand = hand_of(db)
+    deck.leave(db, ANNA, hand, NOW)
+    assert len(review.claim(db, BEN, NOW)) == len(CASES)
+
+
+def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
+    hand = hand_of(db)
+    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", ((11, 16, "loan"),))]})
+    card = deck.cards(EN, hand)[0]
+    assert ("额度已审批", "r0") in card["text"]
+    assert card["reasons"][0]["words"] == ["额度已审批"]
+    assert [piece for piece in card["samples"][0] if piece[1] == "other"] == [("6", "other")]
+    assert (card["submissions"], card["messages"]) == (3, 153)
+
+
+def test_reasons_that_come_later_are_shown_then(db: Database) -> None:
+    hand = hand_of(db)
+    assert deck.cards(EN, hand)[0]["reasons"] == []
+    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", ())]})
+    assert len(deck.cards(EN, hand)[0]["reasons"]) == 1
+
+
+@given(
+    st.text(max_size=60),
+    st.lists(st.tuples(st.integers(-5, 70), st.integers(-5, 70), st.sampled_from(["r0", "r1"])), max_size=6),
+)
+def test_pieces_are_the_text(text: str, spans: list[tuple[int, int, str]]) -> None:
+    pieces = deck.segments(text, spans)
+    back = "".join(chr(int(piece[2:], 16)) if mark == "unseen" else piece for piece, mark in pieces)
+    assert back == text
+    for piece, mark in pieces:
+        if mark != "unseen":
+            assert not any(c in piece for c in "\u200b\u202e\u2066\ufeff\x00\x1b"), "nothing works unseen"
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_what_is_not_marked_is_in_both(base: str, other: str) -> None:
+    kept = "".join(piece for piece, mark in deck.differences(base, other) if mark == "")
+    rest = iter(base)
+    assert all(any(c == found for found in rest) for c in kept)

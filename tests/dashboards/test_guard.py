@@ -1,0 +1,161 @@
+"""Nothing without a session: every path, every method, the WebSocket; and a form only from our own page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from console_data import PASSWORD, sign_up
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from dashboards.guard import COOKIE, Guard
+from dashboards.sign_in import SignIn
+from pipeline.store.database import Database
+from pipeline.store.roles import Role
+from pipeline.store.sessions import IDLE_MS
+from pipeline.store.users import first_administrator
+
+
+async def _inside(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("inside")
+
+
+async def _socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text("inside")
+    await socket.close()
+
+
+@pytest.fixture
+def db(operational_db: Database) -> Database:
+    sign_up(operational_db, "anna", Role.REVIEWER, now())
+    return operational_db
+
+
+@pytest.fixture
+def client(db: Database) -> Iterator[TestClient]:
+    routes = [*SignIn(db).routes(), WebSocketRoute("/_stcore/stream", _socket), Route("/{path:path}", _inside)]
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, db=db)])
+    with TestClient(app, follow_redirects=False) as client:
+        yield client
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def sign_in(client: TestClient, name: str = "anna", password: str = PASSWORD, **headers: str) -> int:
+    answer = client.post("/login", data={"name": name, "password": password}, headers=headers)
+    return int(answer.status_code)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/review", "/_stcore/health", "/_stcore/upload_file/x", "/media/x", "/static/x.js", "/login/", "/LOGIN",
+     "//login", "/login/../review", "/health/x", "/language/zh/../../review", "/password", "/%2e/review"],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_a_stranger_gets_nothing(client: TestClient, path: str, method: str) -> None:
+    answer = client.request(method, path, headers={"Accept": "text/html"})
+    assert answer.status_code in (303, 401)
+    assert answer.headers.get("location", "/login") == "/login"
+    assert "inside" not in answer.text
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "x" * 5000, '"; DROP TABLE users', "a=b=c"])
+def test_a_made_up_cookie_opens_nothing(client: TestClient, cookie: str) -> None:
+    assert client.get("/", headers={"Cookie": f"{COOKIE}={cookie}"}).status_code == 401
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
+        pass
+
+
+def test_signing_in_opens_pages_and_socket_and_signing_out_closes_them(client: TestClient) -> None:
+    answer = client.post("/login", data={"name": " Anna ", "password": PASSWORD})
+    assert answer.status_code == 303
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert client.get("/review").text == "inside"
+    with client.websocket_connect("/_stcore/stream") as socket:
+        assert socket.receive_text() == "inside"
+    assert client.get("/logout").status_code == 303
+    assert client.get("/review").status_code == 401
+
+
+def test_headers_that_keep_the_page_ours(client: TestClient) -> None:
+    sign_in(client)
+    for path in ("/login", "/review", "/health"):
+        headers = client.get(path).headers
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_a_form_of_another_site_is_refused(client: TestClient) -> None:
+    assert sign_in(client, Origin="https://evil.example") == 403
+    assert sign_in(client, Origin="null") == 403
+    assert sign_in(client, **{"Sec-Fetch-Site": "cross-site"}) == 403
+    assert sign_in(client, Origin="http://testserver") == 303
+
+
+@pytest.mark.parametrize("body", [b"name=" + b"x" * 5000, b"\xff\xfe", b"&".join([b"a=b"] * 20)])
+def test_a_strange_body_is_refused(client: TestClient, body: bytes) -> None:
+    answer = client.post("/login", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status_code == 403
+
+
+def test_what_was_typed_comes_back_as_text(client: TestClient) -> None:
+    answer = client.post("/login", data={"name": '"><script>alert(1)</script>', "password": "x"})
+    assert answer.status_code == 401
+    assert "<script>" not in answer.text
+
+
+def test_a_one_time_password_opens_only_its_change(client: TestClient, operational_db: Database) -> None:
+    with operational_db.write() as connection:
+        connection.exec_driver_sql("DELETE FROM sessions")
+        connection.exec_driver_sql("DELETE FROM users")
+    once = first_administrator(operational_db, now())
+    assert once is not None
+    assert sign_in(client, "admin", once) == 303
+    for path in ("/", "/review", "/_stcore/health"):
+        assert client.get(path).headers["location"] == "/password"
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
+        pass
+    change = {"old": once, "new": PASSWORD, "again": PASSWORD}
+    assert client.post("/password", data=change | {"again": "other"}).status_code == 400
+    assert client.post("/password", data=change | {"old": "wrong"}).status_code == 400
+    assert client.post("/password", data=change).status_code == 303
+    assert client.get("/review").text == "inside"
+    assert sign_in(client, "admin", once) == 401
+
+
+def test_an_idle_session_is_over(operational_db: Database) -> None:
+    clock = [now()]
+    token = sign_up(operational_db, "anna", Role.REVIEWER, clock[0])
+    app = Starlette(
+        routes=[Route("/", _inside)], middleware=[Middleware(Guard, db=operational_db, clock=lambda: clock[0])]
+    )
+    client = TestClient(app, headers={"Cookie": f"{COOKIE}={token}"})
+    clock[0] += IDLE_MS - 1
+    assert client.get("/").text == "inside"
+    clock[0] += 1
+    assert client.get("/").status_code == 401, "a page that only refreshes itself is not activity"
+
+
+@pytest.mark.parametrize(
+    ("referer", "location"),
+    [("http://testserver/review?x=1", "/review"), ("https://evil.example/review", "/"),
+     ("http://testserver//evil.example", "/"), ("", "/")],
+)  # fmt: skip
+def test_choosing_a_language_leads_back_and_nowhere_else(client: TestClient, referer: str, location: str) -> None:
+    answer = client.get("/language/zh", headers={"Referer": referer} if referer else {})
+    assert answer.headers["location"] == location
+    assert client.get("/login").text.count("登录") > 0
+    assert client.get("/language/xx").status_code in (401, 404)

@@ -1,0 +1,106 @@
+"""Every page for every role: it renders, or says that it may not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from pipeline.settings import Settings
+from pipeline.store.migrate import open_database
+from pipeline.store.roles import Right, Role, User, allowed
+
+RIGHTS = {
+    "overview": Right.SEE_TRAFFIC, "review": Right.REVIEW, "search": Right.SEARCH, "lists": Right.EDIT_LISTS,
+    "ports": Right.SEE_TRAFFIC, "alerts": Right.SEE_TRAFFIC, "users": Right.ADMINISTER,
+}  # fmt: skip
+SECRETS = ("13800138000", "13900139000", "王女士", "4008001234")
+Open = Callable[[str, Role, str], AppTest]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[Role, str]]]:
+    """A filled console and a session of each role."""
+    folder = tmp_path_factory.mktemp("console")
+    settings, now = Settings(data_dir=folder), int(time.time() * 1000)
+    db = open_database(settings)
+    register_ports(db, now)
+    open_cases(db, now)
+    fill_lake(settings, now)
+    fill_rest(db, now)
+    yield folder, {role: sign_up(db, role.value, role, now) for role in Role}
+    db.close()
+
+
+@pytest.fixture
+def render(world: tuple[Path, dict[Role, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    folder, tokens = world
+    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(folder))
+    session.services.clear()
+
+    def run(page: str, role: Role, language: str) -> AppTest:
+        monkeypatch.setattr(session, "token", lambda: tokens[role])
+        monkeypatch.setattr(session, "chosen_language", lambda: language)
+        if page == "main":
+            return AppTest.from_file(str(Path(session.__file__).with_name("main.py")), default_timeout=30).run()
+        return AppTest.from_function(_page, args=(page,), default_timeout=30).run()
+
+    yield run
+    session.services().db.close()
+    session.services.clear()
+
+
+def _page(name: str) -> None:
+    from importlib import import_module
+
+    from dashboards import session
+
+    with session.told():
+        import_module(f"dashboards.screens.{name}").page()
+
+
+def _shown(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.title, app.subheader, app.code, app.info)
+    parts = [str(element.value) for kind in kinds for element in kind]
+    return "\n".join([*parts, *(frame.value.to_csv() for frame in app.dataframe)])
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("page", list(RIGHTS))
+def test_every_page_for_every_role(render: Open, page: str, role: Role) -> None:
+    app = render(page, role, "en")
+    assert not app.exception
+    if allowed(User("x", role), RIGHTS[page]):
+        assert not app.error
+    else:
+        assert "does not allow" in app.error[0].value.replace("\\", "")
+    shown = _shown(app)
+    for secret in SECRETS:
+        assert secret not in shown, "no page shows a full number or name by itself"
+
+
+@pytest.mark.parametrize("page", list(RIGHTS))
+def test_every_page_in_chinese(render: Open, page: str) -> None:
+    app = render(page, Role.ADMINISTRATOR, "zh")
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMINISTRATOR])
+def test_the_whole_script(render: Open, role: Role) -> None:
+    app = render("main", role, "zh")
+    assert not app.exception
+    assert app.title[0].value == "总览"
+
+
+def test_a_session_that_is_over_shows_nothing(render: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "user_of", lambda *args, **kwargs: None)
+    app = render("main", Role.ADMINISTRATOR, "en")
+    assert not app.exception
+    assert not app.title
+    assert app.warning[0].value == "Your session is over."
