@@ -9,6 +9,7 @@ RUN pip install --no-cache-dir --no-deps --requirement requirements.lock
 
 COPY pyproject.toml README.md ./
 COPY pipeline ./pipeline
+COPY dashboards ./dashboards
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 USER antispam

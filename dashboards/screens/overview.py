@@ -70,17 +70,18 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     limit = span(_, now.next_due - now.at) if now.next_due and now.next_due > now.at else ""
     columns = st.columns(5)
     columns[0].metric(
-        _("Latency to the decision, p50 / p99"),
+        _("Latency p50 / p99"),
         f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}", border=True, height="stretch",
         help=_("From acceptance of a submission to its decision, over the period."),
     )  # fmt: skip
     columns[1].metric(
-        _("Waiting for a decision"), count(now.undecided), _("oldest {age}").format(age=age(now.oldest_undecided)),
+        _("Waiting for a decision, submissions"), count(now.undecided),
+        _("oldest {age}").format(age=age(now.oldest_undecided)),
         delta_color="off", delta_arrow="off", border=True, height="stretch",
         help=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
     )  # fmt: skip
     columns[2].metric(
-        _("Holds"), count(now.holds),
+        _("Holds, submissions"), count(now.holds),
         _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds
         else _("oldest {age}").format(age=age(now.oldest_hold)),
         delta_color="inverse" if now.overdue_holds else "off", delta_arrow="off", border=True, height="stretch",
@@ -93,7 +94,7 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
         delta_color="inverse" if now.overdue_cases else "off", delta_arrow="off", border=True, height="stretch",
     )  # fmt: skip
     columns[4].metric(
-        _("To be published"), count(now.outbox), _("oldest {age}").format(age=age(now.oldest_outbox)),
+        _("To be published, changes"), count(now.outbox), _("oldest {age}").format(age=age(now.oldest_outbox)),
         delta_color="off", delta_arrow="off", border=True, height="stretch",
         help=_("Changes in the outbox that the relay has not sent to the broker yet."),
     )  # fmt: skip

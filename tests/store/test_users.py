@@ -139,6 +139,21 @@ def test_disabling_and_resetting_end_sessions_and_are_audited(db: Database) -> N
     ]  # fmt: skip
 
 
+def test_signing_in_and_locking_on_both_databases(any_db: Database) -> None:
+    password = add_user(any_db, CHIEF, "anna", Role.REVIEWER, {"city": "深圳"}, NOW)
+    user = user_of(any_db, sign_in(any_db, "anna", password, NOW), NOW)
+    assert user is not None
+    token = change_password(any_db, user, password, GOOD, NOW)
+    assert user_of(any_db, token, NOW + IDLE_MS // 2) == User("anna", Role.REVIEWER, {"city": "深圳"})
+    sign_out(any_db, token, NOW)
+    for _ in range(5):
+        with pytest.raises(AntispamError):
+            sign_in(any_db, "anna", "wrong", NOW)
+    with pytest.raises(AntispamError):
+        sign_in(any_db, "anna", GOOD, NOW)
+    assert sign_in(any_db, "anna", GOOD, NOW + LOCK_MS)
+
+
 def test_the_last_administrator_stays(db: Database) -> None:
     first_administrator(db, NOW)
     with pytest.raises(AntispamError, match="last administrator"):
