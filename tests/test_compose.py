@@ -12,9 +12,11 @@ import yaml
 from pipeline.cli import app
 from pipeline.settings import Settings
 from pipeline.stream import kafka_node
+from pipeline.stream.serve import ROLES
 
 ROOT = Path(__file__).parents[1]
-PIPELINE_SERVICES = ("worker", "sink")
+PIPELINE_SERVICES = ("topics", "worker", "office", "api", "sender", "console", "sink")
+SECRETS = {"ANTISPAM_CHANNEL_DEFAULT_SECRET"}  # of channels, not settings
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def test_settings_of_the_services_are_settings_we_have(
 ) -> None:
     environment: dict[str, str | None] = compose["services"][name]["environment"]
     known = {f"ANTISPAM_{field}".upper() for field in Settings.model_fields}
-    assert set(environment) <= known
+    assert set(environment) <= known | SECRETS
     for key, value in environment.items():
         if value is not None:
             monkeypatch.setenv(key, value)
@@ -53,11 +55,23 @@ def test_no_two_services_share_a_worker_id(compose: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", PIPELINE_SERVICES)
 def test_services_wait_for_a_healthy_kafka_and_run_our_commands(name: str, compose: dict[str, Any]) -> None:
     service = compose["services"][name]
-    program, command = service["command"]
+    program, command, *arguments = service["command"]
     assert program == "antispam"
     assert command in {known.name or known.callback.__name__ for known in app.registered_commands if known.callback}
-    assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}
-    assert "healthcheck" in compose["services"]["kafka"]
+    assert set(arguments) <= set(ROLES)
+    if name == "topics":
+        assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+        assert service["restart"] == "no"
+    else:
+        assert service["depends_on"] == {
+            "topics": {"condition": "service_completed_successfully"}, "postgres": {"condition": "service_healthy"},
+        }  # fmt: skip
+    assert all("healthcheck" in compose["services"][waited_for] for waited_for in ("kafka", "postgres"))
+
+
+def test_every_role_that_needs_no_settings_of_its_own_runs(compose: dict[str, Any]) -> None:
+    run = {role for service in compose["services"].values() for role in service.get("command", ())[2:]}
+    assert set(ROLES) - run == {"files"}  # needs sources
 
 
 def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: dict[str, Any]) -> None:
@@ -84,7 +98,7 @@ def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: 
 
 def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
     used = {mount.partition(":")[0] for service in compose["services"].values() for mount in service["volumes"]}
-    assert used == set(compose["volumes"])
+    assert {name for name in used if not name.startswith("./")} == set(compose["volumes"])
 
 
 def test_the_image_runs_as_nobody_special_from_the_locked_versions() -> None:
