@@ -124,6 +124,8 @@ def _step(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> 
     category = unicodedata.category(char)
     if char in homoglyphs:
         return homoglyphs[char]
+    if "\U0001f200" <= char <= "\U0001f2ff":
+        return char  # 🈲 stands between characters as an emoji, not for one
     if enclosed := _enclosed(char):
         return enclosed
     if category in ("Mn", "Me") or (category in _PRINTS_NOTHING and not char.isspace()):

@@ -26,9 +26,3 @@ def lookalike(joined: Tape) -> Tape:
     """The view: each character as the first of its class."""
     low = joined.codes < _TABLE_SIZE
     return joined.replace(np.where(low, _table()[np.where(low, joined.codes, 0)], joined.codes))
-
-
-def looks(word: str) -> str:
-    """A word as the view has it."""
-    table = _table()
-    return "".join(chr(table[ord(c)]) if ord(c) < _TABLE_SIZE else c for c in word)

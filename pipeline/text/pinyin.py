@@ -6,24 +6,19 @@ character without a reading, digits and Latin words that are no pinyin stay as t
 
 from __future__ import annotations
 
-import re
 from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.text.characters import CJK, characters
 from pipeline.text.tables import rows
-from pipeline.text.tape import Flags, Tape
+from pipeline.text.tape import Codes, Flags, Tape
 
 SYLLABLES = 0xE000  # private use: no normal form has one
 _TABLE_SIZE = 0xA000
 _LONGEST = 6  # letters of a syllable: zhuang
 _LONGEST_RUN = 48  # letters looked at as one run of pinyin
-_CJK = "\u4e00-\u9fff"
-# Pinyin counts only beside Chinese: "he can die" is English.
-_beside_chinese = re.compile(
-    rf"(?<=[{_CJK}])[a-z]{{2,{_LONGEST_RUN}}}(?![a-z])|(?<![a-z])[a-z]{{2,{_LONGEST_RUN}}}(?=[{_CJK}])"
-).finditer
 
 
 @cache
@@ -52,19 +47,17 @@ def cut(letters: str) -> tuple[str, ...]:
     return best[-1] or ()
 
 
-def pinyin(joined: Tape, text: str | None = None) -> tuple[Tape, Flags]:
-    """The view, and which of its positions were written in Latin letters; `text` is the tape's str."""
+def pinyin(joined: Tape) -> tuple[Tape, Flags]:
+    """The view, and which of its positions were written in Latin letters."""
     table, syllables = _readings()
     low = joined.codes < _TABLE_SIZE
     codes = np.where(low, table[np.where(low, joined.codes, 0)], joined.codes)
     latin = np.zeros(len(codes), dtype=np.bool_)
     kept = np.ones(len(codes), dtype=np.bool_)
-    end = joined.end
-    for run in _beside_chinese(joined.joined() if text is None else text):
-        at = run.start()
-        for syllable in cut(run[0]):
-            if end is joined.end:
-                end = end.copy()
+    end = joined.end.copy()
+    for start, stop in _beside_chinese(joined.codes):
+        at = start
+        for syllable in cut(joined.codes[start:stop].tobytes().decode("utf-32-le")):
             last = at + len(syllable)
             codes[at] = syllables[syllable]
             end[at] = end[last - 1]
@@ -74,18 +67,20 @@ def pinyin(joined: Tape, text: str | None = None) -> tuple[Tape, Flags]:
     return Tape(codes, joined.origin, end).keep(kept), latin[kept]
 
 
+def _beside_chinese(codes: Codes) -> list[tuple[int, int]]:
+    """Latin runs that may be pinyin: only beside Chinese, since "he can die" is English."""
+    letter = (codes >= 0x61) & (codes <= 0x7A)
+    edges = np.flatnonzero(letter[1:] != letter[:-1]) + 1
+    if letter[:1].any():
+        edges = np.concatenate(([0], edges))
+    starts, stops = edges[::2], edges[1::2]  # the tape ends in a border, so each run has both
+    chinese = characters().kind_of(codes) == CJK
+    wanted = (chinese[starts - 1] | chinese[stops]) & (stops - starts > 1) & (stops - starts <= _LONGEST_RUN)
+    return list(zip(starts[wanted].tolist(), stops[wanted].tolist(), strict=True))
+
+
 def spell(text: str) -> str:
     """A text of the view in letters, syllables apart, for people to read."""
     names = list(_readings()[1])
     shown = "".join(f" {names[ord(c) - SYLLABLES]} " if SYLLABLES <= ord(c) < 0xF900 else c for c in text)
     return " ".join(shown.split())
-
-
-def sounds(word: str) -> str:
-    """A word of Chinese characters as the view has it."""
-    return word.translate(_translation())
-
-
-@cache
-def _translation() -> dict[int, int]:
-    return {code: int(read) for code, read in enumerate(_readings()[0].tolist()) if read != code}

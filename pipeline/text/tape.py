@@ -46,6 +46,14 @@ class Tape:
         """The position of each text's border: text t begins after the one of t - 1."""
         return np.flatnonzero(self.codes == BORDER)
 
+    def holding(self, marked: Flags) -> Flags:
+        """All positions of the texts that have a marked one."""
+        owner = np.cumsum(self.codes == BORDER) - (self.codes == BORDER)
+        wanted = np.zeros(int(owner[-1]) + 1, dtype=np.bool_)
+        wanted[owner[marked]] = True
+        held: Flags = wanted[owner]
+        return held
+
     def joined(self) -> str:
         """The whole tape as one str."""
         return self.codes.tobytes().decode("utf-32-le", "surrogatepass")
