@@ -38,9 +38,10 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class Normals:
-    """A batch: the raw tape, the tape in normal form, the normal texts, and techniques by text."""
+    """A batch: the raw tape, folded, in normal form; the normal texts, and techniques by text."""
 
     raw: Tape
+    folded: Tape
     tape: Tape
     texts: list[str]
     techniques: list[Mapping[str, int]]
@@ -50,7 +51,8 @@ def normalise_batch(texts: Sequence[str]) -> Normals:
     """The normal forms of texts; any str is accepted, lone surrogates and NUL included."""
     raw = lay(texts)
     at, which = signs(raw)
-    tape, gaps = drop_separators(fold(raw))
+    folded = fold(raw)
+    tape, gaps = drop_separators(folded)
     tape, numerals = read_numerals(tape)
     techniques: list[Mapping[str, int]] = [NONE] * len(texts)
     if len(at) or len(gaps) or len(numerals):
@@ -58,7 +60,7 @@ def normalise_batch(texts: Sequence[str]) -> Normals:
         kinds = np.repeat(np.array([0, _SEPARATORS, _NUMERALS]), (len(at), len(gaps), len(numerals)))
         kinds[: len(at)] = which
         _count(techniques, np.searchsorted(raw.borders, where), kinds)
-    return Normals(raw, tape, tape.texts(), techniques)
+    return Normals(raw, folded, tape, tape.texts(), techniques)
 
 
 def _count(techniques: list[Mapping[str, int]], owners: Indexes, kinds: Indexes) -> None:
