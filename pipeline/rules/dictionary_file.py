@@ -101,10 +101,14 @@ def parse_entries(csv_text: str) -> tuple[Entry, ...]:
 def _header(rows: Iterator[list[str]]) -> list[str]:
     columns = [name.strip() for name in next(rows, [])]
     if not {"word", "category"} <= set(columns):
-        raise AntispamError(f"dictionary line 1: expected a header of {','.join(COLUMNS)}; word and category must be there")
+        raise AntispamError(
+            f"dictionary line 1: expected a header of {','.join(COLUMNS)}; word and category must be there"
+        )
     for name in columns:
         if name not in COLUMNS or columns.count(name) > 1:
-            raise AntispamError(f"dictionary line 1: unknown or repeated column {name[:40]!r}; one of {', '.join(COLUMNS)}")
+            raise AntispamError(
+                f"dictionary line 1: unknown or repeated column {name[:40]!r}; one of {', '.join(COLUMNS)}"
+            )
     return columns
 
 

@@ -53,6 +53,5 @@ class WordPatterns:
             except hyperscan.ScanTerminated:
                 left = 0
         return [
-            (pattern, len(data[:start].decode()), len(data[:end].decode()))
-            for (pattern, start), end in longest.items()
+            (pattern, len(data[:start].decode()), len(data[:end].decode())) for (pattern, start), end in longest.items()
         ]

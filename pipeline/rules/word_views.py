@@ -69,10 +69,20 @@ class WordViews:
             if word.isascii() and sum(map(str.isalpha, word)) >= _LEAST_LEET
         )
         chinese = _all_chinese(close_tape)
-        read = [one for one, yes in zip(zip(written, close, lookalike(close_tape).texts(), pinyin(close_tape)[0].texts(), strict=True), chinese, strict=True) if yes]
+        read = [
+            one
+            for one, yes in zip(
+                zip(written, close, lookalike(close_tape).texts(), pinyin(close_tape)[0].texts(), strict=True),
+                chinese,
+                strict=True,
+            )
+            if yes
+        ]
         self._looks = WordIndex((looks, ANY, entry) for entry, word, looks, _ in read if len(word) >= _LEAST_LOOKS)
         self._sounds = WordIndex((sounds, ANY, entry) for entry, word, _, sounds in read if _heard(entry, word))
-        self._short_sounds = WordIndex((sounds, ANY, entry) for entry, word, _, sounds in read if not _heard(entry, word))
+        self._short_sounds = WordIndex(
+            (sounds, ANY, entry) for entry, word, _, sounds in read if not _heard(entry, word)
+        )
         self._close = {entry: word for entry, word, _, _ in read}
 
     def find(self, normals: Normals) -> list[Find]:
@@ -141,7 +151,7 @@ def _heard(entry: Entry, word: str) -> bool:
 
 def _all_chinese(tape: Tape) -> list[bool]:
     other = np.cumsum(characters().kind_of(tape.codes) != CJK)[tape.borders]  # a border is no Chinese
-    return (np.diff(other, prepend=0) == 1).tolist()
+    return [bool(count == 1) for count in np.diff(other, prepend=0)]
 
 
 def _case(word: str) -> str:
@@ -194,5 +204,3 @@ def _apart(normal: Tape, view: Tape, start: int, end: int) -> bool:
         alone_after = codes[last] == BORDER or filling[-1]
         return bool(alone_before or alone_after)
     return gaps * 2 >= end - start
-
-

@@ -55,10 +55,12 @@ BRANDS: dict[str, frozenset[str]] = {
 }
 
 SHORTENERS = frozenset(
-    """
-    t.cn url.cn w.url.cn dwz.cn dwz.win suo.im suo.nz suo.yt 985.so mrw.so t.im rrd.me c7.gg u.nu dw4.co m6z.cn
-    tb.cn m.tb.cn u.jd.com 3.cn y.qq.com sourl.cn sina.lt t.hk.uy dlj.li
-    bit.ly j.mp tinyurl.com goo.gl t.co is.gd v.gd ow.ly buff.ly rb.gy cutt.ly shorturl.at u.to tiny.cc adf.ly bl.ink
-    s.id lnkd.in rebrand.ly t.ly tiny.one soo.gd clck.ru qr.ae amzn.to fb.me youtu.be bitly.com shorte.st
-    """.split()
+    (
+        *("t.cn", "url.cn", "w.url.cn", "dwz.cn", "dwz.win", "suo.im", "suo.nz", "suo.yt", "985.so", "mrw.so"),
+        *("t.im", "rrd.me", "c7.gg", "u.nu", "dw4.co", "m6z.cn", "tb.cn", "m.tb.cn", "u.jd.com", "3.cn"),
+        *("y.qq.com", "sourl.cn", "sina.lt", "t.hk.uy", "dlj.li", "bit.ly", "j.mp", "tinyurl.com", "goo.gl"),
+        *("t.co", "is.gd", "v.gd", "ow.ly", "buff.ly", "rb.gy", "cutt.ly", "shorturl.at", "u.to", "tiny.cc"),
+        *("adf.ly", "bl.ink", "s.id", "lnkd.in", "rebrand.ly", "t.ly", "tiny.one", "soo.gd", "clck.ru"),
+        *("qr.ae", "amzn.to", "fb.me", "youtu.be", "bitly.com", "shorte.st"),
+    )
 )

@@ -27,11 +27,10 @@ def _splits() -> tuple[NDArray[np.int64], NDArray[np.uint32], Flags, Flags]:
     """Sorted pairs as one number each, what they make, and which characters can be either half."""
     pairs = sorted(((ord(pair[0]) << _SHIFT) | ord(pair[1]), ord(whole)) for pair, whole in rows("splits"))
     keys = np.array([key for key, _ in pairs], dtype=np.int64)
-    halves = [np.zeros(_TABLE_SIZE, dtype=np.bool_) for _ in range(2)]
-    for pair, _ in rows("splits"):
-        for half, char in zip(halves, pair, strict=True):
-            half[min(ord(char), _TABLE_SIZE - 1)] = True
-    return keys, np.array([whole for _, whole in pairs], dtype=np.uint32), *halves
+    first, second = np.zeros(_TABLE_SIZE, dtype=np.bool_), np.zeros(_TABLE_SIZE, dtype=np.bool_)
+    first[np.minimum(keys >> _SHIFT, _TABLE_SIZE - 1)] = True
+    second[np.minimum(keys & ((1 << _SHIFT) - 1), _TABLE_SIZE - 1)] = True
+    return keys, np.array([whole for _, whole in pairs], dtype=np.uint32), first, second
 
 
 def merge_splits(normal: Tape) -> tuple[Tape, Flags]:
@@ -69,11 +68,10 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
     bound = letter | (kind == DIGIT)
     alone = (letter & ~before(bound) & ~after(bound))[solid]
     spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP))
-    link = ((chinese[:-1] | chinese[1:]) & (gap > 0) & (tape.codes[solid[1:]] > 0) & (tape.codes[solid[:-1]] > 0)) | spelled
+    link = (
+        (chinese[:-1] | chinese[1:]) & (gap > 0) & (tape.codes[solid[1:]] > 0) & (tape.codes[solid[:-1]] > 0)
+    ) | spelled
     owner = np.cumsum(~filling) - 1
     dropped = filling
-    at = np.flatnonzero(filling)
-    at = at[owner[at] >= 0]
-    dropped[filling] = False
-    dropped[at] = np.append(link, False)[owner[at]]  # noqa: FBT003 - numpy has no other name for it
+    dropped[filling] = np.append(link, False)[owner[filling]]
     return tape.keep(~dropped), merged[~dropped]

@@ -29,9 +29,7 @@ _link = re.compile(
     rf"(?P<rest>(?::\d{{1,5}})?(?:[/?#][!-~]*)?)"
 ).search
 # What every link has, found first since it is rare: a dot before a letter, or a scheme before figures.
-_anchor = re.compile(
-    r"[.。点](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]"
-).finditer
+_anchor = re.compile(r"[.。点](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
 _BEFORE, _AFTER = 90, 400  # code points around it that can belong to the link
 # w w w . a . c o m: at least six characters that each stand alone, one of them a dot.
 _spelled = re.compile(r"[a-z0-9.] (?<![a-z0-9.]..)(?:[a-z0-9.] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL).finditer
@@ -40,7 +38,10 @@ _dots = re.compile(_DOT).sub
 # Domains that stand for themselves; others ("so", "me", "in") are words when a space is forgotten after a
 # full stop, so they need a scheme, www or a path.
 _PLAIN = frozenset(
-    "com cn net org xyz top vip cc info io club site shop online app ltd tk biz win wang hk tw uk ly gl link".split()
+    (
+        *("com", "cn", "net", "org", "xyz", "top", "vip", "cc", "info", "io", "club", "site", "shop", "online"),
+        *("app", "ltd", "tk", "biz", "win", "wang", "hk", "tw", "uk", "ly", "gl", "link"),
+    )
 )
 _AFTER_A_SPACE = frozenset(["com", "cn", "xyz"])
 
@@ -126,7 +127,9 @@ def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
         return None
     tape = normals.folded
     start, end = int(tape.origin[candidate.start]), int(tape.end[candidate.end - 1])
-    written = normals.raw.codes[tape.origin[candidate.host_start] : tape.origin[candidate.host_start] + len(candidate.host)]
+    written = normals.raw.codes[
+        tape.origin[candidate.host_start] : tape.origin[candidate.host_start] + len(candidate.host)
+    ]
     short = domain in SHORTENERS or host in SHORTENERS
     return Link(
         start,

@@ -46,6 +46,12 @@ class Normals:
     texts: list[str]
     techniques: list[Mapping[str, int]]
 
+    def map(self, owner: int) -> Indexes:
+        """For each code point of a text's normal form its index in the raw text."""
+        first = int(self.raw.borders[owner - 1]) + 1 if owner else 0
+        begin = int(np.searchsorted(self.tape.origin, first))
+        return self.tape.origin[begin : begin + len(self.texts[owner])] - first
+
 
 def normalise_batch(texts: Sequence[str]) -> Normals:
     """The normal forms of texts; any str is accepted, lone surrogates and NUL included."""
@@ -73,4 +79,4 @@ def _count(techniques: list[Mapping[str, int]], owners: Indexes, kinds: Indexes)
 def normalise(text: str) -> Normal:
     """The normal form of one text; `normalise_batch` is many times faster for many."""
     batch = normalise_batch([text])
-    return Normal(batch.texts[0], tuple(batch.tape.origin[:-1].tolist()), batch.techniques[0])
+    return Normal(batch.texts[0], tuple(batch.map(0).tolist()), batch.techniques[0])

@@ -41,7 +41,7 @@ def drop_separators(folded: Tape) -> tuple[Tape, Indexes]:
     signs = np.concatenate((_signs(folded, solid, gap, between), folded.origin[solid[:-1][spelled | inside]]))
     owner = np.cumsum(~separator) - 1
     dropped = separator
-    dropped[separator] = np.append(link, False)[owner[separator]]  # noqa: FBT003 - numpy has no other name for it
+    dropped[separator] = np.append(link, False)[owner[separator]]
     return folded.keep(~dropped), signs
 
 
@@ -58,4 +58,5 @@ def _signs(folded: Tape, solid: Indexes, gap: Indexes, between: Flags) -> Indexe
     told = np.isin(first, _TELLING) | (first >= _EMOJI) & (first != 0x3000)
     apart = np.concatenate(([True], gap > 0, [True]))  # apart[k]: something stands before solid k
     told |= apart[at] | apart[at + 2]
-    return folded.origin[solid[at[told]]]
+    signs: Indexes = folded.origin[solid[at[told]]]
+    return signs

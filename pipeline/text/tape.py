@@ -73,11 +73,11 @@ def lay(texts: Sequence[str]) -> Tape:
     return Tape(codes, origin, origin + 1)
 
 
-def before(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def before(values: Flags) -> Flags:
     """Each position's predecessor; the first has the last, which is a border."""
     return np.concatenate((values[-1:], values[:-1]))
 
 
-def after(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def after(values: Flags) -> Flags:
     """Each position's successor; the last, a border, has the first."""
     return np.concatenate((values[1:], values[:1]))
