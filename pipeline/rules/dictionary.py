@@ -33,7 +33,7 @@ from pipeline.rules.word_patterns import WordPatterns
 from pipeline.rules.word_views import Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
-NEAR = 20  # code points of the normal form on each side in which `near` and `unless` are looked for
+NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
 
 
 @dataclass(frozen=True, slots=True)
