@@ -20,6 +20,7 @@ Words are looked for in several readings of a text (`pipeline.text`), a batch of
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ from pipeline.rules.word_views import Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
 NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
+MAX_ASKED = 20  # short words of a text whose borders are asked for; one with more of them is no accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,28 @@ class Dictionary:
     def _kept(self, finds: list[Find], normals: Normals) -> dict[int, list[Hit]]:
         """By text, the finds whose borders and context are right, with offsets in their text."""
         kept: dict[int, list[Hit]] = {}
-        ends, tape = normals.raw.borders, normals.tape
+        asked: Counter[int] = Counter()
+        ends, origin = normals.raw.borders, normals.tape.origin
         begins = np.concatenate(([0], ends[:-1] + 1))
-        owners = np.searchsorted(ends, [find.start for find in finds]).tolist()
-        for owner, find in zip(owners, finds, strict=True):
-            begin = int(begins[owner])
+        starts = np.array([find.start for find in finds])
+        owners = np.searchsorted(ends, starts)
+        firsts = np.searchsorted(origin, begins[owners])
+        places = zip(
+            finds,
+            owners.tolist(),
+            begins[owners].tolist(),
+            (np.searchsorted(origin, starts) - firsts).tolist(),
+            (np.searchsorted(origin, [find.end for find in finds]) - firsts).tolist(),
+            strict=True,
+        )
+        for find, owner, begin, start, end in places:
             entry, text = find.entry, normals.texts[owner]
-            first = int(np.searchsorted(tape.origin, begin))
-            start = int(np.searchsorted(tape.origin, find.start)) - first
-            end = int(np.searchsorted(tape.origin, find.end)) - first
-            if end - start == 2 and not text[start].isascii() and straddles(text, start, end):
+            if entry in self._context and not self._fits(entry, text[max(0, start - NEAR) : end + NEAR]):
                 continue
-            if not self._fits(entry, text[max(0, start - NEAR) : end + NEAR]):
-                continue
+            if end - start == 2 and not text[start].isascii() and asked[owner] < MAX_ASKED:
+                asked[owner] += 1
+                if straddles(text, start, end):
+                    continue
             hit = Hit(
                 entry.word, entry.category, entry.verdict, find.start - begin, find.end - begin, find.via,
                 entry.severity, entry.expires,
@@ -129,7 +140,7 @@ class Dictionary:
         return kept
 
     def _fits(self, entry: Entry, around: str) -> bool:
-        near, unless = self._context.get(entry, ((), ()))
+        near, unless = self._context[entry]
         return (not near or any(word in around for word in near)) and not any(word in around for word in unless)
 
 

@@ -6,9 +6,10 @@ is read more freely must show more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,15 @@ from numpy.typing import NDArray
 from pipeline.rules.dictionary_file import Entry, Mode
 from pipeline.rules.word_index import ANY, WordIndex
 from pipeline.text import leet
-from pipeline.text.characters import CJK, MARK, SEPARATOR, characters
+from pipeline.text.characters import CJK, MARK, OTHER, SEPARATOR, characters
 from pipeline.text.joining import joined
 from pipeline.text.lookalike import lookalike
 from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import pinyin
-from pipeline.text.tape import BORDER, Codes, Flags, Tape
+from pipeline.text.tape import Codes, Tape
 
 _RAW, _NORMAL, _JOINED = 1, 2, 4
+_OUTSIDE = (MARK, SEPARATOR, OTHER)  # a border is of class OTHER
 _LEAST_LEET = 4  # letters
 _LEAST_LOOKS = 3  # characters
 _LEAST_SOUNDS = 4  # characters whose sound alone is enough
@@ -39,16 +41,46 @@ class Find:
     via: str
 
 
-@dataclass(slots=True)
 class _Search:
-    """A view being searched: its tape and the finds of all views so far."""
+    """A batch being searched: the normal tape and the finds of all views so far."""
 
-    normal: Tape
-    found: dict[tuple[Entry, int, int], Find] = field(default_factory=dict)
+    def __init__(self, normal: Tape) -> None:
+        self.normal = normal
+        self.found: dict[tuple[Entry, int, int], Find] = {}
+        self._kinds = characters().kind_of(normal.codes)
 
-    def add(self, entry: Entry, tape: Tape, start: int, end: int, via: str) -> None:
-        first, last = int(tape.origin[start]), int(tape.end[end - 1])
-        self.found.setdefault((entry, first, last), Find(entry, first, last, via))
+    def new(self, entry: Entry, tape: Tape, start: int, end: int) -> tuple[Entry, int, int] | None:
+        """The find's key, unless an earlier view has it."""
+        key = entry, int(tape.origin[start]), int(tape.end[end - 1])
+        return None if key in self.found else key
+
+    def add(self, key: tuple[Entry, int, int], via: str) -> None:
+        self.found[key] = Find(*key, via)
+
+    def kinds(self, view: Tape, start: int, end: int) -> list[int]:
+        """Classes of the normal tape's code points that a view's span was read from, and of one on each side."""
+        first = int(np.searchsorted(self.normal.origin, view.origin[start]))
+        last = int(np.searchsorted(self.normal.origin, view.origin[end - 1])) + 1
+        beside = [int(self._kinds[first - 1])] if first else [OTHER]
+        return [*beside, *self._kinds[first : last + 1].tolist()]
+
+    def marked(self, view: Tape, start: int, end: int) -> bool:
+        """Whether a sentence mark stands inside the span."""
+        return MARK in self.kinds(view, start, end)[1:-1]
+
+    def apart(self, view: Tape, start: int, end: int) -> bool:
+        """Whether marks inside the span take a word apart, and do not just end one clause before another.
+
+        They must stand at half of the word's inner borders; around a word of two also outside.
+        """
+        kinds = self.kinds(view, start, end)
+        filling = [kind in (MARK, SEPARATOR) for kind in kinds]
+        gaps = sum(one and not before for before, one in pairwise(filling[1:-1]))
+        if not gaps:
+            return True
+        if end - start == 2:
+            return kinds[0] in _OUTSIDE or kinds[-1] in _OUTSIDE
+        return gaps * 2 >= end - start
 
 
 class WordViews:
@@ -90,58 +122,66 @@ class WordViews:
         search = _Search(normals.tape)
         raw, normal = normals.raw, normals.tape
         cased = raw.replace(_case_of(raw.codes))
-        for entry, start, end in self._words.find(cased.codes, cased.joined(), _RAW):
-            search.add(entry, raw, start, end, "raw")
-        for entry, start, end in self._words.find(normal.codes, "\0".join(normals.texts) + "\0", _NORMAL):
-            search.add(entry, normal, start, end, "normal")
+        self._search(search, self._words.find(cased.codes, cased.joined(), _RAW), raw, "raw")
+        text = "\0".join(normals.texts) + "\0"
+        self._search(search, self._words.find(normal.codes, text, _NORMAL), normal, "normal")
         close, merged = joined(normal)
-        self._find_joined(search, close, merged)
+        for entry, start, end in self._words.find(close.codes, close.joined(), _JOINED):
+            key = search.new(entry, close, start, end)
+            if key and search.apart(close, start, end):
+                search.add(key, "split" if merged[start:end].any() else "joined")
         self._find_leet(search)
         self._find_lookalikes(search, close)
         self._find_sounds(search, close)
         return list(search.found.values())
 
-    def _find_joined(self, search: _Search, close: Tape, merged: Flags) -> None:
-        for entry, start, end in self._words.find(close.codes, close.joined(), _JOINED):
-            if _apart(search.normal, close, start, end):
-                search.add(entry, close, start, end, "split" if merged[start:end].any() else "joined")
+    def _search(self, search: _Search, finds: Iterator[tuple[Entry, int, int]], tape: Tape, via: str) -> None:
+        for entry, start, end in finds:
+            if key := search.new(entry, tape, start, end):
+                search.add(key, via)
 
     def _find_leet(self, search: _Search) -> None:
-        if not self._leet:
-            return
-        signs = leet.leet_signs(search.normal)
-        if not signs.any():
+        signs = leet.leet_signs(search.normal) if self._leet else None
+        if signs is None or not signs.any():
             return
         held = search.normal.holding(signs)
         view, signs = leet.leet(search.normal.keep(held)), signs[held]
         for entry, start, end in self._leet.find(view.codes, view.joined()):
             if leet.in_disguise(int(np.count_nonzero(signs[start:end])), end - start):
-                search.add(entry, view, start, end, "leet")
+                key = search.new(entry, view, start, end)
+                if key:
+                    search.add(key, "leet")
 
     def _find_lookalikes(self, search: _Search, close: Tape) -> None:
         if not self._looks:
             return
         view = lookalike(close)
         for entry, start, end in self._looks.find(view.codes, view.joined()):
+            key = search.new(entry, view, start, end)
+            if key is None:
+                continue
             word = self._close[entry]
             other = sum(ord(c) != code for c, code in zip(word, close.codes[start:end].tolist(), strict=True))
-            if 0 < other <= len(word) / 2 and not _marked(search.normal, close, start, end):
-                search.add(entry, view, start, end, "lookalike")
+            if 0 < other <= len(word) / 2 and not search.marked(close, start, end):
+                search.add(key, "lookalike")
 
     def _find_sounds(self, search: _Search, close: Tape) -> None:
         if not self._sounds and not self._short_sounds:
             return
         view, latin = pinyin(close)
         for entry, start, end in self._sounds.find(view.codes, view.joined()):
-            if not _marked(search.normal, view, start, end):
-                search.add(entry, view, start, end, "pinyin")
+            key = search.new(entry, view, start, end)
+            if key and not search.marked(view, start, end):
+                search.add(key, "pinyin")
         if not self._short_sounds or not latin.any():
             return
         spelled = view.holding(latin)  # few texts have pinyin letters, and short words sound like many others
         view, latin = view.keep(spelled), latin[spelled]
         for entry, start, end in self._short_sounds.find(view.codes, view.joined()):
-            if latin[start:end].any() and not _marked(search.normal, view, start, end):
-                search.add(entry, view, start, end, "pinyin")
+            if latin[start:end].any():
+                key = search.new(entry, view, start, end)
+                if key and not search.marked(view, start, end):
+                    search.add(key, "pinyin")
 
 
 def _heard(entry: Entry, word: str) -> bool:
@@ -172,35 +212,3 @@ def _case_of(codes: Codes) -> Codes:
     if codes.max() < len(table):
         return table[codes]
     return np.where(codes < len(table), table[np.minimum(codes, len(table) - 1)], codes)
-
-
-def _between(normal: Tape, view: Tape, start: int, end: int) -> tuple[int, int]:
-    """Positions of the normal tape that a span of a view was read from."""
-    first = int(np.searchsorted(normal.origin, view.origin[start]))
-    return first, int(np.searchsorted(normal.origin, view.origin[end - 1])) + 1
-
-
-def _marked(normal: Tape, view: Tape, start: int, end: int) -> bool:
-    """Whether a sentence mark stands inside the span."""
-    first, last = _between(normal, view, start, end)
-    return bool((characters().kind_of(normal.codes[first:last]) == MARK).any())
-
-
-def _apart(normal: Tape, view: Tape, start: int, end: int) -> bool:
-    """Whether marks inside the span take a word apart, and do not just end one clause before another.
-
-    They must stand at half of the word's inner borders; around a word of two also outside.
-    """
-    first, last = _between(normal, view, start, end)
-    kind = characters().kind_of(normal.codes[first - 1 if first else 0 : last + 1])
-    filling = (kind == MARK) | (kind == SEPARATOR)
-    inner = filling[(1 if first else 0) : -1]
-    gaps = int(np.count_nonzero(inner[1:] & ~inner[:-1]))
-    if not gaps:
-        return True
-    if end - start == 2:
-        codes = normal.codes
-        alone_before = not first or codes[first - 1] == BORDER or filling[0]
-        alone_after = codes[last] == BORDER or filling[-1]
-        return bool(alone_before or alone_after)
-    return gaps * 2 >= end - start

@@ -67,7 +67,7 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
     letter = kind == LETTER
     bound = letter | (kind == DIGIT)
     alone = (letter & ~before(bound) & ~after(bound))[solid]
-    spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP))
+    spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP), tape.codes[solid[:-1] + 1])
     link = (
         (chinese[:-1] | chinese[1:]) & (gap > 0) & (tape.codes[solid[1:]] > 0) & (tape.codes[solid[:-1]] > 0)
     ) | spelled

@@ -21,20 +21,25 @@ from pipeline.text.normal import Normals
 
 MAX_LINKS = 50  # a text; more are not looked at
 _LABEL = r"[a-z0-9_\-]{1,63}"
-_DOT = r"(?: ?[.。] ?| ?(?:[(\[{](?:dot|点|\.)[)\]}]|点) ?| dot )"
+_WRAPPED = r"[(\[{](?:dot|点|\.)[)\]}]"
+_TIGHT = rf"(?:[.。点]|{_WRAPPED}| dot )"
+_SPACED = rf"(?: ?[.。点] ?| ?{_WRAPPED} ?| dot )"
 _link = re.compile(
     rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}})?"
-    rf"(?P<host>(?:{_LABEL}{_DOT}){{1,6}}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})(?![a-z0-9_@])"
-    rf"|(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d]))"
+    rf"(?P<host>(?:www{_SPACED})?(?:{_LABEL}{_TIGHT}){{0,5}}{_LABEL}"
+    # After a forgotten or a stray space, "so" and "top" begin a sentence; these do not.
+    rf"(?:{_TIGHT}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})|{_SPACED}(?:com(?:\.[a-z]{{2}})?|cn|xyz))(?![a-z0-9_@])"
+    rf"|(?<=//)(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d]))"
     rf"(?P<rest>(?::\d{{1,5}})?(?:[/?#][!-~]*)?)"
 ).search
 # What every link has, found first since it is rare: a dot before a letter, or a scheme before figures.
 _anchor = re.compile(r"[.。点](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
-_BEFORE, _AFTER = 90, 400  # code points around it that can belong to the link
+_LONGEST = 253  # code points of a host (RFC 1035, 2.3.4)
+_BEFORE, _AFTER = 90, 600  # code points around an anchor that are searched
 # w w w . a . c o m: at least six characters that each stand alone, one of them a dot.
 _spelled = re.compile(r"[a-z0-9.] (?<![a-z0-9.]..)(?:[a-z0-9.] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL).finditer
 _spaces = re.compile(r" ")
-_dots = re.compile(_DOT).sub
+_dots = re.compile(_SPACED).sub
 # Domains that stand for themselves; others ("so", "me", "in") are words when a space is forgotten after a
 # full stop, so they need a scheme, www or a path.
 _PLAIN = frozenset(
@@ -43,7 +48,6 @@ _PLAIN = frozenset(
         *("app", "ltd", "tk", "biz", "win", "wang", "hk", "tw", "uk", "ly", "gl", "link"),
     )
 )
-_AFTER_A_SPACE = frozenset(["com", "cn", "xyz"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +103,29 @@ def _candidates(text: str) -> Iterator[_Candidate]:
                 yield _Candidate(
                     bool(match["scheme"]), run.start(), match["host"], match["rest"], run.start(), run.end(), True
                 )
-    last = 0
+    done = 0
     for anchor in _anchor(text):
         at = anchor.start()
-        if at < last:
+        if at < done:
             continue
-        match = _link(text, max(last, at - _BEFORE), at + _AFTER)
-        while match and match.end() <= at:  # a sentence that ended without a space looked like one
+        match = _link(text, max(done, at - _BEFORE), at + _AFTER)
+        while match and match.end() <= at:
             match = _link(text, match.end(), at + _AFTER)
-        if match and match.start() <= at:
-            last = match.end()
-            yield _Candidate(
-                bool(match["scheme"]), match.start("host"), match["host"], match["rest"], match.start(), last
-            )
+        if match is None:
+            done = at + _AFTER - _LONGEST  # what begins before that would have been found
+        elif match.start() > at:
+            done = match.start()
+        else:
+            done = match.end()
+            host = match.start("host")
+            yield _Candidate(bool(match["scheme"]), host, match["host"], match["rest"], match.start(), done)
 
 
 def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
-    host = _dots(".", candidate.host).strip("-_")
+    dotted = _dots(".", candidate.host)
+    host = dotted.strip("-_")
     labels = host.split(".")
     sure = candidate.scheme or labels[0] in ("www", "m", "wap") or candidate.rest[:1] in ("/", "?")
-    if " " in candidate.host and labels[-1] not in _AFTER_A_SPACE:
-        return None
     if not sure and (labels[-1] not in _PLAIN or host.replace(".", "").isdigit()):
         return None
     domain = _registered(host)
@@ -139,7 +145,7 @@ def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
         host + candidate.rest if short and len(candidate.rest) > 1 else domain,
         short,
         _lookalike(host, domain, _foreign_letters(written)),
-        candidate.spelled or candidate.host != host or text[candidate.start : candidate.start + 4] == "hxxp",
+        candidate.spelled or candidate.host != dotted or text[candidate.start : candidate.start + 4] == "hxxp",
     )
 
 

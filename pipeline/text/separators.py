@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.text.characters import CJK, DIGIT, LETTER, SEPARATOR, characters
-from pipeline.text.tape import Flags, Indexes, Tape, after, before
+from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
 
+_SPACE = 0x20
 _MAX_GAP = 3  # code points between letters that stand alone
 _INSIDE_WORDS = np.array([ord(c) for c in "*~^|`•·"], dtype=np.uint32)
 # Between characters these are never punctuation somebody needs.
@@ -30,7 +31,7 @@ def drop_separators(folded: Tape) -> tuple[Tape, Indexes]:
     letter = kind == LETTER
     bound = letter | (kind == DIGIT)
     alone = (letter & ~before(bound) & ~after(bound))[solid]
-    spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP))
+    spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP), folded.codes[solid[:-1] + 1])
     chinese = (kind == CJK)[solid]
     between = chinese[:-1] & chinese[1:] & (gap >= 1)
     inside = letter[solid[:-1]] & letter[solid[1:]] & (gap == 1)
@@ -45,10 +46,17 @@ def drop_separators(folded: Tape) -> tuple[Tape, Indexes]:
     return folded.keep(~dropped), signs
 
 
-def spelled_out(link: Flags) -> Flags:
-    """Links between letters that stand alone, where two in a row make it three letters."""
-    padded = np.concatenate(([False], link, [False]))
-    return link & (padded[:-2] | padded[2:])
+def spelled_out(link: Flags, separator: Codes) -> Flags:
+    """Links between letters that stand alone, where two in a row make it three letters.
+
+    Of c.l.a.i.m i.t the space is between words: only links of a kind, spaces or symbols, are one row.
+    """
+    space = separator == _SPACE
+    found: Flags = np.zeros(len(link), dtype=np.bool_)
+    for row in (link & space, link & ~space):
+        padded = np.concatenate(([False], row, [False]))
+        found |= row & (padded[:-2] | padded[2:])
+    return found
 
 
 def _signs(folded: Tape, solid: Indexes, gap: Indexes, between: Flags) -> Indexes:
@@ -56,7 +64,9 @@ def _signs(folded: Tape, solid: Indexes, gap: Indexes, between: Flags) -> Indexe
     at = np.flatnonzero(between)
     first = folded.codes[solid[at] + 1]
     told = np.isin(first, _TELLING) | (first >= _EMOJI) & (first != 0x3000)
-    apart = np.concatenate(([True], gap > 0, [True]))  # apart[k]: something stands before solid k
+    border = folded.codes[solid] == BORDER
+    # apart[k]: solid k does not touch the one before it
+    apart = np.concatenate(([True], (gap > 0) | border[:-1] | border[1:], [True]))
     told |= apart[at] | apart[at + 2]
     signs: Indexes = folded.origin[solid[at[told]]]
     return signs
