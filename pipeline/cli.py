@@ -222,13 +222,25 @@ def match(
     rejected: RejectedFile = None,
 ) -> None:
     """Find dictionary words in a file of texts ({id, text} a line)."""
+    from time import time
+
     from pipeline.configuration import default_dictionary
     from pipeline.ingest.text_lines import match_file
     from pipeline.rules.dictionary import Dictionary
 
     kept = rejected or _beside(out, "match")
     words = Dictionary.parse(_text(dictionary) if dictionary else default_dictionary())
-    answered, bad = match_file(source, out, kept, words)
+    answered, bad = match_file(source, out, kept, words, int(time() * 1000))
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
+    """Show what is really written in a file of texts ({id, text} a line), and in further views."""
+    from pipeline.ingest.text_lines import normalise_file
+
+    kept = rejected or _beside(out, "normalise")
+    answered, bad = normalise_file(source, out, kept)
     typer.echo(_summary(answered, "texts", bad, kept), err=True)
 
 

@@ -155,12 +155,16 @@ class Record(Event, frozen=True, kw_only=True):
 
 
 class Span(Event, frozen=True, kw_only=True):
-    """Where a reason points in the raw text: code points, end exclusive."""
+    """Where a reason points in the raw text: code points, end exclusive.
+
+    `via` is the view a dictionary word was found in (raw, normal, pinyin, …), or link, or contact.
+    """
 
     start: int
     end: int
     word: str = ""
     category: str = ""
+    via: str = ""
 
 
 class Reason(Event, frozen=True, kw_only=True, omit_defaults=False):

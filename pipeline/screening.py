@@ -11,7 +11,7 @@ list, allow lane (skips volume and score rules only), rules. The most severe enf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -35,12 +35,16 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.rules.counters import Counters
-from pipeline.rules.dictionary import Hit
+from pipeline.rules.dictionary import Hit, in_force
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.ports import Port
-from pipeline.text.fingerprint import fingerprint
+from pipeline.text.contacts import Contact, find_contacts
+from pipeline.text.fingerprint import fingerprints
+from pipeline.text.links import Link, find_links
+from pipeline.text.normal import normalise_batch
 
+_LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
@@ -63,9 +67,12 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a text alone."""
+    """What is known of a text alone. `hits` holds overlapping and lapsed ones: time is the event's."""
 
     fingerprint: str
+    techniques: tuple[str, ...]
+    links: tuple[Link, ...]
+    contacts: tuple[Contact, ...]
     hits: tuple[Hit, ...]
     score: float | None
     label: Label | None
@@ -118,14 +125,37 @@ def _facts(texts: list[str], config: Config) -> tuple[dict[str, Facts], dict[str
 
 
 def _facts_of(texts: list[str], config: Config) -> list[Facts]:
-    match = config.dictionary.match if config.dictionary else None
-    hits = [match(text) for text in texts] if match else [()] * len(texts)
-    if config.model is None:
-        return [Facts(fingerprint(t), h, None, None, None) for t, h in zip(texts, hits, strict=True)]
+    normals = normalise_batch(texts)
+    count = len(texts)
+    links = find_links(normals)
+    hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
+    opinions = config.model.classify(texts) if config.model else [None] * count
     return [
-        Facts(fingerprint(text), hit, c.score, c.label, c.category)
-        for text, hit, c in zip(texts, hits, config.model.classify(texts), strict=True)
+        Facts(
+            mark,
+            _techniques(counts, of_links, of_hits),
+            of_links,
+            of_contacts,
+            of_hits,
+            opinion.score if opinion else None,
+            opinion.label if opinion else None,
+            opinion.category if opinion else None,
+        )
+        for mark, counts, of_links, of_contacts, of_hits, opinion in zip(
+            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, strict=True
+        )
     ]
+
+
+def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:
+    """Disguises undone in a text: of its spelling, of its links, and of the words found in it."""
+    if not (counts or links or hits):
+        return ()
+    found = set(counts)
+    found.update(hit.via for hit in hits if hit.via not in ("raw", "normal"))
+    if any(link.disguised for link in links):
+        found.add("disguised_link")
+    return tuple(sorted(found))
 
 
 def _cause(error: Exception) -> str:
@@ -321,10 +351,11 @@ def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
 class _Outcome:
     """What the rules of one event add up to."""
 
-    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hold_ms", "reasons", "shadow")
+    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "shadow")
 
     def __init__(self, facts: Facts, values: dict[str, Any], at: int) -> None:
         self.facts = facts
+        self.hits = in_force(facts.hits, at)
         self.at = at
         self._values = values
         self.reasons: list[Reason] = []
@@ -337,10 +368,16 @@ class _Outcome:
         """Ask the rules; `allowed` events skip volume and score rules."""
         rules = policy.sets[on]
         values = self._values
-        hits = self.facts.hits
+        hits, facts = self.hits, self.facts
         values["keywords"] = len(hits)
         values["keyword_verdict"] = max((h.verdict for h in hits), key=_severity).value if hits else ""
         values["keyword_categories"] = sorted({h.category.value for h in hits}) if hits else []
+        values["keyword_severity"] = max((h.severity for h in hits), default=0)
+        values["techniques"] = list(facts.techniques)
+        values["links"] = len(facts.links)
+        values["short_link"] = any(link.short for link in facts.links)
+        values["lookalike_link"] = any(link.lookalike for link in facts.links)
+        values["contacts"] = sorted({contact.kind for contact in facts.contacts})
         values["score"] = -1.0 if self.facts.score is None else self.facts.score
         values["label"] = self.facts.label.value if self.facts.label else ""
         values["category"] = self.facts.category.value if self.facts.category else ""
@@ -359,12 +396,6 @@ class _Outcome:
     def _enforce(self, rule: Rule) -> None:
         seen = {name: self._values[name] for name in rule.signals}
         message = rule.message(seen)
-        spans: tuple[Span, ...] = ()
-        if any(name.startswith("keyword") for name in rule.signals):
-            spans = tuple(
-                Span(start=h.start, end=h.end, word=h.word, category=h.category.value)
-                for h in self.facts.hits[:MAX_SPANS]
-            )
         self.reasons.append(
             Reason(
                 rule=rule.id,
@@ -372,13 +403,27 @@ class _Outcome:
                 severity=rule.severity,
                 message=message,
                 values=seen,
-                spans=spans,
+                spans=self._spans(rule),
             )
         )
         if rule.alert is not None:
             self.alerts.append((rule.alert, rule.id, message))
         if rule.hold_ms is not None:
             self.hold_ms = max(self.hold_ms or 0, rule.hold_ms)
+
+    def _spans(self, rule: Rule) -> tuple[Span, ...]:
+        """Where the rule's signals were seen in the raw text."""
+        names = rule.signals
+        spans: list[Span] = []
+        if any(name.startswith("keyword") for name in names):
+            spans += [
+                Span(start=h.start, end=h.end, word=h.word, category=h.category.value, via=h.via) for h in self.hits
+            ]
+        if any(name in _LINK_SIGNALS for name in names):
+            spans += [Span(start=x.start, end=x.end, word=x.domain, via="link") for x in self.facts.links]
+        if "contacts" in names:
+            spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in self.facts.contacts]
+        return tuple(spans[:MAX_SPANS])
 
     def settle(self) -> tuple[Verdict, tuple[Reason, ...]]:
         """The most severe verdict, and the reasons, the deciding one first."""

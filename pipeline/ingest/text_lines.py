@@ -1,4 +1,4 @@
-"""Lines in, lines out: what `antispam screen`, `classify` and `match` have in common.
+"""Lines in, lines out: what `antispam screen`, `classify`, `match` and `normalise` have in common.
 
 A line that cannot be used is kept with its number in the rejected file, and the work goes on. The
 input is opened before the output is made, so a mistyped name never empties an earlier result.
@@ -19,7 +19,9 @@ from pipeline.ingest import door
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
 from pipeline.models.classifier import Classifier
-from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.dictionary import Dictionary, in_force
+from pipeline.text.normal import normalise_batch
+from pipeline.text.views import views
 
 BATCH = 500  # texts answered together
 _BATCH_CHARS = 4_000_000  # code points; a line may be a megabyte
@@ -74,16 +76,38 @@ def classify_file(source: Path, out: Path, rejected: Path, classifier: Classifie
     return _answer_file(source, out, rejected, answer)
 
 
-def match_file(source: Path, out: Path, rejected: Path, dictionary: Dictionary) -> tuple[int, int]:
-    """`{id, text}` lines to `{id, hits}`; spans are code points of the text. Returns as `classify_file`."""
+def match_file(source: Path, out: Path, rejected: Path, dictionary: Dictionary, at: int) -> tuple[int, int]:
+    """`{id, text}` lines to `{id, hits}`, of words in force at `at` (epoch ms). Returns as `classify_file`.
+
+    Spans are code points of the text; `via` names the view a word was found in.
+    """
 
     def answer(texts: Sequence[str]) -> Iterable[Answer]:
-        for text in texts:
+        for found in dictionary.match_batch(texts):
             hits = [
-                {"word": h.word, "category": h.category, "start": h.start, "end": h.end, "via": "exact"}
-                for h in dictionary.match(text)
+                {"word": h.word, "category": h.category, "start": h.start, "end": h.end, "via": h.via}
+                for h in in_force(found, at)
             ]
             yield {"hits": hits}
+
+    return _answer_file(source, out, rejected, answer)
+
+
+def normalise_file(source: Path, out: Path, rejected: Path) -> tuple[int, int]:
+    """`{id, text}` lines to `{id, normal, views, map, techniques}`. Returns as `classify_file`.
+
+    `map[i]` is the index in the text of the i-th code point of `normal`.
+    """
+
+    def answer(texts: Sequence[str]) -> Iterable[Answer]:
+        normals = normalise_batch(texts)
+        for n, of_views in enumerate(views(normals)):
+            yield {
+                "normal": normals.texts[n],
+                "views": of_views,
+                "map": normals.map(n).tolist(),
+                "techniques": dict(normals.techniques[n]),
+            }
 
     return _answer_file(source, out, rejected, answer)
 

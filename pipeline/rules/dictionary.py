@@ -1,55 +1,59 @@
 """The keyword dictionary: words an enterprise may not send, and what follows when it does.
 
 A list of ten thousand borrowed words refuses a quarter of honest traffic; a few hundred judged ones
-do most of the good. So each word carries its own verdict, a hit says exactly where it stands in the
-text the reviewer sees, and a Latin word counts only when it stands alone ("heroin", not "heroine").
+do most of the good. So each word carries its own verdict, context and spellings, a hit says exactly
+where it stands in the text the reviewer sees, and a Latin word counts only when it stands alone
+("heroin", not "heroine").
 
-This version finds words as written, ignoring case; disguised spellings are found by matching further
-views of the text.
+Words are looked for in several readings of a text (`pipeline.text`), a batch of texts at a time:
+
+| view | finds | of words |
+|---|---|---|
+| raw | as written, without case | all but regex |
+| normal | the normal form, and regular expressions | evasive, pinyin; regex |
+| joined, split | marks between characters, characters in halves | evasive, pinyin |
+| leet | v1agra | Latin, from 4 letters |
+| lookalike | a stroke more or less, up to half of the characters | Chinese, from 3 characters |
+| pinyin | sound-alikes and pinyin letters | pinyin; evasive from 4 characters, or with Latin letters in it |
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import ahocorasick
+import msgspec
+import numpy as np
 
-from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
+from pipeline.rules.dictionary_file import NEVER, Entry, Mode, parse_entries
+from pipeline.rules.word_borders import straddles
+from pipeline.rules.word_patterns import WordPatterns
+from pipeline.rules.word_views import Find, WordViews
+from pipeline.text.normal import Normals, normalise_batch
 
-MAX_BYTES = 16 * 1024 * 1024
-MAX_WORDS = 200_000
-MIN_LENGTH, MAX_LENGTH = 2, 64  # code points; a single character is never unambiguous
-_COLUMNS = ["word", "category", "verdict"]
-_VERDICTS = {verdict.value: verdict for verdict in (Verdict.REVIEW, Verdict.REJECT, Verdict.BLACKLIST)}
-_CATEGORIES = {category.value: category for category in Category}
+NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
+MAX_ASKED = 20  # short words of a text whose borders are asked for; one with more of them is no accident
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A dictionary word found in a text: code points of the raw text, `end` exclusive."""
+    """A dictionary word found in a text: code points of the raw text, `end` exclusive; `via` names the view."""
 
     word: str
     category: Category
     verdict: Verdict
     start: int
     end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One word of a dictionary, as its author wrote it."""
-
-    word: str
-    category: Category
-    verdict: Verdict
+    via: str = "raw"
+    severity: int = 50
+    expires: int = NEVER
 
 
 class Dictionary:
-    """An immutable set of words, matched in one pass whatever its size.
+    """An immutable set of words, matched in one pass a view whatever its size.
 
     `version` is a content hash (12 hex): the same words in another order are another version.
     """
@@ -57,113 +61,97 @@ class Dictionary:
     def __init__(self, entries: tuple[Entry, ...], version: str) -> None:
         self.entries = entries
         self.version = version
-        self._automaton = ahocorasick.Automaton()
-        for entry in entries:
-            folded = _fold(entry.word)
-            stands_alone = _latin(folded[0]), _latin(folded[-1])
-            self._automaton.add_word(_spread(folded), (len(folded), stands_alone, entry))
-        self._automaton.make_automaton()
+        self._views = WordViews([entry for entry in entries if entry.mode is not Mode.REGEX])
+        self._regex = [entry for entry in entries if entry.mode is Mode.REGEX]
+        self._patterns = WordPatterns([entry.word for entry in self._regex]) if self._regex else None
+        self._context = {
+            entry: tuple(tuple(normalise_batch(words).texts) for words in (entry.near, entry.unless))
+            for entry in entries
+            if entry.near or entry.unless
+        }
 
     @classmethod
     def parse(cls, csv_text: str) -> Dictionary:
-        """Read `word,category,verdict[,note]` with a header line; further columns are refused.
+        """Read a dictionary file; raises AntispamError as `parse_entries`."""
+        entries = parse_entries(csv_text)
+        digest = hashlib.sha256(msgspec.json.encode(entries))
+        return cls(entries, digest.hexdigest()[:12])
 
-        Raises AntispamError naming the line of the first fault: a word too short, too long or
-        there twice, an unknown category or verdict, too many words.
+    def match(self, text: str, at: int | None = None) -> tuple[Hit, ...]:
+        """What `match_batch` finds in one text, in force at `at` (epoch ms; by default, whenever)."""
+        return in_force(self.match_batch([text])[0], at)
+
+    def match_batch(self, texts: Sequence[str], normals: Normals | None = None) -> list[tuple[Hit, ...]]:
+        """For each text every word found, overlapping and lapsed ones included; see `in_force`.
+
+        `normals` saves reading the texts again.
         """
-        if len(csv_text) > MAX_BYTES:
-            raise AntispamError(f"dictionary: larger than {MAX_BYTES // 1024 // 1024} MiB")
-        csv_text = csv_text.removeprefix("\ufeff")
-        rows = csv.reader(io.StringIO(csv_text, newline=""), strict=True)
-        entries: list[Entry] = []
-        seen: dict[str, int] = {}
-        try:
-            header = next(rows, [])
-            if header not in (_COLUMNS, [*_COLUMNS, "note"]):
-                raise AntispamError("dictionary line 1: expected the header word,category,verdict[,note]")
-            for row in rows:
-                if not row:
+        hits: list[tuple[Hit, ...]] = [()] * len(texts)
+        if not self.entries or not texts:
+            return hits
+        if normals is None:
+            normals = normalise_batch(texts)
+        finds = self._views.find(normals)
+        if self._patterns is not None:
+            finds += self._find_patterns(normals, self._patterns)
+        if finds:
+            for owner, kept in self._kept(finds, normals).items():
+                hits[owner] = tuple(kept)
+        return hits
+
+    def _find_patterns(self, normals: Normals, patterns: WordPatterns) -> Iterator[Find]:
+        tape, begin = normals.tape, 0
+        for text in normals.texts:
+            for pattern, start, end in patterns.find(text):
+                first, last = int(tape.origin[begin + start]), int(tape.end[begin + end - 1])
+                yield Find(self._regex[pattern], first, last, "normal")
+            begin += len(text) + 1
+
+    def _kept(self, finds: list[Find], normals: Normals) -> dict[int, list[Hit]]:
+        """By text, the finds whose borders and context are right, with offsets in their text."""
+        kept: dict[int, list[Hit]] = {}
+        asked: Counter[int] = Counter()
+        ends, origin = normals.raw.borders, normals.tape.origin
+        begins = np.concatenate(([0], ends[:-1] + 1))
+        starts = np.array([find.start for find in finds])
+        owners = np.searchsorted(ends, starts)
+        firsts = np.searchsorted(origin, begins[owners])
+        places = zip(
+            finds,
+            owners.tolist(),
+            begins[owners].tolist(),
+            (np.searchsorted(origin, starts) - firsts).tolist(),
+            (np.searchsorted(origin, [find.end for find in finds]) - firsts).tolist(),
+            strict=True,
+        )
+        for find, owner, begin, start, end in places:
+            entry, text = find.entry, normals.texts[owner]
+            if entry in self._context and not self._fits(entry, text[max(0, start - NEAR) : end + NEAR]):
+                continue
+            if end - start == 2 and not text[start].isascii() and asked[owner] < MAX_ASKED:
+                asked[owner] += 1
+                if straddles(text, start, end):
                     continue
-                entry = _entry(row, len(header), rows.line_num)
-                first = seen.setdefault(_fold(entry.word), rows.line_num)
-                if first != rows.line_num:
-                    raise AntispamError(f"dictionary line {rows.line_num}: {entry.word!r} is already on line {first}")
-                entries.append(entry)
-                if len(entries) > MAX_WORDS:
-                    raise AntispamError(f"dictionary line {rows.line_num}: more than {MAX_WORDS} words")
-        except csv.Error as error:
-            raise AntispamError(f"dictionary line {rows.line_num}: {error}") from error
-        digest = hashlib.sha256("\n".join(f"{e.word}\t{e.category}\t{e.verdict}" for e in entries).encode())
-        return cls(tuple(entries), digest.hexdigest()[:12])
+            hit = Hit(
+                entry.word, entry.category, entry.verdict, find.start - begin, find.end - begin, find.via,
+                entry.severity, entry.expires,
+            )  # fmt: skip
+            kept.setdefault(owner, []).append(hit)
+        return kept
 
-    def match(self, text: str) -> tuple[Hit, ...]:
-        """All words in `text`, left to right; of overlapping ones the longest, then the leftmost."""
-        if not self.entries:
-            return ()
-        folded = _fold(text)
-        found: list[Hit] = []
-        spread = _spread(folded)
-        done = end = 0
-        for last, (length, (alone_before, alone_after), entry) in self._automaton.iter(spread):
-            end += _gathered_length(spread[done : last + 1])  # hits come in order of their end
-            done = last + 1
-            start = end - length
-            if alone_before and start and _latin(folded[start - 1]):
-                continue
-            if alone_after and end < len(folded) and _latin(folded[end]):
-                continue
-            found.append(Hit(entry.word, entry.category, entry.verdict, start, end))
-        return _longest(found) if len(found) > 1 else tuple(found)
+    def _fits(self, entry: Entry, around: str) -> bool:
+        near, unless = self._context[entry]
+        return (not near or any(word in around for word in near)) and not any(word in around for word in unless)
 
 
-def _entry(row: list[str], columns: int, line: int) -> Entry:
-    if len(row) != columns:
-        raise AntispamError(f"dictionary line {line}: {len(row)} fields, expected {columns}")
-    word, category, verdict = (field.strip() for field in row[:3])
-    if not MIN_LENGTH <= len(word) <= MAX_LENGTH:
-        raise AntispamError(
-            f"dictionary line {line}: a word has {MIN_LENGTH} to {MAX_LENGTH} characters, not {len(word)}"
-        )
-    if not word.isprintable():
-        raise AntispamError(f"dictionary line {line}: a word has printable characters only")
-    if category not in _CATEGORIES:
-        raise AntispamError(
-            f"dictionary line {line}: unknown category {category[:40]!r}; one of {', '.join(_CATEGORIES)}"
-        )
-    if verdict not in _VERDICTS:
-        raise AntispamError(f"dictionary line {line}: unknown verdict {verdict[:40]!r}; one of {', '.join(_VERDICTS)}")
-    return Entry(word, _CATEGORIES[category], _VERDICTS[verdict])
-
-
-def _fold(text: str) -> str:
-    """`text` without case and with every code point in its place: spans stay those of the raw text."""
-    folded = text.casefold()
-    if len(folded) == len(text):  # a fold never shortens, so equal length means one for one
-        return folded
-    return "".join(f if len(f := char.casefold()) == 1 else char for char in text)
-
-
-def _spread(folded: str) -> str:
-    """The UTF-8 bytes as a str of that many characters.
-
-    The automaton looks for a node's next character one by one; thousands of Chinese characters may
-    begin a word, but no more than 64 bytes follow another. UTF-8 keeps borders: no hit is misaligned.
-    """
-    return folded.encode("utf-8", "surrogatepass").decode("latin-1")
-
-
-def _gathered_length(spread: str) -> int:
-    return len(spread.encode("latin-1").decode("utf-8", "surrogatepass"))
-
-
-def _latin(char: str) -> bool:
-    return char.isascii() and char.isalnum()
-
-
-def _longest(found: list[Hit]) -> tuple[Hit, ...]:
+def in_force(hits: Sequence[Hit], at: int | None = None) -> tuple[Hit, ...]:
+    """Hits not lapsed at `at` (epoch ms), left to right; of overlapping ones the longest, then the leftmost."""
+    standing = [hit for hit in hits if at is None or hit.expires > at]
+    if len(standing) < 2:
+        return tuple(standing)
     kept: list[Hit] = []
     covered: set[int] = set()
-    for hit in sorted(found, key=lambda hit: (hit.start - hit.end, hit.start)):
+    for hit in sorted(standing, key=lambda hit: (hit.start - hit.end, hit.start)):
         # What is kept is at least as long, so an overlap always covers one end of this hit.
         if hit.start not in covered and hit.end - 1 not in covered:
             covered.update(range(hit.start, hit.end))

@@ -29,11 +29,11 @@ def answers(path: Path) -> list[Any]:
 
 def test_words_are_found_where_they_stand(tmp_path: Path) -> None:
     files = write(tmp_path, [{"id": 1, "text": "😀套现，代开发票"}, {"id": "b", "text": "", "more": 1}])
-    assert match_file(*files, WORDS) == (2, 0)
+    assert match_file(*files, WORDS, 0) == (2, 0)
     assert answers(files[1]) == [
         {"id": 1, "hits": [
-            {"word": "套现", "category": "fraud", "start": 1, "end": 3, "via": "exact"},
-            {"word": "发票", "category": "fake_document", "start": 6, "end": 8, "via": "exact"},
+            {"word": "套现", "category": "fraud", "start": 1, "end": 3, "via": "raw"},
+            {"word": "发票", "category": "fake_document", "start": 6, "end": 8, "via": "raw"},
         ]},
         {"id": "b", "hits": []},
     ]  # fmt: skip
@@ -41,7 +41,7 @@ def test_words_are_found_where_they_stand(tmp_path: Path) -> None:
 
 def test_answers_are_unescaped_utf8(tmp_path: Path) -> None:
     files = write(tmp_path, [{"id": 1, "text": "套现"}])
-    match_file(*files, WORDS)
+    match_file(*files, WORDS, 0)
     assert "套现" in files[1].read_text(encoding="utf-8")
 
 
@@ -63,7 +63,7 @@ def test_each_text_has_a_score_and_its_neighbours_do_not_change_it(
 def test_bad_lines_are_kept_with_their_numbers_and_the_rest_is_answered(tmp_path: Path) -> None:
     bad: list[Any] = [b"{", {"id": 1}, {"text": "x"}, {"id": 1.5, "text": "x"}, {"id": 1, "text": 5}, b"[]", b"\xff"]
     files = write(tmp_path, [{"id": 0, "text": "x"}, *bad, {"id": 9, "text": "x"}])
-    assert match_file(*files, WORDS) == (2, len(bad))
+    assert match_file(*files, WORDS, 0) == (2, len(bad))
     assert [entry["line"] for entry in answers(files[2])] == list(range(2, 2 + len(bad)))
     assert all(entry["error"] for entry in answers(files[2]))
 
@@ -71,4 +71,4 @@ def test_bad_lines_are_kept_with_their_numbers_and_the_rest_is_answered(tmp_path
 def test_an_output_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     source, _, bad = write(tmp_path, [])
     with pytest.raises(AntispamError, match="nowhere/out"):
-        match_file(source, tmp_path / "nowhere" / "out", bad, WORDS)
+        match_file(source, tmp_path / "nowhere" / "out", bad, WORDS, 0)

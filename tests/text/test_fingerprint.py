@@ -20,6 +20,9 @@ hostile = st.text(st.characters(exclude_categories=()), max_size=200)
         ("满１００减５０，速来！", "满100减50,速来!"),
         ("ＡＢＣ特价", "abc特价"),
         ("全场 8 折", "全场8折"),
+        ("发\u200b票*代-开", "发票代开"),
+        ("發票①③⑧", "发票999"),
+        ("pаypal 😀", "paypal"),
     ],
 )
 def test_amounts_width_case_and_spacing_do_not_make_another_content(one: str, other: str) -> None:
@@ -28,7 +31,14 @@ def test_amounts_width_case_and_spacing_do_not_make_another_content(one: str, ot
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("您的快递已到", "您的快递未到"), ("订单1号", "订单号"), ("hello", "hell0"), ("", "0")],
+    [
+        ("您的快递已到", "您的快递未到"),
+        ("订单1号", "订单号"),
+        ("hello", "hell0"),
+        ("", "0"),
+        ("😀", "👍"),
+        ("你好，", "你好。"),
+    ],
 )
 def test_other_words_are_another_content(one: str, other: str) -> None:
     assert fingerprint(one) != fingerprint(other)

@@ -1,0 +1,105 @@
+"""Tens of thousands of patterns looked for in a tape at once, by the code points each begins with.
+
+Most places of most texts begin no word: one array lookup a position says so. Only where the first two
+(for longer patterns, four) code points may be right is a slice looked up, once for each length that such
+words have. Measured on 50,000 random words this is several times faster than an Aho-Corasick automaton,
+to search and to build, since nothing is walked while nothing is found. Time is linear in the text: a
+place has at most as many slices as there are lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from pipeline.rules.dictionary_file import Entry
+from pipeline.text.tape import Codes, Flags
+
+ANY = 0xFF  # every view
+_SHORT, _LONG = 2, 4  # code points of a beginning
+_SPARSE = 128  # table places for one beginning: fewer than one position in a hundred is asked about in vain
+_MOST_BITS = 22
+_MIX, _STEP = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)  # odd, bits well mixed; for multiplicative hashing
+
+
+class WordIndex:
+    """Patterns to entries, each for some views. A Latin end of a pattern must be the end of a word."""
+
+    def __init__(self, patterns: Iterable[tuple[str, int, Entry]]) -> None:
+        self._entries: dict[str, dict[Entry, int]] = {}
+        short: dict[str, set[int]] = {}
+        long: dict[str, set[int]] = {}
+        for pattern, views, entry in patterns:
+            if len(pattern) < _SHORT:
+                continue
+            of = self._entries.setdefault(pattern, {})
+            of[entry] = of.get(entry, 0) | views
+            if len(of) == 1:
+                lengths, beginning = (short, _SHORT) if len(pattern) < _LONG else (long, _LONG)
+                lengths.setdefault(pattern[:beginning], set()).add(len(pattern))
+        self._beginnings = [_Beginnings(lengths, n) for lengths, n in ((short, _SHORT), (long, _LONG)) if lengths]
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def find(self, codes: Codes, text: str, view: int = ANY) -> Iterator[tuple[Entry, int, int]]:
+        """(entry, start, end) of every pattern of a view, overlapping ones included.
+
+        `text` is the str of `codes`, which end in a border.
+        """
+        if not self._entries:
+            return
+        latin = _latin_codes(codes)
+        word_begins = np.ones(len(codes), dtype=np.bool_)
+        word_begins[1:] = ~(latin[1:] & latin[:-1])
+        pairs = _pairs(codes)
+        for beginnings in self._beginnings:
+            for start, lengths in beginnings.places(pairs, word_begins, text):
+                for length in lengths:
+                    end = start + length
+                    entries = self._entries.get(text[start:end])
+                    if entries is None or (_latin(text[end - 1]) and end < len(text) and _latin(text[end])):
+                        continue
+                    for entry, views in entries.items():
+                        if views & view:
+                            yield entry, start, end
+
+
+class _Beginnings:
+    """The first `size` code points of patterns, with the lengths that patterns so begun have."""
+
+    def __init__(self, lengths: dict[str, set[int]], size: int) -> None:
+        self._size = size
+        self._lengths = {beginning: tuple(sorted(of)) for beginning, of in lengths.items()}
+        codes = np.frombuffer("".join(lengths).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        bits = min(_MOST_BITS, (len(lengths) * _SPARSE).bit_length())
+        self._shift = np.uint32(32 - bits)
+        self._may_begin = np.zeros(1 << bits, dtype=np.bool_)
+        self._may_begin[self._hashes(_pairs(codes))[::size]] = True
+
+    def places(self, pairs: Codes, word_begins: Flags, text: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Positions where a beginning stands, and the lengths to try."""
+        hashes = self._hashes(pairs)
+        for start in np.flatnonzero(self._may_begin[hashes] & word_begins[: len(hashes)]).tolist():
+            lengths = self._lengths.get(text[start : start + self._size])
+            if lengths is not None:
+                yield start, lengths
+
+    def _hashes(self, pairs: Codes) -> Codes:
+        if self._size == _LONG:
+            pairs = pairs[:-2] * _STEP + pairs[2:]
+        return (pairs ^ (pairs >> np.uint32(15))) * _MIX >> self._shift
+
+
+def _pairs(codes: Codes) -> Codes:
+    return codes[:-1] * _MIX + codes[1:] * _STEP
+
+
+def _latin_codes(codes: Codes) -> Flags:
+    lower = codes | np.uint32(0x20)
+    return ((lower >= 0x61) & (lower <= 0x7A)) | ((codes >= 0x30) & (codes <= 0x39))
+
+
+def _latin(char: str) -> bool:
+    return char.isascii() and char.isalnum()

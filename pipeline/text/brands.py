@@ -1,0 +1,66 @@
+"""Names that others borrow in links, the domains they belong to, and the hosts that hide where a link goes.
+
+General knowledge, kept short: a brand belongs here if it is imitated in messages and its name is no word.
+"""
+
+from __future__ import annotations
+
+# Registered domains of each name. A host that has the name elsewhere is taken for an imitation.
+BRANDS: dict[str, frozenset[str]] = {
+    name: frozenset(domains.split())
+    for name, domains in {
+        "icbc": "icbc.com.cn icbc.com",
+        "ccb": "ccb.com ccb.cn",
+        "abchina": "abchina.com abchina.com.cn",
+        "bankofchina": "bankofchina.com",
+        "bankcomm": "bankcomm.com bankcomm.cn",
+        "cmbchina": "cmbchina.com cmbchina.cn",
+        "psbc": "psbc.com",
+        "cmbc": "cmbc.com.cn",
+        "unionpay": "unionpay.com",
+        "95588": "",
+        "95533": "",
+        "95599": "",
+        "95566": "",
+        "10086": "10086.cn 10086.com.cn",
+        "10010": "10010.com 10010.cn",
+        "12306": "12306.cn",
+        "alipay": "alipay.com alipay.cn alipay.com.cn alipayobjects.com alipay.hk",
+        "taobao": "taobao.com taobao.cn taobao.org",
+        "tmall": "tmall.com tmall.hk",
+        "weixin": "weixin.com",
+        "wechat": "wechat.com",
+        "chsi": "chsi.com.cn chsi.cn",
+        "icloud": "icloud.com icloud.com.cn",
+        "appleid": "",
+        "paypal": "paypal.com paypal.me paypal.cn",
+        "amazon": "amazon.com amazon.cn amazon.co.uk amazon.de amazon.co.jp amazon.in amazon.fr amazon.it amazon.es "
+        "amazon.ca amazon.com.au amazon.sg",
+        "netflix": "netflix.com",
+        "microsoft": "microsoft.com microsoft.cn",
+        "facebook": "facebook.com",
+        "whatsapp": "whatsapp.com",
+        "instagram": "instagram.com",
+        "coinbase": "coinbase.com",
+        "binance": "binance.com",
+        "fedex": "fedex.com",
+        "usps": "usps.com",
+        "royalmail": "royalmail.com",
+        "hsbc": "hsbc.com hsbc.com.cn hsbc.co.uk hsbc.com.hk",
+        "barclays": "barclays.co.uk barclays.com",
+        "wellsfargo": "wellsfargo.com",
+        "hdfcbank": "hdfcbank.com hdfc.bank.in",
+        "onlinesbi": "onlinesbi.com onlinesbi.sbi",
+    }.items()
+}
+
+SHORTENERS = frozenset(
+    (
+        *("t.cn", "url.cn", "w.url.cn", "dwz.cn", "dwz.win", "suo.im", "suo.nz", "suo.yt", "985.so", "mrw.so"),
+        *("t.im", "rrd.me", "c7.gg", "u.nu", "dw4.co", "m6z.cn", "tb.cn", "m.tb.cn", "u.jd.com", "3.cn"),
+        *("y.qq.com", "sourl.cn", "sina.lt", "t.hk.uy", "dlj.li", "bit.ly", "j.mp", "tinyurl.com", "goo.gl"),
+        *("t.co", "is.gd", "v.gd", "ow.ly", "buff.ly", "rb.gy", "cutt.ly", "shorturl.at", "u.to", "tiny.cc"),
+        *("adf.ly", "bl.ink", "s.id", "lnkd.in", "rebrand.ly", "t.ly", "tiny.one", "soo.gd", "clck.ru"),
+        *("qr.ae", "amzn.to", "fb.me", "youtu.be", "bitly.com", "shorte.st"),
+    )
+)

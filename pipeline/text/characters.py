@@ -1,0 +1,180 @@
+"""What a single code point is read as, and what class it has: one table lookup each.
+
+Undone here, one code point at a time: full-width and other compatibility forms, circled digits and
+letters, traditional characters, letters of other scripts that look Latin, accents, case; characters
+that print nothing are dropped. Whatever a code point is read as is read as itself, so reading twice
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.text.tables import rows
+from pipeline.text.tape import Codes
+
+SIZE = 0x2FA20  # code points in the tables; beyond lie rare ideographs, tags and private planes
+_TAGS = 0xE0000  # from here on nothing is printed
+DROPPED = 0x110000  # in FOLD: prints nothing; larger values number the expansions
+
+# Classes of what is read.
+OTHER, CJK, LETTER, DIGIT, SEPARATOR, MARK = range(6)
+
+TECHNIQUES = ("", "invisible", "combining", "full_width", "circled", "styled", "traditional", "homoglyph")
+_INVISIBLE, _COMBINING, _FULL_WIDTH, _CIRCLED, _STYLED, _TRADITIONAL, HOMOGLYPH = range(1, 8)
+
+_PRINTS_NOTHING = ("Cc", "Cf", "Cs", "Co", "Cn")
+# Sentence marks stay between characters: words on both sides of one rarely belong together.
+_MARKS = frozenset(",!?;:。、()[]{}<>\"'《》〈〉【】「」『』〔〕“”‘’\n\r\u2028\u2029\x0b\x0c\x85")
+_EMOJI_JOINTS = frozenset("\ufe0e\ufe0f")
+_BOTH_SYSTEMS = frozenset("乾著瞭藉徵夥昇於")  # traditional by table, but simplified texts have them too
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """The tables: `fold` (a code point, DROPPED, or DROPPED + n for expansion n), `kind`, `technique`.
+
+    Expansion n has `lengths[n]` code points, `expansions[n]`, padded with zeros.
+    """
+
+    fold: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    technique: NDArray[np.uint8]
+    expansions: NDArray[np.uint32]
+    lengths: NDArray[np.intp]
+
+    def fold_of(self, codes: Codes) -> Codes:
+        """What each code point is read as."""
+        if not len(codes) or codes.max() < SIZE:
+            return self.fold[codes]
+        folded = self.fold[np.minimum(codes, SIZE - 1)]
+        beyond = codes >= SIZE
+        folded[beyond] = np.where(codes[beyond] < _TAGS, codes[beyond], DROPPED)
+        return folded
+
+    def kind_of(self, codes: Codes) -> NDArray[np.uint8]:
+        """The class of each code point, after folding."""
+        return self.kind[np.minimum(codes, SIZE - 1)]
+
+    def technique_of(self, codes: Codes) -> NDArray[np.uint8]:
+        """Index in TECHNIQUES of what a raw code point is a sign of; 0 for most."""
+        if not len(codes) or codes.max() < SIZE:
+            return self.technique[codes]
+        found = self.technique[np.minimum(codes, SIZE - 1)]
+        found[codes >= _TAGS] = _INVISIBLE
+        return found
+
+
+@cache
+def characters() -> Characters:
+    """The tables, made on first use (about 0.2 s)."""
+    homoglyphs = dict(rows("homoglyphs"))
+    simplified = dict(rows("simplified"))
+    fold = np.arange(SIZE, dtype=np.uint32)
+    kind = np.zeros(SIZE, dtype=np.uint8)
+    technique = np.zeros(SIZE, dtype=np.uint8)
+    expansions = [""]
+    fold[0xD800:0xF900] = DROPPED  # surrogates and private use
+    technique[0xD800:0xF900] = _INVISIBLE
+    kind[0x3400:0xA000] = kind[0x20000:SIZE] = kind[0x3005] = kind[0x3007] = CJK
+    for code in _worth_asking(simplified):
+        char = chr(code)
+        plain = _read(char, homoglyphs, simplified)
+        technique[code] = _technique(char, plain, homoglyphs, simplified)
+        if plain == char:
+            kind[code] = _kind(char)
+        elif len(plain) == 1:
+            fold[code] = ord(plain)
+        elif not plain:
+            fold[code] = DROPPED
+        else:
+            fold[code] = DROPPED + len(expansions)
+            expansions.append(plain)
+    fold[0] = 0  # the border; a text's own NUL has been replaced by then
+    technique[0] = 0
+    kind[0] = OTHER
+    padded = np.zeros((len(expansions), max(map(len, expansions))), dtype=np.uint32)
+    for n, expansion in enumerate(expansions):
+        padded[n, : len(expansion)] = [ord(char) for char in expansion]
+    return Characters(fold, kind, technique, padded, np.array([len(e) for e in expansions], dtype=np.intp))
+
+
+def _worth_asking(simplified: dict[str, str]) -> list[int]:
+    """Code points that may be read as something else, or are no ideograph."""
+    blocks = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A4, 0xD800), range(0xF900, 0x20000), range(0x2F800, SIZE))
+    return [*(code for block in blocks for code in block), *(ord(c) for c in simplified if c < "\ua000")]
+
+
+def _read(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> str:
+    plain = char
+    for _ in range(6):  # each step is one table, and no chain is longer
+        again = "".join(_step(c, homoglyphs, simplified) for c in plain)
+        if again == plain:
+            return plain
+        plain = again
+    raise RuntimeError(f"U+{ord(char):04X} has no fixed reading")
+
+
+def _step(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> str:
+    category = unicodedata.category(char)
+    if char in homoglyphs:
+        return homoglyphs[char]
+    if "\U0001f200" <= char <= "\U0001f2ff":
+        return char  # 🈲 stands between characters as an emoji, not for one
+    if enclosed := _enclosed(char):
+        return enclosed
+    if category in ("Mn", "Me") or (category in _PRINTS_NOTHING and not char.isspace()):
+        return ""
+    plain = unicodedata.normalize("NFKC", simplified.get(char, char))
+    if plain == char and ord(char) < 0x2000 and category[0] == "L":
+        plain = unicodedata.normalize("NFD", char)[0]  # an accent says nothing that a word needs
+    return plain if plain != char else char.casefold()
+
+
+def _enclosed(char: str) -> str:
+    """The digits or letter in a circle, square or bracket: ① ❶ ⑴ ⒈ ㈠ 🅐; empty for others."""
+    code = ord(char)
+    if 0x2460 <= code < 0x249C or 0x24EA <= code < 0x2500 or 0x2776 <= code < 0x2794 or 0x1F100 <= code < 0x1F10D:
+        return str(int(unicodedata.numeric(char)))
+    if 0x249C <= code < 0x24B6 or 0x1F110 <= code < 0x1F12A or 0x3200 <= code < 0x3244:
+        return unicodedata.normalize("NFKC", char).strip("()")
+    for first in (0x1F150, 0x1F170):  # white on black
+        if first <= code < first + 26:
+            return chr(ord("a") + code - first)
+    return ""
+
+
+def _technique(char: str, plain: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> int:
+    category = unicodedata.category(char)
+    if plain == char or char in _EMOJI_JOINTS or char.isascii():
+        return 0
+    if not plain and category in _PRINTS_NOTHING:
+        return _INVISIBLE
+    if char in simplified:
+        return 0 if char in _BOTH_SYSTEMS else _TRADITIONAL
+    if char == "\u20e3" or _enclosed(char):  # a key cap, on the digit before it
+        return _CIRCLED
+    if category in ("Mn", "Me"):
+        return _COMBINING
+    if char in homoglyphs:
+        return HOMOGLYPH
+    if plain.isascii() and plain.isalnum() and unicodedata.normalize("NFKC", char) != char:
+        return _FULL_WIDTH if 0xFF00 <= ord(char) < 0xFF60 else _STYLED
+    return 0
+
+
+def _kind(char: str) -> int:
+    if char in "々〇":
+        return CJK
+    if char.isascii() and char.isalnum():
+        return DIGIT if char.isdigit() else LETTER
+    if char in _MARKS:
+        return MARK
+    if char.isspace() or unicodedata.category(char)[0] in "PSZ":
+        return SEPARATOR
+    return OTHER

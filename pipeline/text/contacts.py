@@ -1,0 +1,88 @@
+"""Numbers and names to answer to: telephone, QQ, WeChat, Telegram, also in disguise (加薇❤ abc_123, 1-3-8…).
+
+Read from the normal form, so that circled, full-width and Chinese figures are digits already. The key is
+one spelling for one contact; campaigns are grouped by it, since texts change sooner than where the money
+is to be sent.
+
+Source of number shapes: the national numbering plan (mobile 1[3-9] + 9 digits, area codes 0 + 2 or 3
+digits, 400 and 800 numbers); QQ numbers have 5 to 11 digits; WeChat ids 6 to 20 characters from a letter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.text.normal import Normals
+
+MAX_CONTACTS = 50  # a text; more are not looked at
+PHONE, QQ, WECHAT, TELEGRAM = "phone", "qq", "wechat", "telegram"
+
+# Each pattern begins with a set of characters, which the regex engine skips to; what must not stand before
+# that character is asked after it.
+_APART = r"[ \-._*·/|]{0,2}"
+_NOT_INSIDE = r"(?<![0-9].)(?<![0-9][ \-._*].)"
+_phone = re.compile(
+    rf"[0148+]{_NOT_INSIDE}(?:"
+    rf"(?P<mobile>(?<=1){_APART}[3-9](?:{_APART}[0-9]){{9}})"
+    rf"|(?<=[48])00{_APART}[0-9](?:{_APART}[0-9]){{6}}"
+    rf"|(?:(?<=8)6|(?<=\+)86|(?<=0)086){_APART}(?P<after_86>1{_APART}[3-9](?:{_APART}[0-9]){{9}})"
+    rf"|(?<=0)(?:10|2[0-9]|[3-9][0-9]{{2}})[ \-)]{{0,2}}[2-9](?:[ \-]?[0-9]){{6,7}}"
+    rf"|(?<=\+)[1-9][0-9]{{0,2}}(?:[ \-]?[0-9]){{7,11}}|(?<=0)(?<![a-z].)[1-9][0-9]{{9}}"
+    r")(?![0-9])",
+    re.DOTALL,
+).finditer
+_qq = re.compile(
+    rf"[q扣抠叩球企](?:(?<![a-z0-9].)(?<=q){_APART}q?|(?<!q)[扣抠叩球鹅])[号群:是为加联系 ]{{0,4}}"
+    rf"(?P<id>[1-9](?:{_APART}[0-9]){{4,10}})(?![0-9a-z])",
+    re.DOTALL,
+).finditer
+_wechat = re.compile(
+    r"[微薇威维徽嶶溦vw加+](?:(?<=[微薇威维徽嶶溦v]) ?(?:信|❤️?|♥|芯|心|x(?![a-z]))"
+    r"|(?<![a-z].)(?<=w)(?:x|echat|eixin)(?![a-z])"
+    r"|(?<=[加+]) ?[v微薇](?![a-z信❤♥芯心x]))"
+    r"[号:是为加联系同搜 ]{0,5}(?P<id>[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])|[0-9]{5,11}(?![0-9a-z]))",
+    re.DOTALL,
+).finditer
+_telegram = re.compile(
+    r"[te电飞](?:(?<=t)(?:elegram)?\.me/|(?<=t)elegram[号群:@]{1,4} ?@?|(?:(?<=电)报|(?<=飞)机)[号群:@ ]{1,4})"
+    r"(?P<id>[a-z][a-z0-9_]{4,31})"
+).finditer
+_no_digits = re.compile(r"[^0-9]").sub
+_PATTERNS = ((PHONE, _phone), (QQ, _qq), (WECHAT, _wechat), (TELEGRAM, _telegram))
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact at code points of the raw text, `end` exclusive; `key` is its one spelling."""
+
+    start: int
+    end: int
+    kind: str
+    key: str
+
+
+def find_contacts(normals: Normals) -> list[tuple[Contact, ...]]:
+    """The contacts of each text, kind by kind."""
+    found: list[tuple[Contact, ...]] = [()] * len(normals.texts)
+    tape = normals.tape
+    text = "\0".join(normals.texts) + "\0"
+    matches = [(kind, match) for kind, find in _PATTERNS for match in find(text)]
+    if not matches:
+        return found
+    starts = [int(tape.origin[match.start()]) for _, match in matches]
+    ends = normals.raw.borders
+    for owner, start, (kind, match) in zip(np.searchsorted(ends, starts).tolist(), starts, matches, strict=True):
+        if len(found[owner]) < MAX_CONTACTS:
+            begin = int(ends[owner - 1]) + 1 if owner else 0
+            end = int(tape.end[match.end() - 1]) - begin
+            found[owner] = (*found[owner], Contact(start - begin, end, kind, _key(kind, match)))
+    return found
+
+
+def _key(kind: str, match: re.Match[str]) -> str:
+    if kind == PHONE:
+        return _no_digits("", match["after_86"] or match[0])
+    return _no_digits("", match["id"]) if kind == QQ else match["id"]

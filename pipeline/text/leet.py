@@ -1,0 +1,55 @@
+"""View "leet": figures and symbols that stand for letters in Latin words: v1agra, fr33, c@$h.
+
+Here 1, l, ! and | are all i: which of them was meant only the word can say.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.text.tape import Flags, Tape, after, before
+
+_STANDS_FOR = dict(zip("01!|34@5$789", "oiiieaasstbg", strict=True))
+_MAX_SHARE = 0.5  # of a word: 24h7 is no word in disguise
+
+
+@cache
+def _table() -> NDArray[np.uint32]:
+    table = np.arange(128, dtype=np.uint32)
+    for sign, letter in _STANDS_FOR.items():
+        table[ord(sign)] = ord(letter)
+    table[ord("l")] = ord("i")
+    return table
+
+
+def leet_signs(normal: Tape) -> Flags:
+    """Signs that stand beside a Latin letter, directly or next to another such sign."""
+    codes = normal.codes
+    low = codes < 128
+    sign = np.zeros(len(codes), dtype=np.bool_)
+    ascii_codes = codes[low]
+    sign[low] = (_table()[ascii_codes] != ascii_codes) & (ascii_codes != ord("l"))
+    letter = (codes >= 0x61) & (codes <= 0x7A)
+    beside = before(letter) | after(letter)
+    beside |= before(sign & beside) | after(sign & beside)
+    return sign & beside
+
+
+def leet(normal: Tape) -> Tape:
+    """The view, of the whole tape."""
+    low = normal.codes < 128
+    return normal.replace(np.where(low, _table()[np.where(low, normal.codes, 0)], normal.codes))
+
+
+def plain(word: str) -> str:
+    """A Latin word as the view has it."""
+    table = _table()
+    return "".join(chr(table[ord(c)]) if ord(c) < 128 else c for c in word)
+
+
+def in_disguise(signs: int, length: int) -> bool:
+    """Whether a found word of `length` code points with `signs` in it was written in leet."""
+    return 0 < signs <= length * _MAX_SHARE

@@ -1,0 +1,200 @@
+"""Links, also where they are written around a filter: a点com, w w w . a . c o m, hxxp, a。cn, ａ．ｃｏｍ.
+
+Read from the folded text, so that other scripts and widths are gone already. What is left of a link is
+its host and, for campaigns, a key: the registered domain (suffix list that comes with tldextract; nothing
+is fetched), or host and path at a shortener, where the domain says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+import tldextract
+
+from pipeline.text import leet
+from pipeline.text.brands import BRANDS, SHORTENERS
+from pipeline.text.normal import Normals
+
+MAX_LINKS = 50  # a text; more are not looked at
+_LABEL = r"[a-z0-9_\-]{1,63}"
+_WRAPPED = r"[(\[{](?:dot|点|\.)[)\]}]"
+_TIGHT = rf"(?:[.。点]|{_WRAPPED}| dot )"
+_SPACED = rf"(?: ?[.。点] ?| ?{_WRAPPED} ?| dot )"
+_link = re.compile(
+    rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}})?"
+    rf"(?P<host>(?:www{_SPACED})?(?:{_LABEL}{_TIGHT}){{0,5}}{_LABEL}"
+    # After a forgotten or a stray space, "so" and "top" begin a sentence; these do not.
+    rf"(?:{_TIGHT}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})|{_SPACED}(?:com(?:\.[a-z]{{2}})?|cn|xyz))(?![a-z0-9_@])"
+    rf"|(?<=//)(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d]))"
+    rf"(?P<rest>(?::\d{{1,5}})?(?:[/?#][!-~]*)?)"
+).search
+# What every link has, found first since it is rare: a dot before a letter, or a scheme before figures.
+_anchor = re.compile(r"[.。点](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
+_LONGEST = 253  # code points of a host (RFC 1035, 2.3.4)
+_BEFORE, _AFTER = 90, 600  # code points around an anchor that are searched
+# w w w . a . c o m: at least six characters that each stand alone, one of them a dot.
+_spelled = re.compile(r"[a-z0-9.] (?<![a-z0-9.]..)(?:[a-z0-9.] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL).finditer
+_spaces = re.compile(r" ")
+_dots = re.compile(_SPACED).sub
+# Domains that stand for themselves; others ("so", "me", "in") are words when a space is forgotten after a
+# full stop, so they need a scheme, www or a path.
+_PLAIN = frozenset(
+    (
+        *("com", "cn", "net", "org", "xyz", "top", "vip", "cc", "info", "io", "club", "site", "shop", "online"),
+        *("app", "ltd", "tk", "biz", "win", "wang", "hk", "tw", "uk", "ly", "gl", "link"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link at code points of the raw text, `end` exclusive.
+
+    `lookalike` says what makes it look like another's: mixed_script, punycode, brand. `disguised`: not
+    written as a link is.
+    """
+
+    start: int
+    end: int
+    host: str
+    domain: str
+    key: str
+    short: bool = False
+    lookalike: tuple[str, ...] = ()
+    disguised: bool = False
+
+
+def find_links(normals: Normals) -> list[tuple[Link, ...]]:
+    """The links of each text, left to right."""
+    found: list[tuple[Link, ...]] = [()] * len(normals.texts)
+    folded = normals.folded
+    text = folded.joined()
+    links = [link for candidate in _candidates(text) if (link := _link_of(candidate, text, normals))]
+    if links:
+        ends = normals.raw.borders
+        owners = np.searchsorted(ends, [link.start for link in links]).tolist()
+        for owner, link in zip(owners, links, strict=True):
+            if len(found[owner]) < MAX_LINKS:
+                begin = int(ends[owner - 1]) + 1 if owner else 0
+                found[owner] = (*found[owner], _moved(link, -begin))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    scheme: bool
+    host_start: int
+    host: str
+    rest: str
+    start: int
+    end: int
+    spelled: bool = False
+
+
+def _candidates(text: str) -> Iterator[_Candidate]:
+    for run in _spelled(text):
+        if "." in run[0]:
+            match = _link(_spaces.sub("", run[0]))
+            if match:
+                yield _Candidate(
+                    bool(match["scheme"]), run.start(), match["host"], match["rest"], run.start(), run.end(), True
+                )
+    done = 0
+    for anchor in _anchor(text):
+        at = anchor.start()
+        if at < done:
+            continue
+        match = _link(text, max(done, at - _BEFORE), at + _AFTER)
+        while match and match.end() <= at:
+            match = _link(text, match.end(), at + _AFTER)
+        if match is None:
+            done = at + _AFTER - _LONGEST  # what begins before that would have been found
+        elif match.start() > at:
+            done = match.start()
+        else:
+            done = match.end()
+            host = match.start("host")
+            yield _Candidate(bool(match["scheme"]), host, match["host"], match["rest"], match.start(), done)
+
+
+def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
+    dotted = _dots(".", candidate.host)
+    host = dotted.strip("-_")
+    labels = host.split(".")
+    sure = candidate.scheme or labels[0] in ("www", "m", "wap") or candidate.rest[:1] in ("/", "?")
+    if not sure and (labels[-1] not in _PLAIN or host.replace(".", "").isdigit()):
+        return None
+    domain = _registered(host)
+    if not domain:
+        return None
+    tape = normals.folded
+    start, end = int(tape.origin[candidate.start]), int(tape.end[candidate.end - 1])
+    written = normals.raw.codes[
+        tape.origin[candidate.host_start] : tape.origin[candidate.host_start] + len(candidate.host)
+    ]
+    short = domain in SHORTENERS or host in SHORTENERS
+    return Link(
+        start,
+        end,
+        host,
+        domain,
+        host + candidate.rest if short and len(candidate.rest) > 1 else domain,
+        short,
+        _lookalike(host, domain, _foreign_letters(written)),
+        candidate.spelled or candidate.host != dotted or text[candidate.start : candidate.start + 4] == "hxxp",
+    )
+
+
+def _moved(link: Link, by: int) -> Link:
+    return Link(
+        link.start + by, link.end + by, link.host, link.domain, link.key, link.short, link.lookalike, link.disguised
+    )
+
+
+def _foreign_letters(written: np.ndarray) -> bool:
+    """Letters outside ASCII that are no full-width or CJK forms: Cyrillic, Greek, accents."""
+    return bool(((written > 0x7F) & (written < 0x2000)).any())
+
+
+@cache
+def _suffixes() -> tldextract.TLDExtract:
+    return tldextract.TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
+
+
+@lru_cache(20_000)
+def _registered(host: str) -> str:
+    """The part of a host that somebody registered; an address in figures is its own. Empty if it is none."""
+    if host.replace(".", "").isdigit():
+        return host if all(int(part) < 256 for part in host.split(".")) else ""
+    parts = _suffixes()(host)
+    return f"{parts.domain}.{parts.suffix}" if parts.domain and parts.suffix else ""
+
+
+@lru_cache(20_000)
+def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
+    signs = []
+    if foreign:
+        signs.append("mixed_script")
+    if any(label.startswith("xn--") for label in host.split(".")):
+        signs.append("punycode")
+    if _borrows_brand(host, domain):
+        signs.append("brand")
+    return tuple(signs)
+
+
+def _borrows_brand(host: str, domain: str) -> bool:
+    """Whether the host names a brand that did not register it: icbc.com.verify.top, paypa1.com."""
+    for part in re.split(r"[.\-_]", host):
+        owned = BRANDS.get(part) or next((BRANDS[b] for b in _brands_as_leet().get(leet.plain(part), ())), None)
+        if owned is not None and domain not in owned:
+            return True
+    return False
+
+
+@cache
+def _brands_as_leet() -> dict[str, tuple[str, ...]]:
+    return {leet.plain(brand): (brand,) for brand in BRANDS if len(brand) > 4 and brand.isalpha()}

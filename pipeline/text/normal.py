@@ -1,0 +1,82 @@
+"""The normal form of a text: what is really written, with a map back to where it stands.
+
+Raw text is kept everywhere; the normal form is what words are looked for in. Steps, each a technique
+of disguise in a file of its own: `folding`, `separators`, `numerals`. A batch is read at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from pipeline.text.characters import TECHNIQUES
+from pipeline.text.folding import fold, signs
+from pipeline.text.numerals import read_numerals
+from pipeline.text.separators import drop_separators
+from pipeline.text.tape import Indexes, Tape, lay
+
+NONE: Mapping[str, int] = MappingProxyType({})
+_SEPARATORS, _NUMERALS = len(TECHNIQUES), len(TECHNIQUES) + 1
+_NAMES = (*TECHNIQUES, "separators", "chinese_digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A text in normal form.
+
+    `map[i]` is the raw index of the i-th code point of `text`; it never falls. `techniques` counts
+    the places where each disguise was undone.
+    """
+
+    text: str
+    map: tuple[int, ...]
+    techniques: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Normals:
+    """A batch: the raw tape, folded, in normal form; the normal texts, and techniques by text."""
+
+    raw: Tape
+    folded: Tape
+    tape: Tape
+    texts: list[str]
+    techniques: list[Mapping[str, int]]
+
+    def map(self, owner: int) -> Indexes:
+        """For each code point of a text's normal form its index in the raw text."""
+        first = int(self.raw.borders[owner - 1]) + 1 if owner else 0
+        begin = int(np.searchsorted(self.tape.origin, first))
+        return self.tape.origin[begin : begin + len(self.texts[owner])] - first
+
+
+def normalise_batch(texts: Sequence[str]) -> Normals:
+    """The normal forms of texts; any str is accepted, lone surrogates and NUL included."""
+    raw = lay(texts)
+    at, which = signs(raw)
+    folded = fold(raw)
+    tape, gaps = drop_separators(folded)
+    tape, numerals = read_numerals(tape)
+    techniques: list[Mapping[str, int]] = [NONE] * len(texts)
+    if len(at) or len(gaps) or len(numerals):
+        where = np.concatenate((at, gaps, numerals))
+        kinds = np.repeat(np.array([0, _SEPARATORS, _NUMERALS]), (len(at), len(gaps), len(numerals)))
+        kinds[: len(at)] = which
+        _count(techniques, np.searchsorted(raw.borders, where), kinds)
+    return Normals(raw, folded, tape, tape.texts(), techniques)
+
+
+def _count(techniques: list[Mapping[str, int]], owners: Indexes, kinds: Indexes) -> None:
+    pairs, counts = np.unique(owners * len(_NAMES) + kinds, return_counts=True)
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        owner, kind = divmod(pair, len(_NAMES))
+        techniques[owner] = {**techniques[owner], _NAMES[kind]: count}
+
+
+def normalise(text: str) -> Normal:
+    """The normal form of one text; `normalise_batch` is many times faster for many."""
+    batch = normalise_batch([text])
+    return Normal(batch.texts[0], tuple(batch.map(0).tolist()), batch.techniques[0])

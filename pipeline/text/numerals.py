@@ -1,0 +1,49 @@
+"""Technique: figures written as Chinese numerals: 加微信一三八零零, 壹叁捌.
+
+Only a run of at least three figures of which two are Chinese is read as figures: 一 alone is a word's
+part far more often.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.text.tape import Indexes, Tape
+
+_NUMERALS = ("〇零", "一壹弌幺", "二贰弍", "三叁弎", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖")
+_TABLE_SIZE = 0xA000
+_SHORTEST, _LEAST_CHINESE = 3, 2
+
+
+@cache
+def _table() -> NDArray[np.uint32]:
+    table = np.zeros(_TABLE_SIZE, dtype=np.uint32)
+    for digit, numerals in enumerate(_NUMERALS):
+        for numeral in numerals:
+            table[ord(numeral)] = ord("0") + digit
+    return table
+
+
+def read_numerals(tape: Tape) -> tuple[Tape, Indexes]:
+    """The tape with such runs in ASCII digits, and the raw positions where they begin."""
+    codes = tape.codes
+    digit = _table()[np.minimum(codes, _TABLE_SIZE - 1)]
+    chinese = digit > 0
+    if np.count_nonzero(chinese) < _LEAST_CHINESE:
+        return tape, tape.origin[:0]
+    figure = chinese | ((codes >= 0x30) & (codes <= 0x39))
+    edges = np.flatnonzero(np.diff(figure, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    total = np.concatenate(([0], np.cumsum(chinese)))
+    wanted = (ends - starts >= _SHORTEST) & (total[ends] - total[starts] >= _LEAST_CHINESE)
+    if not wanted.any():
+        return tape, tape.origin[:0]
+    # +1 where a wanted run begins, -1 where it ends: the running sum marks what lies inside.
+    steps = np.zeros(len(codes) + 1, dtype=np.int8)
+    steps[starts[wanted]] = 1
+    steps[ends[wanted]] -= 1
+    inside = np.cumsum(steps[:-1]) > 0
+    return tape.replace(np.where(inside & chinese, digit, codes)), tape.origin[starts[wanted]]
