@@ -64,7 +64,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
 
         def not_ready() -> list[str]:
             missing = {
-                "configuration": follower.config.ports is None,
+                "configuration": follower.config.epoch == 0,
                 "keys": not ring.fresh,
                 "broker": monotonic() - lag.read_at > LAG_STALE,
             }
