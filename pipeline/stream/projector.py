@@ -73,7 +73,7 @@ def run_projector(settings: Settings, stop: threading.Event) -> None:
 
     def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
         try:
-            projector = Projector(settings, name, table)
+            projector = Projector(settings, name, table, batch=BATCHES[name])
             try:
                 steadily(f"projector-{name}", projector.step, stop, 0)
             finally:
@@ -99,10 +99,11 @@ class Projector:
     """One reader: its topics, its positions, its connection to both sides."""
 
     def __init__(
-        self, settings: Settings, name: str, table: Mapping[topics.Topic, Projection], clock: Callable[[], float] = time
-    ) -> None:
+        self, settings: Settings, name: str, table: Mapping[topics.Topic, Projection],
+        clock: Callable[[], float] = time, batch: int = 200,
+    ) -> None:  # fmt: skip
         self._name = f"projector-{name}"
-        self._batch = BATCHES[name]
+        self._batch = batch
         self._table = {topic.name: (topic, project) for topic, project in table.items()}
         self._settings = settings
         self._clock = clock

@@ -25,7 +25,8 @@ def fill(db: Database) -> None:
     registry.add_list_entry(db, ADMIN, "black", "13800138000", "因为", 99, 2)
     with db.write() as connection:
         connection.execute(
-            insert(schema.callbacks), {"port": "1", "url": "u", "body": b"\x00\xff body", "due_at": None}
+            insert(schema.callbacks),
+            {"port": "1", "url": "u", "body": b"\x00\xff body", "created_at": 1, "due_at": None},
         )
         connection.execute(
             insert(schema.users), {"name": "a", "role": "viewer", "scope": {"city": "杭州"}, "created_at": 1}
@@ -65,7 +66,9 @@ def test_a_backup_restores_everything_on_either_database(
     assert rows(into) == expected
     registry.save_port(into, ADMIN, PortEntry(code="10690002"), 3)  # ids and chain go on
     with into.write() as connection:
-        connection.execute(insert(schema.callbacks), {"port": "1", "url": "u", "body": b"", "due_at": None})
+        connection.execute(
+            insert(schema.callbacks), {"port": "1", "url": "u", "body": b"", "created_at": 1, "due_at": None}
+        )
         assert audit.first_broken(connection) is None
 
 

@@ -153,7 +153,14 @@ def test_one_owners_backlog_leaves_room_for_others(operational_db: Database) -> 
     with operational_db.write() as connection:
         for _ in range(200):
             enqueue(connection, PORT, {}, NOW)
-        values = {"port": PORT, "url": "http://127.0.0.1:9/other", "body": b"{}", "tries": 0, "due_at": NOW + 1}
+        values = {
+            "port": PORT,
+            "url": "http://127.0.0.1:9/other",
+            "body": b"{}",
+            "tries": 0,
+            "created_at": NOW,
+            "due_at": NOW + 1,
+        }
         connection.execute(insert(schema.callbacks).values(values))
     first = claim(operational_db, NOW + 1, 32)
     assert len(first) == AT_ONCE_TO_ONE
