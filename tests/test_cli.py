@@ -164,7 +164,6 @@ NO_BROKER = "antispam: no broker: start everything with `antispam up`, or set AN
         (("topics",), NO_BROKER),
         (("worker",), NO_BROKER),
         (("sink",), NO_BROKER),
-        (("config", "publish", "."), NO_BROKER),
         (("dead-letters", "list"), NO_BROKER),
         (("query", "selekt 1"), "antispam: "),
     ],

@@ -108,7 +108,8 @@ def test_submissions_go_by_lane_and_by_registered_port(on_both: Settings, tmp_pa
     lines[1]["port"] = "1069000155"  # an extension is no port of its own
     lines[2]["priority"] = "bulk"
     path = write(tmp_path / "a.jsonl", [*lines, "nonsense", lines[0], lines[3] | {"id": f"{prefix}x", "port": "1"}])
-    assert ingest("submissions", [path], on_both) == [Ingested(path, accepted=4, rejected=3)]
+    [result] = ingest("submissions", [path], on_both)
+    assert (result.path, result.accepted, result.rejected, result.skipped) == (path, 4, 3, 0)
     assert [line for line, _ in kept(path)] == [5, 6, 7]
     assert kept(path)[1:] == [(6, "id: used before in this file"), (7, "port: 3 to 21 digits expected")]
     found = written(on_both, prefix, *SUBMISSION_TOPICS)
@@ -256,7 +257,8 @@ def test_of_two_processes_with_one_file_one_is_told_to_stop(
     monkeypatch.setattr(ingest_files, "_commit", overtaken)
     with pytest.raises(AntispamError, match=r"a\.jsonl: .*; run the command again to go on"):
         ingest("submissions", [path], settings)
-    assert other == [Ingested(path, accepted=250)]
+    [result] = other
+    assert (result.path, result.accepted, result.rejected, result.skipped) == (path, 250, 0, 0)
     assert Counter(e["id"] for e in events(settings, prefix, *SUBMISSION_TOPICS)).total() == 250
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
+from pipeline.store.migrate import open_database
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import send, writer
 from pipeline.stream.embedded import EmbeddedBroker
@@ -23,9 +24,7 @@ from pipeline.stream.projector import Projector
 def deployed(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> Settings:
     settings = Settings(kafka=fresh_embedded.bootstrap, data_dir=tmp_path / "data", partitions=2)
     ensure_topics(fresh_embedded.bootstrap, settings)
-    db = database(settings)
-    schema.metadata.create_all(db.engine)
-    db.close()
+    open_database(settings).close()
     return settings
 
 

@@ -27,6 +27,7 @@ from pipeline.events import Record
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
+from pipeline.store.migrate import migrate
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
 from pipeline.stream.clients import reader
@@ -50,9 +51,7 @@ def gbk_file(smsc: str, count: int) -> bytes:
 
 def operational(settings: Settings) -> Database:
     db = database(settings)
-    schema.metadata.create_all(db.engine)
-    with db.write() as connection:
-        connection.execute(insert(schema.epochs).values(id=1, last=0))
+    migrate(db)
     return db
 
 

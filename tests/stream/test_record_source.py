@@ -21,6 +21,7 @@ from pipeline.ingest.source_file import SourceFile
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database, database
+from pipeline.store.migrate import migrate
 from pipeline.stream.ingest_files import Ingested
 from pipeline.stream.record_files import backoff, write_blacklist
 from pipeline.stream.record_source import TRIES, SourceIntake
@@ -61,9 +62,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
     db = database(settings)
-    schema.metadata.create_all(db.engine)
-    with db.write() as connection:
-        connection.execute(insert(schema.epochs).values(id=1, last=0))
+    migrate(db)
     yield db
     db.close()
 
