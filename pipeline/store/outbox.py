@@ -109,10 +109,10 @@ def mark_published(connection: Connection, ids: list[int], now: int) -> None:
     connection.execute(update(box).where(box.c.id.in_(ids)).values(published_at=now))
 
 
-def drop_config(connection: Connection, now: int) -> None:
-    """Count pending publications of configuration as published: a later one holds what they hold."""
+def drop_config(connection: Connection, below: int, now: int) -> None:
+    """Count pending publications of configuration with lower ids as published: `below` holds what they hold."""
     box = schema.outbox
-    rows = connection.execute(select(box.c.id, box.c.payload).where(box.c.published_at.is_(None)))
+    rows = connection.execute(select(box.c.id, box.c.payload).where(box.c.published_at.is_(None), box.c.id < below))
     ids = [row.id for row in rows if all(m.topic == topics.CONFIG.name for m in _decode(row.payload).messages)]
     for i in range(0, len(ids), 500):
         mark_published(connection, ids[i : i + 500], now)

@@ -127,11 +127,11 @@ class Relay:
             outbox.skip_to(connection, highest)
             epoch = outbox.next_id(connection)
             entries = configurations.everything(connection)
-            outbox.drop_config(connection, now)  # it is part of what follows, and older
         changes: list[tuple[str, str, str | None, str | None]] = [(k, n, v, None) for k, n, v in entries]
         changes += [(kind, name, None, None) for kind, name in sorted(present - {(k, n) for k, n, _ in entries})]
         self._send(outbox.config_messages(epoch, now, changes))
         with self._db.write() as connection:
+            outbox.drop_config(connection, epoch, now)
             positions.set_only_log(connection, _CONSUMER, self._log, epoch)
         _log.info("configuration_published", epoch=epoch, entries=len(entries))
         return True
