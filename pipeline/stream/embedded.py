@@ -24,6 +24,7 @@ from pipeline.stream.child import LOOPBACK, Child, free_port
 _NAME = "the embedded broker"
 _READY_TIMEOUT = 30.0  # seconds; it needs 0.1 on an idle machine
 _GRACE = 5.0  # seconds; it holds nothing worth waiting for
+CLUSTER_PREFIX = "embedded-"  # of its cluster id: how a client tells that transactions do not hold
 
 
 class EmbeddedBroker:
@@ -36,7 +37,7 @@ class EmbeddedBroker:
 
     def __init__(self, data_dir: Path, port: int = 0) -> None:
         self.log = data_dir / "embedded-broker.log"
-        self.cluster_id = f"embedded-{secrets.token_hex(8)}"
+        self.cluster_id = f"{CLUSTER_PREFIX}{secrets.token_hex(8)}"
         self._port = port
         self._bootstrap = ""
         self._child: Child | None = None

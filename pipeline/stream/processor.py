@@ -44,6 +44,7 @@ from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.embedded import CLUSTER_PREFIX
 from pipeline.stream.replay import replay
 from pipeline.stream.state import BatchCounters, PartitionState
 
@@ -162,6 +163,10 @@ class Processor(faust.Service):
         self._follower = ConfigFollower(self.settings, name)
         self._producer: Producer = writer(self.settings, f"antispam-{name}")
         self._producer.init_transactions(TIMEOUT)
+        # A dead transaction's records surface on the embedded broker. Were counters to surface without the
+        # decisions that moved them, the decisions made again would see counters that have moved on.
+        cluster = self._producer.list_topics(timeout=TIMEOUT).cluster_id or ""
+        self._surfacing = cluster.startswith(CLUSTER_PREFIX)
         self._consumer: Consumer = reader(self.settings, self.stream.name, **{"client.id": name})
         self._bulk: Consumer | None = None
         if len(self.stream.lanes) > 1:
@@ -290,6 +295,8 @@ class Processor(faust.Service):
             self._in_transaction = True
             for topic, key, value, partition in outputs:
                 _produce(producer, topic, key, value, partition)
+            if self._surfacing and producer.flush(TIMEOUT):
+                raise RolledBackError("decisions not acknowledged")
             for number in touched:
                 for key, value in self._states[number].changes():
                     _produce(producer, self.stream.changelog.name, key, value, number)
