@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic, sleep
@@ -138,10 +139,23 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
     # The driver begins no transaction of its own; _sqlite_begin does.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _to_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # a committed verdict survives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _to_wal(cursor: Any) -> None:
+    """The change of a new file's mode needs it alone, and SQLite does not wait for that by itself."""
+    give_up = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if monotonic() > give_up:
+                raise
+            sleep(TURN_SECONDS)
 
 
 def _sqlite_begin(connection: Connection) -> None:

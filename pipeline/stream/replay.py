@@ -8,13 +8,14 @@ start. On the embedded broker that watermark may be too low: one more poll must 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
+from time import monotonic, sleep
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import AntispamError
 from pipeline.stream.clients import TIMEOUT
 
+_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 QUIET = 0.2  # seconds of silence after the end before it is believed
 
 
@@ -31,15 +32,12 @@ def replay(
     stays assigned, positioned behind the last record. `deadline` is in seconds.
     Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
     """
-    ends = {
-        (topic, p): consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT)[1]
-        for topic, p in partitions
-    }
+    give_up = monotonic() + deadline
+    ends = {(topic, p): _end(consumer, topic, p, give_up) for topic, p in partitions}
     # Only now: librdkafka waits 500 ms before it asks again for an offset of a partition whose leader it did not know.
     starts = begin or {}
     consumer.assign([TopicPartition(topic, p, starts.get((topic, p), OFFSET_BEGINNING)) for topic, p in partitions])
     reached: set[tuple[str, int]] = set()
-    give_up = monotonic() + deadline
     while True:
         quiet = True
         for message in consumer.consume(10_000, QUIET):
@@ -58,3 +56,14 @@ def replay(
             return
         if monotonic() > give_up:
             raise AntispamError(f"{len(ends) - len(reached)} partitions not read to their end in {deadline:.0f} s")
+
+
+def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
+    """The high watermark; a partition made a moment ago may not have its leader yet."""
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or monotonic() > give_up:
+                raise
+            sleep(0.05)

@@ -22,6 +22,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import writer
+from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 
 MESSAGES, KILLS, WINDOW = 3_000, 4, 16
@@ -128,10 +129,10 @@ def test_killed_again_and_again(
 
 
 def test_ends_cleanly_with_nothing_in_doubt(
-    embedded_broker: str, deployment: Callable[[str, int], tuple[Settings, Database]]
+    fresh_embedded: EmbeddedBroker, deployment: Callable[[str, int], tuple[Settings, Database]]
 ) -> None:
     with simulated(Conduct(delay=0.01, report_delay=0.05)) as simulator:
-        settings, db = deployment(embedded_broker, simulator.port)
+        settings, db = deployment(fresh_embedded.bootstrap, simulator.port)
         producer = writer(settings)
         producer.produce("outbound.default.express", b"{nonsense", PORT, 0)
         producer.flush(10)
