@@ -18,12 +18,17 @@ _AROUND = 12  # code points read on each side; a Chinese word is rarely longer t
 def _tokenizer() -> Any:
     """jieba with its own dictionary, without the cache file it would leave for anyone to change.
 
-    Takes about a second, once, when the first short word is found.
+    Takes about a second, once: see `prepare`.
     """
     tokenizer = jieba.Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return tokenizer
+
+
+def prepare() -> None:
+    """Load the words now rather than at the first short word found: a live stream must not pause for it."""
+    _tokenizer()
 
 
 def straddles(text: str, start: int, end: int) -> bool:

@@ -40,6 +40,7 @@ from pipeline.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, DeadLetter, Decision, Record, Submission, encode
 from pipeline.lake.privacy import Privacy
+from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader, writer
@@ -172,6 +173,7 @@ class Processor(faust.Service):
         if len(self.stream.lanes) > 1:
             self._bulk = reader(self.settings, self.stream.name, **{"client.id": f"{name}-bulk"})
         try:
+            word_borders.prepare()
             self._wait_for_configuration()
             self._consumer.subscribe(
                 [self.stream.lanes[0].name],
