@@ -96,7 +96,7 @@ def states(db: Database) -> Counter[str]:
         return Counter(row.state for row in connection.execute(select(schema.deliveries.c.state)))
 
 
-@pytest.mark.parametrize("reports", [True, False])
+@pytest.mark.parametrize("reports", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_killed_again_and_again(
     fresh_kafka: KafkaNode, deployment: Callable[[str, int], tuple[Settings, Database]], reports: bool
 ) -> None:

@@ -89,7 +89,7 @@ def row(output: str, verdict: str) -> list[int]:
 
 
 def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None:
-    up = Up(tmp_path, "--demo", "--for", "45s")
+    up = Up(tmp_path, "--demo", "--for", "36s")
     code, output = up.ended(deadline=120)
     assert code == 0, output
     assert len(up.family) >= 9  # broker, office, two workers, sink, API, carrier, sender, console
