@@ -30,11 +30,13 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+# Two at a time: most tests wait for a broker. A file stays in one process, for its fixtures' sake.
 test: lint
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-full: lint
-	@$(BIN)/pytest
+# The slow proofs load the machine themselves, so they run one by one.
+test-full: test
+	@$(BIN)/pytest -m slow
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

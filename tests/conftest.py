@@ -26,13 +26,18 @@ from pipeline.stream.kafka_node import KafkaNode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a broker carries its marker, so `-m "not kafka"` leaves nothing behind."""
+    """Whatever uses a broker carries its marker, so `-m "not kafka"` leaves nothing behind; slow files go first.
+
+    Two processes share the files in this order, and neither should be left with the longest at the end.
+    """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"kafka_broker", "kafka_jars", "fresh_kafka"}:
             item.add_marker("kafka")
         elif fixtures & {"embedded_broker", "fresh_embedded", "own_broker"}:
             item.add_marker("broker")
+    waits = {item.path for item in items if item.get_closest_marker("broker") or item.get_closest_marker("kafka")}
+    items.sort(key=lambda item: item.path not in waits)
 
 
 @pytest.fixture(scope="session")
