@@ -17,7 +17,7 @@ from dashboards.language import Text
 from dashboards.words import word
 from pipeline.actions import review
 from pipeline.actions.review import UNDO_MS, CaseView
-from pipeline.actions.why import Why
+from pipeline.actions.why import Seen, Why
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.store.database import Database
@@ -121,6 +121,14 @@ def differences(base: str, other: str) -> list[Segment]:
     return segments(other, changed)
 
 
+def found(_: Text, text: str, seen: Seen) -> str:
+    """What a reason points at as it is written, and, where it is disguised, what was read and how."""
+    written = text[seen.start : seen.end]
+    if not seen.via or seen.via == "raw" or written == seen.word:
+        return written
+    return f"{written} → {word(_, seen.word)} ({word(_, seen.via)})"
+
+
 def labels(_: Text) -> dict[str, str]:
     """Every word the browser shows."""
     return {
@@ -166,7 +174,7 @@ def _do(db: Database, user: User, hand: Hand, action: str, case: str, note: str,
 
 
 def _card(_: Text, view: CaseView, reasons: Sequence[Why]) -> dict[str, Any]:
-    spans = [(low, high, f"r{n % 6}") for n, why in enumerate(reasons) for low, high, _category in why.spans]
+    spans = [(seen.start, seen.end, f"r{n % 6}") for n, why in enumerate(reasons) for seen in why.spans]
     return {
         "id": view.id,
         "port": view.port,
@@ -180,7 +188,7 @@ def _card(_: Text, view: CaseView, reasons: Sequence[Why]) -> dict[str, Any]:
             {
                 "rule": why.rule, "verdict": word(_, why.verdict), "kind": why.verdict, "text": why.message,
                 "mark": f"r{n % 6}" if why.spans else "",
-                "words": list(dict.fromkeys(view.content[low:high] for low, high, _category in why.spans))[:6],
+                "words": list(dict.fromkeys(found(_, view.content, seen) for seen in why.spans))[:6],
             }
             for n, why in enumerate(reasons)
         ],
@@ -196,4 +204,16 @@ def _number(entry: Mapping[str, Any]) -> int:
     return number if isinstance(number, int) else 0
 
 
-__all__ = ["UNDO_MS", "Hand", "apply", "cards", "differences", "labels", "leave", "reasons_of", "refill", "segments"]
+__all__ = [
+    "UNDO_MS",
+    "Hand",
+    "apply",
+    "cards",
+    "differences",
+    "found",
+    "labels",
+    "leave",
+    "reasons_of",
+    "refill",
+    "segments",
+]

@@ -18,6 +18,11 @@ WORDS = {
     "fake_document": N_("fake document"), "loan": N_("loan"), "recruitment": N_("recruitment"),
     "property": N_("property"), "education": N_("education"), "finance": N_("finance"), "retail": N_("retail"),
     "services": N_("services"), "competitor": N_("competitor"), "other": N_("other"),
+    # views of a text, and what a place in it can be
+    "normal": N_("normal form"), "joined": N_("marks between"), "split": N_("split characters"), "leet": N_("leet"),
+    "lookalike": N_("look-alike"), "pinyin": N_("sound"), "link": N_("link"),
+    "contact": N_("contact"), "phone": N_("phone"), "qq": N_("QQ"), "wechat": N_("WeChat"),
+    "telegram": N_("Telegram"),
     # ports
     "open": N_("open"), "suspended": N_("suspended"), "terminated": N_("terminated"),
     "high": N_("high risk"), "ordinary": N_("ordinary"), "trusted": N_("trusted"),

@@ -107,7 +107,8 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
                     ),
                     Reason(
                         rule="prohibited-word", verdict=Verdict.HOLD, severity=1, message=f"word of {category}",
-                        values={}, spans=(Span(start=start, end=start + len(word), word=word, category=category),),
+                        values={},
+                        spans=(Span(start=start, end=start + len(word), word=word, category=category, via="raw"),),
                     ),
                 ),
                 epoch=3, policy="p", dictionary="d", model="m", counters={"same_content_5m": 51}, degraded=False,

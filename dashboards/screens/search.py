@@ -21,6 +21,7 @@ from pipeline.store.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
 SHOWN = 200  # rows; the newest
+WORDS_SHOWN = 6  # of a reason
 
 
 def page() -> None:
@@ -117,10 +118,16 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     # Masking a link shortens the text: then nothing is marked rather than the wrong words.
     st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
     for reason in f.reasons:
-        st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}")
+        words = dict.fromkeys(_found(_, s["word"], s["via"]) for s in reason["spans"] or () if s["word"])
+        listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
+        st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}{listed}")
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)
     _messages(_, user, f, zone)
+
+
+def _found(_: Text, found: str, via: str | None) -> str:
+    return f"{word(_, found)} ({word(_, via)})" if via and via != "raw" else word(_, found)
 
 
 def _reveal(_: Text, user: User, f: Found) -> None:

@@ -16,14 +16,27 @@ from pipeline.store.roles import Right, User, require
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a reason points at in the first member's text: code points, `end` exclusive.
+
+    `word` is what was meant (a dictionary word, a link's domain, a kind of contact), `via` the view it was read in.
+    """
+
+    start: int
+    end: int
+    word: str
+    via: str
+
+
+@dataclass(frozen=True)
 class Why:
-    """One reason; `spans` are (start, end, category) in code points of the first member's text."""
+    """One reason of a decision, and where it points."""
 
     rule: str
     verdict: str
     message: str
     values: str  # JSON
-    spans: tuple[tuple[int, int, str], ...]
+    spans: tuple[Seen, ...]
 
 
 def why(
@@ -61,5 +74,7 @@ def _ports(db: Database, cases: Sequence[str]) -> list[str]:
 
 
 def _why(reason: dict[str, Any]) -> Why:
-    spans = tuple((span["start"], span["end"], span["category"] or "") for span in reason["spans"] or ())
+    spans = tuple(
+        Seen(span["start"], span["end"], span["word"] or "", span["via"] or "") for span in reason["spans"] or ()
+    )
     return Why(reason["rule"], reason["verdict"], reason["message"], reason["values"] or "{}", spans)

@@ -49,7 +49,7 @@ def find_table(lake: Path, table: Table) -> DeltaTable | None:
 
 
 def open_table(lake: Path, table: Table) -> DeltaTable:
-    """The table, made when missing, with columns it lacks added. Folder `full` is the owner's alone."""
+    """The table, made when missing, with fields it lacks added. Folder `full` is the owner's alone."""
     path = path_of(lake, table)
     if table.full:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,10 +63,10 @@ def open_table(lake: Path, table: Table) -> DeltaTable:
             partition_by=["dt"],
             configuration=_FULL_CONFIGURATION if table.full else _CONFIGURATION,
         )
-        known = {field.name for field in found.schema().fields}
-        fresh = [field for field in Schema.from_arrow(table.schema).fields if field.name not in known]
-        if fresh:
-            found.alter.add_columns(fresh)
+        if found.schema() != Schema.from_arrow(table.schema):
+            # Merged, not replaced: a field may be missing anywhere inside a list of structs.
+            write_deltalake(found, table.schema.empty_table(), mode="append", schema_mode="merge")
+            found.update_incremental()
     return found
 
 

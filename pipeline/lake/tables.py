@@ -84,6 +84,7 @@ def _date(at: int, stamped_at: int) -> datetime.date:
 _SPAN = (
     col.count("start", lambda s: s.start), col.count("end", lambda s: s.end),
     col.masked("word", lambda s: s.word), col.ident("category", lambda s: s.category),
+    col.word("via", lambda s: s.via),
 )  # fmt: skip
 
 _REASON = (

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from pipeline.actions.reveal import reveal
 from pipeline.actions.search import Found, Query, message_states, search
-from pipeline.actions.why import why
+from pipeline.actions.why import Seen, why
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
@@ -147,4 +147,4 @@ def test_why_a_case_is_open(operational_db: Database, settings: Settings) -> Non
     assert set(found) == set(cases)
     first, second = found["case-000"]
     assert (first.rule, first.spans) == ("bulk-unreviewed", ())
-    assert second.spans == ((11, 16, "loan"),)
+    assert second.spans == (Seen(11, 16, "额度已审批", "raw"),)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from dashboards import deck, language
 from pipeline.actions import review
-from pipeline.actions.why import Why
+from pipeline.actions.why import Seen, Why
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
@@ -111,12 +111,20 @@ def test_leaving_gives_back(db: Database) -> None:
 
 def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     hand = hand_of(db)
-    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", ((11, 16, "loan"),))]})
+    seen = Seen(11, 16, "额度已审批", "raw")
+    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", (seen,))]})
     card = deck.cards(EN, hand)[0]
     assert ("额度已审批", "r0") in card["text"]
     assert card["reasons"][0]["words"] == ["额度已审批"]
     assert [piece for piece in card["samples"][0] if piece[1] == "other"] == [("6", "other")]
     assert (card["submissions"], card["messages"]) == (3, 153)
+
+
+def test_a_disguised_word_is_shown_as_written_and_as_read() -> None:
+    text = "代开发*票 加V信ab123"
+    assert deck.found(EN, text, Seen(2, 5, "发票", "joined")) == "发*票 → 发票 (marks between)"
+    assert deck.found(EN, text, Seen(0, 2, "代开", "normal")) == "代开"
+    assert deck.found(EN, text, Seen(6, 14, "wechat", "contact")) == "加V信ab123 → WeChat (contact)"
 
 
 def test_reasons_that_come_later_are_shown_then(db: Database) -> None:

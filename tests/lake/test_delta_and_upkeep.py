@@ -12,7 +12,7 @@ import pytest
 from lake_events import PHONE, decision, now_ms, submission
 
 from pipeline.errors import AntispamError
-from pipeline.lake import delta, tables
+from pipeline.lake import columns, delta, tables
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin
 from pipeline.lake.upkeep import compact, expire
@@ -138,8 +138,11 @@ def test_full_text_is_its_owners_alone_and_nowhere_else(settings: Settings) -> N
         assert found == path.is_relative_to(full)
 
 
-def test_a_new_column_is_added_to_an_old_table(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    older = tables.Table("decisions", DECISIONS.at, DECISIONS.columns[:-1])
+def test_fields_an_old_table_lacks_are_added_inside_lists_too(settings: Settings) -> None:
+    span = columns.nested("spans", lambda reason: reason.spans, columns.count("start", lambda span: span.start))
+    reason = columns.nested("reasons", lambda d: d.reasons, columns.word("rule", lambda reason: reason.rule), span)
+    kept = tuple(reason if column.name == "reasons" else column for column in DECISIONS.columns[:-1])
+    older = tables.Table("decisions", DECISIONS.at, kept)
     origin = Origin("log", "decisions", 0, 0, now_ms())
     table = delta.open_table(settings.lake_dir, older)
     delta.append(table, older.build([decision("old")], [origin], PRIVACY), {"a": None}, {"a": 0})
@@ -147,3 +150,5 @@ def test_a_new_column_is_added_to_an_old_table(settings: Settings, monkeypatch: 
     delta.append(newer, rows(1, 1), {"a": 0}, {"a": 1})
     compact(settings)
     assert connect(settings).execute("SELECT count(*), count(hold_until) FROM decisions").fetchall() == [(2, 0)]
+    lacking = "SELECT count(*), count(reasons[1].message), count(reasons[1].spans[1].via) FROM decisions"
+    assert connect(settings).execute(lacking).fetchall() == [(2, 1, 1)]

@@ -48,7 +48,7 @@ def test_a_decision_keeps_everything_but_numbers() -> None:
     assert row["exceptions"][0]["recipient"] == PRIVACY.number(PHONE)
     assert row["reasons"][0]["message"] == f"51 to {PRIVACY.number(PHONE)} in 5 min"
     assert msgspec.json.decode(row["reasons"][0]["values"])["same_content_5m"] == 51
-    assert row["reasons"][0]["spans"][0] == {"start": 0, "end": 2, "word": "*" * 11, "category": ""}
+    assert row["reasons"][0]["spans"][0] == {"start": 0, "end": 2, "word": "*" * 11, "category": "", "via": ""}
     assert row["counters"] == [("same_content_5m", 51)]
     assert PHONE not in str(row)
 
