@@ -15,7 +15,7 @@ from dashboards.language import N_, Text
 from dashboards.marked import marked
 from dashboards.words import clock, count, word
 from pipeline.actions.reveal import reveal
-from pipeline.actions.search import RECORDS, SUBMISSIONS, UNDECIDED, Found, Query, message_states, search
+from pipeline.actions.search import RECORDS, SUBMISSIONS, UNDECIDED, Found, Query, message_states, reviewed, search
 from pipeline.events import Verdict
 from pipeline.store.roles import Right, User, allowed
 
@@ -121,6 +121,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
         words = dict.fromkeys(_found(_, s["word"], s["via"]) for s in reason["spans"] or () if s["word"])
         listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
         st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}{listed}")
+    _case(_, user, f, zone)
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)
     _messages(_, user, f, zone)
@@ -128,6 +129,24 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
 
 def _found(_: Text, found: str, via: str | None) -> str:
     return f"{word(_, found)} ({word(_, via)})" if via and via != "raw" else word(_, found)
+
+
+def _case(_: Text, user: User, f: Found, zone: str) -> None:
+    """What a person said of it, if one was asked."""
+    if f.port is None:
+        return
+    with session.told():
+        found = reviewed(session.services().db, user, f.port, f.sender, f.id)
+        if found is None:
+            return
+        if found.verdict is None:
+            st.markdown(_("Waits for a reviewer in case {case}.").format(case=f"`{found.case}`"))
+            return
+        told = _("Reviewer: {verdict}, by {name} at {at}").format(
+            verdict=f"**{word(_, found.verdict)}**", name=session.plain(found.decided_by or "–"),
+            at=clock(zone, found.decided_at),
+        )  # fmt: skip
+        st.markdown(told + (f" · {session.plain(found.note)}" if found.note else ""))
 
 
 def _reveal(_: Text, user: User, f: Found) -> None:

@@ -86,6 +86,17 @@ class MessageState:
     changed_at: int
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """The case a submission is in: `verdict` and what follows it are None while nobody has decided."""
+
+    case: str
+    verdict: str | None
+    decided_by: str | None
+    decided_at: int | None
+    note: str
+
+
 # kind -> (columns, view, its time, `source` of its decisions)
 _WHAT = {
     SUBMISSIONS: (
@@ -216,6 +227,22 @@ def message_states(db: Database, user: User, port: str, sender: str, submission:
         if kept is None or (kept.state == "delivered" and state.state != "delivered"):
             states[state.n] = state
     return list(states.values())
+
+
+def reviewed(db: Database, user: User, port: str, sender: str, submission: str) -> Reviewed | None:
+    """The newest case of a submission; None if no person was asked. Raises Forbidden outside the user's scope."""
+    require(user, Right.SEARCH)
+    members, cases = schema.case_members, schema.cases
+    with db.read() as connection:
+        require_port(connection, user, port)
+        row = connection.execute(
+            select(cases.c.id, cases.c.verdict, cases.c.decided_by, cases.c.decided_at, cases.c.note)
+            .join(members, members.c.case == cases.c.id)
+            .where(members.c.port == sender, members.c.submission == submission)
+            .order_by(members.c.round.desc())
+            .limit(1)
+        ).first()
+    return Reviewed(*row) if row else None
 
 
 def _newest(*names: str) -> str:

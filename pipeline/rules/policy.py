@@ -57,7 +57,14 @@ class Rule:
 
     def message(self, values: Mapping[str, Any]) -> str:
         """The description with `{signal}` filled in; texts never appear in it."""
-        return _SLOT.sub(lambda m: str(values.get(m[1], m[0])), self.description)
+        return _SLOT.sub(lambda m: _written(values.get(m[1], m[0])), self.description)
+
+
+def _written(value: Any) -> str:
+    """A signal's value for people: a probability by three places, a list by its members."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class RuleSet:

@@ -10,10 +10,12 @@ import pytest
 from console_data import PHONE, fill_lake, fill_rest, open_cases, register_ports
 from sqlalchemy import select
 
+from pipeline.actions import review
 from pipeline.actions.reveal import reveal
-from pipeline.actions.search import Found, Query, message_states, search
+from pipeline.actions.search import Found, Query, Reviewed, message_states, reviewed, search
 from pipeline.actions.why import Seen, why
 from pipeline.errors import AntispamError
+from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings
@@ -105,6 +107,27 @@ def test_delivery_states_by_message(operational_db: Database, find: Find) -> Non
     assert [(s.n, s.state) for s in states] == [(1, "delivered")]
     with pytest.raises(Forbidden):
         message_states(operational_db, User("sue", Role.ANALYST, {"province": "广东"}), "10690001", "10690001", "s1-0")
+
+
+def test_what_a_person_said_of_a_submission(operational_db: Database) -> None:
+    case = open_cases(operational_db, NOW)[0]
+    t = schema.case_members
+    with operational_db.read() as connection:
+        port, submission = connection.execute(select(t.c.port, t.c.submission).where(t.c.case == case)).first() or (
+            "",
+            "",
+        )
+
+    def ask() -> Reviewed | None:
+        return reviewed(operational_db, ANALYST, port, port, submission)
+
+    assert ask() == Reviewed(case, None, None, None, "")
+    assert review.claim(operational_db, SENIOR, NOW)
+    review.decide(operational_db, SENIOR, case, Verdict.RELEASE, "an old customer", NOW)
+    assert ask() == Reviewed(case, "release", SENIOR.name, NOW, "an old customer")
+    assert reviewed(operational_db, ANALYST, port, port, "never reviewed") is None
+    with pytest.raises(Forbidden):
+        reviewed(operational_db, User("sue", Role.ANALYST, {"province": "nowhere"}), port, port, submission)
 
 
 def test_a_reveal_shows_the_text_and_leaves_a_row(operational_db: Database, settings: Settings, find: Find) -> None:

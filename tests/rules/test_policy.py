@@ -269,6 +269,8 @@ def test_a_rule_that_is_off_is_checked_but_not_asked() -> None:
 def test_the_message_names_the_values_that_were_seen() -> None:
     rule = parse_policy(policy().replace("a rule", "已发 {messages} 条")).rules[0]
     assert rule.message({"messages": 51}) == "已发 51 条"
+    assert rule.message({"messages": 0.98765432}) == "已发 0.988 条"  # a score, not a number to be masked
+    assert rule.message({"messages": ["loan", "fraud"]}) == "已发 loan, fraud 条"
 
 
 def test_rules_on_volume_or_score_are_the_ones_the_allow_lane_skips() -> None:
