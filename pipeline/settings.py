@@ -55,8 +55,13 @@ class Settings(BaseSettings):
     batch_messages: int = Field(
         2000, ge=1, description="Messages screened per poll and lane; bounds the time between polls."
     )
-    web_host: str = Field("127.0.0.1", description="Address the worker's health and metrics pages bind to.")
-    web_port: int = Field(6066, ge=1, le=65535, description="Port of health, readiness and metrics.")
+    web_host: str = Field("127.0.0.1", description="Address the pages of health, readiness and metrics bind to.")
+    web_port: int = Field(6066, ge=1, le=65535, description="Port of a worker's page.")
+    serve_port: int | None = Field(
+        None, ge=0, le=65535,
+        description="Port of the page of `antispam serve` and `sink`. Unset: 6070 + the first role's place in the "
+        "list of roles, 6069 for the sink. 0: a free one, told in the log.",
+    )  # fmt: skip
     console_host: str = Field("127.0.0.1", description="Address the console binds to.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
