@@ -178,7 +178,7 @@ def topics() -> None:
 def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
-    """Run roles around the decision: relay, projector, timers, releaser, callbacks, api, sender, files."""
+    """Run roles around the decision: relay, projector, timers, releaser, callbacks, retention, api, sender, files."""
     from pipeline.stream.serve import run_roles
 
     raise typer.Exit(run_roles(_settings(), roles))
@@ -492,6 +492,22 @@ def backup(file: Path) -> None:
     typer.echo(
         f"{rows} rows in {file}; it holds texts and numbers. Not in it: the lake, and privacy.key (keep it apart)"
     )
+
+
+@app.command()
+def expire(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="The lake's bytes too, now; running queries over old days may fail.")
+    ] = False,
+) -> None:
+    """Delete everywhere what is over its time, as the role `retention` does every hour."""
+    from pipeline.actions.expiry import expire as run
+    from pipeline.lake.delta import READER_GRACE_HOURS
+
+    settings = _settings()
+    with _database() as db:
+        gone = run(db, settings, _now(), 0 if at_once else READER_GRACE_HOURS)
+    typer.echo("\n".join(f"{place}: {count}" for place, count in gone.items()) or "nothing is over its time")
 
 
 @app.command()

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         None, description="Host keys of SFTP servers, OpenSSH's format; others are refused. Unset: in data_dir."
     )
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
-    retention_days: int = Field(160, ge=1, description="Days the lake and decided cases are kept; the law asks 150.")
+    retention_days: int = Field(160, ge=1, description="Days that texts and numbers are kept; the law asks 150.")
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."

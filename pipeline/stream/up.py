@@ -34,7 +34,7 @@ from pipeline.stream.tally import Tally
 
 START_TIMEOUT = 60.0
 # What stands around the decision, in one process here; a deployment may give each its own.
-OFFICE = ("relay", "projector", "timers", "releaser", "callbacks")
+OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention")
 SIMULATED = """\
 {name}:
   host: 127.0.0.1
