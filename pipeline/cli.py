@@ -356,6 +356,28 @@ def policy_check(
     typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
 
 
+@policy_app.command("test")
+def policy_test(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files (yaml), or folders of them.")],
+    policy: Policy = None,
+) -> None:
+    """Tell scenarios under a policy: do they end as written?"""
+    from pipeline.actions.scenarios import read, run, scenario_files
+    from pipeline.configuration import load_directory
+
+    config = load_directory(None, policy)
+    files, failed = scenario_files(paths), 0
+    for file in files:
+        told = read(_text(file), str(file))
+        mismatches = run(told, config)
+        failed += bool(mismatches)
+        typer.echo(f"{'FAIL' if mismatches else 'ok  '}  {told.scenario.title}")
+        for mismatch in mismatches:
+            typer.echo(f"      {mismatch}")
+    if failed:
+        raise AntispamError(f"{failed} of {len(files)} scenarios came otherwise")
+
+
 @policy_app.command("signals")
 def policy_signals(policy: Policy = None) -> None:
     """Every name a rule may use."""

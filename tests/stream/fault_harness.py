@@ -162,6 +162,8 @@ def start(settings: Settings, name: str, *command: str, **own: str) -> Child:
         "ANTISPAM_SERVE_PORT": "0",
         **own,
     }
+    if settings.database_url is not None:
+        environment["ANTISPAM_DATABASE_URL"] = settings.database_url.get_secret_value()
     log = settings.data_dir / f"{name}.log"
     arguments = [sys.executable, "-m", "pipeline.cli", *command]
     return Child(name, arguments, log, env=environment, on_parent_death=signal.SIGKILL)
