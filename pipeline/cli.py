@@ -245,6 +245,17 @@ def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
 
 
 @app.command()
+def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
+    """Group a file of texts ({id, text} a line) into campaigns: variants of one text have one id."""
+    from pipeline.ingest.text_lines import campaigns_file
+    from pipeline.models.campaigns import Campaigns
+
+    kept = rejected or _beside(out, "campaigns")
+    answered, bad = campaigns_file(source, out, kept, Campaigns())
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
 def train(
     data: DataFiles, out: Annotated[Path, typer.Option(help="The model directory to write.")]
 ) -> None:  # fmt: skip
