@@ -178,7 +178,7 @@ def topics() -> None:
 def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
-    """Run roles around the decision: relay, projector, timers, releaser, callbacks, api, sender, files."""
+    """Run roles around the decision: relay, projector, timers, releaser, callbacks, campaigns, api, sender, files."""
     from pipeline.stream.serve import run_roles
 
     raise typer.Exit(run_roles(_settings(), roles))

@@ -6,7 +6,7 @@ steps:   at (HH:MM:SS, a day of our own; never backwards), repeat ({count, every
          submit or record, expect
 expect:  verdict, rule (the deciding one), rules (all of them), values (some of what the deciding rule or the
          counters saw), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
-         words (dictionary words marked in the text), held (how long, such as 10s)
+         words (dictionary words marked in the text), held (how long, such as 10s), shadow (rules in shadow mode)
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ from pipeline.actions.route import consequences
 from pipeline.actions.routes import Routes
 from pipeline.configuration import Config, load_directory
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
+from pipeline.models.hot_campaigns import HotCampaigns
+from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.rules.segments import Segments
 from pipeline.screening import Screened, screen
+from pipeline.stream.campaigns import sending_of
 
 SCENARIOS = sorted(Path(__file__).with_name("scenarios").glob("*.yaml"))
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
@@ -93,6 +96,7 @@ class Expect(Form, frozen=True):
     degraded: bool = False
     words: tuple[str, ...] | None = None
     held: str | None = None
+    shadow: tuple[str, ...] | None = None
 
 
 class Step(Form, frozen=True):
@@ -213,15 +217,23 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
 
 
 def run(scenario: Scenario) -> None:
-    """Tell the story; raises AssertionError at the step that turns out otherwise."""
+    """Tell the story; raises AssertionError at the step that turns out otherwise.
+
+    Campaigns are known from the next event on: what takes the stream up to two seconds.
+    """
     state, config, now = MemoryCounters(), configuration(scenario.given), 0
+    hot, known = HotCampaigns(1000), KnownCampaigns()
     for number, step in enumerate(scenario.steps, 1):
         for at, event in events(step, number):
             if at < now:
                 raise ScenarioError(f"step {number}: time goes backwards")
             now = at
-            [outcome] = screen([event], state, config, now)
+            [outcome] = screen([event], state, config, now, campaigns=known)
             assert isinstance(outcome, Screened), f"step {number}: {outcome}"
+            if config.policy is not None and (sending := sending_of(event, config, "", -1)):
+                hot.take([event.content], [sending[0]], [sending[1]], config.policy.campaign_from)
+                for campaign in hot.news(at, config.policy.campaign_from, {}):
+                    known.learn(campaign)
             check(step.expect, event, outcome, f"{scenario.title}, step {event.id}")
 
 
@@ -235,13 +247,14 @@ def check(expect: Expect, event: Submission | Record, outcome: Screened, where: 
         "rules": tuple(sorted(reason.rule for reason in reasons)),
         "exceptions": {exception.recipient: exception.rule for exception in decision.exceptions},
         "alerts": tuple(sorted(rule for _, rule, _ in outcome.alerts)),
+        "shadow": tuple(sorted(outcome.rule for outcome in decision.shadow)),
         "kind": decision.kind,
         "degraded": decision.degraded,
         "words": tuple(sorted({event.content[s.start : s.end] for reason in reasons for s in reason.spans})),
         "held": None if decision.hold_until is None else decision.hold_until - decision.accepted_at,
     }
     wanted = {name: getattr(expect, name) for name in found if getattr(expect, name) is not None}
-    for name in ("rules", "alerts", "words"):
+    for name in ("rules", "alerts", "words", "shadow"):
         if name in wanted:
             wanted[name] = tuple(sorted(wanted[name]))
     if "held" in wanted:
@@ -326,6 +339,7 @@ def test_a_mistake_in_a_story_fails_loudly(right: str, wrong: str, message: str)
         "verdict: release, degraded: true",
         "verdict: release, words: [您好]",
         "verdict: release, held: 10s",
+        "verdict: release, shadow: [campaign-across-ports]",
     ],
 )
 def test_a_story_that_turns_out_otherwise_fails(expect: str) -> None:

@@ -8,16 +8,19 @@ changes nothing. Pure: time is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline.models.sketches import sketch
-from pipeline.models.text_index import TextIndex
+from pipeline.events import Campaign
+from pipeline.models.sketches import Sketches, sketch, unpacked
+from pipeline.models.text_index import MAX_MEMBERS, TextIndex
 from pipeline.text.normal import normalise_batch
 
 CAPACITY = 1_000_000  # texts
@@ -25,17 +28,25 @@ TTL_MS = 24 * 3_600_000  # a campaign that pauses longer begins again
 GROWTH_MS = 300_000
 _HASHES = 16  # smallest hashes kept of each campaign's ports and senders
 _RANGE = 0x10000
+_id = re.compile("c[0-9a-f]{16}").fullmatch
 _NONE = 0xFFFF
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Who sent a text: when (`at`, ms), to how many (`messages`), from which `port` and `sender`."""
+    """Who sent a text: when (`at`, ms), to how many (`messages`), from which `port` and `sender`.
+
+    `source` and `offset` say where it was read; a campaign restored from what it was there is not
+    counted again.
+    """
 
     at: int
     port: str = ""
     sender: str = ""
     messages: int = 1
+    source: str = ""
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +67,30 @@ class Figures:
 
 
 class Place(NamedTuple):
-    """A campaign's id and where its figures are kept."""
+    """A campaign's id, where its figures are kept, and whether the text is one that others are found by."""
 
     id: str
     row: int
+    kept: bool
+
+
+def sketched(texts: Sequence[str]) -> tuple[Sketches, list[int]]:
+    """Each different text sketched once, and for each text the number of its sketch."""
+    distinct: dict[str, int] = {}
+    numbers = [distinct.setdefault(text, len(distinct)) for text in texts]
+    return sketch(normalise_batch(list(distinct))), numbers
 
 
 def name_of(number: int) -> str:
     """A campaign's id as written: `c` and 16 hex digits."""
     return f"c{number:016x}"
+
+
+def number_of(name: str) -> int:
+    """The number in a campaign's id. Raises ValueError for what is none."""
+    if not _id(name):
+        raise ValueError(f"{name!r} is no campaign")
+    return int(name[1:], 16)
 
 
 class Campaigns:
@@ -80,16 +106,19 @@ class Campaigns:
         self._bucket = np.zeros(capacity, dtype=np.int32)  # number of the growth bucket that `_now` counts
         self._now = np.zeros(capacity, dtype=np.uint32)
         self._before = np.zeros(capacity, dtype=np.uint32)
+        self._counted: dict[int, Mapping[str, int]] = {}  # of restored campaigns: offsets by source
 
     def add(self, texts: Sequence[str], sendings: Sequence[Sending]) -> list[Place]:
         """Take texts in, in order; the campaign of each."""
-        distinct: dict[str, int] = {}
-        numbers = [distinct.setdefault(text, len(distinct)) for text in texts]
-        sketches = sketch(normalise_batch(list(distinct)))
+        return self.add_sketched(*sketched(texts), sendings)
+
+    def add_sketched(self, sketches: Sketches, numbers: Sequence[int], sendings: Sequence[Sending]) -> list[Place]:
+        """As `add`, for texts already `sketched`."""
         index = self._index
         places = index.places(sketches)
         found = []
         for t, sending in zip(numbers, sendings, strict=True):
+            kept = True
             near = index.near(sketches, places, t, sending.at)
             if near is None:
                 row = index.keep(sketches, places, t, sending.at, None, int(sketches.whole[t]))
@@ -97,10 +126,13 @@ class Campaigns:
             else:
                 row = near.group
                 index.touch(near, sending.at)
-                if index.worth_keeping(near, int(sketches.counts[t])):
+                kept = index.worth_keeping(near, int(sketches.counts[t]))
+                if kept:
                     index.keep(sketches, places, t, int(index.seen[row]), row, int(index.id[row]))
-            self._count(row, sending)
-            found.append(Place(name_of(int(index.id[row])), row))
+            number = int(index.id[row])
+            if sending.offset >= self._counted.get(number, _NOTHING).get(sending.source, -1):
+                self._count(row, sending)
+            found.append(Place(name_of(number), row, kept))
         return found
 
     def figures(self, place: Place, at: int) -> Figures | None:
@@ -121,9 +153,46 @@ class Campaigns:
             last_seen=int(self._index.seen[row]),
         )
 
-    def members(self, place: Place) -> list[tuple[int, ...]]:
-        """The sketches by which variants of the campaign are known."""
-        return self._index.members(place.row)
+    def messages(self, place: Place) -> int:
+        """Messages of the campaign at that place so far."""
+        return int(self._messages[place.row])
+
+    def event(self, place: Place, at: int) -> Campaign | None:
+        """What is known of a campaign at `at` (ms), to be told and to be restored; None once it is forgotten."""
+        figures = self.figures(place, at)
+        if figures is None:
+            return None
+        row = place.row
+        return Campaign(
+            **asdict(figures),
+            at=at,
+            sketches=(),
+            port_hashes=tuple(self._ports[row].tolist()),
+            sender_hashes=tuple(self._senders[row].tolist()),
+            buckets=(int(self._bucket[row]), int(self._now[row]), int(self._before[row])),
+        )
+
+    def restore(self, campaign: Campaign) -> Place:
+        """Know a campaign again as it was told, before anything else is added.
+
+        Raises ValueError for one that no campaign can be.
+        """
+        number = number_of(campaign.id)
+        sketches = unpacked(campaign.sketches)
+        hashes = np.array([campaign.port_hashes, campaign.sender_hashes], dtype=np.uint16)
+        if not len(sketches) or hashes.shape != (2, _HASHES):
+            raise ValueError("not a campaign that was told")
+        index = self._index
+        places = index.places(sketches)
+        row = index.keep(sketches, places, 0, campaign.last_seen, None, number)
+        for t in range(1, min(len(sketches), MAX_MEMBERS)):
+            index.keep(sketches, places, t, campaign.last_seen, row, number)
+        self._messages[row] = campaign.messages
+        self._begun[row] = campaign.first_seen
+        self._ports[row], self._senders[row] = hashes
+        self._bucket[row], self._now[row], self._before[row] = campaign.buckets
+        self._counted[number] = campaign.positions
+        return Place(campaign.id, row, True)
 
     def _begin(self, row: int, at: int) -> None:
         self._messages[row] = 0

@@ -13,6 +13,7 @@ share less (measured on labelled fake-base-station messages: pairwise precision 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from pipeline.events import Sketch
 from pipeline.text.characters import CJK, LETTER, characters
 from pipeline.text.normal import Normals
 from pipeline.text.pinyin import pinyin
@@ -89,6 +91,31 @@ def sketch(normals: Normals) -> Sketches:
     for t in np.flatnonzero(~some).tolist():
         whole[t] = xxhash.xxh64_intdigest(texts[t].encode("utf-8", "surrogatepass"))
     return Sketches(shingles, counts, whole, bands)
+
+
+def packed(sketches: Sketches, t: int) -> Sketch:
+    """The sketch of text t as it travels."""
+    count = int(sketches.counts[t])
+    return Sketch(
+        count=count,
+        whole=int(sketches.whole[t]),
+        shingles=sketches.shingles[t, :count].astype("<u2").tobytes(),
+        bands=sketches.bands[t].astype("<u8").tobytes(),
+    )
+
+
+def unpacked(travelled: Sequence[Sketch]) -> Sketches:
+    """Sketches that travelled, as a batch. Raises ValueError for one that is none."""
+    shingles = np.full((len(travelled), SIZE), NONE, dtype=np.uint16)
+    bands = np.zeros((len(travelled), BANDS), dtype=np.uint64)
+    for t, one in enumerate(travelled):
+        found = np.frombuffer(one.shingles, dtype="<u2")
+        if len(found) != min(one.count, SIZE) or len(one.bands) != 8 * BANDS or not 0 <= one.whole < 1 << 64:
+            raise ValueError("not a sketch")
+        shingles[t, : len(found)] = found
+        bands[t] = np.frombuffer(one.bands, dtype="<u8")
+    counts = np.array([one.count for one in travelled], dtype=np.intp)
+    return Sketches(shingles, counts, np.array([one.whole for one in travelled], dtype=np.uint64), bands)
 
 
 def _shingles(texts: list[str]) -> tuple[Shingles, NDArray[np.intp], Hashes]:

@@ -114,15 +114,14 @@ class TextIndex:
 
     def touch(self, near: Near, at: int) -> None:
         """The group was seen at `at` (ms): it lives on, and the text it was found by is worth its row."""
-        if at > self.seen[near.group]:
-            self.seen[near.group] = at
-        self._used[near.row] = self._used[near.group] = True
+        self.see(near.group, at)
+        self._used[near.row] = True
 
-    def members(self, group: int) -> list[tuple[int, ...]]:
-        """The shingles of the texts kept of a group, the first one first. Looks at all rows: for the hot few."""
-        rows = np.flatnonzero((self._first == group) & (self.id == self.id[group]))
-        rows = np.concatenate(([group], rows[rows != group]))
-        return [tuple(self._shingles[row][: self._counts[row]].tolist()) for row in rows.tolist()]
+    def see(self, group: int, at: int) -> None:
+        """The group lives on from `at` (ms)."""
+        if at > self.seen[group]:
+            self.seen[group] = at
+        self._used[group] = True
 
     def _alive(self, row: int, at: int) -> bool:
         first = self._first[row]
