@@ -91,10 +91,10 @@ DERIVED: dict[str, tuple[str, str]] = {
         """,
     ),
     "campaigns": (
-        "a campaign as it was last told: variants of one text, over the policy's size",
+        "a campaign as it was last told: variants of one text, over the size the policy names",
         f"""
         WITH told AS (
-            SELECT campaign, max(messages) AS messages, max_by(ports, at) AS ports, max_by(senders, at) AS senders,
+            SELECT campaign, max(messages) AS messages, max_by(ports, "at") AS ports, max_by(senders, "at") AS senders,
                    max(growth) AS most_in_5m, min(first_seen) AS first_seen, max(last_seen) AS last_seen
             FROM told_campaigns GROUP BY campaign
         ), decided AS (
