@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
     max_content: int = Field(2000, ge=70, description="Longest accepted content, code points.")
     max_recipients: int = Field(10_000, ge=1, description="Most recipients of one submission.")
+    campaign_texts: int = Field(
+        1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 335 MB."
+    )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
     record_columns: dict[str, str] = Field(
         {f: f for f in _RECORD_FIELDS},

@@ -43,6 +43,7 @@ from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
+from pipeline.stream.campaigns import CampaignFollower
 from pipeline.stream.clients import TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.embedded import CLUSTER_PREFIX
@@ -162,6 +163,7 @@ class Processor(faust.Service):
         """The loop itself, until `finish`; raises what is not one event's fault."""
         name = f"{self.stream.name}-{self.settings.worker_id}"
         self._follower = ConfigFollower(self.settings, name)
+        self._campaigns = CampaignFollower(self.settings, name)
         self._producer: Producer = writer(self.settings, f"antispam-{name}")
         self._producer.init_transactions(TIMEOUT)
         # A dead transaction's records surface on the embedded broker. Were counters to surface without the
@@ -175,6 +177,7 @@ class Processor(faust.Service):
         try:
             word_borders.prepare()
             self._wait_for_configuration()
+            self._campaigns.catch_up()
             self._consumer.subscribe(
                 [self.stream.lanes[0].name],
                 on_assign=self._on_assign,
@@ -188,6 +191,7 @@ class Processor(faust.Service):
             if self._bulk is not None:
                 self._bulk.close()
             self._follower.close()
+            self._campaigns.close()
 
     def _wait_for_configuration(self) -> None:
         """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
@@ -387,7 +391,7 @@ class Processor(faust.Service):
             places.append((self._states[message.partition], message.lane, message.offset))
         counters = BatchCounters(places)
         late_ms = self.settings.late_minutes * 60_000
-        outcomes = screen(events, counters, config, now, late_ms)
+        outcomes = screen(events, counters, config, now, late_ms, self._campaigns.poll())
         for event, message, outcome in zip(events, sources, outcomes, strict=True):
             if isinstance(outcome, Failure):
                 outputs.append(self._dead_letter(message, outcome.cause, now))

@@ -29,6 +29,7 @@ ROLES: dict[str, str] = {
     "projector": "pipeline.stream.projector:run_projector",
     "timers": "pipeline.stream.timers:run_timers",
     "releaser": "pipeline.stream.releaser:run_releaser",
+    "campaigns": "pipeline.stream.campaigns:run_campaigns",
     "files": "pipeline.stream.record_files:run_files",
     "retention": "pipeline.stream.retention:run_retention",
 }
