@@ -17,6 +17,9 @@ from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
 MAX_MESSAGE = 4 * 1024 * 1024
+# For readers whom a tenth of a second does not hurt: ten times fewer questions to the broker while nothing comes.
+# Kafka answers as soon as there is something; the embedded broker may keep it so long.
+UNHURRIED = {"fetch.wait.max.ms": 100}
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
