@@ -121,6 +121,7 @@ class Processor(faust.Service):
         self._in_transaction = False
         self._sending_since: float | None = None  # when the call that may never return was made
         self._expired_at = 0.0
+        self._oldest = 0  # ms: when the oldest event counted by the last poll was taken in, by our clock
 
     async def on_start(self) -> None:
         """Start the loop."""
@@ -235,7 +236,9 @@ class Processor(faust.Service):
 
             def take(message: Message) -> None:
                 if message.value() is not None:
-                    states[message.partition() or 0].load(message.key() or b"", message.value() or b"")
+                    states[message.partition() or 0].load(
+                        message.key() or b"", message.value() or b"", message.timestamp()[1]
+                    )
 
             try:
                 replay(changelog, [(self.stream.changelog.name, n) for n in numbers], take)
@@ -260,7 +263,6 @@ class Processor(faust.Service):
         assignments = self._assignments
         express, bulk = self._poll()
         config = self._follower.poll()
-        self._expire(config)
         if assignments != self._assignments:
             # A poll may give records from before a rebalance it served: of partitions that are gone, or
             # from before the positions just restored. None of it can be told apart, so all is read again.
@@ -269,6 +271,7 @@ class Processor(faust.Service):
             try:
                 self._transact(express + bulk, config)
                 self._rollbacks = 0
+                self._expire(config)
             except RolledBackError:
                 metrics.ABORTED.labels(self.stream.name).inc()
                 self._recover()
@@ -385,7 +388,8 @@ class Processor(faust.Service):
             events.append(event)
             sources.append(message)
             places.append((self._states[message.partition], message.lane, message.offset))
-        counters = BatchCounters(places)
+        counters = BatchCounters(places, now)
+        self._oldest = min([now, *filter(None, map(_taken_in, events))])
         late_ms = self.settings.late_minutes * 60_000
         outcomes = screen(events, counters, config, now, late_ms)
         for event, message, outcome in zip(events, sources, outcomes, strict=True):
@@ -453,16 +457,18 @@ class Processor(faust.Service):
         return polled
 
     def _expire(self, config: Config) -> None:
+        """Forget what has run out, as of the oldest event at hand: a backlog finds the counts it continues."""
         now = monotonic()
         if now - self._expired_at < EXPIRY_EVERY:
             return
         self._expired_at = now
         if config.policy is not None:
-            spans = {c.identity: (c.width, c.window_ms) for c in config.policy.counters}
+            late_ms = self.settings.late_minutes * 60_000
+            kept = {c.identity: c.window_ms + c.width + late_ms for c in config.policy.counters}
             for state in self._states.values():
-                state.expire(spans)
+                state.expire(kept, self._oldest)
         for state in self._states.values():
-            state.expire_rounds(int(self._clock() * 1000))
+            state.expire_rounds(self._oldest)
         metrics.STATE_ENTRIES.labels(self.stream.name).set(self._entries())
 
     def _entries(self) -> int:
@@ -506,6 +512,13 @@ class _Tally:
             metrics.LATE_RECORDS.inc(self._late)
         for lane, accepted in self._accepted:
             metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
+
+
+def _taken_in(event: Submission | Record) -> int | None:
+    """When we took in an event that is counted, by our clock (ms); None for one that is not, or does not say."""
+    if isinstance(event, Submission):
+        return event.accepted_at if event.round == 0 else None
+    return event.ingested_at or None
 
 
 def _round_key(event: Submission) -> str:
