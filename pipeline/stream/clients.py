@@ -17,6 +17,7 @@ from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
 MAX_MESSAGE = 4 * 1024 * 1024
+MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value: the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000

@@ -23,9 +23,10 @@ from pipeline import metrics, topics
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
-from pipeline.events import DeadLetter, Outbound, Priority, encode
+from pipeline.events import Outbound, Priority
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader
+from pipeline.stream.dead_letters import letter
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
@@ -133,10 +134,6 @@ class Lane:
         partition, offset = message.partition() or 0, message.offset() or 0
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
-        letter = DeadLetter(
-            topic=self._topic, partition=partition, offset=offset, cause=cause, at=int(time() * 1000),
-            key=message.key(), value=message.value(),
-        )  # fmt: skip
-        name = f"{self._topic}/{partition}/{offset}".encode()
-        self._producer.produce(topics.DEAD_LETTERS.name, encode(letter), name, partition)
+        name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), int(time() * 1000))
+        self._producer.produce(topics.DEAD_LETTERS.name, value, name, partition)
         return None
