@@ -87,8 +87,10 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
     return Producer(config | overrides)
 
 
-def send(producer: Producer, records: Iterable[tuple[str, str, bytes]]) -> None:
+def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:
     """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
+
+    To the partition that the key names, or to this one.
 
     Raises AntispamError when one was not; any of the others may have been written.
     """
@@ -101,7 +103,7 @@ def send(producer: Producer, records: Iterable[tuple[str, str, bytes]]) -> None:
     for topic, key, value in records:
         while True:
             try:
-                producer.produce(topic, value, key, on_delivery=delivered)
+                producer.produce(topic, value, key, partition, on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)

@@ -25,7 +25,7 @@ from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader
+from pipeline.stream.clients import TIMEOUT, reader, send
 from pipeline.stream.dead_letters import letter
 
 POLL = 0.1  # seconds a poll waits
@@ -71,20 +71,16 @@ class Lane:
             self._rewind()
             return []
         jobs = []
-        letters = False
         for message in messages:
             error = message.error()
             if error is None:
                 job = self._job(message)
-                letters = letters or job is None
                 places = self._places.setdefault(message.partition() or 0, deque())
                 places.append(_Place(message.offset() or 0, job))
                 if job is not None:
                     jobs.append(job)
             elif error.fatal():
                 raise KafkaException(error)
-        if letters and self._producer.flush(TIMEOUT):
-            raise AntispamError("the broker does not take dead letters")
         return jobs
 
     def close(self) -> None:
@@ -123,7 +119,7 @@ class Lane:
             self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
 
     def _job(self, message: Message) -> Job | None:
-        """The record as a job; None when it became a dead letter."""
+        """The record as a job; None when it became a dead letter. Raises AntispamError if no broker took that."""
         try:
             outbound = _decode(message.value() or b"")
             return Job(outbound, (message.key() or b"").decode(), self._channel)
@@ -135,5 +131,5 @@ class Lane:
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
         name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), int(time() * 1000))
-        self._producer.produce(topics.DEAD_LETTERS.name, value, name, partition)
+        send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
         return None
