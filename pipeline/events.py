@@ -121,7 +121,8 @@ class Submission(Event, frozen=True, kw_only=True):
     `port` is the sender field as given: a registered service code, perhaps with an extension.
     `id` is unique per port. `accepted_at` is our clock; `submitted_at` is what the client said.
     `batch_size` is the number of messages the client declares for `batch`. `round` counts the
-    holds this submission has come back from: at round > 0 counters are read and not moved.
+    holds this submission has come back from: at round > 0 counters are read and not moved. `reviewed`
+    says that a person has released it already, before its `scheduled_at`: no rule sends it to one again.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Submission(Event, frozen=True, kw_only=True):
     scheduled_at: int | None = None
     submitted_at: int | None = None
     round: int = 0
+    reviewed: bool = False
 
 
 class Record(Event, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ from pipeline.text.normal import normalise_batch
 
 _LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
 _CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
+SCHEDULED = "scheduled"  # the reason that waits for the sender's own time
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
@@ -96,9 +97,10 @@ def screen(
 ) -> list[Screened | Failure]:  # fmt: skip
     """Decide a batch, in order; one outcome per event.
 
-    `now` (epoch ms) stamps the decisions and says which of `campaigns` are alive: windows run on
-    `accepted_at` of submissions and `submitted_at` of records. Counters move once, for round 0; later
-    rounds read them. A record ingested more than `late_ms` after its event time is marked late.
+    `now` (epoch ms) stamps the decisions, says which of `campaigns` are alive, and whether the time that a
+    later round was scheduled for has come: windows run on `accepted_at` of submissions and `submitted_at` of
+    records. Counters move once, for round 0; later rounds read them. A record ingested more than `late_ms`
+    after its event time is marked late.
     """
     started = perf_counter()
     texts = list(dict.fromkeys(event.content for event in batch))
@@ -203,12 +205,21 @@ def _submission(
     }
     counters, whole = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
     settled = _authority(event.port, port, config, at)
-    outcome = _Outcome(facts, values, at)
+    outcome = _Outcome(facts, values, at, reviewed=event.reviewed)
+    waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
+    if waits:
+        outcome.reasons.append(_reason(SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
     if settled is not None:
         outcome.reasons.append(settled)
     elif policy is not None:
         outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
     verdict, reasons = outcome.settle()
+    hold_until = None
+    if verdict is Verdict.HOLD and outcome.hold_ms:
+        # Counted from acceptance, round by round: what is held again waits again.
+        hold_until = at + outcome.hold_ms * (event.round + 1)
+    elif waits and reasons[0].rule == SCHEDULED:  # last among holds: what waits for a fact waits for that
+        hold_until = event.scheduled_at
     return Screened(
         Decision(
             id=event.id,
@@ -233,10 +244,7 @@ def _submission(
             messages=len(event.recipients),
             fingerprint=facts.fingerprint,
             accepted_at=at,
-            # Counted from acceptance, round by round: what is held again waits again.
-            hold_until=at + outcome.hold_ms * (event.round + 1)
-            if verdict is Verdict.HOLD and outcome.hold_ms
-            else None,
+            hold_until=hold_until,
             timings={"content_us": content_us},
             sender=event.port,
             campaign=facts.campaign.id if facts.campaign else "",
@@ -374,10 +382,11 @@ def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
 class _Outcome:
     """What the rules of one event add up to."""
 
-    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "shadow")
+    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "reviewed", "shadow")
 
-    def __init__(self, facts: Facts, values: dict[str, Any], at: int) -> None:
+    def __init__(self, facts: Facts, values: dict[str, Any], at: int, *, reviewed: bool = False) -> None:
         self.facts = facts
+        self.reviewed = reviewed
         self.hits = in_force(facts.hits, at)
         self.at = at
         self._values = values
@@ -409,7 +418,7 @@ class _Outcome:
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
                 continue
-            if allowed and rule.skippable:
+            if (allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
                 continue
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))

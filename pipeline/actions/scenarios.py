@@ -76,7 +76,7 @@ class Repeat(Form, frozen=True):
 
 
 class Submit(Form, frozen=True):
-    """A submission; `messages` stands for that many recipients of our own."""
+    """A submission; `messages` stands for that many recipients of our own, `scheduled_at` is HH:MM:SS."""
 
     port: str
     content: str
@@ -85,6 +85,8 @@ class Submit(Form, frozen=True):
     messages: int | None = None
     batch_size: int | None = None
     round: int = 0
+    scheduled_at: str | None = None
+    reviewed: bool = False
 
 
 class Recorded(Form, frozen=True):
@@ -268,7 +270,8 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
         raise ScenarioError(f"step {name}: nobody to send to")
     return Submission(
         id=name, port=submit.port, recipients=recipients, content=submit.content, accepted_at=at,
-        batch_size=submit.batch_size, round=submit.round,
+        batch_size=submit.batch_size, round=submit.round, reviewed=submit.reviewed,
+        scheduled_at=_clock(submit.scheduled_at) if submit.scheduled_at else None,
     )  # fmt: skip
 
 
