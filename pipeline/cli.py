@@ -178,7 +178,7 @@ def topics() -> None:
 def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
-    """Run roles around the decision: relay, projector, timers, releaser, callbacks, api, sender, files."""
+    """Run roles around the decision: relay, projector, timers, releaser, callbacks, retention, api, sender, files."""
     from pipeline.stream.serve import run_roles
 
     raise typer.Exit(run_roles(_settings(), roles))
@@ -356,6 +356,28 @@ def policy_check(
     typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
 
 
+@policy_app.command("test")
+def policy_test(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files (yaml), or folders of them.")],
+    policy: Policy = None,
+) -> None:
+    """Tell scenarios under a policy: do they end as written?"""
+    from pipeline.actions.scenarios import read, run, scenario_files
+    from pipeline.configuration import load_directory
+
+    config = load_directory(None, policy)
+    files, failed = scenario_files(paths), 0
+    for file in files:
+        told = read(_text(file), str(file))
+        mismatches = run(told, config)
+        failed += bool(mismatches)
+        typer.echo(f"{'FAIL' if mismatches else 'ok  '}  {told.scenario.title}")
+        for mismatch in mismatches:
+            typer.echo(f"      {mismatch}")
+    if failed:
+        raise AntispamError(f"{failed} of {len(files)} scenarios came otherwise")
+
+
 @policy_app.command("signals")
 def policy_signals(policy: Policy = None) -> None:
     """Every name a rule may use."""
@@ -492,6 +514,22 @@ def backup(file: Path) -> None:
     typer.echo(
         f"{rows} rows in {file}; it holds texts and numbers. Not in it: the lake, and privacy.key (keep it apart)"
     )
+
+
+@app.command()
+def expire(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="The lake's bytes too, now; running queries over old days may fail.")
+    ] = False,
+) -> None:
+    """Delete everywhere what is over its time, as the role `retention` does every hour."""
+    from pipeline.actions.expiry import expire as run
+    from pipeline.lake.delta import READER_GRACE_HOURS
+
+    settings = _settings()
+    with _database() as db:
+        gone = run(db, settings, _now(), 0 if at_once else READER_GRACE_HOURS)
+    typer.echo("\n".join(f"{place}: {count}" for place, count in gone.items()) or "nothing is over its time")
 
 
 @app.command()

@@ -443,15 +443,7 @@ def _exceptions(
     """Recipients that must not get it although others may. Nothing to except from a refusal."""
     if verdict.severity >= Verdict.REJECT.severity:
         return ()
-    found: dict[str, str] = {}
-    lists = config.lists
-    unsubscribed = lists.unsubscribed.get(port.code) if port and kind is Kind.COMMERCIAL else None
-    for rule, entries in (("recipient-unsubscribed", unsubscribed), ("recipient-blocked", lists.blocked)):
-        if entries and not entries.keys().isdisjoint(event.recipients):
-            for recipient in event.recipients:
-                entry = entries.get(recipient)
-                if entry is not None and entry.expires > event.accepted_at:
-                    found[recipient] = rule
+    found = config.lists.unreachable(event.recipients, port.code if port else "", kind, event.accepted_at)
     return tuple(
         RecipientException(recipient=recipient, verdict=Verdict.REJECT, rule=rule) for recipient, rule in found.items()
     )

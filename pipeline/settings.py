@@ -55,8 +55,13 @@ class Settings(BaseSettings):
     batch_messages: int = Field(
         2000, ge=1, description="Messages screened per poll and lane; bounds the time between polls."
     )
-    web_host: str = Field("127.0.0.1", description="Address the worker's health and metrics pages bind to.")
-    web_port: int = Field(6066, ge=1, le=65535, description="Port of health, readiness and metrics.")
+    web_host: str = Field("127.0.0.1", description="Address the pages of health, readiness and metrics bind to.")
+    web_port: int = Field(6066, ge=1, le=65535, description="Port of a worker's page.")
+    serve_port: int | None = Field(
+        None, ge=0, le=65535,
+        description="Port of the page of `antispam serve` and `sink`. Unset: 6070 + the first role's place in the "
+        "list of roles, 6069 for the sink. 0: a free one, told in the log.",
+    )  # fmt: skip
     console_host: str = Field("127.0.0.1", description="Address the console binds to.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
@@ -92,7 +97,7 @@ class Settings(BaseSettings):
         None, description="Host keys of SFTP servers, OpenSSH's format; others are refused. Unset: in data_dir."
     )
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
-    retention_days: int = Field(160, ge=1, description="Days the lake and decided cases are kept; the law asks 150.")
+    retention_days: int = Field(160, ge=1, description="Days that texts and numbers are kept; the law asks 150.")
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."

@@ -47,6 +47,15 @@ def test_settings_of_the_services_are_settings_we_have(
     assert settings.privacy_key is None, "an empty key would hash numbers without a secret"
 
 
+def test_each_service_is_asked_whether_it_can_work(compose: dict[str, Any]) -> None:
+    for name in set(PIPELINE_SERVICES) - {"topics"}:
+        service = compose["services"][name]
+        page = "8501/health" if name == "console" else f"{service['environment']['ANTISPAM_SERVE_PORT']}/ready"
+        assert f"http://127.0.0.1:{page}" in service["healthcheck"]["test"][-1]
+        assert service["environment"]["ANTISPAM_SERVE_PORT"] == service["environment"]["ANTISPAM_WEB_PORT"]
+    assert compose["services"]["topics"]["healthcheck"] == {"disable": True}
+
+
 def test_no_two_services_share_a_worker_id(compose: dict[str, Any]) -> None:
     ids = [compose["services"][name]["environment"]["ANTISPAM_WORKER_ID"] for name in PIPELINE_SERVICES]
     assert len(set(ids)) == len(ids)

@@ -6,11 +6,11 @@ the two reaches the database first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, update
 
 from pipeline.actions.callbacks import enqueue_all
 from pipeline.events import Submission, Verdict
@@ -21,6 +21,8 @@ EXPIRED = "expired"  # rule: the validity period the sender gave has passed
 _MESSAGES = {
     EXPIRED: "有效期已过，未发送",
     "review": "人工审核",
+    "recipient-unsubscribed": "接收人已退订",
+    "recipient-blocked": "接收人在屏蔽名单",
     "port-suspended": "端口已暂停",
     "port-terminated": "端口已终止",
     "port-unknown": "端口已注销",
@@ -30,13 +32,17 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """One submission's outcome: `round` is the one that was settled, `rule` a key of the messages above."""
+    """One submission's outcome: `round` is the one that was settled, `rule` a key of the messages above.
+
+    `exceptions` are the recipients that do not share it, and the rule that refuses each.
+    """
 
     submission: Submission
     round: int
     verdict: Verdict
     decided_by: str
     rule: str
+    exceptions: Mapping[str, str] = field(default_factory=dict)
 
 
 def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> None:
@@ -54,8 +60,24 @@ def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> Non
         ),
         [_row(outcome, now) for outcome in outcomes],
     )
+    for outcome in outcomes:
+        if outcome.exceptions:
+            _except(connection, outcome)
     refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.RELEASE]
     enqueue_all(connection, [(o.submission.port, _word(o, now)) for o in refused], now)
+
+
+def _except(connection: Connection, outcome: Settled) -> None:
+    """Add the outcome's exceptions to those of the decision."""
+    table = schema.submissions
+    row = (table.c.port == outcome.submission.port, table.c.id == outcome.submission.id)
+    known = connection.scalar(select(table.c.exceptions).where(*row)) or []
+    added = [
+        {"recipient": recipient, "verdict": Verdict.REJECT.value, "rule": rule}
+        for recipient, rule in outcome.exceptions.items()
+    ]
+    others = [exception for exception in known if exception["recipient"] not in outcome.exceptions]
+    connection.execute(update(table).where(*row).values(exceptions=[*others, *added]))
 
 
 def _row(outcome: Settled, now: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ Its own table is last, so its position is the one to resume from; the others ski
 
 from __future__ import annotations
 
-import datetime
 import gc
 import threading
 import time
@@ -273,14 +272,13 @@ class Sink:
             log.info("lake_offsets_not_written", reason=str(error))
 
     def _tidy(self) -> None:
-        """Compact now and then, between flushes; expire old days with the large compactions."""
+        """Compact now and then, between flushes."""
         large = time.monotonic() - self._tidied >= LARGE_SECONDS
         if not large and self._flushes % MIDDLING_EVERY:
             return
         try:
             upkeep.compact(self.settings, upkeep.LARGE_BYTES if large else upkeep.MIDDLING_BYTES)
             if large:
-                upkeep.expire(self.settings, datetime.datetime.now(datetime.UTC))
                 self._tidied = time.monotonic()
             self.counts.compactions += 1
         except AntispamError as error:  # another sink is at it, or the disk is full: rows go on being kept

@@ -73,13 +73,26 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
                 if found is None:
                     break
                 try:
-                    rows += found.delete(f"dt < '{oldest.isoformat()}'")["num_deleted_rows"]
+                    gone = found.delete(f"dt < '{oldest.isoformat()}'")["num_deleted_rows"]
+                    if gone:
+                        _forget(found)
+                    rows += gone
                     _vacuum(found, grace_hours)
                     break
                 except CommitFailedError as error:  # a writer was faster
                     if attempt == TRIES:
                         raise AntispamError(f"cannot expire days of {table.name}: {error}") from error
     return rows
+
+
+def _forget(table: DeltaTable) -> None:
+    """Delete the log's old entries: they name the least and greatest values of files that are gone.
+
+    Delta does so by itself every 100 commits, which a quiet table may take months to reach.
+    """
+    table.update_incremental()
+    table.create_checkpoint()
+    table.cleanup_metadata()
 
 
 def _vacuum(table: DeltaTable, grace_hours: int) -> int:

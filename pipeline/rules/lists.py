@@ -13,11 +13,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.errors import AntispamError
+from pipeline.events import Kind
 
 ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
 COLUMNS = ("list", "entity", "value", "reason", "expires")
@@ -57,6 +58,18 @@ class Lists:
         self.allow: Mapping[str, ListEntry] = allow
         self.blocked: Mapping[str, ListEntry] = blocked
         self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(unsubscribed)
+
+    def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, str]:
+        """Recipients that a message of this port and kind must not reach at `at` (epoch ms), and the rule."""
+        unsubscribed = self.unsubscribed.get(port) if kind is Kind.COMMERCIAL else None
+        found: dict[str, str] = {}
+        for rule, entries in (("recipient-unsubscribed", unsubscribed), ("recipient-blocked", self.blocked)):
+            if entries and not entries.keys().isdisjoint(recipients):
+                for recipient in recipients:
+                    entry = entries.get(recipient)
+                    if entry is not None and entry.expires > at:
+                        found[recipient] = rule
+        return found
 
 
 def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:

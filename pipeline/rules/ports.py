@@ -64,6 +64,11 @@ class Port:
                 return template
         return None
 
+    def kind_of(self, content: str) -> Kind:
+        """The kind of a message of this content: that of the template it fits, else the port's."""
+        template = self.fitting(content)
+        return template.kind if template else self.kind
+
 
 class Ports:
     """The registry: immutable, found by longest prefix."""

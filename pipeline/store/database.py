@@ -23,6 +23,7 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 BUSY_SECONDS = 30  # that a writer waits for others before it gives up
+FORGET_MS = 500  # that readers are waited for when the log is to be emptied
 TURN_SECONDS = 0.001  # between its looks whether it may
 
 
@@ -35,7 +36,7 @@ class Database:
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            self.engine: Engine = create_engine(parsed, **_options(parsed.get_backend_name()))
+            self.engine: Engine = create_engine(parsed, hide_parameters=True, **_options(parsed.get_backend_name()))
         except (ArgumentError, ModuleNotFoundError, KeyError) as error:
             raise AntispamError(f"ANTISPAM_DATABASE_URL: {error}") from None
         if self.engine.dialect.name == "sqlite":
@@ -86,6 +87,23 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise _plain(error) from error
+
+    def forget(self) -> None:
+        """Leave nothing of deleted rows in SQLite's log; PostgreSQL's own vacuum sees to its files.
+
+        While readers still need the log it stays as it is, for the next call.
+        """
+        if not self.is_sqlite:
+            return
+        raw = self.engine.raw_connection()
+        try:
+            with self._turn():
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={FORGET_MS}")  # writers wait meanwhile
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        finally:
+            raw.close()
 
     def close(self) -> None:
         """End all connections."""
@@ -142,6 +160,7 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
     _to_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # a committed verdict survives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # deleted texts and numbers are overwritten, not only unlinked
     cursor.close()
 
 

@@ -1,43 +1,70 @@
 """How long the operational database keeps what holds texts and numbers.
 
 It is not an archive: the lake keeps history for the time the law asks. Here stay the statuses that senders
-ask for (`status_days`), and until `retention_days` have passed what people decided and why. What still waits
-(an open case, a hold) stays as long as it waits. The audit trail stays: it holds no text and no number.
+ask for (`status_days`), and until `retention_days` have passed what people decided and why, and what still
+waits: nobody has a use for a message that has waited that long. What stays longer is configuration (entries
+of lists that do not run out) and the audit trail, which holds no text and no whole number.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Table, and_, delete, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
+from pipeline.events import Submission
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 
 DAY_MS = 86_400_000
 CHUNK = 2_000  # rows of one transaction: other writers wait for it on SQLite
+_decode = msgspec.json.Decoder(Submission).decode
 
 
 def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
     """Delete whole days (UTC) that are over their time, at `now` (epoch ms); rows deleted by table.
 
-    Raises AntispamError when the database cannot be written; what is done by then stays done.
+    On SQLite nothing of them is left in the file, nor in its log once no reader needs that. Raises
+    AntispamError when the database cannot be written; what is done by then stays done.
     """
     today = now - now % DAY_MS
     statuses = today - settings.status_days * DAY_MS
     kept = today - settings.retention_days * DAY_MS
-    cases = schema.cases
+    cases, members, callbacks = schema.cases, schema.case_members, schema.callbacks
+    young = exists().where(members.c.case == cases.c.id, members.c.added_at >= kept)
     over: list[tuple[Table, ColumnElement[bool]]] = [
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),
         (schema.submissions, schema.submissions.c.accepted_at < statuses),
         (schema.parked_reports, schema.parked_reports.c.parked_at < statuses),
-        (schema.callbacks, and_(schema.callbacks.c.due_at.is_(None), schema.callbacks.c.created_at < statuses)),
-        # Members and skips go with their case.
-        (cases, and_(cases.c.state == "effective", cases.c.released >= cases.c.last_member, cases.c.decided_at < kept)),
+        (callbacks, or_(and_(callbacks.c.due_at.is_(None), callbacks.c.created_at < statuses),
+                        callbacks.c.created_at < kept)),
+        (schema.holds, schema.holds.c.held_at < kept),
+        # Members and skips go with their case, in one transaction: the releaser sees all of them or none.
+        (cases, and_(cases.c.opened_at < kept, ~young)),
+        (members, members.c.added_at < kept),  # of a case that others joined later
         (schema.complaints, schema.complaints.c.complained_at < kept),
         (schema.alerts, schema.alerts.c.at < kept),
+        (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
-    ]
-    return {table.name: _delete(db, table, condition) for table, condition in over}
+    ]  # fmt: skip
+    deleted = {table.name: _delete(db, table, condition) for table, condition in over}
+    with db.write() as connection:
+        _show_younger(connection, kept)
+    if any(deleted.values()):
+        db.forget()
+    return deleted
+
+
+def _show_younger(connection: Connection, kept: int) -> None:
+    """A case shows the text of its first member, which may have gone: now that of the first one left."""
+    cases, members = schema.cases, schema.case_members
+    for case, content in connection.execute(select(cases.c.id, cases.c.content).where(cases.c.opened_at < kept)).all():
+        body = connection.execute(
+            select(members.c.body).where(members.c.case == case).order_by(members.c.seq).limit(1)
+        ).scalar_one()
+        first = _decode(body).content
+        if first != content:
+            connection.execute(update(cases).where(cases.c.id == case).values(content=first))
 
 
 def _delete(db: Database, table: Table, condition: ColumnElement[bool]) -> int:

@@ -32,6 +32,7 @@ from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 from pipeline.stream.clients import TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
@@ -83,6 +84,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             for seconds, what, work in (
                 (CONFIG_EVERY, "configuration", follower.poll), (REFRESH, "keys", ring.refresh),
                 (LAG_EVERY, "lag", lag.read), (0.0, "producer", sender.poll),
+                (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready())),
             )
         ]  # fmt: skip
         for thread in threads:

@@ -25,6 +25,7 @@ from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 
 ANSWER_SECONDS = 10.0  # for one post as a whole
 LEASE_MS = 60_000
@@ -59,8 +60,10 @@ async def _run(db: Database, stop: threading.Event) -> None:
             try:
                 rows = await asyncio.to_thread(claim, db, int(time() * 1000), AT_ONCE - len(under_way), full)
                 failures = 0
+                readiness.say("callbacks", True)
             except AntispamError as error:
                 failures += 1
+                readiness.say("callbacks", False)
                 if failures == DATABASE_TRIES:
                     raise
                 _log.error("callbacks_not_read", cause=str(error), tries=failures)

@@ -10,16 +10,19 @@ in which things end.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import AntispamError
 from pipeline.stream import admin
 
+_RANDOM = random.SystemRandom()
 LOOPBACK = "127.0.0.1"
 _TAIL_BYTES = 2000
 # The parent-death signal has to be asked for inside the child. Doing that between fork and exec
@@ -34,10 +37,16 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago; another process may still take it."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that was free a moment ago; another process may still take it.
+
+    Not one of those that outgoing connections are given (32768 and above): such a connection would take the
+    port of a server that is being started again.
+    """
+    while True:
+        port = _RANDOM.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 class Child:

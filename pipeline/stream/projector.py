@@ -31,6 +31,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.clients import TIMEOUT, reader
 from pipeline.stream.steady import steadily
@@ -82,7 +83,11 @@ def run_projector(settings: Settings, stop: threading.Event) -> None:
             failed.append(error)
             stop.set()
 
-    threads = [threading.Thread(target=run, args=item, name=item[0]) for item in projections(settings).items()]
+    readers = projections(settings)
+    for name in readers:
+        readiness.say(f"projector-{name}", False)
+    readiness.say("projector", True)  # as far as it is not its readers'
+    threads = [threading.Thread(target=run, args=item, name=item[0]) for item in readers.items()]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -24,6 +24,7 @@ from pipeline.ingest.source_file import SourceFile
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 from pipeline.stream.ingest_files import Ingested, Ingester
 from pipeline.stream.record_source import SourceIntake, Stopping
 
@@ -53,6 +54,7 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
     try:
         with ThreadPoolExecutor(len(work), thread_name_prefix="files") as pool:
             running = [pool.submit(task) for task in work]
+            readiness.say("files", True)  # a source that is away has a metric of its own
             wait(running, return_when=FIRST_EXCEPTION)
             stop.set()  # they end for no other reason, or one has failed: the process is started again
         for task in running:

@@ -28,6 +28,7 @@ from pipeline.settings import Settings
 from pipeline.store import configurations, outbox, positions
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import ensure_topics, log_id
 from pipeline.stream.clients import TIMEOUT, reader, writer
@@ -60,12 +61,14 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
                 while not stop.is_set():
                     sent = relay.step(int(time() * 1000))
                     failures = 0
+                    readiness.say("relay", True)
                     if not sent:
                         stop.wait(IDLE)
             except (KafkaException, AntispamError) as error:
                 if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
                     raise AntispamError("another relay has taken over") from error
                 failures += 1
+                readiness.say("relay", False)
                 if failures == TRIES:
                     raise
                 _log.warning("relay_failed", cause=str(error), tries=failures)

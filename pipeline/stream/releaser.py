@@ -21,13 +21,15 @@ from pipeline.actions.cases import OVERDUE
 from pipeline.actions.port_conduct import close, judge_refused_bulk
 from pipeline.actions.routes import load_routes
 from pipeline.actions.settle import EXPIRED, Settled, settle
-from pipeline.events import Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
+from pipeline.configuration import Config
+from pipeline.events import Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.outbox import publish
 from pipeline.stream.clients import send, writer
+from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.steady import steadily
 
 BATCH = 500  # members
@@ -42,17 +44,23 @@ _decode = msgspec.json.Decoder(Submission).decode
 def run_releaser(settings: Settings, stop: threading.Event) -> None:
     """The role, until `stop`. Raises when database or broker stay away."""
     db = open_database(settings)
+    follower = ConfigFollower(settings, "releaser")
     try:
-        steadily("releaser", Releaser(settings, db).step, stop, IDLE)
+        follower.catch_up()
+        steadily("releaser", Releaser(settings, db, follower.poll).step, stop, IDLE)
     finally:
+        follower.close()
         db.close()
 
 
 class Releaser:
-    """One process's releaser."""
+    """One process's releaser; `config` gives the configuration in force."""
 
-    def __init__(self, settings: Settings, db: Database, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
+    ) -> None:
         self._db = db
+        self._config = config
         self._clock = clock
         self._routes = load_routes(settings)
         # A gap in what a producer wrote would let a later member overtake one that is sent again.
@@ -84,6 +92,7 @@ class Releaser:
 
     def _carry_out(self, now: int, case: Any) -> None:
         """One batch of a case's members: produced, acknowledged, then noted with the cursor."""
+        config = self._config()
         with self._db.read() as connection:
             members = _batch(connection, case)
             port = connection.execute(
@@ -95,10 +104,17 @@ class Releaser:
             submission = _decode(member.body)
             channel = member.channel or (port.channel if port else "")
             verdict, rule = self._outcome(now, case, port, submission, channel)
+            refused: dict[str, str] = {}
+            if verdict is Verdict.RELEASE:
+                # Who has unsubscribed, or was blocked, while the case waited.
+                refused = _unreachable(config, submission, member.recipients, now)
+                if refused and len(refused) == len(member.recipients):
+                    verdict, rule = Verdict.REJECT, next(iter(refused.values()))
             decided_by = case.decided_by if rule == "review" else "policy"
-            outcomes.append(Settled(submission, member.round, verdict, decided_by, rule))
-            if verdict is Verdict.RELEASE and member.recipients:
-                for name, part in self._routes.split(channel, tuple(member.recipients)).items():
+            outcomes.append(Settled(submission, member.round, verdict, decided_by, rule, refused))
+            recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
+            if verdict is Verdict.RELEASE and recipients:
+                for name, part in self._routes.split(channel, recipients).items():
                     record = Outbound(submission=submission, recipients=part, round=member.round, decided_at=now)
                     outbound.append((topics.outbound(name, submission.priority).name, case.port, encode(record)))
         send(self._producer, outbound)
@@ -127,6 +143,13 @@ class Releaser:
         if not self._routes.knows(channel):
             return Verdict.REJECT, "channel-unknown"
         return Verdict.RELEASE, "review"
+
+
+def _unreachable(config: Config, submission: Submission, recipients: Sequence[str], now: int) -> dict[str, str]:
+    port = config.ports.find(submission.port) if config.ports else None
+    if port is None:
+        return config.lists.unreachable(recipients, "", Kind.NOTICE, now)
+    return config.lists.unreachable(recipients, port.code, port.kind_of(submission.content), now)
 
 
 def take_effect(connection: Connection, now: int, case: str) -> bool:

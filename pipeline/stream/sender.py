@@ -30,6 +30,7 @@ from pipeline.events import DeliveryReport, Priority, encode
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.stream import readiness
 from pipeline.stream.clients import TIMEOUT, writer
 from pipeline.stream.outbound import Lane
 
@@ -59,7 +60,11 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
     ports = Gate(db, monotonic, _now)
     with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
         senders = [_Sender(settings, channel, db, ports, producer, write) for channel in channels.values()]
-        work = [_look(ports, look), *(coroutine for sender in senders for coroutine in sender.coroutines())]
+        work = [
+            _look(ports, look),
+            _tell(senders),
+            *(coroutine for sender in senders for coroutine in sender.coroutines()),
+        ]
         tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
         ended = asyncio.ensure_future(_ended(stop))
         try:
@@ -103,6 +108,11 @@ class _Sender:
             *(link.run() for link in self.agent.links),
             *(self._pump(i) for i in range(len(LANES))),
         ]
+
+    def tell(self) -> None:
+        """Say whether anything can be sent now."""
+        up = any(link.connected for link in self.agent.links)
+        readiness.say(f"sender-{self._channel.name}", up)
 
     async def finish(self) -> None:
         """Begin nothing new, and wait for the answers that are due."""
@@ -169,6 +179,15 @@ def _produce(producer: Producer, reports: Sequence[DeliveryReport]) -> None:
 async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
     while True:
         await asyncio.wrap_future(thread.submit(ports.look))
+        await asyncio.sleep(gate.POLL)
+
+
+async def _tell(senders: Sequence[_Sender]) -> None:
+    """A channel can work while one of its links is up."""
+    while True:
+        for sender in senders:
+            sender.tell()
+        readiness.say("sender", True)  # as far as it is not its channels'
         await asyncio.sleep(gate.POLL)
 
 

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 
 import structlog
 
-from pipeline.lake.sink import run_sink
+from pipeline import metrics
+from pipeline.lake.sink import Counts, run_sink
 from pipeline.settings import Settings
+from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.app import create_app
+from pipeline.stream.page import Page
 
+SINK_PORT = 6069  # of its page, below those of the roles (serve.py)
 STOP_TIMEOUT = 90.0  # seconds; a running batch commits within one broker timeout
 _log = structlog.get_logger()
 
@@ -53,5 +57,17 @@ def run_lake_sink(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_sink(settings, stop)
+    failures = -1
+
+    def observe(counts: Counts) -> None:
+        nonlocal failures
+        readiness.say("sink", counts.failures == failures)
+        failures = counts.failures
+        metrics.LAKE_LAG.set(counts.lag_seconds)
+        metrics.LAKE_FAILURES.set(failures)
+
+    readiness.say("sink", False)
+    page = Page(settings.web_host, SINK_PORT if settings.serve_port is None else settings.serve_port, ["sink"])
+    run_sink(settings, stop, observe=observe)
+    page.close()
     return 0

@@ -24,7 +24,6 @@ from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.store.retention import expire
 from pipeline.stream.clients import send, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
@@ -33,7 +32,6 @@ from pipeline.stream.steady import steadily
 BATCH = 500  # holds a lease
 IDLE = 0.2  # seconds between looks when nothing is due
 FACTS_EVERY = 2_000  # ms between looks for facts that have come
-EXPIRY_EVERY = 3_600_000  # ms between deletions of what is over its time
 _log = structlog.get_logger()
 
 
@@ -64,8 +62,6 @@ class Timers:
         self._facts: tuple[object, object] = (None, None)
         self._facts_epoch = 0
         self._looked_at = 0
-        self._expired_at = 0
-        self._settings = settings
 
     def step(self) -> bool:
         """Handle one batch of each kind; True if something was due."""
@@ -73,7 +69,6 @@ class Timers:
         config = self._config()
         ports = config.ports or Ports(())
         self._meet_facts(now, config, ports)
-        self._expire(now)
         with self._db.write() as connection:
             overdue = escalate(connection, now, BATCH)
             due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
@@ -99,14 +94,6 @@ class Timers:
                 met = holds.meet_facts(connection, now, lambda s: ports.find(s) is not None, self._facts_epoch)
             if met:
                 _log.info("facts_met", holds=met, epoch=self._facts_epoch)
-
-    def _expire(self, now: int) -> None:
-        """Days that are over their time leave the database, an hour late at most."""
-        if now - self._expired_at >= EXPIRY_EVERY:
-            self._expired_at = now
-            deleted = {table: rows for table, rows in expire(self._db, self._settings, now).items() if rows}
-            if deleted:
-                _log.info("expired", **deleted)
 
 
 def _expired(hold: DueHold, now: int) -> bool:

@@ -34,7 +34,7 @@ from pipeline.stream.tally import Tally
 
 START_TIMEOUT = 60.0
 # What stands around the decision, in one process here; a deployment may give each its own.
-OFFICE = ("relay", "projector", "timers", "releaser", "callbacks")
+OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention")
 SIMULATED = """\
 {name}:
   host: 127.0.0.1
@@ -131,13 +131,17 @@ def _processes(settings: Settings) -> list[Supervised]:
         "ANTISPAM_KAFKA": settings.kafka or "",
         "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
         "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
+        "ANTISPAM_SERVE_PORT": "0",  # several processes, one setting
     }
     processes = []
 
     def start(name: str, arguments: list[str], ready: str | None = None, **own: str) -> None:
         processes.append(Supervised(name, arguments, settings, environment | own, ready))
 
-    start("office", ["serve", *OFFICE])
+    office = free_port()
+    start(
+        "office", ["serve", *OFFICE], f"http://{settings.web_host}:{office}/ready", ANTISPAM_SERVE_PORT=str(office)
+    )  # fmt: skip
     for stream in ("submissions", "records"):
         port = free_port()
         own = {"ANTISPAM_WORKER_ID": f"up-{stream}", "ANTISPAM_WEB_PORT": str(port)}

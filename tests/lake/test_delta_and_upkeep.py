@@ -108,7 +108,7 @@ def test_old_days_leave_every_table_and_the_disk(settings: Settings) -> None:
 
     assert expire(settings, datetime.datetime.now(datetime.UTC), grace_hours=0) == 6
     assert connect(settings).execute("SELECT min(id), count(*) FROM decisions").fetchall() == [("d5", 5)]
-    left = {path.parent.name for path in settings.lake_dir.rglob("*.parquet")}
+    left = {path.parent.name for path in settings.lake_dir.rglob("dt=*/*.parquet")}
     assert left == {f"dt={datetime.datetime.fromtimestamp(last_kept / 1000, datetime.UTC):%Y-%m-%d}"}
 
 

@@ -148,8 +148,8 @@ def _read(settings: Settings, topic: str, take: Any) -> None:
         consumer.close()
 
 
-def start(settings: Settings, name: str, *command: str) -> Child:
-    """One of our processes, with a name and ports of its own."""
+def start(settings: Settings, name: str, *command: str, **own: str) -> Child:
+    """One of our processes, with a name and ports of its own; `own` adds to its environment."""
     environment = {
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
@@ -159,7 +159,11 @@ def start(settings: Settings, name: str, *command: str) -> Child:
         "ANTISPAM_PARTITIONS": str(settings.partitions),
         "ANTISPAM_WORKER_ID": name,
         "ANTISPAM_WEB_PORT": str(free_port()),
+        "ANTISPAM_SERVE_PORT": "0",
+        **own,
     }
+    if settings.database_url is not None:
+        environment["ANTISPAM_DATABASE_URL"] = settings.database_url.get_secret_value()
     log = settings.data_dir / f"{name}.log"
     arguments = [sys.executable, "-m", "pipeline.cli", *command]
     return Child(name, arguments, log, env=environment, on_parent_death=signal.SIGKILL)

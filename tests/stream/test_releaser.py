@@ -11,8 +11,12 @@ from sqlalchemy import insert, select
 
 from pipeline.actions import review
 from pipeline.actions.cases import project_members
+from pipeline.actions.statuses import status_of
+from pipeline.configuration import Config
 from pipeline.errors import AntispamError
-from pipeline.events import Outbound, ReviewVerdict
+from pipeline.events import Kind, Outbound, ReviewVerdict
+from pipeline.rules.lists import NEVER, ListEntry, Lists
+from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -43,8 +47,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     return broker
 
 
-def at(db: Database, now: int) -> Releaser:
-    return Releaser(Settings(kafka="127.0.0.1:9"), db, lambda: now / 1000)
+def at(db: Database, now: int, config: Config = Config()) -> Releaser:  # noqa: B008 - immutable
+    return Releaser(Settings(kafka="127.0.0.1:9"), db, lambda: config, lambda: now / 1000)
 
 
 def decided(db: Database, verdict: str, members: list[bytes]) -> str:
@@ -115,6 +119,38 @@ def test_what_became_impossible_is_refused_and_the_sender_told(operational_db: D
     with operational_db.read() as connection:
         told = [msgspec.json.decode(b) for b in connection.scalars(select(schema.callbacks.c.body))]
     assert [(t["event"], t["id"]) for t in told] == [("rejected", "old"), ("rejected", "after")]
+
+
+def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(operational_db: Database, broker: Broker) -> None:
+    """Commercial messages only; a blocked number gets none at all; an entry that has run out stops nothing."""
+    with operational_db.write() as connection:
+        add_port(connection)
+    gone, other, blocked, late = "13800138000", "13900139000", "13700137000", "13600136000"
+    entries = [
+        ListEntry("unsubscribed", f"{PORT}:{gone}", "TD", NEVER), ListEntry("blocked", blocked, "", NEVER),
+        ListEntry("blocked", late, "", EFFECTIVE), ListEntry("unsubscribed", f"1069:{other}", "another port", NEVER),
+    ]  # fmt: skip
+    code = TemplateEntry(id="t1", text="验证码{n}", kind=Kind.ONE_TIME_CODE)
+    ports = Ports([Port(PortEntry(code=PORT, kind=Kind.COMMERCIAL, templates=(code,)))])
+    everyone = (gone, other, blocked, late)
+    decided(operational_db, "release", [
+        member("sale", recipients=everyone), member("code", recipients=everyone, content="验证码1234"),
+        member("gone", recipients=(gone,)),
+    ])  # fmt: skip
+    drain(at(operational_db, EFFECTIVE, Config(epoch=1, ports=ports, lists=Lists(entries))))
+    assert {o.submission.id: o.recipients for _, _, o in broker.sent} == {
+        "sale": (other, late), "code": (gone, other, late),
+    }  # fmt: skip
+    assert statuses(operational_db) == {
+        "sale": ("release", "lin", "review"), "code": ("release", "lin", "review"),
+        "gone": ("reject", "policy", "recipient-unsubscribed"),
+    }  # fmt: skip
+    with operational_db.read() as connection:
+        status = status_of(connection, PORT, "sale")
+    assert status is not None
+    assert {r.recipient: (r.state, r.rule) for r in status.recipients} == {
+        gone: ("rejected", "recipient-unsubscribed"), other: ("released", ""),
+    }  # fmt: skip
 
 
 def test_blacklist_refuses_the_members_and_suspends_the_port(operational_db: Database, broker: Broker) -> None:

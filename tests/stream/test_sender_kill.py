@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep, time
+from time import time
 
 import pytest
+from carrier_harness import simulated, until
 from fault_harness import settings_for, start
 from sqlalchemy import select
 
-from pipeline.actions.senders.simulator import Conduct, Simulator
+from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -27,27 +25,6 @@ from pipeline.stream.kafka_node import KafkaNode
 
 MESSAGES, KILLS, WINDOW = 3_000, 4, 16
 PORT = "10690001"
-
-
-@contextmanager
-def simulated(conduct: Conduct) -> Iterator[Simulator]:
-    """A carrier in a thread of its own."""
-    started, ended = threading.Event(), threading.Event()
-    simulator = Simulator("900001", b"secret", conduct)
-
-    async def run() -> None:
-        async with simulator:
-            started.set()
-            await asyncio.to_thread(ended.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    started.wait(10)
-    try:
-        yield simulator
-    finally:
-        ended.set()
-        thread.join(10)
 
 
 @pytest.fixture
@@ -82,13 +59,6 @@ def release(settings: Settings, count: int) -> list[str]:
         producer.produce(f"outbound.default.{lane.value}", encode(outbound), PORT, i % settings.partitions)
     assert producer.flush(60) == 0
     return recipients
-
-
-def until(condition: Callable[[], bool], deadline: float = 60) -> None:
-    end = monotonic() + deadline
-    while not condition():
-        assert monotonic() < end
-        sleep(0.01)
 
 
 def states(db: Database) -> Counter[str]:

@@ -1,0 +1,335 @@
+"""Stories of a policy that an analyst can read and write: yaml files, run through the decision function.
+
+given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), policy (YAML text; the one under test
+         if absent), missing (parts to leave out: policy, ports, dictionary, model)
+steps:   at (HH:MM:SS, a day of our own; never backwards), repeat ({count, every, recipient or sender with {i}}),
+         submit or record, expect
+expect:  verdict, rule (the deciding one), rules (all of them), values (some of what the deciding rule or the
+         counters saw), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
+         words (dictionary words marked in the text), held (how long, such as 10s)
+
+Counters begin at zero and the clock is the story's: a story tells the same whenever and wherever it is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from pipeline.actions.route import consequences
+from pipeline.actions.routes import Routes
+from pipeline.configuration import Config
+from pipeline.errors import AntispamError
+from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
+from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists
+from pipeline.rules.policy import parse_policy
+from pipeline.rules.ports import PortEntry, Ports, parse_port
+from pipeline.rules.segments import Segments
+from pipeline.screening import Failure, Screened, screen
+
+DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+
+
+class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A part of a scenario; a misspelt field is an error, never ignored."""
+
+
+class Listed(Form, frozen=True):
+    """An entry of a list; `expires` is an ISO 8601 time with zone, absent: never."""
+
+    list: Literal["black", "allow", "blocked", "unsubscribed"]
+    value: str
+    reason: str = ""
+    expires: str | None = None
+
+
+class Given(Form, frozen=True):
+    """What stands before the story begins."""
+
+    ports: tuple[dict[str, Any], ...] = ()
+    lists: tuple[Listed, ...] = ()
+    policy: str | None = None
+    missing: tuple[Literal["policy", "ports", "dictionary", "model"], ...] = ()
+
+
+class Repeat(Form, frozen=True):
+    """A step that happens `count` times, `every` so often; `{i}` counts from 0."""
+
+    count: int
+    every: str
+    recipient: str | None = None
+    sender: str | None = None
+
+
+class Submit(Form, frozen=True):
+    """A submission; `messages` stands for that many recipients of our own."""
+
+    port: str
+    content: str
+    recipient: str | None = None
+    recipients: tuple[str, ...] = ()
+    messages: int | None = None
+    batch_size: int | None = None
+    round: int = 0
+
+
+class Recorded(Form, frozen=True):
+    """A record of the SMSC."""
+
+    sender: str
+    content: str
+    recipient: str = "13800000001"
+    kind: RecordKind = RecordKind.MO
+
+
+class Expect(Form, frozen=True):
+    """What is to come of a step; a field left out is not looked at."""
+
+    verdict: Verdict
+    rule: str | None = None
+    rules: tuple[str, ...] | None = None
+    values: dict[str, Any] = {}
+    exceptions: dict[str, str] | None = None
+    alerts: tuple[str, ...] | None = None
+    causes: tuple[str, ...] | None = None
+    kind: Kind | None = None
+    degraded: bool = False
+    words: tuple[str, ...] | None = None
+    held: str | None = None
+
+
+class Step(Form, frozen=True):
+    """One thing that happens, and what is to come of it."""
+
+    at: str
+    expect: Expect
+    repeat: Repeat | None = None
+    submit: Submit | None = None
+    record: Recorded | None = None
+
+
+class Scenario(Form, frozen=True):
+    """A story; `lines` are those on which its steps begin."""
+
+    title: str
+    steps: tuple[Step, ...]
+    given: Given = Given()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A scenario as read: where from, and the line of each of its steps."""
+
+    source: str
+    scenario: Scenario
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something that came otherwise: the event `<step>-<repetition>` (from 1 and 0) of a story, and the field."""
+
+    source: str
+    line: int
+    event: str
+    field: str
+    expected: Any
+    got: Any
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}: event {self.event}"
+        return f"{where}: {self.field}: expected {_plain(self.expected)}, got {_plain(self.got)}"
+
+
+class ScenarioError(AntispamError):
+    """A scenario that cannot be run as written."""
+
+
+def scenario_files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named (`*.yaml`). Raises AntispamError when there is none."""
+    found = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+    if not found:
+        raise AntispamError(f"{paths[0]}: no *.yaml in it")
+    return found
+
+
+def read(text: str, source: str = "scenario") -> Told:
+    """A scenario; raises ScenarioError naming the place and field at fault."""
+    try:
+        scenario = msgspec.convert(yaml.safe_load(text), Scenario)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ScenarioError(f"{source}: {error}") from None
+    if not scenario.steps:
+        raise ScenarioError(f"{source}: steps: none")
+    lines = _lines(text)
+    for number, (step, line) in enumerate(zip(scenario.steps, lines, strict=True), 1):
+        if (step.submit is None) == (step.record is None):
+            raise ScenarioError(f"{source}:{line}: step {number}: either submit or record expected")
+        if step.submit and not step.repeat:
+            ways = (step.submit.recipient, step.submit.recipients, step.submit.messages)
+            if sum(map(bool, ways)) != 1:
+                raise ScenarioError(
+                    f"{source}:{line}: step {number}: one of recipient, recipients and messages expected"
+                )
+    return Told(source, scenario, lines)
+
+
+def _lines(text: str) -> tuple[int, ...]:
+    """The 1-based lines on which the steps begin, in a text that is a scenario."""
+    root = yaml.compose(text, yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - read as a Scenario before
+    (steps,) = (value for key, value in root.value if key.value == "steps")
+    return tuple(step.start_mark.line + 1 for step in steps.value)
+
+
+def _duration(text: str) -> int:
+    """Milliseconds of 100ms, 10s, 5m, 1h."""
+    found = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
+    if not found:
+        raise ScenarioError(f"'{text}' is not a duration such as 100ms, 10s, 5m")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _clock(text: str) -> int:
+    """Epoch ms of a time of our day."""
+    found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
+    if not found:
+        raise ScenarioError(f"at: '{text}' is not HH:MM:SS")
+    hours, minutes, seconds = (int(part) for part in found.groups()[:3])
+    since = (hours * 3600 + minutes * 60 + seconds) * 1000 + int((found[4] or "0").ljust(3, "0"))
+    return int(DAY.timestamp() * 1000) + since
+
+
+def _configuration(given: Given, under_test: Config) -> Config:
+    """What the story takes as given; the rest is what is under test."""
+    entries = [
+        ListEntry(
+            entry.list, entry.value, entry.reason,
+            NEVER if entry.expires is None else int(datetime.fromisoformat(entry.expires).timestamp() * 1000),
+        )
+        for entry in given.lists
+    ]  # fmt: skip
+    for entry in given.lists:
+        if ENTITIES[entry.list] == "port_recipient" and ":" not in entry.value:
+            raise ScenarioError(f"lists: {entry.list} holds port:recipient")
+    for port in given.ports:
+        unknown = port.keys() - set(PortEntry.__struct_fields__)
+        if unknown:
+            raise ScenarioError(f"ports: unknown field {min(unknown)!r}")
+    ports = Ports(parse_port(msgspec.json.encode(port)) for port in given.ports)
+    config = replace(under_test, ports=ports, lists=Lists(entries))
+    if given.policy is not None:
+        config = replace(config, policy=parse_policy(given.policy))
+    return replace(config, **dict.fromkeys(given.missing))  # type: ignore[arg-type]
+
+
+def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]]:
+    """(time, event) of a step, once or as often as it repeats."""
+    begun, repeat = _clock(step.at), step.repeat
+    for i in range(repeat.count if repeat else 1):
+        at = begun + (i * _duration(repeat.every) if repeat else 0)
+        recipient = repeat.recipient.format(i=i) if repeat and repeat.recipient else None
+        if step.submit is not None:
+            yield at, _submission(step.submit, recipient, f"{number}-{i}", at)
+        elif step.record is not None:
+            sender = repeat.sender.format(i=i) if repeat and repeat.sender else step.record.sender
+            yield (
+                at,
+                Record(
+                    id=f"{number}-{i}", kind=step.record.kind, sender=sender,
+                    recipient=recipient or step.record.recipient, content=step.record.content,
+                    submitted_at=at, ingested_at=at,
+                ),
+            )  # fmt: skip
+
+
+def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Submission:
+    single = recipient or submit.recipient
+    if submit.messages:
+        recipients = tuple(f"139{n:08d}" for n in range(submit.messages))
+    else:
+        recipients = (single,) if single else submit.recipients
+    if not recipients:
+        raise ScenarioError(f"step {name}: nobody to send to")
+    return Submission(
+        id=name, port=submit.port, recipients=recipients, content=submit.content, accepted_at=at,
+        batch_size=submit.batch_size, round=submit.round,
+    )  # fmt: skip
+
+
+def run(told: Told, under_test: Config) -> list[Mismatch]:
+    """Tell the story: what came otherwise, of each step the first event that did.
+
+    Raises ScenarioError for a story that cannot be told.
+    """
+    state, now = MemoryCounters(), 0
+    found: list[Mismatch] = []
+    try:
+        config = _configuration(told.scenario.given, under_test)
+    except (AntispamError, ValueError) as error:
+        raise ScenarioError(f"{told.source}: {error}") from None
+    for number, (step, line) in enumerate(zip(told.scenario.steps, told.lines, strict=True), 1):
+        told_of_step = False
+        try:
+            for at, event in _events(step, number):
+                if at < now:
+                    raise ScenarioError("time goes backwards")
+                now = at
+                [outcome] = screen([event], state, config, now)
+                differences = _differences(step.expect, event, outcome)
+                if not told_of_step:
+                    found += [Mismatch(told.source, line, event.id, *difference) for difference in differences]
+                told_of_step = told_of_step or bool(differences)
+        except AntispamError as error:
+            raise ScenarioError(f"{told.source}:{line}: step {number}: {error}") from None
+    return found
+
+
+def _differences(expect: Expect, event: Submission | Record, outcome: Screened | Failure) -> list[tuple[str, Any, Any]]:
+    """(field, expected, got) of each expected field that was decided otherwise."""
+    if isinstance(outcome, Failure):
+        return [("verdict", expect.verdict, f"a failure: {outcome.cause}")]
+    decision = outcome.decision
+    reasons = decision.reasons
+    found: dict[str, Any] = {
+        "verdict": decision.verdict,
+        "rule": reasons[0].rule if reasons else None,
+        "rules": tuple(sorted(reason.rule for reason in reasons)),
+        "exceptions": {exception.recipient: exception.rule for exception in decision.exceptions},
+        "alerts": tuple(sorted(rule for _, rule, _ in outcome.alerts)),
+        "kind": decision.kind,
+        "degraded": decision.degraded,
+        "words": tuple(sorted({event.content[s.start : s.end] for reason in reasons for s in reason.spans})),
+        "held": None if decision.hold_until is None else decision.hold_until - decision.accepted_at,
+    }
+    wanted = {name: getattr(expect, name) for name in found if getattr(expect, name) is not None}
+    for name in ("rules", "alerts", "words"):
+        if name in wanted:
+            wanted[name] = tuple(sorted(wanted[name]))
+    if "held" in wanted:
+        wanted["held"] = _duration(wanted["held"])
+    if expect.causes is not None:
+        channels = Routes([outcome.port.channel if outcome.port else ""], {}, Segments({}))
+        topics = [topic for topic, _, _ in consequences(event, outcome, channels, lambda _: "hash")]
+        found["causes"], wanted["causes"] = tuple(sorted(topics)), tuple(sorted(expect.causes))
+    seen = decision.counters | (reasons[0].values if reasons else {})
+    found |= {f"values {name}": seen.get(name) for name in expect.values}
+    wanted |= {f"values {name}": value for name, value in expect.values.items()}
+    return [(name, wanted[name], found[name]) for name in wanted if found[name] != wanted[name]]
+
+
+def _plain(value: Any) -> str:
+    """As an analyst writes it."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    return msgspec.json.encode(value).decode() if isinstance(value, tuple | dict | bool | None) else str(value)

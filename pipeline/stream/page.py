@@ -1,0 +1,109 @@
+"""The page of a process: `/health`, `/ready` and `/metrics` over HTTP, from a thread of its own.
+
+For processes that serve no HTTP otherwise. It never stands in the way of the work: while its address is
+taken it asks for it again and again, and the process goes on without a page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from pipeline.stream import readiness
+
+AGAIN = 1.0  # seconds between tries to get the address
+CLIENT_SECONDS = 5.0  # that a client may take to say what it wants
+_log = structlog.get_logger()
+
+
+class Page:
+    """The page at `host`:`port` (0 takes a free one), telling of `roles`; serves from construction to `close`."""
+
+    def __init__(self, host: str, port: int, roles: Sequence[str]) -> None:
+        self._address = (host, port)
+        self._roles = list(roles)
+        self._ended = threading.Event()
+        self._serving = threading.Event()
+        self._server: ThreadingHTTPServer | None = None
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread.start()
+
+    def port(self, timeout: float) -> int | None:
+        """The port it serves, at the latest after `timeout` seconds; None while it has none."""
+        return self._server.server_port if self._serving.wait(timeout) and self._server else None
+
+    def close(self) -> None:
+        """End it and give the address back."""
+        self._ended.set()
+        if self._serving.is_set() and self._server is not None:
+            self._server.shutdown()
+        self._thread.join(CLIENT_SECONDS)
+
+    def _run(self) -> None:
+        server = self._bind()
+        if server is None:
+            return
+        with server:
+            self._server = server
+            self._serving.set()
+            _log.info("page_served", host=self._address[0], port=server.server_port)
+            if not self._ended.is_set():
+                server.serve_forever(poll_interval=0.2)
+
+    def _bind(self) -> ThreadingHTTPServer | None:
+        told = False
+        while not self._ended.is_set():
+            try:
+                return _Server(self._address, _handler(self._roles))
+            except OSError as error:
+                if not told:
+                    _log.error("page_not_served", host=self._address[0], port=self._address[1], cause=error.strerror)
+                told = True
+                self._ended.wait(AGAIN)
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a slow client does not delay the end of the process
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no event of ours."""
+        _log.debug("page_client_lost")
+
+
+def _handler(roles: list[str]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = CLIENT_SECONDS
+        server_version, sys_version = "antispam", ""
+
+        def do_GET(self) -> None:
+            """One of the three, or 404."""
+            match self.path:
+                case "/health":
+                    self._answer(200, msgspec.json.encode({"status": "ok", "roles": roles}))
+                case "/ready":
+                    parts = readiness.states()
+                    ready = bool(parts) and all(parts.values())
+                    self._answer(200 if ready else 503, msgspec.json.encode({"ready": ready, "parts": parts}))
+                case "/metrics":
+                    self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+                case _:
+                    self._answer(404, b'{"error":"/health, /ready or /metrics"}')
+
+        def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """No line for each scrape."""
+
+    return Handler

@@ -1,0 +1,94 @@
+"""Each process says whether it lives, can work, and its metrics."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from time import monotonic
+
+import httpx
+import pytest
+from fault_harness import settings_for, start
+
+from pipeline.settings import Settings
+from pipeline.stream import page, readiness
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.child import free_port
+from pipeline.stream.page import Page
+from pipeline.stream.serve import ROLES, page_port
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+@pytest.fixture(autouse=True)
+def _own_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_parts", {})
+
+
+def served(at: Page) -> str:
+    port = at.port(10)
+    assert port is not None
+    return f"http://127.0.0.1:{port}"
+
+
+def test_a_process_is_ready_when_all_its_parts_are() -> None:
+    at = Page("127.0.0.1", 0, ["relay", "timers"])
+    address = served(at)
+    assert httpx.get(f"{address}/ready").status_code == 503  # no part has said anything
+    readiness.say("relay", True)
+    readiness.say("timers", False)
+    waiting = httpx.get(f"{address}/ready")
+    assert (waiting.status_code, waiting.json()["parts"]) == (503, {"relay": True, "timers": False})
+    readiness.say("timers", True)
+    assert httpx.get(f"{address}/ready").json()["ready"] is True
+    assert httpx.get(f"{address}/health").json() == {"status": "ok", "roles": ["relay", "timers"]}
+    assert 'antispam_part_ready{part="timers"} 1.0' in httpx.get(f"{address}/metrics").text
+    assert httpx.get(f"{address}/other").status_code == 404
+    at.close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/health")
+
+
+def test_a_taken_port_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "AGAIN", 0.01)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        at = Page("127.0.0.1", port, ["relay"])
+        assert at.port(0.1) is None
+    assert at.port(10) == port
+    at.close()
+
+
+def test_the_documented_ports_are_those_in_use() -> None:
+    told = dict(re.findall(r"(\w+) (60[67]\d)\b", DOCUMENT.read_text(encoding="utf-8")))
+    for role in ROLES:
+        port = page_port(Settings(serve_port=None), [role])
+        assert told.get(role, str(port)) == str(port)
+    assert {"relay", "sink", "files"} <= set(told)
+
+
+def test_roles_that_share_a_process_share_its_page(embedded_broker: str, tmp_path: Path) -> None:
+    settings = settings_for(embedded_broker, tmp_path)
+    ensure_topics(embedded_broker, settings)
+    roles = ["relay", "projector", "timers", "releaser", "callbacks", "api"]
+    port = free_port()
+    child = start(
+        settings, "office", "serve", *roles, ANTISPAM_SERVE_PORT=str(port), ANTISPAM_API_PORT=str(free_port())
+    )
+    try:
+        parts: dict[str, bool] = {}
+        deadline = monotonic() + 60
+        while not (parts and all(ready for part, ready in parts.items() if part != "api")):
+            assert child.returncode is None, child.tail()
+            assert monotonic() < deadline, (parts, child.tail())
+            try:
+                parts = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5).json()["parts"]
+            except httpx.TransportError:
+                child.wait(0.1)
+        assert set(parts) == {*roles, "projector-statuses", "projector-cases"}
+    finally:
+        child.stop(15)
+    assert child.returncode == 0, child.tail()
