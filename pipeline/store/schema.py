@@ -250,7 +250,6 @@ cases = Table(
     _at("effective_at", nullable=True),  # until then the verdict can be undone; the releaser waits for it
     Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: a member's seq
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of its newest member
-    Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index("uq_cases_open", "port", "fingerprint", unique=True, sqlite_where=text("state = 'open'"),
           postgresql_where=text("state = 'open'")),
@@ -280,7 +279,11 @@ case_members = Table(
     Column("recipients", _JSON, nullable=False),  # exceptions of the decision left out
     Column("channel", String(32), nullable=False),
     _at("added_at"),
+    Column("asks", String(16), nullable=False, server_default=""),  # actions/variants.py
+    Column("exact", String(16), nullable=False, server_default=""),
     Index("ix_case_members_case", "case", "seq"),
+    Index("ix_case_members_asks", "case", "asks"),
+    Index("ix_case_members_exact", "case", "exact"),
     Index("uq_case_members_submission", "port", "submission", "round", unique=True),
 )  # fmt: skip
 
