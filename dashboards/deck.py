@@ -70,7 +70,7 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
         hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND)}
     else:
-        mine = {view.id for view in review.queue(db, user, now, 10 * IN_HAND) if view.claimed_by == user.name}
+        mine = review.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
     for kept in (hand.reasons, hand.cards):
         for gone in kept.keys() - hand.cases.keys():

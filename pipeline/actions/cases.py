@@ -23,6 +23,7 @@ from pipeline.actions.variants import Variant, variants
 from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
 from pipeline.rules.timetable import Timetable
 from pipeline.store import schema
+from pipeline.store.database import Database
 from pipeline.store.outbox import publish
 
 REVIEW_MINUTES = 60  # of review hours until a case is escalated (DESIGN §9)
@@ -50,43 +51,47 @@ def project_members(
             _join(connection, now, case_id, pairs)
 
 
-def escalate(connection: Connection, now: int, limit: int) -> int:
+def escalate(db: Database, now: int, limit: int) -> int:
     """Handle due timers of cases: one that is still open is marked and an alert raised, once.
 
-    A verdict that can still be undone keeps its timer until it is effective. Returns how many were due.
+    A verdict that can still be undone keeps its timer until it is effective. Returns how many were due. Each
+    case is a transaction of its own: the outbox is locked after the case's row, as by all who change a case.
     """
     timers = schema.timers
-    due = connection.scalars(
-        select(timers.c.subject)
-        .where(timers.c.kind == OVERDUE, timers.c.due_at <= now)
-        .order_by(timers.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    with db.read() as connection:
+        due = connection.scalars(
+            select(timers.c.subject)
+            .where(timers.c.kind == OVERDUE, timers.c.due_at <= now)
+            .order_by(timers.c.due_at)
+            .limit(limit)
+        ).all()
     for subject in due:
-        found = connection.execute(
-            select(_cases.c.state, _cases.c.port, _cases.c.effective_at, _cases.c.messages).where(
-                _cases.c.id == subject
-            )
-        ).first()
-        timer = (timers.c.kind == OVERDUE, timers.c.subject == subject)
-        if found is not None and found.state == "decided":
-            connection.execute(update(timers).where(*timer).values(due_at=max(now, found.effective_at) + 1000))
-            continue
-        connection.execute(timers.delete().where(*timer))
-        marked = connection.execute(
-            update(_cases)
-            .where(_cases.c.id == subject, _cases.c.state == "open", _cases.c.escalated_at.is_(None))
-            .values(escalated_at=now)
-        )
-        if found is not None and marked.rowcount:
-            metrics.CASES_OVERDUE.inc()
-            alert = Alert(
-                id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,
-                message=f"待审任务 {subject} 超过 {REVIEW_MINUTES} 分钟未审，共 {found.messages} 条",
-            )  # fmt: skip
-            publish(connection, now, (topics.ALERTS, found.port, alert))
+        with db.write() as connection:
+            _escalate(connection, now, subject)
     return len(due)
+
+
+def _escalate(connection: Connection, now: int, subject: str) -> None:
+    timers = schema.timers
+    found = connection.execute(
+        select(_cases.c.state, _cases.c.port, _cases.c.effective_at, _cases.c.messages, _cases.c.escalated_at)
+        .where(_cases.c.id == subject)
+        .with_for_update()
+    ).first()
+    timer = (timers.c.kind == OVERDUE, timers.c.subject == subject)
+    if found is not None and found.state == "decided":
+        connection.execute(update(timers).where(*timer).values(due_at=max(now, found.effective_at) + 1000))
+        return
+    connection.execute(timers.delete().where(*timer))
+    if found is None or found.state != "open" or found.escalated_at is not None:
+        return
+    connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now))
+    metrics.CASES_OVERDUE.inc()
+    alert = Alert(
+        id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,
+        message=f"待审任务 {subject} 超过 {REVIEW_MINUTES} 分钟未审，共 {found.messages} 条",
+    )  # fmt: skip
+    publish(connection, now, (topics.ALERTS, found.port, alert))
 
 
 def _placed(

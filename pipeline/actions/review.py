@@ -204,6 +204,13 @@ def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
         return [_masked(row, now) for row in rows.mappings()]
 
 
+def in_hand(db: Database, user: User, now: int) -> set[str]:
+    """The open cases that the user holds a running lease of."""
+    require(user, Right.REVIEW)
+    with db.read() as connection:
+        return set(connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now)))
+
+
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:
     """Ids in the order of the queue, locked where the database has row locks."""
     if count <= 0:

@@ -69,8 +69,8 @@ class Timers:
         config = self._config()
         ports = config.ports or Ports(())
         self._meet_facts(now, config, ports)
+        overdue = escalate(self._db, now, BATCH)
         with self._db.write() as connection:
-            overdue = escalate(connection, now, BATCH)
             due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
         expired = [hold for hold in due if _expired(hold, now)]
         again = [hold for hold in due if not _expired(hold, now)]

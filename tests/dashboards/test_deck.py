@@ -117,6 +117,22 @@ def test_a_sign_of_life_renews_the_leases(db: Database) -> None:
     assert {view.lease_until for view in hand.cases.values()} == {NOW + 60_000 + review.LEASE_MS}
 
 
+def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database) -> None:
+    hand = hand_of(db)
+    t = schema.cases
+    with db.write() as connection:
+        connection.execute(
+            t.insert(),
+            [
+                {"id": f"other-{n}", "port": "10690000", "fingerprint": f"g{n}", "state": "open", "rule": "r",
+                 "content": "", "opened_at": 0, "due_at": 0}
+                for n in range(201)
+            ],
+        )  # fmt: skip
+    deck.refill(db, ANNA, hand, NOW, touched=False)
+    assert len(hand.cases) == len(CASES)
+
+
 def test_leaving_gives_back(db: Database) -> None:
     hand = hand_of(db)
     deck.leave(db, ANNA, hand, NOW)
