@@ -112,9 +112,9 @@ def _placed(
         .order_by(_cases.c.decided_at.desc().nulls_last(), _cases.c.id)  # the newest verdict counts
         .with_for_update()
     ).all()
-    opened = next((row.id for row in found if row.verdict is None), None)
+    opened = next((row.id for row in found if row.decided_at is None), None)
     released = [row for row in found if row.verdict == Verdict.RELEASE]
-    refused = [row for row in found if row.verdict not in (None, Verdict.RELEASE)]
+    refused = [row for row in found if row.decided_at is not None and row.verdict != Verdict.RELEASE]
     passed = _exacts(connection, [row.id for row in released], sorted({variant.exact for _, variant in fresh}))
     for member, variant in fresh:
         oldest = member.decided_at - JOIN_MS

@@ -18,8 +18,7 @@ from pipeline.actions.port_conduct import project_complaints, project_port_actio
 from pipeline.events import Complaint, Hold, ListAction, PortAction, encode
 from pipeline.rules.lists import ListEntry, parse_lists
 from pipeline.rules.ports import parse_port
-from pipeline.store import schema
-from pipeline.store.audit import record
+from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish, unpublished
 
@@ -66,7 +65,9 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
         project_members(c, NOW, [member("a"), member("b", recipients=("13800138000",)), member("a"), b"{}"])
         project_members(c, NOW, [member("b"), member("c", "f2")])
         c.execute(
-            schema.cases.update().where(schema.cases.c.fingerprint == "f1").values(state="effective", decided_at=NOW)
+            schema.cases.update()
+            .where(schema.cases.c.fingerprint == "f1")
+            .values(state="effective", verdict="release", decided_at=NOW)
         )
         project_members(c, NOW, [member("d", at=NOW + JOIN_MS - 1), member("e", at=NOW + JOIN_MS)])
     found = {row.id: row for row in rows(operational_db, schema.cases)}
@@ -111,12 +112,14 @@ def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
         row_taken.wait(1)
         return done
 
+    recorded = audit.record
+
     def note(*given: Any) -> None:
         row_taken.set()
-        record(*given)
+        recorded(*given)
 
     monkeypatch.setattr(cases, "publish", alert)
-    monkeypatch.setattr(review.audit, "record", note)
+    monkeypatch.setattr(audit, "record", note)
     with ThreadPoolExecutor(1) as timers:
         escalated = timers.submit(escalate, postgres_db, NOW + 61 * 60_000, 10)
         alerted.wait(5)
