@@ -68,7 +68,7 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
-        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND)}
+        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND, hand.cases)}
     else:
         mine = review.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}

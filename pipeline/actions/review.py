@@ -11,8 +11,9 @@ Each step is one compare-and-set: of two people who press a key at once, one is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -67,10 +68,13 @@ class CaseView:
     samples: tuple[str, ...] = ()
 
 
-def claim(db: Database, user: User, now: int, count: int = 20) -> list[CaseView]:
+def claim(
+    db: Database, user: User, now: int, count: int = 20, shown: Mapping[str, CaseView] = MappingProxyType({})
+) -> list[CaseView]:
     """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
 
-    Returns at most `count`, never one that somebody else holds or that the user skipped lately.
+    Returns at most `count`, never one that somebody else holds or that the user skipped lately. Samples of
+    those in `shown` are not read again: they stay, with their `last_member`, as they were shown.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -82,8 +86,9 @@ def claim(db: Database, user: User, now: int, count: int = 20) -> list[CaseView]
         )
         for case in free:
             audit.record(connection, now, user.name, "case.claim", f"case/{case}")
-        rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids)))).mappings().all()
-        return [_view(row, _samples(connection, row)) for row in rows]
+    with db.read() as connection:  # members' texts are read when nobody waits to write
+        rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
+        return [_still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row) for row in rows.all()]
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
@@ -190,7 +195,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
             raise AntispamError(f"no case {case!r}")
         if row["claimed_by"] != user.name:
             audit.record(connection, now, user.name, "case.view", f"case/{case}")
-        return _view(row, _samples(connection, row))
+        return _seen(connection, row)
 
 
 def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
@@ -318,6 +323,14 @@ def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
     contents = dict.fromkeys(_decode(bodies_by_number[number]).content for number in numbers)
     contents.pop(row["content"], None)
     return tuple(contents)[:SAMPLES]
+
+
+def _seen(connection: Connection, row: RowMapping) -> CaseView:
+    return _view(row, _samples(connection, row))
+
+
+def _still(row: RowMapping, view: CaseView) -> CaseView:
+    return _view(row, view.samples, last_member=view.last_member)
 
 
 def _view(row: RowMapping, samples: tuple[str, ...], **replaced: Any) -> CaseView:

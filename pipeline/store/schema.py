@@ -207,11 +207,13 @@ holds = Table(
     Column("body", LargeBinary, nullable=False),
     _at("held_at"),
     _at("due_at", nullable=True),  # NULL: waits for a fact (its port registered, a policy published)
+    _at("ends_at", nullable=True),  # when waiting for a fact is over, whatever comes
     Column("epoch", BigInteger, nullable=False, server_default="0"),  # of the configuration that held it
     Column("key", String(21)),  # partition key of the next round, kept from the first try to send it
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_holds_due_at", "due_at"),
+    Index("ix_holds_ends_at", "ends_at"),
     Index("ix_holds_waiting", "port", sqlite_where=text("due_at IS NULL"), postgresql_where=text("due_at IS NULL")),
 )  # fmt: skip
 # Further timers (a case's escalation and closing): claimed by lease, deleted when done.

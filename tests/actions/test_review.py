@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from case_events import CHEN, LIN, NOW, PORT, add_port, member
@@ -165,6 +166,25 @@ def test_a_busy_case_of_many_links_can_be_decided(operational_db: Database) -> N
     (case,) = review.claim(operational_db, LIN, NOW)
     join(operational_db, link(99))
     review.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
+
+
+def test_texts_are_read_once_and_while_others_may_write(
+    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bool] = []
+    real = review._decode
+
+    def decode(body: bytes) -> Any:
+        with operational_db.write():  # waits, in vain, for whoever holds the lock
+            read.append(True)
+        return real(body)
+
+    fill(operational_db, 2)
+    monkeypatch.setattr(review, "_decode", decode)
+    shown = {view.id: view for view in review.claim(operational_db, LIN, NOW, 1)}
+    assert len(read) == 1
+    assert len(review.claim(operational_db, LIN, NOW, 2, shown)) == 2
+    assert len(read) == 2
 
 
 def test_scope_and_right_are_kept_by_the_service(operational_db: Database) -> None:
