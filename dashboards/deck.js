@@ -77,7 +77,8 @@ export default function (component) {
 
   function send(action, card) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
-    deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", note: VERDICTS.includes(action) ? deck.note : "" });
+    deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0,
+                    note: VERDICTS.includes(action) ? deck.note : "" });
     deck.here = Date.now();
     clearTimeout(deck.timer);
     deck.timer = setTimeout(() => setStateValue("log", deck.log.slice()), 40);

@@ -54,10 +54,11 @@ def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]]
     for entry in new:
         hand.acked = _number(entry)
         hand.seen_at = now
-        case, action = str(entry.get("case", "")), str(entry.get("action", ""))
+        action, case = str(entry.get("action", "")), str(entry.get("case", ""))
         try:
-            _do(db, user, hand, action, case, str(entry.get("note", "")), now)
+            _do(db, user, hand, entry, now)
         except AntispamError as error:
+            hand.cards.pop(case, None)  # what is shown next is as it is now
             hand.failed.append({"seq": hand.acked, "case": case, "action": action, "text": str(error)})
     return bool(new)
 
@@ -68,9 +69,9 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
-        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND)}
+        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND, hand.cases)}
     else:
-        mine = {view.id for view in review.queue(db, user, now, 10 * IN_HAND) if view.claimed_by == user.name}
+        mine = review.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
     for kept in (hand.explained, hand.cards):
         for gone in kept.keys() - hand.cases.keys():
@@ -166,10 +167,12 @@ def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> No
         hand.explained |= find(missing)
 
 
-def _do(db: Database, user: User, hand: Hand, action: str, case: str, note: str, now: int) -> None:
+def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
+    action, case, seen = str(entry.get("action", "")), str(entry.get("case", "")), entry.get("seen")
     if action in VERDICTS:
         hand.cases.pop(case, None)
-        review.decide(db, user, case, VERDICTS[action], note, now)
+        note = str(entry.get("note", ""))
+        review.decide(db, user, case, VERDICTS[action], note, now, seen if isinstance(seen, int) else 0)
         hand.decided += 1
     elif action == "skip":
         hand.cases.pop(case, None)
@@ -187,6 +190,7 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
     spans = [(seen.start, seen.end, f"r{n % 6}") for n, why in enumerate(reasons) for seen in why.spans]
     return {
         "id": view.id,
+        "seen": view.last_member,
         "port": view.port,
         "text": segments(view.content, spans),
         "rule": view.rule,

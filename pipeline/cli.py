@@ -23,7 +23,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of the console.")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
-port_app = typer.Typer(no_args_is_help=True, help="Show, suspend and resume ports.")
+port_app = typer.Typer(no_args_is_help=True, help="Show, suspend, resume and terminate ports.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of ports.")
 app.add_typer(policy_app, name="policy")
@@ -465,13 +465,17 @@ def policy_diff(
 
 @config_app.command("publish")
 def config_publish(folder: Path) -> None:
-    """Put a configuration folder in force; ports and list files that are not in it are removed."""
+    """Put a configuration folder in force; list files that are not in it are removed, ports that are not are
+    terminated."""
     from pipeline.configuration import directory_entries
     from pipeline.store import import_configuration
 
     entries = list(directory_entries(folder))
     with _database() as db:
-        _await_relay(db, import_configuration.replace(db, _shell(), entries, _now()))
+        epoch, terminated = import_configuration.replace(db, _shell(), entries, _now())
+        if terminated:
+            typer.echo(f"not in the folder, terminated: {', '.join(terminated)}")
+        _await_relay(db, epoch)
 
 
 @port_app.command("show")
@@ -513,6 +517,16 @@ def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept i
     with _database() as db:
         changed = registry.resume_port(db, _shell(), code, reason, "", _now())
         typer.echo(f"port {code} resumed" if changed else f"port {code} was not suspended")
+
+
+@port_app.command("terminate")
+def port_terminate(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
+    """Stop a port for good: that cannot be taken back."""
+    from pipeline.store import registry
+
+    with _database() as db:
+        changed = registry.terminate(db, _shell(), code, reason, "", _now())
+        typer.echo(f"port {code} terminated" if changed else f"port {code} was terminated already")
 
 
 @app.command()

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     )
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
     retention_days: int = Field(160, ge=1, description="Days that texts and numbers are kept; the law asks 150.")
+    hold_days: int = Field(
+        3, ge=1, description="Days a submission waits for its port to be registered or a policy; then it is refused."
+    )
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."

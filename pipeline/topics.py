@@ -44,9 +44,11 @@ SUBMISSIONS_EXPRESS = Topic("submissions.express", events.Submission, "port", de
 SUBMISSIONS_BULK = Topic("submissions.bulk", events.Submission, "port", description="before sending, bulk lane")
 RECORDS = Topic("records", events.Record, "sender", description="what the SMSC carried")
 DECISIONS = Topic("decisions", events.Decision, "submission or record id", description="verdicts, once per round")
-# Entries whose longest window (a day) has passed are worthless; two days later the broker drops them.
+# Entries whose longest window (a day) has passed are worthless; two days later the broker drops them. Rounds are
+# remembered longer than `holds` keeps what they come from: a database that is restored reads all of it again.
+ROUNDS_KEPT_MS = 8 * DAY_MS
 STATE_SUBMISSIONS = Topic(
-    "state.submissions", None, "counter and key", "compact,delete", 3 * DAY_MS,
+    "state.submissions", None, "counter and key", "compact,delete", ROUNDS_KEPT_MS + DAY_MS,
     description="changelog of counters by port",
 )  # fmt: skip
 STATE_RECORDS = Topic(

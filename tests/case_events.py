@@ -24,11 +24,13 @@ def submission(ident: str, **fields: Any) -> Submission:
 
 
 def member(ident: str, fingerprint: str = "f1", at: int = NOW, **fields: Any) -> bytes:
-    extra = {name: fields.pop(name) for name in ("recipients", "score", "category") if name in fields}
+    extra: dict[str, Any] = {
+        name: fields.pop(name) for name in ("recipients", "score", "category", "rule") if name in fields
+    }
     return encode(
         CaseMember(
             submission=submission(ident, **fields), port=fields.get("port", PORT), fingerprint=fingerprint,
-            rule="bulk-declared", decided_at=at, channel="default", **extra,
+            decided_at=at, channel="default", **{"rule": "bulk-declared"} | extra,
         )
     )  # fmt: skip
 

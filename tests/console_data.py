@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, update
 
 from pipeline.events import (
     Campaign,
@@ -81,9 +81,11 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
                     insert(schema.case_members).values(
                         case=case, port=submission.port, submission=submission.id, round=0, messages=51,
                         body=msgspec.json.encode(submission), recipients=list(submission.recipients),
-                        channel="default", added_at=opened,
+                        channel="default", added_at=opened, exact=f"{n}/{member}",
                     )
                 )  # fmt: skip
+            newest = select(func.max(schema.case_members.c.seq)).scalar_subquery()
+            connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(last_member=newest))
             made.append(case)
     return made
 

@@ -12,11 +12,11 @@ from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.words import clock, word
-from pipeline.actions.list_file import add_all, read_list_file, remove_all
+from pipeline.actions.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry
 from pipeline.store import registry
-from pipeline.store.list_entries import masked
+from pipeline.store.list_entries import Change, masked
 from pipeline.store.roles import User
 
 PAGE = 100
@@ -26,7 +26,7 @@ MEANINGS = {
     "blocked": N_("Recipients to whom nothing is sent."),
     "unsubscribed": N_("port:number; no commercial messages from this port to this number."),
 }
-UNDO = "lists_undo"  # (what was done, entries)
+UNDO = "lists_undo"  # (what was done, changes)
 
 
 def page() -> None:
@@ -85,7 +85,7 @@ def _entries(_: Text, user: User, name: str) -> None:
                 _need(_, reason)
                 registry.remove_list_entry(services.db, user, name, row.value, reason.strip(), now)
                 expires = NEVER if row.expires_at is None else row.expires_at
-                st.session_state[UNDO] = ("removed", [ListEntry(name, row.value, row.reason, expires)])
+                st.session_state[UNDO] = ("removed", [Change(ListEntry(name, row.value, row.reason, expires), None)])
                 st.rerun()
 
 
@@ -109,10 +109,10 @@ def _add(_: Text, user: User, name: str) -> None:
                 if until is not None:
                     ends = int(datetime.combine(until, time.max, ZoneInfo(zone)).timestamp() * 1000)
                 added = registry.add_list_entry(services.db, user, name, value.strip(), reason.strip(), ends, now_ms())
-                if not added:
+                if added is None:
                     st.info(_("It was on the list already."))
                     return
-                st.session_state[UNDO] = ("added", [ListEntry(name, value.strip(), reason.strip(), ends or NEVER)])
+                st.session_state[UNDO] = ("added", [added])
                 st.rerun()
 
 
@@ -132,8 +132,8 @@ def _import(_: Text, user: User) -> None:
             label = _("Add {n} entries").format(n=len(read.entries))
             if st.button(label, type="primary", disabled=not read.entries, key="import"):
                 changed = add_all(session.services().db, user, read.entries, now_ms())
-                st.session_state[UNDO] = ("added", list(read.entries))
-                st.toast(_("{n} entries added").format(n=changed))
+                st.session_state[UNDO] = ("added", changed)
+                st.toast(_("{n} entries added").format(n=len(changed)))
                 del st.session_state["list_file"]
                 st.rerun()
 
@@ -142,19 +142,13 @@ def _undo(_: Text, user: User) -> None:
     """What was done last, until something else is done: it can be taken back."""
     if UNDO not in st.session_state:
         return
-    done, entries = st.session_state[UNDO]
+    done, changes = st.session_state[UNDO]
     words = _("{n} added.") if done == "added" else _("{n} removed.")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(words.format(n=len(entries)))
+        st.markdown(words.format(n=len(changes)))
         if st.button(_("Undo"), key="undo", icon=":material/undo:"):
             with session.told():
-                db, now = session.services().db, now_ms()
-                if done == "added":
-                    remove_all(db, user, entries, "undo", now)
-                else:
-                    for e in entries:
-                        ends = None if e.expires == NEVER else e.expires
-                        registry.add_list_entry(db, user, e.list, e.value, e.reason, ends, now)
+                undo_all(session.services().db, user, changes, now_ms())
                 del st.session_state[UNDO]
                 st.rerun()
 

@@ -2,6 +2,9 @@
 
 A hold is claimed by lease, its next round produced, and only then deleted: killed in between, the round
 is produced again, with the key of the first try, and the processor drops the second.
+
+None waits without an end: for a time until that, for a fact until `valid_until`, and at the latest so many
+days after it was accepted or was to be sent. What has then not come is refused (`stream/timers.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pipeline.events import Hold, Submission, encode
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
+DAY_MS = 86_400_000
 LEASE_MS = 90_000  # longer than producing a batch may take
 # A worker may not have met the configuration yet that a fact came with: held again, it waits this long.
 FACT_PAUSE_MS = 2_000
@@ -29,19 +33,20 @@ _decode = msgspec.json.Decoder(Submission).decode
 
 @dataclass(frozen=True, slots=True)
 class DueHold:
-    """A claimed hold: `key` is the partition key its next round goes by."""
+    """A claimed hold: `key` is the partition key its next round goes by, `ended` that it has waited too long."""
 
     submission: Submission
     key: str
+    ended: bool = False
 
 
-def project_holds(connection: Connection, now: int, records: Sequence[bytes]) -> None:
-    """Remember what is held; idempotent per (port, submission, round)."""
+def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> None:
+    """Remember what is held; idempotent per (port, submission, round). `longest`: ms that one waits for a fact."""
     rows = [
         {
             "port": hold.submission.port, "submission": hold.submission.id, "round": hold.submission.round,
             "rule": hold.rule, "body": encode(hold.submission), "held_at": now, "due_at": hold.due_at,
-            "epoch": hold.epoch,
+            "epoch": hold.epoch, "ends_at": None if hold.due_at is not None else _end(hold.submission, longest),
         }
         for hold in decoded(topics.HOLDS, Hold, records)
     ]  # fmt: skip
@@ -58,13 +63,16 @@ def claim_due(
     """
     free = or_(_holds.c.lease_until.is_(None), _holds.c.lease_until <= now)
     rows = connection.execute(
-        select(_holds.c.port, _holds.c.submission, _holds.c.round, _holds.c.body, _holds.c.key)
-        .where(_holds.c.due_at <= now, free)
+        select(_holds.c.port, _holds.c.submission, _holds.c.round, _holds.c.body, _holds.c.key, _holds.c.ends_at)
+        .where(or_(_holds.c.due_at <= now, _holds.c.ends_at <= now), free)
         .order_by(_holds.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    due = [DueHold(_decode(row.body), row.key or key(row.port)) for row in rows]
+    due = [
+        DueHold(_decode(row.body), row.key or key(row.port), row.ends_at is not None and row.ends_at <= now)
+        for row in rows
+    ]
     if due:
         connection.execute(
             update(_holds).where(_this_hold()).values(key=bindparam("k"), lease=owner, lease_until=now + LEASE_MS),
@@ -105,6 +113,11 @@ def meet_facts(connection: Connection, now: int, known: Callable[[str], bool], e
             .values(due_at=now)
         ).rowcount  # fmt: skip
     return met
+
+
+def _end(submission: Submission, longest: int) -> int:
+    latest = max(submission.accepted_at, submission.scheduled_at or 0) + longest
+    return latest if submission.valid_until is None else min(latest, submission.valid_until)
 
 
 def _this_hold() -> ColumnElement[bool]:

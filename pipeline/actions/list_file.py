@@ -11,6 +11,7 @@ from pipeline.errors import AntispamError
 from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, parse_lists
 from pipeline.store import list_entries, registry
 from pipeline.store.database import Database
+from pipeline.store.list_entries import Change
 from pipeline.store.roles import Forbidden, Right, User, require
 
 MAX_LINES = 10_000
@@ -52,18 +53,19 @@ def read_list_file(data: bytes) -> ListFile:
     return ListFile(entries, faults)
 
 
-def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) -> int:
-    """Add these entries in one transaction; returns how many changed anything."""
+def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) -> list[Change]:
+    """Add these entries in one transaction; returns what that changed."""
     require(user, Right.EDIT_LISTS)
     if user.scope:
         raise Forbidden(f"{user.name}: a list file holds for all ports, beyond the scope of this account")
     with db.write() as connection:
-        return sum(list_entries.put(connection, now, user.name, entry) for entry in entries)
+        done = [list_entries.put(connection, now, user.name, entry) for entry in entries]
+    return [change for change in done if change is not None]
 
 
-def remove_all(db: Database, user: User, entries: Sequence[ListEntry], reason: str, now: int) -> int:
-    """Take these entries off again; returns how many were there."""
-    return sum(registry.remove_list_entry(db, user, entry.list, entry.value, reason, now) for entry in entries)
+def undo_all(db: Database, user: User, changes: Sequence[Change], now: int) -> int:
+    """Take these changes back, the last first; returns how many nobody had changed since."""
+    return sum(registry.undo_list_change(db, user, change, now) for change in reversed(changes))
 
 
 def _entry(row: Sequence[str]) -> ListEntry:
@@ -77,4 +79,4 @@ def _entry(row: Sequence[str]) -> ListEntry:
     return list_entries.entry(item.list, item.value, item.reason, expires)
 
 
-__all__ = ["ENTITIES", "ListFile", "add_all", "read_list_file", "remove_all"]
+__all__ = ["ENTITIES", "ListFile", "add_all", "read_list_file", "undo_all"]

@@ -74,6 +74,7 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
             cases.c.state == "effective",
             cases.c.verdict.in_((Verdict.REJECT, Verdict.BLACKLIST)),
             cases.c.messages > BULK_MESSAGES,
+            cases.c.decided_by != audit.PIPELINE,  # nobody looked at it: its time was over
             cases.c.decided_at > max(opened, _reinstated(connection, port)),
         )
     ).scalar_one()

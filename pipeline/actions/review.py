@@ -11,12 +11,13 @@ Each step is one compare-and-set: of two people who press a key at once, one is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
 
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, Verdict
@@ -29,7 +30,6 @@ LEASE_MS = 10 * 60_000
 UNDO_MS = 10_000
 SKIP_MS = 30 * 60_000  # that a skipped case is kept from the reviewer who skipped it
 SAMPLES = 3
-SAMPLED = 50  # members looked at to find contents that differ
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
 
@@ -42,8 +42,9 @@ class CaseView:
     """A case as a reviewer sees it. Times are epoch ms; `messages` counts recipients of all members.
 
     `state` is open, decided (can still be undone) or effective; `samples` are contents of other
-    members that differ from `content`, the first member's. In `queue` the content is masked and there
-    are no samples: full text is shown, and audited, for a claimed or opened case only.
+    members that differ from `content`, the first member's; `last_member` is the newest member's number.
+    In `queue` the content is masked and there are no samples: full text is shown, and audited, for a
+    claimed or opened case only.
     """
 
     id: str
@@ -63,13 +64,17 @@ class CaseView:
     verdict: str | None
     decided_by: str | None
     effective_at: int | None
+    last_member: int
     samples: tuple[str, ...] = ()
 
 
-def claim(db: Database, user: User, now: int, count: int = 20) -> list[CaseView]:
+def claim(
+    db: Database, user: User, now: int, count: int = 20, shown: Mapping[str, CaseView] = MappingProxyType({})
+) -> list[CaseView]:
     """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
 
-    Returns at most `count`, never one that somebody else holds or that the user skipped lately.
+    Returns at most `count`, never one that somebody else holds or that the user skipped lately. Samples of
+    those in `shown` are not read again: they stay, with their `last_member`, as they were shown.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -77,14 +82,13 @@ def claim(db: Database, user: User, now: int, count: int = 20) -> list[CaseView]
         free = _ids(connection, and_(_free(user, now), *_scope(user)), count - len(mine))
         ids = [*mine, *free]
         connection.execute(
-            update(_cases)
-            .where(_cases.c.id.in_(ids))
-            .values(claimed_by=user.name, lease_until=now + LEASE_MS, version=_cases.c.version + 1)
+            update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
         )
         for case in free:
             audit.record(connection, now, user.name, "case.claim", f"case/{case}")
-        rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids)))).mappings().all()
-        return [_view(row, _samples(connection, row)) for row in rows]
+    with db.read() as connection:  # members' texts are read when nobody waits to write
+        rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
+        return [_still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row) for row in rows.all()]
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
@@ -116,11 +120,15 @@ def skip(db: Database, user: User, case: str, now: int) -> None:
         audit.record(connection, now, user.name, "case.skip", f"case/{case}")
 
 
-def decide(db: Database, user: User, case: str, verdict: str, note: str, now: int) -> None:
+def decide(db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int) -> None:
     """Decide a claimed case: release, reject or blacklist. It takes effect after UNDO_MS.
 
+    `seen` is `last_member` of the case as it was on screen. A release is refused when members have joined since
+    that ask for something else (another rule, link or contact) than any before: nobody saw those. Where more
+    kinds than can be shown were there already it is not, or a busy case could never be decided.
+
     A lease that ran out still counts until somebody else takes the case. Raises AntispamError for
-    another verdict, a note over MAX_NOTE characters, or when the case is not the user's any more.
+    another verdict, a note over MAX_NOTE characters, or when the case has grown or is not the user's any more.
     """
     require(user, Right.REVIEW)
     if verdict not in VERDICTS:
@@ -133,12 +141,15 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
             .where(_cases.c.id == case, _held_by(user), *_scope(user))
             .values(
                 state="decided", verdict=verdict, decided_by=user.name, decided_at=now, note=note,
-                effective_at=now + UNDO_MS, claimed_by=None, lease_until=None, version=_cases.c.version + 1,
+                effective_at=now + UNDO_MS, claimed_by=None, lease_until=None,
             )
             .returning(_cases.c.submissions, _cases.c.messages)
         ).first()  # fmt: skip
         if decided is None:
             raise _not_yours(connection, user, case)
+        unseen = _unseen(connection, case, seen) if verdict == Verdict.RELEASE else 0
+        if unseen:  # what was changed above is taken back
+            raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
         after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
         audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
 
@@ -151,14 +162,18 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
     require(user, Right.REVIEW)
     with db.write() as connection:
         before = connection.execute(
-            select(_cases.c.verdict).where(_cases.c.id == case, _undoable(user, now)).with_for_update()
+            select(_cases.c.verdict, _cases.c.port, _cases.c.fingerprint)
+            .where(_cases.c.id == case, _undoable(user, now))
+            .with_for_update()
         ).first()
+        if before is not None:
+            _take_in(connection, case, before.port, before.fingerprint)
         undone = connection.execute(
             update(_cases)
             .where(_cases.c.id == case, _undoable(user, now))
             .values(
                 state="open", verdict=None, decided_by=None, decided_at=None, effective_at=None, note="",
-                claimed_by=user.name, lease_until=now + LEASE_MS, version=_cases.c.version + 1,
+                claimed_by=user.name, lease_until=now + LEASE_MS,
             )
         )  # fmt: skip
         if before is None or undone.rowcount == 0:
@@ -180,7 +195,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
             raise AntispamError(f"no case {case!r}")
         if row["claimed_by"] != user.name:
             audit.record(connection, now, user.name, "case.view", f"case/{case}")
-        return _view(row, _samples(connection, row))
+        return _seen(connection, row)
 
 
 def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
@@ -192,6 +207,13 @@ def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
     with db.read() as connection:
         rows = connection.execute(_in_order(select(_cases).where(_cases.c.state == "open", *_scope(user))).limit(limit))
         return [_masked(row, now) for row in rows.mappings()]
+
+
+def in_hand(db: Database, user: User, now: int) -> set[str]:
+    """The open cases that the user holds a running lease of."""
+    require(user, Right.REVIEW)
+    with db.read() as connection:
+        return set(connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now)))
 
 
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:
@@ -235,7 +257,7 @@ def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> li
     freed = connection.execute(
         update(_cases)
         .where(_cases.c.id.in_(case_ids), _held_by(user))
-        .values(claimed_by=None, lease_until=None, version=_cases.c.version + 1)
+        .values(claimed_by=None, lease_until=None)
         .returning(_cases.c.id)
     )
     return list(freed.scalars())
@@ -254,14 +276,61 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
     return AntispamError(f"case {case}: {row.claimed_by} has it now")
 
 
-def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
+def _unseen(connection: Connection, case: str, seen: int) -> int:
+    """Messages that joined after `seen` and ask for what none did before; 0 where not all could be shown then."""
     members = schema.case_members
-    bodies = connection.execute(
-        select(members.c.body).where(members.c.case == row["id"]).order_by(members.c.seq).limit(SAMPLED)
-    )
-    contents = dict.fromkeys(_decode(body).content for body in bodies.scalars())
+    before = select(members.c.asks).distinct().where(members.c.case == case, members.c.seq <= seen).limit(SAMPLES + 2)
+    shown = connection.scalars(before).all()
+    if len(shown) > SAMPLES + 1:
+        return 0
+    later = (members.c.case == case, members.c.seq > seen, members.c.asks.not_in(shown))
+    return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*later)) or 0
+
+
+def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> None:
+    """Move the members of a case that opened beside a released one into it: there is one open case for a content."""
+    members = schema.case_members
+    beside = connection.execute(
+        select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority)
+        .where(_cases.c.port == port, _cases.c.fingerprint == fingerprint, _cases.c.state == "open")
+        .with_for_update()
+    ).first()
+    if beside is None:
+        return
+    connection.execute(update(members).where(members.c.case == beside.id).values(case=case))
+    connection.execute(delete(_cases).where(_cases.c.id == beside.id))
+    newest = select(func.max(members.c.seq)).where(members.c.case == case).scalar_subquery()
+    connection.execute(
+        update(_cases)
+        .where(_cases.c.id == case)
+        .values(
+            submissions=_cases.c.submissions + beside.submissions, messages=_cases.c.messages + beside.messages,
+            priority=beside.priority or _cases.c.priority, last_member=newest,
+        )
+    )  # fmt: skip
+
+
+def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
+    """Contents of members that differ: first what asks for something else, then what only reads otherwise."""
+    members = schema.case_members
+    first = func.min(members.c.seq)
+    numbers: dict[int, None] = {}
+    for kind in (members.c.asks, members.c.exact):
+        query = select(first).where(members.c.case == row["id"]).group_by(kind).order_by(first).limit(SAMPLES + 1)
+        numbers |= dict.fromkeys(connection.scalars(query))
+    bodies = connection.execute(select(members.c.seq, members.c.body).where(members.c.seq.in_(numbers)))
+    bodies_by_number = {found.seq: found.body for found in bodies}
+    contents = dict.fromkeys(_decode(bodies_by_number[number]).content for number in numbers)
     contents.pop(row["content"], None)
     return tuple(contents)[:SAMPLES]
+
+
+def _seen(connection: Connection, row: RowMapping) -> CaseView:
+    return _view(row, _samples(connection, row))
+
+
+def _still(row: RowMapping, view: CaseView) -> CaseView:
+    return _view(row, view.samples, last_member=view.last_member)
 
 
 def _view(row: RowMapping, samples: tuple[str, ...], **replaced: Any) -> CaseView:

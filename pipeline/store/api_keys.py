@@ -12,6 +12,7 @@ import secrets
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
@@ -112,7 +113,8 @@ def _check(url: str) -> None:
     try:
         parts = urlsplit(url)
         well_formed = parts.port != 0 and bool(parts.hostname) and parts.scheme in ("http", "https")
-    except ValueError:
+        _ = httpx.URL(url).host  # read as it will be for the post, international names decoded
+    except (ValueError, httpx.InvalidURL):  # an IDNAError is a ValueError
         well_formed = False
     printable = url.isascii() and url.isprintable() and " " not in url
     if not (well_formed and printable) or len(url) > _MAX_URL or "@" in parts.netloc or parts.fragment:

@@ -1,6 +1,8 @@
 """A whole configuration folder into the database, as one change with one epoch.
 
-`replace` makes the folder the truth: ports and list files that are not in it go. `add` is what a start
+`replace` makes the folder the truth: list files that are not in it go, ports that are not are terminated. A
+port is never deleted: what of it is still queued must not pass, and who brings it back later must not lift
+what stopped it. `add` is what a start
 does: it brings what the database does not know, and leaves alone what people have changed since. Neither
 touches the state of a registered port (a file that forgets a suspension must not lift it), nor single
 list entries.
@@ -13,14 +15,18 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import Connection
 
+from pipeline.events import PortState
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.store import audit, configurations, outbox, ports, registry
 from pipeline.store.database import Database
 from pipeline.store.roles import Right, User, require
 
 
-def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> int:
-    """Make these (kind, name, value) the configuration; the epoch in force then. Raises AntispamError."""
+def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
+    """Make these (kind, name, value) the configuration; the epoch in force then, and the ports terminated.
+
+    Raises AntispamError.
+    """
     return _import(db, user, list(entries), now, remove=True)
 
 
@@ -30,10 +36,12 @@ def add(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: 
     A registered port stays as it is. A file is put in force when its text was never in force and the
     one in force came by `add` too.
     """
-    return _import(db, user, list(entries), now, remove=False)
+    return _import(db, user, list(entries), now, remove=False)[0]
 
 
-def _import(db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool) -> int:
+def _import(
+    db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool
+) -> tuple[int, list[str]]:
     require(user, Right.ADMINISTER)
     registry.check(entries)
     read = {name: parse_port(value).entry for kind, name, value in entries if kind == "port"}
@@ -45,31 +53,32 @@ def _import(db: Database, user: User, entries: list[tuple[str, str, str]], now: 
         there = {entry.code: entry for entry in ports.load(connection)}
         wanted = _ports(there, read, remove)
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
-        gone_ports = sorted(there.keys() - read.keys()) if remove else []
+        absent = sorted(there.keys() - read.keys()) if remove else []
+        terminated = [code for code in absent if there[code].state != PortState.TERMINATED]
         gone_files = []
         if remove:
             named = {name for kind, name, _ in entries if kind == "list"}
             gone_files = [name for name in configurations.names_in_force(connection, "list") if name not in named]
-        if not (wanted or files or gone_ports or gone_files):
-            return outbox.last_id(connection)
+        for code in terminated:
+            ports.change_state(connection, now, user.name, "terminate", code, "not in the configuration folder")
+        if not (wanted or files or gone_files):
+            return outbox.last_id(connection), terminated
         ports.put(connection, wanted, now)
-        ports.remove(connection, gone_ports)
         for name in gone_files:
             configurations.withdraw(connection, "list", name)
         put = [f"{kind}/{name}@{configurations.version_of(value)}" for kind, name, value in files]
         after = {
             "put": put + [f"port/{entry.code}" for entry in wanted],
-            "removed": [f"list/{name}" for name in gone_files] + [f"port/{code}" for code in gone_ports],
+            "removed": [f"list/{name}" for name in gone_files],
         }
         audit.record(connection, now, user.name, "import", "configuration", None, after)
         changes: list[tuple[str, str, str | None, str | None]] = [(k, n, v, None) for k, n, v in files]
         changes += [("list", name, None, None) for name in gone_files]
-        changes += [("port", code, None, None) for code in gone_ports]
         changes += [("port", entry.code, ports.text(entry), None) for entry in wanted]
         epoch = outbox.publish_config(connection, now, changes)
         for kind, name, value in files:
             configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
-        return epoch
+        return epoch, terminated
 
 
 def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool) -> list[PortEntry]:

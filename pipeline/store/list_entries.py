@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,8 +53,18 @@ def text(item: ListEntry) -> str:
     return table.getvalue()
 
 
-def put(connection: Connection, now: int, actor: str, item: ListEntry, rule: str = "", evidence: str = "") -> bool:
-    """Add an entry, or change the one of this value; audited and published. True if anything changed.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to one value of a list: its entry before and after, None where there is none."""
+
+    before: ListEntry | None
+    after: ListEntry | None
+
+
+def put(
+    connection: Connection, now: int, actor: str, item: ListEntry, rule: str = "", evidence: str = ""
+) -> Change | None:
+    """Add an entry, or change the one of this value; audited and published. None if nothing changed.
 
     One piece of evidence acts once: met again, even after somebody removed the entry, it changes nothing.
     """
@@ -68,10 +79,10 @@ def put(connection: Connection, now: int, actor: str, item: ListEntry, rule: str
             },
         )  # fmt: skip
         if noted.first() is None:
-            return False
+            return None
     found = connection.execute(select(table).where(*where)).first()
     if found is not None and _entry(found) == item:
-        return False
+        return None
     row = {
         "list": item.list, "value": item.value, "entity": ENTITIES[item.list], "reason": item.reason,
         "added_by": actor, "added_at": now, "expires_at": None if item.expires == NEVER else item.expires,
@@ -84,7 +95,7 @@ def put(connection: Connection, now: int, actor: str, item: ListEntry, rule: str
     before = None if found is None else {"reason": found.reason, "expires_at": found.expires_at}
     audit.record(connection, now, actor, "list", _subject(item.list, item.value), before, after, item.reason)
     outbox.publish_config(connection, now, [("list", f"{item.list}/{item.value}", text(item), None)])
-    return True
+    return Change(None if found is None else _entry(found), item)
 
 
 def stands(connection: Connection, name: str, value: str, now: int) -> bool:
@@ -105,6 +116,20 @@ def remove(connection: Connection, now: int, actor: str, name: str, value: str, 
     audit.record(connection, now, actor, "unlist", _subject(name, value), before, None, reason)
     outbox.publish_config(connection, now, [("list", f"{name}/{value}", None, None)])
     return True
+
+
+def undo(connection: Connection, now: int, actor: str, change: Change) -> bool:
+    """Put back what stood before a change. False if somebody has changed the value since: that stays."""
+    outbox.lock(connection)
+    item = change.after or change.before
+    if item is None:
+        return False
+    found = connection.execute(select(schema.list_entries).where(*_where(item.list, item.value))).first()
+    if (None if found is None else _entry(found)) != change.after:
+        return False
+    if change.before is None:
+        return remove(connection, now, actor, item.list, item.value, "undo")
+    return put(connection, now, actor, change.before) is not None
 
 
 def load(connection: Connection) -> Iterable[ListEntry]:

@@ -131,12 +131,6 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
         connection.execute(insert(schema.templates), templates)
 
 
-def remove(connection: Connection, codes: Sequence[str]) -> None:
-    """Forget these ports and what hangs on them; neither audited nor published here."""
-    for part in (codes[i : i + 500] for i in range(0, len(codes), 500)):
-        connection.execute(delete(schema.ports).where(schema.ports.c.code.in_(part)))
-
-
 def change_state(
     connection: Connection, now: int, actor: str, action: str, code: str,
     reason: str, rule: str = "", evidence: str = "",

@@ -108,8 +108,8 @@ def terminate(db: Database, user: User, code: str, reason: str, evidence: str, n
 
 def add_list_entry(
     db: Database, user: User, name: str, value: str, reason: str, expires_at: int | None, now: int
-) -> bool:  # fmt: skip
-    """Put a value on a list, or change its reason or end; True if that changed anything."""
+) -> list_rows.Change | None:  # fmt: skip
+    """Put a value on a list, or change its reason or end; None if that changed nothing."""
     require(user, Right.EDIT_LISTS)
     item = list_rows.entry(name, value, reason, expires_at)
     with db.write() as connection:
@@ -124,6 +124,16 @@ def remove_list_entry(db: Database, user: User, name: str, value: str, reason: s
     with db.write() as connection:
         _require_list(connection, user, name, value)
         return list_rows.remove(connection, now, user.name, name, value, reason)
+
+
+def undo_list_change(db: Database, user: User, change: list_rows.Change, now: int) -> bool:
+    """Put back what stood before a change; False if somebody has changed the value since."""
+    require(user, Right.EDIT_LISTS)
+    with db.write() as connection:
+        for item in (change.before, change.after):
+            if item is not None:
+                _require_list(connection, user, item.list, item.value)
+        return list_rows.undo(connection, now, user.name, change)
 
 
 def list_entries(

@@ -2,7 +2,8 @@
 
 It is not an archive: the lake keeps history for the time the law asks. Here stay the statuses that senders
 ask for (`status_days`), and until `retention_days` have passed what people decided and why, and what still
-waits: nobody has a use for a message that has waited that long. What stays longer is configuration (entries
+waits: nobody has a use for a message that has waited that long. A case that is still open a day before is
+refused, so that its senders are told. What stays longer is configuration (entries
 of lists that do not run out) and the audit trail, which holds no text and no whole number.
 """
 
@@ -11,9 +12,9 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
-from pipeline.events import Submission
+from pipeline.events import Submission, Verdict
 from pipeline.settings import Settings
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.database import Database
 
 DAY_MS = 86_400_000
@@ -47,12 +48,30 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
     ]  # fmt: skip
+    _refuse_forgotten(db, now, kept + DAY_MS)
     deleted = {table.name: _delete(db, table, condition) for table, condition in over}
     with db.write() as connection:
         _show_younger(connection, kept)
     if any(deleted.values()):
         db.forget()
     return deleted
+
+
+def _refuse_forgotten(db: Database, now: int, before: int) -> None:
+    """Refuse the cases nobody decided; the releaser carries it out."""
+    cases = schema.cases
+    old = and_(cases.c.state == "open", cases.c.opened_at < before)
+    refused = {
+        "state": "decided", "verdict": Verdict.REJECT.value, "decided_by": audit.PIPELINE, "decided_at": now,
+        "effective_at": now, "claimed_by": None, "lease_until": None,
+    }  # fmt: skip
+    with db.read() as connection:
+        found = connection.scalars(select(cases.c.id).where(old)).all()
+    for case in found:
+        with db.write() as connection:
+            if connection.execute(update(cases).where(cases.c.id == case, old).values(refused)).rowcount:
+                after = {"verdict": Verdict.REJECT.value}
+                audit.record(connection, now, audit.PIPELINE, "case.decide", f"case/{case}", {"state": "open"}, after)
 
 
 def _show_younger(connection: Connection, kept: int) -> None:

@@ -207,11 +207,13 @@ holds = Table(
     Column("body", LargeBinary, nullable=False),
     _at("held_at"),
     _at("due_at", nullable=True),  # NULL: waits for a fact (its port registered, a policy published)
+    _at("ends_at", nullable=True),  # when waiting for a fact is over, whatever comes
     Column("epoch", BigInteger, nullable=False, server_default="0"),  # of the configuration that held it
     Column("key", String(21)),  # partition key of the next round, kept from the first try to send it
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_holds_due_at", "due_at"),
+    Index("ix_holds_ends_at", "ends_at"),
     Index("ix_holds_waiting", "port", sqlite_where=text("due_at IS NULL"), postgresql_where=text("due_at IS NULL")),
 )  # fmt: skip
 # Further timers (a case's escalation and closing): claimed by lease, deleted when done.
@@ -250,7 +252,6 @@ cases = Table(
     _at("effective_at", nullable=True),  # until then the verdict can be undone; the releaser waits for it
     Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: a member's seq
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of its newest member
-    Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index("uq_cases_open", "port", "fingerprint", unique=True, sqlite_where=text("state = 'open'"),
           postgresql_where=text("state = 'open'")),
@@ -280,7 +281,11 @@ case_members = Table(
     Column("recipients", _JSON, nullable=False),  # exceptions of the decision left out
     Column("channel", String(32), nullable=False),
     _at("added_at"),
+    Column("asks", String(16), nullable=False, server_default=""),  # actions/variants.py
+    Column("exact", String(16), nullable=False, server_default=""),
     Index("ix_case_members_case", "case", "seq"),
+    Index("ix_case_members_asks", "case", "asks"),
+    Index("ix_case_members_exact", "case", "exact"),
     Index("uq_case_members_submission", "port", "submission", "round", unique=True),
 )  # fmt: skip
 

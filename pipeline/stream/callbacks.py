@@ -132,7 +132,8 @@ async def post(client: httpx.AsyncClient, key: str, ident: int, url: str, body: 
             return "delivered" if answer.is_success else "redirected" if answer.is_redirect else "refused"
     except (TimeoutError, httpx.TimeoutException):
         return "timed_out"
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except Exception as error:  # noqa: BLE001 - what an address can cause must not end the posts of all
+        _log.warning("callback_unreachable", callback=ident, cause=type(error).__name__)
         return "unreachable"
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
 from pipeline.actions.cases import project_members
-from pipeline.actions.holds import project_holds
+from pipeline.actions.holds import DAY_MS, project_holds
 from pipeline.actions.notices import project_alerts, project_list_actions
 from pipeline.actions.port_conduct import project_complaints, project_port_actions
 from pipeline.actions.statuses import project_decisions, project_submissions
@@ -58,7 +58,7 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
             topics.DECISIONS: project_decisions,
         },
         "cases": {
-            topics.HOLDS: project_holds,
+            topics.HOLDS: partial(project_holds, longest=settings.hold_days * DAY_MS),
             topics.CASES: partial(project_members, timetable=timetable),
             topics.COMPLAINTS: project_complaints,
             topics.PORT_ACTIONS: project_port_actions,

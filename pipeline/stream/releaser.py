@@ -162,7 +162,7 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
     found = connection.execute(
         update(_cases)
         .where(_cases.c.id == case, _cases.c.state == "decided", _cases.c.effective_at <= now)
-        .values(state="effective", version=_cases.c.version + 1)
+        .values(state="effective")
         .returning(_cases)
     ).first()
     if found is None:

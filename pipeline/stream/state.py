@@ -14,9 +14,9 @@ import msgspec
 
 from pipeline.rules.counters import Counter
 from pipeline.rules.windows import Window
+from pipeline.topics import ROUNDS_KEPT_MS
 
 ROUNDS = "rounds"  # their identity in the changelog; a counter's has an @ in it
-ROUNDS_KEPT_MS = 24 * 3_600_000  # as long as the longest window
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
@@ -84,7 +84,7 @@ class PartitionState:
 
         By our clock, not by event times: one SMSC's clock that is hours ahead must not end the counts
         of others. Tables of counters no longer declared go as a whole. The changelog needs no tombstones:
-        its topic drops what was not written for three days, and no window is longer than one.
+        its topic drops what was not written for days, and no window is longer than one.
         """
         for identity in list(self.tables):
             if identity not in kept:

@@ -17,7 +17,7 @@ from pipeline import metrics
 from pipeline.actions import holds
 from pipeline.actions.cases import escalate
 from pipeline.actions.holds import DueHold
-from pipeline.actions.settle import EXPIRED, Settled, settle
+from pipeline.actions.settle import EXPIRED, UNMET, Settled, settle
 from pipeline.configuration import Config
 from pipeline.events import Verdict, encode
 from pipeline.rules.ports import Ports
@@ -69,16 +69,18 @@ class Timers:
         config = self._config()
         ports = config.ports or Ports(())
         self._meet_facts(now, config, ports)
+        overdue = escalate(self._db, now, BATCH)
         with self._db.write() as connection:
-            overdue = escalate(connection, now, BATCH)
             due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
-        expired = [hold for hold in due if _expired(hold, now)]
-        again = [hold for hold in due if not _expired(hold, now)]
+        expired: list[DueHold] = []
+        again: list[DueHold] = []
+        for hold in due:
+            (expired if hold.ended or _expired(hold, now) else again).append(hold)
         send(self._producer, [_next_round(hold) for hold in again])
         if due:
             with self._db.write() as connection:
                 gone = holds.end(connection, self._owner, due)
-                settle(connection, now, [_refusal(hold) for hold in expired if hold in gone])
+                settle(connection, now, [_refusal(hold, now) for hold in expired if hold in gone])
             metrics.HOLDS_ENDED.labels("screened").inc(len(again))
             metrics.HOLDS_ENDED.labels("expired").inc(len(expired))
         return bool(due) or overdue > 0
@@ -106,5 +108,6 @@ def _next_round(hold: DueHold) -> tuple[str, str, bytes]:
     return topic, hold.key, encode(again)
 
 
-def _refusal(hold: DueHold) -> Settled:
-    return Settled(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", EXPIRED)
+def _refusal(hold: DueHold, now: int) -> Settled:
+    rule = EXPIRED if _expired(hold, now) else UNMET
+    return Settled(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", rule)

@@ -12,7 +12,7 @@ from random import Random
 from time import monotonic, time
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from pipeline.actions.senders import deliveries, gate
 from pipeline.actions.senders.agent import Agent
@@ -23,7 +23,7 @@ from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.actions.senders.work import Job
 from pipeline.events import DeliveryReport, Outbound, Submission
 from pipeline.store import schema
-from pipeline.store.database import Database
+from pipeline.store.database import Database, upsert
 
 ACCOUNT, SECRET = "900001", b"secret"
 PORT = "10690001"
@@ -85,9 +85,11 @@ def states(db: Database) -> Counter[str]:
 def add_port(db: Database, state: str = "open") -> None:
     with db.write() as connection:
         connection.execute(
-            insert(schema.ports).values(
+            upsert(connection, schema.ports)
+            .values(
                 code=PORT, tier="ordinary", kind="notice", state=state, channel="default", opened_at=0, changed_at=0
             )
+            .on_conflict_do_nothing()
         )
 
 
@@ -95,7 +97,8 @@ def add_port(db: Database, state: str = "open") -> None:
 async def sending(
     db: Database, simulator: Simulator, *, resend: bool = True, wall: Callable[[], int] = now_ms, **fields: Any
 ) -> AsyncIterator[Sending]:
-    """A running agent; what fails in it fails the test."""
+    """A running agent; what fails in it fails the test. The port is open unless it is there in another state."""
+    add_port(db)
     channel = channel_to(simulator, **fields)
     ports = Gate(db, monotonic, wall)
     with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as looker:

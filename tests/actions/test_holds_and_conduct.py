@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import msgspec
-from case_events import NOW, PORT, add_port, member, submission
+import pytest
+from case_events import LIN, NOW, PORT, add_port, member, submission
 from sqlalchemy import func, insert, select
 
-from pipeline.actions import holds
+from pipeline.actions import cases, holds, review
 from pipeline.actions.cases import JOIN_MS, escalate, project_members
 from pipeline.actions.notices import project_alerts, project_list_actions
 from pipeline.actions.port_conduct import project_complaints, project_port_actions
 from pipeline.events import Complaint, Hold, ListAction, PortAction, encode
 from pipeline.rules.lists import ListEntry, parse_lists
 from pipeline.rules.ports import parse_port
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.database import Database
-from pipeline.store.outbox import unpublished
+from pipeline.store.outbox import publish, unpublished
 
 DAY = 24 * 3_600_000
 
@@ -62,7 +65,9 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
         project_members(c, NOW, [member("a"), member("b", recipients=("13800138000",)), member("a"), b"{}"])
         project_members(c, NOW, [member("b"), member("c", "f2")])
         c.execute(
-            schema.cases.update().where(schema.cases.c.fingerprint == "f1").values(state="effective", decided_at=NOW)
+            schema.cases.update()
+            .where(schema.cases.c.fingerprint == "f1")
+            .values(state="effective", verdict="release", decided_at=NOW)
         )
         project_members(c, NOW, [member("d", at=NOW + JOIN_MS - 1), member("e", at=NOW + JOIN_MS)])
     found = {row.id: row for row in rows(operational_db, schema.cases)}
@@ -79,16 +84,47 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
 def test_an_overdue_case_is_escalated_once(operational_db: Database) -> None:
     with operational_db.write() as c:
         project_members(c, NOW, [member("a")])
-        due = NOW + 60 * 60_000
-        assert escalate(c, due - 1, 10) == 0
-        assert escalate(c, due, 10) == 1
-        assert escalate(c, due, 10) == 0
+    due = NOW + 60 * 60_000
+    assert escalate(operational_db, due - 1, 10) == 0
+    assert escalate(operational_db, due, 10) == 1
+    assert escalate(operational_db, due, 10) == 0
+    with operational_db.write() as c:
         ((_, publication),) = unpublished(c, 10)
     assert publication.messages[0].topic == "alerts"
     with operational_db.write() as c:
         project_alerts(c, NOW, [publication.messages[0].value or b""] * 2)
     assert [row.rule for row in rows(operational_db, schema.alerts)] == ["case-overdue"]
     assert rows(operational_db, schema.cases)[0].escalated_at == due
+
+
+def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
+    postgres_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first case's alert locks the outbox; the reviewer has the second case's row and wants the outbox."""
+    with postgres_db.write() as c:
+        project_members(c, NOW, [member("a", "f1"), member("b", "f2", NOW + 1)])
+    _, second = review.claim(postgres_db, LIN, NOW + 1)
+    alerted, row_taken = Event(), Event()
+
+    def alert(*given: Any) -> Any:
+        done = publish(*given)
+        alerted.set()
+        row_taken.wait(1)
+        return done
+
+    recorded = audit.record
+
+    def note(*given: Any) -> None:
+        row_taken.set()
+        recorded(*given)
+
+    monkeypatch.setattr(cases, "publish", alert)
+    monkeypatch.setattr(audit, "record", note)
+    with ThreadPoolExecutor(1) as timers:
+        escalated = timers.submit(escalate, postgres_db, NOW + 61 * 60_000, 10)
+        alerted.wait(5)
+        review.decide(postgres_db, LIN, second.id, "release", "", NOW, second.last_member)
+        assert escalated.result(20) == 2
 
 
 def test_a_decision_suspends_its_port_once(operational_db: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.actions.list_file import MAX_BYTES, add_all, read_list_file, remove_all
+from pipeline.actions.list_file import MAX_BYTES, add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.lists import ENTITIES
 from pipeline.store import registry
@@ -25,11 +25,26 @@ def test_good_lines_are_added_and_can_be_taken_back(operational_db: Database) ->
         f"\ufeff{HEADER}black,sender,13800138000,投诉,\nallow,sender,10690001,,2030-01-01T00:00:00+08:00\n".encode()
     )
     assert read.faults == []
-    assert add_all(operational_db, OPERATOR, read.entries, NOW) == 2
-    assert add_all(operational_db, OPERATOR, read.entries, NOW) == 0
+    done = add_all(operational_db, OPERATOR, read.entries, NOW)
+    assert len(done) == 2
+    assert add_all(operational_db, OPERATOR, read.entries, NOW) == []
     assert [row.value for row in registry.list_entries(operational_db, OPERATOR, "black")] == ["13800138000"]
-    assert remove_all(operational_db, OPERATOR, read.entries, "undo", NOW) == 2
+    assert undo_all(operational_db, OPERATOR, done, NOW) == 2
     assert registry.list_entries(operational_db, OPERATOR, "black") == []
+
+
+def test_undo_of_an_import_leaves_what_stood_before_and_what_came_after(operational_db: Database) -> None:
+    def listed() -> dict[object, object]:
+        return {row.value: row.reason for row in registry.list_entries(operational_db, OPERATOR, "black")}
+
+    for value in ("1001", "1002"):
+        registry.add_list_entry(operational_db, OPERATOR, "black", value, "before", None, NOW)
+    lines = ("1001,before", "1002,new", "1003,new", "1004,new")
+    file = HEADER + "".join(f"black,sender,{line},\n" for line in lines)
+    done = add_all(operational_db, OPERATOR, read_list_file(file.encode()).entries, NOW)
+    registry.add_list_entry(operational_db, OPERATOR, "black", "1004", "after", None, NOW)
+    assert undo_all(operational_db, OPERATOR, done, NOW) == 2
+    assert listed() == {"1001": "before", "1002": "before", "1004": "after"}
 
 
 def test_bad_lines_are_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from case_events import CHEN, LIN, NOW, PORT, add_port, member
@@ -47,22 +48,22 @@ def test_a_lease_that_ran_out_goes_to_another_and_the_first_is_told(operational_
     late = NOW + 1000 + review.LEASE_MS
     assert [v.id for v in review.claim(operational_db, CHEN, late)] == [case.id]
     with pytest.raises(AntispamError, match="chen has it now"):
-        review.decide(operational_db, LIN, case.id, "release", "", late)
-    review.decide(operational_db, CHEN, case.id, "reject", "推销", late)
+        review.decide(operational_db, LIN, case.id, "release", "", late, case.last_member)
+    review.decide(operational_db, CHEN, case.id, "reject", "推销", late, case.last_member)
     with pytest.raises(AntispamError, match="already decided by chen"):
-        review.decide(operational_db, CHEN, case.id, "release", "", late)
+        review.decide(operational_db, CHEN, case.id, "release", "", late, case.last_member)
     assert actions(operational_db) == ["case.claim", "case.claim", "case.decide"]
 
 
 def test_undo_works_for_ten_seconds_and_for_oneself_only(operational_db: Database) -> None:
     fill(operational_db, 1)
     (case,) = review.claim(operational_db, LIN, NOW)
-    review.decide(operational_db, LIN, case.id, "blacklist", "", NOW)
+    review.decide(operational_db, LIN, case.id, "blacklist", "", NOW, case.last_member)
     with pytest.raises(AntispamError, match="not your verdict"):
         review.undo(operational_db, CHEN, case.id, NOW + 1)
     review.undo(operational_db, LIN, case.id, NOW + review.UNDO_MS - 1)
     assert review.case_view(operational_db, LIN, case.id, NOW).state == "open"
-    review.decide(operational_db, LIN, case.id, "release", "", NOW + 20_000)
+    review.decide(operational_db, LIN, case.id, "release", "", NOW + 20_000, case.last_member)
     with pytest.raises(AntispamError, match="too late"):
         review.undo(operational_db, LIN, case.id, NOW + 20_000 + review.UNDO_MS)
 
@@ -95,6 +96,97 @@ def test_samples_show_what_differs(operational_db: Database) -> None:
     assert (case.content, case.samples) == ("你好A", ("你好B", "你好C", "你好D"))
 
 
+FIRST, OTHER = "【示例】领取请访问 http://t1.cn/1 加微信 wx138001", "【示例】领取请访问 http://t9.cn/77 加微信 wx991234"
+
+
+def join(db: Database, *records: bytes) -> None:
+    with db.write() as connection:
+        project_members(connection, NOW, records)
+
+
+def case_of(db: Database) -> dict[str, str]:
+    m = schema.case_members
+    with db.read() as connection:
+        return {row.submission: row.case for row in connection.execute(select(m.c.submission, m.c.case))}
+
+
+def test_a_release_is_followed_by_the_same_text_only_and_a_refusal_by_its_fingerprint(
+    operational_db: Database,
+) -> None:
+    join(operational_db, member("s0", content=FIRST))
+    (case,) = review.claim(operational_db, LIN, NOW)
+    review.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
+    later = NOW + review.UNDO_MS
+    join(operational_db, member("s1", at=later, content=OTHER), member("s2", at=later, content=FIRST + " "))
+    placed = case_of(operational_db)
+    assert placed["s2"] == placed["s0"] != placed["s1"]
+    (other,) = review.claim(operational_db, LIN, later)
+    assert (other.id, other.content) == (placed["s1"], OTHER)
+    review.decide(operational_db, LIN, other.id, "reject", "", later, other.last_member)
+    join(operational_db, member("s3", at=later + 1, content=OTHER + "88"), member("s4", at=later + 1, content=FIRST))
+    placed = case_of(operational_db)
+    assert (placed["s3"], placed["s4"]) == (other.id, case.id)
+
+
+def test_what_another_rule_held_does_not_follow_a_release(operational_db: Database) -> None:
+    join(operational_db, member("s0", content=FIRST))
+    (case,) = review.claim(operational_db, LIN, NOW)
+    review.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
+    join(operational_db, member("s1", content=FIRST, rule="keyword-fraud"))
+    assert len(set(case_of(operational_db).values())) == 2
+
+
+def test_undo_takes_in_what_opened_beside_it(operational_db: Database) -> None:
+    join(operational_db, member("s0", content=FIRST))
+    (case,) = review.claim(operational_db, LIN, NOW)
+    review.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
+    join(operational_db, member("s1", content=OTHER))
+    review.undo(operational_db, LIN, case.id, NOW + 1)
+    (again,) = review.claim(operational_db, LIN, NOW + 1)
+    assert (again.id, again.submissions, again.messages, again.samples) == (case.id, 2, 4, (OTHER,))
+
+
+def test_nobody_releases_what_joined_unseen(operational_db: Database) -> None:
+    join(operational_db, member("s0", content=FIRST))
+    (seen,) = review.claim(operational_db, LIN, NOW)
+    join(operational_db, member("s1", content=FIRST.replace("领取", "领取 5 元")), member("s2", content=OTHER))
+    with pytest.raises(AntispamError, match="grown by 2 messages"):
+        review.decide(operational_db, LIN, seen.id, "release", "", NOW, seen.last_member)
+    (now_seen,) = review.claim(operational_db, LIN, NOW)
+    assert OTHER in now_seen.samples
+    join(operational_db, member("s3", content=FIRST))  # the like of what was seen does not get in the way
+    review.decide(operational_db, LIN, seen.id, "release", "", NOW, now_seen.last_member)
+
+
+def test_a_busy_case_of_many_links_can_be_decided(operational_db: Database) -> None:
+    def link(n: int) -> bytes:
+        return member(f"s{n}", content=f"请看 http://t{n}.cn/1")
+
+    join(operational_db, *map(link, range(review.SAMPLES + 2)))
+    (case,) = review.claim(operational_db, LIN, NOW)
+    join(operational_db, link(99))
+    review.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
+
+
+def test_texts_are_read_once_and_while_others_may_write(
+    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bool] = []
+    real = review._decode
+
+    def decode(body: bytes) -> Any:
+        with operational_db.write():  # waits, in vain, for whoever holds the lock
+            read.append(True)
+        return real(body)
+
+    fill(operational_db, 2)
+    monkeypatch.setattr(review, "_decode", decode)
+    shown = {view.id: view for view in review.claim(operational_db, LIN, NOW, 1)}
+    assert len(read) == 1
+    assert len(review.claim(operational_db, LIN, NOW, 2, shown)) == 2
+    assert len(read) == 2
+
+
 def test_scope_and_right_are_kept_by_the_service(operational_db: Database) -> None:
     with operational_db.write() as connection:
         connection.execute(
@@ -117,7 +209,7 @@ def test_a_wrong_verdict_or_note_changes_nothing(operational_db: Database) -> No
     fill(operational_db, 1)
     (case,) = review.claim(operational_db, LIN, NOW)
     with pytest.raises(AntispamError, match="verdict 'hold'"):
-        review.decide(operational_db, LIN, case.id, "hold", "", NOW)
+        review.decide(operational_db, LIN, case.id, "hold", "", NOW, case.last_member)
     with pytest.raises(AntispamError, match="note"):
-        review.decide(operational_db, LIN, case.id, "release", "x" * 1001, NOW)
+        review.decide(operational_db, LIN, case.id, "release", "x" * 1001, NOW, case.last_member)
     assert review.case_view(operational_db, LIN, case.id, NOW).state == "open"

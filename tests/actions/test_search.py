@@ -133,7 +133,7 @@ def test_what_a_person_said_of_a_submission(operational_db: Database) -> None:
 
     assert ask() == Reviewed(case, None, None, None, "")
     assert review.claim(operational_db, SENIOR, NOW)
-    review.decide(operational_db, SENIOR, case, Verdict.RELEASE, "an old customer", NOW)
+    review.decide(operational_db, SENIOR, case, Verdict.RELEASE, "an old customer", NOW, seen=99)
     assert ask() == Reviewed(case, "release", SENIOR.name, NOW, "an old customer")
     assert reviewed(operational_db, ANALYST, port, port, "never reviewed") is None
     with pytest.raises(Forbidden):

@@ -8,7 +8,7 @@ import pytest
 from console_data import CASES, open_cases, register_ports
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dashboards import deck, language
 from pipeline.actions import review
@@ -36,7 +36,7 @@ def hand_of(db: Database, user: User = ANNA) -> deck.Hand:
 
 
 def entry(seq: int, action: str, case: str, note: str = "") -> dict[str, Any]:
-    return {"seq": seq, "action": action, "case": case, "note": note}
+    return {"seq": seq, "action": action, "case": case, "seen": 10**9, "note": note}
 
 
 def verdicts(db: Database) -> dict[str, tuple[str, str | None]]:
@@ -82,6 +82,20 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(db: Database) -> None:
     assert verdicts(db)["case-001"] == ("decided", "release")
 
 
+def test_a_case_that_grew_unseen_comes_back_as_it_is_now(db: Database) -> None:
+    hand = hand_of(db)
+    before = next(card for card in deck.cards(EN, hand) if card["id"] == "case-000")
+    m = schema.case_members
+    with db.write() as connection:
+        connection.execute(update(m).where(m.c.seq == before["seen"]).values(asks="another"))
+    log = [{**entry(1, "release", "case-000"), "seen": before["seen"] - 1}]
+    assert deck.apply(db, ANNA, hand, log, NOW)
+    assert "grown by 51 messages" in hand.failed[0]["text"]
+    deck.refill(db, ANNA, hand, NOW, touched=True)
+    assert "case-000" in hand.cases
+    assert "case-000" not in hand.cards
+
+
 def test_who_is_away_keeps_no_lease_and_claims_nothing(db: Database) -> None:
     hand = hand_of(db)
     assert len(hand.cases) == len(CASES)
@@ -101,6 +115,22 @@ def test_a_sign_of_life_renews_the_leases(db: Database) -> None:
     assert deck.apply(db, ANNA, hand, [entry(1, "here", "")], NOW + 60_000)
     deck.refill(db, ANNA, hand, NOW + 60_000, touched=True)
     assert {view.lease_until for view in hand.cases.values()} == {NOW + 60_000 + review.LEASE_MS}
+
+
+def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database) -> None:
+    hand = hand_of(db)
+    t = schema.cases
+    with db.write() as connection:
+        connection.execute(
+            t.insert(),
+            [
+                {"id": f"other-{n}", "port": "10690000", "fingerprint": f"g{n}", "state": "open", "rule": "r",
+                 "content": "", "opened_at": 0, "due_at": 0}
+                for n in range(201)
+            ],
+        )  # fmt: skip
+    deck.refill(db, ANNA, hand, NOW, touched=False)
+    assert len(hand.cases) == len(CASES)
 
 
 def test_leaving_gives_back(db: Database) -> None:

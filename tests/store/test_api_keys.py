@@ -51,6 +51,7 @@ def test_a_short_name_never_revokes(db: Database) -> None:
     "url",
     ["ftp://example.com/", "file:///etc/passwd", "//example.com", "https://", "http://a b/", "http://u:p@example.com/",
      "http://example.com/#x", "http://[::1", "http://example.com:99999/", "http://example.com/\r\nX: y",
+     "https://xn--/", "https://xn--a/",
      "http://example.com/" + "a" * 3000],
 )  # fmt: skip
 def test_an_address_must_be_one_we_would_post_to(db: Database, url: str) -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pipeline import topics
+from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.configuration import ConfigEntries, default_policy
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
@@ -165,7 +167,7 @@ def test_evidence_lists_once_even_after_somebody_took_it_off(any_db: Database) -
 
     def put() -> bool:
         with any_db.write() as connection:
-            return list_entries.put(connection, 1, audit.PIPELINE, item, "probe", "d-1")
+            return list_entries.put(connection, 1, audit.PIPELINE, item, "probe", "d-1") is not None
 
     assert put()
     assert not put()
@@ -289,9 +291,9 @@ def test_a_folder_replaces_ports_and_list_files_but_no_state_and_no_single_entry
     lists = "list,entity,value,reason,expires\nblack,sender,13900139000,x,\n"
     port = msgspec.json.encode(PORT).decode()
     first = [("policy", "policy.yaml", POLICY), ("list", "lists.csv", lists), ("port", PORT.code, port)]
-    epoch = import_configuration.replace(any_db, ADMIN, first, 1)
+    epoch, _ = import_configuration.replace(any_db, ADMIN, first, 1)
     assert {change.epoch for change in published(any_db)} == {epoch}
-    assert import_configuration.replace(any_db, ADMIN, first, 2) == epoch
+    assert import_configuration.replace(any_db, ADMIN, first, 2) == (epoch, [])
     registry.suspend_port(any_db, ADMIN, PORT.code, "", "", 3)
     registry.add_list_entry(any_db, ADMIN, "black", "13800138000", "", None, 3)
     import_configuration.replace(any_db, ADMIN, first, 4)
@@ -301,8 +303,27 @@ def test_a_folder_replaces_ports_and_list_files_but_no_state_and_no_single_entry
     import_configuration.replace(
         any_db, ADMIN, [("policy", "policy.yaml", OTHER), ("port", "123", '{"code":"123"}')], 5
     )
-    assert in_force(any_db).keys() == {("policy", "policy.yaml"), ("port", "123"), ("list", "black/13800138000")}
+    assert in_force(any_db).keys() == {
+        ("policy", "policy.yaml"), ("port", "123"), ("port", PORT.code), ("list", "black/13800138000"),
+    }  # fmt: skip
     assert followed(any_db) == in_force(any_db)
+
+
+def test_a_port_that_a_folder_lacks_is_terminated_and_no_folder_brings_it_back(any_db: Database) -> None:
+    port = [("port", PORT.code, msgspec.json.encode(PORT).decode())]
+    import_configuration.replace(any_db, ADMIN, port, 1)
+    epoch, terminated = import_configuration.replace(any_db, ADMIN, [], 2)
+    assert terminated == [PORT.code]
+    gate = Gate(any_db, lambda: 0.0, lambda: 0)
+    gate.look()
+    part = Part(PORT.code, PORT.code, "s", 1, 1, "13800138000", b"", None)
+    assert gate.refusal(part) is DeliveryState.STOPPED
+    assert import_configuration.replace(any_db, ADMIN, port, 3) == (epoch, [])
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert found.state == PortState.TERMINATED
+    with any_db.read() as connection:
+        assert connection.execute(select(schema.ports.c.opened_at)).scalar_one() == 1
 
 
 def test_a_start_brings_what_is_new_and_leaves_what_people_changed(any_db: Database) -> None:

@@ -76,6 +76,17 @@ def test_a_case_goes_with_its_youngest_member(any_db: Database, settings: Settin
     assert not any(expire(any_db, settings, NOW).values())
 
 
+def test_a_case_nobody_decided_is_refused_a_day_before_it_goes(any_db: Database, settings: Settings) -> None:
+    kept = TODAY - 160 * DAY_MS
+    case(any_db, "forgotten", "open", (kept + DAY_MS - 1, "旧"))
+    case(any_db, "younger", "open", (kept + DAY_MS, "新"))
+    expire(any_db, settings, NOW)
+    t = schema.cases
+    with any_db.read() as connection:
+        found = connection.execute(select(t.c.id, t.c.state, t.c.verdict, t.c.effective_at).order_by(t.c.id)).all()
+    assert found == [("forgotten", "decided", "reject", NOW), ("younger", "open", None, None)]
+
+
 def test_more_rows_than_one_transaction_takes(
     operational_db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,15 @@ def test_only_a_2xx_counts_and_redirects_are_not_followed(owner: Owner, status: 
     assert [path for path, _, _ in owner.told] == ["/told"]
 
 
+@pytest.mark.parametrize("url", ["https://xn--/", "http://a..b/", "nonsense:"])
+def test_an_address_that_cannot_be_is_unreachable_and_ends_nothing(url: str) -> None:
+    async def one() -> str:
+        async with httpx.AsyncClient() as client:
+            return await post(client, "0" * 64, 1, url, b"{}", NOW)
+
+    assert asyncio.run(one()) == "unreachable"
+
+
 def test_what_fails_waits_longer_each_time_and_is_given_up(operational_db: Database) -> None:
     registered(operational_db, "http://127.0.0.1:9/")
     with operational_db.write() as connection:

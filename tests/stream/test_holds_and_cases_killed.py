@@ -97,7 +97,7 @@ def review_some(db: Database) -> None:
     """Decide what is there: two of three cases are released; effective at once."""
     for case in review.claim(db, LIN, now(), 3):
         verdict = ("release", "reject", "release")[int(case.id, 16) % 3]
-        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS)
+        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS, case.last_member)
 
 
 def check(settings: Settings, db: Database, events: list[Submission]) -> int:

@@ -234,7 +234,7 @@ def review_some(db: Database) -> None:
     """Decide what is there, most for release; effective at once."""
     for case in review.claim(db, LIN, now(), 3):
         verdict = "reject" if int(case.id, 16) % 3 == 0 else "release"
-        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS)
+        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS, case.last_member)
 
 
 def ends(settings: Settings, db: Database) -> dict[str, str]:

@@ -55,7 +55,7 @@ def decided(db: Database, verdict: str, members: list[bytes]) -> str:
     with db.write() as connection:
         project_members(connection, NOW, members)
     (case,) = review.claim(db, LIN, NOW)
-    review.decide(db, LIN, case.id, verdict, "", NOW)
+    review.decide(db, LIN, case.id, verdict, "", NOW, case.last_member)
     return case.id
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stream.state import ROUNDS_KEPT_MS, PartitionState
+from pipeline.stream.state import PartitionState
+from pipeline.topics import HOLDS, ROUNDS_KEPT_MS, STATE_SUBMISSIONS
 
 RECORDS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size=30)
 
@@ -38,7 +39,16 @@ def test_the_same_record_met_again_is_decided_again() -> None:
     assert not state.decided("a", 2, 0, 8)
 
 
-def test_rounds_run_out_after_a_day() -> None:
+def test_a_round_is_known_as_long_as_its_hold_can_be_read_again() -> None:
+    """A backup that is restored reads `holds` from where it stood, up to all that the broker keeps."""
+    state = PartitionState()
+    state.decide("a", 1, 0, 7, 0)
+    state.expire_rounds(HOLDS.retention_ms)
+    assert state.decided("a", 1, 0, 9)
+    assert STATE_SUBMISSIONS.retention_ms > ROUNDS_KEPT_MS
+
+
+def test_rounds_run_out() -> None:
     state = PartitionState()
     state.decide("a", 1, 0, 7, 0)
     state.decide("b", 1, 0, 8, 5)

@@ -21,22 +21,24 @@ STALE = 0.75  # seconds after which what was seen is not believed
 
 
 class Gate:
-    """Ports that may not send, as last seen. `clock` is monotonic seconds, `wall` epoch milliseconds."""
+    """Ports that may send, as last seen: none that is not registered.
+
+    `clock` is monotonic seconds, `wall` epoch milliseconds.
+    """
 
     def __init__(self, db: Database, clock: Callable[[], float], wall: Callable[[], int]) -> None:
         self._db = db
         self._clock = clock
         self._wall = wall
-        self._closed: frozenset[str] = frozenset()
+        self._open: frozenset[str] = frozenset()
         self._seen_at = float("-inf")
 
     def look(self) -> None:
         """Read the states of the ports. Raises AntispamError when the database does not answer."""
         begun = self._clock()  # what is read is at least as new as the moment before it was asked for
-        shut = (PortState.SUSPENDED.value, PortState.TERMINATED.value)
         with self._db.read() as connection:
-            rows = connection.execute(select(schema.ports.c.code).where(schema.ports.c.state.in_(shut)))
-            self._closed = frozenset(row.code for row in rows)
+            rows = connection.execute(select(schema.ports.c.code).where(schema.ports.c.state == PortState.OPEN))
+            self._open = frozenset(row.code for row in rows)
         self._seen_at = begun
 
     @property
@@ -46,7 +48,7 @@ class Gate:
 
     def refusal(self, part: Part) -> DeliveryState | None:
         """Why this part may not be sent any more; None when it may."""
-        if part.code in self._closed:
+        if part.code not in self._open:
             return DeliveryState.STOPPED
         if part.valid_until is not None and self._wall() > part.valid_until:
             return DeliveryState.EXPIRED
