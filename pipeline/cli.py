@@ -564,7 +564,7 @@ def audit_verify() -> None:
     """Follow the chain of hashes from the first row to the last."""
     from pipeline.store import audit
 
-    with _database() as db, db.snapshot() as connection:
+    with _database() as db, db.read() as connection:
         broken = audit.first_broken(connection)
         if broken is not None:
             raise AntispamError(f"the audit trail is broken at row {broken}: a row was changed, removed or put in")

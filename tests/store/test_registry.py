@@ -287,9 +287,8 @@ def test_a_scope_bounds_ports_and_lists(operational_db: Database) -> None:
     other = PortEntry(code="10690002", enterprise="ent-2")
     registry.save_port(db, ADMIN, other, 1)
     with db.write() as connection:
-        enterprises.put(
-            connection, 1, "admin", [EnterpriseEntry(code="ent-2", name="Two", province="浙江", city="杭州")]
-        )
+        two = EnterpriseEntry(code="ent-2", name="Two", province="浙江", city="杭州")
+        enterprises.put(connection, 1, "admin", [two])
     local = User("local", Role.OPERATOR, {"province": "浙江"})
     assert registry.ports(db, local) == [other]
     assert registry.suspend_port(db, local, "10690002", "", "", 2)
