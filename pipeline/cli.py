@@ -303,7 +303,8 @@ def ingest(
     for result in results:
         skipped = f", {result.skipped} lines done before" if result.skipped else ""
         bad = f", {result.rejected} bad lines in {result.path}.rejected.jsonl" if result.rejected else ""
-        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{skipped}")
+        again = f", {result.duplicates} accepted before" if result.duplicates else ""
+        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{again}{skipped}")
 
 
 @app.command()

@@ -85,9 +85,8 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(timers.delete().where(*timer))
     if found is None or found.state != "open" or found.escalated_at is not None:
         return
-    connection.execute(
-        update(_cases).where(_cases.c.id == subject).values(escalated_at=now, claimed_by=None, lease_until=None)
-    )
+    freed = {"claimed_by": None, "lease_until": None}  # who held it may not be one who may decide it now
+    connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
     alert = Alert(
         id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,

@@ -73,8 +73,9 @@ def claim(
 ) -> list[CaseView]:
     """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
 
-    Returns at most `count`, escalated ones to those with REVIEW_SECOND only, never one that somebody else holds or that the user skipped lately. Samples of
-    those in `shown` are not read again: they stay, with their `last_member`, as they were shown.
+    Returns at most `count`, escalated ones to those with REVIEW_SECOND only, never one that somebody else holds
+    or that the user skipped lately. Samples of those in `shown` are not read again: they stay, with their
+    `last_member`, as they were shown.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -271,11 +272,7 @@ def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> li
 
 
 def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
-    row = connection.execute(
-        select(_cases.c.state, _cases.c.decided_by, _cases.c.claimed_by, _cases.c.escalated_at).where(
-            _cases.c.id == case, *_scope(user)
-        )
-    ).first()
+    row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).first()
     if row is None:
         return AntispamError(f"no case {case!r}")
     if row.state != "open":
