@@ -314,7 +314,8 @@ def ingest(
     for result in results:
         skipped = f", {result.skipped} lines done before" if result.skipped else ""
         bad = f", {result.rejected} bad lines in {result.path}.rejected.jsonl" if result.rejected else ""
-        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{skipped}")
+        again = f", {result.duplicates} accepted before" if result.duplicates else ""
+        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{again}{skipped}")
 
 
 @app.command()
@@ -575,7 +576,7 @@ def audit_verify() -> None:
     """Follow the chain of hashes from the first row to the last."""
     from pipeline.store import audit
 
-    with _database() as db, db.snapshot() as connection:
+    with _database() as db, db.read() as connection:
         broken = audit.first_broken(connection)
         if broken is not None:
             raise AntispamError(f"the audit trail is broken at row {broken}: a row was changed, removed or put in")

@@ -16,11 +16,13 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
 from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port
 
 SHIPPED = "shipped"
+ENTERPRISE = "enterprise"  # kind of an entry that stays in the database: no worker needs it
 NO_LISTS = Lists()
 _DEFAULTS = files("pipeline.rules") / "defaults"
 
@@ -128,7 +130,7 @@ def default_dictionary() -> str:
 def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterator[tuple[str, str, str]]:
     """(kind, name, value) of a configuration directory, what we ship standing in for absent files.
 
-    The directory may hold `policy.yaml`, `dictionary.csv`, `ports.jsonl` and `lists.csv`; `policy`
+    The directory may hold `policy.yaml`, `dictionary.csv`, `enterprises.jsonl`, `ports.jsonl` and `lists.csv`; `policy`
     overrides the first. Ports and lists have no stand-in: without ports everything is held.
     Raises AntispamError for a directory or file that cannot be read.
     """
@@ -153,16 +155,28 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     lists = text("lists.csv")
     if lists is not None:
         yield "list", "lists.csv", lists
+    companies = dict(_entries("enterprises.jsonl", text("enterprises.jsonl"), lambda line: parse_enterprise(line).code))
+    for code, line in companies.items():
+        yield ENTERPRISE, code, line
+    for code, line in _entries("ports.jsonl", text("ports.jsonl"), lambda line: parse_port(line).code):
+        owner = parse_port(line).entry.enterprise
+        if companies and owner and owner not in companies:
+            raise AntispamError(f"ports.jsonl: port {code}: enterprise {owner!r} is not in enterprises.jsonl")
+        yield "port", code, line
+
+
+def _entries(file: str, text: str | None, code_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """(code, line) of a file of one entry a line. Raises AntispamError naming file and line."""
     seen: dict[str, int] = {}
-    for number, line in enumerate((text("ports.jsonl") or "").split("\n"), 1):
+    for number, line in enumerate((text or "").split("\n"), 1):
         if line.strip():
             try:
-                code = parse_port(line).code
+                code = code_of(line)
             except AntispamError as error:
-                raise AntispamError(f"ports.jsonl:{number}: {error}") from None
+                raise AntispamError(f"{file}:{number}: {error}") from None
             if seen.setdefault(code, number) != number:
-                raise AntispamError(f"ports.jsonl:{number}: port {code} is already on line {seen[code]}")
-            yield "port", code, line
+                raise AntispamError(f"{file}:{number}: {code} is already on line {seen[code]}")
+            yield code, line
 
 
 def load_directory(folder: Path | None, policy: Path | None = None) -> Config:
@@ -172,6 +186,7 @@ def load_directory(folder: Path | None, policy: Path | None = None) -> Config:
         [
             ConfigChange(epoch=1, kind=kind, name=name, value=value)
             for kind, name, value in directory_entries(folder, policy)
+            if kind != ENTERPRISE
         ]
     )
     if faults:

@@ -23,9 +23,10 @@ from pipeline.events import (
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
+from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
-from pipeline.store import registry, schema
+from pipeline.store import enterprises, registry, schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
 from pipeline.store.users import add_user, change_password, sign_in
@@ -49,8 +50,14 @@ CASES = (
 
 def register_ports(db: Database, now: int) -> None:
     """Two enterprises in two provinces, a port per case."""
-    registry.save_enterprise(db, CHIEF, "e-south", "南方通信", "广东", "深圳", now)
-    registry.save_enterprise(db, CHIEF, "e-north", "北方商贸", "北京", "北京", now)
+    with db.write() as connection:
+        enterprises.put(
+            connection, now, CHIEF.name,
+            [
+                EnterpriseEntry(code="e-south", name="南方通信", province="广东", city="深圳"),
+                EnterpriseEntry(code="e-north", name="北方商贸", province="北京", city="北京"),
+            ],
+        )  # fmt: skip
     for n, (_, _, category) in enumerate(CASES):
         entry = PortEntry(
             code=f"1069000{n}", name=f"业务{n} {category}", enterprise="e-south" if n % 2 == 0 else "e-north",

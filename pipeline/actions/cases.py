@@ -52,7 +52,7 @@ def project_members(
 
 
 def escalate(db: Database, now: int, limit: int) -> int:
-    """Handle due timers of cases: one that is still open is marked and an alert raised, once.
+    """Handle due timers of cases: one that is still open is marked, given up by who held it, and an alert raised, once.
 
     A verdict that can still be undone keeps its timer until it is effective. Returns how many were due. Each
     case is a transaction of its own: the outbox is locked after the case's row, as by all who change a case.
@@ -85,7 +85,8 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(timers.delete().where(*timer))
     if found is None or found.state != "open" or found.escalated_at is not None:
         return
-    connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now))
+    freed = {"claimed_by": None, "lease_until": None}  # who held it may not be one who may decide it now
+    connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
     alert = Alert(
         id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,

@@ -24,7 +24,7 @@ from pipeline.events import Submission, Verdict
 from pipeline.lake.privacy import mask_text
 from pipeline.store import audit, schema
 from pipeline.store.database import Database, upsert
-from pipeline.store.roles import Right, User, ports_in_scope, require
+from pipeline.store.roles import RIGHTS, Right, User, ports_in_scope, require
 
 LEASE_MS = 10 * 60_000
 UNDO_MS = 10_000
@@ -73,13 +73,14 @@ def claim(
 ) -> list[CaseView]:
     """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
 
-    Returns at most `count`, never one that somebody else holds or that the user skipped lately. Samples of
-    those in `shown` are not read again: they stay, with their `last_member`, as they were shown.
+    Returns at most `count`, escalated ones to those with REVIEW_SECOND only, never one that somebody else holds
+    or that the user skipped lately. Samples of those in `shown` are not read again: they stay, with their
+    `last_member`, as they were shown.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
-        mine = _ids(connection, _held_by(user), count)
-        free = _ids(connection, and_(_free(user, now), *_scope(user)), count - len(mine))
+        mine = _ids(connection, and_(_held_by(user), *_level(user)), count)
+        free = _ids(connection, and_(_free(user, now), *_scope(user), *_level(user)), count - len(mine))
         ids = [*mine, *free]
         connection.execute(
             update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
@@ -138,7 +139,7 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     with db.write() as connection:
         decided = connection.execute(
             update(_cases)
-            .where(_cases.c.id == case, _held_by(user), *_scope(user))
+            .where(_cases.c.id == case, _held_by(user), *_scope(user), *_level(user))
             .values(
                 state="decided", verdict=verdict, decided_by=user.name, decided_at=now, note=note,
                 effective_at=now + UNDO_MS, claimed_by=None, lease_until=None,
@@ -213,7 +214,9 @@ def in_hand(db: Database, user: User, now: int) -> set[str]:
     """The open cases that the user holds a running lease of."""
     require(user, Right.REVIEW)
     with db.read() as connection:
-        return set(connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now)))
+        return set(
+            connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now, *_level(user)))
+        )
 
 
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:
@@ -231,6 +234,11 @@ def _in_order(query: Select[Any]) -> Select[Any]:
 def _scope(user: User) -> list[ColumnElement[bool]]:
     within = ports_in_scope(user)
     return [] if within is None else [_cases.c.port.in_(within)]
+
+
+def _level(user: User) -> list[ColumnElement[bool]]:
+    """An escalated case is for those who may give a second opinion."""
+    return [] if Right.REVIEW_SECOND in RIGHTS[user.role] else [_cases.c.escalated_at.is_(None)]
 
 
 def _held_by(user: User) -> ColumnElement[bool]:
@@ -264,13 +272,13 @@ def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> li
 
 
 def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
-    row = connection.execute(
-        select(_cases.c.state, _cases.c.decided_by, _cases.c.claimed_by).where(_cases.c.id == case, *_scope(user))
-    ).first()
+    row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).first()
     if row is None:
         return AntispamError(f"no case {case!r}")
     if row.state != "open":
         return AntispamError(f"case {case}: already decided by {row.decided_by}")
+    if row.escalated_at is not None and _level(user):
+        return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
     if row.claimed_by is None:
         return AntispamError(f"case {case}: claim it first")
     return AntispamError(f"case {case}: {row.claimed_by} has it now")

@@ -45,7 +45,7 @@ def backup(db: Database, path: Path) -> int:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     total = 0
     try:
-        with db.snapshot() as connection, _private(part) as raw:
+        with db.read() as connection, _private(part) as raw:
             at = revision(connection)
             if at != head():
                 raise AntispamError(f"the database is at migration {at}, this version at {head()}")

@@ -71,16 +71,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading: a consistent view, never waits for a writer on SQLite."""
-        try:
-            with self.engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise _plain(error) from error
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state, however long they take and whoever writes."""
+        """A connection whose reads all see one state, however long they take; never waits for a writer on SQLite."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         try:
             with self.engine.connect().execution_options(**options) as connection:

@@ -2,10 +2,9 @@
 
 `replace` makes the folder the truth: list files that are not in it go, ports that are not are terminated. A
 port is never deleted: what of it is still queued must not pass, and who brings it back later must not lift
-what stopped it. `add` is what a start
-does: it brings what the database does not know, and leaves alone what people have changed since. Neither
-touches the state of a registered port (a file that forgets a suspension must not lift it), nor single
-list entries.
+what stopped it. `add` is what a start does: it brings what the database does not know, and leaves alone what
+people have changed since. Neither deletes an enterprise, touches the state of a registered port (a file that
+forgets a suspension must not lift it), or single list entries.
 """
 
 from __future__ import annotations
@@ -15,9 +14,11 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import Connection
 
+from pipeline.configuration import ENTERPRISE
 from pipeline.events import PortState
+from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.ports import PortEntry, parse_port
-from pipeline.store import audit, configurations, outbox, ports, registry
+from pipeline.store import audit, configurations, enterprises, outbox, ports, registry
 from pipeline.store.database import Database
 from pipeline.store.roles import Right, User, require
 
@@ -43,6 +44,8 @@ def _import(
     db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool
 ) -> tuple[int, list[str]]:
     require(user, Right.ADMINISTER)
+    companies = [parse_enterprise(value) for kind, _, value in entries if kind == ENTERPRISE]
+    entries = [entry for entry in entries if entry[0] != ENTERPRISE]
     registry.check(entries)
     read = {name: parse_port(value).entry for kind, name, value in entries if kind == "port"}
     files = [(kind, name, value) for kind, name, value in entries if kind != "port"]
@@ -50,6 +53,7 @@ def _import(
         configurations.check_name(kind, name)
     with db.write() as connection:
         outbox.lock(connection)
+        enterprises.put(connection, now, user.name, companies, only_new=not remove)
         there = {entry.code: entry for entry in ports.load(connection)}
         wanted = _ports(there, read, remove)
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]

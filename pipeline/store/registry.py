@@ -71,26 +71,6 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
         return port_rows.publish(connection, now, [entry])
 
 
-def save_enterprise(
-    db: Database, user: User, ident: str, name: str, province: str, city: str, now: int
-) -> None:  # fmt: skip
-    """Register an enterprise, or change its name and place: what scopes go by. Nothing is published."""
-    require(user, Right.ADMINISTER)
-    if not ident or any(len(v) > n or "\0" in v for v, n in ((ident, 64), (name, 500), (province, 32), (city, 32))):
-        raise AntispamError("enterprise: id (at most 64), name (500), province and city (32 characters) expected")
-    table = schema.enterprises
-    values = {"name": name, "province": province, "city": city}
-    with db.write() as connection:
-        outbox.lock(connection)
-        found = connection.execute(select(table).where(table.c.id == ident)).mappings().first()
-        if found is None:
-            connection.execute(table.insert().values(id=ident, created_at=now, **values))
-        else:
-            connection.execute(table.update().where(table.c.id == ident).values(**values))
-        before = None if found is None else {key: found[key] for key in values}
-        audit.record(connection, now, user.name, "save", f"enterprise/{ident}", before, values)
-
-
 def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
     """Stop an open port; True if that changed it. One piece of evidence acts once ("" is none)."""
     return _change_state(db, user, "suspend", code, reason, evidence, now)

@@ -40,12 +40,12 @@ class Right(StrEnum):
     SEARCH = "search"  # masked messages and decisions
     SEE_FULL_TEXT = "see_full_text"  # one message at a time, with a reason
     REVIEW = "review"  # decide cases; their content is shown
-    REVIEW_SECOND = "review_second"  # escalated cases, second opinions
+    REVIEW_SECOND = "review_second"  # escalated cases
     EDIT_LISTS = "edit_lists"
     EDIT_PORTS = "edit_ports"
     SUSPEND_PORTS = "suspend_ports"  # suspend and resume
-    AUTHOR_POLICY = "author_policy"
-    APPROVE_POLICY = "approve_policy"  # never one's own: the service compares names
+    AUTHOR_POLICY = "author_policy"  # nothing asks for it yet: policies are files, put in force from a shell
+    APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force
     ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
     ADMINISTER = "administer"  # users
 

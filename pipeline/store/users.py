@@ -70,7 +70,7 @@ def first_administrator(db: Database, now: int) -> str | None:
 def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str, str], now: int) -> str:
     """Create an account; returns its one-time password, which is kept nowhere else.
 
-    Raises AntispamError for a bad or taken name or a scope that is none.
+    Raises AntispamError for a bad or taken name or a scope that is none or matches nothing.
     """
     require(user, Right.ADMINISTER)
     if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -78,6 +78,10 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
     if len(scope) > 1 or not set(scope) <= set(SCOPES) or not all(scope.values()):
         raise AntispamError(f"scope: one of {', '.join(SCOPES)} with its value, or none for all")
     with db.write() as connection:
+        for kind, value in scope.items():
+            column = schema.enterprises.c["id" if kind == "enterprise" else kind]
+            if connection.execute(select(column).where(column == value).limit(1)).first() is None:
+                raise AntispamError(f"scope: no enterprise with {kind} {value!r}; the account would see nothing")
         taken = select(schema.users.c.name).where(schema.users.c.name == name)
         if connection.execute(taken).first():
             raise AntispamError(f"user {name!r} exists")

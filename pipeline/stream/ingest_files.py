@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import time
 from typing import Any
@@ -18,6 +19,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 
 from pipeline import topics
+from pipeline.actions.statuses import digests
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint, IngestProgress, Priority, Record, Submission, encode
 from pipeline.ingest import door
@@ -25,11 +27,16 @@ from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.store.digest import digest
+from pipeline.store.migrate import open_database
 from pipeline.stream.clients import TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.replay import replay
 
 CHUNK = 5000  # lines a transaction
+TOGETHER = 200  # lines whose ids are looked up together
+USED = "id: used before with another sender, content or recipients"
 _ABORT_TIMEOUT = 5.0  # seconds; the broker ends the transaction by itself soon after
 
 Parsed = Submission | Record | Complaint
@@ -53,11 +60,15 @@ WHAT = {
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of one file. `skipped` is the lines an earlier run had done, `before` their counts."""
+    """What became of one file. `skipped` is the lines an earlier run had done, `before` their counts.
+
+    `duplicates` are submissions that had been accepted under their id before, by whatever way.
+    """
 
     path: Path
     accepted: int = 0
     rejected: int = 0
+    duplicates: int = 0
     skipped: int = 0
     before: IngestProgress | None = None
 
@@ -89,6 +100,7 @@ class Ingester:
         self._what = WHAT[what]
         self._settings = settings
         self._progress = _Progress(settings)
+        self._db: Database | None = None  # opened for the first id given
         self._ports: Ports | None = Ports(()) if what == "records" else None  # records have no port
 
     def ingest(
@@ -105,6 +117,8 @@ class Ingester:
     def close(self) -> None:
         """End the reader of progress."""
         self._progress.close()
+        if self._db is not None:
+            self._db.close()
 
     def _ingest(
         self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]
@@ -125,18 +139,14 @@ class Ingester:
         result = Ingested(source.path, skipped=done, before=before)
         if before.done:
             return result
-        seen: set[int] = set()
         last, pending = done, 0
         rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
         with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
             producer.begin_transaction()
-            for number, value, fault, position in source.rows():
-                event = fault or _parse(what, value, source, number, settings, now)
-                if isinstance(event, Submission | Record) and _seen(event, ports, seen):
-                    event = "id: used before in this file"
-                if number <= done:  # of an earlier run; read again only for its ids
-                    continue
-                if isinstance(event, str):
+            for number, value, event, position in self._events(source, ports, done):
+                if event is None:
+                    result.duplicates += 1
+                elif isinstance(event, str):
                     rejected.add(number, event, value)
                     result.rejected += 1
                 else:
@@ -154,14 +164,53 @@ class Ingester:
         report(source.path, source.size, source.size)
         return result
 
+    def _events(
+        self, source: SourceFile, ports: Ports, done: int
+    ) -> Iterator[tuple[int, Any, Parsed | str | None, int]]:
+        """(line, value, its event or what is wrong or None for a duplicate, position) behind the lines done."""
+        seen: set[int] = set()  # given ids; our own hold the line's number
+        rows = source.rows()
+        while part := list(islice(rows, TOGETHER)):
+            now = int(time() * 1000)
+            parsed: list[tuple[int, Any, Parsed | str, int]] = []
+            given: list[Submission] = []
+            for number, value, fault, position in part:
+                own = f"{source.digest[:16]}-{number}"
+                event = fault or _parse(self._what, value, source, self._settings, now, own)
+                if isinstance(event, Submission | Record) and event.id != own:
+                    if _seen(event, ports, seen):
+                        event = "id: used before in this file"
+                    elif isinstance(event, Submission):
+                        given.append(event)
+                if number > done:  # those of an earlier run are read again only for their ids
+                    parsed.append((number, value, event, position))
+            known = self._known(given, ports) if parsed else {}
+            for number, value, event, position in parsed:
+                before = known.get((ports.key(event.port), event.id)) if isinstance(event, Submission) else None
+                if before is None:
+                    yield number, value, event, position
+                elif isinstance(event, Submission):
+                    same = before == digest(event)
+                    yield number, value, None if same else USED, position
 
-def _parse(what: What, value: Any, source: SourceFile, number: int, settings: Settings, now: int) -> Parsed | str:
-    """The event of a line, or what is wrong with it."""
+    def _known(self, given: Sequence[Submission], ports: Ports) -> dict[tuple[str, str], str]:
+        """Digests by (port, id) of what was accepted before; an extension is no port of its own."""
+        if not given:
+            return {}
+        if self._db is None:
+            self._db = open_database(self._settings)
+        with self._db.read() as connection:
+            found = digests(connection, [submission.id for submission in given])
+        return {(ports.key(sender), ident): mark for (sender, ident), mark in found.items()}
+
+
+def _parse(what: What, value: Any, source: SourceFile, settings: Settings, now: int, own: str) -> Parsed | str:
+    """The event of a line, or what is wrong with it; `own` is its id where it gives none."""
     try:
         if source.format == "csv":
             value = door.csv_fields(value, settings.record_columns if what.topic == "records" else None)
         line = msgspec.convert(value, what.line, strict=source.format != "csv")
-        return what.check(line, settings, now, f"{source.digest[:16]}-{number}")
+        return what.check(line, settings, now, own)
     except (msgspec.ValidationError, AntispamError) as error:
         return door.fault(error)
 

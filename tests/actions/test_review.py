@@ -10,7 +10,7 @@ from case_events import CHEN, LIN, NOW, PORT, add_port, member
 from sqlalchemy import insert, select
 
 from pipeline.actions import review
-from pipeline.actions.cases import project_members
+from pipeline.actions.cases import escalate, project_members
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -185,6 +185,20 @@ def test_texts_are_read_once_and_while_others_may_write(
     assert len(read) == 1
     assert len(review.claim(operational_db, LIN, NOW, 2, shown)) == 2
     assert len(read) == 2
+
+
+def test_an_escalated_case_needs_a_senior_reviewer(operational_db: Database) -> None:
+    fill(operational_db, 1)
+    (case,) = review.claim(operational_db, LIN, NOW)
+    due = NOW + 60 * 60_000
+    assert escalate(operational_db, due, 10) == 1
+    assert review.in_hand(operational_db, LIN, due) == set()
+    assert review.claim(operational_db, LIN, due) == []
+    with pytest.raises(AntispamError, match="senior reviewer"):
+        review.decide(operational_db, LIN, case.id, "release", "", due, case.last_member)
+    senior = User("shu", Role.SENIOR_REVIEWER)
+    assert [view.id for view in review.claim(operational_db, senior, due)] == [case.id]
+    review.decide(operational_db, senior, case.id, "release", "", due, case.last_member)
 
 
 def test_scope_and_right_are_kept_by_the_service(operational_db: Database) -> None:

@@ -35,7 +35,7 @@ def fill(db: Database) -> None:
 
 
 def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
-    with db.snapshot() as connection:
+    with db.read() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=str)
             for table in schema.metadata.sorted_tables

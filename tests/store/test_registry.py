@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,14 +14,26 @@ from sqlalchemy import select
 from pipeline import topics
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
-from pipeline.configuration import ConfigEntries, default_policy
+from pipeline.configuration import ConfigEntries, default_policy, directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
+from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
-from pipeline.store import audit, configurations, import_configuration, list_entries, outbox, ports, registry, schema
+from pipeline.store import (
+    audit,
+    configurations,
+    enterprises,
+    import_configuration,
+    list_entries,
+    outbox,
+    ports,
+    registry,
+    schema,
+)
 from pipeline.store.database import Database
 from pipeline.store.roles import Forbidden, Role, User
+from pipeline.store.users import add_user
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 VIEWER = User("viewer", Role.VIEWER)
@@ -257,7 +270,6 @@ def test_only_those_with_the_right_change_anything(operational_db: Database) -> 
         lambda: registry.remove_list_entry(db, VIEWER, "black", "1", "", 2),
         lambda: registry.publish_configuration(db, VIEWER, "policy", "policy.yaml", POLICY, 2),
         lambda: registry.rollback(db, VIEWER, "policy", "policy.yaml", 2),
-        lambda: registry.save_enterprise(db, VIEWER, "ent-1", "x", "", "", 2),
         lambda: registry.publish_configuration(
             db, User("author", Role.POLICY_AUTHOR), "policy", "policy.yaml", POLICY, 2
         ),
@@ -274,7 +286,9 @@ def test_a_scope_bounds_ports_and_lists(operational_db: Database) -> None:
     registry.save_port(db, ADMIN, PORT, 1)
     other = PortEntry(code="10690002", enterprise="ent-2")
     registry.save_port(db, ADMIN, other, 1)
-    registry.save_enterprise(db, ADMIN, "ent-2", "Two", "浙江", "杭州", 1)
+    with db.write() as connection:
+        two = EnterpriseEntry(code="ent-2", name="Two", province="浙江", city="杭州")
+        enterprises.put(connection, 1, "admin", [two])
     local = User("local", Role.OPERATOR, {"province": "浙江"})
     assert registry.ports(db, local) == [other]
     assert registry.suspend_port(db, local, "10690002", "", "", 2)
@@ -307,6 +321,24 @@ def test_a_folder_replaces_ports_and_list_files_but_no_state_and_no_single_entry
         ("policy", "policy.yaml"), ("port", "123"), ("port", PORT.code), ("list", "black/13800138000"),
     }  # fmt: skip
     assert followed(any_db) == in_force(any_db)
+
+
+def test_a_folder_says_where_enterprises_are_and_scopes_go_by_it(operational_db: Database, tmp_path: Path) -> None:
+    db = operational_db
+    (tmp_path / "ports.jsonl").write_text('{"code": "10690001", "enterprise": "e-1"}\n{"code": "10690002"}\n')
+    (tmp_path / "enterprises.jsonl").write_text('{"code": "e-1", "name": "甲", "province": "广东", "city": "深圳"}\n')
+    with pytest.raises(AntispamError, match="no enterprise with province '广东'"):
+        add_user(db, ADMIN, "anna", Role.REVIEWER, {"province": "广东"}, 1)
+    import_configuration.replace(db, ADMIN, directory_entries(tmp_path), 1)
+    for scope in ({"province": "广东"}, {"city": "深圳"}, {"enterprise": "e-1"}):
+        assert add_user(db, ADMIN, f"anna.{next(iter(scope))}", Role.REVIEWER, scope, 2)
+        assert [port.code for port in registry.ports(db, User("anna", Role.REVIEWER, scope))] == ["10690001"]
+    (tmp_path / "enterprises.jsonl").write_text('{"code": "e-2"}\n')
+    with pytest.raises(AntispamError, match=r"port 10690001: enterprise 'e-1' is not in enterprises\.jsonl"):
+        list(directory_entries(tmp_path))
+    (tmp_path / "enterprises.jsonl").write_text('{"code": "e-1", "town": "x"}\n')
+    with pytest.raises(AntispamError, match=r"enterprises\.jsonl:1: .*town"):
+        list(directory_entries(tmp_path))
 
 
 def test_a_port_that_a_folder_lacks_is_terminated_and_no_folder_brings_it_back(any_db: Database) -> None:

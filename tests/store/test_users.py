@@ -140,6 +140,8 @@ def test_disabling_and_resetting_end_sessions_and_are_audited(db: Database) -> N
 
 
 def test_signing_in_and_locking_on_both_databases(any_db: Database) -> None:
+    with any_db.write() as connection:
+        connection.execute(schema.enterprises.insert().values(id="e-1", name="e-1", city="深圳", created_at=NOW))
     password = add_user(any_db, CHIEF, "anna", Role.REVIEWER, {"city": "深圳"}, NOW)
     user = user_of(any_db, sign_in(any_db, "anna", password, NOW), NOW)
     assert user is not None

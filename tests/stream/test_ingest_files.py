@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import time
 from typing import Any
@@ -19,9 +20,12 @@ from confluent_kafka import Message
 from fault_harness import publish, settings_for
 
 from pipeline import topics
+from pipeline.actions.statuses import project_submissions
 from pipeline.errors import AntispamError
+from pipeline.events import Submission, encode
 from pipeline.ingest.source_file import open_source
 from pipeline.settings import Settings
+from pipeline.store.migrate import open_database
 from pipeline.stream import ingest_files
 from pipeline.stream import replay as replay_module
 from pipeline.stream.admin import ensure_topics
@@ -237,6 +241,25 @@ def test_killed_and_run_again_each_line_is_there_once(
     again = _run(on_both, "-m", "pipeline.cli", "ingest", "submissions", str(path))
     assert again.stdout.startswith(f"{path}: 0 submissions")
     assert sum(Counter(e["id"] for e in events(on_both, prefix, *SUBMISSION_TOPICS)).values()) == sum(found.values())
+
+
+def test_an_id_accepted_before_is_a_duplicate_or_refused_never_lost(settings: Settings, tmp_path: Path) -> None:
+    first, second, third = (
+        Submission(**{**one, "port": "1069000188", "recipients": tuple(one["recipients"]), "accepted_at": 1})
+        for one in submissions("twice", 3)
+    )
+    other = msgspec.structs.replace(second, content="【示例】另一条")
+    with closing(open_database(settings)) as db, db.write() as connection:
+        project_submissions(connection, 1, [encode(first), encode(second)])  # by HTTP, or another file
+    lines = [
+        {"id": one.id, "port": one.port, "recipients": one.recipients, "content": one.content}
+        for one in (first, other, third)
+    ]
+    path = write(tmp_path / "again.jsonl", lines)
+    (result,) = ingest("submissions", [path], settings)
+    assert (result.accepted, result.duplicates, result.rejected) == (1, 1, 1)
+    assert kept(path) == [(2, ingest_files.USED)]
+    assert [event["id"] for event in events(settings, "twice", *SUBMISSION_TOPICS)] == ["twice2"]
 
 
 def test_of_two_processes_with_one_file_one_is_told_to_stop(
