@@ -29,7 +29,7 @@ def _names(random: Random, text: str) -> str:
 
 
 def _characters(random: Random, text: str) -> str:
-    """Up to one Chinese character (letter, where there is none) in twelve becomes another, goes, or is followed by one."""
+    """Up to one Chinese character (or letter) in twelve becomes another, goes, or is followed by one."""
     chinese = [match.start() for match in _CHINESE.finditer(text)]
     places = chinese or [at for at, char in enumerate(text) if char.isalpha()]
     chars = list(text)
