@@ -77,6 +77,8 @@ class HotCampaigns:
             followed = self._told.get(name) or self._followed.get(name)
             if campaign is None or followed is None or campaign.senders < size.senders:
                 del self._changed[name]
+            elif followed.told is not None and campaign.messages == followed.told.messages:
+                del self._changed[name]  # read again after a start
             elif followed.told is None or _worth_telling(followed.told, campaign):
                 del self._changed[name]
                 followed.told = msgspec.structs.replace(

@@ -132,7 +132,8 @@ def _shingles(texts: list[str]) -> tuple[Shingles, NDArray[np.intp], Hashes]:
         hashes = _mixed(hashes + part + np.uint64(1))
         full &= part != BORDER
     hashes, owner = hashes[full], owner[full].astype(np.uint64)
-    keys = np.unique(owner << np.uint64(16) | hashes % np.uint64(_UNIVERSE))
+    keys = np.sort(owner << np.uint64(16) | hashes % np.uint64(_UNIVERSE))  # np.unique hashes: slow for many
+    keys = keys[np.flatnonzero(np.diff(keys, prepend=np.uint64(1 << 63)))]
     counts = np.bincount((keys >> np.uint64(16)).astype(np.intp), minlength=len(texts))
     whole = np.zeros(len(texts), dtype=np.uint64)
     begins = np.flatnonzero(np.diff(owner, prepend=np.uint64(len(texts))))

@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from pipeline.models.sketches import BANDS, NONE, SIZE, Shingles, Sketches
 
 MAX_MEMBERS = 8
-# Jaccard similarity; and the share of the smaller text found in the larger, for one padded with other
-# words: so much longer, at least. Chosen on labelled fake-base-station messages and generated variants.
-_NEAR, _NEAR_OTHERS = 0.70, 0.75
+# Jaccard similarity; the share of the smaller text found in the larger, for one padded with other words: so much
+# longer, at least; and for a short text the shingles of the larger not found in the smaller (a changed character
+# takes three), with the least similarity. Chosen on labelled fake-base-station messages and on variants as in
+# tests/models/variants.py.
+_NEAR, _NEAR_OTHERS = 0.71, 0.77
 _INSIDE, _PADDED = 0.80, 1.15
+_CHANGED, _CHANGED_OTHERS, _CHANGED_NEAR = 6, 3, 0.40
 _APART = 0.80  # members less similar than that to the one they were found by are kept
 _FEWEST_EQUAL = 4  # texts of fewer shingles have only equals
-_FEWEST_INSIDE = 15  # shingles of a text that is found in a longer one
+_FEWEST_PADDED, _FEWEST_CHANGED = 12, 10  # shingles compared, for a text to be found inside another, or changed
 _EVERYTHING = NONE - 1
 _CHUNK = 4096  # rows looked at together when one is to be used again
 _NO_ROW = -1
@@ -140,10 +143,14 @@ class TextIndex:
         self._marked[shingles] = False
         mine, theirs = (shingles[None, :] <= reach).sum(axis=1), within.sum(axis=1)
         similarity = common / np.maximum(mine + theirs - common, 1)
-        inside = common / np.maximum(np.minimum(mine, theirs), 1)
+        fewer, more = np.minimum(mine, theirs), np.maximum(mine, theirs)
         smaller, larger = np.minimum(counts, count), np.maximum(counts, count)
-        padded = (inside >= _INSIDE) & (smaller >= _FEWEST_INSIDE) & (larger >= _PADDED * smaller)
-        near = (similarity >= np.where(self._first[rows] == rows, _NEAR, _NEAR_OTHERS)) | padded
+        of_first = self._first[rows] == rows
+        near = similarity >= np.where(of_first, _NEAR, _NEAR_OTHERS)
+        padded = (common >= _INSIDE * fewer) & (larger >= _PADDED * smaller)
+        changed = (more - common <= np.where(of_first, _CHANGED, _CHANGED_OTHERS)) & (larger <= SIZE)
+        near |= padded & (fewer >= _FEWEST_PADDED)
+        near |= changed & (similarity >= _CHANGED_NEAR) & (fewer >= _FEWEST_CHANGED)
         if not near.any():
             return None
         best = int(np.argmax(np.where(near, similarity, -1.0)))

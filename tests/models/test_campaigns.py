@@ -12,8 +12,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from variants import variant
 
 from pipeline.models.campaigns import GROWTH_MS, Campaigns, Place, Sending, campaigns_of
+from pipeline.sample.campaigns import CAMPAIGNS
+from pipeline.sample.content import contact_details
+from pipeline.sample.wording import wording
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sms" / "campaigns_fbs.jsonl"
 LOAN = "您好王伟先生，小额信用贷款当天放款，无需抵押，利息低至0.3%，详情登录www.kd83.com或致电13800138000回T退订"
@@ -55,6 +59,26 @@ def test_a_variant_joins_the_campaign(variant: str) -> None:
 )  # fmt: skip
 def test_another_text_does_not(text: str, other: str) -> None:
     assert not one(text, other)
+
+
+def test_variants_of_invented_campaigns() -> None:
+    """One to three changes each, of texts as short as thirty characters; others are never merged."""
+    random = Random(0)
+    texts = [wording(text).fill(random, contact_details(random)) for c in CAMPAIGNS for text in c.texts]
+    made = [(variant(random, text), n) for n, text in enumerate(texts) for _ in range(12)]
+    made += [(text, n) for n, text in enumerate(texts)]
+    random.shuffle(made)
+    found = campaigns_of([text for text, _ in made], Campaigns(1000))
+    labels = [n for _, n in made]
+    right = pairs(list(zip(found, labels, strict=True)))
+    assert right / pairs(found) >= 0.98
+    assert right / pairs(labels) >= 0.80
+
+
+def test_a_long_text_that_holds_nothing_of_a_short_one_is_another() -> None:
+    random = Random(1)
+    long = "".join(chr(random.randrange(0x4E00, 0x9000)) for _ in range(1500))
+    assert all(not one(long, LOAN[n:]) and not one(LOAN[n:], long) for n in range(20))
 
 
 def test_english_too() -> None:

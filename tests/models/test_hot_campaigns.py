@@ -118,6 +118,14 @@ def test_a_damaged_sketch_is_refused() -> None:
         KnownCampaigns().learn(msgspec.structs.replace(campaign, sketches=(short,)))
 
 
+def test_what_is_read_again_after_a_start_is_not_told_again() -> None:
+    hot, again = HotCampaigns(100), HotCampaigns(100)
+    take(hot, *[("1", LOAN), ("2", VARIANT)] * 2)
+    again.restore([travelled(c) for c in hot.news(T0, SIZE, {"submissions.bulk/0": 4})], T0)
+    take(again, *[("1", LOAN), ("2", VARIANT)] * 2)
+    assert again.news(T0 + 2 * QUIET_MS, SIZE, {}) == []
+
+
 sent = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from([LOAN, VARIANT, OTHER])), min_size=1, max_size=40)
 
 
