@@ -263,8 +263,8 @@ def train(
     from pipeline.models.train import train as run
 
     card = run(data, out)
-    limits = card.thresholds
-    typer.echo(f"model {card.version} in {out}: review from {limits.review:.4f}, reject from {limits.reject:.4f}")
+    limits = ", ".join(f"{name} {by.review:.4f} and {by.reject:.4f}" for name, by in card.thresholds.items())
+    typer.echo(f"model {card.version} in {out}: review and reject from {limits}")
 
 
 @app.command()

@@ -22,21 +22,27 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     reject: float
 
 
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sum of integer weights becomes log-odds: `scale * sum / sqrt(grams) + bias`."""
+
+    scale: float
+    bias: float
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a model that is not a weight. Stored as card.json beside weights.npz.
 
-    `scale` turns a sum of integer weights into log-odds, `bias` is the log-odds of no evidence;
-    `sources` says which data in what number and under which licence; `metrics` are those of
-    `evaluate`; `weaknesses` is for the people who decide on a threshold.
+    `calibration` and `thresholds` are by script (`features.SCRIPTS`), since each has its own balance of
+    spam and ham and its own tail; `sources` says which data in what number and under which licence;
+    `metrics` are those of `evaluate`; `weaknesses` is for the people who decide on a threshold.
     """
 
     format: int
     version: str
     features: str
-    scale: float
-    bias: float
+    calibration: dict[str, Calibration]
     categories: tuple[str, ...]
-    thresholds: Thresholds
+    thresholds: dict[str, Thresholds]
     sources: tuple[dict[str, Any], ...] = ()
     metrics: dict[str, Any] = {}
     weaknesses: tuple[str, ...] = ()
@@ -59,11 +65,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     def markdown(self) -> str:
         """The card for people: figures by language and source, where from, where weak."""
+        thresholds = [f"{of}: review {at.review:.4f}, reject {at.reject:.4f}" for of, at in self.thresholds.items()]
         lines = [
             f"# Spam classifier {self.version}",
             "",
-            f"Linear, hashed n-grams ({self.features}). Score = P(spam); label spam from 0.5; "
-            f"thresholds: review {self.thresholds.review:.4f}, reject {self.thresholds.reject:.4f}.",
+            f"Linear, hashed n-grams ({self.features}). Score = P(spam); label spam from 0.5.",
+            f"Thresholds: {'; '.join(thresholds)}.",
             f"Categories: {', '.join(self.categories)}.",
             "",
             "## Trained on",

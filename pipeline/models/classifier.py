@@ -1,7 +1,7 @@
 """The classifier: how much a text looks like spam, and what about.
 
 A linear model over hashed character n-grams. It is not the best model there is; it is the best that
-scores a hundred thousand texts a second on one core, explains itself as a sum, and fits in a file
+scores tens of thousands of texts a second on one core, explains itself as a sum, and fits in a file
 small enough to travel with every policy. Weights are integers, so the score of a text is the same to
 the last bit whatever batch, machine or release of numpy it is computed with: a decision replayed from
 the lake meets the number it stored.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -31,23 +32,48 @@ from pipeline.models import features
 from pipeline.models.card import Card, Thresholds
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
-FORMAT = 1
+FORMAT = 2
 SPAM_FROM = 0.5  # score from which the label is spam
-FEATURES = f"char 1-2, latin 1-4, {features.BUCKET_BITS} bits"  # changes when features.py does
-CATEGORY_SHIFT = 3  # categories need fewer buckets: 2**15, the top bits of the same hash
+FEATURES = f"as written 1-4, as meant 2-5, {features.BUCKET_BITS} bits"  # changes when features.py does
+CATEGORY_SHIFT = 6  # categories need fewer buckets: 2**15, the top bits of the same hash
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
 _T = TypeVar("_T", bound=np.generic)
 _MAX_LOG_ODDS = 30.0  # beyond this a float64 probability differs from 0 or 1 by less than 1e-13
+_word = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+").finditer
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
     """The classifier's opinion of one text. `category` is None for ham."""
 
-    score: float  # P(spam), calibrated on data with 44 % spam, 0..1
+    score: float  # P(spam), calibrated on data with about as much spam as ham, 0..1
     label: Label
     category: Category | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a Chinese character, or a word of others, at `start` to `end` (exclusive) adds to the log-odds."""
+
+    start: int
+    end: int
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a score comes from.
+
+    `log_odds` = `bias` + the parts' + `between` (what lies on spaces), but for rounding of floats; the
+    score is its logistic function. Grams that stand on several code points are shared out evenly.
+    """
+
+    score: float
+    log_odds: float
+    bias: float
+    parts: tuple[Part, ...]
+    between: float
 
 
 class Classifier:
@@ -56,11 +82,12 @@ class Classifier:
     def __init__(self, spam: NDArray[np.int16], category: NDArray[np.int8], card: Card) -> None:
         self.card = card
         self.version = card.version
-        self.thresholds: Thresholds = card.thresholds
         self._categories = tuple(Category(name) for name in card.categories)
-        # One more entry, always zero, for positions where no gram starts (features.NONE).
-        self._spam = np.append(spam.astype(np.int32), np.int32(0))
-        self._category = np.vstack((category.astype(np.int16), np.zeros((1, category.shape[1]), np.int16)))
+        self._spam = spam
+        self._category = category.astype(np.int32)
+        calibration = [card.calibration[script] for script in features.SCRIPTS]
+        self._scale = np.array([by.scale for by in calibration])
+        self._bias = np.array([by.bias for by in calibration])
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> Classifier:
@@ -73,7 +100,9 @@ class Classifier:
         where = path / "card.json"
         if card.format != FORMAT or card.features != FEATURES:
             raise AntispamError(f"{where}: made for another release (format {card.format}, {card.features!r})")
-        if not all(map(math.isfinite, (card.scale, card.bias))):
+        if not (set(card.calibration) == set(card.thresholds) == set(features.SCRIPTS)):
+            raise AntispamError(f"{where}: calibration and thresholds must be for {', '.join(features.SCRIPTS)}")
+        if not all(math.isfinite(value) for by in card.calibration.values() for value in (by.scale, by.bias)):
             raise AntispamError(f"{where}: scale and bias must be finite")
         if not card.categories or not set(card.categories) <= set(Category):
             raise AntispamError(f"{where}: categories must be some of {', '.join(Category)}")
@@ -88,17 +117,14 @@ class Classifier:
         Any str is accepted. Only the first `features.MAX_CHARS` code points are looked at; a text
         without a letter or digit says nothing and scores 0.
         """
-        grams = features.grams(texts)
         if not texts:
             return []
-        total = self._spam[grams.buckets[0]]
-        for buckets in grams.buckets[1:]:
-            total += self._spam[buckets]
-        sums = np.add.reduceat(total, grams.starts)
-        log_odds = sums / np.sqrt(np.maximum(grams.counts, 1)) * self.card.scale + self.card.bias
+        grams = features.grams(texts)
+        sums = _sums(self._spam[grams.buckets].astype(np.int64), grams.starts)
+        log_odds = sums / np.sqrt(np.maximum(grams.counts, 1)) * self._scale[grams.scripts] + self._bias[grams.scripts]
         scores = [
-            1 / (1 + math.exp(-max(-_MAX_LOG_ODDS, min(_MAX_LOG_ODDS, odds)))) if count else 0.0
-            for odds, count in zip(log_odds.tolist(), grams.counts.tolist(), strict=True)
+            0.0 if silent else _probability(odds)
+            for odds, silent in zip(log_odds.tolist(), grams.silent.tolist(), strict=True)
         ]
         spam = [index for index, score in enumerate(scores) if score >= SPAM_FROM]
         categories = dict(zip(spam, self._categorise(grams, spam), strict=True))
@@ -109,19 +135,39 @@ class Classifier:
             for index, score in enumerate(scores)
         ]
 
+    def thresholds(self, texts: Sequence[str]) -> list[Thresholds]:
+        """The thresholds that hold for each text: those of its script."""
+        by_script = [self.card.thresholds[script] for script in features.SCRIPTS]
+        return [by_script[script] for script in features.scripts(texts).tolist()]
+
+    def explain(self, text: str) -> Explanation:
+        """Which characters and words carried the score of a text; for one case, not for traffic."""
+        score = self.classify([text])[0].score
+        script = int(features.scripts([text])[0])
+        places = features.places(text)
+        distinct, which, often = np.unique(places.buckets, return_inverse=True, return_counts=True)
+        step = float(self._scale[script]) / math.sqrt(len(distinct))
+        bias = float(self._bias[script])
+        length = min(len(text), features.MAX_CHARS)
+        share = self._spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)
+        # +share where a gram begins, -share behind its end: the running sum is each code point's part.
+        steps = np.bincount(places.begins, share, length + 1) - np.bincount(places.ends, share, length + 1)
+        sums = np.concatenate(([0.0], np.cumsum(np.cumsum(steps)[:length])))
+        parts = tuple(
+            Part(match.start(), match.end(), float(sums[match.end()] - sums[match.start()]))
+            for match in _word(text[:length])
+        )
+        total = float(self._spam[distinct].astype(np.int64).sum()) * step
+        return Explanation(score, bias + total, bias, parts, total - sum(part.log_odds for part in parts))
+
     def _categorise(self, grams: features.Grams, chosen: list[int]) -> list[Category]:
         if not chosen:
             return []
-        positions = len(grams.buckets[0])
-        lengths = np.diff(np.append(grams.starts, positions))
-        flags = np.zeros(len(lengths), dtype=np.bool_)
+        flags = np.zeros(len(grams.scripts), dtype=np.bool_)
         flags[chosen] = True
-        mask = np.repeat(flags, lengths)
-        sums = np.zeros((int(mask.sum()), len(self._categories)), dtype=np.int16)
-        for buckets in grams.buckets:
-            sums += self._category[buckets[mask] >> CATEGORY_SHIFT]
-        ends = np.cumsum(lengths[flags])
-        totals = np.add.reduceat(sums, ends - lengths[flags], axis=0, dtype=np.int32)
+        wanted = grams.buckets[np.repeat(flags, grams.counts)]
+        ends = np.cumsum(grams.counts[flags])
+        totals = np.add.reduceat(self._category[wanted >> CATEGORY_SHIFT], ends - grams.counts[flags], axis=0)
         return [self._categories[best] for best in totals.argmax(axis=1).tolist()]
 
 
@@ -129,9 +175,20 @@ def weights_version(spam: NDArray[np.int16], category: NDArray[np.int8], card: C
     """12 hex digits that change with anything that can change a score, label or threshold."""
     digest = hashlib.sha256(spam.tobytes())
     digest.update(category.tobytes())
-    digest.update(repr((card.format, card.features, card.scale, card.bias, card.categories)).encode())
-    digest.update(repr((card.thresholds.review, card.thresholds.reject)).encode())
+    by_script = [(name, card.calibration[name], card.thresholds[name]) for name in features.SCRIPTS]
+    digest.update(repr((card.format, card.features, by_script, card.categories)).encode())
     return digest.hexdigest()[:12]
+
+
+def _sums(values: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.int64]:
+    """The sum of each text's values; texts may have none."""
+    running = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(values)))
+    sums: NDArray[np.int64] = running[starts[1:]] - running[starts[:-1]]
+    return sums
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-_MAX_LOG_ODDS, min(_MAX_LOG_ODDS, log_odds))))
 
 
 def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArray[np.int8]]:

@@ -22,6 +22,7 @@ from pipeline.models.classifier import SPAM_FROM, Classifier
 
 STRICT = 0.001  # share of ham that may be flagged at the strict threshold
 _BATCH = 500
+Figures = dict[str, float | int | None]
 _MAX_LINE = 1024 * 1024
 
 
@@ -63,19 +64,28 @@ def _read(path: Path) -> Iterator[Sample]:
 
 def evaluate(classifier: Classifier, samples: Sequence[Sample]) -> dict[str, Any]:
     """Score the samples and report; see `report`."""
-    scores = [
-        result.score
-        for start in range(0, len(samples), _BATCH)
-        for result in classifier.classify([sample.text for sample in samples[start : start + _BATCH]])
-    ]
-    return report(samples, np.array(scores), classifier.thresholds.reject)
+    texts = [sample.text for sample in samples]
+    return report(samples, score(classifier, texts), reject_from(classifier, texts))
 
 
-def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: float) -> dict[str, Any]:
+def score(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
+    """P(spam) of each text."""
+    parts = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+    return np.array([result.score for part in parts for result in classifier.classify(part)])
+
+
+def reject_from(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
+    """The strict threshold that holds for each text."""
+    parts = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+    return np.array([by.reject for part in parts for by in classifier.thresholds(part)])
+
+
+def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: NDArray[np.float64]) -> dict[str, Any]:
     """Precision, recall and F1 at 0.5, recall at 0.1 % false positives; by language and source.
 
-    Business messages (`kind` set) and commercial ones are reported apart, as shares flagged at 0.5
-    and at `reject`. Figures are rounded to four places; None where there is nothing to divide by.
+    `reject` is each text's strict threshold. Business messages (`kind` set) and commercial ones are
+    reported apart, as shares flagged at 0.5 and at `reject`. Figures are rounded to four places; None
+    where there is nothing to divide by.
     """
     everything = _group(samples, lambda sample: "all" if _plain(sample) else None)
     by_lang = _group(samples, lambda sample: sample.lang if _plain(sample) else None)
@@ -83,10 +93,10 @@ def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: float
     business = _group(samples, lambda sample: None if _plain(sample) else f"{sample.lang} {sample.label}")
     spam = np.array([sample.label == "spam" for sample in samples], dtype=np.bool_)
     return {
-        "all": {name: _figures(scores[index], spam[index]) for name, index in everything.items()},
-        "by_language": {name: _figures(scores[index], spam[index]) for name, index in by_lang.items()},
-        "by_source": {name: _flagged(scores[index], spam[index], reject) for name, index in by_source.items()},
-        "business": {name: _business(scores[index], reject) for name, index in business.items()},
+        "all": {name: _figures(scores[index], spam[index], reject[index]) for name, index in everything.items()},
+        "by_language": {name: _figures(scores[index], spam[index], reject[index]) for name, index in by_lang.items()},
+        "by_source": {name: _flagged(scores[index], spam[index], reject[index]) for name, index in by_source.items()},
+        "business": {name: _business(scores[index], reject[index]) for name, index in business.items()},
     }
 
 
@@ -111,7 +121,7 @@ def _group(samples: Sequence[Sample], name: Callable[[Sample], str | None]) -> d
     return {key: np.array(groups[key]) for key in sorted(groups)}
 
 
-def _figures(scores: NDArray[np.float64], spam: NDArray[np.bool_]) -> dict[str, float | int | None]:
+def _figures(scores: NDArray[np.float64], spam: NDArray[np.bool_], reject: NDArray[np.float64]) -> Figures:
     flagged = scores >= SPAM_FROM
     hits = int((flagged & spam).sum())
     precision = _share(hits, int(flagged.sum()))
@@ -124,21 +134,23 @@ def _figures(scores: NDArray[np.float64], spam: NDArray[np.bool_]) -> dict[str, 
         "recall": recall,
         "f1": _share(2 * hits, int(flagged.sum() + spam.sum())),
         "recall_at_0.1%_fp": _share(int((scores[spam] >= strict).sum()), int(spam.sum())),
+        "spam_over_reject": _share(int((scores >= reject)[spam].sum()), int(spam.sum())),
+        "ham_over_reject": _share(int((scores >= reject)[~spam].sum()), int((~spam).sum())),
     }
 
 
-def _flagged(scores: NDArray[np.float64], spam: NDArray[np.bool_], reject: float) -> dict[str, float | int | None]:
+def _flagged(scores: NDArray[np.float64], spam: NDArray[np.bool_], reject: NDArray[np.float64]) -> Figures:
     return {
         "spam": int(spam.sum()),
         "ham": int((~spam).sum()),
         "spam_flagged": _share(int((scores[spam] >= SPAM_FROM).sum()), int(spam.sum())),
-        "spam_over_reject": _share(int((scores[spam] >= reject).sum()), int(spam.sum())),
+        "spam_over_reject": _share(int((scores >= reject)[spam].sum()), int(spam.sum())),
         "ham_flagged": _share(int((scores[~spam] >= SPAM_FROM).sum()), int((~spam).sum())),
-        "ham_over_reject": _share(int((scores[~spam] >= reject).sum()), int((~spam).sum())),
+        "ham_over_reject": _share(int((scores >= reject)[~spam].sum()), int((~spam).sum())),
     }
 
 
-def _business(scores: NDArray[np.float64], reject: float) -> dict[str, float | int | None]:
+def _business(scores: NDArray[np.float64], reject: NDArray[np.float64]) -> Figures:
     return {
         "messages": len(scores),
         "flagged": _share(int((scores >= SPAM_FROM).sum()), len(scores)),

@@ -1,152 +1,206 @@
 """Hashed character n-grams of a batch of texts, by whole-array arithmetic.
 
-Python work per text would cost more than the model, so a batch becomes one array of code points and
-every step is one numpy operation over all of it. What betrays a *source* of training data rather than
-spam is taken away first: case, width, which digits and how many, punctuation, line breaks, spaces and
-symbols between Chinese characters, invisible characters. Latin words keep one separator between them.
+A text is read twice. *As written*: case, digits, punctuation and spaces included, one to four
+characters long where no Chinese is, one or two where it is. *As meant*: disguises undone and
+everything between words taken out, Chinese by its sound, so that a word costs more to hide than to
+write; longer grams, since this reading has no word borders. The first tells more about ordinary texts,
+the second is left when somebody has been at work on one; each has half of the buckets.
 
-Chinese says in two characters what English says in four, so grams of three and four are taken from
-non-CJK stretches only.
-
+Every gram counts once a text, however often it stands there: otherwise a text that repeats itself
+shouts. Python work per text would cost more than the model, so a batch is one tape (`text.tape`).
 Every value is exact integer arithmetic, so the features of a text never depend on its batch.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKET_BITS = 18
-BUCKETS = 1 << BUCKET_BITS
-NONE = BUCKETS  # the bucket of "no gram starts here"; its weight is always zero
-MAX_CHARS = 2000  # code points of a text that are looked at; the longest accepted content
+from pipeline.text.characters import CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR, characters
+from pipeline.text.joining import joined
+from pipeline.text.leet import letters
+from pipeline.text.normal import Normals, normalise_batch
+from pipeline.text.pinyin import SYLLABLES, pinyin
+from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape
 
-_DROP, _PAD, _SEPARATOR, _DIGIT, _CURRENCY = 0, 1, 32, 48, 36
-_CJK_FROM = 0x2E80  # first code point of the CJK blocks; what lies above is taken for Chinese
-_RARE = 0x3400  # stands for every character beyond the table
-_TABLE_SIZE = 0x20000
-_PADDING = 3  # longest gram less one: no gram reaches from one text into the next
+READING_BITS = 20
+BUCKET_BITS = READING_BITS + 1  # two readings
+BUCKETS = 1 << BUCKET_BITS
+MAX_CHARS = 2000  # code points of a text that are looked at; the longest accepted content
+SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, Latin letters, letters of others
+
+_WRITTEN, _MEANT = 0, 1
+_WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams with Chinese in them, by reading
+_NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # and of those without
+_SYLLABLES_END = 0xF900
+_SPACE, _ZERO = 0x20, 0x30
+_FOREIGN_FROM, _FOREIGN_TO = 0x370, 0x1D00  # Greek, Cyrillic, Arabic, …: before styled Latin letters
+_LETTERS_IN_A_CHARACTER = 3  # Chinese says in one character what takes English about three letters
 _MIX = np.uint32(0x9E3779B1)  # 2**32 / golden ratio: multiplicative hashing (Knuth, TAOCP 6.4)
 _STEP = np.uint32(0x01000193)
 
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """The grams of a batch, by the position they start at.
+    """The distinct grams of a batch.
 
-    `buckets[n - 1][i]` is the bucket of the n-gram that starts at position i, or NONE. Text t owns
-    the positions from `starts[t]` to `starts[t + 1]`; `counts[t]` is its number of grams.
+    `buckets` are those of the first text, ascending, then those of the second, …; text t has
+    `buckets[starts[t] : starts[t + 1]]`. `scripts[t]` indexes SCRIPTS; `silent[t]` is whether the text
+    has neither letter nor digit.
     """
 
-    buckets: tuple[NDArray[np.intp], ...]
-    starts: NDArray[np.intp]
-    counts: NDArray[np.int64]
+    buckets: NDArray[np.intp]
+    starts: Indexes
+    scripts: NDArray[np.intp]
+    silent: Flags
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """The number of distinct grams of each text."""
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the grams of one text stand: gram i fills raw code points `begins[i]` to `ends[i]`, exclusive."""
+
+    buckets: NDArray[np.intp]
+    begins: Indexes
+    ends: Indexes
 
 
 def grams(texts: Sequence[str]) -> Grams:
-    """The hashed n-grams of each text; any str is accepted, lone surrogates and NUL included.
+    """The grams of each text; any str is accepted, lone surrogates and NUL included.
 
-    Looks at the first MAX_CHARS code points. An empty batch has no positions.
+    Looks at the first MAX_CHARS code points.
     """
-    codes, starts = _normal_codes(texts)
-    kind = codes > _PAD
-    wide = codes >= _CJK_FROM
-    narrow = kind & ~wide
-    value = codes.astype(np.uint32)
-
-    buckets = [_bucket(value, kind & (codes != _SEPARATOR))]
-    if len(codes) > _PADDING:
-        value = _extend(value, codes, 1)
-        buckets.append(_bucket(value, kind & _ahead(kind, 1)))
-        run = narrow & _ahead(narrow, 1)
-        for ahead in (2, 3):
-            value = _extend(value, codes, ahead)
-            run &= _ahead(narrow, ahead)
-            buckets.append(_bucket(value, run))
-
-    present = np.zeros(len(codes), dtype=np.int64)
-    for found in buckets:
-        present += found != NONE
-    counts = np.add.reduceat(present, starts) if len(starts) else present
-    return Grams(tuple(buckets), starts, counts)
+    normals = _normals(texts)
+    keys = [
+        (_owners(tape)[at] << BUCKET_BITS) | buckets
+        for tape, reading in _readings(normals)
+        for _, at, buckets in _grams(tape, reading)
+    ]
+    found = np.sort(np.concatenate(keys))
+    found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
+    starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
+    return Grams((found & (BUCKETS - 1)).astype(np.intp), starts, *_scripts(normals, len(texts)))
 
 
-def _bucket(value: NDArray[np.uint32], valid: NDArray[np.bool_]) -> NDArray[np.intp]:
-    mixed = ((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - BUCKET_BITS)
-    return np.where(valid, mixed, NONE).astype(np.intp)
+def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
+    """The script of each text, as an index of SCRIPTS."""
+    return _scripts(_normals(texts), len(texts))[0]
 
 
-def _extend(value: NDArray[np.uint32], codes: NDArray[np.uint16], ahead: int) -> NDArray[np.uint32]:
+def places(text: str) -> Places:
+    """Every place where a gram of this text stands; a gram that stands twice is there twice."""
+    normals = _normals([text])
+    length = min(len(text), MAX_CHARS)
+    buckets, begins, ends = [], [], []
+    for tape, reading in _readings(normals):
+        for order, at, found in _grams(tape, reading):
+            buckets.append(found)
+            begins.append(tape.origin[at])
+            ends.append(tape.end[at + order - 1])
+    # The raw tape has a space before the text and one after it, which are nowhere in the text.
+    return Places(
+        np.concatenate(buckets),
+        np.clip(np.concatenate(begins) - 1, 0, max(length - 1, 0)),
+        np.clip(np.concatenate(ends) - 1, min(length, 1), length),
+    )
+
+
+def _normals(texts: Sequence[str]) -> Normals:
+    # A space at both ends lets a word at the border of a text look like the same word inside one.
+    return normalise_batch([f" {text[:MAX_CHARS]} " for text in texts])
+
+
+def _readings(normals: Normals) -> tuple[tuple[Tape, int], tuple[Tape, int]]:
+    return (normals.raw, _WRITTEN), (_as_meant(normals.tape), _MEANT)
+
+
+def _as_meant(normal: Tape) -> Tape:
+    """Sounds and letters only; runs of digits are one digit."""
+    sounds, _ = pinyin(joined(normal)[0])
+    codes = letters(sounds)
+    kind = characters().kind_of(codes)
+    codes = np.where(kind == DIGIT, np.uint32(_ZERO), codes)
+    kept = (kind != SEPARATOR) & (kind != MARK)
+    tape = sounds.replace(codes).keep(kept)
+    repeated = np.zeros(len(tape.codes), dtype=np.bool_)
+    repeated[1:] = (tape.codes[1:] == tape.codes[:-1]) & (tape.codes[1:] == _ZERO)
+    return tape.keep(~repeated)
+
+
+def _grams(tape: Tape, reading: int) -> list[tuple[int, Indexes, NDArray[np.int64]]]:
+    """By length of gram: the positions where one begins, and their buckets."""
+    codes = tape.codes
+    inside = codes != BORDER
+    narrow = inside & ~_wide(codes)
+    wide_orders, narrow_orders = _WIDE_ORDERS[reading], _NARROW_ORDERS[reading]
+    value, whole, latin = codes, inside, narrow
+    found = []
+    for order in range(1, max(wide_orders + narrow_orders) + 1):
+        if order > 1:
+            value = _extend(value, codes, order - 1)
+            whole = whole & _ahead(inside, order - 1)
+            latin = latin & _ahead(narrow, order - 1)
+        wanted = np.zeros(len(codes), dtype=np.bool_)
+        if order in wide_orders:
+            wanted |= whole & ~latin
+        if order in narrow_orders:
+            wanted |= latin & (codes != _SPACE) if order == 1 else latin
+        at = np.flatnonzero(wanted)
+        found.append((order, at, _bucket(value[at]) | (reading << READING_BITS)))
+    return found
+
+
+def _wide(codes: Codes) -> Flags:
+    flags: Flags = (characters().kind_of(codes) == CJK) | ((codes >= SYLLABLES) & (codes < _SYLLABLES_END))
+    return flags
+
+
+def _bucket(value: Codes) -> NDArray[np.int64]:
+    return (((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - READING_BITS)).astype(np.int64)
+
+
+def _extend(value: Codes, codes: Codes, ahead: int) -> Codes:
     longer = value * _STEP
     longer[:-ahead] += codes[ahead:]
     return longer + _STEP
 
 
-def _ahead(flags: NDArray[np.bool_], ahead: int) -> NDArray[np.bool_]:
+def _ahead(flags: Flags, ahead: int) -> Flags:
     moved = np.zeros_like(flags)
     moved[:-ahead] = flags[ahead:]
     return moved
 
 
-def _normal_codes(texts: Sequence[str]) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
-    """Code points in normal form, texts kept apart by padding, and where each text starts."""
-    if not texts:
-        return np.zeros(0, dtype=np.uint16), np.zeros(0, dtype=np.intp)
-    bounded = [text[:MAX_CHARS] for text in texts]
-    # A space at both ends lets a word at the border of a text look like the same word inside one.
-    joined = " " + (" " + "\0" * _PADDING + " ").join(bounded) + " " + "\0" * _PADDING
-    raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    codes = _table()[np.minimum(raw, _TABLE_SIZE)]
-
-    lengths = np.fromiter(map(len, bounded), dtype=np.intp, count=len(bounded)) + 2 + _PADDING
-    starts = np.concatenate((np.zeros(1, dtype=np.intp), np.cumsum(lengths)))
-    for back in range(1, _PADDING + 1):
-        codes[starts[1:] - back] = _PAD
-
-    codes, starts = _keep(codes, starts, codes != _DROP)
-    repeated = codes[1:] == codes[:-1]
-    repeated &= (codes[1:] == _SEPARATOR) | (codes[1:] == _DIGIT)
-    codes, starts = _keep(codes, starts, np.concatenate(([True], ~repeated)))
-    wide = codes >= _CJK_FROM
-    beside = np.zeros(len(codes), dtype=np.bool_)
-    beside[1:] = wide[:-1]
-    beside[:-1] |= wide[1:]
-    codes, starts = _keep(codes, starts, ~(beside & (codes == _SEPARATOR)))
-    return codes, starts[:-1]
+def _owners(tape: Tape) -> NDArray[np.int64]:
+    """Which text each position belongs to."""
+    border = tape.codes == BORDER
+    owners: NDArray[np.int64] = np.cumsum(border, dtype=np.int64) - border
+    return owners
 
 
-def _keep(
-    codes: NDArray[np.uint16], starts: NDArray[np.intp], kept: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
-    before = np.concatenate((np.zeros(1, dtype=np.intp), np.cumsum(kept, dtype=np.intp)))
-    return codes[kept], before[starts]
-
-
-@cache
-def _table() -> NDArray[np.uint16]:
-    """What each code point is read as: one lookup does width, case, digits and invisibles."""
-    table = np.fromiter(map(_read_as, range(_TABLE_SIZE)), dtype=np.uint16, count=_TABLE_SIZE)
-    return np.append(table, np.uint16(_RARE))
-
-
-def _read_as(point: int) -> int:
-    """The code that stands for a code point: its first compatible letter, or a class of marks."""
-    char = chr(point)
-    category = unicodedata.category(char)
-    if point == 0 or category in ("Cf", "Mn", "Me", "Cs", "Co", "Cn"):
-        return _DROP
-    plain = unicodedata.normalize("NFKC", char).casefold()
-    letter = next((c for c in plain if c.isalnum()), plain[:1])
-    category = unicodedata.category(letter)
-    if category == "Nd":
-        return _DIGIT
-    if category == "Sc":
-        return _CURRENCY
-    if category[0] not in "LN":
-        return _SEPARATOR
-    return ord(letter) if ord(letter) < 0x10000 else _RARE
+def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags]:
+    """Whose letters carry most of each text (without any it counts as Latin), and which say nothing."""
+    folded = normals.folded
+    kind = characters().kind_of(folded.codes)
+    written = normals.raw.codes[folded.origin]
+    foreign = (written >= _FOREIGN_FROM) & (written < _FOREIGN_TO)  # Cyrillic folds to Latin, but is none
+    owners = _owners(folded)
+    chinese, latin, digits, others = (
+        np.bincount(owners[which & (folded.codes != BORDER)], minlength=count)
+        for which in (
+            kind == CJK,
+            (kind == LETTER) & ~foreign,
+            kind == DIGIT,
+            (kind == OTHER) | ((kind == LETTER) & foreign),
+        )
+    )
+    silent = chinese + latin + digits + others == 0
+    chinese *= _LETTERS_IN_A_CHARACTER
+    return np.where(others > chinese + latin, 2, np.where(chinese >= np.maximum(latin, 1), 0, 1)), silent

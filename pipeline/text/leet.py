@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.text.tape import Flags, Tape, after, before
+from pipeline.text.tape import Codes, Flags, Tape, after, before
 
 _STANDS_FOR = dict(zip("01!|34@5$789", "oiiieaasstbg", strict=True))
 _MAX_SHARE = 0.5  # of a word: 24h7 is no word in disguise
@@ -42,6 +42,15 @@ def leet(normal: Tape) -> Tape:
     """The view, of the whole tape."""
     low = normal.codes < 128
     return normal.replace(np.where(low, _table()[np.where(low, normal.codes, 0)], normal.codes))
+
+
+def letters(normal: Tape) -> Codes:
+    """The code points of a tape with the view's letters, but figures beside no letter left as they are."""
+    codes = normal.codes
+    read = leet_signs(normal) | ((codes >= 0x61) & (codes <= 0x7A))
+    changed = codes.copy()
+    changed[read] = _table()[codes[read]]
+    return changed
 
 
 def plain(word: str) -> str:

@@ -1,5 +1,6 @@
 """The shipped classifier: honest notices pass, plain spam does not, and nothing breaks it."""
 
+import math
 import shutil
 import zipfile
 from pathlib import Path
@@ -58,11 +59,28 @@ def test_spam_with_small_talk_lies_between_spam_and_small_talk() -> None:
     gambling = "澳门赌场真人荷官百家乐在线投注，注册送彩金，首存送红利"
     talk = "妈妈我到学校了，今天下雨路上有点堵，晚上想吃你做的面"
     assert score(gambling) > score(talk + gambling) > score(talk)
-    assert score(gambling) > CLASSIFIER.thresholds.review
+    assert score(gambling) > CLASSIFIER.thresholds([gambling])[0].review
 
 
 def test_thresholds_are_in_order() -> None:
-    assert 0 < CLASSIFIER.thresholds.review < CLASSIFIER.thresholds.reject < 1
+    for thresholds in CLASSIFIER.card.thresholds.values():
+        assert 0 < thresholds.review < thresholds.reject < 1
+
+
+@given(hostile | st.sampled_from(["代开发票，电话 138", "win a FREE prize now", "", "见面说"]))
+def test_an_explanation_adds_up_to_the_score(text: str) -> None:
+    found = CLASSIFIER.explain(text)
+    assert found.log_odds == pytest.approx(found.bias + sum(part.log_odds for part in found.parts) + found.between)
+    if found.score:  # a text that says nothing scores 0 whatever its marks add up to
+        assert found.score == pytest.approx(1 / (1 + math.exp(-max(-30, min(30, found.log_odds)))))
+    assert all(text[part.start : part.end].strip() == text[part.start : part.end] for part in found.parts)
+
+
+def test_an_explanation_points_at_the_words_that_carried_the_score() -> None:
+    text = "明天早上见，代开发票"
+    by_part = {text[part.start : part.end]: part.log_odds for part in CLASSIFIER.explain(text).parts}
+    assert max(by_part, key=lambda word: by_part[word]) in "代开发票"
+    assert by_part["早"] < 0 < by_part["票"]
 
 
 @settings(max_examples=50)
