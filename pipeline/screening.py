@@ -49,6 +49,7 @@ from pipeline.text.normal import normalise_batch
 _LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
 _CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
 SCHEDULED = "scheduled"  # the reason that waits for the sender's own time
+NO_SCORE = 2.0  # the threshold that no score reaches: there is no model
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
@@ -79,6 +80,7 @@ class Facts:
     contacts: tuple[Contact, ...]
     hits: tuple[Hit, ...]
     score: float | None
+    reject_score: float
     label: Label | None
     category: Category | None
     campaign: Campaign | None
@@ -155,6 +157,7 @@ def _facts_of(texts: list[str], config: Config, campaigns: KnownCampaigns | None
             of_contacts,
             of_hits,
             opinion.score if opinion else None,
+            opinion.thresholds.reject if opinion else NO_SCORE,
             opinion.label if opinion else None,
             opinion.category if opinion else None,
             campaign,
@@ -411,6 +414,7 @@ class _Outcome:
         values["lookalike_link"] = any(link.lookalike for link in facts.links)
         values["contacts"] = sorted({contact.kind for contact in facts.contacts})
         values["score"] = -1.0 if self.facts.score is None else self.facts.score
+        values["reject_score"] = self.facts.reject_score
         values["label"] = self.facts.label.value if self.facts.label else ""
         values["category"] = self.facts.category.value if self.facts.category else ""
         matched, failed = rules.matching({name: values[name] for name in rules.signals})

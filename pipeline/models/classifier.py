@@ -50,6 +50,7 @@ class Classified:
     score: float  # P(spam), calibrated on data with about as much spam as ham, 0..1
     label: Label
     category: Category | None
+    thresholds: Thresholds  # those of the text's script
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Classifier:
         self._categories = tuple(Category(name) for name in card.categories)
         self._spam = spam
         self._category = category.astype(np.int32)
+        self._thresholds = [card.thresholds[script] for script in features.SCRIPTS]
         calibration = [card.calibration[script] for script in features.SCRIPTS]
         self._scale = np.array([by.scale for by in calibration])
         self._bias = np.array([by.bias for by in calibration])
@@ -129,16 +131,11 @@ class Classifier:
         spam = [index for index, score in enumerate(scores) if score >= SPAM_FROM]
         categories = dict(zip(spam, self._categorise(grams, spam), strict=True))
         return [
-            Classified(score, Label.SPAM, categories[index])
+            Classified(score, Label.SPAM, categories[index], self._thresholds[script])
             if index in categories
-            else Classified(score, Label.HAM, None)
-            for index, score in enumerate(scores)
+            else Classified(score, Label.HAM, None, self._thresholds[script])
+            for index, (score, script) in enumerate(zip(scores, grams.scripts.tolist(), strict=True))
         ]
-
-    def thresholds(self, texts: Sequence[str]) -> list[Thresholds]:
-        """The thresholds that hold for each text: those of its script."""
-        by_script = [self.card.thresholds[script] for script in features.SCRIPTS]
-        return [by_script[script] for script in features.scripts(texts).tolist()]
 
     def explain(self, text: str) -> Explanation:
         """Which characters and words carried the score of a text; for one case, not for traffic."""

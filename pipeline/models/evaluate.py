@@ -77,7 +77,7 @@ def score(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
 def reject_from(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
     """The strict threshold that holds for each text."""
     parts = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
-    return np.array([by.reject for part in parts for by in classifier.thresholds(part)])
+    return np.array([result.thresholds.reject for part in parts for result in classifier.classify(part)])
 
 
 def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: NDArray[np.float64]) -> dict[str, Any]:

@@ -64,6 +64,10 @@ CATALOGUE: dict[str, Signal] = {
         Signal("lookalike_link", "bool", "a link with mixed scripts, punycode, or another's brand", cost=5),
         Signal("contacts", "list(string)", "kinds of contact found: phone, qq, wechat, telegram", cost=2),
         Signal("score", "double", "P(spam) of the text, 0 to 1; -1 without a model", group="score", cost=12),
+        Signal(
+            "reject_score", "double", "the model's own threshold for a text of that script: 0.1 % of ham is over it;"
+            " 2 without a model", group="score", cost=12,
+        ),
         Signal("label", "string", "spam, ham, or empty without a model", group="score", cost=12),
         Signal("category", "string", "category of a spam text, or empty", group="score", cost=12),
         Signal("campaign_messages", "int", "messages of the text's campaign, 0 if none", group="volume", cost=24),

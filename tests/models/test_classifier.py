@@ -59,7 +59,7 @@ def test_spam_with_small_talk_lies_between_spam_and_small_talk() -> None:
     gambling = "澳门赌场真人荷官百家乐在线投注，注册送彩金，首存送红利"
     talk = "妈妈我到学校了，今天下雨路上有点堵，晚上想吃你做的面"
     assert score(gambling) > score(talk + gambling) > score(talk)
-    assert score(gambling) > CLASSIFIER.thresholds([gambling])[0].review
+    assert score(gambling) > CLASSIFIER.classify([gambling])[0].thresholds.review
 
 
 def test_thresholds_are_in_order() -> None:
