@@ -19,10 +19,12 @@ from pipeline.store.database import upsert
 
 EXPIRED = "expired"  # rule: the validity period the sender gave has passed
 UNMET = "unmet"  # rule: what it waited for (its port registered, a policy) did not come in time
+UNREVIEWED = "unreviewed"  # rule: its case was kept as long as it may be, and nobody decided it
 _MESSAGES = {
     EXPIRED: "有效期已过，未发送",
     UNMET: "等待端口登记或策略超过期限，未发送",
     "review": "人工审核",
+    UNREVIEWED: "保存期限内无人审核，未发送",
     "recipient-unsubscribed": "接收人已退订",
     "recipient-blocked": "接收人在屏蔽名单",
     "port-suspended": "端口已暂停",

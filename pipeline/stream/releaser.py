@@ -20,12 +20,12 @@ from pipeline import metrics, topics
 from pipeline.actions.cases import OVERDUE
 from pipeline.actions.port_conduct import close, judge_refused_bulk
 from pipeline.actions.routes import load_routes
-from pipeline.actions.settle import EXPIRED, Settled, settle
+from pipeline.actions.settle import EXPIRED, UNREVIEWED, Settled, settle
 from pipeline.configuration import Config
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
 from pipeline.screening import SCHEDULED
 from pipeline.settings import Settings
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.outbox import publish
@@ -137,6 +137,8 @@ class Releaser:
 
     def _outcome(self, now: int, case: Any, port: Any, submission: Submission, channel: str) -> tuple[Verdict, str]:
         """The verdict on a member and the rule it stands on: what was released may have become impossible."""
+        if case.decided_by == audit.PIPELINE:
+            return Verdict.REJECT, UNREVIEWED
         if case.verdict != Verdict.RELEASE:
             return Verdict(case.verdict), "review"
         if port is None:

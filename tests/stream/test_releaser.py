@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import unpublished
+from pipeline.store.retention import DAY_MS, expire
 from pipeline.stream import releaser
 from pipeline.stream.releaser import Releaser
 
@@ -70,6 +72,17 @@ def statuses(db: Database) -> dict[str, tuple[str, str, str]]:
 def drain(role: Releaser) -> None:
     while role.step():
         pass
+
+
+def test_senders_of_a_case_nobody_decided_are_told_so(operational_db: Database, broker: Broker, tmp_path: Path) -> None:
+    with operational_db.write() as connection:
+        add_port(connection)
+        project_members(connection, NOW, [member("s0")])
+    after = NOW + 160 * DAY_MS
+    expire(operational_db, Settings(data_dir=tmp_path), after)
+    drain(at(operational_db, after))
+    assert statuses(operational_db) == {"s0": ("reject", "policy", "unreviewed")}
+    assert broker.sent == []
 
 
 def test_members_leave_in_order_once_the_verdict_cannot_be_undone(
