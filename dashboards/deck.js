@@ -185,6 +185,11 @@ export default function (component) {
     const clocks = element("div", "clocks");
     clocks.append(clock("due", words.due), clock("lease", words.lease));
     right.append(clocks, facts(card), element("h4", "", words.why), why(card));
+    if (card.score_parts.length) {
+      const list = element("div", "parts");
+      for (const part of card.score_parts) list.append(element("span", "part", part));
+      right.append(element("h4", "", words.score_parts), list);
+    }
     if (deck.queue.length > 1) {
       right.append(element("h4", "", words.next));
       const list = element("ol", "next");

@@ -144,7 +144,8 @@ def labels(_: Text) -> dict[str, str]:
     return {
         "release": _("Release"), "reject": _("Reject"), "blacklist": _("Blacklist"), "skip": _("Skip"),
         "undo": _("Undo"), "note": _("Note"), "port": _("Port"), "score": _("Score"), "rule": _("Rule"),
-        "campaign": _("Campaign"), "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
+        "campaign": _("Campaign"), "score_parts": _("Score by its parts (log-odds)"),
+        "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
         "messages": _("messages"), "submissions": _("submissions"), "samples": _("Other members"),
         "next": _("Next"), "in_hand": _("in hand"), "waiting": _("open in all"), "decided": _("decided by you"),
         "empty": _("No case waits for review."), "empty_hint": _("New ones appear here by themselves."),
@@ -196,6 +197,9 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "rule": view.rule,
         "score": None if view.score is None else f"{view.score:.2f}",
         "category": word(_, view.category) if view.category else "",
+        "score_parts": [
+            f"{view.content[part.start : part.end]} {part.log_odds:+.1f}" for part in explained.score_parts
+        ],
         "campaign": campaign_words(_, explained.campaign),
         "opened": view.opened_at,
         "samples": [differences(view.content, sample) for sample in view.samples],

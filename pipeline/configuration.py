@@ -106,14 +106,15 @@ class ConfigEntries:
             raise AntispamError(f"file {change.file}: not UTF-8") from None
 
 
-def _model(value: str) -> Classifier:
+def model_of(value: str) -> Classifier:
+    """The model a published value names: SHIPPED, or a directory. Raises AntispamError for a broken one."""
     return Classifier.load() if value == SHIPPED else Classifier.load(Path(value))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "policy": parse_policy,
     "dictionary": Dictionary.parse,
-    "model": _model,
+    "model": model_of,
 }
 
 

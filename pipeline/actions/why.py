@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select
 
+from pipeline.actions.score_parts import ScorePart, model_in_force, score_parts
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -51,10 +52,14 @@ class CampaignSize:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why a case is here: its reasons, the most severe first, and the campaign its text belongs to."""
+    """Why a case is here: its reasons, the most severe first, the campaign its text belongs to, and its score's parts.
+
+    `score_parts` is empty when the model in force is not the one that decided.
+    """
 
     reasons: tuple[Why, ...]
     campaign: CampaignSize | None = None
+    score_parts: tuple[ScorePart, ...] = ()
 
 
 def why(
@@ -71,19 +76,22 @@ def why(
     wanted = {(privacy.ident(row.submission), row.round): row.case for row in rows}
     found = lake.execute(
         """
-        SELECT id, round, arg_min(reasons, "offset"), arg_min(campaign, "offset") FROM decisions
+        SELECT id, round, arg_min(reasons, "offset"), arg_min(campaign, "offset"), arg_min(model, "offset")
+        FROM decisions
         WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
         GROUP BY id, round, port
         """,
         {"ids": [ident for ident, _ in wanted], "ports": _ports(db, cases)},
     ).fetchall()
-    sizes = campaign_sizes(lake, [campaign for *_, campaign in found if campaign])
+    sizes = campaign_sizes(lake, [campaign for *_, campaign, _ in found if campaign])
+    model, contents = model_in_force(db), _contents(db, cases)
     explained: dict[str, Explained] = {}
-    for ident, decided_round, listed, campaign in found:
+    for ident, decided_round, listed, campaign, version in found:
         case = wanted.get((ident, decided_round))
         if case is not None:
             ordered = sorted(listed, key=lambda reason: -reason["severity"])
-            explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign))
+            parts = score_parts(model, contents[case]) if model and model.version == version else ()
+            explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign), parts)
     return explained
 
 
@@ -101,6 +109,13 @@ def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) ->
 def _ports(db: Database, cases: Sequence[str]) -> list[str]:
     with db.read() as connection:
         return list(connection.execute(select(schema.cases.c.port).where(schema.cases.c.id.in_(cases))).scalars())
+
+
+def _contents(db: Database, cases: Sequence[str]) -> dict[str, str]:
+    t = schema.cases
+    with db.read() as connection:
+        rows = connection.execute(select(t.c.id, t.c.content).where(t.c.id.in_(cases))).all()
+    return {row.id: row.content for row in rows}
 
 
 def _why(reason: dict[str, Any]) -> Why:

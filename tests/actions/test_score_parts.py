@@ -1,0 +1,38 @@
+"""The pieces of a text that carried its score, as a reviewer is shown them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from pipeline.actions.score_parts import MOST, model_in_force, score_parts
+from pipeline.models.classifier import Classifier
+from pipeline.store.database import Database
+
+
+@pytest.fixture(scope="module")
+def model() -> Classifier:
+    return Classifier.load()
+
+
+def test_the_heaviest_pieces_come_first_and_neighbours_are_one(model: Classifier) -> None:
+    text = "您好，本公司代开增值税发票，点数优惠，联系电话13800138000"
+    parts = score_parts(model, text)
+    assert 0 < len(parts) <= MOST
+    weights = [abs(part.log_odds) for part in parts]
+    assert weights == sorted(weights, reverse=True)
+    heaviest = text[parts[0].start : parts[0].end]
+    assert parts[0].log_odds > 0
+    assert "票" in heaviest or "代开" in heaviest
+    places = sorted((part.start, part.end) for part in parts)
+    assert all(end <= start for (_, end), (start, _) in pairwise(places))
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "😀" * 10, "\x00"])
+def test_any_text_can_be_asked_about(model: Classifier, text: str) -> None:
+    assert all(0 <= part.start < part.end <= len(text) for part in score_parts(model, text))
+
+
+def test_no_model_was_published(operational_db: Database) -> None:
+    assert model_in_force(operational_db) is None
