@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -97,6 +98,7 @@ def processor(tmp_path: Path) -> Processor:
     """One that owns partition 0, without a broker; its clock stands at NOW."""
     processor = Processor(SUBMISSIONS, Settings(kafka="127.0.0.1:9", data_dir=tmp_path), clock=lambda: NOW / 1000)
     processor._states = {0: PartitionState()}
+    processor._campaigns = SimpleNamespace(poll=lambda: None)  # type: ignore[assignment]
     return processor
 
 
