@@ -366,7 +366,7 @@ class Complaint(Event, frozen=True, kw_only=True):
 
 
 class DeliveryReport(Event, frozen=True, kw_only=True):
-    """A carrier's word on one part of one message."""
+    """A carrier's word on one part of one message: of `id` as sent by `port`, the sender field as given."""
 
     id: str
     channel: str
@@ -374,6 +374,7 @@ class DeliveryReport(Event, frozen=True, kw_only=True):
     status: str
     reported_at: int
     part: int = 0
+    port: str = ""
 
 
 class ConfigChange(Event, frozen=True, kw_only=True):

@@ -70,24 +70,25 @@ def why(
     t = schema.case_members
     first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
     with db.read() as connection:
-        rows = connection.execute(select(t.c.case, t.c.submission, t.c.round).where(t.c.seq.in_(first))).all()
+        rows = connection.execute(select(t.c.case, t.c.port, t.c.submission, t.c.round).where(t.c.seq.in_(first))).all()
     if not rows:
         return {}
-    wanted = {(privacy.ident(row.submission), row.round): row.case for row in rows}
+    wanted = {(privacy.party(row.port), privacy.ident(row.submission), row.round): row.case for row in rows}
     found = lake.execute(
         """
-        SELECT id, round, arg_min(reasons, "offset"), arg_min(campaign, "offset"), arg_min(model, "offset")
+        SELECT coalesce(nullif(sender, ''), port) AS sent_by, id, round,
+               arg_min(reasons, "offset"), arg_min(campaign, "offset"), arg_min(model, "offset")
         FROM decisions
         WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
-        GROUP BY id, round, port
+        GROUP BY sent_by, id, round
         """,
-        {"ids": [ident for ident, _ in wanted], "ports": _ports(db, cases)},
+        {"ids": [ident for _, ident, _ in wanted], "ports": _ports(db, cases)},
     ).fetchall()
     sizes = campaign_sizes(lake, [campaign for *_, campaign, _ in found if campaign])
     model, contents = model_in_force(db), _contents(db, cases)
     explained: dict[str, Explained] = {}
-    for ident, decided_round, listed, campaign, version in found:
-        case = wanted.get((ident, decided_round))
+    for *key, listed, campaign, version in found:
+        case = wanted.get(tuple(key))
         if case is not None:
             ordered = sorted(listed, key=lambda reason: -reason["severity"])
             parts = score_parts(model, contents[case]) if model and model.version == version else ()

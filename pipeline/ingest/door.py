@@ -76,7 +76,8 @@ class ComplaintIn(msgspec.Struct):
 def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: str) -> Submission:
     """A checked submission accepted at `now` (epoch ms).
 
-    Without a `priority`, more than 50 messages of one content go by the bulk lane.
+    Without a `priority`, more than 50 messages of one content go by the bulk lane; a submission of more
+    than 50 goes there whatever it asks for: one-time codes must not wait behind it.
     Raises AntispamError naming the field at fault; the text never quotes content or numbers.
     """
     recipients = tuple(dict.fromkeys(number(r, "recipients") for r in line.recipients))
@@ -90,7 +91,6 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         raise AntispamError("scheduled_at: more than 7 days ahead of our clock")
     if scheduled_at is not None and valid_until is not None and scheduled_at >= valid_until:
         raise AntispamError("scheduled_at: not before valid_until")
-    many = max(len(recipients), line.batch_size or 0) > BULK_MESSAGES
     return Submission(
         id=ident(line.id, fallback_id),
         port=number(line.port, "port"),
@@ -100,11 +100,17 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         batch=_storable(line.batch, "batch"),
         batch_size=line.batch_size,
         template=_storable(line.template, "template"),
-        priority=line.priority or (Priority.BULK if many else Priority.EXPRESS),
+        priority=_lane(len(recipients), line),
         valid_until=valid_until,
         scheduled_at=scheduled_at,
         submitted_at=_optional(line.submitted_at, "submitted_at"),
     )
+
+
+def _lane(messages: int, line: SubmissionIn) -> Priority:
+    if messages > BULK_MESSAGES:
+        return Priority.BULK
+    return line.priority or (Priority.BULK if (line.batch_size or 0) > BULK_MESSAGES else Priority.EXPRESS)
 
 
 def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Record:

@@ -24,9 +24,9 @@ class FirstDecisions:
     def __init__(self) -> None:
         self._keys: dict[int, None] = {}
 
-    def remember(self, source: str, port: str, ident: str, decided_round: int) -> bool:
+    def remember(self, source: str, sender: str, ident: str, decided_round: int) -> bool:
         """True when this round has not been decided among those remembered. Values as in the lake."""
-        key = hash((source, port, ident, decided_round))
+        key = hash((source, sender, ident, decided_round))
         if key in self._keys:
             return False
         self._keys[key] = None
@@ -36,8 +36,8 @@ class FirstDecisions:
 
     def is_first(self, decision: Decision, privacy: Privacy) -> bool:
         """True for a decision that is to be kept."""
-        source, port = privacy.ident(decision.source), privacy.party(decision.port)
-        return self.remember(source, port, privacy.ident(decision.id), decision.round)
+        source, sender = privacy.ident(decision.source), privacy.party(decision.sender or decision.port)
+        return self.remember(source, sender, privacy.ident(decision.id), decision.round)
 
 
 def recall(decisions: DeltaTable, log_id: str, last: Mapping[int, int | None]) -> dict[int, FirstDecisions]:
@@ -51,10 +51,11 @@ def recall(decisions: DeltaTable, log_id: str, last: Mapping[int, int | None]) -
     partition, offset = dataset.field("partition"), dataset.field("offset")
     recent = (dataset.field("log_id") == log_id) & (offset > min(known.values()) - REMEMBERED)
     rows = decisions.to_pyarrow_dataset().to_table(
-        columns=["source", "port", "id", "round", "partition", "offset"],
+        columns=["source", "sender", "port", "id", "round", "partition", "offset"],
         filter=recent & partition.isin(list(known)),
     )
     for row in rows.sort_by("offset").to_pylist():
         if row["offset"] > known[row["partition"]] - REMEMBERED:
-            memories[row["partition"]].remember(row["source"], row["port"], row["id"], row["round"])
+            sender = row["sender"] or row["port"]
+            memories[row["partition"]].remember(row["source"], sender, row["id"], row["round"])
     return memories

@@ -145,6 +145,7 @@ DECISIONS = Table("decisions", lambda e: e.decided_at, (
     col.word("model", lambda e: e.model), col.plain("degraded", lambda e: e.degraded, pa.bool_()),
     col.time("accepted_at", lambda e: e.accepted_at), col.time("decided_at", lambda e: e.decided_at),
     col.time("hold_until", lambda e: e.hold_until), col.word("campaign", lambda e: e.campaign or None),
+    col.party("sender", lambda e: e.sender),
 ))  # fmt: skip
 
 OUTBOUND = Table("outbound", lambda e: e.decided_at, (
@@ -212,6 +213,7 @@ DELIVERIES = Table("deliveries", lambda e: e.reported_at, (
     col.ident("id", lambda e: e.id), col.ident("channel", lambda e: e.channel),
     col.ident("carrier_id", lambda e: e.carrier_id), col.ident("status", lambda e: e.status),
     col.count("part", lambda e: e.part), col.time("reported_at", lambda e: e.reported_at),
+    col.party("port", lambda e: e.port),
 ))  # fmt: skip
 
 DEAD_LETTERS = Table("dead_letters", lambda e: e.at, (

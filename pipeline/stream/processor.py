@@ -49,6 +49,7 @@ from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.embedded import CLUSTER_PREFIX
 from pipeline.stream.replay import replay
+from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
 
 LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
@@ -314,8 +315,8 @@ class Processor(faust.Service):
             if self._surfacing and producer.flush(TIMEOUT):
                 raise RolledBackError("decisions not acknowledged")
             for number in touched:
-                for key, value in self._states[number].changes():
-                    _produce(producer, self.stream.changelog.name, key, value, number)
+                for key, change in self._states[number].changes():
+                    _produce(producer, self.stream.changelog.name, key, change, number)
             self._sending_since = monotonic()
             producer.send_offsets_to_transaction(_next(messages), self._consumer.consumer_group_metadata(), TIMEOUT)
             self._sending_since = None
@@ -384,6 +385,8 @@ class Processor(faust.Service):
         sources: list[Polled] = []
         places: list[tuple[PartitionState, int, int]] = []
         rounds: set[tuple[str, int]] = set()
+        idents: dict[int, int] = {}  # the mark of each new submission, by its place in events
+        fresh: set[int] = set()
         for message in messages:
             try:
                 event = self._decode(message.value or b"")
@@ -397,6 +400,15 @@ class Processor(faust.Service):
                     metrics.ROUNDS_DROPPED.inc()
                     continue
                 rounds.add(again)
+            elif isinstance(event, Submission):
+                ident = mark(event.port, event.id)
+                if ident in fresh or self._states[message.partition].seen.elsewhere(
+                    ident, message.lane, message.offset
+                ):
+                    metrics.ROUNDS_DROPPED.inc()
+                    continue
+                fresh.add(ident)
+                idents[len(events)] = ident
             events.append(event)
             sources.append(message)
             places.append((self._states[message.partition], message.lane, message.offset))
@@ -404,7 +416,8 @@ class Processor(faust.Service):
         self._oldest = min([now, *filter(None, map(_taken_in, events))])
         late_ms = self.settings.late_minutes * 60_000
         outcomes = screen(events, counters, config, now, late_ms, self._campaigns.poll())
-        for event, message, outcome in zip(events, sources, outcomes, strict=True):
+        decided: dict[int, list[tuple[int, int, int]]] = {}
+        for index, (event, message, outcome) in enumerate(zip(events, sources, outcomes, strict=True)):
             if isinstance(outcome, Failure):
                 outputs.append(self._dead_letter(message, outcome.cause, now))
                 continue
@@ -417,7 +430,11 @@ class Processor(faust.Service):
             if isinstance(event, Submission) and event.round > 0:
                 state = self._states[message.partition]
                 state.decide(_round_key(event), event.round, message.lane, message.offset, now)
+            elif index in idents:
+                decided.setdefault(message.partition, []).append((idents[index], message.lane, message.offset))
             tally.add(event, outcome.decision, late_ms)
+        for partition, together in decided.items():
+            self._states[partition].seen.add(together, now)
         bulk = [e for e, m in zip(events, sources, strict=True) if m.lane == 1]
         if bulk:
             average = sum(len(e.recipients) for e in bulk if isinstance(e, Submission)) / len(bulk)
@@ -561,7 +578,7 @@ def _attempts(message: Message) -> int:
     return 0
 
 
-def _produce(producer: Producer, topic: str, key: bytes, value: bytes, partition: int) -> None:
+def _produce(producer: Producer, topic: str, key: bytes, value: bytes | None, partition: int) -> None:
     while True:
         try:
             producer.produce(topic, value, key, partition)

@@ -14,9 +14,11 @@ import msgspec
 
 from pipeline.rules.counters import Counter
 from pipeline.rules.windows import Window
+from pipeline.stream.seen import Seen
 from pipeline.topics import ROUNDS_KEPT_MS
 
 ROUNDS = "rounds"  # their identity in the changelog; a counter's has an @ in it
+IDS = "ids"  # likewise: the submissions decided of late, a batch a record
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
@@ -30,6 +32,7 @@ class PartitionState:
         self._touched: dict[tuple[str, str], Window] = {}
         self._rounds: dict[str, list[int]] = {}  # round, lane, offset, decided at (ms); the oldest first
         self._touched_rounds: set[str] = set()
+        self.seen = Seen()  # round 0, of which there are many
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables.values()) + len(self._rounds)
@@ -58,18 +61,23 @@ class PartitionState:
         self._touched[identity, key] = window
         return window
 
-    def changes(self) -> Iterator[tuple[bytes, bytes]]:
-        """Changelog records of the windows moved and rounds decided since the last call."""
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Changelog records of the windows moved and rounds decided since the last call; None strikes one off."""
         for (identity, key), window in self._touched.items():
             yield f"{identity}\0{key}".encode(), _encode(window.dump())
         self._touched.clear()
         for key in self._touched_rounds:
             yield f"{ROUNDS}\0{key}".encode(), _encode((self._rounds[key], []))
         self._touched_rounds.clear()
+        for name, batch in self.seen.changes():
+            yield f"{IDS}\0".encode() + name, batch
 
     def load(self, key: bytes, value: bytes, at: int) -> None:
         """Take one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for a damaged one."""
         identity, _, name = key.decode().partition("\0")
+        if identity == IDS:
+            self.seen.load(value, at)
+            return
         if identity == ROUNDS:
             self._rounds.pop(name, None)
             self._rounds[name] = _decode(value)[0]

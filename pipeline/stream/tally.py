@@ -21,10 +21,12 @@ class _Seen(msgspec.Struct):
     messages: int
     accepted_at: int
     decided_at: int
+    port: str
+    sender: str = ""
 
 
 class Tally:
-    """Reads every decision from the beginning; the first of an (id, round) counts, a second is noted."""
+    """Reads every decision from the beginning; the first of a (sender, id, round) counts, a second is noted."""
 
     def __init__(self, settings: Settings) -> None:
         self.submissions: Counter[Verdict] = Counter()
@@ -51,7 +53,7 @@ class Tally:
             if message.error() is not None:
                 continue
             seen = self._decode(message.value() or b"")
-            key = hash((seen.source, seen.id, seen.round))
+            key = hash((seen.source, seen.sender or seen.port, seen.id, seen.round))
             if key in self._ids:
                 self.repeated += 1
                 continue

@@ -51,6 +51,7 @@ def test_every_message_is_sent_reported_and_published(operational_db: Database) 
             names = {seen.msg_id for seen in simulator.seen}
             assert {report.carrier_id for report in s.published} == names
             assert {report.id for report in s.published} == {f"s-{i}/{n}" for i in range(20) for n in range(1, 11)}
+            assert {report.port for report in s.published} == {PORT}
 
     asyncio.run(run())
 

@@ -79,10 +79,12 @@ def test_recipients_are_distinct_in_their_order_and_bounded() -> None:
         ({"recipients": [f"138{n:08d}" for n in range(50)]}, Priority.EXPRESS),
         ({"recipients": [f"138{n:08d}" for n in range(51)]}, Priority.BULK),
         ({"batch_size": 51, "priority": "express"}, Priority.EXPRESS),
+        ({"recipients": [f"138{n:08d}" for n in range(50)], "priority": "express"}, Priority.EXPRESS),
+        ({"recipients": [f"138{n:08d}" for n in range(51)], "priority": "express"}, Priority.BULK),
         ({"priority": "bulk"}, Priority.BULK),
     ],
 )
-def test_more_than_fifty_messages_go_by_the_bulk_lane_unless_told(fields: dict[str, Any], lane: Priority) -> None:
+def test_more_than_fifty_messages_go_by_the_bulk_lane(fields: dict[str, Any], lane: Priority) -> None:
     assert accept(**fields).priority is lane
 
 

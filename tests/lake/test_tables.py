@@ -141,10 +141,12 @@ def test_a_record_of_yesterday_lies_under_yesterday() -> None:
 def test_the_first_decision_of_a_round_is_kept() -> None:
     first = FirstDecisions()
     kept = [
-        first.is_first(decision(ident, decided_round, port=port), PRIVACY)
-        for ident, decided_round, port in [("a", 0, "1"), ("a", 0, "1"), ("a", 1, "1"), ("a", 0, "2"), ("b", 0, "1")]
-    ]
-    assert kept == [True, False, True, True, True]
+        first.is_first(msgspec.structs.replace(decision(ident, decided_round, port=sender[:1]), sender=sender), PRIVACY)
+        for ident, decided_round, sender in [
+            ("a", 0, "1"), ("a", 0, "1"), ("a", 1, "1"), ("a", 0, "2"), ("b", 0, "1"), ("a", 0, "101"),
+        ]
+    ]  # fmt: skip
+    assert kept == [True, False, True, True, True, True]
 
 
 def test_memory_of_decisions_is_bounded() -> None:

@@ -31,6 +31,7 @@ from pipeline.stream.clients import reader, writer
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
 from pipeline.stream.replay import replay
+from pipeline.stream.state import IDS
 from pipeline.stream.tally import Tally
 
 PORTS = 200
@@ -121,6 +122,8 @@ def counters(settings: Settings) -> dict[tuple[str, str], int]:
 
     def take(message: Any) -> None:
         identity, _, key = message.key().decode().partition("\0")
+        if identity == IDS:
+            return
         _, flat = msgspec.msgpack.decode(message.value())
         found[identity, key] = sum(flat[1::2])
 

@@ -14,13 +14,13 @@ RECORDS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size
 @given(RECORDS, st.integers(0, 30))
 def test_each_round_is_decided_once_whatever_is_replayed(records: list[tuple[str, int]], crash: int) -> None:
     """Offsets are committed with the state; a crash rebuilds the state from the changelog."""
-    state, changelog = PartitionState(), dict[bytes, bytes]()
+    state, changelog = PartitionState(), dict[bytes, bytes | None]()
     decided: list[tuple[str, int]] = []
     for offset, (key, number) in enumerate(records):
         if offset == crash:
             state = PartitionState()
             for name, value in changelog.items():
-                state.load(name, value, 0)
+                state.load(name, value or b"", 0)
         if not state.decided(key, number, 0, offset):
             state.decide(key, number, 0, offset, offset)
             decided.append((key, number))

@@ -25,11 +25,11 @@ def add(
     return BatchCounters([(state, lane, offset)], now).add(VOLUME, key, at, n)
 
 
-def rebuilt(*changelogs: list[tuple[bytes, bytes]]) -> PartitionState:
+def rebuilt(*changelogs: list[tuple[bytes, bytes | None]]) -> PartitionState:
     state = PartitionState()
     for changelog in changelogs:
         for key, value in changelog:
-            state.load(key, value, NOW)
+            state.load(key, value or b"", NOW)
     return state
 
 
@@ -46,7 +46,7 @@ MOVES = st.lists(
 @given(MOVES, st.integers(0, 40))
 def test_a_state_rebuilt_at_any_point_goes_on_as_if_nothing_had_happened(moves: list[Any], at: int) -> None:
     straight, cut = PartitionState(), PartitionState()
-    changelog: list[tuple[bytes, bytes]] = []
+    changelog: list[tuple[bytes, bytes | None]] = []
     for offset, (key, ms, n, lane) in enumerate(moves):
         if offset == at:
             cut = rebuilt(changelog)
@@ -119,7 +119,7 @@ def test_the_changelog_holds_what_moved_once_a_batch() -> None:
         add(state, offset)
     [(key, value)] = state.changes()
     assert key == f"{VOLUME.identity}\x001069".encode()
-    assert msgspec.msgpack.decode(value)[0] == [4, -1]
+    assert msgspec.msgpack.decode(value or b"")[0] == [4, -1]
     assert not list(state.changes())
 
 

@@ -112,9 +112,9 @@ class Reports:
 
 
 def _event(matched: Matched, channel: str) -> DeliveryReport:
-    _, submission, n, part = matched.key
+    port, submission, n, part = matched.key
     report = matched.report
     return DeliveryReport(
         id=f"{submission}/{n}", channel=channel, carrier_id=report.carrier_id, status=report.status,
-        reported_at=report.at, part=part,
+        reported_at=report.at, part=part, port=port,
     )  # fmt: skip

@@ -165,7 +165,9 @@ def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
         "batch": {"description": "Your name of the task this belongs to."},
         "batch_size": {"description": "Messages the whole batch will have."},
         "template": {"description": "The registered template the text fits."},
-        "priority": {"description": "The lane; by default bulk for more than 50 messages of one content."},
+        "priority": {
+            "description": "The lane: bulk by default for a batch over 50, always for a submission over 50 messages."
+        },
         "valid_until": {"description": f"Not sent later than this. {time}"},
         "scheduled_at": {"description": f"Not sent earlier; 7 days ahead at most, before valid_until. {time}"},
         "submitted_at": {"description": f"Your clock; kept and not relied on. {time}"},
