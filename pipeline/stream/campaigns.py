@@ -84,7 +84,6 @@ class CampaignStage:
         now = int(self._clock() * 1000)
         restored = self._hot.restore(told, now)
         self._consumer.assign(self._begin(now, told))
-        metrics.READY.labels("campaigns").set(1)
         _log.info("campaigns_restored", campaigns=restored)
 
     def step(self) -> bool:
@@ -109,7 +108,6 @@ class CampaignStage:
 
     def close(self) -> None:
         """End the connections."""
-        metrics.READY.labels("campaigns").set(0)
         self._consumer.close()
         self._follower.close()
 
