@@ -212,6 +212,7 @@ export default function (component) {
     for (const [label, value] of [
       [words.rule, card.rule],
       [words.score, card.score ?? "–"],
+      ...(card.campaign ? [[words.campaign, card.campaign]] : []),
       [words.opened, opened.toLocaleString(data.language, { timeZone: data.zone, dateStyle: "short", timeStyle: "medium" })],
     ]) box.append(element("dt", "", label), element("dd", "", value));
     return box;

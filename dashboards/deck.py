@@ -14,10 +14,10 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from dashboards.language import Text
-from dashboards.words import word
+from dashboards.words import count, word
 from pipeline.actions import review
 from pipeline.actions.review import UNDO_MS, CaseView
-from pipeline.actions.why import Seen, Why
+from pipeline.actions.why import CampaignSize, Explained, Seen
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.store.database import Database
@@ -27,6 +27,7 @@ IN_HAND = 20  # cases claimed at once
 REFILL = 5  # in hand, below which more are claimed
 AWAY_MS = 180_000  # without a key or a movement of the mouse nothing more is claimed
 COMPARED = 600  # characters of samples that are compared
+NOT_YET = Explained(())
 VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
 
 Segment = tuple[str, str]  # a piece of text, and what to mark it as ("" is nothing)
@@ -38,7 +39,7 @@ class Hand:
 
     acked: int = 0
     cases: dict[str, CaseView] = field(default_factory=dict)
-    reasons: dict[str, list[Why]] = field(default_factory=dict)
+    explained: dict[str, Explained] = field(default_factory=dict)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
     decided: int = 0
@@ -72,7 +73,7 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     else:
         mine = review.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
-    for kept in (hand.reasons, hand.cards):
+    for kept in (hand.explained, hand.cards):
         for gone in kept.keys() - hand.cases.keys():
             del kept[gone]
 
@@ -87,10 +88,10 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
     """The cases in hand as the browser shows them, in the order of the queue."""
     shown = []
     for case, view in hand.cases.items():
-        reasons = hand.reasons.get(case, [])
+        explained = hand.explained.get(case, NOT_YET)
         kept = hand.cards.get(case)
-        if kept is None or len(kept["reasons"]) != len(reasons):
-            kept = hand.cards[case] = _card(_, view, reasons)
+        if kept is None or len(kept["reasons"]) != len(explained.reasons):
+            kept = hand.cards[case] = _card(_, view, explained)
         shown.append({**kept, "due": view.due_at, "lease": view.lease_until, "messages": view.messages,
                       "submissions": view.submissions})  # fmt: skip
     return shown
@@ -130,12 +131,20 @@ def found(_: Text, text: str, seen: Seen) -> str:
     return f"{written} → {word(_, seen.word)} ({word(_, seen.via)})"
 
 
+def campaign_words(_: Text, size: CampaignSize | None) -> str:
+    """A campaign's size for people; empty for none."""
+    if size is None:
+        return ""
+    told = _("{messages} messages, {ports} ports, {senders} senders")
+    return told.format(messages=count(size.messages), ports=count(size.ports), senders=count(size.senders))
+
+
 def labels(_: Text) -> dict[str, str]:
     """Every word the browser shows."""
     return {
         "release": _("Release"), "reject": _("Reject"), "blacklist": _("Blacklist"), "skip": _("Skip"),
         "undo": _("Undo"), "note": _("Note"), "port": _("Port"), "score": _("Score"), "rule": _("Rule"),
-        "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
+        "campaign": _("Campaign"), "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
         "messages": _("messages"), "submissions": _("submissions"), "samples": _("Other members"),
         "next": _("Next"), "in_hand": _("in hand"), "waiting": _("open in all"), "decided": _("decided by you"),
         "empty": _("No case waits for review."), "empty_hint": _("New ones appear here by themselves."),
@@ -151,11 +160,11 @@ def labels(_: Text) -> dict[str, str]:
     }  # fmt: skip
 
 
-def reasons_of(hand: Hand, find: Callable[[list[str]], dict[str, list[Why]]]) -> None:
-    """Look up the reasons of the cases that have none yet."""
-    missing = [case for case in hand.cases if case not in hand.reasons]
+def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> None:
+    """Look up what is said of the cases that nothing is known of yet."""
+    missing = [case for case in hand.cases if case not in hand.explained]
     if missing:
-        hand.reasons |= find(missing)
+        hand.explained |= find(missing)
 
 
 def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
@@ -176,7 +185,8 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         raise AntispamError(f"unknown action {action!r}")
 
 
-def _card(_: Text, view: CaseView, reasons: Sequence[Why]) -> dict[str, Any]:
+def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
+    reasons = explained.reasons
     spans = [(seen.start, seen.end, f"r{n % 6}") for n, why in enumerate(reasons) for seen in why.spans]
     return {
         "id": view.id,
@@ -186,6 +196,7 @@ def _card(_: Text, view: CaseView, reasons: Sequence[Why]) -> dict[str, Any]:
         "rule": view.rule,
         "score": None if view.score is None else f"{view.score:.2f}",
         "category": word(_, view.category) if view.category else "",
+        "campaign": campaign_words(_, explained.campaign),
         "opened": view.opened_at,
         "samples": [differences(view.content, sample) for sample in view.samples],
         "reasons": [
@@ -214,10 +225,10 @@ __all__ = [
     "apply",
     "cards",
     "differences",
+    "explain",
     "found",
     "labels",
     "leave",
-    "reasons_of",
     "refill",
     "segments",
 ]

@@ -178,7 +178,7 @@ def topics() -> None:
 def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
-    """Run roles around the decision: relay, projector, timers, releaser, callbacks, retention, api, sender, files."""
+    """Run roles: relay, projector, timers, releaser, callbacks, retention, campaigns, api, sender, files."""
     from pipeline.stream.serve import run_roles
 
     raise typer.Exit(run_roles(_settings(), roles))
@@ -241,6 +241,17 @@ def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
 
     kept = rejected or _beside(out, "normalise")
     answered, bad = normalise_file(source, out, kept)
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
+    """Group a file of texts ({id, text} a line) into campaigns: variants of one text have one id."""
+    from pipeline.ingest.text_lines import campaigns_file
+    from pipeline.models.campaigns import Campaigns
+
+    kept = rejected or _beside(out, "campaigns")
+    answered, bad = campaigns_file(source, out, kept, Campaigns())
     typer.echo(_summary(answered, "texts", bad, kept), err=True)
 
 

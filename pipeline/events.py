@@ -121,7 +121,8 @@ class Submission(Event, frozen=True, kw_only=True):
     `port` is the sender field as given: a registered service code, perhaps with an extension.
     `id` is unique per port. `accepted_at` is our clock; `submitted_at` is what the client said.
     `batch_size` is the number of messages the client declares for `batch`. `round` counts the
-    holds this submission has come back from: at round > 0 counters are read and not moved.
+    holds this submission has come back from: at round > 0 counters are read and not moved. `reviewed`
+    says that a person has released it already, before its `scheduled_at`: no rule sends it to one again.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Submission(Event, frozen=True, kw_only=True):
     scheduled_at: int | None = None
     submitted_at: int | None = None
     round: int = 0
+    reviewed: bool = False
 
 
 class Record(Event, frozen=True, kw_only=True):
@@ -200,7 +202,8 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     it was; `epoch` is the order of configuration changes. `counters` holds every counter value the
     function saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by
     holds that wait for a time. `messages` is the number of recipients decided on. `port` is the
-    registered port; `sender` is the port field of the submission as given, empty for records.
+    registered port; `sender` is the port field of the submission as given, empty for records. `campaign`
+    is the known campaign the text belongs to, empty for none.
     """
 
     id: str
@@ -228,6 +231,45 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     hold_until: int | None = None
     timings: dict[str, float] = {}
     sender: str = ""
+    campaign: str = ""
+
+
+class Sketch(Event, frozen=True, kw_only=True):
+    """What variants of a text are known by; see models/sketches.py. No text can be read from it.
+
+    `count` is how many shingles the text has, `whole` a hash of all of it; `shingles` and `bands` are
+    little-endian numbers of 16 and 64 bits.
+    """
+
+    count: int
+    whole: int
+    shingles: bytes
+    bands: bytes
+
+
+class Campaign(Event, frozen=True, kw_only=True):
+    """A campaign that is known to the rules: its figures, and what its texts are recognised by.
+
+    `ports`, `senders` and `growth` as models.campaigns.Figures. `first` names its first submissions
+    (`port/id`) and records (`/id`): decided before it was known, so their decisions do not name it.
+    `port_hashes`, `sender_hashes` and `buckets` (number, messages, messages of the one before) are what
+    the figures are counted on with; `positions` (topic/partition: offset) is what they have counted.
+    """
+
+    id: str
+    messages: int
+    ports: int
+    senders: int
+    growth: int
+    first_seen: int
+    last_seen: int
+    at: int
+    sketches: tuple[Sketch, ...]
+    first: tuple[str, ...] = ()
+    port_hashes: tuple[int, ...] = ()
+    sender_hashes: tuple[int, ...] = ()
+    buckets: tuple[int, int, int] = (0, 0, 0)
+    positions: dict[str, int] = {}
 
 
 class Outbound(Event, frozen=True, kw_only=True):

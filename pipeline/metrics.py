@@ -27,6 +27,7 @@ POSITION = Gauge("antispam_position", "Next offset the processor will read", ["t
 ABORTED = Counter("antispam_aborted_transactions_total", "Transactions rolled back", ["stream"])
 STATE_ENTRIES = Gauge("antispam_state_entries", "Counter windows in memory", ["stream"])
 EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["stream"])
+CAMPAIGNS_TOLD = Counter("antispam_campaigns_told_total", "Campaigns made known to the workers, repeats included")
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])

@@ -19,6 +19,7 @@ from typing import Any
 from pipeline.configuration import Config
 from pipeline.events import (
     AlertLevel,
+    Campaign,
     Category,
     Decision,
     Kind,
@@ -34,6 +35,7 @@ from pipeline.events import (
     Tier,
     Verdict,
 )
+from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.counters import Counters
 from pipeline.rules.dictionary import Hit, in_force
 from pipeline.rules.lists import ListEntry
@@ -45,6 +47,8 @@ from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 
 _LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
+_CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
+SCHEDULED = "scheduled"  # the reason that waits for the sender's own time
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
@@ -77,20 +81,30 @@ class Facts:
     score: float | None
     label: Label | None
     category: Category | None
+    campaign: Campaign | None
+
+    def of_campaign(self) -> dict[str, int]:
+        """The signals of the campaign the text belongs to; all 0 when it is none that is known."""
+        known = self.campaign
+        if known is None:
+            return dict.fromkeys(_CAMPAIGN_SIGNALS, 0)
+        return dict(zip(_CAMPAIGN_SIGNALS, (known.messages, known.ports, known.senders, known.growth), strict=True))
 
 
 def screen(
-    batch: Sequence[Submission | Record], state: Counters, config: Config, now: int, late_ms: int = 600_000
-) -> list[Screened | Failure]:
+    batch: Sequence[Submission | Record], state: Counters, config: Config, now: int, late_ms: int = 600_000,
+    campaigns: KnownCampaigns | None = None,
+) -> list[Screened | Failure]:  # fmt: skip
     """Decide a batch, in order; one outcome per event.
 
-    `now` (epoch ms) only stamps the decisions: windows run on `accepted_at` of submissions and
-    `submitted_at` of records. Counters move once, for round 0; later rounds read them. A record
-    ingested more than `late_ms` after its event time is marked late.
+    `now` (epoch ms) stamps the decisions, says which of `campaigns` are alive, and whether the time that a
+    later round was scheduled for has come: windows run on `accepted_at` of submissions and `submitted_at` of
+    records. Counters move once, for round 0; later rounds read them. A record ingested more than `late_ms`
+    after its event time is marked late.
     """
     started = perf_counter()
     texts = list(dict.fromkeys(event.content for event in batch))
-    facts, faults = _facts(texts, config)
+    facts, faults = _facts(texts, config, campaigns, now)
     content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
     outcomes: list[Screened | Failure] = []
     for index, event in enumerate(batch):
@@ -109,27 +123,30 @@ def screen(
     return outcomes
 
 
-def _facts(texts: list[str], config: Config) -> tuple[dict[str, Facts], dict[str, str]]:
+def _facts(
+    texts: list[str], config: Config, campaigns: KnownCampaigns | None, now: int
+) -> tuple[dict[str, Facts], dict[str, str]]:
     """Facts by text, computed together; if that fails, one by one to find the texts at fault."""
     try:
-        return dict(zip(texts, _facts_of(texts, config), strict=True)), {}
+        return dict(zip(texts, _facts_of(texts, config, campaigns, now), strict=True)), {}
     except Exception:  # noqa: BLE001 - found again, and named, below
         facts: dict[str, Facts] = {}
         faults: dict[str, str] = {}
         for text in texts:
             try:
-                facts[text] = _facts_of([text], config)[0]
+                facts[text] = _facts_of([text], config, campaigns, now)[0]
             except Exception as error:  # noqa: BLE001 - the cause goes to the dead letter
                 faults[text] = _cause(error)
         return facts, faults
 
 
-def _facts_of(texts: list[str], config: Config) -> list[Facts]:
+def _facts_of(texts: list[str], config: Config, campaigns: KnownCampaigns | None, now: int) -> list[Facts]:
     normals = normalise_batch(texts)
     count = len(texts)
     links = find_links(normals)
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
     opinions = config.model.classify(texts) if config.model else [None] * count
+    of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
     return [
         Facts(
             mark,
@@ -140,11 +157,13 @@ def _facts_of(texts: list[str], config: Config) -> list[Facts]:
             opinion.score if opinion else None,
             opinion.label if opinion else None,
             opinion.category if opinion else None,
+            campaign,
         )
-        for mark, counts, of_links, of_contacts, of_hits, opinion in zip(
-            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, strict=True
+        for mark, counts, of_links, of_contacts, of_hits, opinion, campaign in zip(
+            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, of_campaigns,
+            strict=True,
         )
-    ]
+    ]  # fmt: skip
 
 
 def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:
@@ -186,12 +205,21 @@ def _submission(
     }
     counters, whole = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
     settled = _authority(event.port, port, config, at)
-    outcome = _Outcome(facts, values, at)
+    outcome = _Outcome(facts, values, at, reviewed=event.reviewed)
+    waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
+    if waits:
+        outcome.reasons.append(_reason(SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
     if settled is not None:
         outcome.reasons.append(settled)
     elif policy is not None:
         outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
     verdict, reasons = outcome.settle()
+    hold_until = None
+    if verdict is Verdict.HOLD and outcome.hold_ms:
+        # Counted from acceptance, round by round: what is held again waits again.
+        hold_until = at + outcome.hold_ms * (event.round + 1)
+    elif waits and reasons[0].rule == SCHEDULED:  # last among holds: what waits for a fact waits for that
+        hold_until = event.scheduled_at
     return Screened(
         Decision(
             id=event.id,
@@ -216,12 +244,10 @@ def _submission(
             messages=len(event.recipients),
             fingerprint=facts.fingerprint,
             accepted_at=at,
-            # Counted from acceptance, round by round: what is held again waits again.
-            hold_until=at + outcome.hold_ms * (event.round + 1)
-            if verdict is Verdict.HOLD and outcome.hold_ms
-            else None,
+            hold_until=hold_until,
             timings={"content_us": content_us},
             sender=event.port,
+            campaign=facts.campaign.id if facts.campaign else "",
         ),
         port,
         tuple(outcome.alerts),
@@ -281,6 +307,7 @@ def _record(
             fingerprint=facts.fingerprint,
             accepted_at=at,
             timings={"content_us": content_us},
+            campaign=facts.campaign.id if facts.campaign else "",
         ),
         port,
         tuple(outcome.alerts),
@@ -317,6 +344,10 @@ def _count(
         else:
             counted[counter.name] = state.read(counter, key, at)
     values.update(counted)
+    of_campaign = facts.of_campaign()
+    values.update(of_campaign)
+    if facts.campaign is not None:
+        counted |= of_campaign
     return counted, not failed
 
 
@@ -351,10 +382,11 @@ def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
 class _Outcome:
     """What the rules of one event add up to."""
 
-    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "shadow")
+    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "reviewed", "shadow")
 
-    def __init__(self, facts: Facts, values: dict[str, Any], at: int) -> None:
+    def __init__(self, facts: Facts, values: dict[str, Any], at: int, *, reviewed: bool = False) -> None:
         self.facts = facts
+        self.reviewed = reviewed
         self.hits = in_force(facts.hits, at)
         self.at = at
         self._values = values
@@ -386,7 +418,7 @@ class _Outcome:
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
                 continue
-            if allowed and rule.skippable:
+            if (allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
                 continue
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))

@@ -65,8 +65,14 @@ class Settings(BaseSettings):
     console_host: str = Field("127.0.0.1", description="Address the console binds to.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
-    max_content: int = Field(2000, ge=70, description="Longest accepted content, code points.")
-    max_recipients: int = Field(10_000, ge=1, description="Most recipients of one submission.")
+    max_content: int = Field(2000, ge=70, le=20_000, description="Longest accepted content, code points.")
+    max_recipients: int = Field(
+        10_000, ge=1, le=40_000,
+        description="Most recipients of one submission; 40,000 at most: what follows from it must fit a record.",
+    )  # fmt: skip
+    campaign_texts: int = Field(
+        1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 335 MB."
+    )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
     record_columns: dict[str, str] = Field(
         {f: f for f in _RECORD_FIELDS},

@@ -63,6 +63,11 @@ LIST_ACTIONS = Topic("list-actions", events.ListAction, "value", description="li
 ALERTS = Topic("alerts", events.Alert, "subject", partitions=1, description="operators' feed")
 COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipients' complaints")
 DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
+# One that is not written for three days is forgotten long before (models.campaigns.TTL_MS).
+CAMPAIGNS = Topic(
+    "campaigns", events.Campaign, "campaign", "compact,delete", 3 * DAY_MS, partitions=1,
+    description="campaigns over the policy's size, with what their texts are recognised by",
+)  # fmt: skip
 CONFIG = Topic(
     "config", events.ConfigChange, "kind/name", "compact", partitions=1,
     description="policy, ports, lists, dictionary, model: ordered by epoch",
@@ -78,7 +83,8 @@ DEAD_LETTERS = Topic(
 
 FIXED: tuple[Topic, ...] = (
     SUBMISSIONS_EXPRESS, SUBMISSIONS_BULK, RECORDS, DECISIONS, STATE_SUBMISSIONS, STATE_RECORDS,
-    HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS, COMPLAINTS, DELIVERIES, CONFIG,
+    HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS, COMPLAINTS, DELIVERIES, CAMPAIGNS,
+    CONFIG,
     INGEST, DEAD_LETTERS,
 )  # fmt: skip
 

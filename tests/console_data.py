@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import func, insert, select, update
 
 from pipeline.events import (
+    Campaign,
     Category,
     Decision,
     Kind,
@@ -19,7 +22,7 @@ from pipeline.events import (
 )
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
-from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin, Table
+from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
@@ -31,6 +34,7 @@ from pipeline.store.users import add_user, change_password, sign_in
 CHIEF = User("chief", Role.ADMINISTRATOR)
 PASSWORD = "correct horse battery"
 PHONE = "13800138000"
+CAMPAIGN = "c00000000000000aa"
 MINUTE = 60_000
 
 # content, the words a reason points at, category
@@ -123,9 +127,15 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
                 epoch=3, policy="p", dictionary="d", model="m", counters={"same_content_5m": 51}, degraded=False,
                 shadow=(), decided_at=at + 40 + n % 9, source="submission", port=submission.port,
                 kind=Kind.COMMERCIAL, messages=3, fingerprint=f"f{n:04}", accepted_at=at, category=category,
+                campaign=CAMPAIGN if n % len(CASES) == 0 else "",
             )
         )  # fmt: skip
-    for table, events in ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions)):
+    told = Campaign(
+        id=CAMPAIGN, messages=1234, ports=4, senders=9, growth=20, first_seen=now - 60 * MINUTE, last_seen=now, at=now,
+        sketches=(),
+    )  # fmt: skip
+    kept = ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions), (TOLD, [told]))
+    for table, events in kept:
         _put(settings, table, events, now, privacy)
 
 
@@ -183,7 +193,11 @@ def _submission(n: int, member: int, content: str, at: int) -> Submission:
 
 
 def _put(
-    settings: Settings, table: Table, events: list[Submission] | list[Decision], now: int, privacy: Privacy
+    settings: Settings,
+    table: Table,
+    events: Sequence[Submission | Decision | Campaign],
+    now: int,
+    privacy: Privacy,
 ) -> None:
     origins = [Origin("log", "submissions.bulk", 0, n, now) for n in range(len(events))]
     rows = table.build(events, origins, privacy)

@@ -16,6 +16,7 @@ import atheris
 
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.configuration import load_directory
+    from pipeline.models.campaigns import Campaigns, campaigns_of
     from pipeline.text.contacts import find_contacts
     from pipeline.text.fingerprint import fingerprints
     from pipeline.text.links import find_links
@@ -56,6 +57,8 @@ def one(data: bytes) -> None:
     marks = timed("fingerprint", length, lambda: fingerprints(normals))
     hits = timed("match", length, lambda: DICTIONARY.match_batch(texts, normals))
     scores = timed("classify", length, lambda: MODEL.classify(texts))
+    campaigns = timed("campaigns", length, lambda: campaigns_of(texts, Campaigns(10)))
+    assert (campaigns[0] == campaigns[1]) or texts[0] != texts[1]
     for n, text in enumerate(texts):
         alone = normalise(text)
         assert alone.text == normals.texts[n], "a text's normal form depends on its batch"

@@ -95,6 +95,7 @@ def test_a_mistake_in_a_story_fails_loudly(right: str, wrong: str, message: str)
         "verdict: release, degraded: true",
         "verdict: release, words: [您好]",
         "verdict: release, held: 10s",
+        "verdict: release, shadow: [campaign-across-ports]",
     ],
 )
 def test_a_story_that_turns_out_otherwise_fails(expect: str) -> None:

@@ -48,7 +48,7 @@ def _deck() -> None:
     if touched:
         session.user()  # a decision is activity
     deck.refill(services.db, user, hand, now, touched=touched or first)
-    deck.reasons_of(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases))
+    deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases))
     _component()(
         key=key,
         data={

@@ -9,13 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import session
-from dashboards.deck import segments
+from dashboards.deck import campaign_words, segments
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.marked import marked
 from dashboards.words import clock, count, word
 from pipeline.actions.reveal import reveal
 from pipeline.actions.search import RECORDS, SUBMISSIONS, UNDECIDED, Found, Query, message_states, reviewed, search
+from pipeline.actions.why import campaign_sizes
 from pipeline.events import Verdict
 from pipeline.store.roles import Right, User, allowed
 
@@ -62,7 +63,7 @@ def _form(_: Text, user: User, zone: str) -> Query:
         verdicts = [None, *(v.value for v in Verdict), UNDECIDED]
         verdict = row[3].selectbox(_("Verdict"), verdicts, format_func=lambda v: word(_, v or "all"))
         rule = row[4].text_input(_("Rule"), max_chars=128)
-        row = st.columns([2, 2, 3, 1.5], vertical_alignment="bottom")
+        row = st.columns([2, 2, 2, 1.5, 1.5], vertical_alignment="bottom")
         port = row[0].text_input(_("Port or sender begins with"), max_chars=21)
         number = row[1].text_input(
             _("Number"), max_chars=24, help=_("Recipient or sender; hashed before it is compared.")
@@ -70,14 +71,15 @@ def _form(_: Text, user: User, zone: str) -> Query:
         text = row[2].text_input(
             _("Text contains"), max_chars=100, help=_("Compared with masked text: figures and names are left out.")
         )  # fmt: skip
-        row[3].form_submit_button(_("Search"), type="primary", width="stretch", icon=":material/search:")
+        campaign = row[3].text_input(_("Campaign"), max_chars=17)
+        row[4].form_submit_button(_("Search"), type="primary", width="stretch", icon=":material/search:")
 
     def ms(at: datetime | None) -> int:
         return int((at or now).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
 
     return Query(
         since=ms(since), until=ms(until), kind=kind, port=port, verdict=verdict, rule=rule, text=text, number=number,
-        limit=SHOWN,
+        campaign=campaign, limit=SHOWN,
     )  # fmt: skip
 
 
@@ -121,6 +123,9 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
         words = dict.fromkeys(_found(_, s["word"], s["via"]) for s in reason["spans"] or () if s["word"])
         listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
         st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}{listed}")
+    if f.campaign:
+        size = campaign_sizes(session.services().lake.cursor(), [f.campaign]).get(f.campaign)
+        st.markdown(_("Campaign") + f" `{f.campaign}` · " + (campaign_words(_, size) or _("not told any more")))
     _case(_, user, f, zone)
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)

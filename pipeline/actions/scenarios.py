@@ -6,7 +6,7 @@ steps:   at (HH:MM:SS, a day of our own; never backwards), repeat ({count, every
          submit or record, expect
 expect:  verdict, rule (the deciding one), rules (all of them), values (some of what the deciding rule or the
          counters saw), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
-         words (dictionary words marked in the text), held (how long, such as 10s)
+         words (dictionary words marked in the text), held (how long, such as 10s), shadow (rules in shadow mode)
 
 Counters begin at zero and the clock is the story's: a story tells the same whenever and wherever it is run.
 """
@@ -24,11 +24,14 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from pipeline.actions.campaign_sending import sending_of
 from pipeline.actions.route import consequences
 from pipeline.actions.routes import Routes
 from pipeline.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
+from pipeline.models.hot_campaigns import HotCampaigns
+from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists
 from pipeline.rules.policy import parse_policy
@@ -37,6 +40,7 @@ from pipeline.rules.segments import Segments
 from pipeline.screening import Failure, Screened, screen
 
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
+STORY_TEXTS = 1000  # different texts of one story that campaigns are made of
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
@@ -72,7 +76,7 @@ class Repeat(Form, frozen=True):
 
 
 class Submit(Form, frozen=True):
-    """A submission; `messages` stands for that many recipients of our own."""
+    """A submission; `messages` stands for that many recipients of our own, `scheduled_at` is HH:MM:SS."""
 
     port: str
     content: str
@@ -81,6 +85,8 @@ class Submit(Form, frozen=True):
     messages: int | None = None
     batch_size: int | None = None
     round: int = 0
+    scheduled_at: str | None = None
+    reviewed: bool = False
 
 
 class Recorded(Form, frozen=True):
@@ -106,6 +112,7 @@ class Expect(Form, frozen=True):
     degraded: bool = False
     words: tuple[str, ...] | None = None
     held: str | None = None
+    shadow: tuple[str, ...] | None = None
 
 
 class Step(Form, frozen=True):
@@ -263,16 +270,20 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
         raise ScenarioError(f"step {name}: nobody to send to")
     return Submission(
         id=name, port=submit.port, recipients=recipients, content=submit.content, accepted_at=at,
-        batch_size=submit.batch_size, round=submit.round,
+        batch_size=submit.batch_size, round=submit.round, reviewed=submit.reviewed,
+        scheduled_at=_clock(submit.scheduled_at) if submit.scheduled_at else None,
     )  # fmt: skip
 
 
 def run(told: Told, under_test: Config) -> list[Mismatch]:
     """Tell the story: what came otherwise, of each step the first event that did.
 
+    Campaigns are known from the next event on: what takes the stream up to two seconds.
+
     Raises ScenarioError for a story that cannot be told.
     """
     state, now = MemoryCounters(), 0
+    hot, known = HotCampaigns(STORY_TEXTS), KnownCampaigns()
     found: list[Mismatch] = []
     try:
         config = _configuration(told.scenario.given, under_test)
@@ -285,7 +296,11 @@ def run(told: Told, under_test: Config) -> list[Mismatch]:
                 if at < now:
                     raise ScenarioError("time goes backwards")
                 now = at
-                [outcome] = screen([event], state, config, now)
+                [outcome] = screen([event], state, config, now, campaigns=known)
+                if config.policy is not None and (sending := sending_of(event, config, "", -1)):
+                    hot.take([event.content], [sending[0]], [sending[1]], config.policy.campaign_from)
+                    for campaign in hot.news(at, config.policy.campaign_from, {}):
+                        known.learn(campaign)
                 differences = _differences(step.expect, event, outcome)
                 if not told_of_step:
                     found += [Mismatch(told.source, line, event.id, *difference) for difference in differences]
@@ -307,13 +322,14 @@ def _differences(expect: Expect, event: Submission | Record, outcome: Screened |
         "rules": tuple(sorted(reason.rule for reason in reasons)),
         "exceptions": {exception.recipient: exception.rule for exception in decision.exceptions},
         "alerts": tuple(sorted(rule for _, rule, _ in outcome.alerts)),
+        "shadow": tuple(sorted(watched.rule for watched in decision.shadow)),
         "kind": decision.kind,
         "degraded": decision.degraded,
         "words": tuple(sorted({event.content[s.start : s.end] for reason in reasons for s in reason.spans})),
         "held": None if decision.hold_until is None else decision.hold_until - decision.accepted_at,
     }
     wanted = {name: getattr(expect, name) for name in found if getattr(expect, name) is not None}
-    for name in ("rules", "alerts", "words"):
+    for name in ("rules", "alerts", "words", "shadow"):
         if name in wanted:
             wanted[name] = tuple(sorted(wanted[name]))
     if "held" in wanted:

@@ -39,6 +39,7 @@ class Query:
     rule: str = ""
     text: str = ""
     number: str = ""
+    campaign: str = ""
     limit: int = 100
 
 
@@ -73,6 +74,7 @@ class Found:
     exceptions: Sequence[dict[str, Any]]  # recipient, verdict, rule
     decided_at: int | None
     degraded: bool
+    campaign: str | None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,9 @@ def search(
     if query.rule:
         decided.append("list_contains(list_transform(d.reasons, lambda r: r.rule), $rule)")
         values["rule"] = query.rule.strip()
+    if query.campaign:
+        decided.append("(d.port, f.id) IN (SELECT port, id FROM campaign_members WHERE campaign = $campaign)")
+        values["campaign"] = query.campaign.strip()
     if codes is not None:
         decided.append("list_contains($codes, d.port)")
         values["codes"] = codes
@@ -171,7 +176,7 @@ def search(
             WHERE {" AND ".join(conditions)}
         ), d AS (
             SELECT id, partition, accepted_at, {
-        _newest("verdict", "port", "score", "category", "reasons", "exceptions", "decided_at", "degraded")
+        _newest("verdict", "port", "score", "category", "reasons", "exceptions", "decided_at", "degraded", "campaign")
     },
                    max(decisions.round) AS round
             FROM decisions
@@ -180,7 +185,7 @@ def search(
         )
         SELECT f.log_id, f.topic, f.partition, f."offset", f.dt, f.id, f.sender, d.port, f.recipients, f.content,
                f.length, epoch_ms(f.at), d.verdict, d.round, d.score, d.category, d.reasons, d.exceptions,
-               epoch_ms(d.decided_at), d.degraded
+               epoch_ms(d.decided_at), d.degraded, d.campaign
         FROM found f LEFT JOIN d ON d.id = f.id AND d.partition = f.partition AND d.accepted_at = f.at
         {"WHERE " + " AND ".join(decided) if decided else ""}
         ORDER BY f.at DESC, f."offset" DESC LIMIT $limit
@@ -203,6 +208,7 @@ def search(
             exceptions=row[17] or (),
             decided_at=row[18],
             degraded=bool(row[19]),
+            campaign=row[20],
         )
         for row in lake.execute(sql, values).fetchall()
     ]

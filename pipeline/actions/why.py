@@ -1,4 +1,4 @@
-"""Why a case is here: the reasons of its first member's decision, with the places they point at."""
+"""Why a case is here: what its first member's decision said, with the places it points at."""
 
 from __future__ import annotations
 
@@ -39,10 +39,28 @@ class Why:
     spans: tuple[Seen, ...]
 
 
+@dataclass(frozen=True)
+class CampaignSize:
+    """How large the campaign of a text has become, over all ports: as it was last told."""
+
+    id: str
+    messages: int
+    ports: int
+    senders: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why a case is here: its reasons, the most severe first, and the campaign its text belongs to."""
+
+    reasons: tuple[Why, ...]
+    campaign: CampaignSize | None = None
+
+
 def why(
     db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
-) -> dict[str, list[Why]]:  # fmt: skip
-    """Reasons by case, the most severe first. A case whose decision is not in the lake yet is left out."""
+) -> dict[str, Explained]:  # fmt: skip
+    """What the decision said, by case. A case whose decision is not in the lake yet is left out."""
     require(user, Right.REVIEW)
     t = schema.case_members
     first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
@@ -53,19 +71,31 @@ def why(
     wanted = {(privacy.ident(row.submission), row.round): row.case for row in rows}
     found = lake.execute(
         """
-        SELECT id, round, arg_min(reasons, "offset") FROM decisions
+        SELECT id, round, arg_min(reasons, "offset"), arg_min(campaign, "offset") FROM decisions
         WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
         GROUP BY id, round, port
         """,
         {"ids": [ident for ident, _ in wanted], "ports": _ports(db, cases)},
     ).fetchall()
-    reasons: dict[str, list[Why]] = {}
-    for ident, decided_round, listed in found:
+    sizes = campaign_sizes(lake, [campaign for *_, campaign in found if campaign])
+    explained: dict[str, Explained] = {}
+    for ident, decided_round, listed, campaign in found:
         case = wanted.get((ident, decided_round))
         if case is not None:
             ordered = sorted(listed, key=lambda reason: -reason["severity"])
-            reasons[case] = [_why(reason) for reason in ordered]
-    return reasons
+            explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign))
+    return explained
+
+
+def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) -> dict[str, CampaignSize]:
+    """The sizes of campaigns by id: figures only, so whoever sees a text may see them."""
+    if not campaigns:
+        return {}
+    rows = lake.execute(
+        "SELECT campaign, messages, ports, senders FROM campaigns WHERE list_contains($ids, campaign)",
+        {"ids": list(campaigns)},
+    ).fetchall()
+    return {row[0]: CampaignSize(*row) for row in rows}
 
 
 def _ports(db: Database, cases: Sequence[str]) -> list[str]:

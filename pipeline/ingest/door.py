@@ -21,6 +21,7 @@ from pipeline.settings import Settings
 
 DAY_MS = 86_400_000
 BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
+SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000
 _NUMBER = re.compile(r"\+?[0-9]{3,21}")
 _MAINLAND = re.compile(r"(?:\+|00)86(1[3-9][0-9]{9})|86(1[3-9][0-9]{9})")
@@ -83,6 +84,12 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         raise AntispamError("recipients: none")
     if len(recipients) > settings.max_recipients:
         raise AntispamError(f"recipients: {len(recipients)}, at most {settings.max_recipients} in one submission")
+    valid_until = _optional(line.valid_until, "valid_until")
+    scheduled_at = _optional(line.scheduled_at, "scheduled_at")
+    if scheduled_at is not None and scheduled_at > now + SCHEDULED_MS:
+        raise AntispamError("scheduled_at: more than 7 days ahead of our clock")
+    if scheduled_at is not None and valid_until is not None and scheduled_at >= valid_until:
+        raise AntispamError("scheduled_at: not before valid_until")
     many = max(len(recipients), line.batch_size or 0) > BULK_MESSAGES
     return Submission(
         id=ident(line.id, fallback_id),
@@ -94,8 +101,8 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         batch_size=line.batch_size,
         template=_storable(line.template, "template"),
         priority=line.priority or (Priority.BULK if many else Priority.EXPRESS),
-        valid_until=_optional(line.valid_until, "valid_until"),
-        scheduled_at=_optional(line.scheduled_at, "scheduled_at"),
+        valid_until=valid_until,
+        scheduled_at=scheduled_at,
         submitted_at=_optional(line.submitted_at, "submitted_at"),
     )
 

@@ -1,4 +1,4 @@
-"""Lines in, lines out: what `antispam screen`, `classify`, `match` and `normalise` have in common.
+"""Lines in, lines out: what `antispam screen`, `classify`, `match`, `normalise` and `campaigns` have in common.
 
 A line that cannot be used is kept with its number in the rejected file, and the work goes on. The
 input is opened before the output is made, so a mistyped name never empties an earlier result.
@@ -18,6 +18,7 @@ from pipeline.errors import AntispamError
 from pipeline.ingest import door
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.models.campaigns import Campaigns, campaigns_of
 from pipeline.models.classifier import Classifier
 from pipeline.rules.dictionary import Dictionary, in_force
 from pipeline.text.normal import normalise_batch
@@ -108,6 +109,16 @@ def normalise_file(source: Path, out: Path, rejected: Path) -> tuple[int, int]:
                 "map": normals.map(n).tolist(),
                 "techniques": dict(normals.techniques[n]),
             }
+
+    return _answer_file(source, out, rejected, answer)
+
+
+def campaigns_file(source: Path, out: Path, rejected: Path, campaigns: Campaigns) -> tuple[int, int]:
+    """`{id, text}` lines to `{id, campaign}`, in one pass. Returns as `classify_file`."""
+
+    def answer(texts: Sequence[str]) -> Iterable[Answer]:
+        for campaign in campaigns_of(texts, campaigns):
+            yield {"campaign": campaign}
 
     return _answer_file(source, out, rejected, answer)
 

@@ -144,7 +144,7 @@ DECISIONS = Table("decisions", lambda e: e.decided_at, (
     col.word("policy", lambda e: e.policy), col.word("dictionary", lambda e: e.dictionary),
     col.word("model", lambda e: e.model), col.plain("degraded", lambda e: e.degraded, pa.bool_()),
     col.time("accepted_at", lambda e: e.accepted_at), col.time("decided_at", lambda e: e.decided_at),
-    col.time("hold_until", lambda e: e.hold_until),
+    col.time("hold_until", lambda e: e.hold_until), col.word("campaign", lambda e: e.campaign or None),
 ))  # fmt: skip
 
 OUTBOUND = Table("outbound", lambda e: e.decided_at, (
@@ -189,6 +189,16 @@ ALERTS = Table("alerts", lambda e: e.at, (
     col.own_words("rule", lambda e: e.rule),
     col.party("subject", lambda e: e.subject), col.own_words("message", lambda e: e.message),
     col.time("at", lambda e: e.at),
+))  # fmt: skip
+
+# What was told of a campaign, each time; the view `campaigns` has the last.
+TOLD = Table("told_campaigns", lambda e: e.at, (
+    col.ident("campaign", lambda e: e.id), col.count("messages", lambda e: e.messages),
+    col.count("ports", lambda e: e.ports), col.count("senders", lambda e: e.senders),
+    col.count("growth", lambda e: e.growth), col.time("first_seen", lambda e: e.first_seen),
+    col.time("last_seen", lambda e: e.last_seen), col.time("at", lambda e: e.at),
+    col.nested("first", lambda e: e.first, col.party("port", lambda name: name.partition("/")[0]),
+            col.ident("id", lambda name: name.partition("/")[2])),
 ))  # fmt: skip
 
 COMPLAINTS = Table("complaints", lambda e: e.complained_at, (
@@ -237,7 +247,7 @@ DEAD_BYTES = Table("dead_bytes", lambda e: e.at, (
 
 SHARED: tuple[Table, ...] = (
     SUBMISSIONS, RECORDS, DECISIONS, OUTBOUND, HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS,
-    COMPLAINTS, DELIVERIES, DEAD_LETTERS,
+    COMPLAINTS, DELIVERIES, DEAD_LETTERS, TOLD,
 )  # fmt: skip
 FULL: tuple[Table, ...] = (TEXTS, DEAD_BYTES)
 
@@ -257,6 +267,7 @@ _BY_TOPIC: dict[str, tuple[type[events.Event], Table]] = {
     topics.COMPLAINTS.name: (events.Complaint, COMPLAINTS),
     topics.DELIVERIES.name: (events.DeliveryReport, DELIVERIES),
     topics.DEAD_LETTERS.name: (events.DeadLetter, DEAD_LETTERS),
+    topics.CAMPAIGNS.name: (events.Campaign, TOLD),
 }
 
 SUBSCRIPTION = [*_BY_TOPIC, OUTBOUND_TOPICS]

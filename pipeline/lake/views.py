@@ -67,7 +67,7 @@ DERIVED: dict[str, tuple[str, str]] = {
         FROM decisions WHERE source <> 'record' GROUP BY port
         """,  # noqa: S608 - of our own words
     ),
-    "campaigns": (
+    "contents": (
         "decisions of one content (fingerprint)",
         f"""
         SELECT fingerprint, count(*) AS decisions,
@@ -76,6 +76,33 @@ DERIVED: dict[str, tuple[str, str]] = {
                mode(category) AS category, avg(score) AS score, {_MESSAGES_BY_VERDICT},
                min(decided_at) AS first_seen, max(decided_at) AS last_seen
         FROM decisions WHERE fingerprint <> '' GROUP BY fingerprint
+        """,  # noqa: S608 - of our own words
+    ),
+    "campaign_members": (
+        "one decision of a campaign that was known, or one of the first submissions, decided before it was",
+        """
+        SELECT campaign, source, port, id, round, verdict, messages, decided_at, dt
+        FROM decisions WHERE campaign IS NOT NULL
+        UNION ALL BY NAME
+        SELECT named.campaign, d.source, d.port, d.id, d.round, d.verdict, d.messages, d.decided_at, d.dt
+        FROM (SELECT DISTINCT campaign, unnest("first") AS one FROM told_campaigns) AS named
+        JOIN decisions AS d ON d.port = named.one.port AND d.id = named.one.id
+        WHERE d.campaign IS NULL
+        """,
+    ),
+    "campaigns": (
+        "a campaign as it was last told: variants of one text, over the size the policy names",
+        f"""
+        WITH told AS (
+            SELECT campaign, max(messages) AS messages, max_by(ports, "at") AS ports, max_by(senders, "at") AS senders,
+                   max(growth) AS most_in_5m, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+            FROM told_campaigns GROUP BY campaign
+        ), decided AS (
+            SELECT campaign, count(*) AS decisions, list(DISTINCT port)[:20] AS port_list,
+                   mode(category) AS category, avg(score) AS score, {_MESSAGES_BY_VERDICT}
+            FROM decisions WHERE campaign IS NOT NULL GROUP BY campaign
+        )
+        SELECT * FROM told LEFT JOIN decided USING (campaign)
         """,  # noqa: S608 - of our own words
     ),
 }

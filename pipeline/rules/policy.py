@@ -124,8 +124,22 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignFrom:
+    """From how many messages and senders on a campaign is known to the rules.
+
+    One sender's template is no campaign, however often it is filled in; two are the fewest that can be.
+    """
+
+    messages: int = 20
+    senders: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages by tier."""
+    """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages by tier.
+
+    `campaign_from` is the size from which a campaign is known to the rules.
+    """
 
     version: str
     title: str
@@ -133,6 +147,7 @@ class Policy:
     counters: tuple[Counter, ...]
     port_limits_5m: Mapping[Tier, int]
     sets: Mapping[On, RuleSet]
+    campaign_from: CampaignFrom
 
 
 def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
@@ -145,7 +160,7 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     data = file.data
     if not isinstance(data, dict):
         raise file.fault((), "a mapping with 'counters' and 'rules' expected")
-    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m"})
+    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from"})
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
     _unique(file, "counters", "name", [c.name for c in counters])
     rules = tuple(_rule(file, i, entry, counters) for i, entry in enumerate(_list(file, data, "rules")))
@@ -159,7 +174,8 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
         for on in KINDS
     }
     version = sha256(text.encode()).hexdigest()[:12]
-    return Policy(version, str(data.get("title", "")), rules, counters, limits, sets)
+    known_from = _campaign_from(file, data.get("campaign_from", {}))
+    return Policy(version, str(data.get("title", "")), rules, counters, limits, sets, known_from)
 
 
 def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
@@ -336,6 +352,16 @@ def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:
         if type(limit) is not int or limit < 1:
             raise file.fault((*path, tier), "messages in 5 minutes: a number of 1 or more")
     return {tier: data.get(tier.value, 1 << 31) for tier in Tier}
+
+
+def _campaign_from(file: PolicyFile, data: Any) -> CampaignFrom:
+    path = ("campaign_from",)
+    _mapping(file, path, data)
+    _only(file, path, data, {"messages", "senders"})
+    for name, fewest in (("messages", 2), ("senders", 1)):
+        if name in data and (type(data[name]) is not int or data[name] < fewest):
+            raise file.fault((*path, name), f"{name} of a campaign: a number of {fewest} or more")
+    return CampaignFrom(**data)
 
 
 def _mapping(file: PolicyFile, path: tuple[Any, ...], entry: Any) -> None:

@@ -66,6 +66,10 @@ CATALOGUE: dict[str, Signal] = {
         Signal("score", "double", "P(spam) of the text, 0 to 1; -1 without a model", group="score", cost=12),
         Signal("label", "string", "spam, ham, or empty without a model", group="score", cost=12),
         Signal("category", "string", "category of a spam text, or empty", group="score", cost=12),
+        Signal("campaign_messages", "int", "messages of the text's campaign, 0 if none", group="volume", cost=24),
+        Signal("campaign_ports", "int", "ports that campaign came from, 0 if none", group="volume", cost=24),
+        Signal("campaign_senders", "int", "senders of it: ports with extension, numbers", group="volume", cost=24),
+        Signal("campaign_growth_5m", "int", "messages of that campaign in the last 5 minutes", group="volume", cost=24),
         Signal("record_kind", "string", "MO, AO or MT", _RECORD),
         Signal("late", "bool", "the record came later than the allowed lateness", _RECORD),
     )

@@ -14,16 +14,18 @@ class Window:
     """Counts of one key over one span of time.
 
     `offsets` is the last source offset per lane that the counts reflect: an event at or below it was
-    already counted (a replay after a crash) and is not counted again.
+    already counted (a replay after a crash) and is not counted again. `touched` is when it was last moved
+    by the clock of its holder (ms), which forgets what lies still; no count depends on it.
     """
 
-    __slots__ = ("counts", "newest", "offsets", "total")
+    __slots__ = ("counts", "newest", "offsets", "total", "touched")
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self.newest = -1
         self.total = 0
         self.offsets = [-1, -1]
+        self.touched = 0
 
     def add(self, at: int, n: int, width: int) -> int:
         """Count n at time `at` (ms); bucket width in ms. Returns the total of the window.

@@ -17,6 +17,10 @@ from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
 MAX_MESSAGE = 4 * 1024 * 1024
+# For readers whom a tenth of a second does not hurt: ten times fewer questions to the broker while nothing comes.
+# Kafka answers as soon as there is something; the embedded broker may keep it so long.
+UNHURRIED = {"fetch.wait.max.ms": 100}
+MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value: the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
@@ -86,8 +90,10 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
     return Producer(config | overrides)
 
 
-def send(producer: Producer, records: Iterable[tuple[str, str, bytes]]) -> None:
+def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:
     """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
+
+    To the partition that the key names, or to this one.
 
     Raises AntispamError when one was not; any of the others may have been written.
     """
@@ -100,7 +106,7 @@ def send(producer: Producer, records: Iterable[tuple[str, str, bytes]]) -> None:
     for topic, key, value in records:
         while True:
             try:
-                producer.produce(topic, value, key, on_delivery=delivered)
+                producer.produce(topic, value, key, partition, on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)

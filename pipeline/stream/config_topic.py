@@ -15,7 +15,7 @@ from pipeline import metrics, topics
 from pipeline.configuration import Config, ConfigEntries
 from pipeline.events import ConfigChange
 from pipeline.settings import Settings
-from pipeline.stream.clients import reader
+from pipeline.stream.clients import UNHURRIED, reader
 from pipeline.stream.replay import replay
 
 _decode = msgspec.json.Decoder(ConfigChange).decode
@@ -29,7 +29,7 @@ class ConfigFollower:
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
-        self._consumer = reader(settings, f"config-{name}")
+        self._consumer = reader(settings, f"config-{name}", **UNHURRIED)
         self._entries = ConfigEntries(settings.blob_dir)
         self._pending: list[ConfigChange] = []
         self._name = name

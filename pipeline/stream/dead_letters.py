@@ -9,12 +9,31 @@ from confluent_kafka import KafkaException, Message
 
 from pipeline import topics
 from pipeline.errors import AntispamError
-from pipeline.events import DeadLetter
+from pipeline.events import DeadLetter, encode
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
 from pipeline.stream.replay import replay
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
+
+
+def letter(
+    topic: str, partition: int, offset: int, cause: str, key: bytes | None, value: bytes | None, at: int,
+    attempts: int = 1,
+) -> tuple[bytes, bytes]:  # fmt: skip
+    """Key and value on `dead-letters` of a record that failed at `at` (ms).
+
+    Bytes that would make the letter too large for its topic are left out, and the cause says so.
+    """
+    made = DeadLetter(
+        topic=topic, partition=partition, offset=offset, cause=cause, at=at, key=key, value=value, attempts=attempts
+    )
+    name = f"{topic}/{partition}/{offset}".encode()
+    if len(name) + len(encode(made)) > MAX_RECORD:
+        size = len(key or b"") + len(value or b"")
+        cause = f"{cause}; its {size} bytes are too many for a letter and lie only where it came from"
+        made = msgspec.structs.replace(made, key=None, value=None, cause=cause)
+    return name, encode(made)
 
 
 def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
@@ -39,14 +58,17 @@ def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
 def retry(settings: Settings, names: Iterable[str] | None) -> int:
     """Send letters back to where they came from, with their key; returns how many.
 
-    `names` None means all. The letter is struck off in the same transaction, so a crash neither
-    loses nor repeats it. Raises AntispamError for an unknown name; nothing is sent then.
+    `names` None means all that hold their bytes. The letter is struck off in the same transaction, so a crash neither
+    loses nor repeats it. Raises AntispamError for an unknown name and one without bytes; nothing is sent then.
     """
     letters = dead_letters(settings)
-    chosen = list(letters) if names is None else list(names)
+    chosen = [n for n, x in letters.items() if x.value is not None] if names is None else list(names)
     unknown = [name for name in chosen if name not in letters]
     if unknown:
         raise AntispamError(f"no dead letter {unknown[0]!r} (antispam dead-letters list)")
+    without = [name for name in chosen if letters[name].value is None]
+    if without:
+        raise AntispamError(f"dead letter {without[0]!r} holds no bytes to send again: see its cause")
     if not chosen:
         return 0
     producer = writer(settings, "antispam-dead-letters")

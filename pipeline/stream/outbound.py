@@ -23,9 +23,10 @@ from pipeline import metrics, topics
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
-from pipeline.events import DeadLetter, Outbound, Priority, encode
+from pipeline.events import Outbound, Priority
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader
+from pipeline.stream.clients import TIMEOUT, reader, send
+from pipeline.stream.dead_letters import letter
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
@@ -70,20 +71,16 @@ class Lane:
             self._rewind()
             return []
         jobs = []
-        letters = False
         for message in messages:
             error = message.error()
             if error is None:
                 job = self._job(message)
-                letters = letters or job is None
                 places = self._places.setdefault(message.partition() or 0, deque())
                 places.append(_Place(message.offset() or 0, job))
                 if job is not None:
                     jobs.append(job)
             elif error.fatal():
                 raise KafkaException(error)
-        if letters and self._producer.flush(TIMEOUT):
-            raise AntispamError("the broker does not take dead letters")
         return jobs
 
     def close(self) -> None:
@@ -122,7 +119,7 @@ class Lane:
             self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
 
     def _job(self, message: Message) -> Job | None:
-        """The record as a job; None when it became a dead letter."""
+        """The record as a job; None when it became a dead letter. Raises AntispamError if no broker took that."""
         try:
             outbound = _decode(message.value() or b"")
             return Job(outbound, (message.key() or b"").decode(), self._channel)
@@ -133,10 +130,6 @@ class Lane:
         partition, offset = message.partition() or 0, message.offset() or 0
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
-        letter = DeadLetter(
-            topic=self._topic, partition=partition, offset=offset, cause=cause, at=int(time() * 1000),
-            key=message.key(), value=message.value(),
-        )  # fmt: skip
-        name = f"{self._topic}/{partition}/{offset}".encode()
-        self._producer.produce(topics.DEAD_LETTERS.name, encode(letter), name, partition)
+        name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), int(time() * 1000))
+        send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
         return None

@@ -38,13 +38,15 @@ from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
 from pipeline.errors import AntispamError
-from pipeline.events import Alert, DeadLetter, Decision, Record, Submission, encode
+from pipeline.events import Alert, Decision, Event, Record, Submission, encode
 from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.campaigns import CampaignFollower
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.dead_letters import letter
 from pipeline.stream.embedded import CLUSTER_PREFIX
 from pipeline.stream.replay import replay
 from pipeline.stream.state import BatchCounters, PartitionState
@@ -55,7 +57,8 @@ BULK_BESIDE_EXPRESS = 250  # messages of bulk in a poll while express traffic fl
 EXPRESS_RECENT = 1.0  # seconds after which express traffic no longer counts as flowing
 EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
 COMMIT_TRIES = 5
-RECOVERY_TRIES = 30  # rollbacks in a row without a commit, a second or more apart: then the process ends
+RECOVERY_TRIES = 30  # rollbacks in a row without a commit, or tries of one: then the process ends
+RECOVERY_WAIT = 1.0  # seconds between them
 ALERTS_REMEMBERED = 10_000
 # librdkafka's send_offsets_to_transaction ignores its timeout and never returns when the group's
 # coordinator went away during the call (librdkafka issue 5456): the process ends instead.
@@ -121,6 +124,7 @@ class Processor(faust.Service):
         self._in_transaction = False
         self._sending_since: float | None = None  # when the call that may never return was made
         self._expired_at = 0.0
+        self._oldest = 0  # ms: when the oldest event counted by the last poll was taken in, by our clock
 
     async def on_start(self) -> None:
         """Start the loop."""
@@ -162,6 +166,7 @@ class Processor(faust.Service):
         """The loop itself, until `finish`; raises what is not one event's fault."""
         name = f"{self.stream.name}-{self.settings.worker_id}"
         self._follower = ConfigFollower(self.settings, name)
+        self._campaigns = CampaignFollower(self.settings, name)
         self._producer: Producer = writer(self.settings, f"antispam-{name}")
         self._producer.init_transactions(TIMEOUT)
         # A dead transaction's records surface on the embedded broker. Were counters to surface without the
@@ -175,6 +180,7 @@ class Processor(faust.Service):
         try:
             word_borders.prepare()
             self._wait_for_configuration()
+            self._campaigns.catch_up()
             self._consumer.subscribe(
                 [self.stream.lanes[0].name],
                 on_assign=self._on_assign,
@@ -188,6 +194,7 @@ class Processor(faust.Service):
             if self._bulk is not None:
                 self._bulk.close()
             self._follower.close()
+            self._campaigns.close()
 
     def _wait_for_configuration(self) -> None:
         """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
@@ -235,7 +242,9 @@ class Processor(faust.Service):
 
             def take(message: Message) -> None:
                 if message.value() is not None:
-                    states[message.partition() or 0].load(message.key() or b"", message.value() or b"")
+                    states[message.partition() or 0].load(
+                        message.key() or b"", message.value() or b"", message.timestamp()[1]
+                    )
 
             try:
                 replay(changelog, [(self.stream.changelog.name, n) for n in numbers], take)
@@ -260,7 +269,6 @@ class Processor(faust.Service):
         assignments = self._assignments
         express, bulk = self._poll()
         config = self._follower.poll()
-        self._expire(config)
         if assignments != self._assignments:
             # A poll may give records from before a rebalance it served: of partitions that are gone, or
             # from before the positions just restored. None of it can be told apart, so all is read again.
@@ -269,8 +277,14 @@ class Processor(faust.Service):
             try:
                 self._transact(express + bulk, config)
                 self._rollbacks = 0
+                self._expire(config)
             except RolledBackError:
                 metrics.ABORTED.labels(self.stream.name).inc()
+                self._rollbacks += 1
+                if self._rollbacks >= RECOVERY_TRIES:
+                    raise  # what always fails ends the process, which is seen, and does not go round unseen
+                if self._rollbacks > 1:
+                    self._stopping.wait(RECOVERY_WAIT)
                 self._recover()
 
     def _poll(self) -> tuple[list[Polled], list[Polled]]:
@@ -312,7 +326,7 @@ class Processor(faust.Service):
             if fault.fatal():
                 raise
             _log.warning("transaction_aborted", stream=self.stream.name, cause=fault.str())
-            raise RolledBackError from error
+            raise RolledBackError(fault.str()) from error
         done = perf_counter()
         name = self.stream.name
         metrics.BATCH_SECONDS.labels(name, "screen").observe(worked - started)
@@ -338,8 +352,9 @@ class Processor(faust.Service):
         The broker may be away: tried again, a bounded number of times. Raises the last KafkaException
         then; the process ends, and its successor starts from the same committed place.
         """
+        tries = 0
         while True:
-            self._rollbacks += 1
+            tries += 1
             try:
                 if self._in_transaction:
                     self._producer.abort_transaction(TIMEOUT)
@@ -348,9 +363,9 @@ class Processor(faust.Service):
                 return
             except KafkaException as error:
                 fault = error.args[0]
-                if fault.fatal() or self._rollbacks >= RECOVERY_TRIES or self._stopping.wait(1.0):
+                if fault.fatal() or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
                     raise
-                _log.warning("recovery_retried", stream=self.stream.name, tries=self._rollbacks, cause=fault.str())
+                _log.warning("recovery_retried", stream=self.stream.name, tries=tries, cause=fault.str())
 
     def _rewind(self) -> None:
         self._alerted.clear()
@@ -385,9 +400,10 @@ class Processor(faust.Service):
             events.append(event)
             sources.append(message)
             places.append((self._states[message.partition], message.lane, message.offset))
-        counters = BatchCounters(places)
+        counters = BatchCounters(places, now)
+        self._oldest = min([now, *filter(None, map(_taken_in, events))])
         late_ms = self.settings.late_minutes * 60_000
-        outcomes = screen(events, counters, config, now, late_ms)
+        outcomes = screen(events, counters, config, now, late_ms, self._campaigns.poll())
         for event, message, outcome in zip(events, sources, outcomes, strict=True):
             if isinstance(outcome, Failure):
                 outputs.append(self._dead_letter(message, outcome.cause, now))
@@ -410,9 +426,12 @@ class Processor(faust.Service):
         return outputs, {m.partition for m in sources}, tally
 
     def _routed(self, event: Submission | Record, outcome: Screened, partition: int) -> list[_Output]:
-        """The decision and its consequences, all to the partition their source came from."""
+        """The decision and its consequences, all to the partition their source came from.
+
+        Raises AntispamError for what cannot be routed or does not fit its topic: all of them or none.
+        """
         decision = outcome.decision
-        outputs: list[_Output] = [(topics.DECISIONS.name, decision.id.encode(), encode(decision), partition)]
+        outputs = [_output(topics.DECISIONS.name, decision.id, decision, partition)]
         for topic, key, record in consequences(event, outcome, self._routes, self._pseudonym):
             if isinstance(record, Alert):
                 if record.id in self._alerted:
@@ -421,20 +440,17 @@ class Processor(faust.Service):
                 if len(self._alerted) > ALERTS_REMEMBERED:
                     del self._alerted[next(iter(self._alerted))]
                 metrics.ALERTS.labels(record.level.value, record.rule).inc()
-                outputs.append((topic, key.encode(), encode(record), 0))
+                outputs.append(_output(topic, key, record, 0))
             else:
-                outputs.append((topic, key.encode(), encode(record), partition))
+                outputs.append(_output(topic, key, record, partition))
         return outputs
 
     def _dead_letter(self, message: Polled, cause: str, now: int) -> _Output:
         topic, partition, offset = message.topic, message.partition, message.offset
         metrics.DEAD_LETTERS.labels(topic).inc()
         _log.error("dead_letter", topic=topic, partition=partition, offset=offset, cause=cause)
-        letter = DeadLetter(
-            topic=topic, partition=partition, offset=offset, cause=cause, at=now,
-            key=message.key, value=message.value, attempts=message.attempts + 1,
-        )  # fmt: skip
-        return topics.DEAD_LETTERS.name, f"{topic}/{partition}/{offset}".encode(), encode(letter), partition
+        name, value = letter(topic, partition, offset, cause, message.key, message.value, now, message.attempts + 1)
+        return topics.DEAD_LETTERS.name, name, value, partition
 
     def _records(self, messages: list[Message]) -> list[Polled]:
         """The records among what a poll gave; an error that will not pass is raised."""
@@ -453,16 +469,18 @@ class Processor(faust.Service):
         return polled
 
     def _expire(self, config: Config) -> None:
+        """Forget what has run out, as of the oldest event at hand: a backlog finds the counts it continues."""
         now = monotonic()
         if now - self._expired_at < EXPIRY_EVERY:
             return
         self._expired_at = now
         if config.policy is not None:
-            spans = {c.identity: (c.width, c.window_ms) for c in config.policy.counters}
+            late_ms = self.settings.late_minutes * 60_000
+            kept = {c.identity: c.window_ms + c.width + late_ms for c in config.policy.counters}
             for state in self._states.values():
-                state.expire(spans)
+                state.expire(kept, self._oldest)
         for state in self._states.values():
-            state.expire_rounds(int(self._clock() * 1000))
+            state.expire_rounds(self._oldest)
         metrics.STATE_ENTRIES.labels(self.stream.name).set(self._entries())
 
     def _entries(self) -> int:
@@ -508,8 +526,24 @@ class _Tally:
             metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
 
 
+def _taken_in(event: Submission | Record) -> int | None:
+    """When we took in an event that is counted, by our clock (ms); None for one that is not, or does not say."""
+    if isinstance(event, Submission):
+        return event.accepted_at if event.round == 0 else None
+    return event.ingested_at or None
+
+
 def _round_key(event: Submission) -> str:
     return f"{event.port}|{event.id}"
+
+
+def _output(topic: str, key: str, record: Event, partition: int) -> _Output:
+    """Raises AntispamError for a record that no broker would take: tried again it would fail for ever."""
+    name, value = key.encode(), encode(record)
+    if len(name) + len(value) > MAX_RECORD:
+        kind = type(record).__name__
+        raise AntispamError(f"its {kind} has {len(name) + len(value)} bytes, at most {MAX_RECORD} fit {topic}")
+    return topic, name, value, partition
 
 
 def _next(messages: list[Polled]) -> list[TopicPartition]:

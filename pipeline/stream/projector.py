@@ -33,7 +33,7 @@ from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
-from pipeline.stream.clients import TIMEOUT, reader
+from pipeline.stream.clients import TIMEOUT, UNHURRIED, reader
 from pipeline.stream.steady import steadily
 
 # Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
@@ -113,7 +113,7 @@ class Projector:
         self._settings = settings
         self._clock = clock
         self._db: Database = open_database(settings)
-        self._consumer: Consumer = reader(settings, self._name)
+        self._consumer: Consumer = reader(settings, self._name, **UNHURRIED)
         self._logs = _log_ids(settings, list(self._table))
         self._places: dict[Place, int | None] = {}
         self._waiting: list[Message] = []  # polled, not yet committed

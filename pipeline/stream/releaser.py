@@ -22,7 +22,8 @@ from pipeline.actions.port_conduct import close, judge_refused_bulk
 from pipeline.actions.routes import load_routes
 from pipeline.actions.settle import EXPIRED, UNREVIEWED, Settled, settle
 from pipeline.configuration import Config
-from pipeline.events import Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
+from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
+from pipeline.screening import SCHEDULED
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -113,7 +114,11 @@ class Releaser:
             decided_by = case.decided_by if rule == "review" else "policy"
             outcomes.append(Settled(submission, member.round, verdict, decided_by, rule, refused))
             recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
-            if verdict is Verdict.RELEASE and recipients:
+            if verdict is Verdict.RELEASE and recipients and (submission.scheduled_at or 0) > now:
+                reviewed = msgspec.structs.replace(submission, reviewed=True)
+                hold = Hold(submission=reviewed, rule=SCHEDULED, due_at=submission.scheduled_at, epoch=config.epoch)
+                outbound.append((topics.HOLDS.name, submission.id, encode(hold)))
+            elif verdict is Verdict.RELEASE and recipients:
                 for name, part in self._routes.split(channel, recipients).items():
                     record = Outbound(submission=submission, recipients=part, round=member.round, decided_at=now)
                     outbound.append((topics.outbound(name, submission.priority).name, case.port, encode(record)))

@@ -31,7 +31,7 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
-from pipeline.stream.clients import TIMEOUT, writer
+from pipeline.stream.clients import send, writer
 from pipeline.stream.outbound import Lane
 
 QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled
@@ -166,14 +166,12 @@ class _Sender:
 
     async def _publish(self, reports: Sequence[DeliveryReport]) -> None:
         if reports:
-            await asyncio.wrap_future(self._threads.submit(_produce, self._producer, reports))
+            await asyncio.wrap_future(self._threads.submit(publish, self._producer, reports))
 
 
-def _produce(producer: Producer, reports: Sequence[DeliveryReport]) -> None:
-    for report in reports:
-        producer.produce(topics.DELIVERIES.name, encode(report), report.id)
-    if producer.flush(TIMEOUT):
-        raise AntispamError("the broker does not take delivery reports")
+def publish(producer: Producer, reports: Sequence[DeliveryReport]) -> None:
+    """Reports onto their topic. Raises AntispamError when the broker did not acknowledge one."""
+    send(producer, [(topics.DELIVERIES.name, report.id, encode(report)) for report in reports])
 
 
 async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:

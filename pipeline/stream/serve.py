@@ -31,6 +31,7 @@ ROLES: dict[str, str] = {
     "releaser": "pipeline.stream.releaser:run_releaser",
     "files": "pipeline.stream.record_files:run_files",
     "retention": "pipeline.stream.retention:run_retention",
+    "campaigns": "pipeline.stream.campaigns:run_campaigns",
 }
 FIRST_PORT = 6070  # of the pages: each role has the next, and a process the one of its first role
 _log = structlog.get_logger()

@@ -27,7 +27,6 @@ class PartitionState:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Window]] = {}
-        self.newest = 0  # ms: the time of the newest event counted; expiry runs on it
         self._touched: dict[tuple[str, str], Window] = {}
         self._rounds: dict[str, list[int]] = {}  # round, lane, offset, decided at (ms); the oldest first
         self._touched_rounds: set[str] = set()
@@ -50,10 +49,11 @@ class PartitionState:
         self._rounds[key] = [number, lane, offset, now]
         self._touched_rounds.add(key)
 
-    def window(self, identity: str, key: str) -> Window:
-        """The window of a key, made if absent, moved to the young end of its table."""
+    def window(self, identity: str, key: str, now: int) -> Window:
+        """The window of a key, made if absent, moved to the young end of its table; `now` is our clock (ms)."""
         table = self.tables.setdefault(identity, {})
         window = table.pop(key, None) or Window()
+        window.touched = now
         table[key] = window
         self._touched[identity, key] = window
         return window
@@ -67,8 +67,8 @@ class PartitionState:
             yield f"{ROUNDS}\0{key}".encode(), _encode((self._rounds[key], []))
         self._touched_rounds.clear()
 
-    def load(self, key: bytes, value: bytes) -> None:
-        """Take one changelog record. Raises ValueError or msgspec errors for a damaged one."""
+    def load(self, key: bytes, value: bytes, at: int) -> None:
+        """Take one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for a damaged one."""
         identity, _, name = key.decode().partition("\0")
         if identity == ROUNDS:
             self._rounds.pop(name, None)
@@ -76,22 +76,22 @@ class PartitionState:
             return
         table = self.tables.setdefault(identity, {})
         table.pop(name, None)
-        table[name] = Window.load(*_decode(value))
+        table[name] = window = Window.load(*_decode(value))
+        window.touched = at
 
-    def expire(self, spans: dict[str, tuple[int, int]]) -> None:
-        """Forget windows that have run out. `spans` is (bucket width, window) in ms by identity.
+    def expire(self, kept: dict[str, int], now: int) -> None:
+        """Forget windows not moved for longer than `kept` (ms by identity: window and lateness) before `now`.
 
-        Tables of counters no longer declared go as a whole. The changelog needs no tombstones: its
-        topic drops what was not written for days, and no window is longer than one.
+        By our clock, not by event times: one SMSC's clock that is hours ahead must not end the counts
+        of others. Tables of counters no longer declared go as a whole. The changelog needs no tombstones:
+        its topic drops what was not written for days, and no window is longer than one.
         """
         for identity in list(self.tables):
-            if identity not in spans:
+            if identity not in kept:
                 del self.tables[identity]
                 continue
-            width, span = spans[identity]
             table = self.tables[identity]
-            oldest = self.newest - span - width
-            for key in list(_stale(table, oldest // width)):
+            for key in list(_untouched(table, now - kept[identity])):
                 del table[key]
 
     def expire_rounds(self, now: int) -> None:
@@ -107,9 +107,9 @@ def _decided_before(rounds: dict[str, list[int]], oldest: int) -> Iterator[str]:
         yield key
 
 
-def _stale(table: dict[str, Window], bucket: int) -> Iterator[str]:
+def _untouched(table: dict[str, Window], oldest: int) -> Iterator[str]:
     for key, window in table.items():
-        if window.newest >= bucket:
+        if window.touched >= oldest:
             return
         yield key
 
@@ -117,9 +117,10 @@ def _stale(table: dict[str, Window], bucket: int) -> Iterator[str]:
 class BatchCounters:
     """`Counters` over the partitions of one poll: event i belongs to `places[i]`."""
 
-    def __init__(self, places: list[tuple[PartitionState, int, int]]) -> None:
-        """`places` gives, per event of the batch, its partition's state, its lane and its offset."""
+    def __init__(self, places: list[tuple[PartitionState, int, int]], now: int) -> None:
+        """`places` gives, per event of the batch, its partition's state, its lane and its offset; `now` in ms."""
         self._places = places
+        self._now = now
         self.replayed = 0
         self._state, self._lane, self._offset = places[0] if places else (PartitionState(), 0, 0)
 
@@ -130,13 +131,11 @@ class BatchCounters:
     def add(self, counter: Counter, key: str, at: int, n: int) -> int:
         """See Counters.add; an event whose offset the window already reflects is only read."""
         state = self._state
-        window = state.window(counter.identity, key)
+        window = state.window(counter.identity, key, self._now)
         if window.offsets[self._lane] >= self._offset:
             self.replayed += 1
             return window.total
         window.offsets[self._lane] = self._offset
-        if at > state.newest:
-            state.newest = at
         return window.add(at, n, counter.width)
 
     def read(self, counter: Counter, key: str, at: int) -> int:

@@ -146,6 +146,7 @@ def _processes(settings: Settings) -> list[Supervised]:
         port = free_port()
         own = {"ANTISPAM_WORKER_ID": f"up-{stream}", "ANTISPAM_WEB_PORT": str(port)}
         start(f"worker-{stream}", ["worker", "--stream", stream], f"http://{settings.web_host}:{port}/ready", **own)
+    start("campaigns", ["serve", "campaigns"])
     start("sink", ["sink"])
     start("api", ["serve", "api"], f"http://{settings.api_host}:{settings.api_port}/ready")
     if settings.channels_file is None:

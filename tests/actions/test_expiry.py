@@ -23,6 +23,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
     AlertLevel,
+    Campaign,
     CaseMember,
     Complaint,
     DeadLetter,
@@ -106,6 +107,10 @@ class Day:
             topics.ALERTS.name: [
                 Alert(id=f"a{self.at}", level=AlertLevel.SEVERE, rule="r", subject="s", message=self.text, at=self.at)
             ],
+            topics.CAMPAIGNS.name: [Campaign(
+                id="c00000000000000aa", messages=20, ports=1, senders=2, growth=0, first_seen=self.at,
+                last_seen=self.at, at=self.at, sketches=(), first=(f"{PORT}/{sent[0].id}", f"/{self.number}"),
+            )],
             topics.COMPLAINTS.name: [
                 Complaint(id=f"k{self.at}", port=PORT, recipient=self.number, complained_at=self.at, content=self.text)
             ],

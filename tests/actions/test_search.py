@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from console_data import PHONE, fill_lake, fill_rest, open_cases, register_ports
+from console_data import CAMPAIGN, PHONE, fill_lake, fill_rest, open_cases, register_ports
 from sqlalchemy import select
 
 from pipeline.actions import review
 from pipeline.actions.reveal import reveal
 from pipeline.actions.search import Found, Query, Reviewed, message_states, reviewed, search
-from pipeline.actions.why import Seen, why
+from pipeline.actions.why import CampaignSize, Seen, campaign_sizes, why
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy
@@ -101,6 +101,16 @@ def test_a_scope_limits_search(find: Find) -> None:
     assert find(kind="records") == []
 
 
+def test_the_members_of_a_campaign_and_its_size(settings: Settings, find: Find) -> None:
+    members = find(campaign=CAMPAIGN)
+    assert {f.port for f in members} == {"10690000"}
+    assert {f.campaign for f in members} == {CAMPAIGN}
+    assert len(members) == len([f for f in find(limit=500) if f.port == "10690000"])
+    assert find(campaign="c0000000000000bad") == []
+    sizes = campaign_sizes(LakeReader(settings).cursor(), [CAMPAIGN, "c0000000000000bad"])
+    assert sizes == {CAMPAIGN: CampaignSize(CAMPAIGN, 1234, 4, 9)}
+
+
 def test_delivery_states_by_message(operational_db: Database, find: Find) -> None:
     fill_rest(operational_db, NOW)
     states = message_states(operational_db, ANALYST, "10690000", "10690000", "s0-0")
@@ -168,6 +178,8 @@ def test_why_a_case_is_open(operational_db: Database, settings: Settings) -> Non
     privacy = Privacy(settings.privacy_secret)
     found = why(operational_db, LakeReader(settings).cursor(), privacy, SENIOR, [*cases, "no-such-case"])
     assert set(found) == set(cases)
-    first, second = found["case-000"]
+    assert found["case-000"].campaign == CampaignSize(CAMPAIGN, 1234, 4, 9)
+    assert found["case-001"].campaign is None
+    first, second = found["case-000"].reasons
     assert (first.rule, first.spans) == ("bulk-unreviewed", ())
     assert second.spans == (Seen(11, 16, "额度已审批", "raw"),)

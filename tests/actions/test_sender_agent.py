@@ -22,6 +22,7 @@ from sqlalchemy import insert, select, update
 
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.simulator import Simulator
+from pipeline.actions.senders.work import Job
 from pipeline.protocols import cmpp3
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -255,6 +256,48 @@ def test_a_second_copy_of_a_submission_changes_nothing(operational_db: Database)
             s.add(record)
             await s.until(lambda: len(s.done) == 3)
             assert received(simulator) == Counter(dict.fromkeys(numbers(50), 2))  # two parts each
+
+    asyncio.run(run())
+
+
+def test_stopped_while_the_link_is_down_nothing_counts_as_sent(operational_db: Database) -> None:
+    """What is not finished is not committed: the next sender reads the record again and sends all of it."""
+    record = outbound("s", numbers(6))
+
+    async def stopped() -> None:
+        async with carrier(delay=60) as simulator, sending(operational_db, simulator, window=2) as s:
+            job = Job(record, PORT, s.channel)
+            s.agent.add(job, 0)
+            s.add(outbound("t", numbers(2)))  # behind it: same recipients
+            await s.until(lambda: simulator.counts["submits"] == 2)
+            s.agent.stop()
+            await simulator.__aexit__()
+            await s.until(lambda: s.agent.at_risk == 0)
+            s.agent.drop({job})
+            assert (job.open, s.done) == (6, [])
+
+    async def again() -> None:
+        async with carrier(reports=False) as simulator, sending(operational_db, simulator) as s:
+            s.add(record)
+            await s.until(lambda: len(s.done) == 1)
+            assert received(simulator) == Counter(numbers(6))
+            assert states(operational_db) == {"submitted": 6}
+
+    asyncio.run(stopped())
+    asyncio.run(again())
+
+
+def test_a_dropped_job_is_finished_by_what_was_answered_only(operational_db: Database) -> None:
+    async def run() -> None:
+        async with carrier(delay=0.3, reports=False) as simulator, sending(operational_db, simulator, window=2) as s:
+            whole, part = (Job(outbound(i, numbers(n, n)), PORT, s.channel) for i, n in (("a", 1), ("b", 3)))
+            for job in (whole, part):
+                s.agent.add(job, 0)
+            await s.until(lambda: simulator.counts["submits"] == 2)
+            s.agent.drop({whole, part})
+            await s.until(lambda: s.agent.at_risk == 0)
+            assert (whole.open, part.open, s.done) == (0, 2, [whole])
+            assert received(simulator) == Counter([*numbers(1, 1), *numbers(1, 3)])
 
     asyncio.run(run())
 

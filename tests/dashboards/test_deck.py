@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from dashboards import deck, language
 from pipeline.actions import review
-from pipeline.actions.why import Seen, Why
+from pipeline.actions.why import CampaignSize, Explained, Seen, Why
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
@@ -142,10 +142,13 @@ def test_leaving_gives_back(db: Database) -> None:
 def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     hand = hand_of(db)
     seen = Seen(11, 16, "额度已审批", "raw")
-    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", (seen,))]})
+    size = CampaignSize("c0", 1200, 4, 9)
+    said = Explained((Why("word", "hold", "a word", "{}", (seen,)),), size)
+    deck.explain(hand, lambda cases: {"case-000": said})
     card = deck.cards(EN, hand)[0]
     assert ("额度已审批", "r0") in card["text"]
     assert card["reasons"][0]["words"] == ["额度已审批"]
+    assert card["campaign"] == "1,200 messages, 4 ports, 9 senders"
     assert [piece for piece in card["samples"][0] if piece[1] == "other"] == [("6", "other")]
     assert (card["submissions"], card["messages"]) == (3, 153)
 
@@ -160,7 +163,7 @@ def test_a_disguised_word_is_shown_as_written_and_as_read() -> None:
 def test_reasons_that_come_later_are_shown_then(db: Database) -> None:
     hand = hand_of(db)
     assert deck.cards(EN, hand)[0]["reasons"] == []
-    deck.reasons_of(hand, lambda cases: {"case-000": [Why("word", "hold", "a word", "{}", ())]})
+    deck.explain(hand, lambda cases: {"case-000": Explained((Why("word", "hold", "a word", "{}", ()),))})
     assert len(deck.cards(EN, hand)[0]["reasons"]) == 1
 
 

@@ -107,6 +107,8 @@ def test_the_text_is_kept_as_it_is() -> None:
         ({"valid_until": "2026-01-01T00:00:00"}, "valid_until: needs a time zone"),
         ({"scheduled_at": 1_760_000_000}, "scheduled_at: not epoch milliseconds"),
         ({"scheduled_at": "9999-12-31T23:59:59Z"}, "scheduled_at: not between 2000 and 2100"),
+        ({"scheduled_at": NOW + 7 * 86_400_000 + 1}, "scheduled_at: more than 7 days ahead of our clock"),
+        ({"scheduled_at": NOW + 60_000, "valid_until": NOW + 60_000}, "scheduled_at: not before valid_until"),
         ({"batch_size": 0}, "Expected `int` >= 1"),
         ({"batch_size": 100_000_001}, "Expected `int` <= 100000000"),
         ({"batch": "x" * 129}, "Expected `str` of length <= 128"),

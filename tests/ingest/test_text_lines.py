@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.errors import AntispamError
 from pipeline.ingest import text_lines
-from pipeline.ingest.text_lines import classify_file, match_file
+from pipeline.ingest.text_lines import campaigns_file, classify_file, match_file
+from pipeline.models.campaigns import Campaigns
 from pipeline.models.classifier import Classifier
 from pipeline.rules.dictionary import Dictionary
 
@@ -72,3 +73,14 @@ def test_an_output_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     source, _, bad = write(tmp_path, [])
     with pytest.raises(AntispamError, match="nowhere/out"):
         match_file(source, tmp_path / "nowhere" / "out", bad, WORDS, 0)
+
+
+def test_variants_share_a_campaign_and_a_bad_line_is_kept(tmp_path: Path) -> None:
+    texts = ["低息贷款当天放款加微信ab1234", "晚上一起吃饭吗", "低息贷款当天放款加微信xy98765"]
+    lines = [{"id": n, "text": text} for n, text in enumerate(texts)]
+    files = write(tmp_path, [*lines[:2], b'{"id": 9}', lines[2]])
+    assert campaigns_file(*files, Campaigns(100)) == (3, 1)
+    loan, dinner, again = answers(files[1])
+    assert [loan["id"], dinner["id"], again["id"]] == [0, 1, 2]
+    assert loan["campaign"] == again["campaign"] != dinner["campaign"]
+    assert answers(files[2])[0]["line"] == 3

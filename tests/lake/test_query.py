@@ -10,13 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from lake_events import PHONE, decision, now_ms, submission
+from msgspec.structs import replace
 
 from pipeline.errors import AntispamError
-from pipeline.events import Event, RecipientException, Verdict
+from pipeline.events import Campaign, Event, RecipientException, Verdict
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.query import query, render
-from pipeline.lake.tables import DECISIONS, SHARED, SUBMISSIONS, TEXTS, Origin, Table
+from pipeline.lake.tables import DECISIONS, SHARED, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.lake.views import DERIVED, connect, full_files
 from pipeline.settings import Settings
 
@@ -69,7 +70,7 @@ def test_messages_are_recipients_with_their_verdict(settings: Settings) -> None:
     assert rows[0]["recipient"] == PRIVACY.number(PHONE)
 
 
-def test_reasons_ports_and_campaigns_follow_from_decisions(settings: Settings) -> None:
+def test_reasons_ports_and_contents_follow_from_decisions(settings: Settings) -> None:
     put(
         settings, DECISIONS,
         decision("a", verdict=Verdict.REJECT, port="1", messages=3), decision("b", verdict=Verdict.REVIEW, port="2"),
@@ -80,8 +81,24 @@ def test_reasons_ports_and_campaigns_follow_from_decisions(settings: Settings) -
         {"port": "1", "messages": 3, "rejected": 3, "reviewed": 0},
         {"port": "2", "messages": 3, "rejected": 1, "reviewed": 2},
     ]
-    campaign = ask(settings, "SELECT messages, ports, category FROM campaigns")
-    assert campaign == [{"messages": 6, "ports": 2, "category": "loan"}]
+    content = ask(settings, "SELECT messages, ports, category FROM contents")
+    assert content == [{"messages": 6, "ports": 2, "category": "loan"}]
+
+
+def test_a_campaign_as_last_told_and_its_members_the_first_included(settings: Settings) -> None:
+    before, unrelated, known = decision("a", port="1"), decision("x", port="1"), decision("b", port="2")
+    put(settings, DECISIONS, before, unrelated, replace(known, campaign="c1"))
+    told = Campaign(
+        id="c1", messages=20, ports=2, senders=2, growth=20, first_seen=now_ms(), last_seen=now_ms(), at=now_ms(),
+        sketches=(), first=("1/a",),
+    )  # fmt: skip
+    put(settings, TOLD, told, replace(told, messages=500, ports=3, growth=480, at=told.at + 1000))
+    rows = ask(settings, "SELECT campaign, messages, ports, most_in_5m, decisions, reviewed FROM campaigns")
+    assert rows == [
+        {"campaign": "c1", "messages": 500, "ports": 3, "most_in_5m": 480, "decisions": 1, "reviewed": 2}
+    ]  # fmt: skip
+    members = ask(settings, "SELECT port, id FROM campaign_members WHERE campaign = 'c1' ORDER BY id")
+    assert members == [{"port": "1", "id": "a"}, {"port": "2", "id": "b"}]
 
 
 def test_a_connection_reads_times_with_zone(settings: Settings) -> None:

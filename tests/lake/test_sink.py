@@ -17,6 +17,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
     AlertLevel,
+    Campaign,
     CaseMember,
     Complaint,
     DeadLetter,
@@ -48,6 +49,9 @@ def one_of_each() -> list[tuple[str, bytes]]:
     action = ListAction(list="black", entity="sender", value=PHONE, rule="r", evidence="s1", at=now)
     report = DeliveryReport(id="s1/1", channel="c", carrier_id="0", status="DELIVRD", reported_at=now)
     record = Record(id="m1", kind=RecordKind.MO, sender=PHONE, recipient="10086", content="hi", submitted_at=now)
+    told = Campaign(
+        id="c1", messages=20, ports=2, senders=2, growth=9, first_seen=now, last_seen=now, at=now, sketches=()
+    )  # fmt: skip
     return [
         ("submissions.express", encode(text)),
         ("submissions.bulk", encode(submission("s2"))),
@@ -62,6 +66,7 @@ def one_of_each() -> list[tuple[str, bytes]]:
         ("alerts", encode(Alert(id="a", level=AlertLevel.SEVERE, rule="r", subject="1069", message="m", at=now))),
         ("complaints", encode(Complaint(id="k", port="1069", recipient=PHONE, complained_at=now))),
         ("deliveries", encode(report)),
+        ("campaigns", encode(told)),
         ("dead-letters", encode(DeadLetter(topic="t", partition=0, offset=0, cause="c", at=now, key=None, value=b"v"))),
     ]  # fmt: skip
 

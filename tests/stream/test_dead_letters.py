@@ -6,19 +6,23 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from fault_harness import decisions, prepare, produce, settings_for, submissions
 
 from pipeline import topics
 from pipeline.errors import AntispamError
+from pipeline.events import DeadLetter, Outbound, RecipientException, Submission, Verdict, encode
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
-from pipeline.stream.clients import writer
-from pipeline.stream.dead_letters import dead_letters, retry
-from pipeline.stream.processor import SUBMISSIONS, Processor
+from pipeline.stream import processor as processor_module
+from pipeline.stream.clients import MAX_RECORD, writer
+from pipeline.stream.dead_letters import dead_letters, letter, retry
+from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.processor import SUBMISSIONS, Processor, RolledBackError
 
 MARKER = "这条会让分类器出错"
 
@@ -100,3 +104,63 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
     assert [letter.attempts for letter in again.values()] == [2]  # the half record, undecodable as before
     with pytest.raises(AntispamError, match="no dead letter 'nowhere/0/1'"):
         retry(settings, ["nowhere/0/1"])
+
+
+def test_what_would_be_too_large_for_its_topic_is_a_dead_letter_and_holds_nothing_up(
+    fresh_embedded: EmbeddedBroker, tmp_path: Path
+) -> None:
+    """Past the door's bounds: a release names every recipient twice."""
+    settings = settings_for(fresh_embedded.bootstrap, tmp_path, worker_id=f"large-{tmp_path.name}"[:60])
+    config = prepare(settings, tmp_path)
+    code, text = next((s.port, s.content) for s in submissions(settings, 500) if s.port.endswith("19"))
+    large, after = (
+        Submission(
+            id=f"{tmp_path.name}-{name}", port=code, recipients=tuple(f"{n:021d}" for n in range(count)), content=text,
+            accepted_at=int(time() * 1000),
+        )
+        for name, count in (("large", 90_000), ("after", 1))
+    )  # fmt: skip
+    already = set(dead_letters(settings))
+    with processing(settings):
+        produce(settings, [large, after], config)
+        until_decided(settings, {after.id})
+    [found] = [x for n, x in dead_letters(settings).items() if n not in already]
+    assert found.cause.startswith("its Outbound has ")
+    assert found.value == encode(large)
+    assert (large.id, 0) not in decisions(settings)
+
+
+def test_a_fault_of_producing_that_stays_ends_the_process(
+    fresh_embedded: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(fresh_embedded.bootstrap, tmp_path, worker_id=f"stays-{tmp_path.name}"[:60])
+    config = prepare(settings, tmp_path)
+
+    def refused(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+
+    monkeypatch.setattr(processor_module, "_produce", refused)
+    monkeypatch.setattr(processor_module, "RECOVERY_TRIES", 3)
+    monkeypatch.setattr(processor_module, "RECOVERY_WAIT", 0.01)
+    produce(settings, submissions(settings, 1), config)
+    with pytest.raises(RolledBackError, match="too large"):
+        Processor(SUBMISSIONS, settings).run()
+
+
+def test_the_largest_submission_of_the_door_fits_whatever_follows_from_it() -> None:
+    most = Settings.model_fields["max_recipients"].metadata[1].le
+    longest = Settings.model_fields["max_content"].metadata[1].le
+    numbers = tuple(f"{n:021d}" for n in range(most))
+    text = "\0" * longest  # six bytes each as JSON
+    event = Submission(id="i" * 128, port="1" * 21, recipients=numbers, content=text, accepted_at=0)
+    outbound = Outbound(submission=event, recipients=numbers, round=9, decided_at=0)
+    exceptions = encode([
+        RecipientException(recipient=n, verdict=Verdict.REJECT, rule="recipient-unsubscribed") for n in numbers
+    ])  # fmt: skip
+    assert len(encode(outbound)) < MAX_RECORD
+    assert len(exceptions) < MAX_RECORD - 100_000  # the rest of its decision
+    name, value = letter("submissions.bulk", 511, 2**60, "cause", b"1" * 21, encode(event), 0)
+    assert msgspec.json.decode(value, type=DeadLetter).value == encode(event)
+    name, value = letter("submissions.bulk", 511, 2**60, "cause", b"1" * 21, encode(outbound) * 2, 0)
+    assert len(name) + len(value) < MAX_RECORD
+    assert msgspec.json.decode(value, type=DeadLetter).value is None

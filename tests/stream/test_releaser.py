@@ -10,7 +10,7 @@ import pytest
 from case_events import LIN, NOW, PORT, add_port, member
 from sqlalchemy import insert, select
 
-from pipeline.actions import review
+from pipeline.actions import holds, review
 from pipeline.actions.cases import project_members
 from pipeline.actions.statuses import status_of
 from pipeline.configuration import Config
@@ -112,6 +112,25 @@ def test_members_leave_in_order_once_the_verdict_cannot_be_undone(
     (message,) = publication.messages
     verdict = msgspec.json.decode(message.value or b"", type=ReviewVerdict)
     assert (message.topic, message.key, verdict.verdict, verdict.reviewer) == ("reviews", case, "release", "lin")
+
+
+def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(
+    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held as reviewed, its round the next one: screened again, but sent to no reviewer again."""
+    sent: list[tuple[str, str, bytes]] = []
+    monkeypatch.setattr(releaser, "send", lambda _, records: sent.extend(records))
+    with operational_db.write() as connection:
+        add_port(connection)
+    later = EFFECTIVE + 3_600_000
+    decided(operational_db, "release", [member("early", scheduled_at=later), member("due", scheduled_at=EFFECTIVE)])
+    drain(at(operational_db, EFFECTIVE))
+    assert [topic for topic, _, _ in sent] == ["holds", "outbound.default.express"]
+    with operational_db.write() as connection:
+        holds.project_holds(connection, EFFECTIVE, [sent[0][2]])
+        assert holds.claim_due(connection, later - 1, "a", 10, str) == []
+        [due] = holds.claim_due(connection, later, "a", 10, str)
+    assert (due.submission.id, due.submission.reviewed, due.submission.round) == ("early", True, 0)
 
 
 def test_what_became_impossible_is_refused_and_the_sender_told(operational_db: Database, broker: Broker) -> None:

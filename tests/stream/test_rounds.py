@@ -20,7 +20,7 @@ def test_each_round_is_decided_once_whatever_is_replayed(records: list[tuple[str
         if offset == crash:
             state = PartitionState()
             for name, value in changelog.items():
-                state.load(name, value)
+                state.load(name, value, 0)
         if not state.decided(key, number, 0, offset):
             state.decide(key, number, 0, offset, offset)
             decided.append((key, number))
@@ -54,5 +54,5 @@ def test_rounds_run_out() -> None:
     state.decide("b", 1, 0, 8, 5)
     state.expire_rounds(ROUNDS_KEPT_MS + 1)
     assert (len(state), state.decided("a", 1, 0, 9), state.decided("b", 1, 0, 9)) == (1, False, True)
-    state.expire({})  # counters that are gone take no rounds with them
+    state.expire({}, 0)  # counters that are gone take no rounds with them
     assert len(state) == 1

@@ -14,19 +14,22 @@ from pipeline.stream.state import BatchCounters, PartitionState
 
 VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "of the port")
 HOURLY = Counter("hourly", "submission", ("port",), 3_600_000, "messages", None, "of the port")
-SPANS = {c.identity: (c.width, c.window_ms) for c in (VOLUME, HOURLY)}
+LATE = 600_000
+KEPT = {c.identity: c.window_ms + c.width + LATE for c in (VOLUME, HOURLY)}
 NOW = 1_760_000_000_000
 
 
-def add(state: PartitionState, offset: int, key: str = "1069", at: int = NOW, n: int = 1, lane: int = 0) -> int:
-    return BatchCounters([(state, lane, offset)]).add(VOLUME, key, at, n)
+def add(
+    state: PartitionState, offset: int, key: str = "1069", at: int = NOW, n: int = 1, lane: int = 0, now: int = NOW
+) -> int:
+    return BatchCounters([(state, lane, offset)], now).add(VOLUME, key, at, n)
 
 
 def rebuilt(*changelogs: list[tuple[bytes, bytes]]) -> PartitionState:
     state = PartitionState()
     for changelog in changelogs:
         for key, value in changelog:
-            state.load(key, value)
+            state.load(key, value, NOW)
     return state
 
 
@@ -82,7 +85,7 @@ def test_lanes_have_offsets_of_their_own() -> None:
 
 def test_a_replayed_event_is_said_so() -> None:
     state = PartitionState()
-    counters = BatchCounters([(state, 0, 5), (state, 0, 5), (state, 0, 6)])
+    counters = BatchCounters([(state, 0, 5), (state, 0, 5), (state, 0, 6)], NOW)
     for index in range(3):
         counters.begin(index)
         counters.add(VOLUME, "1069", NOW, 1)
@@ -91,7 +94,7 @@ def test_a_replayed_event_is_said_so() -> None:
 
 def test_each_event_counts_in_its_own_partition() -> None:
     one, two = PartitionState(), PartitionState()
-    counters = BatchCounters([(one, 0, 5), (two, 0, 3)])
+    counters = BatchCounters([(one, 0, 5), (two, 0, 3)], NOW)
     for index in range(2):
         counters.begin(index)
         assert counters.add(VOLUME, "1069", NOW, 1) == 1
@@ -102,7 +105,7 @@ def test_reading_moves_nothing_and_writes_nothing() -> None:
     state = PartitionState()
     add(state, 1, n=4)
     assert len(list(state.changes())) == 1
-    counters = BatchCounters([(state, 0, 2)])
+    counters = BatchCounters([(state, 0, 2)], NOW)
     assert counters.read(VOLUME, "1069", NOW + 1000) == 4
     assert counters.read(VOLUME, "1070", NOW) == 0
     assert counters.read(HOURLY, "1069", NOW) == 0
@@ -120,28 +123,49 @@ def test_the_changelog_holds_what_moved_once_a_batch() -> None:
     assert not list(state.changes())
 
 
-def test_windows_that_ran_out_are_forgotten_and_living_ones_stay() -> None:
+def test_windows_that_lie_still_are_forgotten_and_living_ones_stay() -> None:
     state = PartitionState()
-    add(state, 0, "old", NOW)
-    add(state, 1, "young", NOW + 200_000)
-    add(state, 2, "now", NOW + 320_000)
-    state.expire(SPANS)
+    for offset, (key, after) in enumerate((("old", 0), ("young", 1), ("now", 300_000))):
+        add(state, offset, key, NOW, now=NOW + after)
+    state.expire(KEPT, NOW + KEPT[VOLUME.identity] + 1)
     assert set(state.tables[VOLUME.identity]) == {"young", "now"}
-    assert add(state, 3, "old", NOW + 320_000) == 1
 
 
-def test_expiry_never_forgets_what_a_later_event_would_count() -> None:
+def test_a_clock_hours_ahead_ends_the_counts_of_no_one_else() -> None:
     state = PartitionState()
-    add(state, 0, "a", NOW)
-    add(state, 1, "b", NOW + VOLUME.window_ms - VOLUME.width)
-    state.expire(SPANS)
-    assert add(state, 2, "a", NOW + VOLUME.window_ms - VOLUME.width) == 2
+    for offset in range(40):
+        add(state, offset, "a", NOW + offset * 1000)
+    add(state, 40, "b", NOW + 23 * 3_600_000)
+    state.expire(KEPT, NOW + 41_000)
+    assert add(state, 41, "a", NOW + 41_000) == 41
+
+
+ARRIVALS = st.lists(
+    st.tuples(
+        st.sampled_from("abc"), st.integers(0, 1_200_000), st.integers(0, 24 * 3_600_000), st.integers(0, LATE),
+        st.booleans(),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(ARRIVALS)
+def test_no_sweep_changes_a_count(arrivals: list[Any]) -> None:
+    """Events by key, ms since the one before, what the key's clock is ahead, lateness; a sweep behind some."""
+    state, never, now = PartitionState(), PartitionState(), NOW
+    clocks: dict[str, int] = {}
+    for offset, (key, after, clock, late, sweep) in enumerate(arrivals):
+        now += after
+        at = now + clocks.setdefault(key, clock) - late
+        assert add(state, offset, key, at, now=now) == add(never, offset, key, at, now=now)
+        if sweep:
+            state.expire(KEPT, now)
 
 
 def test_counters_no_longer_declared_go_as_a_whole() -> None:
     state = PartitionState()
     add(state, 0)
-    state.expire({HOURLY.identity: (HOURLY.width, HOURLY.window_ms)})
+    state.expire({HOURLY.identity: KEPT[HOURLY.identity]}, NOW)
     assert len(state) == 0
 
 
@@ -154,4 +178,4 @@ def test_counters_no_longer_declared_go_as_a_whole() -> None:
 )  # fmt: skip
 def test_a_damaged_record_is_an_error_and_not_a_wrong_count(key: bytes, value: bytes) -> None:
     with pytest.raises((ValueError, msgspec.MsgspecError)):
-        PartitionState().load(key, value)
+        PartitionState().load(key, value, NOW)

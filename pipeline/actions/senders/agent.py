@@ -71,7 +71,8 @@ class Agent:
     def drop(self, jobs: set[Job]) -> None:
         """Begin nothing more of these jobs: their partition is another sender's now.
 
-        What is under way comes to its end; `job.at_risk` says how much that is.
+        What is under way comes to its end; `job.at_risk` says how much that is. Messages that did not come to
+        their end stay in `job.open`: the job is not finished, and its next sender finds them.
         """
         for job in jobs:
             job.dropped = True
@@ -84,14 +85,15 @@ class Agent:
         ready, self._ready = self._ready, deque()
         for message in ready:
             if message.job.dropped:
-                self._end(message)
+                self._leave(message)
             else:
                 self._ready.append(message)
         for message in [m for m in self._begun if m.job.dropped]:
             message.open -= len(message.todo)
             message.todo.clear()
+            message.cut = True
             if message.open == 0:
-                self._end(message)
+                self._leave(message)
         self._begun = deque(m for m in self._begun if m.todo)
         self.wake()
 
@@ -196,12 +198,15 @@ class Agent:
         message: Message = part.message
         self._at_risk -= 1
         message.job.at_risk -= 1
-        if part.again and not message.job.dropped and (part.state is DeliveryState.SUBMITTING or self._resend):
+        unsent = part.again and (part.state is DeliveryState.SUBMITTING or self._resend)
+        if unsent and not message.job.dropped:
             if not message.todo:
                 self._begun.append(message)
             message.back(part)
             return
-        if counted:
+        if unsent:
+            message.cut = True
+        elif counted:
             metrics.PARTS.labels(self.channel.name, part.state.value).inc()
         message.open -= 1
         if part.state in _ENDS and message.todo and message.ended is None:
@@ -213,16 +218,23 @@ class Agent:
                 self._finished.append(rest)
             message.todo.clear()
             self._event.set()
-        if message.open == 0:
+        if message.open == 0 and message.cut:
+            self._leave(message)
+        elif message.open == 0:
             self._end(message)
 
     def _end(self, message: Message) -> None:
+        """A message whose every part is in a final state, stored."""
+        self._leave(message)
+        message.job.open -= 1
+        if message.job.open == 0:
+            self._finished_job(message.job)
+
+    def _leave(self, message: Message) -> None:
+        """No longer under way: the next of its key may begin."""
         waiting = self._waiting[message.key]
         if waiting:
             self._ready.append(waiting.popleft())
         else:
             del self._waiting[message.key]
-        message.job.open -= 1
-        if message.job.open == 0:
-            self._finished_job(message.job)
         self._event.set()

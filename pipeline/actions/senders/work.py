@@ -65,6 +65,7 @@ class Message:
     """One recipient's SMS parts: `todo` in order, `open` not at their end; all go over `link`.
 
     `ended` is why the rest need not be sent: one part did not get through, and nobody can read the others.
+    `cut` says that its job was dropped before every part was sent: it does not count as ended.
     """
 
     job: Job
@@ -72,6 +73,7 @@ class Message:
     open: int
     link: object | None = None
     ended: DeliveryState | None = None
+    cut: bool = False
     key: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:

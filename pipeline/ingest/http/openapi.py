@@ -167,6 +167,6 @@ def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
         "template": {"description": "The registered template the text fits."},
         "priority": {"description": "The lane; by default bulk for more than 50 messages of one content."},
         "valid_until": {"description": f"Not sent later than this. {time}"},
-        "scheduled_at": {"description": f"Not sent earlier than this. {time}"},
+        "scheduled_at": {"description": f"Not sent earlier; 7 days ahead at most, before valid_until. {time}"},
         "submitted_at": {"description": f"Your clock; kept and not relied on. {time}"},
     }

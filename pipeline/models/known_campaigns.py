@@ -1,0 +1,59 @@
+"""The campaigns that were told, and which of them a text belongs to: what screening sees of campaigns.
+
+Looked at only; what a text is a variant of is decided in one place, the campaign stage.
+"""
+
+from __future__ import annotations
+
+from pipeline.events import Campaign
+from pipeline.models.campaigns import TTL_MS, number_of
+from pipeline.models.sketches import sketch, unpacked
+from pipeline.models.text_index import MAX_MEMBERS, TextIndex
+from pipeline.text.normal import Normals
+
+MOST = 4096  # campaigns known at once, those told last: about 8 MB
+
+
+class KnownCampaigns:
+    """The campaigns a worker knows; false while there is none."""
+
+    def __init__(self, ttl_ms: int = TTL_MS) -> None:
+        self._index = TextIndex(MOST * MAX_MEMBERS, ttl_ms)
+        self._told: dict[int, tuple[Campaign, int]] = {}  # campaign and the row of its first text; told last is last
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def learn(self, campaign: Campaign) -> None:
+        """Take what was told of a campaign. Raises ValueError for one that none can be."""
+        number = number_of(campaign.id)
+        sketches = unpacked(campaign.sketches[:MAX_MEMBERS])
+        if not len(sketches):
+            raise ValueError("a campaign without texts")
+        index = self._index
+        before = self._told.pop(number, None)
+        known = len(before[0].sketches) if before else 0
+        row = before[1] if before else None
+        if row is not None and int(index.id[row]) != number:  # its row was used for another since
+            known, row = 0, None
+        places = index.places(sketches)
+        for t in range(min(known, len(sketches)), len(sketches)):
+            kept = index.keep(sketches, places, t, campaign.last_seen, row, number)
+            row = kept if row is None else row
+        if row is None:
+            raise ValueError("a campaign without texts")
+        index.see(row, campaign.last_seen)
+        self._told[number] = campaign, row
+        if len(self._told) > MOST:
+            del self._told[next(iter(self._told))]
+
+    def find(self, normals: Normals, at: int) -> list[Campaign | None]:
+        """The campaign of each text, as last told; None for texts of none that is alive at `at` (ms)."""
+        sketches = sketch(normals)
+        places = self._index.places(sketches)
+        found: list[Campaign | None] = []
+        for t in range(len(sketches)):
+            near = self._index.near(sketches, places, t, at)
+            told = None if near is None else self._told.get(int(self._index.id[near.group]))
+            found.append(None if told is None else told[0])
+        return found

@@ -1,0 +1,219 @@
+"""The campaign stage: every submission of all ports, and what numbers write, into one index of campaigns.
+
+Co-partitioned counters see one port; variants of a text come through many. So one process reads all
+partitions, keeps the index (`models/campaigns.py`) and tells on the topic `campaigns` what is over the
+policy's size. Workers follow that topic (`CampaignFollower`) and recognise the texts themselves: from
+the message that makes a campaign known to the first decision that sees it takes less than 2 s.
+
+Nothing is committed, because nothing rests here. Started again it knows the told campaigns from their
+topic, with the offsets they have counted, and reads the sources again from REBUILD_MS before it last
+told: what was counted is not counted twice, and what was not yet told, at most QUIET_MS, is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from time import time
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from pipeline import metrics, topics
+from pipeline.actions.campaign_sending import sending_of
+from pipeline.configuration import Config
+from pipeline.events import Campaign, Record, Submission, encode
+from pipeline.models.campaigns import TTL_MS, Sending
+from pipeline.models.hot_campaigns import HotCampaigns
+from pipeline.models.known_campaigns import KnownCampaigns
+from pipeline.rules.policy import CampaignFrom
+from pipeline.settings import Settings
+from pipeline.stream.clients import TIMEOUT, reader, send, writer
+from pipeline.stream.config_topic import ConfigFollower
+from pipeline.stream.embedded import CLUSTER_PREFIX
+from pipeline.stream.replay import replay
+from pipeline.stream.steady import steadily
+
+BATCH = 2000  # submissions taken together: about 0.1 s
+POLL = 0.1  # seconds a poll waits for a batch
+TELL_EVERY = 0.5  # seconds between two looks for what is to be told
+REBUILD_MS = 15 * 60_000  # campaigns not yet told began, as a rule, less than that ago
+SOURCES = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK, topics.RECORDS)
+
+_decode_submission = msgspec.json.Decoder(Submission).decode
+_decode_record = msgspec.json.Decoder(Record).decode
+_decode_campaign = msgspec.json.Decoder(Campaign).decode
+_log = structlog.get_logger()
+
+
+def run_campaigns(settings: Settings, stop: threading.Event) -> None:
+    """The role: until `stop`. Raises when the broker does not answer."""
+    stage = CampaignStage(settings)
+    try:
+        stage.start()
+        steadily("campaigns", stage.step, stop, 0)
+        stage.tell()
+    finally:
+        stage.close()
+
+
+class CampaignStage:
+    """Reads the sources, tells the campaigns; see the module."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._consumer = reader(settings, "campaigns")
+        self._producer = writer(settings)
+        self._follower = ConfigFollower(settings, "campaigns")
+        self._hot = HotCampaigns(settings.campaign_texts)
+        self._positions: dict[str, int] = {}  # the next offset by topic/partition
+        self._waiting: list[Campaign] = []  # to be told, not yet acknowledged
+        self._told_at = 0.0
+        self._decoders: dict[str, Callable[[bytes], Submission | Record]] = {
+            topics.SUBMISSIONS_EXPRESS.name: _decode_submission,
+            topics.SUBMISSIONS_BULK.name: _decode_submission,
+            topics.RECORDS.name: _decode_record,
+        }
+
+    def start(self) -> None:
+        """Know the told campaigns again and go to where the sources are to be read from."""
+        self._follower.catch_up()
+        told = _read_told(self._consumer)
+        now = int(self._clock() * 1000)
+        restored = self._hot.restore(told, now)
+        self._consumer.assign(self._begin(now, told))
+        metrics.READY.labels("campaigns").set(1)
+        _log.info("campaigns_restored", campaigns=restored)
+
+    def step(self) -> bool:
+        """Take one batch in, and tell what is due; True. Raises AntispamError when telling fails."""
+        messages = [m for m in self._consumer.consume(BATCH, POLL) if _is_record(m)]
+        config = self._follower.poll()
+        if messages:
+            self._take(messages, config)
+        if self._waiting or self._clock() - self._told_at >= TELL_EVERY:
+            self.tell()
+        return True
+
+    def tell(self) -> None:
+        """Publish what is new of the campaigns. Raises AntispamError when it is not acknowledged; it is kept."""
+        self._told_at = self._clock()
+        size = _size(self._follower.config)
+        self._waiting += self._hot.news(int(self._told_at * 1000), size, self._positions)
+        if self._waiting:
+            send(self._producer, [(topics.CAMPAIGNS.name, c.id, encode(c)) for c in self._waiting])
+            metrics.CAMPAIGNS_TOLD.inc(len(self._waiting))
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """End the connections."""
+        metrics.READY.labels("campaigns").set(0)
+        self._consumer.close()
+        self._follower.close()
+
+    def _take(self, messages: Sequence[Message], config: Config) -> None:
+        texts: list[str] = []
+        sendings: list[Sending] = []
+        names: list[str] = []
+        for message in messages:
+            topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+            source = f"{topic}/{partition}"
+            self._positions[source] = offset + 1
+            try:
+                event = self._decoders[topic](message.value() or b"")
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                metrics.UNDECODABLE.labels(topic).inc()  # a dead letter of the worker that screens it
+                continue
+            found = sending_of(event, config, source, offset)
+            if found is not None:
+                texts.append(event.content)
+                sendings.append(found[0])
+                names.append(found[1])
+        if texts:
+            self._hot.take(texts, sendings, names, _size(config))
+
+    def _begin(self, now: int, told: Sequence[Campaign]) -> list[TopicPartition]:
+        """Where to read each partition from."""
+        consumer = self._consumer
+        places = [TopicPartition(t.name, p) for t in SOURCES for p in range(t.partitions or self._settings.partitions)]
+        cluster = consumer.list_topics(timeout=TIMEOUT).cluster_id or ""
+        if cluster.startswith(CLUSTER_PREFIX):  # it holds what came since it was started, and finds no offset by time
+            return [TopicPartition(place.topic, place.partition, 0) for place in places]
+        since = min(now, max((c.at for c in told), default=now)) - REBUILD_MS
+        ends = [consumer.get_watermark_offsets(place, timeout=TIMEOUT)[1] for place in places]
+        wanted = [TopicPartition(place.topic, place.partition, max(since, now - TTL_MS)) for place in places]
+        found = consumer.offsets_for_times(wanted, timeout=TIMEOUT)
+        return [
+            TopicPartition(place.topic, place.partition, end if place.offset < 0 else place.offset)
+            for place, end in zip(found, ends, strict=True)
+        ]
+
+
+class CampaignFollower:
+    """The told campaigns, kept up to date from their topic, for a worker."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.known = KnownCampaigns()
+        self._consumer = reader(settings, f"campaigns-{name}")
+
+    def catch_up(self) -> None:
+        """Read to the end of the topic."""
+        for campaign in _read_told(self._consumer):
+            self._learn(campaign)
+
+    def poll(self) -> KnownCampaigns:
+        """Take what has been told since; returns at once."""
+        for message in self._consumer.consume(1000, 0):
+            if message.error() is None:
+                campaign = _decoded(message)
+                if campaign is not None:
+                    self._learn(campaign)
+        return self.known
+
+    def close(self) -> None:
+        """End the consumer."""
+        self._consumer.close()
+
+    def _learn(self, campaign: Campaign) -> None:
+        try:
+            self.known.learn(campaign)
+        except ValueError as error:
+            metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
+            _log.error("campaign_refused", campaign=campaign.id, cause=str(error))
+
+
+def _size(config: Config) -> CampaignFrom:
+    return config.policy.campaign_from if config.policy else CampaignFrom()
+
+
+def _read_told(consumer: Consumer) -> list[Campaign]:
+    """The last that was told of each campaign, in the order it was told; the consumer stays behind the last."""
+    told: dict[str, Campaign] = {}
+
+    def take(message: Message) -> None:
+        campaign = _decoded(message)
+        if campaign is not None:
+            told.pop(campaign.id, None)
+            told[campaign.id] = campaign
+
+    replay(consumer, [(topics.CAMPAIGNS.name, 0)], take, deadline=120)
+    return list(told.values())
+
+
+def _decoded(message: Message) -> Campaign | None:
+    try:
+        return _decode_campaign(message.value() or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
+        _log.error("campaign_undecodable", offset=message.offset(), cause=str(error))
+        return None
+
+
+def _is_record(message: Message) -> bool:
+    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
+    error = message.error()
+    if error is not None and error.fatal():
+        raise KafkaException(error)
+    return error is None

@@ -1,0 +1,131 @@
+"""A campaign across ports is known to the rules within two seconds, and a killed stage counts it on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import monotonic, time
+
+import msgspec
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from fault_harness import prepare, produce, settings_for, start, worker
+
+from pipeline import topics
+from pipeline.configuration import Config
+from pipeline.events import Campaign, Decision, Submission
+from pipeline.sample.stress import stress_ports
+from pipeline.settings import Settings
+from pipeline.stream.child import Child
+from pipeline.stream.clients import reader
+from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.kafka_node import KafkaNode
+
+PORTS = 6
+WITHIN = 2.0  # seconds from the message that makes a campaign known to a decision that sees it
+_decode_decision = msgspec.json.Decoder(Decision).decode
+_decode_campaign = msgspec.json.Decoder(Campaign).decode
+
+
+class Watch:
+    """What has been decided and told so far."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.decisions: dict[str, Decision] = {}
+        self.told: list[Campaign] = []
+        self._consumer = reader(settings, "watch")
+        places = [(topics.DECISIONS.name, p) for p in range(settings.partitions)] + [(topics.CAMPAIGNS.name, 0)]
+        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in places])
+
+    def poll(self) -> None:
+        for message in self._consumer.consume(1000, 0.02):
+            if message.error() is not None:
+                continue
+            if message.topic() == topics.CAMPAIGNS.name:
+                self.told.append(_decode_campaign(message.value() or b""))
+            else:
+                decision = _decode_decision(message.value() or b"")
+                self.decisions.setdefault(decision.id, decision)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@pytest.fixture
+def watch(deployed: tuple[Settings, Config]) -> Iterator[Watch]:
+    watching = Watch(deployed[0])
+    yield watching
+    watching.close()
+
+
+@pytest.fixture(params=["fresh_embedded", "fresh_kafka"])
+def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, Config]:
+    """Topics, ports and the shipped policy."""
+    broker: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
+    settings = settings_for(broker.bootstrap, tmp_path, campaign_texts=10_000)
+    return settings, prepare(settings, tmp_path, PORTS)
+
+
+CODES = [port.code for port in stress_ports(PORTS)]
+SALE = "【甲家】第{n}期会员日全场家具低至{n}折，详情登录jj{n}.com，回T退订"
+WATER = "尊敬的{n}号业主，小区本周六上午停水检修，请提前储水，敬请谅解"
+
+
+def variants(text: str, count: int, prefix: str) -> list[Submission]:
+    """Renderings of one text, through every port in turn."""
+    return [
+        Submission(
+            id=f"{prefix}-{n}", port=CODES[n % PORTS], recipients=(f"138{n:08d}",), accepted_at=int(time() * 1000),
+            content=text.format(n=7 * n + 1),
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def until(condition: Callable[[], bool], watch: Watch, children: Sequence[Child]) -> None:
+    begun = monotonic()
+    while not condition():
+        watch.poll()
+        assert monotonic() - begun < 60, "".join(child.tail() for child in children)
+
+
+def test_known_in_two_seconds_and_counted_on_exactly_by_a_stage_that_was_killed(
+    deployed: tuple[Settings, Config], watch: Watch
+) -> None:
+    settings, config = deployed
+    with worker(settings) as running:
+        running.append(start(settings, "campaigns", "serve", "campaigns"))
+
+        def told(messages: int) -> bool:
+            return bool(watch.told) and watch.told[-1].messages == messages
+
+        def known(campaign: str) -> int:
+            """Send until a decision knows the campaign; how many were sent."""
+            for n in range(10_000):
+                [event] = variants(SALE, 1, f"{campaign}{n}")
+                produce(settings, [event], config)
+                until(lambda event=event: event.id in watch.decisions, watch, running)  # type: ignore[misc]
+                if watch.decisions[event.id].campaign:
+                    return n + 1
+            raise AssertionError("never known")
+
+        produce(settings, variants(WATER, 30, "water"), config)  # all is up when this is known
+        until(lambda: told(30) and len(watch.decisions) == 30, watch, running)
+        watch.told.clear()
+        produce(settings, variants(SALE, 200, "sale"), config)
+        begun = monotonic()
+        sent = 200 + known("probe")
+        took = monotonic() - begun
+        assert took < WITHIN, f"known after {took:.1f} s"
+        until(lambda: told(sent), watch, running)
+
+        running[1].kill()
+        produce(settings, variants(SALE, 50, "meanwhile"), config)
+        running[1] = start(settings, "campaigns-again", "serve", "campaigns")
+        until(lambda: told(sent + 50), watch, running)
+    assert len({campaign.id for campaign in watch.told}) == 1
+    assert watch.told[-1].ports == PORTS
+    assert {name.split("/")[1].split("-")[0] for name in watch.told[-1].first} == {"sale"}
+    seen = next(d for d in watch.decisions.values() if d.campaign == watch.told[0].id)
+    assert seen.counters["campaign_messages"] >= 20
+    print(f"known after {took:.2f} s")

@@ -1,0 +1,43 @@
+"""What the sender writes counts as written only when the broker has acknowledged it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fault_harness import settings_for
+
+from pipeline.actions.senders.channels import Channel
+from pipeline.errors import AntispamError
+from pipeline.events import DeliveryReport, Priority
+from pipeline.settings import Settings
+from pipeline.stream.clients import writer
+from pipeline.stream.outbound import Lane
+from pipeline.stream.sender import publish
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Settings:
+    """Settings of a broker that does not answer."""
+    return settings_for("127.0.0.1:1", tmp_path)
+
+
+def impatient(settings: Settings) -> Any:
+    return writer(settings, None, **{"message.timeout.ms": 200})
+
+
+def test_reports_the_broker_did_not_take_are_not_published(nowhere: Settings) -> None:
+    report = DeliveryReport(id="s/1", channel="default", carrier_id="0", status="DELIVRD", reported_at=0)
+    with pytest.raises(AntispamError, match="1 records not acknowledged"):
+        publish(impatient(nowhere), [report])
+
+
+def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Settings) -> None:
+    channel = Channel(name="default", host="127.0.0.1", port=1, account="900001")
+    lane = Lane(nowhere, channel, Priority.EXPRESS, impatient(nowhere), lambda _: None)
+    record: Any = SimpleNamespace(value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 7)
+    with pytest.raises(AntispamError, match="1 records not acknowledged"):
+        lane._job(record)
+    lane.close()
