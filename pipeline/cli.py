@@ -467,15 +467,15 @@ def policy_diff(
 @config_app.command("publish")
 def config_publish(folder: Path) -> None:
     """Put a configuration folder in force; list files that are not in it are removed, ports that are not are
-    terminated."""
+    suspended."""
     from pipeline.configuration import directory_entries
     from pipeline.store import import_configuration
 
     entries = list(directory_entries(folder))
     with _database() as db:
-        epoch, terminated = import_configuration.replace(db, _shell(), entries, _now())
-        if terminated:
-            typer.echo(f"not in the folder, terminated: {', '.join(terminated)}")
+        epoch, suspended = import_configuration.replace(db, _shell(), entries, _now())
+        if suspended:
+            typer.echo(f"not in the folder, suspended: {', '.join(suspended)}")
         _await_relay(db, epoch)
 
 

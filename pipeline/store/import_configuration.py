@@ -1,8 +1,8 @@
 """A whole configuration folder into the database, as one change with one epoch.
 
-`replace` makes the folder the truth: list files that are not in it go, ports that are not are terminated. A
-port is never deleted: what of it is still queued must not pass, and who brings it back later must not lift
-what stopped it. `add` is what a start does: it brings what the database does not know, and leaves alone what
+`replace` makes the folder the truth: list files that are not in it go, ports that are not are suspended
+(a folder without any port leaves them alone). A port is never deleted: what of it is still queued must not
+pass, and who brings it back later must not lift what stopped it; `antispam port resume` does. `add` is what a start does: it brings what the database does not know, and leaves alone what
 people have changed since. Neither deletes an enterprise, touches the state of a registered port (a file that
 forgets a suspension must not lift it), or single list entries.
 """
@@ -24,7 +24,7 @@ from pipeline.store.roles import Right, User, require
 
 
 def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
-    """Make these (kind, name, value) the configuration; the epoch in force then, and the ports terminated.
+    """Make these (kind, name, value) the configuration; the epoch in force then, and the ports suspended.
 
     Raises AntispamError.
     """
@@ -57,16 +57,16 @@ def _import(
         there = {entry.code: entry for entry in ports.load(connection)}
         wanted = _ports(there, read, remove)
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
-        absent = sorted(there.keys() - read.keys()) if remove else []
-        terminated = [code for code in absent if there[code].state != PortState.TERMINATED]
+        absent = sorted(there.keys() - read.keys()) if remove and read else []
+        suspended = [code for code in absent if there[code].state == PortState.OPEN]
         gone_files = []
         if remove:
             named = {name for kind, name, _ in entries if kind == "list"}
             gone_files = [name for name in configurations.names_in_force(connection, "list") if name not in named]
-        for code in terminated:
-            ports.change_state(connection, now, user.name, "terminate", code, "not in the configuration folder")
+        for code in suspended:
+            ports.change_state(connection, now, user.name, "suspend", code, "not in the configuration folder")
         if not (wanted or files or gone_files):
-            return outbox.last_id(connection), terminated
+            return outbox.last_id(connection), suspended
         ports.put(connection, wanted, now)
         for name in gone_files:
             configurations.withdraw(connection, "list", name)
@@ -82,7 +82,7 @@ def _import(
         epoch = outbox.publish_config(connection, now, changes)
         for kind, name, value in files:
             configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
-        return epoch, terminated
+        return epoch, suspended
 
 
 def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool) -> list[PortEntry]:

@@ -341,21 +341,24 @@ def test_a_folder_says_where_enterprises_are_and_scopes_go_by_it(operational_db:
         list(directory_entries(tmp_path))
 
 
-def test_a_port_that_a_folder_lacks_is_terminated_and_no_folder_brings_it_back(any_db: Database) -> None:
+def test_a_port_that_a_folder_lacks_is_suspended_and_no_folder_opens_it_again(any_db: Database) -> None:
     port = [("port", PORT.code, msgspec.json.encode(PORT).decode())]
     import_configuration.replace(any_db, ADMIN, port, 1)
-    epoch, terminated = import_configuration.replace(any_db, ADMIN, [], 2)
-    assert terminated == [PORT.code]
+    assert import_configuration.replace(any_db, ADMIN, [], 2)[1] == [], "a folder without ports says nothing of them"
+    other = ("port", "123", '{"code":"123"}')
+    epoch, suspended = import_configuration.replace(any_db, ADMIN, [other], 2)
+    assert suspended == [PORT.code]
     gate = Gate(any_db, lambda: 0.0, lambda: 0)
     gate.look()
     part = Part(PORT.code, PORT.code, "s", 1, 1, "13800138000", b"", None)
     assert gate.refusal(part) is DeliveryState.STOPPED
-    assert import_configuration.replace(any_db, ADMIN, port, 3) == (epoch, [])
+    assert import_configuration.replace(any_db, ADMIN, [*port, other], 3) == (epoch, [])
     found = registry.port(any_db, PORT.code)
     assert found is not None
-    assert found.state == PortState.TERMINATED
+    assert found.state == PortState.SUSPENDED
     with any_db.read() as connection:
-        assert connection.execute(select(schema.ports.c.opened_at)).scalar_one() == 1
+        opened = select(schema.ports.c.opened_at).where(schema.ports.c.code == PORT.code)
+        assert connection.execute(opened).scalar_one() == 1
 
 
 def test_a_start_brings_what_is_new_and_leaves_what_people_changed(any_db: Database) -> None:
