@@ -2,8 +2,9 @@
 
 `replace` makes the folder the truth: list files that are not in it go, ports that are not are suspended
 (a folder without any port leaves them alone). A port is never deleted: what of it is still queued must not
-pass, and who brings it back later must not lift what stopped it; `antispam port resume` does. `add` is what a start does: it brings what the database does not know, and leaves alone what
-people have changed since. Neither deletes an enterprise, touches the state of a registered port (a file that
+pass, and who brings it back later must not lift what stopped it; `antispam port resume` does. `add` is what
+a start does: it brings what the database does not know, and leaves alone what people have changed since.
+Neither deletes an enterprise, touches the state of a registered port that the folder has (a file that
 forgets a suspension must not lift it), or single list entries.
 """
 
