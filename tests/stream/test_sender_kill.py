@@ -10,7 +10,7 @@ from time import time
 import pytest
 from carrier_harness import simulated, until
 from fault_harness import settings_for, start
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
@@ -40,7 +40,20 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", "secret")
         settings = settings_for(bootstrap, tmp_path, partitions=2)
         ensure_topics(bootstrap, settings)
-        return settings, open_database(settings)
+        db = open_database(settings)
+        with db.write() as connection:  # the sender sends nothing for a port it does not know
+            connection.execute(
+                insert(schema.ports).values(
+                    code=PORT,
+                    tier="ordinary",
+                    kind="notice",
+                    state="open",
+                    channel="default",
+                    opened_at=0,
+                    changed_at=0,
+                )
+            )
+        return settings, db
 
     return make
 
