@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
+import hypothesis
 import pytest
 from postgres_server import find_programs, postgres_server
 from sqlalchemy import create_engine, text
@@ -23,6 +24,10 @@ from pipeline.store.migrate import migrate
 from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
+
+# How long an example takes is the machine's business, and it may have other things to do.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
