@@ -77,6 +77,7 @@ class Facts:
     score: float | None
     label: Label | None
     category: Category | None
+    challenger_score: float | None = None
 
 
 def screen(
@@ -130,6 +131,7 @@ def _facts_of(texts: list[str], config: Config) -> list[Facts]:
     links = find_links(normals)
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
     opinions = config.model.classify(texts) if config.model else [None] * count
+    trials = [each.score for each in config.challenger.classify(texts)] if config.challenger else [None] * count
     return [
         Facts(
             mark,
@@ -140,9 +142,17 @@ def _facts_of(texts: list[str], config: Config) -> list[Facts]:
             opinion.score if opinion else None,
             opinion.label if opinion else None,
             opinion.category if opinion else None,
+            trial,
         )
-        for mark, counts, of_links, of_contacts, of_hits, opinion in zip(
-            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, strict=True
+        for mark, counts, of_links, of_contacts, of_hits, opinion, trial in zip(
+            fingerprints(normals),
+            normals.techniques,
+            links,
+            find_contacts(normals),
+            hits,
+            opinions,
+            trials,
+            strict=True,
         )
     ]
 
@@ -379,6 +389,7 @@ class _Outcome:
         values["lookalike_link"] = any(link.lookalike for link in facts.links)
         values["contacts"] = sorted({contact.kind for contact in facts.contacts})
         values["score"] = -1.0 if self.facts.score is None else self.facts.score
+        values["challenger_score"] = -1.0 if facts.challenger_score is None else facts.challenger_score
         values["label"] = self.facts.label.value if self.facts.label else ""
         values["category"] = self.facts.category.value if self.facts.category else ""
         matched, failed = rules.matching({name: values[name] for name in rules.signals})
