@@ -24,6 +24,7 @@ from pipeline.rules.ports import Port, Ports, parse_port
 SHIPPED = "shipped"
 ENTERPRISE = "enterprise"  # kind of an entry that stays in the database: no worker needs it
 NO_LISTS = Lists()
+CHALLENGER = "challenger"  # the name of the entry of kind model that is only on trial
 _DEFAULTS = files("pipeline.rules") / "defaults"
 
 
@@ -32,7 +33,8 @@ class Config:
     """Everything a decision depends on besides the event, its counters and the time.
 
     Immutable; `epoch` is the number of the last change in it. A part that is None is missing:
-    without a policy or ports nothing is released, without a model rules decide alone.
+    without a policy or ports nothing is released, without a model rules decide alone. `challenger` is
+    a model under trial, scored beside `model` for rules in shadow mode only.
     """
 
     epoch: int = 0
@@ -41,6 +43,7 @@ class Config:
     lists: Lists = NO_LISTS
     dictionary: Dictionary | None = None
     model: Classifier | None = None
+    challenger: Classifier | None = None
 
 
 class ConfigEntries:
@@ -89,7 +92,8 @@ class ConfigEntries:
             else:
                 self._lists[change.name] = parse_lists(value, change.name)
         elif change.kind in _PARSERS:
-            parts[change.kind] = None if value is None else _PARSERS[change.kind](value)
+            part = CHALLENGER if (change.kind, change.name) == ("model", CHALLENGER) else change.kind
+            parts[part] = None if value is None else _PARSERS[change.kind](value)
         else:
             raise AntispamError("unknown kind of configuration")
 

@@ -83,6 +83,7 @@ class Facts:
     reject_score: float
     label: Label | None
     category: Category | None
+    challenger_score: float | None
     campaign: Campaign | None
 
     def of_campaign(self) -> dict[str, int]:
@@ -149,6 +150,7 @@ def _facts_of(texts: list[str], config: Config, campaigns: KnownCampaigns | None
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
     opinions = config.model.classify(texts) if config.model else [None] * count
     of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
+    trials = [each.score for each in config.challenger.classify(texts)] if config.challenger else [None] * count
     return [
         Facts(
             mark,
@@ -160,10 +162,12 @@ def _facts_of(texts: list[str], config: Config, campaigns: KnownCampaigns | None
             opinion.thresholds.reject if opinion else NO_SCORE,
             opinion.label if opinion else None,
             opinion.category if opinion else None,
+            trial,
             campaign,
         )
-        for mark, counts, of_links, of_contacts, of_hits, opinion, campaign in zip(
-            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, of_campaigns,
+        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign in zip(
+            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, trials,
+            of_campaigns,
             strict=True,
         )
     ]  # fmt: skip
@@ -415,6 +419,7 @@ class _Outcome:
         values["contacts"] = sorted({contact.kind for contact in facts.contacts})
         values["score"] = -1.0 if self.facts.score is None else self.facts.score
         values["reject_score"] = self.facts.reject_score
+        values["challenger_score"] = -1.0 if facts.challenger_score is None else facts.challenger_score
         values["label"] = self.facts.label.value if self.facts.label else ""
         values["category"] = self.facts.category.value if self.facts.category else ""
         matched, failed = rules.matching({name: values[name] for name in rules.signals})

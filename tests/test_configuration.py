@@ -55,6 +55,16 @@ def test_changes_of_one_publication_take_effect_together() -> None:
     assert after.dictionary is not None
 
 
+def test_a_challenger_stands_beside_the_model_and_leaves_without_it() -> None:
+    entries = ConfigEntries()
+    entries.apply([change(1, "model", "active", SHIPPED), change(1, "model", "challenger", SHIPPED)])
+    assert entries.config.model is not None
+    assert entries.config.challenger is not None
+    entries.apply([change(2, "model", "challenger")])
+    assert entries.config.model is not None
+    assert entries.config.challenger is None
+
+
 def test_an_entry_is_replaced_and_removed_by_its_name() -> None:
     entries = ConfigEntries()
     entries.apply([

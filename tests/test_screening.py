@@ -206,6 +206,19 @@ def test_a_shadow_rule_is_noted_and_decides_nothing() -> None:
     assert [(s.rule, s.verdict) for s in decision.shadow] == [("watched", Verdict.BLACKLIST)]
 
 
+def test_a_challenger_is_scored_for_shadow_rules_and_decides_nothing() -> None:
+    trial = (
+        "  - {id: trial, event: submission, description: on trial, when: challenger_score > 0.9, verdict: reject,"
+        " mode: shadow}\n"
+    )
+    known = config(policy=parse_policy(POLICY + trial), model=None, challenger=Opinion())
+    decision = decide(submission("垃圾" + CALM), known)
+    assert (decision.score, decision.verdict) == (None, Verdict.RELEASE)
+    assert [s.rule for s in decision.shadow] == ["watched", "trial"]
+    without = decide(submission("垃圾" + CALM), replace(known, challenger=None))
+    assert [s.rule for s in without.shadow] == ["watched"]
+
+
 def test_rules_end_at_their_expiry_by_the_time_of_the_event() -> None:
     before = submission(at=1_735_660_799_999)
     assert why(decide(before, config())) == ("blacklist", ["gone"])

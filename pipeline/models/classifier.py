@@ -47,7 +47,7 @@ _word = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+").finditer
 class Classified:
     """The classifier's opinion of one text. `category` is None for ham."""
 
-    score: float  # P(spam), calibrated on data with about as much spam as ham, 0..1
+    score: float  # P(spam), calibrated for equal shares of spam and ham, 0..1
     label: Label
     category: Category | None
     thresholds: Thresholds  # those of the text's script
@@ -113,6 +113,11 @@ class Classifier:
             raise AntispamError(f"{path}: weights.npz and card.json do not belong together")
         return cls(spam, category, card)
 
+    def save_weights(self, path: Path) -> None:
+        """Write weights.npz into a directory, which is made if need be."""
+        path.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category.astype(np.int8))
+
     def classify(self, texts: Sequence[str]) -> list[Classified]:
         """Score each text, in order; equal texts always get equal scores.
 
@@ -123,7 +128,10 @@ class Classifier:
             return []
         grams = features.grams(texts)
         sums = _sums(self._spam[grams.buckets].astype(np.int64), grams.starts)
-        log_odds = sums / np.sqrt(np.maximum(grams.counts, 1)) * self._scale[grams.scripts] + self._bias[grams.scripts]
+        log_odds = (
+            sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[grams.scripts]
+            + self._bias[grams.scripts]
+        )
         scores = [
             0.0 if silent else _probability(odds)
             for odds, silent in zip(log_odds.tolist(), grams.silent.tolist(), strict=True)
@@ -143,7 +151,7 @@ class Classifier:
         script = int(features.scripts([text])[0])
         places = features.places(text)
         distinct, which, often = np.unique(places.buckets, return_inverse=True, return_counts=True)
-        step = float(self._scale[script]) / math.sqrt(len(distinct))
+        step = float(self._scale[script]) / math.sqrt(max(len(distinct), features.FEWEST))
         bias = float(self._bias[script])
         length = min(len(text), features.MAX_CHARS)
         share = self._spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)

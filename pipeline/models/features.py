@@ -29,6 +29,7 @@ from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape
 READING_BITS = 20
 BUCKET_BITS = READING_BITS + 1  # two readings
 BUCKETS = 1 << BUCKET_BITS
+FEWEST = 16  # grams: a greeting of two characters is no evidence, so texts of fewer grams are read as of so many
 MAX_CHARS = 2000  # code points of a text that are looked at; the longest accepted content
 SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, Latin letters, letters of others
 

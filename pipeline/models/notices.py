@@ -24,6 +24,12 @@ def _digits(count: int) -> Callable[[random.Random], str]:
     return lambda rng: "".join(rng.choices(string.digits, k=count))
 
 
+def _host(rng: random.Random) -> str:
+    """A host of random letters: an invented name that came back in many notices would itself read as honest."""
+    names = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(rng.choice((1, 1, 2)))]
+    return ".".join((*names, rng.choice(("cn", "com", "com.cn", "net", "io", "co", "in", "org", "me", "ly"))))
+
+
 _VALUES: dict[str, Callable[[random.Random], str]] = {
     "d": _digits(1),
     "tail": _digits(4),
@@ -36,6 +42,7 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "phone": lambda rng: rng.choice(("955", "400", "139", "1800")) + _digits(rng.randint(2, 8))(rng),
     "pickup": lambda rng: f"{rng.randint(1, 20)}-{rng.randint(1, 9)}-{_digits(4)(rng)}",
     "flight": lambda rng: rng.choice(("MU", "CZ", "CA", "HU", "BA", "SQ", "3U")) + _digits(4)(rng),
+    "host": _host,
     "train": lambda rng: rng.choice("GDCKZT") + str(rng.randint(1, 9999)),
 }
 

@@ -38,6 +38,7 @@ from pipeline.models.classifier import CATEGORY_SHIFT, FEATURES, FORMAT, Classif
 from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
 from pipeline.models.notices import notices
 
+_CORRECTIONS = Path(__file__).with_name("corrections.tsv")
 SEED = 20_240_601
 FOLDS = 3
 BUSINESS_WEIGHT = 10.0  # a business message counts as ten others
@@ -45,7 +46,7 @@ NOTICE_WEIGHT = 3.0  # an invented one as three
 NOTICES_EACH = 20  # renderings of each template
 REVIEW = 0.01  # share of ham a person would look at
 MIN_TEXTS = 50  # of spam and of ham; below this a model is noise
-DISGUISED, RESTYLED = 0.4, 0.4  # share of the texts that come a second time in disguise, or without style
+DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts that come a second time in disguise, or without style
 _COPY_WEIGHT = 0.5
 _MOST_BALANCE = 10.0  # spam of a script weighs as much as its ham, but never more than this each
 _REGULARISATION = 0.3  # C; results hardly change from 0.1 to 1
@@ -127,6 +128,7 @@ class Taught:
     script: NDArray[np.intp]
     weight: NDArray[np.float64]
     fold: NDArray[np.intp]
+    public: NDArray[np.bool_]  # neither business messages nor invented
     copies: sp.csr_matrix  # disguised and restyled copies of some rows
     copy_of: NDArray[np.intp]
 
@@ -137,56 +139,93 @@ def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = ()) -> Car
     `held_out` files are measured after training and recorded in the card. A few minutes for 90,000
     texts on one core. Raises AntispamError for a broken line or too little data.
     """
-    samples = [sample for sample in read_samples(data) if sample.label in ("spam", "ham")]
-    measured = len(samples)
-    spam = np.array([sample.label == "spam" for sample in samples], dtype=np.bool_)
-    if min(spam.sum(), (~spam).sum()) < MIN_TEXTS:
-        raise AntispamError(f"training needs at least {MIN_TEXTS} spam and {MIN_TEXTS} ham texts")
-    taught = teach(samples)
-    margins = out_of_fold(taught)[:measured]
-    script = taught.script[:measured]
-    plain = np.array([sample.kind is None for sample in samples], dtype=np.bool_)
-    slopes, shifts, thresholds = {}, {}, {}
-    scores = np.zeros(measured)
-    for index, name in enumerate(features.SCRIPTS):
-        of_script = script == index
-        enough = min((of_script & plain & spam).sum(), (of_script & plain & ~spam).sum()) >= _CALIBRATED_FROM
-        chosen = of_script & plain if enough else plain
-        slopes[name], shifts[name] = _calibration(margins[chosen], spam[chosen])
-        odds = slopes[name] * margins + shifts[name]
-        scores[of_script] = 1 / (1 + np.exp(-odds[of_script]))
-        honest = 1 / (1 + np.exp(-odds[chosen & ~spam]))
-        thresholds[name] = Thresholds(review=strict_threshold(honest, REVIEW), reject=strict_threshold(honest, STRICT))
+    samples = read_samples(data)
+    classifier, cross_validated = learn(samples)
+    metrics: dict[str, Any] = {"cross_validated": cross_validated}
+    if held_out:
+        metrics["held_out"] = evaluate(classifier, read_samples(held_out))
+    card = msgspec.structs.replace(classifier.card, metrics=metrics)
+    classifier.save_weights(out)
+    card.save(out / "card.json")
+    (out / "card.md").write_text(card.markdown(), encoding="utf-8")
+    return card
 
+
+def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
+    """A classifier of these samples, and the report of its cross-validation.
+
+    Raises AntispamError for too little data.
+    """
+    samples = usable(samples)
+    taught = teach(samples)
+    margins = out_of_fold(taught)
+    scale = calibrate(taught, margins)
     weights, bias = fit(taught, np.ones(len(taught.spam), dtype=np.bool_))
     step = float(np.abs(weights).max()) / np.iinfo(np.int16).max
     integers = np.rint(weights / step).astype(np.int16)
-    names, category = _fit_categories(taught.matrix[:measured], samples)
+    names, category = _fit_categories(taught.matrix[: len(samples)], samples)
     card = Card(
         format=FORMAT,
         version="",
         features=FEATURES,
         calibration={
-            name: Calibration(scale=step * slopes[name], bias=bias * slopes[name] + shifts[name])
-            for name in features.SCRIPTS
+            name: Calibration(scale=step * by.slope, bias=bias * by.slope + by.shift) for name, by in scale.items()
         },
         categories=names,
-        thresholds=thresholds,
-        sources=_sources(samples, len(taught.spam) - measured),
+        thresholds={name: by.thresholds for name, by in scale.items()},
+        sources=_sources(samples, len(taught.spam) - len(samples)),
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
-    reject = np.array([thresholds[features.SCRIPTS[which]].reject for which in script])
-    metrics: dict[str, Any] = {"cross_validated": report(samples, scores, reject)}
-    if held_out:
-        metrics["held_out"] = evaluate(Classifier(integers, category, card), read_samples(held_out))
-    card = msgspec.structs.replace(card, metrics=metrics)
+    by_text = [scale[features.SCRIPTS[which]] for which in taught.script[: len(samples)]]
+    scores = np.array([by.score(margin) for by, margin in zip(by_text, margins, strict=False)])
+    reject = np.array([by.thresholds.reject for by in by_text])
+    return Classifier(integers, category, card), report(samples, scores, reject)
 
-    out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out / "weights.npz", spam=integers, category=category)
-    card.save(out / "card.json")
-    (out / "card.md").write_text(card.markdown(), encoding="utf-8")
-    return card
+
+def usable(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that are taught: spam and ham, without those `corrections` sets aside."""
+    wrong = corrections()
+    kept = [
+        s for s in samples if s.label == "spam" or (s.label == "ham" and (s.source, str(s.cluster_id)) not in wrong)
+    ]
+    spam = sum(sample.label == "spam" for sample in kept)
+    if min(spam, len(kept) - spam) < MIN_TEXTS:
+        raise AntispamError(f"training needs at least {MIN_TEXTS} spam and {MIN_TEXTS} ham texts")
+    return kept
+
+
+def corrections() -> frozenset[tuple[str, str]]:
+    """Source and cluster of texts labelled ham that are advertising or fraud on sight (corrections.tsv)."""
+    lines = _CORRECTIONS.read_text(encoding="utf-8").splitlines()
+    return frozenset((source, cluster) for source, cluster, _ in (line.split("\t") for line in lines[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a script's margins become scores, and where it draws the line."""
+
+    slope: float
+    shift: float
+    thresholds: Thresholds
+
+    def score(self, margin: float) -> float:
+        """P(spam) at a margin."""
+        return float(1 / (1 + np.exp(-(self.slope * margin + self.shift))))
+
+
+def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
+    """By script, on margins out of fold of public texts; a script with few takes all scripts' together."""
+    found = {}
+    for index, name in enumerate(features.SCRIPTS):
+        chosen = taught.public & (taught.script == index)
+        if min((chosen & taught.spam).sum(), (chosen & ~taught.spam).sum()) < _CALIBRATED_FROM:
+            chosen = taught.public
+        slope, shift = _platt(margins[chosen], taught.spam[chosen])
+        honest = 1 / (1 + np.exp(-(slope * margins[chosen & ~taught.spam] + shift)))
+        limits = Thresholds(review=strict_threshold(honest, REVIEW), reject=strict_threshold(honest, STRICT))
+        found[name] = Scale(slope, shift, limits)
+    return found
 
 
 def teach(samples: Sequence[Sample]) -> Taught:
@@ -196,7 +235,7 @@ def teach(samples: Sequence[Sample]) -> Taught:
     spam = np.array([sample.label == "spam" for sample in samples] + [False] * len(invented), dtype=np.bool_)
     business = [sample.kind is not None for sample in samples]
     weight = np.array([BUSINESS_WEIGHT if yes else 1.0 for yes in business] + [NOTICE_WEIGHT] * len(invented))
-    fold = [_fold(sample, number) for number, sample in enumerate(samples)] + [-1] * len(invented)
+    fold = np.concatenate((folds(samples), np.full(len(invented), -1)))
     script = features.scripts(texts)
     public = np.array([not yes for yes in business] + [False] * len(invented), dtype=np.bool_)
     for which in range(len(features.SCRIPTS)):
@@ -204,9 +243,7 @@ def teach(samples: Sequence[Sample]) -> Taught:
         if guilty.any() and honest.any():
             weight[guilty] *= min(float(honest.sum() / guilty.sum()), _MOST_BALANCE)
     copies, copy_of = _copies(texts, spam, script)
-    return Taught(
-        _matrix(texts), spam, script, weight, np.array(fold), _matrix(copies), np.array(copy_of, dtype=np.intp)
-    )
+    return Taught(matrix(texts), spam, script, weight, fold, public, matrix(copies), np.array(copy_of, dtype=np.intp))
 
 
 def out_of_fold(taught: Taught) -> NDArray[np.float64]:
@@ -268,20 +305,23 @@ def _copies(texts: Sequence[str], spam: NDArray[np.bool_], script: NDArray[np.in
     return made, copy_of
 
 
-def _matrix(texts: Sequence[str]) -> sp.csr_matrix:
+def matrix(texts: Sequence[str]) -> sp.csr_matrix:
     """One row a text: its distinct grams, each one divided by the root of their number."""
     parts = [sp.csr_matrix((0, features.BUCKETS), dtype=np.float32)]
     for start in range(0, len(texts), _BATCH):
         grams = features.grams(texts[start : start + _BATCH])
-        values = np.repeat(1 / np.sqrt(np.maximum(grams.counts, 1)), grams.counts).astype(np.float32)
+        values = np.repeat(1 / np.sqrt(np.maximum(grams.counts, features.FEWEST)), grams.counts).astype(np.float32)
         shape = (len(grams.counts), features.BUCKETS)
         parts.append(sp.csr_matrix((values, grams.buckets.astype(np.int32), grams.starts), shape=shape))
     return sp.vstack(parts, format="csr")
 
 
-def _calibration(margins: NDArray[np.float64], spam: NDArray[np.bool_]) -> tuple[float, float]:
-    """Platt's slope and shift: log-odds = slope * margin + shift on texts the model has not seen."""
-    model = LogisticRegression(C=1e6, random_state=SEED).fit(margins[:, None], spam)
+def _platt(margins: NDArray[np.float64], spam: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and shift: log-odds = slope * margin + shift, for equal shares of spam and ham.
+
+    Collections have the shares they happen to have; a score should not carry them along.
+    """
+    model = LogisticRegression(C=1e6, class_weight="balanced", random_state=SEED).fit(margins[:, None], spam)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
@@ -312,14 +352,17 @@ def _category(sample: Sample) -> Category | None:
     return next((category for category, says in _PLAINLY if says.search(sample.text)), None)
 
 
-def _fold(sample: Sample, number: int) -> int:
-    if sample.kind is not None:
-        group = f"source {sample.source}"
-    elif sample.cluster_id is not None:
-        group = f"cluster {sample.cluster_id}"
-    else:
-        group = f"row {number}"
-    return xxhash.xxh64_intdigest(group.encode(), seed=SEED) % FOLDS
+def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray[np.intp]:
+    """The fold of each sample: near-duplicates, and all business messages of a source, stay together."""
+
+    def group(sample: Sample, number: int) -> str:
+        if sample.kind is not None and business_by_source:
+            return f"source {sample.source}"
+        return f"row {number}" if sample.cluster_id is None else f"cluster {sample.cluster_id}"
+
+    return np.array(
+        [xxhash.xxh64_intdigest(group(s, n).encode(), seed=SEED) % FOLDS for n, s in enumerate(samples)], dtype=np.intp
+    )
 
 
 def _sources(samples: Sequence[Sample], invented: int) -> tuple[dict[str, Any], ...]:

@@ -19,7 +19,7 @@ import cel
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.counters import Aggregate, Counter, KeyPart
 from pipeline.rules.policy_file import PolicyFile
-from pipeline.rules.signals import CATALOGUE, Signal
+from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal
 
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
@@ -244,6 +244,9 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
     if type(severity) is not int or not 0 <= severity <= 100:  # yes is a bool, and a bool an int
         raise file.fault((*path, "severity"), "severity is a number from 0 to 100")
     modes: tuple[Literal["enforce", "shadow", "off"], ...] = ("enforce", "shadow", "off")
+    mode = _choice(file, path, entry, "mode", modes, "enforce")
+    if mode == "enforce" and CHALLENGER_SCORE in signals:
+        raise file.fault((*path, "when"), f"{CHALLENGER_SCORE} is of a model on trial: for rules with mode: shadow")
     alert = entry.get("alert")
     return Rule(
         id=_text(file, path, entry, "id"),
@@ -252,7 +255,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
         when=entry["when"],
         verdict=verdict,
         severity=severity,
-        mode=_choice(file, path, entry, "mode", modes, "enforce"),
+        mode=mode,
         expires=_expiry(file, (*path, "expires"), entry.get("expires")),
         hold_ms=None if hold is None else _duration(file, (*path, "hold"), hold),
         alert=None

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+CHALLENGER_SCORE = "challenger_score"
+
 _EXAMPLES: dict[str, Sequence[Any]] = {
     "int": (0, 1 << 40),
     "double": (-1.0, 1.0),
@@ -67,6 +69,13 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "reject_score", "double", "the model's own threshold for a text of that script: 0.1 % of ham is over it;"
             " 2 without a model", group="score", cost=12,
+        ),
+        Signal(
+            CHALLENGER_SCORE,
+            "double",
+            "P(spam) by a model on trial, 0 to 1; -1 without one; in shadow rules only",
+            group="score",
+            cost=12,
         ),
         Signal("label", "string", "spam, ham, or empty without a model", group="score", cost=12),
         Signal("category", "string", "category of a spam text, or empty", group="score", cost=12),

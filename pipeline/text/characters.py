@@ -130,6 +130,8 @@ def _step(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> 
         return enclosed
     if category in ("Mn", "Me") or (category in _PRINTS_NOTHING and not char.isspace()):
         return ""
+    if category == "Nd":
+        return str(unicodedata.digit(char))  # of any script, so that ०, ٠ and 0 are one figure
     plain = unicodedata.normalize("NFKC", simplified.get(char, char))
     if plain == char and ord(char) < 0x2000 and category[0] == "L":
         plain = unicodedata.normalize("NFD", char)[0]  # an accent says nothing that a word needs

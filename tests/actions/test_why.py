@@ -31,7 +31,7 @@ def test_the_same_id_of_another_sender_tells_nothing(operational_db: Database) -
         """
         CREATE TABLE decisions AS
         SELECT '1001' AS id, 0::BIGINT AS round, s[:8] AS port, s AS sender, 'submission' AS source,
-               o::BIGINT AS "offset", NULL::VARCHAR AS campaign,
+               o::BIGINT AS "offset", NULL::VARCHAR AS campaign, NULL::VARCHAR AS model,
                [{'rule': 'rule-of-' || s, 'verdict': 'review', 'severity': 1, 'message': 'm', 'values': '{}',
                  'spans': []::STRUCT("start" INT, "end" INT, word VARCHAR, via VARCHAR)[]}] AS reasons
         FROM (VALUES ('10690001', 1), ('10690002', 2), ('1069000277', 3)) AS t(s, o)

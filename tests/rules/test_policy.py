@@ -160,6 +160,7 @@ def test_a_caret_behind_chinese_text_allows_for_its_width() -> None:
         (policy("foo(messages)"), "policy.yaml:11:11: Undefined variable or function: 'foo'"),
         (policy("''"), "policy.yaml:11:12: a CEL condition expected"),
         (policy("17"), "policy.yaml:11:11: a CEL condition expected"),
+        (policy("challenger_score > 0.9"), "policy.yaml:11:11: challenger_score is of a model on trial"),
         (policy("record_kind == 'MO'"), "policy.yaml:11:11: unknown signal 'record_kind'"),
         (policy(more=policy(counters="")[len("rules:\n") :]), "policy.yaml:13:9: 'one' is declared twice"),
         (policy(more="    verdict: reject\n"), "policy.yaml:13:5: 'verdict' stands here twice"),
