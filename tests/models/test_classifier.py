@@ -166,9 +166,10 @@ def test_weights_and_card_of_two_models_are_refused(model: Path) -> None:
 @needs_data
 def test_measured_on_validation_texts() -> None:
     found = evaluate(CLASSIFIER, read_samples([DATA / "val.jsonl"]))
-    assert found["by_language"]["zh"]["f1"] > 0.98
-    assert found["by_language"]["en"]["f1"] > 0.98
-    assert found["by_language"]["zh"]["recall_at_0.1%_fp"] > 0.92
+    assert found["by_language"]["zh"]["f1"] > 0.985
+    assert found["by_language"]["en"]["f1"] > 0.985
+    assert found["by_language"]["zh"]["spam_over_reject"] > 0.96
+    assert found["by_language"]["en"]["spam_over_reject"] > 0.93
 
 
 @needs_data
