@@ -257,12 +257,14 @@ def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
 
 @app.command()
 def train(
-    data: DataFiles, out: Annotated[Path, typer.Option(help="The model directory to write.")]
-) -> None:  # fmt: skip
+    data: DataFiles,
+    out: Annotated[Path, typer.Option(help="The model directory to write.")],
+    held_out: Annotated[list[Path] | None, typer.Option(help="Labelled texts to measure on, for the card.")] = None,
+) -> None:
     """Make a model directory (weights, card, thresholds) of labelled texts."""
     from pipeline.models.train import train as run
 
-    card = run(data, out)
+    card = run(data, out, held_out or ())
     limits = ", ".join(f"{name} {by.review:.4f} and {by.reject:.4f}" for name, by in card.thresholds.items())
     typer.echo(f"model {card.version} in {out}: review and reject from {limits}")
 
