@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
 from pipeline.configuration import model_of
 from pipeline.models.classifier import Classifier
+from pipeline.rules import word_borders
 from pipeline.store import configurations
 from pipeline.store.database import Database
 
@@ -31,17 +33,20 @@ def model_in_force(db: Database) -> Classifier | None:
 
 
 def score_parts(model: Classifier, text: str) -> tuple[ScorePart, ...]:
-    """The pieces that weigh most, for or against spam, heaviest first; neighbours of one sign are one piece."""
-    pieces: list[ScorePart] = []
+    """The words that weigh most, for or against spam, heaviest first; Chinese is cut into words by jieba."""
+    begins = [begin for _, begin, _ in word_borders.tokenizer().tokenize(text)]
+    pieces: dict[int, ScorePart] = {}
     for part in model.explain(text).parts:
-        if abs(part.log_odds) < LEAST:
-            continue
-        last = pieces[-1] if pieces else None
-        if last and last.end == part.start and (last.log_odds > 0) == (part.log_odds > 0):
-            pieces[-1] = ScorePart(last.start, part.end, last.log_odds + part.log_odds)
-        else:
-            pieces.append(ScorePart(part.start, part.end, part.log_odds))
-    return tuple(sorted(pieces, key=lambda piece: -abs(piece.log_odds))[:MOST])
+        word = bisect_right(begins, part.start)
+        before = pieces.get(word)
+        start, carried = (before.start, before.log_odds) if before else (part.start, 0.0)
+        pieces[word] = ScorePart(start, part.end, carried + part.log_odds)
+    named = [
+        piece
+        for piece in pieces.values()
+        if abs(piece.log_odds) >= LEAST and any(map(str.isalnum, text[piece.start : piece.end]))
+    ]
+    return tuple(sorted(named, key=lambda piece: -abs(piece.log_odds))[:MOST])
 
 
 @lru_cache(maxsize=2)  # the one before is asked about while workers change over

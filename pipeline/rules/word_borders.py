@@ -15,7 +15,7 @@ _AROUND = 12  # code points read on each side; a Chinese word is rarely longer t
 
 
 @cache
-def _tokenizer() -> Any:
+def tokenizer() -> Any:
     """jieba with its own dictionary, without the cache file it would leave for anyone to change.
 
     Takes about a second, once: see `prepare`.
@@ -28,7 +28,7 @@ def _tokenizer() -> Any:
 
 def prepare() -> None:
     """Load the words now rather than at the first short word found: a live stream must not pause for it."""
-    _tokenizer()
+    tokenizer()
 
 
 def straddles(text: str, start: int, end: int) -> bool:
@@ -38,7 +38,7 @@ def straddles(text: str, start: int, end: int) -> bool:
     """
     first = max(0, start - _AROUND)
     at = first
-    for word in _tokenizer().cut(text[first : end + _AROUND], HMM=False):
+    for word in tokenizer().cut(text[first : end + _AROUND], HMM=False):
         stop = at + len(word)
         if (at < start < stop < end) or (start < at < end < stop):
             return True
