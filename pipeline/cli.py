@@ -17,6 +17,7 @@ from pipeline.errors import AntispamError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the policy.")
+model_app = typer.Typer(no_args_is_help=True, help="Put models in force or on trial, and take them back.")
 letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
@@ -27,6 +28,7 @@ port_app = typer.Typer(no_args_is_help=True, help="Show, suspend, resume and ter
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of ports.")
 app.add_typer(policy_app, name="policy")
+app.add_typer(model_app, name="model")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(broker_app, name="broker")
 app.add_typer(bench_app, name="bench")
@@ -270,6 +272,26 @@ def train(
 
 
 @app.command()
+def labels(
+    out: Annotated[Path, typer.Option(help="jsonl for `antispam train --data`; full texts: keep it to yourself.")],
+    days: Annotated[int, typer.Option(min=1, help="Verdicts of the last so many days.")] = 160,
+) -> None:
+    """What reviewers decided, as labelled texts to train on; leaves an audit row."""
+    import os
+
+    import msgspec
+
+    from pipeline.actions.labels import labels as find
+
+    now = _now()
+    with _database() as db:
+        found = find(db, _shell(), now - days * 86_400_000, now)
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(msgspec.json.encode(sample) + b"\n" for sample in found)
+    typer.echo(f"{len(found)} labelled texts in {out}")
+
+
+@app.command()
 def evaluate(
     data: DataFiles, model: Annotated[Path, typer.Option(help="The model directory; takes the report.")]
 ) -> None:  # fmt: skip
@@ -464,6 +486,47 @@ def policy_diff(
             texts.append(_text(Path(name)) if stored is None and name else stored or "")
     before, after = (text.splitlines(keepends=True) for text in texts)
     sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
+
+
+@model_app.command("publish")
+def model_publish(
+    folder: Path,
+    on_trial: Annotated[bool, typer.Option(help="Score beside the model in force, for rules in shadow mode.")] = False,
+) -> None:
+    """Keep a model directory under its version and put it in force on all workers."""
+    from pipeline.actions.model_versions import publish
+
+    with _database() as db:
+        version, epoch = publish(db, _settings(), _shell(), folder, _now(), on_trial=on_trial)
+        typer.echo(f"model {version} {'on trial' if on_trial else 'in force'}")
+        _await_relay(db, epoch)
+
+
+@model_app.command("rollback")
+def model_rollback() -> None:
+    """Put the model that was in force before in force again."""
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.store import registry
+
+    with _database() as db:
+        _await_relay(db, registry.rollback(db, _shell(), "model", ACTIVE, _now()))
+
+
+@model_app.command("versions")
+def model_versions() -> None:
+    """Every model that was in force or on trial, newest first."""
+    from datetime import UTC, datetime
+
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.configuration import CHALLENGER
+    from pipeline.store import registry
+
+    with _database() as db:
+        for name in (ACTIVE, CHALLENGER):
+            for version, author, at, current in registry.versions(db, "model", name):
+                when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+                folder = registry.configuration(db, "model", name, version)
+                typer.echo(f"{name}  {when}  {author}  {folder}{'  now' if current else ''}")
 
 
 @config_app.command("publish")

@@ -1,0 +1,53 @@
+"""Models of the deployment: kept by version in the data folder, put in force or on trial by name.
+
+The folder must be one that all workers see. A version is never written again, so a rollback finds the bytes
+that decided before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
+from pipeline.configuration import CHALLENGER
+from pipeline.errors import AntispamError
+from pipeline.models.classifier import Classifier
+from pipeline.settings import Settings
+from pipeline.store import registry
+from pipeline.store.database import Database
+from pipeline.store.roles import User
+
+ACTIVE = "active"  # the name of the entry of kind model that decides
+FILES = ("card.json", "card.md", "weights.npz")
+
+
+def publish(
+    db: Database, settings: Settings, user: User, folder: Path, now: int, *, on_trial: bool = False
+) -> tuple[str, int]:  # fmt: skip
+    """Keep a model directory and put it in force, or beside the one in force on trial; its version and the epoch.
+
+    Raises AntispamError for a directory that is no model, or a data folder that cannot be written.
+    """
+    version = Classifier.load(folder).version
+    kept = _keep(folder, (settings.data_dir / "models").resolve(), version)
+    name = CHALLENGER if on_trial else ACTIVE
+    return version, registry.publish_configuration(db, user, "model", name, str(kept), now)
+
+
+def _keep(folder: Path, models: Path, version: str) -> Path:
+    """The folder's copy under its version: whole or not at all."""
+    kept = models / version
+    if kept.is_dir():
+        return kept
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        half = Path(mkdtemp(dir=models, prefix="."))
+        half.chmod(0o755)  # weights and figures: no text
+        for name in FILES:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, half / name)
+        half.rename(kept)
+    except OSError as error:
+        raise AntispamError(f"{models}: {error.strerror}") from error
+    return kept

@@ -1,0 +1,65 @@
+"""A model is kept by version, put in force or on trial, and taken back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.actions import model_versions
+from pipeline.configuration import CHALLENGER
+from pipeline.errors import AntispamError
+from pipeline.models.classifier import WEIGHTS, Classifier
+from pipeline.settings import Settings
+from pipeline.store import configurations, registry
+from pipeline.store.database import Database
+from pipeline.store.roles import Role, User
+
+ADMIN = User("chief", Role.ADMINISTRATOR)
+VERSION = Classifier.load().version
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def value(db: Database, name: str) -> str | None:
+    with db.read() as connection:
+        return configurations.in_force(connection, "model", name)
+
+
+def test_put_in_force_and_back(operational_db: Database, settings: Settings, tmp_path: Path) -> None:
+    registry.publish_configuration(operational_db, ADMIN, "model", model_versions.ACTIVE, "shipped", 1)
+    version, epoch = model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 2)
+    assert version == VERSION
+    assert epoch > 1
+    kept = registry.configuration(operational_db, "model", model_versions.ACTIVE)
+    assert kept is not None
+    assert Classifier.load(Path(kept)).version == VERSION
+    assert Path(kept).parent == (settings.data_dir / "models").resolve()
+    registry.rollback(operational_db, ADMIN, "model", model_versions.ACTIVE, 3)
+    assert registry.configuration(operational_db, "model", model_versions.ACTIVE) == "shipped"
+
+
+def test_on_trial_beside_the_one_that_decides(operational_db: Database, settings: Settings) -> None:
+    registry.publish_configuration(operational_db, ADMIN, "model", model_versions.ACTIVE, "shipped", 1)
+    model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 2, on_trial=True)
+    assert registry.configuration(operational_db, "model", model_versions.ACTIVE) == "shipped"
+    assert value(operational_db, CHALLENGER) is not None
+
+
+def test_what_is_no_model_is_refused_and_nothing_is_kept(
+    operational_db: Database, settings: Settings, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(WEIGHTS, broken)
+    (broken / "weights.npz").write_bytes(b"no")
+    with pytest.raises(AntispamError, match="weights"):
+        model_versions.publish(operational_db, settings, ADMIN, broken, 1)
+    assert not (settings.data_dir / "models").exists()
+    (settings.data_dir).mkdir(parents=True)
+    (settings.data_dir / "models").write_text("a file")
+    with pytest.raises(AntispamError, match="models"):
+        model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 1)
