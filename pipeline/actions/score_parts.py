@@ -6,13 +6,18 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
+import structlog
+
+from pipeline.actions.model_versions import ACTIVE
 from pipeline.configuration import model_of
+from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
 from pipeline.rules import word_borders
-from pipeline.store import configurations
+from pipeline.store import registry
 from pipeline.store.database import Database
 
 LEAST = 0.2  # log-odds of a character or word that is worth naming
+_log = structlog.get_logger()
 MOST = 6  # pieces named
 
 
@@ -26,10 +31,15 @@ class ScorePart:
 
 
 def model_in_force(db: Database) -> Classifier | None:
-    """The model decisions are made with now; None when none was published. Raises AntispamError for a broken one."""
-    with db.read() as connection:
-        value = configurations.in_force(connection, "model", "active")
-    return None if value is None else _loaded(value)
+    """The model decisions are made with now; None when none was published, or its folder cannot be read here."""
+    value = registry.configuration(db, "model", ACTIVE)
+    if value is None:
+        return None
+    try:
+        return _loaded(value)
+    except AntispamError as error:  # a reviewer can decide without the parts of a score
+        _log.warning("model_unreadable", cause=str(error))
+        return None
 
 
 def score_parts(model: Classifier, text: str) -> tuple[ScorePart, ...]:

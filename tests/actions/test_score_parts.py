@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from pipeline.actions.model_versions import ACTIVE
 from pipeline.actions.score_parts import MOST, model_in_force, score_parts
-from pipeline.models.classifier import Classifier
+from pipeline.models.classifier import WEIGHTS, Classifier
+from pipeline.store import registry
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, User
 
 
 @pytest.fixture(scope="module")
@@ -34,5 +39,19 @@ def test_any_text_can_be_asked_about(model: Classifier, text: str) -> None:
     assert all(0 <= part.start < part.end <= len(text) for part in score_parts(model, text))
 
 
-def test_no_model_was_published(operational_db: Database) -> None:
+def test_the_model_that_was_published(operational_db: Database, model: Classifier) -> None:
+    assert model_in_force(operational_db) is None
+    chief = User("chief", Role.ADMINISTRATOR)
+    registry.publish_configuration(operational_db, chief, "model", ACTIVE, "shipped", 1)
+    found = model_in_force(operational_db)
+    assert found is not None
+    assert found.version == model.version
+
+
+def test_a_model_that_is_gone_stops_no_reviewer(operational_db: Database, tmp_path: Path) -> None:
+    chief = User("chief", Role.ADMINISTRATOR)
+    kept = tmp_path / "model"
+    shutil.copytree(WEIGHTS, kept)
+    registry.publish_configuration(operational_db, chief, "model", ACTIVE, str(kept), 1)
+    shutil.rmtree(kept)
     assert model_in_force(operational_db) is None
