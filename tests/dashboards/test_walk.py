@@ -122,7 +122,7 @@ def _of_an_open_port(up: Up, page: Page) -> str:
         if ask(up, "SELECT 1 FROM cases c JOIN ports p ON p.code = c.port WHERE c.id = ? AND p.state = 'open'", case):
             return case
         page.keyboard.press("s")
-        page.wait_for_function(f"document.querySelector('.deck .body')?.dataset.case !== '{case}'")
+        page.locator(f".deck .body:not([data-case='{case}'])").wait_for()
     raise AssertionError("twenty cases, none of an open port")
 
 
