@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.stream.child import free_port
 USER, PASSWORD = "reader", "far-side-password"
 
 
-class FarServer:
+class FarServer(ABC):
     """A server over `root`. With `cut_after`, it breaks down once it has given so many blocks of a file.
 
     With `short`, it ends every file before its last block and calls that a success.
@@ -61,11 +62,13 @@ class FarServer:
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
+    @abstractmethod
     async def _up(self) -> None:
-        raise NotImplementedError
+        """Start serving."""
 
+    @abstractmethod
     async def _down(self) -> None:
-        raise NotImplementedError
+        """Stop serving."""
 
 
 class FarFtp(FarServer):
