@@ -227,38 +227,12 @@ def _submission(
         hold_until = at + outcome.hold_ms * (event.round + 1)
     elif waits and reasons[0].rule == SCHEDULED:  # last among holds: what waits for a fact waits for that
         hold_until = event.scheduled_at
-    return Screened(
-        Decision(
-            id=event.id,
-            round=event.round,
-            verdict=verdict,
-            exceptions=_exceptions(event, port, kind, verdict, config),
-            score=facts.score,
-            label=facts.label,
-            category=facts.category,
-            reasons=reasons,
-            epoch=config.epoch,
-            policy=policy.version if policy else None,
-            dictionary=config.dictionary.version if config.dictionary else None,
-            model=config.model.version if config.model else None,
-            counters=counters,
-            degraded=config.model is None or config.dictionary is None or outcome.degraded or not whole,
-            shadow=tuple(outcome.shadow),
-            decided_at=now,
-            source="submission",
-            port=port.code if port else event.port,
-            kind=kind,
-            messages=len(event.recipients),
-            fingerprint=facts.fingerprint,
-            accepted_at=at,
-            hold_until=hold_until,
-            timings={"content_us": content_us},
-            sender=event.port,
-            campaign=facts.campaign.id if facts.campaign else "",
-        ),
-        port,
-        tuple(outcome.alerts),
-    )
+    return _screened(
+        outcome, config, port, (counters, whole), now, content_us,
+        id=event.id, round=event.round, source="submission", port=port.code if port else event.port, sender=event.port,
+        kind=kind, messages=len(event.recipients), accepted_at=at, hold_until=hold_until, verdict=verdict,
+        reasons=reasons, exceptions=_exceptions(event, port, kind, verdict, config),
+    )  # fmt: skip
 
 
 def _record(
@@ -289,36 +263,38 @@ def _record(
     else:
         outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
     verdict, reasons = outcome.settle()
-    return Screened(
-        Decision(
-            id=event.id,
-            round=0,
-            verdict=verdict,
-            exceptions=(),
-            score=facts.score,
-            label=facts.label,
-            category=facts.category,
-            reasons=reasons,
-            epoch=config.epoch,
-            policy=policy.version if policy else None,
-            dictionary=config.dictionary.version if config.dictionary else None,
-            model=config.model.version if config.model else None,
-            counters=counters,
-            degraded=config.model is None or config.dictionary is None or outcome.degraded or not whole,
-            shadow=tuple(outcome.shadow),
-            decided_at=now,
-            source="record",
-            port=port.code if port else "",
-            kind=kind,
-            messages=1,
-            fingerprint=facts.fingerprint,
-            accepted_at=at,
-            timings={"content_us": content_us},
-            campaign=facts.campaign.id if facts.campaign else "",
-        ),
-        port,
-        tuple(outcome.alerts),
+    return _screened(
+        outcome, config, port, (counters, whole), now, content_us,
+        id=event.id, round=0, source="record", port=port.code if port else "", kind=kind, messages=1, accepted_at=at,
+        verdict=verdict, reasons=reasons, exceptions=(),
+    )  # fmt: skip
+
+
+def _screened(
+    outcome: _Outcome, config: Config, registered: Port | None, counted: tuple[dict[str, int], bool], now: int,
+    content_us: float, **own: Any,
+) -> Screened:  # fmt: skip
+    """A decision: what submissions and records have in common, and the fields that are their `own`."""
+    facts, policy, dictionary, model = outcome.facts, config.policy, config.dictionary, config.model
+    counters, whole = counted
+    decision = Decision(
+        score=facts.score,
+        label=facts.label,
+        category=facts.category,
+        fingerprint=facts.fingerprint,
+        campaign=facts.campaign.id if facts.campaign else "",
+        epoch=config.epoch,
+        policy=policy.version if policy else None,
+        dictionary=dictionary.version if dictionary else None,
+        model=model.version if model else None,
+        counters=counters,
+        degraded=model is None or dictionary is None or outcome.degraded or not whole,
+        shadow=tuple(outcome.shadow),
+        decided_at=now,
+        timings={"content_us": content_us},
+        **own,
     )
+    return Screened(decision, registered, tuple(outcome.alerts))
 
 
 def _limit(port: Port | None, policy: Policy | None) -> int:
