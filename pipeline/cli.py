@@ -287,6 +287,7 @@ def labels(
     with _database() as db:
         found = find(db, _shell(), now - days * 86_400_000, now)
     with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
         file.writelines(msgspec.json.encode(sample) + b"\n" for sample in found)
     typer.echo(f"{len(found)} labelled texts in {out}")
 

@@ -40,6 +40,7 @@ def _keep(folder: Path, models: Path, version: str) -> Path:
     kept = models / version
     if kept.is_dir():
         return kept
+    half = None
     try:
         models.mkdir(parents=True, exist_ok=True)
         half = Path(mkdtemp(dir=models, prefix="."))
@@ -49,5 +50,9 @@ def _keep(folder: Path, models: Path, version: str) -> Path:
                 shutil.copyfile(folder / name, half / name)
         half.rename(kept)
     except OSError as error:
+        if half is not None:
+            shutil.rmtree(half, ignore_errors=True)
+        if kept.is_dir():  # another was faster
+            return kept
         raise AntispamError(f"{models}: {error.strerror}") from error
     return kept
