@@ -30,9 +30,10 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-# Two at a time: most tests wait for a broker. A file stays in one process, for its fixtures' sake.
+# Two at a time: most tests wait for a broker. A file stays in one process, for its fixtures' sake. A test
+# that hangs ends its process, with every thread's stack: the name of the test and where it stood.
 test: lint
-	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 2 --dist loadfile --no-loadscope-reorder
 
 # The slow proofs load the machine themselves, so they run one by one.
 test-full: test
