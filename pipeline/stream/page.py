@@ -40,8 +40,6 @@ class Page:
     def close(self) -> None:
         """End it and give the address back."""
         self._ended.set()
-        if self._serving.is_set() and self._server is not None:
-            self._server.shutdown()
         self._thread.join(CLIENT_SECONDS)
 
     def _run(self) -> None:
@@ -52,8 +50,9 @@ class Page:
             self._server = server
             self._serving.set()
             _log.info("page_served", host=self._address[0], port=server.server_port)
-            if not self._ended.is_set():
-                server.serve_forever(poll_interval=0.2)
+            # Not serve_forever: its shutdown() never returns when it comes before the serving.
+            while not self._ended.is_set():
+                server.handle_request()
 
     def _bind(self) -> ThreadingHTTPServer | None:
         told = False
@@ -69,6 +68,7 @@ class Page:
 
 
 class _Server(ThreadingHTTPServer):
+    timeout = 0.2  # seconds until it looks whether it is to end
     daemon_threads = True
     block_on_close = False  # a slow client does not delay the end of the process
 

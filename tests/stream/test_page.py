@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from pathlib import Path
 from time import monotonic
 
@@ -60,6 +61,15 @@ def test_a_taken_port_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         assert at.port(0.1) is None
     assert at.port(10) == port
     at.close()
+
+
+def test_a_process_that_ends_as_it_starts_is_not_held_up() -> None:
+    for turn in range(40):
+        at = Page("127.0.0.1", 0, ["relay"])
+        if turn % 2:
+            at.port(10)
+        at.close()
+    assert "page" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_the_documented_ports_are_those_in_use() -> None:
