@@ -1,0 +1,1 @@
+"""The commands of `antispam` by subject; each calls one function of the rooms."""

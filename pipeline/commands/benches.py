@@ -1,0 +1,37 @@
+"""Measurements; json on stdout."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import context
+
+app = typer.Typer()
+bench_app = typer.Typer(no_args_is_help=True, help="Measure; json on stdout.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("engine")
+def bench_engine(count: Annotated[int, typer.Option(help="Submissions.")] = 50_000) -> None:
+    """The decision function alone, by stage."""
+    from pipeline.stream.bench_engine import run
+
+    context.print_json(run(context.settings(), count))
+
+
+@bench_app.command("stream")
+def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_000) -> None:
+    """Broker to decision, beside the engine in the same run."""
+    from pipeline.stream.bench_stream import run
+
+    context.print_json(run(context.settings(), count))
+
+
+@bench_app.command("senders")
+def bench_senders(count: Annotated[int, typer.Option(help="Released messages.")] = 20_000) -> None:
+    """Sender agents to a simulated carrier, and the whole journey from the API on."""
+    from pipeline.stream.bench_senders import run
+
+    context.print_json(run(context.settings(), count))

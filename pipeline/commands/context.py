@@ -1,0 +1,101 @@
+"""What every command runs in: settings, database, the person at the shell; and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import AntispamError
+
+PolicyFile = Annotated[Path | None, typer.Option(help="A policy file instead of the shipped one.")]
+ConfigDir = Annotated[Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, policy.yaml.")]
+
+RELAY_WAIT = 5.0  # seconds
+
+
+def settings() -> Any:
+    """The settings, with logs set up by them. Raises AntispamError that names what is wrong."""
+    from pydantic import ValidationError
+
+    from pipeline.logs import configure
+    from pipeline.settings import Settings
+
+    try:
+        settings = Settings()
+        configure(settings.log_level)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise AntispamError(f"ANTISPAM_{name}: {first['msg']}") from None
+    except KeyError:
+        raise AntispamError("ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected") from None
+    except ValueError as error:  # JSON that is none, a .env file that is no UTF-8
+        raise AntispamError(f"settings: {error}") from None
+    return settings
+
+
+@contextmanager
+def database() -> Iterator[Any]:
+    """The operational database, migrated; closed behind the command."""
+    from pipeline.store.migrate import open_database
+
+    db = open_database(settings())
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def administrator() -> Any:
+    """Whoever has a shell here and the database's address may do everything, under their login name."""
+    from getpass import getuser
+
+    from pipeline.store.roles import Role, User
+
+    return User(f"cli:{getuser()}"[:64], Role.ADMINISTRATOR)
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    from time import time
+
+    return int(time() * 1000)
+
+
+def await_relay(db: Any, epoch: int) -> None:
+    """Say the epoch, and whether the relay has published it."""
+    from time import monotonic, sleep
+
+    from pipeline.store import outbox
+
+    deadline = monotonic() + RELAY_WAIT
+    while True:
+        with db.read() as connection:
+            published = outbox.is_published(connection, epoch)
+        if published or monotonic() > deadline:
+            break
+        sleep(0.05)
+    typer.echo(
+        f"epoch {epoch}" if published else f"epoch {epoch}, to be published: no relay runs (antispam serve relay)"
+    )
+
+
+def print_json(report: Any) -> None:
+    """A report on stdout."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+
+
+def read_text(path: Path) -> str:
+    """A text file, UTF-8. Raises AntispamError that names it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise AntispamError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise AntispamError(f"{path}: not UTF-8") from None

@@ -1,0 +1,114 @@
+"""Making, measuring and publishing models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import context
+
+app = typer.Typer()
+model_app = typer.Typer(no_args_is_help=True, help="Put models in force or on trial, and take them back.")
+app.add_typer(model_app, name="model")
+
+DataFiles = Annotated[list[Path], typer.Option(help="Labelled texts, jsonl; may be repeated.")]
+
+
+@app.command()
+def train(
+    data: DataFiles,
+    out: Annotated[Path, typer.Option(help="The model directory to write.")],
+    held_out: Annotated[list[Path] | None, typer.Option(help="Labelled texts to measure on, for the card.")] = None,
+) -> None:
+    """Make a model directory (weights, card, thresholds) of labelled texts."""
+    from pipeline.models.train import train as run
+
+    card = run(data, out, held_out or ())
+    limits = ", ".join(f"{name} {by.review:.4f} and {by.reject:.4f}" for name, by in card.thresholds.items())
+    typer.echo(f"model {card.version} in {out}: review and reject from {limits}")
+
+
+@app.command()
+def labels(
+    out: Annotated[Path, typer.Option(help="jsonl for `antispam train --data`; full texts: keep it to yourself.")],
+    days: Annotated[int, typer.Option(min=1, help="Verdicts of the last so many days.")] = 160,
+) -> None:
+    """What reviewers decided, as labelled texts to train on; leaves an audit row."""
+    import os
+
+    import msgspec
+
+    from pipeline.actions.labels import labels as find
+
+    now = context.now()
+    with context.database() as db:
+        found = find(db, context.administrator(), now - days * 86_400_000, now)
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
+        file.writelines(msgspec.json.encode(sample) + b"\n" for sample in found)
+    typer.echo(f"{len(found)} labelled texts in {out}")
+
+
+@app.command()
+def evaluate(
+    data: DataFiles, model: Annotated[Path, typer.Option(help="The model directory; takes the report.")]
+) -> None:  # fmt: skip
+    """Measure a model: json on stdout, and evaluation.json and evaluation.md in its directory."""
+    import msgspec
+
+    from pipeline.models.classifier import Classifier
+    from pipeline.models.evaluate import evaluate as run
+    from pipeline.models.evaluate import read_samples
+
+    classifier = Classifier.load(model)
+    report = run(classifier, read_samples(data))
+    named = f"on {', '.join(path.name for path in data)}"
+    measured = msgspec.structs.replace(classifier.card, metrics={named: report})
+    context.print_json(report)
+    (model / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    (model / "evaluation.md").write_text(measured.markdown(), encoding="utf-8")
+
+
+@model_app.command("publish")
+def model_publish(
+    folder: Path,
+    on_trial: Annotated[bool, typer.Option(help="Score beside the model in force, for rules in shadow mode.")] = False,
+) -> None:
+    """Keep a model directory under its version and put it in force on all workers."""
+    from pipeline.actions.model_versions import publish
+
+    with context.database() as db:
+        version, epoch = publish(
+            db, context.settings(), context.administrator(), folder, context.now(), on_trial=on_trial
+        )
+        typer.echo(f"model {version} {'on trial' if on_trial else 'in force'}")
+        context.await_relay(db, epoch)
+
+
+@model_app.command("rollback")
+def model_rollback() -> None:
+    """Put the model that was in force before in force again."""
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.store import registry
+
+    with context.database() as db:
+        context.await_relay(db, registry.rollback(db, context.administrator(), "model", ACTIVE, context.now()))
+
+
+@model_app.command("versions")
+def model_versions() -> None:
+    """Every model that was in force or on trial, newest first."""
+    from datetime import UTC, datetime
+
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.configuration import CHALLENGER
+    from pipeline.store import registry
+
+    with context.database() as db:
+        for name in (ACTIVE, CHALLENGER):
+            for version, author, at, current in registry.versions(db, "model", name):
+                when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+                folder = registry.configuration(db, "model", name, version)
+                typer.echo(f"{name}  {when}  {author}  {folder}{'  now' if current else ''}")

@@ -1,0 +1,149 @@
+"""The policy and the rest of the configuration: checked, tested and published."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.commands import context
+from pipeline.errors import AntispamError
+
+app = typer.Typer()
+policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the policy.")
+app.add_typer(policy_app, name="policy")
+config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
+app.add_typer(config_app, name="config")
+
+POLICY = "policy.yaml"  # the name of the one policy among the configurations
+
+
+@policy_app.command("check")
+def policy_check(
+    file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
+) -> None:
+    """Refuse what cannot work, pointing at it; then say what the policy holds."""
+    from pipeline.configuration import default_policy
+    from pipeline.rules.policy import parse_policy
+
+    policy = parse_policy(context.read_text(file) if file else default_policy(), str(file or "policy.yaml"))
+    by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
+    modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
+    typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
+
+
+@policy_app.command("test")
+def policy_test(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files (yaml), or folders of them.")],
+    policy: context.PolicyFile = None,
+) -> None:
+    """Tell scenarios under a policy: do they end as written?"""
+    from pipeline.actions.scenarios import read, run, scenario_files
+    from pipeline.configuration import load_directory
+
+    config = load_directory(None, policy)
+    files, failed = scenario_files(paths), 0
+    for file in files:
+        told = read(context.read_text(file), str(file))
+        mismatches = run(told, config)
+        failed += bool(mismatches)
+        typer.echo(f"{'FAIL' if mismatches else 'ok  '}  {told.scenario.title}")
+        for mismatch in mismatches:
+            typer.echo(f"      {mismatch}")
+    if failed:
+        raise AntispamError(f"{failed} of {len(files)} scenarios came otherwise")
+
+
+@policy_app.command("signals")
+def policy_signals(policy: context.PolicyFile = None) -> None:
+    """Every name a rule may use."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from pipeline.configuration import default_policy
+    from pipeline.rules.policy import KINDS, known_signals, parse_policy
+
+    counters = parse_policy(
+        context.read_text(policy) if policy else default_policy(), str(policy or "policy.yaml")
+    ).counters
+    table = Table(Column("signal", no_wrap=True), "type", "of", "cost µs", "meaning")
+    known: dict[str, Any] = {}
+    for on in KINDS:
+        known |= known_signals(on, counters)
+    for signal in known.values():
+        table.add_row(signal.name, signal.type, ", ".join(signal.on), str(signal.cost), signal.meaning)
+    Console().print(table)
+
+
+@policy_app.command("publish")
+def policy_publish(file: Path) -> None:
+    """Check a policy and put it in force on all workers."""
+    from pipeline.store import registry
+
+    text = context.read_text(file)
+    with context.database() as db:
+        context.await_relay(
+            db, registry.publish_configuration(db, context.administrator(), "policy", POLICY, text, context.now())
+        )
+
+
+@policy_app.command("rollback")
+def policy_rollback(
+    to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
+) -> None:
+    """Put an earlier policy in force again."""
+    from pipeline.store import registry
+
+    with context.database() as db:
+        context.await_relay(db, registry.rollback(db, context.administrator(), "policy", POLICY, context.now(), to))
+
+
+@policy_app.command("versions")
+def policy_versions() -> None:
+    """Every policy ever published, newest first."""
+    from datetime import UTC, datetime
+
+    from pipeline.store import registry
+
+    with context.database() as db:
+        for version, author, at, current in registry.versions(db, "policy", POLICY):
+            when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+            typer.echo(f"{version}  {when}  {author}{'  in force' if current else ''}")
+
+
+@policy_app.command("diff")
+def policy_diff(
+    new: Annotated[str, typer.Argument(help="A file, or a version of `policy versions`.")],
+    old: Annotated[str | None, typer.Argument(help="Likewise; default: the policy in force.")] = None,
+) -> None:
+    """What differs between two policies, as a unified diff; nothing when they are equal."""
+    from difflib import unified_diff
+
+    from pipeline.store import registry
+
+    with context.database() as db:
+        texts = []
+        for name in (old, new):
+            stored = registry.configuration(db, "policy", POLICY, name)
+            if stored is None and name is None:
+                raise AntispamError("no policy is in force")
+            texts.append(context.read_text(Path(name)) if stored is None and name else stored or "")
+    before, after = (text.splitlines(keepends=True) for text in texts)
+    sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
+
+
+@config_app.command("publish")
+def config_publish(folder: Path) -> None:
+    """Put a configuration folder in force; list files that are not in it are removed, ports that are not are
+    suspended."""
+    from pipeline.configuration import directory_entries
+    from pipeline.store import import_configuration
+
+    entries = list(directory_entries(folder))
+    with context.database() as db:
+        epoch, suspended = import_configuration.replace(db, context.administrator(), entries, context.now())
+        if suspended:
+            typer.echo(f"not in the folder, suspended: {', '.join(suspended)}")
+        context.await_relay(db, epoch)

@@ -1,0 +1,144 @@
+"""The processes of an installation: everything at once, or role by role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import context
+
+app = typer.Typer()
+broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
+app.add_typer(broker_app, name="broker")
+simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
+app.add_typer(simulate_app, name="simulate")
+
+
+def _duration(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    for unit, seconds in units.items():
+        number = text.removesuffix(unit)
+        if text.endswith(unit) and number.isascii() and number.isdigit():
+            return int(number) * seconds
+    raise typer.BadParameter("a duration such as 60s or 5m expected")
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Replay the sample traffic.")] = False,
+    seconds: Annotated[float | None, typer.Option("--for", parser=_duration, help="End by itself, e.g. 60s.")] = None,
+    config: context.ConfigDir = None,
+) -> None:
+    """Start broker, stream and lake on this machine; Ctrl-C ends cleanly."""
+    from pipeline.stream.up import up as run
+
+    run(context.settings(), demo, seconds, config)
+
+
+@app.command()
+def worker(
+    stream: Annotated[list[str] | None, typer.Option(help="submissions or records; default both.")] = None,
+) -> None:
+    """Run one worker until it is told to end."""
+    from pipeline.stream.processor import STREAMS
+    from pipeline.stream.service import run_worker
+
+    for name in stream or ():
+        if name not in STREAMS:
+            raise typer.BadParameter(f"unknown stream {name!r}; one of {', '.join(STREAMS)}")
+    raise typer.Exit(run_worker(context.settings(), stream or list(STREAMS)))
+
+
+@app.command()
+def sink() -> None:
+    """Run the lake's sink until it is told to end."""
+    from pipeline.stream.service import run_lake_sink
+
+    raise typer.Exit(run_lake_sink(context.settings()))
+
+
+@app.command()
+def serve(
+    roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
+) -> None:
+    """Run roles: relay, projector, timers, releaser, callbacks, retention, campaigns, api, sender, files."""
+    from pipeline.stream.serve import run_roles
+
+    raise typer.Exit(run_roles(context.settings(), roles))
+
+
+@app.command()
+def console() -> None:
+    """Run the console for reviewers, operators and analysts until it is told to end."""
+    from dashboards.serve import run_console
+
+    run_console(context.settings())
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics, or check those that exist. Safe to repeat."""
+    from pipeline.stream.address import bootstrap
+    from pipeline.stream.admin import ensure_topics
+
+    settings = context.settings()
+    changes = ensure_topics(bootstrap(settings), settings)
+    for word, names in (
+        ("created", changes.created),
+        ("updated", changes.updated),
+        ("warning:", changes.warnings),
+    ):
+        for name in names:
+            typer.echo(f"{word} {name}")
+    if not (changes.created or changes.updated or changes.warnings):
+        typer.echo("all topics are as they should be")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what this machine and installation can do."""
+    from pipeline.stream.doctor import examine
+
+    checks = examine(context.settings())
+    for check in checks:
+        typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+@broker_app.command("kafka")
+def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] = 9092) -> None:
+    """One durable Apache Kafka node (KRaft) in the foreground; needs a JDK 17+ and Maven."""
+    from pipeline.stream.kafka_node import serve
+
+    serve(context.settings().data_dir, port)
+
+
+@simulate_app.callback()
+def simulate() -> None:
+    """Stand in for others, for tests and evaluation."""
+
+
+@simulate_app.command("carrier")
+def simulate_carrier(
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes a free one.")] = 7890,
+    account: Annotated[str, typer.Option(help="The SP id that may log in.")] = "900001",
+    rate: Annotated[float, typer.Option(help="Parts a second, throttled above; 0: no limit.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
+    report_delay: Annotated[float, typer.Option(help="Seconds from answer to status report.")] = 1.0,
+    report_fail: Annotated[float, typer.Option(help="Share of reports that say UNDELIV.")] = 0.0,
+    drop: Annotated[float, typer.Option(help="Share of SUBMITs left unanswered.")] = 0.0,
+    disconnect: Annotated[float, typer.Option(help="Share of SUBMITs that end the connection.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
+    journal: Annotated[Path | None, typer.Option(help="Write every SUBMIT here (jsonl, with its text).")] = None,
+) -> None:
+    """A CMPP 3.0 gateway; the account's password is ANTISPAM_SIMULATOR_SECRET."""
+    from pipeline.actions.senders.simulator import Conduct, serve
+
+    context.settings()
+    conduct = Conduct(
+        rate=rate, delay=delay, report_delay=report_delay, report_fail=report_fail, drop=drop,
+        disconnect=disconnect, seed=seed,
+    )  # fmt: skip
+    serve(account, conduct, port, journal)

@@ -1,0 +1,107 @@
+"""Files in, files out: what the pipeline makes of submissions and texts, without a broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import context
+
+app = typer.Typer()
+In = Annotated[Path, typer.Option("--in", help="Input file; - is stdin.")]
+Out = Annotated[Path, typer.Option("--out", help="Output file; - is stdout.")]
+RejectedFile = Annotated[Path | None, typer.Option(help="Bad lines go here (default: <out>.rejected.jsonl).")]
+
+
+def _beside(out: Path, command: str) -> Path:
+    return Path(f"{command if str(out) == '-' else out}.rejected.jsonl")
+
+
+def _summary(count: int, what: str, bad: int, kept: Path) -> str:
+    return f"{count} {what}" + (f", {bad} bad lines in {kept}" if bad else "")
+
+
+@app.command()
+def screen(
+    source: In,
+    out: Out,
+    policy: context.PolicyFile = None,
+    config: context.ConfigDir = None,
+    rejected: RejectedFile = None,
+) -> None:
+    """Decide a file of submissions or records offline; one decision a line."""
+    from pipeline.configuration import load_directory
+    from pipeline.ingest.offline import screen_file
+
+    settings = context.settings()
+    kept = rejected or _beside(out, "screen")
+    decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings)
+    typer.echo(_summary(decided, "decisions", bad, kept), err=True)
+
+
+@app.command()
+def classify(
+    source: In,
+    out: Out,
+    model: Annotated[Path | None, typer.Option(help="A model directory instead of the shipped one.")] = None,
+    rejected: RejectedFile = None,
+) -> None:
+    """Score a file of texts ({id, text} a line): how much each looks like spam, and what about."""
+    from pipeline.ingest.text_lines import classify_file
+    from pipeline.models.classifier import WEIGHTS, Classifier
+
+    kept = rejected or _beside(out, "classify")
+    answered, bad = classify_file(source, out, kept, Classifier.load(model or WEIGHTS))
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def match(
+    source: In,
+    out: Out,
+    dictionary: Annotated[Path | None, typer.Option(help="A dictionary (csv) instead of the shipped one.")] = None,
+    rejected: RejectedFile = None,
+) -> None:
+    """Find dictionary words in a file of texts ({id, text} a line)."""
+    from pipeline.configuration import default_dictionary
+    from pipeline.ingest.text_lines import match_file
+    from pipeline.rules.dictionary import Dictionary
+
+    kept = rejected or _beside(out, "match")
+    words = Dictionary.parse(context.read_text(dictionary) if dictionary else default_dictionary())
+    answered, bad = match_file(source, out, kept, words, context.now())
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
+    """Show what is really written in a file of texts ({id, text} a line), and in further views."""
+    from pipeline.ingest.text_lines import normalise_file
+
+    kept = rejected or _beside(out, "normalise")
+    answered, bad = normalise_file(source, out, kept)
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
+    """Group a file of texts ({id, text} a line) into campaigns: variants of one text have one id."""
+    from pipeline.ingest.text_lines import campaigns_file
+    from pipeline.models.campaigns import Campaigns
+
+    kept = rejected or _beside(out, "campaigns")
+    answered, bad = campaigns_file(source, out, kept, Campaigns())
+    typer.echo(_summary(answered, "texts", bad, kept), err=True)
+
+
+@app.command()
+def decode(
+    kind: Annotated[str, typer.Argument(help="cmpp3.")],
+    octets: Annotated[str, typer.Argument(metavar="HEX", help="One whole message, in hex.")],
+) -> None:
+    """Show a protocol message as json."""
+    from pipeline.protocols.kinds import decode as run
+
+    context.print_json(run(kind, octets))

@@ -1,0 +1,91 @@
+"""What goes through the running pipeline: files into it, the lake behind it, what it could not read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import context
+
+app = typer.Typer()
+letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded or screened.")
+app.add_typer(letters_app, name="dead-letters")
+
+
+@app.command()
+def ingest(
+    what: Annotated[str, typer.Argument(help="submissions, records or complaints.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files: jsonl or csv, plain or gzip, UTF-8 or GBK.")],
+) -> None:
+    """Files into the running pipeline; each exactly once, however often it is interrupted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pipeline.stream.ingest_files import WHAT
+    from pipeline.stream.ingest_files import ingest as run
+
+    if what not in WHAT:
+        raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(WHAT)}")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {path: bars.add_task(path.name, total=None) for path in paths}
+        results = run(
+            what,
+            paths,
+            context.settings(),
+            lambda path, done, size: bars.update(tasks[path], completed=done, total=size),
+        )
+    for result in results:
+        skipped = f", {result.skipped} lines done before" if result.skipped else ""
+        bad = f", {result.rejected} bad lines in {result.path}.rejected.jsonl" if result.rejected else ""
+        again = f", {result.duplicates} accepted before" if result.duplicates else ""
+        typer.echo(f"{result.path}: {result.accepted} {what}{bad}{again}{skipped}")
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the lake's views.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """DuckDB over the lake."""
+    from pipeline.lake.query import FORMATS, render
+    from pipeline.lake.query import query as run
+
+    if form not in FORMATS:
+        raise typer.BadParameter(f"unknown format {form!r}; one of {', '.join(FORMATS)}")
+    render(run(sql, context.settings()), form, sys.stdout)
+
+
+@letters_app.command("list")
+def letters_list() -> None:
+    """The letters not yet sent round again, oldest first."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.stream.dead_letters import dead_letters
+
+    letters = dead_letters(context.settings())
+    table = Table("id", "time", "tries", "bytes", "cause", caption=f"{len(letters)} dead letters")
+    for name, letter in letters.items():
+        at = datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds")
+        table.add_row(name, at, str(letter.attempts), str(len(letter.value or b"")), letter.cause)
+    Console().print(table if letters else "no dead letters")
+
+
+@letters_app.command("retry")
+def letters_retry(
+    names: Annotated[list[str] | None, typer.Argument(help="Ids from `list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Send letters back to the topic they came from."""
+    from pipeline.stream.dead_letters import retry
+
+    if bool(names) == every:
+        raise typer.BadParameter("name letters, or give --all")
+    typer.echo(f"{retry(context.settings(), None if every else names)} sent round again")
