@@ -11,7 +11,7 @@ list, allow lane (skips volume and score rules only), rules. The most severe enf
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -19,38 +19,26 @@ from typing import Any
 from pipeline.configuration import Config
 from pipeline.events import (
     AlertLevel,
-    Campaign,
-    Category,
     Decision,
     Kind,
-    Label,
     PortState,
     Reason,
     RecipientException,
     Record,
     RecordKind,
-    ShadowOutcome,
-    Span,
     Submission,
     Tier,
     Verdict,
 )
+from pipeline.facts import Facts, cause_of, facts_of
 from pipeline.models.known_campaigns import KnownCampaigns
+from pipeline.outcome import Outcome
 from pipeline.rules.counters import Counters
-from pipeline.rules.dictionary import Hit, in_force
 from pipeline.rules.lists import ListEntry
-from pipeline.rules.policy import On, Policy, Rule
+from pipeline.rules.policy import On, Policy
 from pipeline.rules.ports import Port
-from pipeline.text.contacts import Contact, find_contacts
-from pipeline.text.fingerprint import fingerprints
-from pipeline.text.links import Link, find_links
-from pipeline.text.normal import normalise_batch
 
-_LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
-_CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
 SCHEDULED = "scheduled"  # the reason that waits for the sender's own time
-NO_SCORE = 2.0  # the threshold that no score reaches: there is no model
-MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +58,6 @@ class Screened:
     alerts: tuple[tuple[AlertLevel, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a text alone. `hits` holds overlapping and lapsed ones: time is the event's."""
-
-    fingerprint: str
-    techniques: tuple[str, ...]
-    links: tuple[Link, ...]
-    contacts: tuple[Contact, ...]
-    hits: tuple[Hit, ...]
-    score: float | None
-    reject_score: float
-    label: Label | None
-    category: Category | None
-    challenger_score: float | None
-    campaign: Campaign | None
-
-    def of_campaign(self) -> dict[str, int]:
-        """The signals of the campaign the text belongs to; all 0 when it is none that is known."""
-        known = self.campaign
-        if known is None:
-            return dict.fromkeys(_CAMPAIGN_SIGNALS, 0)
-        return dict(zip(_CAMPAIGN_SIGNALS, (known.messages, known.ports, known.senders, known.growth), strict=True))
-
-
 def screen(
     batch: Sequence[Submission | Record], state: Counters, config: Config, now: int, late_ms: int = 600_000,
     campaigns: KnownCampaigns | None = None,
@@ -107,7 +71,7 @@ def screen(
     """
     started = perf_counter()
     texts = list(dict.fromkeys(event.content for event in batch))
-    facts, faults = _facts(texts, config, campaigns, now)
+    facts, faults = facts_of(texts, config, campaigns, now)
     content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
     outcomes: list[Screened | Failure] = []
     for index, event in enumerate(batch):
@@ -122,74 +86,8 @@ def screen(
             else:
                 outcomes.append(_record(event, known, state, config, now, late_ms, content_us))
         except Exception as error:  # noqa: BLE001 - whatever one event causes must not stop its neighbours
-            outcomes.append(Failure(index, _cause(error)))
+            outcomes.append(Failure(index, cause_of(error)))
     return outcomes
-
-
-def _facts(
-    texts: list[str], config: Config, campaigns: KnownCampaigns | None, now: int
-) -> tuple[dict[str, Facts], dict[str, str]]:
-    """Facts by text, computed together; if that fails, one by one to find the texts at fault."""
-    try:
-        return dict(zip(texts, _facts_of(texts, config, campaigns, now), strict=True)), {}
-    except Exception:  # noqa: BLE001 - found again, and named, below
-        facts: dict[str, Facts] = {}
-        faults: dict[str, str] = {}
-        for text in texts:
-            try:
-                facts[text] = _facts_of([text], config, campaigns, now)[0]
-            except Exception as error:  # noqa: BLE001 - the cause goes to the dead letter
-                faults[text] = _cause(error)
-        return facts, faults
-
-
-def _facts_of(texts: list[str], config: Config, campaigns: KnownCampaigns | None, now: int) -> list[Facts]:
-    normals = normalise_batch(texts)
-    count = len(texts)
-    links = find_links(normals)
-    hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
-    opinions = config.model.classify(texts) if config.model else [None] * count
-    of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
-    trials = [each.score for each in config.challenger.classify(texts)] if config.challenger else [None] * count
-    return [
-        Facts(
-            mark,
-            _techniques(counts, of_links, of_hits),
-            of_links,
-            of_contacts,
-            of_hits,
-            opinion.score if opinion else None,
-            opinion.thresholds.reject if opinion else NO_SCORE,
-            opinion.label if opinion else None,
-            opinion.category if opinion else None,
-            trial,
-            campaign,
-        )
-        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign in zip(
-            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, trials,
-            of_campaigns,
-            strict=True,
-        )
-    ]  # fmt: skip
-
-
-def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:
-    """Disguises undone in a text: of its spelling, of its links, and of the words found in it."""
-    if not (counts or links or hits):
-        return ()
-    found = set(counts)
-    found.update(hit.via for hit in hits if hit.via not in ("raw", "normal"))
-    if any(link.disguised for link in links):
-        found.add("disguised_link")
-    return tuple(sorted(found))
-
-
-def _cause(error: Exception) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f" at {frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else ""
-    return f"{type(error).__name__}{where}"
 
 
 def _submission(
@@ -212,7 +110,7 @@ def _submission(
     }
     counters, whole = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
     settled = _authority(event.port, port, config, at)
-    outcome = _Outcome(facts, values, at, reviewed=event.reviewed)
+    outcome = Outcome(facts, values, at, reviewed=event.reviewed)
     waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
     if waits:
         outcome.reasons.append(_reason(SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
@@ -254,7 +152,7 @@ def _record(
         "late": event.ingested_at - at > late_ms,
     }
     counters, whole = _count("record", values, event.sender, facts, state, policy, None, at)
-    outcome = _Outcome(facts, values, at)
+    outcome = Outcome(facts, values, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if policy is None:
         outcome.reasons.append(_reason("no-policy", Verdict.HOLD, 100, "没有生效的策略"))
@@ -271,7 +169,7 @@ def _record(
 
 
 def _screened(
-    outcome: _Outcome, config: Config, registered: Port | None, counted: tuple[dict[str, int], bool], now: int,
+    outcome: Outcome, config: Config, registered: Port | None, counted: tuple[dict[str, int], bool], now: int,
     content_us: float, **own: Any,
 ) -> Screened:  # fmt: skip
     """A decision: what submissions and records have in common, and the fields that are their `own`."""
@@ -360,98 +258,6 @@ def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry 
 
 def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
     return Reason(rule=rule, verdict=verdict, severity=severity, message=message, values={})
-
-
-class _Outcome:
-    """What the rules of one event add up to."""
-
-    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "reviewed", "shadow")
-
-    def __init__(self, facts: Facts, values: dict[str, Any], at: int, *, reviewed: bool = False) -> None:
-        self.facts = facts
-        self.reviewed = reviewed
-        self.hits = in_force(facts.hits, at)
-        self.at = at
-        self._values = values
-        self.reasons: list[Reason] = []
-        self.shadow: list[ShadowOutcome] = []
-        self.alerts: list[tuple[AlertLevel, str, str]] = []
-        self.degraded = False
-        self.hold_ms: int | None = None
-
-    def apply(self, policy: Policy, on: On, allowed: bool) -> None:
-        """Ask the rules; `allowed` events skip volume and score rules."""
-        rules = policy.sets[on]
-        values = self._values
-        hits, facts = self.hits, self.facts
-        values["keywords"] = len(hits)
-        values["keyword_verdict"] = max((h.verdict for h in hits), key=_severity).value if hits else ""
-        values["keyword_categories"] = sorted({h.category.value for h in hits}) if hits else []
-        values["keyword_severity"] = max((h.severity for h in hits), default=0)
-        values["techniques"] = list(facts.techniques)
-        values["links"] = len(facts.links)
-        values["short_link"] = any(link.short for link in facts.links)
-        values["lookalike_link"] = any(link.lookalike for link in facts.links)
-        values["contacts"] = sorted({contact.kind for contact in facts.contacts})
-        values["score"] = -1.0 if self.facts.score is None else self.facts.score
-        values["reject_score"] = self.facts.reject_score
-        values["challenger_score"] = -1.0 if facts.challenger_score is None else facts.challenger_score
-        values["label"] = self.facts.label.value if self.facts.label else ""
-        values["category"] = self.facts.category.value if self.facts.category else ""
-        matched, failed = rules.matching({name: values[name] for name in rules.signals})
-        self.degraded = bool(failed)
-        for rule in matched:
-            if rule.expires is not None and rule.expires <= self.at:
-                continue
-            if (allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
-                continue
-            if rule.mode == "shadow":
-                self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
-            else:
-                self._enforce(rule)
-
-    def _enforce(self, rule: Rule) -> None:
-        seen = {name: self._values[name] for name in rule.signals}
-        message = rule.message(seen)
-        self.reasons.append(
-            Reason(
-                rule=rule.id,
-                verdict=rule.verdict,
-                severity=rule.severity,
-                message=message,
-                values=seen,
-                spans=self._spans(rule),
-            )
-        )
-        if rule.alert is not None:
-            self.alerts.append((rule.alert, rule.id, message))
-        if rule.hold_ms is not None:
-            self.hold_ms = max(self.hold_ms or 0, rule.hold_ms)
-
-    def _spans(self, rule: Rule) -> tuple[Span, ...]:
-        """Where the rule's signals were seen in the raw text."""
-        names = rule.signals
-        spans: list[Span] = []
-        if any(name.startswith("keyword") for name in names):
-            spans += [
-                Span(start=h.start, end=h.end, word=h.word, category=h.category.value, via=h.via) for h in self.hits
-            ]
-        if any(name in _LINK_SIGNALS for name in names):
-            spans += [Span(start=x.start, end=x.end, word=x.domain, via="link") for x in self.facts.links]
-        if "contacts" in names:
-            spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in self.facts.contacts]
-        return tuple(spans[:MAX_SPANS])
-
-    def settle(self) -> tuple[Verdict, tuple[Reason, ...]]:
-        """The most severe verdict, and the reasons, the deciding one first."""
-        if not self.reasons:
-            return Verdict.RELEASE, ()
-        ordered = sorted(self.reasons, key=lambda r: (-r.verdict.severity, -r.severity, r.rule))
-        return ordered[0].verdict, tuple(ordered)
-
-
-def _severity(verdict: Verdict) -> int:
-    return verdict.severity
 
 
 def _exceptions(

@@ -1,0 +1,112 @@
+"""What is known of a text alone, computed together for the distinct texts of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.configuration import Config
+from pipeline.events import Campaign, Category, Label
+from pipeline.models.known_campaigns import KnownCampaigns
+from pipeline.rules.dictionary import Hit
+from pipeline.text.contacts import Contact, find_contacts
+from pipeline.text.fingerprint import fingerprints
+from pipeline.text.links import Link, find_links
+from pipeline.text.normal import normalise_batch
+
+_CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
+NO_SCORE = 2.0  # the threshold that no score reaches: there is no model
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a text alone. `hits` holds overlapping and lapsed ones: time is the event's."""
+
+    fingerprint: str
+    techniques: tuple[str, ...]
+    links: tuple[Link, ...]
+    contacts: tuple[Contact, ...]
+    hits: tuple[Hit, ...]
+    score: float | None
+    reject_score: float
+    label: Label | None
+    category: Category | None
+    challenger_score: float | None
+    campaign: Campaign | None
+
+    def of_campaign(self) -> dict[str, int]:
+        """The signals of the campaign the text belongs to; all 0 when it is none that is known."""
+        known = self.campaign
+        if known is None:
+            return dict.fromkeys(_CAMPAIGN_SIGNALS, 0)
+        return dict(zip(_CAMPAIGN_SIGNALS, (known.messages, known.ports, known.senders, known.growth), strict=True))
+
+
+def facts_of(
+    texts: Sequence[str], config: Config, campaigns: KnownCampaigns | None, now: int
+) -> tuple[dict[str, Facts], dict[str, str]]:
+    """Facts by text, and the causes by text where there are none.
+
+    All are computed together; if that fails, one by one to find the texts at fault.
+    """
+    try:
+        return dict(zip(texts, _together(texts, config, campaigns, now), strict=True)), {}
+    except Exception:  # noqa: BLE001 - found again, and named, below
+        facts: dict[str, Facts] = {}
+        faults: dict[str, str] = {}
+        for text in texts:
+            try:
+                facts[text] = _together([text], config, campaigns, now)[0]
+            except Exception as error:  # noqa: BLE001 - the cause goes to the dead letter
+                faults[text] = cause_of(error)
+        return facts, faults
+
+
+def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | None, now: int) -> list[Facts]:
+    normals = normalise_batch(texts)
+    count = len(texts)
+    links = find_links(normals)
+    hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
+    opinions = config.model.classify(texts) if config.model else [None] * count
+    of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
+    trials = [each.score for each in config.challenger.classify(texts)] if config.challenger else [None] * count
+    return [
+        Facts(
+            mark,
+            _techniques(counts, of_links, of_hits),
+            of_links,
+            of_contacts,
+            of_hits,
+            opinion.score if opinion else None,
+            opinion.thresholds.reject if opinion else NO_SCORE,
+            opinion.label if opinion else None,
+            opinion.category if opinion else None,
+            trial,
+            campaign,
+        )
+        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign in zip(
+            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, trials,
+            of_campaigns,
+            strict=True,
+        )
+    ]  # fmt: skip
+
+
+def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:
+    """Disguises undone in a text: of its spelling, of its links, and of the words found in it."""
+    if not (counts or links or hits):
+        return ()
+    found = set(counts)
+    found.update(hit.via for hit in hits if hit.via not in ("raw", "normal"))
+    if any(link.disguised for link in links):
+        found.add("disguised_link")
+    return tuple(sorted(found))
+
+
+def cause_of(error: Exception) -> str:
+    """Kind and place of an error, without any text that it may quote."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" at {frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{where}"
