@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["pipeline"]):
 
 CONFIG = load_directory(None)
 DICTIONARY, MODEL = CONFIG.dictionary, CONFIG.model
+WORDS = [entry.word for entry in DICTIONARY.entries] if DICTIONARY else []
 T = TypeVar("T")
 SLOW = 0.005  # seconds of CPU
 slowest: dict[str, float] = {}  # by stage
@@ -50,6 +51,7 @@ def one(data: bytes) -> None:
     assert MODEL is not None
     provider = atheris.FuzzedDataProvider(data)
     texts = [provider.ConsumeUnicode(len(data) // 2), provider.ConsumeUnicode(len(data))]
+    texts.append("".join(WORDS[place % len(WORDS)] for place in data[:300]) + texts[0][:200])
     length = sum(map(len, texts))
     normals = timed("normalise", length, lambda: normalise_batch(texts))
     links = timed("links", length, lambda: find_links(normals))

@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -38,8 +37,7 @@ NEAR = 30  # code points of the normal form on each side in which `near` and `un
 MAX_ASKED = 20  # short words of a text whose borders are asked for; one with more of them is no accident
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """A dictionary word found in a text: code points of the raw text, `end` exclusive; `via` names the view."""
 
     word: str

@@ -53,12 +53,12 @@ class WordIndex:
         latin = _latin_codes(codes)
         word_begins = np.ones(len(codes), dtype=np.bool_)
         word_begins[1:] = ~(latin[1:] & latin[:-1])
-        pairs = _pairs(codes)
+        pairs, known = _pairs(codes), self._entries
         for beginnings in self._beginnings:
             for start, lengths in beginnings.places(pairs, word_begins, text):
                 for length in lengths:
                     end = start + length
-                    entries = self._entries.get(text[start:end])
+                    entries = known.get(text[start:end])
                     if entries is None or (_latin(text[end - 1]) and end < len(text) and _latin(text[end])):
                         continue
                     for entry, views in entries.items():

@@ -7,10 +7,10 @@ is read more freely must show more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +31,7 @@ _LEAST_LOOKS = 3  # characters
 _LEAST_SOUNDS = 4  # characters whose sound alone is enough
 
 
-@dataclass(frozen=True, slots=True)
-class Find:
+class Find(msgspec.Struct, frozen=True, gc=False):  # a hostile text makes thousands
     """A word at positions of the raw tape, `end` exclusive."""
 
     entry: Entry
@@ -49,10 +48,16 @@ class _Search:
         self.found: dict[tuple[Entry, int, int], Find] = {}
         self._kinds = characters().kind_of(normal.codes)
 
-    def new(self, entry: Entry, tape: Tape, start: int, end: int) -> tuple[Entry, int, int] | None:
-        """The find's key, unless an earlier view has it."""
-        key = entry, int(tape.origin[start]), int(tape.end[end - 1])
-        return None if key in self.found else key
+    def new(
+        self, finds: Iterator[tuple[Entry, int, int]], tape: Tape
+    ) -> Iterator[tuple[int, int, tuple[Entry, int, int]]]:
+        """(start, end, key) of the finds in a view that no earlier view has."""
+        # A memoryview gives an int several times faster than an array: a hostile text is full of finds.
+        origin, ends, found = tape.origin.data, tape.end.data, self.found
+        for entry, start, end in finds:
+            key = entry, origin[start], ends[end - 1]
+            if key not in found:
+                yield start, end, key
 
     def add(self, key: tuple[Entry, int, int], via: str) -> None:
         self.found[key] = Find(*key, via)
@@ -126,9 +131,8 @@ class WordViews:
         text = "\0".join(normals.texts) + "\0"
         self._search(search, self._words.find(normal.codes, text, _NORMAL), normal, "normal")
         close, merged = joined(normal)
-        for entry, start, end in self._words.find(close.codes, close.joined(), _JOINED):
-            key = search.new(entry, close, start, end)
-            if key and search.apart(close, start, end):
+        for start, end, key in search.new(self._words.find(close.codes, close.joined(), _JOINED), close):
+            if search.apart(close, start, end):
                 search.add(key, "split" if merged[start:end].any() else "joined")
         self._find_leet(search)
         self._find_lookalikes(search, close)
@@ -136,9 +140,8 @@ class WordViews:
         return list(search.found.values())
 
     def _search(self, search: _Search, finds: Iterator[tuple[Entry, int, int]], tape: Tape, via: str) -> None:
-        for entry, start, end in finds:
-            if key := search.new(entry, tape, start, end):
-                search.add(key, via)
+        for _, _, key in search.new(finds, tape):
+            search.add(key, via)
 
     def _find_leet(self, search: _Search) -> None:
         signs = leet.leet_signs(search.normal) if self._leet else None
@@ -146,21 +149,16 @@ class WordViews:
             return
         held = search.normal.holding(signs)
         view, signs = leet.leet(search.normal.keep(held)), signs[held]
-        for entry, start, end in self._leet.find(view.codes, view.joined()):
+        for start, end, key in search.new(self._leet.find(view.codes, view.joined()), view):
             if leet.in_disguise(int(np.count_nonzero(signs[start:end])), end - start):
-                key = search.new(entry, view, start, end)
-                if key:
-                    search.add(key, "leet")
+                search.add(key, "leet")
 
     def _find_lookalikes(self, search: _Search, close: Tape) -> None:
         if not self._looks:
             return
         view = lookalike(close)
-        for entry, start, end in self._looks.find(view.codes, view.joined()):
-            key = search.new(entry, view, start, end)
-            if key is None:
-                continue
-            word = self._close[entry]
+        for start, end, key in search.new(self._looks.find(view.codes, view.joined()), view):
+            word = self._close[key[0]]
             other = sum(ord(c) != code for c, code in zip(word, close.codes[start:end].tolist(), strict=True))
             if 0 < other <= len(word) / 2 and not search.marked(close, start, end):
                 search.add(key, "lookalike")
@@ -169,19 +167,16 @@ class WordViews:
         if not self._sounds and not self._short_sounds:
             return
         view, latin = pinyin(close)
-        for entry, start, end in self._sounds.find(view.codes, view.joined()):
-            key = search.new(entry, view, start, end)
-            if key and not search.marked(view, start, end):
+        for start, end, key in search.new(self._sounds.find(view.codes, view.joined()), view):
+            if not search.marked(view, start, end):
                 search.add(key, "pinyin")
         if not self._short_sounds or not latin.any():
             return
         spelled = view.holding(latin)  # few texts have pinyin letters, and short words sound like many others
         view, latin = view.keep(spelled), latin[spelled]
-        for entry, start, end in self._short_sounds.find(view.codes, view.joined()):
-            if latin[start:end].any():
-                key = search.new(entry, view, start, end)
-                if key and not search.marked(view, start, end):
-                    search.add(key, "pinyin")
+        for start, end, key in search.new(self._short_sounds.find(view.codes, view.joined()), view):
+            if latin[start:end].any() and not search.marked(view, start, end):
+                search.add(key, "pinyin")
 
 
 def _heard(entry: Entry, word: str) -> bool:
