@@ -2,7 +2,7 @@
 
 Decisions that matter more than the algorithm:
 
-* Business messages weigh ten times (and come with invented ones, notices.py), because public data holds
+* Business messages weigh ten times (and come with invented ones, invented.py), because public data holds
   few and an honest customer's one-time code must never be called spam.
 * Some texts come a second time in disguise (evasions.py), and some without the style of their source:
   what is left of a text then must be enough to judge it. Both of spam and of ham, so that neither a
@@ -36,14 +36,14 @@ from pipeline.models import evasions, features
 from pipeline.models.card import Calibration, Card, Thresholds
 from pipeline.models.classifier import CATEGORY_SHIFT, FEATURES, FORMAT, Classifier, weights_version
 from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
-from pipeline.models.notices import notices
+from pipeline.models.invented import invented
 
 _CORRECTIONS = Path(__file__).with_name("corrections.tsv")
 SEED = 20_240_601
 FOLDS = 3
 BUSINESS_WEIGHT = 10.0  # a business message counts as ten others
-NOTICE_WEIGHT = 3.0  # an invented one as three
-NOTICES_EACH = 20  # renderings of each template
+INVENTED_WEIGHT = 3.0  # an invented one as three
+INVENTED_EACH = 20  # renderings of each template
 REVIEW = 0.01  # share of ham a person would look at
 MIN_TEXTS = 50  # of spam and of ham; below this a model is noise
 DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts that come a second time in disguise, or without style
@@ -163,7 +163,8 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
     weights, bias = fit(taught, np.ones(len(taught.spam), dtype=np.bool_))
     step = float(np.abs(weights).max()) / np.iinfo(np.int16).max
     integers = np.rint(weights / step).astype(np.int16)
-    names, category = _fit_categories(taught.matrix[: len(samples)], samples)
+    rows = [*samples, *invented(INVENTED_EACH, SEED)]
+    names, category = _fit_categories(taught.matrix, rows)
     card = Card(
         format=FORMAT,
         version="",
@@ -173,7 +174,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         },
         categories=names,
         thresholds={name: by.thresholds for name, by in scale.items()},
-        sources=_sources(samples, len(taught.spam) - len(samples)),
+        sources=_sources(rows),
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
@@ -229,15 +230,15 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
 
 
 def teach(samples: Sequence[Sample]) -> Taught:
-    """The samples, the invented notices and copies of both, as rows."""
-    invented = notices(NOTICES_EACH, SEED)
-    texts = [sample.text for sample in samples] + invented
-    spam = np.array([sample.label == "spam" for sample in samples] + [False] * len(invented), dtype=np.bool_)
+    """The samples, the invented texts and copies of both, as rows."""
+    own = invented(INVENTED_EACH, SEED)
+    texts = [sample.text for sample in (*samples, *own)]
+    spam = np.array([sample.label == "spam" for sample in (*samples, *own)], dtype=np.bool_)
     business = [sample.kind is not None for sample in samples]
-    weight = np.array([BUSINESS_WEIGHT if yes else 1.0 for yes in business] + [NOTICE_WEIGHT] * len(invented))
-    fold = np.concatenate((folds(samples), np.full(len(invented), -1)))
+    weight = np.array([BUSINESS_WEIGHT if yes else 1.0 for yes in business] + [INVENTED_WEIGHT] * len(own))
+    fold = np.concatenate((folds(samples), np.full(len(own), -1)))
     script = features.scripts(texts)
-    public = np.array([not yes for yes in business] + [False] * len(invented), dtype=np.bool_)
+    public = np.array([not yes for yes in business] + [False] * len(own), dtype=np.bool_)
     for which in range(len(features.SCRIPTS)):
         guilty, honest = public & spam & (script == which), public & ~spam & (script == which)
         if guilty.any() and honest.any():
@@ -365,7 +366,7 @@ def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray
     )
 
 
-def _sources(samples: Sequence[Sample], invented: int) -> tuple[dict[str, Any], ...]:
+def _sources(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
     """How many texts came from where; business sources are many and small, so they are added up."""
     counts = Counter(
         (sample.source if sample.kind is None else "business messages", sample.label) for sample in samples
@@ -380,7 +381,7 @@ def _sources(samples: Sequence[Sample], invented: int) -> tuple[dict[str, Any], 
         }
         for name in names
     ]
-    return (*listed, {"source": "invented notices", "spam": 0, "ham": invented, "licence": "this project's"})
+    return tuple(listed)
 
 
 _LICENCES = {
@@ -392,6 +393,8 @@ _LICENCES = {
     "smish5971": "not stated; research use",
     "spstudy": "none stated, cite; research use",
     "tw150": "Apache-2.0",
+    "invented notices": "this project's",
+    "invented baits": "this project's",
     "business messages": "various, by row in the data; research use",
 }
 
@@ -400,6 +403,7 @@ _WEAKNESSES = (
     "Business messages of a kind or sender never seen are flagged more often than the figures say; "
     "English bank and travel notices most. The invented notices were written after looking at such failures.",
     "Chinese ham of one source are web sentences, not messages; most Chinese texts are from before 2016.",
+    "Frauds younger than the collections are known from invented texts only: nobody has measured them on real ones.",
     "Some spam sources hold personal texts and some ham sources advertisements, so recall at 0.1 % is noisy.",
     "Style (case, digits, punctuation) is part of what is read: a source of another style is judged worse.",
     "Categories of English spam are learnt from key words, not from labels.",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.events import Label
+from pipeline.events import Category, Label
 from pipeline.models.classifier import Classifier
 from pipeline.models.evaluate import evaluate, read_samples
-from pipeline.models.notices import notices
+from pipeline.models.invented import invented
 from pipeline.models.train import train
 
 SPAM = ["百家乐首存送彩金{}", "代开发票增值税{}", "无抵押贷款当天放款{}", "win a free prize call {}"]
@@ -83,7 +83,12 @@ def test_too_little_data_is_refused(tmp_path: Path) -> None:
         train([path], tmp_path / "out")
 
 
-def test_notices_are_the_same_for_a_seed_and_have_no_empty_slots() -> None:
-    assert notices(2, seed=1) == notices(2, seed=1)
-    assert notices(2, seed=1) != notices(2, seed=2)
-    assert not [text for text in notices(2, seed=1) if "{" in text or "}" in text]
+def test_invented_texts_are_the_same_for_a_seed_and_have_no_empty_slots() -> None:
+    assert invented(2, seed=1) == invented(2, seed=1)
+    assert invented(2, seed=1) != invented(2, seed=2)
+    assert not [sample for sample in invented(2, seed=1) if "{" in sample.text or "}" in sample.text]
+
+
+def test_invented_baits_are_spam_of_categories_we_know() -> None:
+    baits = [sample for sample in invented(1, seed=1) if sample.label == "spam"]
+    assert {Category(sample.category or "") for sample in baits} > {Category.FRAUD, Category.PHISHING}

@@ -1,9 +1,10 @@
-"""Invented business notices, trained as ham.
+"""Texts of our own writing that are trained beside the collections: honest notices and modern baits.
 
-Public collections hold spam and personal messages; the one-time codes, bank and courier notices that
-make up most of an enterprise port's traffic are missing, and a model that never saw them calls them
-spam. These are of our own writing (notices.yaml), so they may be shipped, and rendered from a seed,
-so that training is reproducible.
+Public collections hold spam and personal messages, most of them of the 2010s. The one-time codes, bank
+and courier notices that make up most of an enterprise port's traffic are missing (`notices.yaml`), and a
+model that never saw them calls them spam; so are the frauds of the 2020s (`baits.yaml`), and a model that
+never saw those lets them pass. Being our own they may be shipped; they are rendered from a seed, so that
+training is reproducible.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import re
 import string
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-_SOURCE = Path(__file__).with_name("notices.yaml")
+from pipeline.models.evaluate import Sample
+
 _slot = re.compile(r"\{(\w+)\}")
 
 
@@ -43,20 +46,41 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "pickup": lambda rng: f"{rng.randint(1, 20)}-{rng.randint(1, 9)}-{_digits(4)(rng)}",
     "flight": lambda rng: rng.choice(("MU", "CZ", "CA", "HU", "BA", "SQ", "3U")) + _digits(4)(rng),
     "host": _host,
+    "qq": lambda rng: _digits(rng.randint(6, 10))(rng),
+    "wx": lambda rng: (
+        "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 6))) + _digits(rng.randint(2, 6))(rng)
+    ),
     "train": lambda rng: rng.choice("GDCKZT") + str(rng.randint(1, 9999)),
 }
 
 
-def notices(each: int, seed: int) -> list[str]:
-    """Render every template `each` times with values drawn from a generator seeded with `seed`."""
-    source = yaml.safe_load(_SOURCE.read_text(encoding="utf-8"))
-    slots: dict[str, list[str]] = source["slots"]
+def invented(each: int, seed: int) -> list[Sample]:
+    """Every template rendered `each` times with values drawn from a generator seeded with `seed`."""
     rng = random.Random(seed)  # noqa: S311  invented values, no secret
+    notices = _read("notices.yaml")
+    baits = _read("baits.yaml")
+    found = [
+        Sample(text=text, label="ham", source="invented notices")
+        for text in _render(notices["templates"], notices["slots"], each, rng)
+    ]
+    for category, templates in baits["templates"].items():
+        found += [
+            Sample(text=text, label="spam", source="invented baits", category=category)
+            for text in _render(templates, baits["slots"], each, rng)
+        ]
+    return found
 
+
+def _read(name: str) -> dict[str, Any]:
+    source: dict[str, Any] = yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    return source
+
+
+def _render(templates: list[str], slots: dict[str, list[str]], each: int, rng: random.Random) -> list[str]:
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
         if name in _VALUES:
             return _VALUES[name](rng)
         return _slot.sub(fill, str(rng.choice(slots[name])))
 
-    return [_slot.sub(fill, template) for template in source["templates"] for _ in range(each)]
+    return [_slot.sub(fill, template) for template in templates for _ in range(each)]
