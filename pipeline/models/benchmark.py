@@ -74,7 +74,7 @@ class Ours:
         self._taught = dataclasses.replace(taught, fold=np.concatenate((fold, np.full(invented, -1))))
         self._margins = train.out_of_fold(self._taught)
         self._scale = train.calibrate(self._taught, self._margins)
-        self._fitted: tuple[Margins, float] | None = None
+        self._fitted: train.Fitted | None = None
         self._samples = len(samples)
 
     def out_of_fold(self) -> Margins:
@@ -85,8 +85,8 @@ class Ours:
         """See `Model`."""
         if self._fitted is None:
             self._fitted = train.fit(self._taught, np.ones(len(self._taught.spam), dtype=np.bool_))
-        weights, bias = self._fitted
-        return self._log_odds(train.matrix(texts) @ weights + bias, features.scripts(texts))
+        script = features.scripts(texts)
+        return self._log_odds(self._fitted.margins(train.matrix(texts), script), script)
 
     def _log_odds(self, margins: Margins, script: NDArray[np.intp]) -> Margins:
         scale = [self._scale[name] for name in features.SCRIPTS]

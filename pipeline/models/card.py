@@ -69,7 +69,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         lines = [
             f"# Spam classifier {self.version}",
             "",
-            f"Linear, hashed n-grams ({self.features}). Score = P(spam); label spam from 0.5.",
+            f"Linear by script, hashed grams ({self.features}). Score = P(spam); label spam from 0.5.",
             f"Thresholds: {'; '.join(thresholds)}.",
             f"Categories: {', '.join(self.categories)}.",
             "",

@@ -1,10 +1,10 @@
 """The classifier: how much a text looks like spam, and what about.
 
-A linear model over hashed character n-grams. It is not the best model there is; it is the best that
-scores tens of thousands of texts a second on one core, explains itself as a sum, and fits in a file
-small enough to travel with every policy. Weights are integers, so the score of a text is the same to
-the last bit whatever batch, machine or release of numpy it is computed with: a decision replayed from
-the lake meets the number it stored.
+Two linear models over hashed grams of characters and words, one for Chinese and one for all other texts. They
+are not the best models there are; they are the best that score tens of thousands of texts a second on one
+core, explain themselves as a sum, and fit in a file small enough to travel with every policy. Weights are
+integers, so the score of a text is the same to the last bit whatever batch, machine or release of numpy it
+is computed with: a decision replayed from the lake meets the number it stored.
 
 Whether a score stops a message is policy, not ours: transactional kinds, templates and consent are
 known to the caller only.
@@ -32,10 +32,10 @@ from pipeline.models import features
 from pipeline.models.card import Card, Thresholds
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
-FORMAT = 2
+FORMAT = 3
 SPAM_FROM = 0.5  # score from which the label is spam
-FEATURES = f"as written 1-4, as meant 2-5, {features.BUCKET_BITS} bits"  # changes when features.py does
-CATEGORY_SHIFT = 6  # categories need fewer buckets: 2**15, the top bits of the same hash
+FEATURES = f"as written 1-4, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits"  # changes when features.py does
+CATEGORY_SHIFT = 6  # categories need fewer buckets: 3 * 2**14, the top bits of the same hash
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
 _T = TypeVar("_T", bound=np.generic)
@@ -127,7 +127,8 @@ class Classifier:
         if not texts:
             return []
         grams = features.grams(texts)
-        sums = _sums(self._spam[grams.buckets].astype(np.int64), grams.starts)
+        voice = np.repeat(features.voices(grams.scripts), grams.counts)
+        sums = _sums(self._spam[voice, grams.buckets].astype(np.int64), grams.starts)
         log_odds = (
             sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[grams.scripts]
             + self._bias[grams.scripts]
@@ -154,7 +155,8 @@ class Classifier:
         step = float(self._scale[script]) / math.sqrt(max(len(distinct), features.FEWEST))
         bias = float(self._bias[script])
         length = min(len(text), features.MAX_CHARS)
-        share = self._spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)
+        spam = self._spam[features.VOICES[script]]
+        share = spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)
         # +share where a gram begins, -share behind its end: the running sum is each code point's part.
         steps = np.bincount(places.begins, share, length + 1) - np.bincount(places.ends, share, length + 1)
         sums = np.concatenate(([0.0], np.cumsum(np.cumsum(steps)[:length])))
@@ -162,7 +164,7 @@ class Classifier:
             Part(match.start(), match.end(), float(sums[match.end()] - sums[match.start()]))
             for match in _word(text[:length])
         )
-        total = float(self._spam[distinct].astype(np.int64).sum()) * step
+        total = float(spam[distinct].astype(np.int64).sum()) * step
         return Explanation(score, bias + total, bias, parts, total - sum(part.log_odds for part in parts))
 
     def _categorise(self, grams: features.Grams, chosen: list[int]) -> list[Category]:
@@ -201,7 +203,7 @@ def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArr
         if path.stat().st_size > _MAX_FILE:
             raise AntispamError(f"{path}: larger than {_MAX_FILE // 1024 // 1024} MiB")
         with zipfile.ZipFile(path) as archive:
-            spam = _read_array(archive, "spam.npy", np.dtype(np.int16), (features.BUCKETS,))
+            spam = _read_array(archive, "spam.npy", np.dtype(np.int16), (len(set(features.VOICES)), features.BUCKETS))
             shape = (_CATEGORY_BUCKETS, categories)
             category = _read_array(archive, "category.npy", np.dtype(np.int8), shape)
     except OSError as error:

@@ -1,10 +1,12 @@
-"""Hashed character n-grams of a batch of texts, by whole-array arithmetic.
+"""Hashed grams of characters and words of a batch of texts, by whole-array arithmetic.
 
-A text is read twice. *As written*: case, digits, punctuation and spaces included, one to four
+A text is read three times. *As written*: case, digits, punctuation and spaces included, one to four
 characters long where no Chinese is, one or two where it is. *As meant*: disguises undone and
 everything between words taken out, Chinese by its sound, so that a word costs more to hide than to
-write; longer grams, since this reading has no word borders. The first tells more about ordinary texts,
-the second is left when somebody has been at work on one; each has half of the buckets.
+write; longer grams, since this reading has no word borders. *In words*: the words of the normal form
+that are not Chinese, and each two in a row. The first tells more about ordinary texts, the second is
+left when somebody has been at work on one, the third reads a strange alphabet like the usual one;
+each has a third of the buckets.
 
 Every gram counts once a text, however often it stands there: otherwise a text that repeats itself
 shouts. Python work per text would cost more than the model, so a batch is one tape (`text.tape`).
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +27,34 @@ from pipeline.text.joining import joined
 from pipeline.text.leet import letters
 from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import SYLLABLES, pinyin
-from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape
+from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
 
 READING_BITS = 20
-BUCKET_BITS = READING_BITS + 1  # two readings
-BUCKETS = 1 << BUCKET_BITS
+BUCKET_BITS = READING_BITS + 2
+BUCKETS = 3 << READING_BITS  # three readings
 FEWEST = 16  # grams: a greeting of two characters is no evidence, so texts of fewer grams are read as of so many
 MAX_CHARS = 2000  # code points of a text that are looked at; the longest accepted content
 SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, Latin letters, letters of others
+VOICES = (0, 1, 1)  # by script: which of the two linear models judges it
 
-_WRITTEN, _MEANT = 0, 1
+_WRITTEN, _MEANT, _WORDS = 0, 1, 2
 _WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams with Chinese in them, by reading
 _NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # and of those without
 _SYLLABLES_END = 0xF900
 _SPACE, _ZERO = 0x20, 0x30
 _FOREIGN_FROM, _FOREIGN_TO = 0x370, 0x1D00  # Greek, Cyrillic, Arabic, …: before styled Latin letters
-_LETTERS_IN_A_CHARACTER = 3  # Chinese says in one character what takes English about three letters
+_LETTERS_IN_A_CHARACTER = 6  # twice what one says in English: Chinese half spelled in pinyin is Chinese still
 _MIX = np.uint32(0x9E3779B1)  # 2**32 / golden ratio: multiplicative hashing (Knuth, TAOCP 6.4)
 _STEP = np.uint32(0x01000193)
+_PLACE = np.uint32(0x85EBCA6B)  # any odd number: sets the places of a word's letters apart
+
+
+class _Found(NamedTuple):
+    """Grams of one kind: gram i fills the tape's positions `first[i]` to `last[i]`, inclusive."""
+
+    first: Indexes
+    last: Indexes
+    buckets: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +92,14 @@ def grams(texts: Sequence[str]) -> Grams:
     Looks at the first MAX_CHARS code points.
     """
     normals = _normals(texts)
-    keys = [
-        (_owners(tape)[at] << BUCKET_BITS) | buckets
-        for tape, reading in _readings(normals)
-        for _, at, buckets in _grams(tape, reading)
-    ]
+    keys = []
+    for tape, grams_of_tape in _readings(normals):
+        owners = _owners(tape)
+        keys += [(owners[found.first] << BUCKET_BITS) | found.buckets for found in grams_of_tape]
     found = np.sort(np.concatenate(keys))
     found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
     starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
-    return Grams((found & (BUCKETS - 1)).astype(np.intp), starts, *_scripts(normals, len(texts)))
+    return Grams((found & ((1 << BUCKET_BITS) - 1)).astype(np.intp), starts, *_scripts(normals, len(texts)))
 
 
 def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
@@ -95,16 +107,21 @@ def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
     return _scripts(_normals(texts), len(texts))[0]
 
 
+def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which linear model judges texts of these scripts."""
+    return np.array(VOICES)[scripts]
+
+
 def places(text: str) -> Places:
     """Every place where a gram of this text stands; a gram that stands twice is there twice."""
     normals = _normals([text])
     length = min(len(text), MAX_CHARS)
     buckets, begins, ends = [], [], []
-    for tape, reading in _readings(normals):
-        for order, at, found in _grams(tape, reading):
-            buckets.append(found)
-            begins.append(tape.origin[at])
-            ends.append(tape.end[at + order - 1])
+    for tape, grams_of_tape in _readings(normals):
+        for found in grams_of_tape:
+            buckets.append(found.buckets)
+            begins.append(tape.origin[found.first])
+            ends.append(tape.end[found.last])
     # The raw tape has a space before the text and one after it, which are nowhere in the text.
     return Places(
         np.concatenate(buckets),
@@ -118,8 +135,13 @@ def _normals(texts: Sequence[str]) -> Normals:
     return normalise_batch([f" {text[:MAX_CHARS]} " for text in texts])
 
 
-def _readings(normals: Normals) -> tuple[tuple[Tape, int], tuple[Tape, int]]:
-    return (normals.raw, _WRITTEN), (_as_meant(normals.tape), _MEANT)
+def _readings(normals: Normals) -> list[tuple[Tape, list[_Found]]]:
+    meant = _as_meant(normals.tape)
+    return [
+        (normals.raw, _characters(normals.raw, _WRITTEN)),
+        (meant, _characters(meant, _MEANT)),
+        (normals.tape, _words(normals.tape)),
+    ]
 
 
 def _as_meant(normal: Tape) -> Tape:
@@ -135,8 +157,8 @@ def _as_meant(normal: Tape) -> Tape:
     return tape.keep(~repeated)
 
 
-def _grams(tape: Tape, reading: int) -> list[tuple[int, Indexes, NDArray[np.int64]]]:
-    """By length of gram: the positions where one begins, and their buckets."""
+def _characters(tape: Tape, reading: int) -> list[_Found]:
+    """The grams of characters, by their length."""
     codes = tape.codes
     inside = codes != BORDER
     narrow = inside & ~_wide(codes)
@@ -154,8 +176,32 @@ def _grams(tape: Tape, reading: int) -> list[tuple[int, Indexes, NDArray[np.int6
         if order in narrow_orders:
             wanted |= latin & (codes != _SPACE) if order == 1 else latin
         at = np.flatnonzero(wanted)
-        found.append((order, at, _bucket(value[at]) | (reading << READING_BITS)))
+        found.append(_Found(at, at + order - 1, _bucket(value[at], reading)))
     return found
+
+
+def _words(tape: Tape) -> list[_Found]:
+    """The words of Latin letters and digits, any digit as good as another, and each two in a row."""
+    kind = characters().kind_of(tape.codes)
+    inside = (kind == LETTER) | (kind == DIGIT)
+    at = np.flatnonzero(inside)
+    begins = ~before(inside)[at]
+    first = at[begins]
+    if not len(first):
+        return []
+    last = at[~after(inside)[at]]
+    place = (at - np.repeat(first, last - first + 1)).astype(np.uint32)
+    codes = np.where(kind[at] == DIGIT, np.uint32(_ZERO), tape.codes[at])
+    mixed = codes * (place * _PLACE + _MIX)
+    mixed = (mixed ^ (mixed >> np.uint32(13))) * _STEP
+    value = np.add.reduceat(mixed, np.flatnonzero(begins), dtype=np.uint32)  # wraps, as hashes do
+    owners = _owners(tape)[first]
+    pair = np.flatnonzero(owners[1:] == owners[:-1])
+    following = value[pair] * _STEP + (value[pair + 1] ^ _MIX)
+    return [
+        _Found(first, last, _bucket(value, _WORDS)),
+        _Found(first[pair], last[pair + 1], _bucket(following, _WORDS)),
+    ]
 
 
 def _wide(codes: Codes) -> Flags:
@@ -163,8 +209,9 @@ def _wide(codes: Codes) -> Flags:
     return flags
 
 
-def _bucket(value: Codes) -> NDArray[np.int64]:
-    return (((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - READING_BITS)).astype(np.int64)
+def _bucket(value: Codes, reading: int) -> NDArray[np.int64]:
+    hashed = ((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - READING_BITS)
+    return hashed.astype(np.int64) | (reading << READING_BITS)
 
 
 def _extend(value: Codes, codes: Codes, ahead: int) -> Codes:

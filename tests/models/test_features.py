@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pipeline.models import features
 
 hostile = st.text(st.characters(exclude_categories=()), max_size=60)
-MEANT = 1 << features.READING_BITS  # buckets from here on are of the reading as meant
+MEANT = 1 << features.READING_BITS  # buckets from here on are of the reading as meant,
+WORDS = 2 << features.READING_BITS  # and from here on words
 
 
 def bag(text: str) -> list[int]:
@@ -17,7 +18,11 @@ def bag(text: str) -> list[int]:
 
 
 def meant(text: str) -> list[int]:
-    return [bucket for bucket in bag(text) if bucket >= MEANT]
+    return [bucket for bucket in bag(text) if MEANT <= bucket < WORDS]
+
+
+def words(text: str) -> list[int]:
+    return [bucket for bucket in bag(text) if bucket >= WORDS]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,21 @@ def meant(text: str) -> list[int]:
 def test_a_disguise_changes_how_it_is_written_not_what_is_meant(one: str, other: str) -> None:
     assert meant(one) == meant(other)
     assert bag(one) != bag(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["Ｃｌａｉｍ ＹＯＵＲ prize", "сlaim, y\u200bour prize!", "claim\nyour (prize)", "c l a i m your prize"]
+)
+def test_words_are_read_in_any_dress(text: str) -> None:
+    assert words(text) == words("claim your prize")
+
+
+def test_words_are_counted_alone_and_in_pairs() -> None:
+    assert len(words("claim your prize")) == 3 + 2
+    assert words("code 123456") == words("code 987654") != words("code 1234")
+    assert words("your prize") != words("prize your")
+    assert words("claim") == words("我claim你")
+    assert words("代开发票") == []
 
 
 def test_a_gram_counts_once_however_often_it_stands() -> None:

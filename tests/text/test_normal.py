@@ -24,6 +24,7 @@ tricky = st.text(
         ("发\u200b票\u2060", "发票", {"invisible": 2}),
         ("发\u0301票\u0489", "发票", {"combining": 2}),
         ("pаypаl", "paypal", {"homoglyph": 2}),
+        ("lംgin cಂde", "login code", {"homoglyph": 2}),
         ("𝐛𝐞𝐭", "bet", {"styled": 3}),
         ("发*票", "发票", {"separators": 1}),
         ("办 证", "办证", {"separators": 1}),

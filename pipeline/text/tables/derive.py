@@ -43,11 +43,12 @@ def pinyin() -> list[str]:
 
 
 def homoglyphs(sources: Path) -> list[str]:
-    """Letters of other scripts with the Latin letter they look like, lower case."""
+    """Letters and spacing marks of other scripts with the Latin letter they look like, lower case."""
     confusables = json.loads((sources / "confusables.json").read_text(encoding="utf-8"))
     rows = []
     for char, alike in confusables.items():
-        if len(char) != 1 or char.isascii() or not unicodedata.category(char).startswith("L"):
+        # Letters, and the spacing marks of Indian scripts, four of which are a small circle: ം for o.
+        if len(char) != 1 or char.isascii() or not unicodedata.category(char).startswith(("L", "Mc")):
             continue
         if 0x2E80 <= ord(char) < 0xFB00 or ord(char) >= 0x20000:
             continue
