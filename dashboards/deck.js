@@ -106,7 +106,9 @@ export default function (component) {
       deck.coming.delete(card.id);
       if (action !== "skip") deck.undo.push({ card, action, until: now() + data.undo_ms });
       deck.note = "";
-      say(`${words[action]} · ${card.port} · ${card.messages} ${words.messages}`);
+      const told = `${words[action]} · ${card.port} · ${card.messages} ${words.messages}`;
+      const unsent = action === "release" && card.stopped;
+      say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
     draw();
   }
@@ -176,7 +178,9 @@ export default function (component) {
                 element("span", "", `${card.submissions.toLocaleString()} ${words.submissions}`),
                 element("span", "", `${words.port} ${card.port}`));
     if (card.category) head.append(element("span", "chip", card.category));
-    left.append(head, pieces("message", card.text));
+    left.append(head);
+    if (card.stopped) left.append(element("p", "stopped", card.stopped));
+    left.append(pieces("message", card.text));
     if (card.samples.length) {
       left.append(element("h4", "", words.samples));
       for (const sample of card.samples) left.append(pieces("sample", sample));

@@ -19,7 +19,7 @@ from pipeline.actions import review
 from pipeline.actions.review import UNDO_MS, CaseView
 from pipeline.actions.why import CampaignSize, Explained, Seen
 from pipeline.errors import AntispamError
-from pipeline.events import Verdict
+from pipeline.events import PortState, Verdict
 from pipeline.store.database import Database
 from pipeline.store.roles import User
 
@@ -42,6 +42,7 @@ class Hand:
     explained: dict[str, Explained] = field(default_factory=dict)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
+    stopped: dict[str, str] = field(default_factory=dict)  # the state of ports that are not open any more
     decided: int = 0
     seen_at: int = 0  # when the reviewer last touched a key or the mouse
 
@@ -66,7 +67,8 @@ def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]]
 def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> None:
     """Bring the hand up to date: claim more when it runs low, renew leases when the reviewer is there.
 
-    Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand.
+    Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand. Ports are looked
+    at every time: one may be suspended while its case is on screen.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
         hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND, hand.cases)}
@@ -76,6 +78,7 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     for kept in (hand.explained, hand.cards):
         for gone in kept.keys() - hand.cases.keys():
             del kept[gone]
+    hand.stopped = review.stopped_ports(db, user, {view.port for view in hand.cases.values()})
 
 
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
@@ -92,8 +95,9 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
         kept = hand.cards.get(case)
         if kept is None or len(kept["reasons"]) != len(explained.reasons):
             kept = hand.cards[case] = _card(_, view, explained)
+        stopped = hand.stopped.get(view.port)
         shown.append({**kept, "due": view.due_at, "lease": view.lease_until, "messages": view.messages,
-                      "submissions": view.submissions})  # fmt: skip
+                      "submissions": view.submissions, "stopped": stopped and _stopped(_, stopped)})  # fmt: skip
     return shown
 
 
@@ -137,6 +141,12 @@ def campaign_words(_: Text, size: CampaignSize | None) -> str:
         return ""
     told = _("{messages} messages, {ports} ports, {senders} senders")
     return told.format(messages=count(size.messages), ports=count(size.ports), senders=count(size.senders))
+
+
+def _stopped(_: Text, state: str) -> str:
+    if state == PortState.TERMINATED:
+        return _("The port is terminated: a release sends nothing")
+    return _("The port is suspended: a release sends nothing while it is")
 
 
 def labels(_: Text) -> dict[str, str]:

@@ -15,7 +15,17 @@ from dashboards.language import N_, Text
 from dashboards.marked import marked
 from dashboards.words import clock, count, word
 from pipeline.actions.reveal import reveal
-from pipeline.actions.search import RECORDS, SUBMISSIONS, UNDECIDED, Found, Query, message_states, reviewed, search
+from pipeline.actions.search import (
+    RECORDS,
+    SUBMISSIONS,
+    UNDECIDED,
+    Found,
+    Query,
+    message_states,
+    parts_of_score,
+    reviewed,
+    search,
+)
 from pipeline.actions.why import campaign_sizes
 from pipeline.events import Verdict
 from pipeline.store.roles import Right, User, allowed
@@ -119,6 +129,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     spans = [(s["start"], s["end"], f"r{n % 6}") for n, reason in enumerate(f.reasons) for s in reason["spans"] or ()]
     # Masking a link shortens the text: then nothing is marked rather than the wrong words.
     st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
+    _parts(_, user, f.content, f.model)
     for reason in f.reasons:
         words = dict.fromkeys(_found(_, s["word"], s["via"]) for s in reason["spans"] or () if s["word"])
         listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
@@ -130,6 +141,14 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)
     _messages(_, user, f, zone)
+
+
+def _parts(_: Text, user: User, text: str, model: str | None) -> None:
+    """What carried the score, of the text that is shown."""
+    parts = parts_of_score(session.services().db, user, text, model)
+    if parts:
+        pieces = " · ".join(f"{session.plain(text[p.start : p.end])} {p.log_odds:+.1f}" for p in parts)
+        st.caption(_("Score by its parts (log-odds)") + ": " + pieces)
 
 
 def _found(_: Text, found: str, via: str | None) -> str:
@@ -165,6 +184,7 @@ def _reveal(_: Text, user: User, f: Found) -> None:
             with session.told():
                 full = reveal(services.db, services.settings, user, f.place, reason, now_ms())
                 st.html(marked(segments(full.content, [])))
+                _parts(_, user, full.content, f.model)
                 st.code("\n".join(full.recipients[:100]), language=None)
 
 

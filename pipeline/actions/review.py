@@ -11,7 +11,7 @@ Each step is one compare-and-set: of two people who press a key at once, one is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
 
 from pipeline.errors import AntispamError
-from pipeline.events import Submission, Verdict
+from pipeline.events import PortState, Submission, Verdict
 from pipeline.lake.privacy import mask_text
 from pipeline.store import audit, schema
 from pipeline.store.database import Database, upsert
@@ -217,6 +217,15 @@ def in_hand(db: Database, user: User, now: int) -> set[str]:
         return set(
             connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now, *_level(user)))
         )
+
+
+def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, str]:
+    """Of these ports those that are not open, with their state: what is released there is refused, not sent."""
+    require(user, Right.REVIEW)
+    t = schema.ports
+    with db.read() as connection:
+        found = select(t.c.code, t.c.state).where(t.c.code.in_(ports), t.c.state != PortState.OPEN)
+        return {row.code: row.state for row in connection.execute(found)}
 
 
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import select
 
+from pipeline.actions.score_parts import ScorePart, model_in_force, score_parts
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy, mask_text
@@ -75,6 +76,7 @@ class Found:
     decided_at: int | None
     degraded: bool
     campaign: str | None
+    model: str | None  # version of the model that scored it
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,18 @@ def search(
             WHERE {" AND ".join(conditions)}
         ), d AS (
             SELECT id, partition, accepted_at, {
-        _newest("verdict", "port", "score", "category", "reasons", "exceptions", "decided_at", "degraded", "campaign")
+        _newest(
+            "verdict",
+            "port",
+            "score",
+            "category",
+            "reasons",
+            "exceptions",
+            "decided_at",
+            "degraded",
+            "campaign",
+            "model",
+        )
     },
                    max(decisions.round) AS round
             FROM decisions
@@ -185,7 +198,7 @@ def search(
         )
         SELECT f.log_id, f.topic, f.partition, f."offset", f.dt, f.id, f.sender, d.port, f.recipients, f.content,
                f.length, epoch_ms(f.at), d.verdict, d.round, d.score, d.category, d.reasons, d.exceptions,
-               epoch_ms(d.decided_at), d.degraded, d.campaign
+               epoch_ms(d.decided_at), d.degraded, d.campaign, d.model
         FROM found f LEFT JOIN d ON d.id = f.id AND d.partition = f.partition AND d.accepted_at = f.at
         {"WHERE " + " AND ".join(decided) if decided else ""}
         ORDER BY f.at DESC, f."offset" DESC LIMIT $limit
@@ -209,9 +222,20 @@ def search(
             decided_at=row[18],
             degraded=bool(row[19]),
             campaign=row[20],
+            model=row[21],
         )
         for row in lake.execute(sql, values).fetchall()
     ]
+
+
+def parts_of_score(db: Database, user: User, text: str, model: str | None) -> tuple[ScorePart, ...]:
+    """What carried a score, in the text that the user was given: of a masked one, what can still be read there.
+
+    Empty when `model`, which scored it, is not the one in force.
+    """
+    require(user, Right.SEARCH)
+    in_force = model_in_force(db)
+    return score_parts(in_force, text) if in_force and in_force.version == model else ()
 
 
 def message_states(db: Database, user: User, port: str, sender: str, submission: str) -> list[MessageState]:

@@ -10,10 +10,11 @@ import pytest
 
 from pipeline.actions.model_versions import ACTIVE
 from pipeline.actions.score_parts import MOST, model_in_force, score_parts
+from pipeline.actions.search import parts_of_score
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.store import registry
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
+from pipeline.store.roles import Forbidden, Role, User
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,15 @@ def test_a_model_that_is_gone_stops_no_reviewer(operational_db: Database, tmp_pa
     registry.publish_configuration(operational_db, chief, "model", ACTIVE, str(kept), 1)
     shutil.rmtree(kept)
     assert model_in_force(operational_db) is None
+
+
+def test_search_names_the_parts_of_the_text_it_shows(operational_db: Database, model: Classifier) -> None:
+    analyst, masked = User("rui", Role.ANALYST), "您好，本公司代开增值税发票，联系电话***********"
+    assert parts_of_score(operational_db, analyst, masked, model.version) == ()  # no model was published
+    registry.publish_configuration(operational_db, User("chief", Role.ADMINISTRATOR), "model", ACTIVE, "shipped", 1)
+    named = {masked[p.start : p.end] for p in parts_of_score(operational_db, analyst, masked, model.version)}
+    assert "发票" in named or "增值税" in named
+    assert parts_of_score(operational_db, analyst, masked, "another") == ()
+    assert parts_of_score(operational_db, analyst, masked, None) == ()
+    with pytest.raises(Forbidden):
+        parts_of_score(operational_db, User("vera", Role.VIEWER), masked, model.version)

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from dashboards import deck, language
 from pipeline.actions import review
 from pipeline.actions.why import CampaignSize, Explained, Seen, Why
-from pipeline.store import schema
+from pipeline.store import registry, schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
 
@@ -131,6 +131,21 @@ def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database
         )  # fmt: skip
     deck.refill(db, ANNA, hand, NOW, touched=False)
     assert len(hand.cases) == len(CASES)
+
+
+def test_a_port_suspended_meanwhile_is_told_before_a_release_sends_nothing(db: Database) -> None:
+    hand = hand_of(db)
+    port = hand.cases["case-000"].port
+    assert not any(card["stopped"] for card in deck.cards(EN, hand))
+    registry.suspend_port(db, User("olga", Role.OPERATOR), port, "complaints", "", NOW)
+    deck.refill(db, ANNA, hand, NOW, touched=False)
+    told = {card["id"]: card["stopped"] for card in deck.cards(EN, hand)}
+    assert told["case-000"] == "The port is suspended: a release sends nothing while it is"
+    assert {case for case, text in told.items() if text} == {c for c, v in hand.cases.items() if v.port == port}
+    assert deck.cards(language.text("zh"), hand)[0]["stopped"] == "端口已暂停：暂停期间放行也不会发送"
+    registry.terminate(db, User("ada", Role.ADMINISTRATOR), port, "fraud", "", NOW)
+    deck.refill(db, ANNA, hand, NOW, touched=False)
+    assert deck.cards(EN, hand)[0]["stopped"] == "The port is terminated: a release sends nothing"
 
 
 def test_leaving_gives_back(db: Database) -> None:
