@@ -7,8 +7,8 @@ Decisions that matter more than the algorithm:
 * Some texts come a second time in disguise (evasions.py), and some without the style of their source:
   what is left of a text then must be enough to judge it. Both of spam and of ham, so that neither a
   disguise nor a missing comma is taken for spam.
-* Chinese and other texts are learnt apart: what a figure, a link or a rare gram tells differs, and together
-  each cost the other half a point of recall. What is learnt from rare grams and from one-sided ones is tuned apart too.
+* Chinese and other texts are learnt apart: what a figure, a link or a rare gram tells differs between them, and
+  learnt together each cost the other recall.
 * Calibration and thresholds are by script and come from cross-validation in which near-duplicates, and
   all business messages of one source, stay on one side: a threshold fixed on seen texts is too low.
 * Lawful advertising is left out: whether it may be sent is a matter of consent, not of wording.
@@ -464,8 +464,8 @@ _LICENCES = {
 
 _WEAKNESSES = (
     "Lawful commercial messages look like spam: judge them by port, signature, template and consent.",
-    "Business messages of a kind or sender never seen are flagged more often than the figures say; "
-    "English notices of banks and prepaid carriers most. Invented notices were written after counting such failures.",
+    "Business messages of a kind or sender never seen are flagged more often than the figures say; English "
+    "notices of banks and prepaid carriers most. The invented notices were written after counting such failures.",
     "Chinese ham of one source are web sentences, not messages; most Chinese texts are from before 2016.",
     "Frauds younger than the collections are known from invented texts only: nobody has measured them on real ones.",
     "Some spam sources hold personal texts and some ham sources advertisements, so recall at 0.1 % is noisy.",
