@@ -61,13 +61,15 @@ def page() -> None:
 
 def _form(_: Text, user: User, zone: str) -> Query:
     now = datetime.now(ZoneInfo(zone)).replace(tzinfo=None, second=0, microsecond=0)
-    # Once a session: a default that moves with the clock would be another field each minute.
-    st.session_state.setdefault("since", now - timedelta(days=1))
-    st.session_state.setdefault("until", now.replace(hour=23, minute=59))
+    # Once a visit: a default that moves with the clock would be another field each minute. And as the field's own
+    # value: one that is put into its state reaches a form too late for whoever presses the button at once.
+    if "since" not in st.session_state:
+        st.session_state["period"] = now - timedelta(days=1), now.replace(hour=23, minute=59)
+    first, last = st.session_state["period"]
     with st.form("search", border=True):
         row = st.columns([2, 2, 1.5, 1.5, 1.5], vertical_alignment="bottom")
-        since = row[0].datetime_input(_("From"), key="since")
-        until = row[1].datetime_input(_("To"), key="until")
+        since = row[0].datetime_input(_("From"), first, key="since")
+        until = row[1].datetime_input(_("To"), last, key="until")
         kinds = [SUBMISSIONS] if user.scope else list(KINDS)
         kind = row[2].selectbox(_("What"), kinds, format_func=lambda kind: _(KINDS[kind]))
         verdicts = [None, *(v.value for v in Verdict), UNDECIDED]
