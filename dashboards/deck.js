@@ -20,6 +20,10 @@ function pieces(className, segments) {
   return box;
 }
 
+function counted(number, one, many) {
+  return `${number.toLocaleString()} ${number === 1 ? one : many}`;
+}
+
 function duration(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const minutes = Math.floor(seconds / 60);
@@ -106,7 +110,7 @@ export default function (component) {
       deck.coming.delete(card.id);
       if (action !== "skip") deck.undo.push({ card, action, until: now() + data.undo_ms });
       deck.note = "";
-      const told = `${words[action]} · ${card.port} · ${card.messages} ${words.messages}`;
+      const told = `${words[action]} · ${card.port} · ${counted(card.messages, words.message, words.messages)}`;
       const unsent = action === "release" && card.stopped;
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
@@ -174,8 +178,8 @@ export default function (component) {
     box.dataset.case = card.id;
     const left = element("div", "left");
     const head = element("div", "head");
-    head.append(element("span", "count", `${card.messages.toLocaleString()} ${words.messages}`),
-                element("span", "", `${card.submissions.toLocaleString()} ${words.submissions}`),
+    head.append(element("span", "count", counted(card.messages, words.message, words.messages)),
+                element("span", "", counted(card.submissions, words.submission, words.submissions)),
                 element("span", "", `${words.port} ${card.port}`));
     if (card.category) head.append(element("span", "chip", card.category));
     left.append(head);
