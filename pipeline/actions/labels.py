@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from pipeline.events import Kind, Verdict
-from pipeline.models.evaluate import Sample
+from pipeline.models.evaluate import Sample, SampleLabel
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Right, User, require
@@ -51,7 +51,7 @@ def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
     ]
 
 
-def _label(verdict: str, kind: str | None) -> str:
+def _label(verdict: str, kind: str | None) -> SampleLabel:
     if verdict != Verdict.RELEASE:
         return "spam"
     return "commercial" if kind == Kind.COMMERCIAL else "ham"

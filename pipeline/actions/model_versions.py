@@ -29,17 +29,18 @@ def publish(
 
     Raises AntispamError for a directory that is no model, or a data folder that cannot be written.
     """
-    version = Classifier.load(folder).version
-    kept = _keep(folder, (settings.data_dir / "models").resolve(), version)
+    Classifier.load(folder)  # a fault is told of the folder that was named, before anything is written
+    version, kept = _keep(folder, (settings.data_dir / "models").resolve())
     name = CHALLENGER if on_trial else ACTIVE
     return version, registry.publish_configuration(db, user, "model", name, str(kept), now)
 
 
-def _keep(folder: Path, models: Path, version: str) -> Path:
-    """The folder's copy under its version: whole or not at all."""
-    kept = models / version
-    if kept.is_dir():
-        return kept
+def _keep(folder: Path, models: Path) -> tuple[str, Path]:
+    """The version of the folder's model and its copy under that: whole or not at all.
+
+    The copy is what is loaded: a training that finishes meanwhile must not put another model under this version.
+    A copy kept before that does not load as its version any more is replaced.
+    """
     half = None
     try:
         models.mkdir(parents=True, exist_ok=True)
@@ -48,11 +49,22 @@ def _keep(folder: Path, models: Path, version: str) -> Path:
         for name in FILES:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, half / name)
-        half.rename(kept)
+        version = Classifier.load(half).version
+        kept = models / version
+        if kept.is_dir() and not _is(kept, version):
+            shutil.rmtree(kept)
+        if not kept.is_dir():
+            half.rename(kept)
+        return version, kept
     except OSError as error:
+        raise AntispamError(f"{models}: {error.strerror}") from error
+    finally:
         if half is not None:
             shutil.rmtree(half, ignore_errors=True)
-        if kept.is_dir():  # another was faster
-            return kept
-        raise AntispamError(f"{models}: {error.strerror}") from error
-    return kept
+
+
+def _is(kept: Path, version: str) -> bool:
+    try:
+        return Classifier.load(kept).version == version
+    except AntispamError:
+        return False

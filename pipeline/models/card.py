@@ -56,7 +56,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except OSError as error:
             raise AntispamError(f"{path}: cannot be read: {error.strerror}") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise AntispamError(f"{path}: not a model card: {error}") from error
 
     def save(self, path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ STRICT = 0.001  # share of ham that may be flagged at the strict threshold
 _BATCH = 500
 Figures = dict[str, float | int | None]
 _MAX_LINE = 1024 * 1024
+SampleLabel = Literal["spam", "ham", "commercial"]
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Sample(msgspec.Struct, frozen=True):
     """
 
     text: str
-    label: str
+    label: SampleLabel
     lang: str = ""
     source: str = ""
     category: str | None = None
@@ -56,7 +57,7 @@ def _read(path: Path) -> Iterator[Sample]:
                     raise AntispamError(f"{path}:{number}: line longer than {_MAX_LINE // 1024} KiB")
                 try:
                     yield decode(line)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise AntispamError(f"{path}:{number}: not a labelled text: {error}") from error
     except OSError as error:
         raise AntispamError(f"{path}: cannot be read: {error.strerror}") from error

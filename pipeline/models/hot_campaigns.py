@@ -81,11 +81,13 @@ class HotCampaigns:
                 del self._changed[name]  # read again after a start
             elif followed.told is None or _worth_telling(followed.told, campaign):
                 del self._changed[name]
+                before = followed.told.positions if followed.told else {}
                 followed.told = msgspec.structs.replace(
                     campaign,
                     sketches=tuple(followed.sketches),
                     first=tuple(followed.first),
-                    positions=dict(positions),
+                    # After a start the sources are read again from before: what was counted then stays counted.
+                    positions=before | {at: max(next_, before.get(at, 0)) for at, next_ in positions.items()},
                 )
                 told.append(followed.told)
                 self._followed.pop(name, None)

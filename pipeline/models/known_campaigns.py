@@ -5,12 +5,15 @@ Looked at only; what a text is a variant of is decided in one place, the campaig
 
 from __future__ import annotations
 
+import msgspec
+
 from pipeline.events import Campaign
 from pipeline.models.campaigns import TTL_MS, number_of
 from pipeline.models.sketches import sketch, unpacked
 from pipeline.models.text_index import MAX_MEMBERS, TextIndex
 from pipeline.text.normal import Normals
 
+_GROWTH_MS = 5 * 60_000  # what growth counts
 MOST = 4096  # campaigns known at once, those told last: about 8 MB
 
 
@@ -55,5 +58,10 @@ class KnownCampaigns:
         for t in range(len(sketches)):
             near = self._index.near(sketches, places, t, at)
             told = None if near is None else self._told.get(int(self._index.id[near.group]))
-            found.append(None if told is None else told[0])
+            found.append(None if told is None else _as_of(told[0], at))
         return found
+
+
+def _as_of(told: Campaign, at: int) -> Campaign:
+    """What was told, at `at` (ms): a campaign of which nothing more was told has stopped growing."""
+    return msgspec.structs.replace(told, growth=0) if told.growth and at - told.at > _GROWTH_MS else told

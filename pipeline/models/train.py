@@ -36,7 +36,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category
 from pipeline.models import evasions, features
 from pipeline.models.card import Calibration, Card, Thresholds
-from pipeline.models.classifier import CATEGORY_SHIFT, FEATURES, FORMAT, Classifier, weights_version
+from pipeline.models.classifier import CATEGORY_SHIFT, FEATURES, FORMAT, SPAM_FROM, Classifier, weights_version
 from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
 from pipeline.models.invented import invented
 
@@ -161,6 +161,7 @@ def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = ()) -> Car
     texts on one core. Raises AntispamError for a broken line or too little data.
     """
     samples = read_samples(data)
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before
     classifier, cross_validated = learn(samples)
     metrics: dict[str, Any] = {"cross_validated": cross_validated}
     if held_out:
@@ -249,7 +250,9 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
             chosen = taught.public
         slope, shift = _platt(margins[chosen], taught.spam[chosen])
         honest = 1 / (1 + np.exp(-(slope * margins[chosen & ~taught.spam] + shift)))
-        limits = Thresholds(review=strict_threshold(honest, REVIEW), reject=strict_threshold(honest, STRICT))
+        # Of a few texts that are easy to tell apart the strict threshold would be next to nothing.
+        reject = max(SPAM_FROM, strict_threshold(honest, STRICT))
+        limits = Thresholds(review=strict_threshold(honest, REVIEW), reject=reject)
         found[name] = Scale(slope, shift, limits)
     return found
 

@@ -121,7 +121,7 @@ def _entry(row: dict[str, str]) -> Entry:
     if not word.isprintable():
         raise AntispamError("a word has printable characters only")
     severity = row.get("severity") or "50"
-    if not (severity.isascii() and severity.isdigit() and int(severity) <= 100):
+    if not (severity.isascii() and severity.isdigit() and len(severity) <= 3 and int(severity) <= 100):
         raise AntispamError(f"severity {severity[:20]!r} is not a number from 0 to 100")
     entry = Entry(
         word,

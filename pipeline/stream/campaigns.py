@@ -82,9 +82,18 @@ class CampaignStage:
         self._follower.catch_up()
         told = _read_told(self._consumer)
         now = int(self._clock() * 1000)
-        restored = self._hot.restore(told, now)
+        restored = sum(self._restored(campaign, now) for campaign in told)
         self._consumer.assign(self._begin(now, told))
         _log.info("campaigns_restored", campaigns=restored)
+
+    def _restored(self, campaign: Campaign, now: int) -> int:
+        """1 if it is known again. What cannot be a campaign (of another version's sketches) must not stop the stage."""
+        try:
+            return self._hot.restore([campaign], now)
+        except ValueError as error:
+            metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
+            _log.error("campaign_refused", campaign=campaign.id, cause=str(error))
+            return 0
 
     def step(self) -> bool:
         """Take one batch in, and tell what is due; True. Raises AntispamError when telling fails."""
@@ -92,7 +101,7 @@ class CampaignStage:
         config = self._follower.poll()
         if messages:
             self._take(messages, config)
-        if self._waiting or self._clock() - self._told_at >= TELL_EVERY:
+        if self._waiting or abs(self._clock() - self._told_at) >= TELL_EVERY:  # a clock may be set back
             self.tell()
         return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 BRANDS: dict[str, frozenset[str]] = {
     name: frozenset(domains.split())
     for name, domains in {
-        "icbc": "icbc.com.cn icbc.com",
+        "icbc": "icbc.com.cn icbc.com icbc.com.mo",
         "ccb": "ccb.com ccb.cn",
         "abchina": "abchina.com abchina.com.cn",
         "bankofchina": "bankofchina.com",
@@ -28,14 +28,15 @@ BRANDS: dict[str, frozenset[str]] = {
         "alipay": "alipay.com alipay.cn alipay.com.cn alipayobjects.com alipay.hk",
         "taobao": "taobao.com taobao.cn taobao.org",
         "tmall": "tmall.com tmall.hk",
-        "weixin": "weixin.com",
+        "weixin": "weixin.com qq.com",
         "wechat": "wechat.com",
         "chsi": "chsi.com.cn chsi.cn",
         "icloud": "icloud.com icloud.com.cn",
-        "appleid": "",
-        "paypal": "paypal.com paypal.me paypal.cn",
+        "appleid": "apple.com",
+        "paypal": "paypal.com paypal.me paypal.cn paypal.de paypal.fr paypal.it paypal.es paypal.co.uk",
         "amazon": "amazon.com amazon.cn amazon.co.uk amazon.de amazon.co.jp amazon.in amazon.fr amazon.it amazon.es "
-        "amazon.ca amazon.com.au amazon.sg",
+        "amazon.ca amazon.com.au amazon.sg amazon.nl amazon.com.br amazon.com.mx amazon.ae amazon.se amazon.pl "
+        "amazon.com.tr amazon.com.be amazon.sa amazon.jobs",
         "netflix": "netflix.com",
         "microsoft": "microsoft.com microsoft.cn",
         "facebook": "facebook.com",
@@ -44,9 +45,9 @@ BRANDS: dict[str, frozenset[str]] = {
         "coinbase": "coinbase.com",
         "binance": "binance.com",
         "fedex": "fedex.com",
-        "usps": "usps.com",
+        "usps": "usps.com usps.gov",
         "royalmail": "royalmail.com",
-        "hsbc": "hsbc.com hsbc.com.cn hsbc.co.uk hsbc.com.hk",
+        "hsbc": "hsbc.com hsbc.com.cn hsbc.co.uk hsbc.com.hk hsbc.ae hsbc.com.sg hsbc.com.my hsbc.com.tw hsbc.fr",
         "barclays": "barclays.co.uk barclays.com",
         "wellsfargo": "wellsfargo.com",
         "hdfcbank": "hdfcbank.com hdfc.bank.in",

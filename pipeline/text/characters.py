@@ -25,6 +25,7 @@ DROPPED = 0x110000  # in FOLD: prints nothing; larger values number the expansio
 # Classes of what is read.
 OTHER, CJK, LETTER, DIGIT, SEPARATOR, MARK = range(6)
 
+_BLANK = "\u115f\u1160\u3164\uffa0"  # fillers of Hangul: letters to Unicode, nothing to the eye
 TECHNIQUES = ("", "invisible", "combining", "full_width", "circled", "styled", "traditional", "homoglyph")
 _INVISIBLE, _COMBINING, _FULL_WIDTH, _CIRCLED, _STYLED, _TRADITIONAL, HOMOGLYPH = range(1, 8)
 
@@ -122,6 +123,8 @@ def _read(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> 
 
 def _step(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> str:
     category = unicodedata.category(char)
+    if char in _BLANK:
+        return ""
     if char in homoglyphs:
         return homoglyphs[char]
     if "\U0001f200" <= char <= "\U0001f2ff":
@@ -155,7 +158,7 @@ def _technique(char: str, plain: str, homoglyphs: dict[str, str], simplified: di
     category = unicodedata.category(char)
     if plain == char or char in _EMOJI_JOINTS or char.isascii():
         return 0
-    if not plain and category in _PRINTS_NOTHING:
+    if not plain and (category in _PRINTS_NOTHING or char in _BLANK):
         return _INVISIBLE
     if char in simplified:
         return 0 if char in _BOTH_SYSTEMS else _TRADITIONAL

@@ -25,7 +25,7 @@ _WRAPPED = r"[(\[{](?:dot|点|\.)[)\]}]"
 _TIGHT = rf"(?:[.。点]|{_WRAPPED}| dot )"
 _SPACED = rf"(?: ?[.。点] ?| ?{_WRAPPED} ?| dot )"
 _link = re.compile(
-    rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}})?"
+    rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}}(?:[^\s/\\@]{{1,64}}@)?)?"
     rf"(?P<host>(?:www{_SPACED})?(?:{_LABEL}{_TIGHT}){{0,5}}{_LABEL}"
     # After a forgotten or a stray space, "so" and "top" begin a sentence; these do not.
     rf"(?:{_TIGHT}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})|{_SPACED}(?:com(?:\.[a-z]{{2}})?|cn|xyz))(?![a-z0-9_@])"
@@ -45,7 +45,8 @@ _dots = re.compile(_SPACED).sub
 _PLAIN = frozenset(
     (
         *("com", "cn", "net", "org", "xyz", "top", "vip", "cc", "info", "io", "club", "site", "shop", "online"),
-        *("app", "ltd", "tk", "biz", "win", "wang", "hk", "tw", "uk", "ly", "gl", "link"),
+        *("app", "ltd", "tk", "biz", "win", "wang", "hk", "tw", "uk", "ly", "gl", "link", "lol", "icu", "sbs", "cfd"),
+        *("cyou", "bond", "buzz"),
     )
 )
 

@@ -63,3 +63,12 @@ def test_what_is_no_model_is_refused_and_nothing_is_kept(
     (settings.data_dir / "models").write_text("a file")
     with pytest.raises(AntispamError, match="models"):
         model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 1)
+
+
+def test_a_kept_copy_that_is_damaged_is_put_right(operational_db: Database, settings: Settings) -> None:
+    model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 1)
+    kept = Path(registry.configuration(operational_db, "model", model_versions.ACTIVE) or "")
+    (kept / "weights.npz").write_bytes(b"no")
+    model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 2)
+    assert Classifier.load(kept).version == VERSION
+    assert [path.name for path in kept.parent.iterdir()] == [VERSION]

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.models import evasions
 from pipeline.models.benchmark import LEFT_OUT, Data, Ours, ShortGrams, benchmark, markdown, share
-from pipeline.models.evaluate import Sample
+from pipeline.models.evaluate import Sample, SampleLabel
 
 SPAM = {"zh": "百家乐首存送彩金{}，电话138", "en": "win a free prize call {} now 0900"}
 HAM = {"zh": "明天{}点开会，我到家了", "en": "see you at {} for lunch then"}
@@ -16,11 +16,12 @@ WORDS = "甲乙丙丁戊己庚辛壬癸"
 
 
 def samples(count: int) -> list[Sample]:
+    both: tuple[tuple[SampleLabel, dict[str, str]], ...] = (("spam", SPAM), ("ham", HAM))
     return [
         Sample(
             text=text.format(WORDS[n % 10] * (1 + n % 7)), label=label, lang=lang, source=LEFT_OUT[n % 4], cluster_id=n
         )
-        for label, texts in (("spam", SPAM), ("ham", HAM))
+        for label, texts in both
         for lang, text in texts.items()
         for n in range(count)
     ]

@@ -126,6 +126,27 @@ def test_what_is_read_again_after_a_start_is_not_told_again() -> None:
     assert again.news(T0 + 2 * QUIET_MS, SIZE, {}) == []
 
 
+def test_what_was_counted_before_two_restarts_stays_counted() -> None:
+    hot, second = HotCampaigns(100), HotCampaigns(100)
+    take(hot, *[("1", LOAN), ("2", VARIANT)] * 2)
+    (told,) = hot.news(T0, SIZE, {"submissions.bulk/0": 4, "submissions.bulk/1": 100})
+    second.restore([travelled(told)], T0)
+    take(second, *[("3", LOAN)] * 4, offset=4)  # the other source is not read again yet
+    (again,) = second.news(T0 + QUIET_MS, SIZE, {"submissions.bulk/0": 8})
+    assert again.positions == {"submissions.bulk/0": 8, "submissions.bulk/1": 100}
+
+
+def test_growth_is_over_when_nothing_more_is_told() -> None:
+    hot, known = HotCampaigns(100), KnownCampaigns()
+    take(hot, *[("1", LOAN), ("2", VARIANT)] * 4)
+    (told,) = hot.news(T0, SIZE, {})
+    known.learn(travelled(told))
+    now, later = found(known, LOAN), found(known, LOAN, T0 + 10 * 60_000)
+    assert now is not None
+    assert later is not None
+    assert (now.growth, later.growth) == (8, 0)
+
+
 sent = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from([LOAN, VARIANT, OTHER])), min_size=1, max_size=40)
 
 

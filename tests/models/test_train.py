@@ -68,7 +68,22 @@ def test_the_card_says_what_a_person_needs(model: Path) -> None:
     assert "Known weaknesses" in card
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"text": 1, "label": "spam"}', '{"label": "spam"}', "\xff"])
+def test_easy_texts_do_not_bring_the_strict_threshold_down(model: Path) -> None:
+    assert min(by.reject for by in Classifier.load(model).card.thresholds.values()) >= 0.5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"text": "a", "label": "SPAM"}',
+        '{"text": "\xff", "label": "ham"}',
+        '{"text": 1, "label": "spam"}',
+        '{"label": "spam"}',
+        "\xff",
+    ],
+)
 def test_a_broken_line_is_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text('{"text": "a", "label": "ham"}\n' + line, encoding="latin-1")

@@ -21,6 +21,9 @@ def links(text: str) -> tuple[Link, ...]:
         ("see http://a.b.example.co.uk/x?y=1 now", "http://a.b.example.co.uk/x?y=1", "example.co.uk"),
         ("http://1.2.3.4:80/p", "http://1.2.3.4:80/p", "1.2.3.4"),
         ("点t.cn/Rx8", "t.cn/Rx8", "t.cn"),
+        ("http://icbc.com.cn@evil.top/a", "http://icbc.com.cn@evil.top/a", "evil.top"),
+        ("http://user@evil.com/", "http://user@evil.com/", "evil.com"),
+        ("evil.icu", "evil.icu", "evil.icu"),
     ],
 )
 def test_a_link_is_found_as_written(text: str, where: str, domain: str) -> None:
@@ -73,7 +76,16 @@ def test_a_link_that_looks_like_anothers_says_how(text: str, sign: str) -> None:
     assert link.lookalike == (sign,)
 
 
-@pytest.mark.parametrize("text", ["https://m.alipay.com/x", "www.icbc.com.cn", "https://paypal.com"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://m.alipay.com/x",
+        "www.icbc.com.cn",
+        "https://paypal.com",
+        "https://mp.weixin.qq.com/s",
+        "https://appleid.apple.com",
+    ],
+)
 def test_a_brands_own_domain_is_no_lookalike(text: str) -> None:
     (link,) = links(text)
     assert link.lookalike == ()

@@ -22,6 +22,7 @@ tricky = st.text(
         ("①③⑧⓪❷⑴⒈🅐", "1380211a", {"circled": 8}),
         ("代開發票", "代开发票", {"traditional": 2}),
         ("发\u200b票\u2060", "发票", {"invisible": 2}),
+        ("发\u3164票\uffa0", "发票", {"invisible": 2}),
         ("发\u0301票\u0489", "发票", {"combining": 2}),
         ("pаypаl", "paypal", {"homoglyph": 2}),
         ("lംgin cಂde", "login code", {"homoglyph": 2}),
