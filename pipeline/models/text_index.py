@@ -23,7 +23,7 @@ MAX_MEMBERS = 8
 # longer, at least; and for a short text the shingles of the larger not found in the smaller (a changed character
 # takes three), with the least similarity. Chosen on labelled fake-base-station messages and on variants as in
 # tests/models/variants.py.
-_NEAR, _NEAR_OTHERS = 0.71, 0.77
+_NEAR, _NEAR_OTHERS = 0.71, 0.80
 _INSIDE, _PADDED = 0.80, 1.15
 _CHANGED, _CHANGED_OTHERS, _CHANGED_NEAR = 6, 3, 0.40
 _APART = 0.80  # members less similar than that to the one they were found by are kept
@@ -81,9 +81,11 @@ class TextIndex:
         """Of groups alive at `at` (ms) the text most like text t of the batch; of equals the lowest row."""
         count = int(sketches.counts[t])
         slots = self._slots[places[t] if count >= _FEWEST_EQUAL else places[t, :1]]
-        rows = sorted({row for row in slots.tolist() if row >= 0 and self._alive(row, at)})
-        if not rows:
+        met = {row for row in slots.tolist() if row >= 0 and self._alive(row, at)}
+        if not met:
             return None
+        # A member writes over the slots of its first, which variants are nearest to: it is always looked at too.
+        rows = sorted(met | {int(self._first[row]) for row in met})
         whole = sketches.whole[t]
         for row in rows:
             if self._whole[row] == whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -116,6 +117,22 @@ def test_memory_is_bounded_and_ids_hold_however_many_texts_come(texts: list[tupl
     for number, digit in texts:
         assert campaigns_of([f"{words[number]}{digit}"], campaigns) == campaigns_of([words[number] + "7"], Campaigns(2))
         assert campaigns_of([LOAN], campaigns) == [hot]
+
+
+@pytest.mark.parametrize("changed", [1, 2, 3])
+def test_characters_changed_for_each_recipient_do_not_split_a_campaign(changed: int) -> None:
+    text = (
+        "尊敬的客户您好我行现推出信用贷款业务当天放款无需抵押无需担保"
+        "最高可贷五十万元利息低至三厘手续简便欢迎咨询详情请致电客服专员李经理办理"
+    )
+    rng = random.Random(3)
+    variants = [text]
+    for _ in range(300):
+        characters = list(text)
+        for at in rng.sample(range(len(text)), changed):
+            characters[at] = chr(rng.randrange(0x4E00, 0x5E00))
+        variants.append("".join(characters))
+    assert len(set(campaigns_of(variants, Campaigns(1000)))) == 1
 
 
 def test_a_campaign_is_forgotten_after_its_last_message() -> None:
