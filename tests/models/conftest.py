@@ -1,0 +1,17 @@
+"""Trainings of tests are small: a few renderings of each invented text, and one draw of disguises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.models import train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_trainings() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "INVENTED_EACH", 2)
+        patch.setattr(train, "_DRAWS", 1)
+        yield
