@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
 from pipeline.models import evasions
 from pipeline.models.benchmark import LEFT_OUT, Data, Ours, ShortGrams, benchmark, markdown, share

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label

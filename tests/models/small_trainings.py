@@ -1,4 +1,7 @@
-"""Trainings of tests are small: a few renderings of each invented text, and one draw of disguises."""
+"""Trainings of tests are small: a few renderings of each invented text, and one draw of disguises.
+
+Whoever imports the fixture has it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import pytest
 from pipeline.models import train
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _small_trainings() -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def small_trainings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "INVENTED_EACH", 2)
         patch.setattr(train, "_DRAWS", 1)
