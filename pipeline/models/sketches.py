@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.events import Sketch
-from pipeline.text.characters import CJK, LETTER, characters
+from pipeline.text.characters import CJK, LETTER, OTHER, characters
 from pipeline.text.normal import Normals
 from pipeline.text.pinyin import pinyin
 from pipeline.text.tape import BORDER, lay
@@ -34,6 +34,7 @@ BANDS = 16  # chances of similar texts to meet
 _JOINED = 2  # smallest hashes in a band: texts of Jaccard similarity s have each band in common with chance s²
 _SIGNS = 3  # of a shingle
 _UNIVERSE = NONE
+_ALPHABETIC_TO = 0x20000  # code points; ideographs follow
 
 Shingles = NDArray[np.uint16]
 Hashes = NDArray[np.uint64]
@@ -148,8 +149,15 @@ def _signs(texts: list[str]) -> NDArray[np.uint32]:
     tape = lay(text.split("\0")[:-1])
     kind = characters().kind_of(tape.codes)
     masks = (tape.codes == ord(_LINK)) | (tape.codes == ord(_NUMBER))
-    kept = (kind == CJK) | (kind == LETTER) | (tape.codes == BORDER) | masks
+    others = (kind == OTHER) & _alphabetic()[np.minimum(tape.codes, _ALPHABETIC_TO - 1)]
+    kept = (kind == CJK) | (kind == LETTER) | others | (tape.codes == BORDER) | masks
     return pinyin(tape.keep(kept))[0].codes
+
+
+@cache
+def _alphabetic() -> NDArray[np.bool_]:
+    """By code point, whether it is a letter: of the alphabets that a normal form leaves as they are, Hangul to Thai."""
+    return np.array([chr(code).isalpha() for code in range(_ALPHABETIC_TO)])
 
 
 def _mixed(values: Hashes) -> Hashes:

@@ -135,6 +135,21 @@ def test_characters_changed_for_each_recipient_do_not_split_a_campaign(changed: 
     assert len(set(campaigns_of(variants, Campaigns(1000)))) == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("국민은행 홍길동님 계좌에 120,000원 입금되었습니다", "오늘만 첫충전 50% 보너스 바카라 카지노 가입"),
+        ("รหัส OTP ของคุณคือ 482913 ห้ามบอกผู้อื่น", "กู้เงินด่วน อนุมัติไว OTP ไม่ต้องใช้ 50000"),
+        ("رمز التحقق الخاص بك هو 482913", "اربح جائزة نقدية الآن اتصل على 482913"),
+    ],
+)  # fmt: skip
+def test_texts_of_other_alphabets_are_told_apart(one: str, other: str) -> None:
+    again = one.replace("482913", "771204").replace("120,000", "98,500")
+    first, second, third = campaigns_of([one, other, again], Campaigns(10))
+    assert first == third
+    assert first != second
+
+
 def test_a_campaign_is_forgotten_after_its_last_message() -> None:
     campaigns = Campaigns(10, ttl_ms=1000)
     near = LOAN.replace("抵押", "担保人")
