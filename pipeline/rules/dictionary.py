@@ -34,7 +34,7 @@ from pipeline.rules.word_views import Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
 NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
-MAX_ASKED = 20  # short words of a text whose borders are asked for; one with more of them is no accident
+MAX_ASKED = 20  # words of a text whose borders and context are asked for; 2,000 code points of ham have up to 4
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +52,10 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 class Dictionary:
     """An immutable set of words, matched in one pass a view whatever its size.
+
+    Every place of every word is found. What is *asked* of a text is bounded: whether a short word lies across two
+    others, whether `near` and `unless` are right. Behind MAX_ASKED questions every further word counts where it
+    stands, so that filling a text with words neither hides nor excuses one.
 
     `version` is a content hash (12 hex): the same words in another order are another version.
     """
@@ -123,12 +127,10 @@ class Dictionary:
             strict=True,
         )
         for find, owner, begin, start, end in places:
-            entry, text = find.entry, normals.texts[owner]
-            if entry in self._context and not self._fits(entry, text[max(0, start - NEAR) : end + NEAR]):
-                continue
-            if end - start == 2 and not text[start].isascii() and asked[owner] < MAX_ASKED:
+            entry = find.entry
+            if (end - start == 2 or entry in self._context) and asked[owner] < MAX_ASKED:
                 asked[owner] += 1
-                if straddles(text, start, end):
+                if self._excused(entry, normals.texts[owner], start, end):
                     continue
             hit = Hit(
                 entry.word, entry.category, entry.verdict, find.start - begin, find.end - begin, find.via,
@@ -137,9 +139,14 @@ class Dictionary:
             kept.setdefault(owner, []).append(hit)
         return kept
 
-    def _fits(self, entry: Entry, around: str) -> bool:
-        near, unless = self._context[entry]
-        return (not near or any(word in around for word in near)) and not any(word in around for word in unless)
+    def _excused(self, entry: Entry, text: str, start: int, end: int) -> bool:
+        """Whether a word found in a normal form does not count: by its context, or as parts of two other words."""
+        if entry in self._context:
+            near, unless = self._context[entry]
+            around = text[max(0, start - NEAR) : end + NEAR]
+            if (near and not any(word in around for word in near)) or any(word in around for word in unless):
+                return True
+        return end - start == 2 and not text[start].isascii() and straddles(text, start, end)
 
 
 def in_force(hits: Sequence[Hit], at: int | None = None) -> tuple[Hit, ...]:

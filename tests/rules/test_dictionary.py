@@ -11,6 +11,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
 from pipeline.rules import dictionary as module
 from pipeline.rules.dictionary import Dictionary, in_force
+from pipeline.rules.dictionary_file import Entry
 
 DEFAULT = Path(module.__file__).with_name("defaults") / "dictionary.csv"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sms"
@@ -223,6 +224,46 @@ def test_a_word_does_not_count_beside_another() -> None:
     dictionary = build_full("洗钱,fraud,reject,,,,反洗钱,")
     assert len(dictionary.match("洗钱")) == 1
     assert dictionary.match("反洗钱宣传") == ()
+
+
+FLOODS = build_full(
+    "办证,fake_document,review,,,,,",
+    "洗钱,fraud,reject,,,渠道,,",
+    "枪支,weapons,reject,,,,玩具|展览,",
+    "代开发票,fake_document,reject,,,,,",
+    "开发票,fake_document,review,,,,,",
+)
+FAR = "，" * 2 * module.NEAR
+pieces = st.sampled_from(
+    ["举办证券", "办证", "洗钱", "洗钱渠道", "玩具枪支", "枪支", "代开发票", "代，开，发，票", FAR]
+)
+
+
+@given(
+    st.lists(pieces, max_size=60).map("".join),
+    st.sampled_from(["办证", "洗钱渠道", "枪支", "开发票", "代kai发票"]),
+)
+def test_flooding_a_text_hides_and_excuses_no_word(flood: str, said: str) -> None:
+    text = flood + FAR + said
+    (alone,) = FLOODS.match(said)
+    begin = len(text) - len(said)
+    found = [(hit.word, hit.start - begin, hit.via) for hit in FLOODS.match(text) if hit.start >= begin]
+    assert found == [(alone.word, alone.start, alone.via)]
+
+
+@pytest.mark.parametrize("excused", ["玩具枪支", "举办证券", "洗钱"])
+def test_a_text_is_asked_a_bounded_number_of_times(excused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = FLOODS._excused
+
+    def counting(entry: Entry, text: str, start: int, end: int) -> bool:
+        asked.append(entry.word)
+        return ask(entry, text, start, end)
+
+    monkeypatch.setattr(FLOODS, "_excused", counting)
+    texts = [(excused + FAR) * n for n in (module.MAX_ASKED, module.MAX_ASKED + 5)]
+    assert [len(hits) for hits in FLOODS.match_batch(texts)] == [0, 5]  # what was not asked about counts
+    assert len(asked) == 2 * module.MAX_ASKED
 
 
 def test_a_lapsed_word_is_not_in_force_and_hides_no_other() -> None:
