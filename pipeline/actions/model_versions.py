@@ -41,7 +41,7 @@ def _keep(folder: Path, models: Path) -> tuple[str, Path]:
     The copy is what is loaded: a training that finishes meanwhile must not put another model under this version.
     A copy kept before that does not load as its version any more is replaced.
     """
-    half = None
+    half, version = None, ""
     try:
         models.mkdir(parents=True, exist_ok=True)
         half = Path(mkdtemp(dir=models, prefix="."))
@@ -50,21 +50,22 @@ def _keep(folder: Path, models: Path) -> tuple[str, Path]:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, half / name)
         version = Classifier.load(half).version
-        kept = models / version
-        if kept.is_dir() and not _is(kept, version):
-            shutil.rmtree(kept)
-        if not kept.is_dir():
-            half.rename(kept)
-        return version, kept
+        if not _holds(models / version, version):
+            shutil.rmtree(models / version, ignore_errors=True)
+            half.rename(models / version)
     except OSError as error:
+        if _holds(models / version, version):  # another was faster
+            return version, models / version
         raise AntispamError(f"{models}: {error.strerror}") from error
     finally:
         if half is not None:
             shutil.rmtree(half, ignore_errors=True)
+    return version, models / version
 
 
-def _is(kept: Path, version: str) -> bool:
+def _holds(folder: Path, version: str) -> bool:
+    """Whether the folder loads as this version."""
     try:
-        return Classifier.load(kept).version == version
+        return Classifier.load(folder).version == version
     except AntispamError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def train(
 
 @app.command()
 def labels(
-    out: Annotated[Path, typer.Option(help="jsonl for `antispam train --data`; full texts: keep it to yourself.")],
+    out: Annotated[Path, typer.Option(help="jsonl for `train --data`, - is stdout; full texts: keep it to yourself.")],
     days: Annotated[int, typer.Option(min=1, help="Verdicts of the last so many days.")] = 160,
 ) -> None:
     """What reviewers decided, as labelled texts to train on; leaves an audit row."""
@@ -45,10 +46,14 @@ def labels(
     now = context.now()
     with context.database() as db:
         found = find(db, context.administrator(), now - days * 86_400_000, now)
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
-        file.writelines(msgspec.json.encode(sample) + b"\n" for sample in found)
-    typer.echo(f"{len(found)} labelled texts in {out}")
+    lines = (msgspec.json.encode(sample) + b"\n" for sample in found)
+    if str(out) == "-":
+        sys.stdout.buffer.writelines(lines)
+    else:  # a link that somebody put there is not followed: these are full texts
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
+            file.writelines(lines)
+    typer.echo(f"{len(found)} labelled texts in {out}", err=True)
 
 
 @app.command()
@@ -95,6 +100,16 @@ def model_rollback() -> None:
 
     with context.database() as db:
         context.await_relay(db, registry.rollback(db, context.administrator(), "model", ACTIVE, context.now()))
+
+
+@model_app.command("end-trial")
+def model_end_trial() -> None:
+    """Score no longer with the model that is on trial."""
+    from pipeline.configuration import CHALLENGER
+    from pipeline.store import registry
+
+    with context.database() as db:
+        context.await_relay(db, registry.withdraw(db, context.administrator(), "model", CHALLENGER, context.now()))
 
 
 @model_app.command("versions")

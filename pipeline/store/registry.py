@@ -155,6 +155,19 @@ def rollback(db: Database, user: User, kind: str, name: str, now: int, version: 
         return _put_in_force(connection, user, "rollback", kind, name, value, now)
 
 
+def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
+    """Nothing is in force under this name any more, its versions stay; the epoch. Raises AntispamError for none."""
+    _require_kind(user, kind, name)
+    with db.write() as connection:
+        outbox.lock(connection)
+        before = configurations.in_force(connection, kind, name)
+        if before is None:
+            raise AntispamError(f"{kind} {name}: none is in force")
+        audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
+        configurations.withdraw(connection, kind, name)
+        return outbox.publish_config(connection, now, [(kind, name, None, None)])
+
+
 def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bool]]:
     """(version, author, created at, in force) of every version, newest first."""
     table = schema.configurations

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline.actions import model_versions
-from pipeline.configuration import CHALLENGER
+from pipeline.configuration import CHALLENGER, SHIPPED, ConfigEntries
 from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.settings import Settings
-from pipeline.store import configurations, registry
+from pipeline.store import configurations, outbox, registry
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
 
@@ -48,6 +50,22 @@ def test_on_trial_beside_the_one_that_decides(operational_db: Database, settings
     model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 2, on_trial=True)
     assert registry.configuration(operational_db, "model", model_versions.ACTIVE) == "shipped"
     assert value(operational_db, CHALLENGER) is not None
+
+
+def test_a_trial_ends(operational_db: Database, settings: Settings) -> None:
+    with pytest.raises(AntispamError, match="none is in force"):
+        registry.withdraw(operational_db, ADMIN, "model", CHALLENGER, 1)
+    model_versions.publish(operational_db, settings, ADMIN, WEIGHTS, 2, on_trial=True)
+    epoch = registry.withdraw(operational_db, ADMIN, "model", CHALLENGER, 3)
+    assert value(operational_db, CHALLENGER) is None
+    with operational_db.read() as connection:
+        (message,) = dict(outbox.unpublished(connection, 100))[epoch].messages
+    change = msgspec.json.decode(message.value or b"", type=ConfigChange)
+    entries = ConfigEntries()
+    entries.apply([msgspec.structs.replace(change, value=SHIPPED, epoch=1)])
+    assert entries.config.challenger is not None
+    assert entries.apply([change]) == []
+    assert entries.config.challenger is None
 
 
 def test_what_is_no_model_is_refused_and_nothing_is_kept(
