@@ -146,12 +146,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     def text(file: str) -> str | None:
         path = policy if file == "policy.yaml" and policy else folder / file if folder else None
         if path is not None and (path.exists() or path is policy):
-            try:
-                return path.read_text(encoding="utf-8-sig")
-            except OSError as error:
-                raise AntispamError(f"{path}: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise AntispamError(f"{path}: not UTF-8") from None
+            return read_text(path)
         return shipped[file]() if file in shipped else None
 
     yield "model", "active", SHIPPED
@@ -182,6 +177,16 @@ def _entries(file: str, text: str | None, code_of: Callable[[str], str]) -> Iter
             if seen.setdefault(code, number) != number:
                 raise AntispamError(f"{file}:{number}: {code} is already on line {seen[code]}")
             yield code, line
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8, with or without a byte order mark. Raises AntispamError that names it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise AntispamError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise AntispamError(f"{path}: not UTF-8") from None
 
 
 def load_directory(folder: Path | None, policy: Path | None = None) -> Config:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -12,8 +11,23 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from screening_events import (
+    AWAY,
+    CALM,
+    NOW,
+    POLICY,
+    RECIPIENTS,
+    Opinion,
+    config,
+    decide,
+    outcome,
+    port,
+    record,
+    shipped,
+    submission,
+    why,
+)
 
-from pipeline.configuration import Config, load_directory
 from pipeline.events import (
     AlertLevel,
     Decision,
@@ -25,108 +39,11 @@ from pipeline.events import (
     Tier,
     Verdict,
 )
-from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.counters import MemoryCounters
-from pipeline.rules.dictionary import Dictionary
-from pipeline.rules.lists import NEVER, ListEntry, Lists
+from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import parse_policy
-from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry
+from pipeline.rules.ports import Ports
 from pipeline.screening import Failure, Screened, screen
-
-NOW = 1_760_000_000_000
-CALM = "【示例银行】您尾号1234的账户收入500.00元"
-
-POLICY = """\
-port_limits_5m: {high: 5, ordinary: 10, trusted: 1000}
-counters:
-  - {name: volume, event: submission, key: [port], window: 5m, description: messages of the port}
-  - {name: sent, event: record, key: [sender], window: 5m, where: record_kind == "MO", description: by a number}
-rules:
-  - {id: volume, event: submission, description: "已发 {volume} 条", when: volume > port_limit_5m,
-     verdict: reject, severity: 60, alert: warning}
-  - {id: pause, event: submission, description: wait, when: 'kind == "commercial" && round < 2',
-     verdict: hold, hold: 10s, severity: 20}
-  - {id: longer, event: submission, description: wait longer, when: 'kind == "commercial" && messages == 2',
-     verdict: hold, hold: 30s, severity: 10}
-  - {id: score, event: submission, description: spam, when: score > 0.9, verdict: review}
-  - {id: word-review, event: submission, description: a word, when: keyword_verdict == "review", verdict: review}
-  - {id: word-reject, event: submission, description: a word, when: keyword_verdict == "reject", verdict: reject}
-  - {id: word-black, event: submission, description: a word, when: keyword_verdict == "blacklist",
-     verdict: blacklist, severity: 90, alert: severe}
-  - {id: watched, event: submission, description: shadow, when: messages > 0, verdict: blacklist, mode: shadow}
-  - {id: gone, event: submission, description: expired, when: messages > 0, verdict: blacklist,
-     expires: "2025-01-01T00:00:00+08:00"}
-  - {id: not-asked, event: submission, description: not asked, when: messages > 0, verdict: blacklist, mode: off}
-  - {id: many, event: record, description: "已发 {sent} 条", when: sent > 2, verdict: blacklist, alert: severe}
-  - {id: belated, event: record, description: late, when: late, verdict: review}
-"""
-WORDS = "word,category,verdict\n需审词,other,review\n拒发词,fraud,reject\n禁发词,gambling,blacklist\n"
-
-
-class Opinion:
-    """A classifier that thinks the worst of a text that says so."""
-
-    version = "opinion"
-
-    def classify(self, texts: Sequence[str]) -> list[Classified]:
-        if any("炸" in text for text in texts):
-            raise FloatingPointError("planted")
-        honest = _shipped_model().classify(texts)
-        return [replace(c, score=0.99 if "垃圾" in text else 0.1) for c, text in zip(honest, texts, strict=True)]
-
-
-@cache
-def _shipped_model() -> Classifier:
-    return Classifier.load()
-
-
-@cache
-def shipped() -> Config:
-    return load_directory(None)
-
-
-def port(code: str = "10690001", **fields: Any) -> Port:
-    return Port(PortEntry(code=code, **fields))
-
-
-def config(*ports: Port, lists: Sequence[ListEntry] = (), **parts: Any) -> Config:
-    given: dict[str, Any] = {
-        "epoch": 7,
-        "policy": parse_policy(POLICY),
-        "ports": Ports(ports or (port(),)),
-        "lists": Lists(lists),
-        "dictionary": Dictionary.parse(WORDS),
-        "model": Opinion(),
-    }
-    return Config(**given | parts)
-
-
-def submission(content: str = CALM, at: int = NOW, **fields: Any) -> Submission:
-    given: dict[str, Any] = {"id": "s-1", "port": "10690001", "recipients": ("13800000001",)}
-    return Submission(**given | fields, content=content, accepted_at=at)
-
-
-def record(at: int = NOW, **fields: Any) -> Record:
-    given: dict[str, Any] = {
-        "id": "r-1", "kind": RecordKind.MO, "sender": "13900000009", "recipient": "13800000001", "content": "在吗",
-        "ingested_at": at,
-    }  # fmt: skip
-    return Record(**given | fields, submitted_at=at)
-
-
-def outcome(event: Submission | Record, known: Config, state: MemoryCounters | None = None) -> Screened:
-    [found] = screen([event], state or MemoryCounters(), known, NOW + 5)
-    assert isinstance(found, Screened)
-    return found
-
-
-def decide(event: Submission | Record, known: Config, state: MemoryCounters | None = None) -> Decision:
-    return outcome(event, known, state).decision
-
-
-def why(decision: Decision) -> tuple[str, list[str]]:
-    return decision.verdict.value, [reason.rule for reason in decision.reasons]
-
 
 # Verdicts
 
@@ -226,132 +143,6 @@ def test_rules_end_at_their_expiry_by_the_time_of_the_event() -> None:
 
 
 # Order of authority
-
-BLACK = ListEntry("black", "10690001", "投诉", NEVER)
-ALLOW = ListEntry("allow", "10690001", "已核实", NEVER)
-
-
-@pytest.mark.parametrize("state", [PortState.SUSPENDED, PortState.TERMINATED])
-def test_a_shut_port_is_refused_before_lists_and_rules(state: PortState) -> None:
-    known = config(port(state=state), lists=[BLACK, ALLOW])
-    assert why(decide(submission("禁发词"), known)) == ("reject", [f"port-{state.value}"])
-
-
-def test_the_black_list_stands_before_the_allow_list_and_the_rules() -> None:
-    assert why(decide(submission("禁发词"), config(lists=[BLACK, ALLOW]))) == ("reject", ["list-black"])
-
-
-def test_an_extension_shares_the_list_entries_of_its_port_and_may_have_its_own() -> None:
-    by_port = config(lists=[BLACK])
-    assert why(decide(submission(port="1069000188"), by_port)) == ("reject", ["list-black"])
-    by_extension = config(lists=[replace(BLACK, value="1069000188")])
-    assert why(decide(submission(port="1069000188"), by_extension)) == ("reject", ["list-black"])
-    assert why(decide(submission(), by_extension)) == ("release", [])
-
-
-def test_the_allow_lane_skips_volume_and_score_and_nothing_else() -> None:
-    known = config(port(volume_5m=1), lists=[ALLOW])
-    several = ("13800000001", "13800000002")
-    decision = decide(submission("垃圾", recipients=several), known)
-    assert (why(decision), decision.counters) == (("release", []), {"volume": 2})
-    assert why(decide(submission("拒发词，垃圾", recipients=several), known)) == ("reject", ["word-reject"])
-    held = config(port(kind=Kind.COMMERCIAL), lists=[ALLOW])
-    assert why(decide(submission("垃圾"), held)) == ("hold", ["pause"])
-
-
-@pytest.mark.parametrize("entry", [BLACK, ALLOW])
-def test_an_entry_counts_until_it_expires(entry: ListEntry) -> None:
-    known = config(port(volume_5m=1), lists=[replace(entry, expires=NOW)])
-    living = config(port(volume_5m=1), lists=[replace(entry, expires=NOW + 1)])
-    event = submission(recipients=("13800000001", "13800000002"))
-    assert why(decide(event, known)) == ("reject", ["volume"])
-    assert why(decide(event, living)) != ("reject", ["volume"])
-
-
-@pytest.mark.parametrize(("missing", "rule"), [("policy", "no-policy"), ("ports", "no-port-registry")])
-def test_without_policy_or_registry_nothing_is_released(missing: str, rule: str) -> None:
-    decision = decide(submission(), replace(config(), **{missing: None}))  # type: ignore[arg-type]
-    assert (why(decision), decision.hold_until) == (("hold", [rule]), None)
-
-
-def test_nothing_known_at_all_holds() -> None:
-    assert why(decide(submission(), Config())) == ("hold", ["no-policy"])
-    assert why(decide(record(), Config())) == ("hold", ["no-policy"])
-
-
-def test_an_unknown_port_waits_for_its_registration() -> None:
-    decision = decide(submission("禁发词", port="95555"), config())
-    assert (why(decision), decision.hold_until, decision.port) == (("hold", ["port-unknown"]), None, "95555")
-
-
-@pytest.mark.parametrize("missing", ["model", "dictionary"])
-def test_without_model_or_dictionary_the_rest_decides_and_the_decision_says_so(missing: str) -> None:
-    decision = decide(submission(), replace(config(), **{missing: None}))  # type: ignore[arg-type]
-    assert (why(decision), decision.degraded) == (("release", []), True)
-
-
-def test_without_a_model_a_low_score_is_not_pretended() -> None:
-    policy = POLICY + "  - {id: unsure, event: submission, description: no score, when: score < 0.5, verdict: review}\n"
-    decision = decide(submission(), config(policy=parse_policy(policy), model=None))
-    assert (decision.score, decision.label, decision.reasons[0].values) == (None, None, {"score": -1.0})
-
-
-def test_a_rule_that_cannot_be_evaluated_degrades_and_the_others_apply() -> None:
-    broken = POLICY + "  - {id: broken, event: submission, description: x, when: 1 / batch_size > 3, verdict: review}\n"
-    decision = decide(submission("拒发词"), config(policy=parse_policy(broken)))
-    assert (why(decision), decision.degraded) == (("reject", ["word-reject"]), True)
-
-
-def test_a_counter_that_cannot_be_evaluated_degrades() -> None:
-    odd = "{name: odd, event: submission, key: [port], where: 1 / batch_size > 0, window: 5m, description: x}"
-    counter = f"counters:\n  - {odd}\n"
-    decision = decide(submission(), config(policy=parse_policy(POLICY.replace("counters:\n", counter))))
-    assert (decision.counters, decision.degraded) == ({"volume": 1}, True)
-
-
-# Kinds, templates, recipients
-
-
-def test_the_kind_is_the_templates_then_the_ports() -> None:
-    template = TemplateEntry("t", "【示例】验证码{code}", Kind.ONE_TIME_CODE)
-    known = config(port(kind=Kind.COMMERCIAL, templates=(template,)))
-    assert decide(submission("【示例】验证码123456"), known).kind is Kind.ONE_TIME_CODE
-    assert decide(submission("【示例】清仓"), known).kind is Kind.COMMERCIAL
-
-
-RECIPIENTS = ("13800000001", "13800000002", "13800000003")
-AWAY = [
-    ListEntry("unsubscribed", "10690001:13800000001", "退订"),
-    ListEntry("unsubscribed", "10690002:13800000002", "退订"),
-    ListEntry("blocked", "13800000003", "本人要求"),
-]
-
-
-@pytest.mark.parametrize(
-    ("kind", "excepted"),
-    [
-        (Kind.NOTICE, {"13800000003": "recipient-blocked"}),
-        (Kind.ONE_TIME_CODE, {"13800000003": "recipient-blocked"}),
-        (Kind.COMMERCIAL, {"13800000001": "recipient-unsubscribed", "13800000003": "recipient-blocked"}),
-    ],
-)
-def test_exceptions_are_per_recipient_and_unsubscribing_stops_commercial_messages_only(
-    kind: Kind, excepted: dict[str, str]
-) -> None:
-    decision = decide(submission(recipients=RECIPIENTS, round=2), config(port(kind=kind), lists=AWAY))
-    assert decision.verdict is Verdict.RELEASE
-    assert {e.recipient: e.rule for e in decision.exceptions} == excepted
-    assert {e.verdict for e in decision.exceptions} == {Verdict.REJECT}
-
-
-def test_a_refusal_needs_no_exceptions_and_an_expired_entry_makes_none() -> None:
-    known = config(lists=AWAY)
-    assert decide(submission("拒发词", recipients=RECIPIENTS), known).exceptions == ()
-    expired = config(lists=[replace(entry, expires=NOW) for entry in AWAY])
-    assert decide(submission(recipients=RECIPIENTS), expired).exceptions == ()
-
-
-# Holds and rounds
 
 
 def test_a_hold_ends_by_its_longest_rule_and_by_its_round() -> None:

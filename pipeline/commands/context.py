@@ -89,13 +89,3 @@ def print_json(report: Any) -> None:
     import msgspec
 
     typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
-
-
-def read_text(path: Path) -> str:
-    """A text file, UTF-8. Raises AntispamError that names it."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise AntispamError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise AntispamError(f"{path}: not UTF-8") from None

@@ -25,10 +25,10 @@ def policy_check(
     file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
 ) -> None:
     """Refuse what cannot work, pointing at it; then say what the policy holds."""
-    from pipeline.configuration import default_policy
+    from pipeline.configuration import default_policy, read_text
     from pipeline.rules.policy import parse_policy
 
-    policy = parse_policy(context.read_text(file) if file else default_policy(), str(file or "policy.yaml"))
+    policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
     by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
     modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
     typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
@@ -41,12 +41,12 @@ def policy_test(
 ) -> None:
     """Tell scenarios under a policy: do they end as written?"""
     from pipeline.actions.scenarios import read, run, scenario_files
-    from pipeline.configuration import load_directory
+    from pipeline.configuration import load_directory, read_text
 
     config = load_directory(None, policy)
     files, failed = scenario_files(paths), 0
     for file in files:
-        told = read(context.read_text(file), str(file))
+        told = read(read_text(file), str(file))
         mismatches = run(told, config)
         failed += bool(mismatches)
         typer.echo(f"{'FAIL' if mismatches else 'ok  '}  {told.scenario.title}")
@@ -62,12 +62,10 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from pipeline.configuration import default_policy
+    from pipeline.configuration import default_policy, read_text
     from pipeline.rules.policy import KINDS, known_signals, parse_policy
 
-    counters = parse_policy(
-        context.read_text(policy) if policy else default_policy(), str(policy or "policy.yaml")
-    ).counters
+    counters = parse_policy(read_text(policy) if policy else default_policy(), str(policy or "policy.yaml")).counters
     table = Table(Column("signal", no_wrap=True), "type", "of", "cost µs", "meaning")
     known: dict[str, Any] = {}
     for on in KINDS:
@@ -80,9 +78,10 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
 @policy_app.command("publish")
 def policy_publish(file: Path) -> None:
     """Check a policy and put it in force on all workers."""
+    from pipeline.configuration import read_text
     from pipeline.store import registry
 
-    text = context.read_text(file)
+    text = read_text(file)
     with context.database() as db:
         context.await_relay(
             db, registry.publish_configuration(db, context.administrator(), "policy", POLICY, text, context.now())
@@ -121,6 +120,7 @@ def policy_diff(
     """What differs between two policies, as a unified diff; nothing when they are equal."""
     from difflib import unified_diff
 
+    from pipeline.configuration import read_text
     from pipeline.store import registry
 
     with context.database() as db:
@@ -129,7 +129,7 @@ def policy_diff(
             stored = registry.configuration(db, "policy", POLICY, name)
             if stored is None and name is None:
                 raise AntispamError("no policy is in force")
-            texts.append(context.read_text(Path(name)) if stored is None and name else stored or "")
+            texts.append(read_text(Path(name)) if stored is None and name else stored or "")
     before, after = (text.splitlines(keepends=True) for text in texts)
     sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
 

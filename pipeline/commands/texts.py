@@ -65,12 +65,12 @@ def match(
     rejected: RejectedFile = None,
 ) -> None:
     """Find dictionary words in a file of texts ({id, text} a line)."""
-    from pipeline.configuration import default_dictionary
+    from pipeline.configuration import default_dictionary, read_text
     from pipeline.ingest.text_lines import match_file
     from pipeline.rules.dictionary import Dictionary
 
     kept = rejected or _beside(out, "match")
-    words = Dictionary.parse(context.read_text(dictionary) if dictionary else default_dictionary())
+    words = Dictionary.parse(read_text(dictionary) if dictionary else default_dictionary())
     answered, bad = match_file(source, out, kept, words, context.now())
     typer.echo(_summary(answered, "texts", bad, kept), err=True)
 

@@ -208,7 +208,7 @@ def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArr
             category = _read_array(archive, "category.npy", np.dtype(np.int8), shape)
     except OSError as error:
         raise AntispamError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, EOFError, RuntimeError, NotImplementedError) as error:  # the last: zipfile's own
+    except (ValueError, KeyError, EOFError, RuntimeError) as error:  # the last: of an archive zipfile cannot read
         raise AntispamError(f"{path}: not a weights file: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise AntispamError(f"{path}: damaged: {error}") from error

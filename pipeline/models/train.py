@@ -17,7 +17,6 @@ Decisions that matter more than the algorithm:
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,10 +32,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from pipeline.errors import AntispamError
-from pipeline.events import Category
 from pipeline.models import evasions, features
 from pipeline.models.card import Calibration, Card, Thresholds
-from pipeline.models.classifier import CATEGORY_SHIFT, FEATURES, FORMAT, SPAM_FROM, Classifier, weights_version
+from pipeline.models.categories import fit_categories
+from pipeline.models.classifier import FEATURES, FORMAT, SPAM_FROM, Classifier, weights_version
 from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
 from pipeline.models.invented import invented
 
@@ -44,90 +43,28 @@ _CORRECTIONS = Path(__file__).with_name("corrections.tsv")
 SEED = 20_240_601
 FOLDS = 3
 BUSINESS_WEIGHT = 10.0  # a business message counts as ten others
-INVENTED_WEIGHT = {"ham": 3.0, "spam": 0.4}  # an invented notice as three
+INVENTED_WEIGHT = {"ham": 3.0, "spam": 0.4}  # an invented notice counts as three, a bait as less than one
 INVENTED_EACH = 20  # renderings of each template
 REVIEW = 0.01  # share of ham a person would look at
 MIN_TEXTS = 50  # of spam and of ham; below this a model is noise
 DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts that come a second time in disguise, or without style
-_DRAWS = 3  # times that is done: with one, which disguises were drawn decides a point of recall
+_DRAWS = 3  # times that is done: with one, which disguises were drawn decides half a point of recall
 _COPY_WEIGHT = 0.5 / _DRAWS
 _MOST_BALANCE = 10.0  # spam of a script weighs as much as its ham, but never more than this each
 _REGULARISATION = 0.3  # C; results hardly change from 0.1 to 1
-_CATEGORY_REGULARISATION = 10.0
 _CALIBRATED_FROM = 200  # texts of a script below which all scripts' are used together
 _RARE = 2  # texts a bucket must occur in
 _STRESS = ((1.0, 0.0, 0.1), (1.5, 0.5, 0.0))  # by voice: rarity and inequality (see _stress), weight of strangers
 _PADDED, _SEVERAL = 0.3, 0.2  # shares of the disguises
 _SHORT = 160  # code points of an innocent text that pads another
 _BATCH = 2000
-_CATEGORY_SIZE = 30  # fewest texts a category is learnt from
-
-# How the categories of known collections map to ours; a collection may also use ours directly.
-_CATEGORY_OF = {
-    "AD:Loan": Category.LOAN,
-    "AD:Network_service": Category.SERVICES,
-    "AD:Other": Category.OTHER,
-    "AD:Real_estate": Category.PROPERTY,
-    "AD:Retail": Category.RETAIL,
-    "FR:Financial": Category.FINANCE,
-    "FR:Other": Category.FRAUD,
-    "FR:Phishing(Bank)": Category.PHISHING,
-    "FR:Phishing(Other)": Category.PHISHING,
-    "IL:Escort_service": Category.PORNOGRAPHY,
-    "IL:Fake_ID_and_invoice": Category.FAKE_DOCUMENT,
-    "IL:Gambling": Category.GAMBLING,
-    "bank_transfer_fraud": Category.FRAUD,
-    "loan": Category.LOAN,
-    "real_estate": Category.PROPERTY,
-    "recruitment": Category.RECRUITMENT,
-    "service_ad": Category.SERVICES,
-    "smishing": Category.PHISHING,
-    "used_car": Category.RETAIL,
-} | {category.value: category for category in Category}
-
-# Spam without a category gets one when it says so plainly; the first that matches wins.
-_PLAINLY = [
-    (category, re.compile(pattern, re.IGNORECASE))
-    for category, pattern in (
-        (Category.PORNOGRAPHY, r"裸聊|援交|\b(sexy|horny|nude|naked|porn|xxx|milf|sluts?|escorts?)\b"),
-        (
-            Category.GAMBLING,
-            r"博彩|百家乐|六合彩|\b(casino|betting|rummy|jackpot|poker|teen ?patti|roulette)\b",
-        ),
-        (Category.FAKE_DOCUMENT, r"代开|办证|刻章|发票"),
-        (Category.DRUGS, r"迷药|冰毒|\b(viagra|cialis|xanax|cannabis|tramadol|oxycodone)\b"),
-        (Category.PHISHING, r"\b(verify|update|confirm) your\b|\b(suspended|deactivated|kyc|unlock your)\b"),
-        (Category.FRAUD, r"中奖|\b(you(?: have|'ve)? won|winner|prize|lottery|unclaimed|inheritance)\b"),
-        (Category.LOAN, r"贷款|放款|无抵押|\b(loans?|credit limit|pre-?approved|emi)\b"),
-        (
-            Category.RECRUITMENT,
-            r"招聘|兼职|急招|\b(hiring|vacanc(?:y|ies)|part[- ]time|work from home|recruit\w*)\b",
-        ),
-        (Category.PROPERTY, r"楼盘|开盘|首付|户型|\b(\d ?bhk|villas?|apartments?|plots?|sq ?ft|flats? in)\b"),
-        (
-            Category.EDUCATION,
-            r"培训|招生|辅导|驾校|课程|\b(admissions?|scholarships?|coaching|courses?|neet|jee)\b",
-        ),
-        (
-            Category.FINANCE,
-            r"股票|理财|牛股|\b(stocks?|trading|mutual funds?|invest\w*|forex|bitcoin|crypto\w*)\b",
-        ),
-        (
-            Category.SERVICES,
-            r"美容|家政|搬家|\b(recharge|data pack|unlimited calls|ringtones?|tariff|salon)\b",
-        ),
-        (
-            Category.RETAIL,
-            r"优惠|特价|促销|打折|\b(sale|discount|coupon|cashback|shop now|flat off|offers?)\b",
-        ),
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What is learnt from: one row a text; `fold` is -1 for what is never measured."""
+    """What is learnt from: one row a text, the invented ones last; `fold` is -1 for what is never measured."""
 
+    rows: Sequence[Sample]
     matrix: sp.csr_matrix
     spam: NDArray[np.bool_]
     script: NDArray[np.intp]
@@ -185,8 +122,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
     fitted = fit(taught, np.ones(len(taught.spam), dtype=np.bool_))
     step = np.abs(fitted.weights).max(axis=1) / np.iinfo(np.int16).max
     integers = np.rint(fitted.weights / step[:, None]).astype(np.int16)
-    rows = [*samples, *invented(INVENTED_EACH, SEED)]
-    names, category = _fit_categories(taught.matrix, rows)
+    names, category = fit_categories(taught.matrix, taught.rows, SEED)
     card = Card(
         format=FORMAT,
         version="",
@@ -200,7 +136,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         },
         categories=names,
         thresholds={name: by.thresholds for name, by in scale.items()},
-        sources=_sources(rows),
+        sources=_sources(taught.rows),
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
@@ -260,21 +196,23 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
 def teach(samples: Sequence[Sample]) -> Taught:
     """The samples, the invented texts and copies of both, as rows."""
     own = invented(INVENTED_EACH, SEED)
-    texts = [sample.text for sample in (*samples, *own)]
-    spam = np.array([sample.label == "spam" for sample in (*samples, *own)], dtype=np.bool_)
-    business = [sample.kind is not None for sample in samples]
+    rows = [*samples, *own]
+    texts = [row.text for row in rows]
+    spam = np.array([row.label == "spam" for row in rows], dtype=np.bool_)
     weight = np.array(
-        [BUSINESS_WEIGHT if yes else 1.0 for yes in business] + [INVENTED_WEIGHT[sample.label] for sample in own]
+        [1.0 if sample.kind is None else BUSINESS_WEIGHT for sample in samples]
+        + [INVENTED_WEIGHT[row.label] for row in own]
     )
     fold = np.concatenate((folds(samples), np.full(len(own), -1)))
     script = features.scripts(texts)
-    public = np.array([not yes for yes in business] + [False] * len(own), dtype=np.bool_)
+    public = np.array([sample.kind is None for sample in samples] + [False] * len(own), dtype=np.bool_)
     for which in range(len(features.SCRIPTS)):
         guilty, honest = public & spam & (script == which), public & ~spam & (script == which)
         if guilty.any() and honest.any():
             weight[guilty] *= min(float(honest.sum() / guilty.sum()), _MOST_BALANCE)
     copies, copy_of = _copies(texts, spam, script)
     return Taught(
+        rows,
         matrix(texts),
         spam,
         script,
@@ -397,33 +335,6 @@ def _platt(margins: NDArray[np.float64], spam: NDArray[np.bool_]) -> tuple[float
     """
     model = LogisticRegression(C=1e6, class_weight="balanced", random_state=SEED).fit(margins[:, None], spam)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
-def _fit_categories(matrix: sp.csr_matrix, samples: Sequence[Sample]) -> tuple[tuple[str, ...], NDArray[np.int8]]:
-    """Category names and int8 weights by (bucket >> CATEGORY_SHIFT, category)."""
-    found = [(row, category) for row, sample in enumerate(samples) if (category := _category(sample))]
-    counts = Counter(category for _, category in found)
-    learnt = [(row, category) for row, category in found if counts[category] >= _CATEGORY_SIZE]
-    buckets = features.BUCKETS >> CATEGORY_SHIFT
-    if len({category for _, category in learnt}) < 3:  # one name suits all: nothing to tell apart
-        return (Category.OTHER.value,), np.zeros((buckets, 1), dtype=np.int8)
-    rows = matrix[[row for row, _ in learnt]].tocoo()
-    coarse = sp.csr_matrix((rows.data, (rows.row, rows.col >> CATEGORY_SHIFT)), shape=(len(learnt), buckets))
-    model = LogisticRegression(
-        C=_CATEGORY_REGULARISATION, max_iter=60, tol=1e-3, class_weight="balanced", random_state=SEED
-    )
-    model.fit(coarse, [category.value for _, category in learnt])
-    weights = model.coef_.T
-    integers = np.rint(weights / np.abs(weights).max() * np.iinfo(np.int8).max).astype(np.int8)
-    return tuple(str(name) for name in model.classes_), np.ascontiguousarray(integers)
-
-
-def _category(sample: Sample) -> Category | None:
-    if sample.label != "spam":
-        return None
-    if sample.category in _CATEGORY_OF:
-        return _CATEGORY_OF[sample.category]
-    return next((category for category, says in _PLAINLY if says.search(sample.text)), None)
 
 
 def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray[np.intp]:

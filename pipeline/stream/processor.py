@@ -38,16 +38,18 @@ from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
 from pipeline.errors import AntispamError
-from pipeline.events import Alert, Decision, Event, Record, Submission, encode
+from pipeline.events import Alert, Event, Record, Submission, encode
 from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
+from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaigns import CampaignFollower
 from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.embedded import CLUSTER_PREFIX
+from pipeline.stream.polled import Polled, next_offsets, records
 from pipeline.stream.replay import replay
 from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
@@ -83,19 +85,6 @@ SUBMISSIONS = Stream(
 )
 RECORDS = Stream("records", (topics.RECORDS,), topics.STATE_RECORDS, Record)
 STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """One record as it was polled; `lane` is the index of its topic in the stream's lanes."""
-
-    lane: int
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    attempts: int
 
 
 class RolledBackError(Exception):
@@ -294,9 +283,9 @@ class Processor(faust.Service):
         bulk: list[Polled] = []
         if self._bulk is not None and self._states:
             share = BULK_BESIDE_EXPRESS if flowing else self.settings.batch_messages
-            bulk = self._records(self._bulk.consume(max(1, int(share / self._per_submission)), 0))
+            bulk = records(self._bulk.consume(max(1, int(share / self._per_submission)), 0), self.stream.lanes)
         wait = 0 if bulk else LINGER if flowing else IDLE if self._bulk is None else LINGER
-        express = self._records(self._consumer.consume(self.settings.batch_messages, wait))
+        express = records(self._consumer.consume(self.settings.batch_messages, wait), self.stream.lanes)
         if express:
             self._express_at = now
         return express, bulk
@@ -318,7 +307,9 @@ class Processor(faust.Service):
                 for key, change in self._states[number].changes():
                     _produce(producer, self.stream.changelog.name, key, change, number)
             self._sending_since = monotonic()
-            producer.send_offsets_to_transaction(_next(messages), self._consumer.consumer_group_metadata(), TIMEOUT)
+            producer.send_offsets_to_transaction(
+                next_offsets(messages), self._consumer.consumer_group_metadata(), TIMEOUT
+            )
             self._sending_since = None
             self._commit()
         except KafkaException as error:
@@ -333,7 +324,7 @@ class Processor(faust.Service):
         metrics.BATCH_SECONDS.labels(name, "screen").observe(worked - started)
         metrics.BATCH_SECONDS.labels(name, "commit").observe(done - worked)
         tally.publish(name, self._clock())
-        for position in _next(messages):
+        for position in next_offsets(messages):
             metrics.POSITION.labels(position.topic, position.partition).set(position.offset)
 
     def _commit(self) -> None:
@@ -376,10 +367,10 @@ class Processor(faust.Service):
         if self._bulk is not None:
             self._bulk.assign(positions[1])
 
-    def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], _Tally]:
+    def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], BatchMetrics]:
         """Decode, screen and route; what fails becomes a dead letter, its neighbours go on."""
         outputs: list[_Output] = []
-        tally = _Tally()
+        tally = BatchMetrics()
         now = int(self._clock() * 1000)
         events: list[Submission | Record] = []
         sources: list[Polled] = []
@@ -469,22 +460,6 @@ class Processor(faust.Service):
         name, value = letter(topic, partition, offset, cause, message.key, message.value, now, message.attempts + 1)
         return topics.DEAD_LETTERS.name, name, value, partition
 
-    def _records(self, messages: list[Message]) -> list[Polled]:
-        """The records among what a poll gave; an error that will not pass is raised."""
-        lanes = {lane.name: i for i, lane in enumerate(self.stream.lanes)}
-        polled = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                topic, partition, offset = message.topic(), message.partition(), message.offset()
-                if topic is None or partition is None or offset is None:
-                    raise AntispamError("the broker gave a record without its place")
-                key, value = message.key(), message.value()
-                polled.append(Polled(lanes[topic], topic, partition, offset, key, value, _attempts(message)))
-            elif error.fatal():
-                raise KafkaException(error)
-        return polled
-
     def _expire(self, config: Config) -> None:
         """Forget what has run out, as of the oldest event at hand: a backlog finds the counts it continues."""
         now = monotonic()
@@ -507,42 +482,6 @@ class Processor(faust.Service):
 _Output = tuple[str, bytes, bytes, int]
 
 
-class _Tally:
-    """What one batch adds to the metrics, published only once it is committed."""
-
-    def __init__(self) -> None:
-        self._verdicts: dict[str, list[int]] = {}
-        self._rules: dict[str, int] = {}
-        self._accepted: list[tuple[str, int]] = []
-        self._degraded = 0
-        self._late = 0
-
-    def add(self, event: Submission | Record, decision: Decision, late_ms: int) -> None:
-        counted = self._verdicts.setdefault(decision.verdict.value, [0, 0])
-        counted[0] += 1
-        counted[1] += decision.messages
-        for reason in decision.reasons:
-            self._rules[reason.rule] = self._rules.get(reason.rule, 0) + 1
-        self._degraded += decision.degraded
-        if isinstance(event, Submission):
-            self._accepted.append((event.priority.value, event.accepted_at))
-        else:
-            self._late += event.ingested_at - event.submitted_at > late_ms
-
-    def publish(self, stream: str, now: float) -> None:
-        for verdict, (decisions, messages) in self._verdicts.items():
-            metrics.DECISIONS.labels(stream, verdict).inc(decisions)
-            metrics.MESSAGES.labels(stream, verdict).inc(messages)
-        for rule, hits in self._rules.items():
-            metrics.RULE_HITS.labels(stream, rule).inc(hits)
-        if self._degraded:
-            metrics.DEGRADED.labels(stream).inc(self._degraded)
-        if self._late:
-            metrics.LATE_RECORDS.inc(self._late)
-        for lane, accepted in self._accepted:
-            metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
-
-
 def _taken_in(event: Submission | Record) -> int | None:
     """When we took in an event that is counted, by our clock (ms); None for one that is not, or does not say."""
     if isinstance(event, Submission):
@@ -561,21 +500,6 @@ def _output(topic: str, key: str, record: Event, partition: int) -> _Output:
         kind = type(record).__name__
         raise AntispamError(f"its {kind} has {len(name) + len(value)} bytes, at most {MAX_RECORD} fit {topic}")
     return topic, name, value, partition
-
-
-def _next(messages: list[Polled]) -> list[TopicPartition]:
-    """The offsets to go on from, behind the last record of each partition."""
-    last = {(m.topic, m.partition): m.offset for m in messages}
-    return [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
-
-
-def _attempts(message: Message) -> int:
-    """How often this record was a dead letter before; the header is ours, but anyone can write it."""
-    headers = message.headers() or []
-    for name, value in headers.items() if isinstance(headers, dict) else headers:
-        if name == "attempts" and isinstance(value, bytes) and value.isdigit() and len(value) < 6:
-            return int(value)
-    return 0
 
 
 def _produce(producer: Producer, topic: str, key: bytes, value: bytes | None, partition: int) -> None:

@@ -19,7 +19,8 @@ from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.screening import Failure
 from pipeline.settings import Settings
 from pipeline.stream import seen
-from pipeline.stream.processor import SUBMISSIONS, Polled, Processor
+from pipeline.stream.polled import Polled
+from pipeline.stream.processor import SUBMISSIONS, Processor
 from pipeline.stream.seen import Seen, mark
 from pipeline.stream.state import PartitionState
 

@@ -1,0 +1,44 @@
+"""What a batch of decisions adds to the metrics of its process."""
+
+from __future__ import annotations
+
+from pipeline import metrics
+from pipeline.events import Decision, Record, Submission
+
+
+class BatchMetrics:
+    """What one batch adds; published only once it is committed."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[str, list[int]] = {}
+        self._rules: dict[str, int] = {}
+        self._accepted: list[tuple[str, int]] = []
+        self._degraded = 0
+        self._late = 0
+
+    def add(self, event: Submission | Record, decision: Decision, late_ms: int) -> None:
+        """Count one decision; a record taken in more than `late_ms` after its event time was late."""
+        counted = self._verdicts.setdefault(decision.verdict.value, [0, 0])
+        counted[0] += 1
+        counted[1] += decision.messages
+        for reason in decision.reasons:
+            self._rules[reason.rule] = self._rules.get(reason.rule, 0) + 1
+        self._degraded += decision.degraded
+        if isinstance(event, Submission):
+            self._accepted.append((event.priority.value, event.accepted_at))
+        else:
+            self._late += event.ingested_at - event.submitted_at > late_ms
+
+    def publish(self, stream: str, now: float) -> None:
+        """Into the process's metrics; `now` in seconds, by our clock."""
+        for verdict, (decisions, messages) in self._verdicts.items():
+            metrics.DECISIONS.labels(stream, verdict).inc(decisions)
+            metrics.MESSAGES.labels(stream, verdict).inc(messages)
+        for rule, hits in self._rules.items():
+            metrics.RULE_HITS.labels(stream, rule).inc(hits)
+        if self._degraded:
+            metrics.DEGRADED.labels(stream).inc(self._degraded)
+        if self._late:
+            metrics.LATE_RECORDS.inc(self._late)
+        for lane, accepted in self._accepted:
+            metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))

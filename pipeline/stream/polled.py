@@ -1,0 +1,56 @@
+"""What a poll gave: records with their place in the log, and where to read on behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, Message, TopicPartition
+
+from pipeline.errors import AntispamError
+from pipeline.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One record as it was polled; `lane` is the index of its topic in the stream's lanes."""
+
+    lane: int
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    attempts: int
+
+
+def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
+    """The records among what a poll gave. Raises KafkaException for an error that will not pass."""
+    places = {lane.name: i for i, lane in enumerate(lanes)}
+    polled = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            if topic is None or partition is None or offset is None:
+                raise AntispamError("the broker gave a record without its place")
+            key, value = message.key(), message.value()
+            polled.append(Polled(places[topic], topic, partition, offset, key, value, _attempts(message)))
+        elif error.fatal():
+            raise KafkaException(error)
+    return polled
+
+
+def next_offsets(messages: list[Polled]) -> list[TopicPartition]:
+    """The offsets to go on from, behind the last record of each partition."""
+    last = {(m.topic, m.partition): m.offset for m in messages}
+    return [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
+
+
+def _attempts(message: Message) -> int:
+    """How often this record was a dead letter before; the header is ours, but anyone can write it."""
+    headers = message.headers() or []
+    for name, value in headers.items() if isinstance(headers, dict) else headers:
+        if name == "attempts" and isinstance(value, bytes) and value.isdigit() and len(value) < 6:
+            return int(value)
+    return 0
