@@ -30,11 +30,13 @@ from pipeline.events import Category, Verdict
 from pipeline.rules.dictionary_file import NEVER, Entry, Mode, parse_entries
 from pipeline.rules.word_borders import straddles
 from pipeline.rules.word_patterns import WordPatterns
-from pipeline.rules.word_views import Find, WordViews
+from pipeline.rules.word_views import MOST_PLACES, Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
 NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
-MAX_ASKED = 20  # words of a text whose borders and context are asked for; 2,000 code points of ham have up to 4
+# Words of a text whose borders and context are asked for; 2,000 code points of ham have up to 4. Of a word in all its
+# MOST_PLACES, half still count.
+MAX_ASKED = MOST_PLACES // 2
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
@@ -53,9 +55,9 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 class Dictionary:
     """An immutable set of words, matched in one pass a view whatever its size.
 
-    Every place of every word is found. What is *asked* of a text is bounded: whether a short word lies across two
-    others, whether `near` and `unless` are right. Behind MAX_ASKED questions every further word counts where it
-    stands, so that filling a text with words neither hides nor excuses one.
+    Every word is found, in up to MOST_PLACES places of a text. What is *asked* of a text is bounded: whether a short
+    word lies across two others, whether `near` and `unless` are right. Behind MAX_ASKED questions every further word
+    counts where it stands, so that filling a text with words neither hides nor excuses one.
 
     `version` is a content hash (12 hex): the same words in another order are another version.
     """

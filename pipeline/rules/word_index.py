@@ -27,17 +27,18 @@ class WordIndex:
     """Patterns to entries, each for some views. A Latin end of a pattern must be the end of a word."""
 
     def __init__(self, patterns: Iterable[tuple[str, int, Entry]]) -> None:
-        self._entries: dict[str, dict[Entry, int]] = {}
+        entries: dict[str, dict[Entry, int]] = {}
         short: dict[str, set[int]] = {}
         long: dict[str, set[int]] = {}
         for pattern, views, entry in patterns:
             if len(pattern) < _SHORT:
                 continue
-            of = self._entries.setdefault(pattern, {})
+            of = entries.setdefault(pattern, {})
             of[entry] = of.get(entry, 0) | views
             if len(of) == 1:
                 lengths, beginning = (short, _SHORT) if len(pattern) < _LONG else (long, _LONG)
                 lengths.setdefault(pattern[:beginning], set()).add(len(pattern))
+        self._entries = {pattern: (tuple(of.items()), _latin(pattern[-1])) for pattern, of in entries.items()}
         self._beginnings = [_Beginnings(lengths, n) for lengths, n in ((short, _SHORT), (long, _LONG)) if lengths]
 
     def __bool__(self) -> bool:
@@ -58,10 +59,13 @@ class WordIndex:
             for start, lengths in beginnings.places(pairs, word_begins, text):
                 for length in lengths:
                     end = start + length
-                    entries = known.get(text[start:end])
-                    if entries is None or (_latin(text[end - 1]) and end < len(text) and _latin(text[end])):
+                    of = known.get(text[start:end])
+                    if of is None:
                         continue
-                    for entry, views in entries.items():
+                    entries, ends_latin = of
+                    if ends_latin and _latin(text[end]):  # text ends in a border: there is always one more
+                        continue
+                    for entry, views in entries:
                         if views & view:
                             yield entry, start, end
 
@@ -81,8 +85,9 @@ class _Beginnings:
     def places(self, pairs: Codes, word_begins: Flags, text: str) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Positions where a beginning stands, and the lengths to try."""
         hashes = self._hashes(pairs)
+        size, lengths_of = self._size, self._lengths.get
         for start in np.flatnonzero(self._may_begin[hashes] & word_begins[: len(hashes)]).tolist():
-            lengths = self._lengths.get(text[start : start + self._size])
+            lengths = lengths_of(text[start : start + size])
             if lengths is not None:
                 yield start, lengths
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import pairwise
+from functools import cache, cached_property
 
 import msgspec
 import numpy as np
@@ -23,8 +22,9 @@ from pipeline.text.joining import joined
 from pipeline.text.lookalike import lookalike
 from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import pinyin
-from pipeline.text.tape import Codes, Tape
+from pipeline.text.tape import Codes, Flags, Tape
 
+MOST_PLACES = 40  # of one word in one text; nobody needs the next to decide or to see it
 _RAW, _NORMAL, _JOINED = 1, 2, 4
 _OUTSIDE = (MARK, SEPARATOR, OTHER)  # a border is of class OTHER
 _LEAST_LEET = 4  # letters
@@ -42,52 +42,77 @@ class Find(msgspec.Struct, frozen=True, gc=False):  # a hostile text makes thous
 
 
 class _Search:
-    """A batch being searched: the normal tape and the finds of all views so far."""
+    """A batch being searched: the normal tape and the finds of all views so far.
 
-    def __init__(self, normal: Tape) -> None:
-        self.normal = normal
+    A hostile text is full of finds. So what is asked of each is a few look-ups, in memoryviews, which give an int
+    several times faster than arrays do.
+    """
+
+    def __init__(self, normals: Normals) -> None:
+        self.normal = normals.tape
         self.found: dict[tuple[Entry, int, int], Find] = {}
-        # A memoryview gives an int several times faster than an array: a hostile text is full of finds.
-        self._kinds = characters().kind_of(normal.codes).data
-        self._origin = normal.origin.data
+        self._borders = normals.raw.borders.tolist()
+        self._places: dict[int, dict[Entry, int]] = {}  # by the border that ends a text: finds of a word in it
+        self._kinds = characters().kind_of(self.normal.codes)
+        self._raw, self._origin = normals.raw, self.normal.origin.data
+
+    @cached_property
+    def _marks_up_to(self) -> memoryview:
+        return self._count(self._kinds == MARK)
+
+    @cached_property
+    def _gaps_up_to(self) -> memoryview:
+        filling = (self._kinds == MARK) | (self._kinds == SEPARATOR)
+        filling[1:] &= ~filling[:-1]  # a gap of several counts once
+        return self._count(filling)
+
+    def _count(self, flags: Flags) -> memoryview:
+        """For each position of the raw tape, how many code points of the normal tape up to it are flagged."""
+        counts = np.zeros(len(self._raw.codes), dtype=np.uint32)
+        counts[self.normal.origin[flags]] = 1
+        return np.cumsum(counts, dtype=np.uint32).data
 
     def new(
         self, finds: Iterator[tuple[Entry, int, int]], tape: Tape
     ) -> Iterator[tuple[int, int, tuple[Entry, int, int]]]:
-        """(start, end, key) of the finds in a view that no earlier view has."""
+        """(start, end, key) of the finds in a view that no earlier view has, up to MOST_PLACES of a word in a text."""
         origin, ends, found = tape.origin.data, tape.end.data, self.found
+        before, after, places = -1, -1, dict[Entry, int]()  # the borders around the text of the last find; its finds
         for entry, start, end in finds:
-            key = entry, origin[start], ends[end - 1]
-            if key not in found:
-                yield start, end, key
+            first = origin[start]
+            if not before < first < after:
+                text = bisect_left(self._borders, first)
+                before, after = self._borders[text - 1] if text else -1, self._borders[text]
+                places = self._places.setdefault(after, {})
+            if places.get(entry, 0) < MOST_PLACES:
+                key = entry, first, ends[end - 1]
+                if key not in found:
+                    yield start, end, key
 
     def add(self, key: tuple[Entry, int, int], via: str) -> None:
         self.found[key] = Find(*key, via)
-
-    def kinds(self, view: Tape, start: int, end: int) -> list[int]:
-        """Classes of the normal tape's code points that a view's span was read from, and of one on each side."""
-        first = bisect_left(self._origin, view.origin[start])
-        last = bisect_left(self._origin, view.origin[end - 1], first) + 1
-        beside = [self._kinds[first - 1]] if first else [OTHER]
-        return [*beside, *self._kinds[first : last + 1].tolist()]
+        places = self._places[self._borders[bisect_left(self._borders, key[1])]]
+        places[key[0]] = places.get(key[0], 0) + 1
 
     def marked(self, view: Tape, start: int, end: int) -> bool:
-        """Whether a sentence mark stands inside the span."""
-        return MARK in self.kinds(view, start, end)[1:-1]
+        """Whether a sentence mark stands inside a view's span."""
+        return bool(self._marks_up_to[view.origin[end - 1]] > self._marks_up_to[view.origin[start]])
 
     def apart(self, view: Tape, start: int, end: int) -> bool:
-        """Whether marks inside the span take a word apart, and do not just end one clause before another.
+        """Whether marks inside a view's span take a word apart, and do not just end one clause before another.
 
         They must stand at half of the word's inner borders; around a word of two also outside.
         """
-        kinds = self.kinds(view, start, end)
-        filling = [kind in (MARK, SEPARATOR) for kind in kinds]
-        gaps = sum(one and not before for before, one in pairwise(filling[1:-1]))
-        if not gaps:
-            return True
-        if end - start == 2:
-            return kinds[0] in _OUTSIDE or kinds[-1] in _OUTSIDE
-        return gaps * 2 >= end - start
+        first, last = view.origin[start], view.origin[end - 1]
+        gaps = self._gaps_up_to[last] - self._gaps_up_to[first]
+        if gaps and end - start == 2:
+            return self._outside(bisect_left(self._origin, first) - 1) or self._outside(
+                bisect_left(self._origin, last) + 1
+            )
+        return not gaps or gaps * 2 >= end - start
+
+    def _outside(self, place: int) -> bool:
+        return place < 0 or self._kinds[place] in _OUTSIDE
 
 
 class WordViews:
@@ -126,7 +151,7 @@ class WordViews:
 
     def find(self, normals: Normals) -> list[Find]:
         """Every word in every view, in the order of views; of one word in one place the first."""
-        search = _Search(normals.tape)
+        search = _Search(normals)
         raw, normal = normals.raw, normals.tape
         cased = raw.replace(_case_of(raw.codes))
         self._search(search, self._words.find(cased.codes, cased.joined(), _RAW), raw, "raw")
