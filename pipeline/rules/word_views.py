@@ -22,7 +22,7 @@ from pipeline.text.joining import joined
 from pipeline.text.lookalike import lookalike
 from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import pinyin
-from pipeline.text.tape import Codes, Flags, Tape
+from pipeline.text.tape import Codes, Flags, Tape, after
 
 MOST_PLACES = 40  # of one word in one text; nobody needs the next to decide or to see it
 _RAW, _NORMAL, _JOINED = 1, 2, 4
@@ -127,11 +127,12 @@ class WordViews:
         patterns += [(word, _NORMAL, entry) for word, entry in zip(normal, written, strict=True)]
         patterns += [(word, _JOINED, entry) for word, entry in zip(close, written, strict=True)]
         self._words = WordIndex(patterns)
-        self._leet = WordIndex(
-            (leet.plain(word), ANY, entry)
+        self._latin = {
+            entry: word
             for word, entry in zip(normal, written, strict=True)
             if word.isascii() and sum(map(str.isalpha, word)) >= _LEAST_LEET
-        )
+        }
+        self._leet = WordIndex((leet.plain(word), ANY, entry) for entry, word in self._latin.items())
         chinese = _all_chinese(close_tape)
         read = [
             one
@@ -171,13 +172,19 @@ class WordViews:
             search.add(key, via)
 
     def _find_leet(self, search: _Search) -> None:
-        signs = leet.leet_signs(search.normal) if self._leet else None
-        if signs is None or not signs.any():
+        if not self._leet:
             return
-        held = search.normal.holding(signs)
-        view, signs = leet.leet(search.normal.keep(held)), signs[held]
+        codes = search.normal.codes
+        letter = (codes >= 0x61) & (codes <= 0x7A)
+        held = search.normal.holding(letter & after(letter))  # else it holds no Latin word
+        if not held.any():
+            return
+        normal = search.normal.keep(held)
+        view = leet.leet(normal)
         for start, end, key in search.new(self._leet.find(view.codes, view.joined()), view):
-            if leet.in_disguise(int(np.count_nonzero(signs[start:end])), end - start):
+            written, word = normal.codes[start:end].tolist(), self._latin[key[0]]
+            other = sum(ord(letter) != code for letter, code in zip(word, written, strict=True))
+            if leet.in_disguise(other, end - start):
                 search.add(key, "leet")
 
     def _find_lookalikes(self, search: _Search, close: Tape) -> None:

@@ -29,16 +29,16 @@ BRANDS: dict[str, frozenset[str]] = {
         "taobao": "taobao.com taobao.cn taobao.org",
         "tmall": "tmall.com tmall.hk",
         "weixin": "weixin.com qq.com",
-        "wechat": "wechat.com",
+        "wechat": "wechat.com wechatpay.com",
         "chsi": "chsi.com.cn chsi.cn",
         "icloud": "icloud.com icloud.com.cn",
         "appleid": "apple.com",
         "paypal": "paypal.com paypal.me paypal.cn paypal.de paypal.fr paypal.it paypal.es paypal.co.uk",
         "amazon": "amazon.com amazon.cn amazon.co.uk amazon.de amazon.co.jp amazon.in amazon.fr amazon.it amazon.es "
         "amazon.ca amazon.com.au amazon.sg amazon.nl amazon.com.br amazon.com.mx amazon.ae amazon.se amazon.pl "
-        "amazon.com.tr amazon.com.be amazon.sa amazon.jobs",
+        "amazon.com.tr amazon.com.be amazon.sa amazon.jobs amazonpay.in",
         "netflix": "netflix.com",
-        "microsoft": "microsoft.com microsoft.cn",
+        "microsoft": "microsoft.com microsoft.cn microsoftonline.com",
         "facebook": "facebook.com",
         "whatsapp": "whatsapp.com",
         "instagram": "instagram.com",
@@ -54,6 +54,12 @@ BRANDS: dict[str, frozenset[str]] = {
         "onlinesbi": "onlinesbi.com onlinesbi.sbi",
     }.items()
 }
+
+# What imitators put behind a name.
+COMPANIONS = (
+    *("wap", "bank", "card", "pay", "app", "vip", "login", "verify", "secure", "security", "service", "support"),
+    *("online", "mobile", "help", "alert", "update", "account", "delivery"),
+)
 
 SHORTENERS = frozenset(
     (

@@ -32,6 +32,7 @@ _INVISIBLE, _COMBINING, _FULL_WIDTH, _CIRCLED, _STYLED, _TRADITIONAL, HOMOGLYPH 
 _PRINTS_NOTHING = ("Cc", "Cf", "Cs", "Co", "Cn")
 # Sentence marks stay between characters: words on both sides of one rarely belong together.
 _MARKS = frozenset(",!?;:。、()[]{}<>\"'《》〈〉【】「」『』〔〕“”‘’\n\r\u2028\u2029\x0b\x0c\x85")
+_STROKES = frozenset("丶丨丿亅乀乁乚乛")  # no words, only strokes of characters: 代丶开丶发丶票
 _EMOJI_JOINTS = frozenset("\ufe0e\ufe0f")
 _BOTH_SYSTEMS = frozenset("乾著瞭藉徵夥昇於")  # traditional by table, but simplified texts have them too
 
@@ -83,6 +84,7 @@ def characters() -> Characters:
     fold[0xD800:0xF900] = DROPPED  # surrogates and private use
     technique[0xD800:0xF900] = _INVISIBLE
     kind[0x3400:0xA000] = kind[0x20000:SIZE] = kind[0x3005] = kind[0x3007] = CJK
+    kind[[ord(stroke) for stroke in _STROKES]] = SEPARATOR
     for code in _worth_asking(simplified):
         char = chr(code)
         plain = _read(char, homoglyphs, simplified)
@@ -167,7 +169,7 @@ def _technique(char: str, plain: str, homoglyphs: dict[str, str], simplified: di
     if category in ("Mn", "Me"):
         return _COMBINING
     if char in homoglyphs:
-        return HOMOGLYPH
+        return _STYLED if unicodedata.name(char).startswith("LATIN LETTER SMALL CAPITAL") else HOMOGLYPH
     if plain.isascii() and plain.isalnum() and unicodedata.normalize("NFKC", char) != char:
         return _FULL_WIDTH if 0xFF00 <= ord(char) < 0xFF60 else _STYLED
     return 0

@@ -22,7 +22,7 @@ PHONE, QQ, WECHAT, TELEGRAM = "phone", "qq", "wechat", "telegram"
 
 # Each pattern begins with a set of characters, which the regex engine skips to; what must not stand before
 # that character is asked after it.
-_APART = r"[ \-._*·/|]{0,2}"
+_APART = r"[ \-._*·/|()]{0,2}"
 _NOT_INSIDE = r"(?<![0-9].)(?<![0-9][ \-._*].)"
 _phone = re.compile(
     rf"[0148+]{_NOT_INSIDE}(?:"
@@ -40,14 +40,17 @@ _qq = re.compile(
     re.DOTALL,
 ).finditer
 _wechat = re.compile(
-    r"[微薇威维徽嶶溦vw加+](?:(?<=[微薇威维徽嶶溦v]) ?(?:信|❤️?|♥|芯|心|x(?![a-z]))"
+    r"(?:[微薇威维徽嶶溦vw加+](?:(?<=[微薇威维徽嶶溦v]) ?(?:信|❤️?|♥|芯|心|x(?![a-z]))"
     r"|(?<![a-z].)(?<=w)(?:x|echat|eixin)(?![a-z])"
     r"|(?<=[加+]) ?[v微薇](?![a-z信❤♥芯心x]))"
-    r"[号:是为加联系同搜 ]{0,5}(?P<id>[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])|[0-9]{5,11}(?![0-9a-z]))",
+    r"[号:是为加联系同搜 ]{0,5}(?P<id>[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])|[0-9]{5,11}(?![0-9a-z]))"
+    # V: alone may be anything; with an id that has a figure it is this.
+    r"|v(?<![a-z0-9].): ?(?P<short>(?=[a-z_\-]{0,19}[0-9])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])))",
     re.DOTALL,
 ).finditer
 _telegram = re.compile(
-    r"[te电飞](?:(?<=t)(?:elegram)?\.me/|(?<=t)elegram[号群:@]{1,4} ?@?|(?:(?<=电)报|(?<=飞)机)[号群:@ ]{1,4})"
+    r"[te电飞](?:(?<=t)(?:elegram)?\.me/|(?<=t)elegram[号群:@]{1,4} ?@?|(?<![a-z0-9].)(?<=t)g ?[:@] ?@?"
+    r"|(?:(?<=电)报|(?<=飞)机)[号群:@ ]{1,4})"
     r"(?P<id>[a-z][a-z0-9_]{4,31})"
 ).finditer
 _no_digits = re.compile(r"[^0-9]").sub
@@ -85,4 +88,6 @@ def find_contacts(normals: Normals) -> list[tuple[Contact, ...]]:
 def _key(kind: str, match: re.Match[str]) -> str:
     if kind == PHONE:
         return _no_digits("", match["after_86"] or match[0])
-    return _no_digits("", match["id"]) if kind == QQ else match["id"]
+    if kind == QQ:
+        return _no_digits("", match["id"])
+    return match["id"] or match["short"] if kind == WECHAT else match["id"]

@@ -1,8 +1,9 @@
 """View "joined": split characters put together, and whatever stands inside a Chinese word taken out.
 
 氵去 is read as 法, 弓虽 as 强; sentence marks and line breaks go as well (发，票), also between a
-Chinese character and a Latin one (加 V 信). Words on both sides of a comma run together here, so it is
-a view for matching, never the normal form.
+Chinese character and a Latin one (加 V 信), and single letters or figures that take turns with characters
+(代a开b发c票). Words on both sides of a comma run together here, so it is a view for matching, never the
+normal form.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
     """The view, and which of its positions are merged split characters."""
     tape, merged = merge_splits(normal)
     kind = characters().kind_of(tape.codes)
+    turns = _taking_turns(kind)
+    if turns.any():
+        tape, merged, kind = tape.keep(~turns), merged[~turns], kind[~turns]
     filling = (kind == SEPARATOR) | (kind == MARK)
     solid = np.flatnonzero(~filling)
     chinese = (kind == CJK)[solid]
@@ -75,3 +79,11 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
     dropped = filling
     dropped[filling] = np.append(link, False)[owner[filling]]
     return tape.keep(~dropped), merged[~dropped]
+
+
+def _taking_turns(kind: NDArray[np.uint8]) -> Flags:
+    """Single letters and figures between characters, at least two of them a character apart."""
+    chinese = kind == CJK
+    single = ((kind == LETTER) | (kind == DIGIT)) & before(chinese) & after(chinese)
+    taking_turns: Flags = single & (before(before(single)) | after(after(single)))
+    return taking_turns

@@ -1,4 +1,5 @@
-"""Links, also where they are written around a filter: a点com, w w w . a . c o m, hxxp, a。cn, ａ．ｃｏｍ.
+"""Links, also where they are written around a filter: a点com, w w w . a . c o m, hxxp, a。cn, a·cn, ａ．ｃｏｍ,
+an address as one number (//3232235777).
 
 Read from the folded text, so that other scripts and widths are gone already. What is left of a link is
 its host and, for campaigns, a key: the registered domain (suffix list that comes with tldextract; nothing
@@ -7,6 +8,7 @@ is fetched), or host and path at a shortener, where the domain says nothing.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,28 +18,31 @@ import numpy as np
 import tldextract
 
 from pipeline.text import leet
-from pipeline.text.brands import BRANDS, SHORTENERS
+from pipeline.text.brands import BRANDS, COMPANIONS, SHORTENERS
 from pipeline.text.normal import Normals
 
 MAX_LINKS = 50  # a text; more are not looked at
 _LABEL = r"[a-z0-9_\-]{1,63}"
 _WRAPPED = r"[(\[{](?:dot|点|\.)[)\]}]"
-_TIGHT = rf"(?:[.。点]|{_WRAPPED}| dot )"
-_SPACED = rf"(?: ?[.。点] ?| ?{_WRAPPED} ?| dot )"
+_TIGHT = rf"(?:[.。点·]|{_WRAPPED}| dot )"
+_SPACED = rf"(?: ?[.。点·] ?| ?{_WRAPPED} ?| dot )"
 _link = re.compile(
     rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}}(?:[^\s/\\@]{{1,64}}@)?)?"
     rf"(?P<host>(?:www{_SPACED})?(?:{_LABEL}{_TIGHT}){{0,5}}{_LABEL}"
     # After a forgotten or a stray space, "so" and "top" begin a sentence; these do not.
     rf"(?:{_TIGHT}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})|{_SPACED}(?:com(?:\.[a-z]{{2}})?|cn|xyz))(?![a-z0-9_@])"
-    rf"|(?<=//)(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d]))"
+    rf"|(?<=//)(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d])|(?:0x[0-9a-f]{{1,8}}|[1-9]\d{{7,9}})(?![.a-z0-9_@])))"
     rf"(?P<rest>(?::\d{{1,5}})?(?:[/?#][!-~]*)?)"
 ).search
 # What every link has, found first since it is rare: a dot before a letter, or a scheme before figures.
-_anchor = re.compile(r"[.。点](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
+_anchor = re.compile(r"[.。点·](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
 _LONGEST = 253  # code points of a host (RFC 1035, 2.3.4)
 _BEFORE, _AFTER = 90, 600  # code points around an anchor that are searched
 # w w w . a . c o m: at least six characters that each stand alone, one of them a dot.
-_spelled = re.compile(r"[a-z0-9.] (?<![a-z0-9.]..)(?:[a-z0-9.] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL).finditer
+_spelled = re.compile(
+    r"[a-z0-9.。点·] (?<![a-z0-9.]..)(?:[a-z0-9.。点·] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL
+).finditer
+_DOTS = frozenset(".。点·")
 _spaces = re.compile(r" ")
 _dots = re.compile(_SPACED).sub
 # Domains that stand for themselves; others ("so", "me", "in") are words when a space is forgotten after a
@@ -98,7 +103,7 @@ class _Candidate:
 
 def _candidates(text: str) -> Iterator[_Candidate]:
     for run in _spelled(text):
-        if "." in run[0]:
+        if not _DOTS.isdisjoint(run[0]):
             match = _link(_spaces.sub("", run[0]))
             if match:
                 yield _Candidate(
@@ -125,6 +130,8 @@ def _candidates(text: str) -> Iterator[_Candidate]:
 def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
     dotted = _dots(".", candidate.host)
     host = dotted.strip("-_")
+    if "." not in host:
+        host = _in_figures(host)
     labels = host.split(".")
     sure = candidate.scheme or labels[0] in ("www", "m", "wap") or candidate.rest[:1] in ("/", "?")
     if not sure and (labels[-1] not in _PLAIN or host.replace(".", "").isdigit()):
@@ -166,6 +173,12 @@ def _suffixes() -> tldextract.TLDExtract:
     return tldextract.TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
 
 
+def _in_figures(number: str) -> str:
+    """An IPv4 address that is written as one number, as browsers read it; empty if it is none."""
+    address = int(number, 0)
+    return str(ipaddress.IPv4Address(address)) if address < 1 << 32 else ""
+
+
 @lru_cache(20_000)
 def _registered(host: str) -> str:
     """The part of a host that somebody registered; an address in figures is its own. Empty if it is none."""
@@ -188,14 +201,24 @@ def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
 
 
 def _borrows_brand(host: str, domain: str) -> bool:
-    """Whether the host names a brand that did not register it: icbc.com.verify.top, paypa1.com."""
+    """Whether the host names a brand that did not register it: icbc.com.verify.top, paypa1.com, icbcwap.com."""
     for part in re.split(r"[.\-_]", host):
-        owned = BRANDS.get(part) or next((BRANDS[b] for b in _brands_as_leet().get(leet.plain(part), ())), None)
+        owned = BRANDS.get(part) or BRANDS.get(_without_companion(part)) or BRANDS.get(_brand_in_leet(part))
         if owned is not None and domain not in owned:
             return True
     return False
 
 
+def _without_companion(part: str) -> str:
+    return next((part.removesuffix(word) for word in COMPANIONS if part.endswith(word)), part)
+
+
+def _brand_in_leet(part: str) -> str:
+    brand = _brands_as_leet().get(leet.plain(part), "")
+    # i and l are one in leet: of four letters only a figure says that somebody is at it.
+    return brand if len(brand) > 4 or not part.isalpha() else ""
+
+
 @cache
-def _brands_as_leet() -> dict[str, tuple[str, ...]]:
-    return {leet.plain(brand): (brand,) for brand in BRANDS if len(brand) > 4 and brand.isalpha()}
+def _brands_as_leet() -> dict[str, str]:
+    return {leet.plain(brand): brand for brand in BRANDS if len(brand) >= 4 and brand.isalpha()}

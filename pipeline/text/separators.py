@@ -14,9 +14,9 @@ from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, befor
 
 _SPACE = 0x20
 _MAX_GAP = 3  # code points between letters that stand alone
-_INSIDE_WORDS = np.array([ord(c) for c in "*~^|`•·"], dtype=np.uint32)
+_INSIDE_WORDS = np.array([ord(c) for c in "*~^`•·"], dtype=np.uint32)
 # Between characters these are never punctuation somebody needs.
-_TELLING = np.array([ord(c) for c in "*~^|`_#@$%+=\\"], dtype=np.uint32)
+_TELLING = np.array([ord(c) for c in "*~^|`_#@$%+=\\丶丨丿亅"], dtype=np.uint32)
 _EMOJI = 0x2190
 
 

@@ -31,7 +31,11 @@ def contacts(text: str) -> tuple[Contact, ...]:
         ("薇信号：abc12345", "wechat", "abc12345"),
         ("加微❤：wxid88888", "wechat", "wxid88888"),
         ("vx：13812", "wechat", "13812"),
+        ("V：abc12345", "wechat", "abc12345"),
+        ("(138) 0013-8000", "phone", "13800138000"),
+        ("138零0138000", "phone", "13800138000"),
         ("t.me/abcdef", "telegram", "abcdef"),
+        ("tg: @abcdef", "telegram", "abcdef"),
     ],
 )
 def test_a_contact_is_found(text: str, kind: str, key: str) -> None:
@@ -58,6 +62,8 @@ def test_a_number_that_is_also_a_wechat_id_is_both() -> None:
         "verify your Telegram account",
         "微信支付凭证",
         "金额1380.01元",
+        "Arsenal v: because it rains",
+        "5tg:something",
     ],
 )
 def test_what_is_no_contact_is_none(text: str) -> None:

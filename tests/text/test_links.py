@@ -24,6 +24,8 @@ def links(text: str) -> tuple[Link, ...]:
         ("http://icbc.com.cn@evil.top/a", "http://icbc.com.cn@evil.top/a", "evil.top"),
         ("http://user@evil.com/", "http://user@evil.com/", "evil.com"),
         ("evil.icu", "evil.icu", "evil.icu"),
+        ("http://3232235777/a", "http://3232235777/a", "192.168.1.1"),
+        ("http://0xC0A80101", "http://0xC0A80101", "192.168.1.1"),
     ],
 )
 def test_a_link_is_found_as_written(text: str, where: str, domain: str) -> None:
@@ -33,7 +35,17 @@ def test_a_link_is_found_as_written(text: str, where: str, domain: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["abc点com", "abc dot com", "hxxp://abc.com", "abc[.]com", "abc。com", "abc . com", "w w w . a b c . c o m"],
+    [
+        "abc点com",
+        "abc·com",
+        "a b c 点 c o m",
+        "abc dot com",
+        "hxxp://abc.com",
+        "abc[.]com",
+        "abc。com",
+        "abc . com",
+        "w w w . a b c . c o m",
+    ],
 )
 def test_a_disguised_link_is_found(text: str) -> None:
     (link,) = links(f"请看 {text} 领取")
@@ -55,6 +67,9 @@ def test_full_width_is_undone_before() -> None:
         "a@b.com",
         "Good morning. Top deal",
         "1.2.3.4",
+        "约翰·史密斯",
+        "http://99999999999/",
+        "http://4294967296/",
     ],
 )
 def test_what_is_no_link_is_none(text: str) -> None:
@@ -69,6 +84,9 @@ def test_what_is_no_link_is_none(text: str) -> None:
         ("http://icbc.com.cn.verify.top", "brand"),
         ("http://paypa1.com", "brand"),
         ("10086-cn.top", "brand"),
+        ("1cbc.com", "brand"),
+        ("icbcwap.com", "brand"),
+        ("paypal-secure.com", "brand"),
     ],
 )
 def test_a_link_that_looks_like_anothers_says_how(text: str, sign: str) -> None:
@@ -84,6 +102,7 @@ def test_a_link_that_looks_like_anothers_says_how(text: str, sign: str) -> None:
         "https://paypal.com",
         "https://mp.weixin.qq.com/s",
         "https://appleid.apple.com",
+        "https://login.microsoftonline.com/common",
     ],
 )
 def test_a_brands_own_domain_is_no_lookalike(text: str) -> None:

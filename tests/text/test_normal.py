@@ -27,7 +27,10 @@ tricky = st.text(
         ("pаypаl", "paypal", {"homoglyph": 2}),
         ("lംgin cಂde", "login code", {"homoglyph": 2}),
         ("𝐛𝐞𝐭", "bet", {"styled": 3}),
+        ("ᴠɪᴀɢʀᴀ", "viagra", {"styled": 6}),
+        ("ꓟꓰꓓal", "medal", {"homoglyph": 1}),  # beside a Latin letter
         ("发*票", "发票", {"separators": 1}),
+        ("代丶开丶发丿票", "代开发票", {"separators": 3}),
         ("办 证", "办证", {"separators": 1}),
         ("发😀票", "发票", {"separators": 1}),
         ("v-i-a-g.r.a", "viagra", {"separators": 5}),
@@ -35,6 +38,7 @@ tricky = st.text(
         ("c.l.a.i.m i.t.s", "claim its", {"separators": 6}),
         ("fr*ee", "free", {"separators": 1}),
         ("加一三八零零壹叁捌", "加13800138", {"chinese_digits": 1}),
+        ("138零0138000", "13800138000", {"chinese_digits": 1}),
         ("Ünïcode Ça va", "unicode ca va", {}),
         ("1\ufe0f\u20e32\ufe0f\u20e3", "12", {"circled": 2}),
     ],
@@ -50,6 +54,7 @@ def test_a_disguise_is_undone_and_named(written: str, normal: str, techniques: d
     [
         "您的验证码是482913,5分钟内有效。",
         "一心一意,三天两头,万一",
+        "订单20240101一共三件",
         "i am here. call me at 5:30",
         "user@example.com 3.14 a-b",
         "时间:10点。地点:一楼",

@@ -23,6 +23,8 @@ tricky = st.text(st.sampled_from("弓虽氵去法fapiao x1，。 *发票代kai�
         ("弓虽力", "joined", "强力"),
         ("发，票", "joined", "发票"),
         ("加 V 信", "joined", "加v信"),
+        ("代a开b发1票", "joined", "代开发票"),
+        ("加，V信到A座", "joined", "加v信到a座"),
         ("代kai发piao", "pinyin", "dai kai fa piao"),
         ("贷 款", "pinyin", "dai kuan"),
         ("末来", "lookalike", "未来"),

@@ -43,21 +43,25 @@ def pinyin() -> list[str]:
 
 
 def homoglyphs(sources: Path) -> list[str]:
-    """Letters and spacing marks of other scripts with the Latin letter they look like, lower case."""
+    """Letters and spacing marks of other scripts with the Latin letter they look like, lower case; small capitals."""
     confusables = json.loads((sources / "confusables.json").read_text(encoding="utf-8"))
     rows = []
     for char, alike in confusables.items():
         # Letters, and the spacing marks of Indian scripts, four of which are a small circle: ം for o.
         if len(char) != 1 or char.isascii() or not unicodedata.category(char).startswith(("L", "Mc")):
             continue
-        if 0x2E80 <= ord(char) < 0xFB00 or ord(char) >= 0x20000:
-            continue
+        if 0x2E80 <= ord(char) < 0xA4D0 or 0xAC00 <= ord(char) < 0xFB00 or ord(char) >= 0x20000:
+            continue  # of Chinese, Japanese and Korean; between them lie Lisu and Cherokee
         if unicodedata.normalize("NFKC", char).isascii():
             continue  # compatibility forms need no table
         latin = sorted({a["c"].lower() for a in alike if len(a["c"]) == 1 and a["c"].isascii() and a["c"].isalpha()})
         if latin:
             rows.append(f"{char}\t{latin[0]}")
-    return sorted(rows)
+    for char in map(chr, range(0x250, 0xAC00)):
+        name = unicodedata.name(char, "").removeprefix("LATIN LETTER SMALL CAPITAL ")
+        if len(name) == 1:
+            rows.append(f"{char}\t{name.lower()}")
+    return sorted(set(rows))
 
 
 def splits(sources: Path, honest: Counter[str]) -> list[str]:
