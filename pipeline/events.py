@@ -238,13 +238,14 @@ class Sketch(Event, frozen=True, kw_only=True):
     """What variants of a text are known by; see models/sketches.py. No text can be read from it.
 
     `count` is how many shingles the text has, `whole` a hash of all of it; `shingles` and `bands` are
-    little-endian numbers of 16 and 64 bits.
+    little-endian numbers of 16 and 64 bits; `signs` has a byte of hash a sign, empty for a long text.
     """
 
     count: int
     whole: int
     shingles: bytes
     bands: bytes
+    signs: bytes = b""
 
 
 class Campaign(Event, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
-"""Sketches: what two texts have in common, from 128 bytes of each.
+"""Sketches: what two texts have in common, from 200 bytes of each.
 
 A text is read in its normal form with everything taken out that differs between renderings of one
 template: links, numbers and accounts become one sign each, personal names, spaces and marks go. What
 is left is read as it sounds, since characters are changed for others that sound alike, and cut into
 overlapping shingles of three signs, each hashed to one of 65,535. The smallest SIZE of them are the
-sketch: the whole set for a text of usual length, a fair sample of a longer one.
+sketch: the whole set for a text of usual length, a fair sample of a longer one. A changed character
+takes three shingles with it; so of texts of up to SIGNS signs the signs themselves are kept in order, too.
 
 Three signs and not two: of different campaigns of one trade (points of a bank to be redeemed) those
 share less (measured on labelled fake-base-station messages: pairwise precision .99 instead of .97).
@@ -25,15 +26,17 @@ from pipeline.events import Sketch
 from pipeline.text.characters import CJK, LETTER, OTHER, characters
 from pipeline.text.normal import Normals
 from pipeline.text.pinyin import pinyin
-from pipeline.text.tape import BORDER, lay
+from pipeline.text.tape import BORDER, Codes, lay
 
 SIZE = 64  # shingles kept: a text message of one part has at most 70 characters
+SIGNS = 70  # characters of a text of one part
 NONE = 0xFFFF  # fills a sketch of fewer shingles; no shingle has it
 MAX_CHARS = 2000  # code points of the normal form that are read; ten parts are 670
 BANDS = 16  # chances of similar texts to meet
 _JOINED = 2  # smallest hashes in a band: texts of Jaccard similarity s have each band in common with chance s²
-_SIGNS = 3  # of a shingle
+_SHINGLE = 3  # signs
 _UNIVERSE = NONE
+_LATIN_TO = 0x80
 _ALPHABETIC_TO = 0x20000  # code points; ideographs follow
 
 Shingles = NDArray[np.uint16]
@@ -62,13 +65,15 @@ class Sketches:
 
     `shingles[t]` is ascending, with NONE behind. `counts[t]` is how many different shingles text t has,
     `whole[t]` one hash of all of it, `bands[t]` the hashes under which it is looked for. A text too short
-    for a shingle has count 0, and only its equals have its `whole`.
+    for a shingle has count 0, and only its equals have its `whole`. `signs[t]` are hashes (1 to 255) of its
+    signs in order, zeros behind; of a text of more than SIGNS, or mostly of Latin letters, nothing but zeros.
     """
 
     shingles: Shingles
     counts: NDArray[np.intp]
     whole: Hashes
     bands: Hashes
+    signs: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -77,7 +82,8 @@ class Sketches:
 def sketch(normals: Normals) -> Sketches:
     """The sketch of each text; of the first MAX_CHARS code points of its normal form."""
     texts = [text[:MAX_CHARS] for text in normals.texts]
-    ids, counts, whole = _shingles(texts)
+    signs = _signs(texts)
+    ids, counts, whole = _shingles(signs, len(texts))
     size = len(texts)
     starts = np.cumsum(counts) - counts
     place = np.arange(len(ids)) - np.repeat(starts, counts)
@@ -91,7 +97,7 @@ def sketch(normals: Normals) -> Sketches:
         bands[some] = _bands(smallest)
     for t in np.flatnonzero(~some).tolist():
         whole[t] = xxhash.xxh64_intdigest(texts[t].encode("utf-8", "surrogatepass"))
-    return Sketches(shingles, counts, whole, bands)
+    return Sketches(shingles, counts, whole, bands, _in_order(signs, size))
 
 
 def packed(sketches: Sketches, t: int) -> Sketch:
@@ -102,48 +108,74 @@ def packed(sketches: Sketches, t: int) -> Sketch:
         whole=int(sketches.whole[t]),
         shingles=sketches.shingles[t, :count].astype("<u2").tobytes(),
         bands=sketches.bands[t].astype("<u8").tobytes(),
+        signs=in_order(sketches.signs[t]),
     )
+
+
+def in_order(signs: NDArray[np.uint8]) -> bytes:
+    """The signs of one text, without what fills its row."""
+    return signs.tobytes().rstrip(b"\0")
 
 
 def unpacked(travelled: Sequence[Sketch]) -> Sketches:
     """Sketches that travelled, as a batch. Raises ValueError for one that is none."""
     shingles = np.full((len(travelled), SIZE), NONE, dtype=np.uint16)
     bands = np.zeros((len(travelled), BANDS), dtype=np.uint64)
+    signs = np.zeros((len(travelled), SIGNS), dtype=np.uint8)
     for t, one in enumerate(travelled):
         found = np.frombuffer(one.shingles, dtype="<u2")
-        if len(found) != min(one.count, SIZE) or len(one.bands) != 8 * BANDS or not 0 <= one.whole < 1 << 64:
+        of_right_sizes = len(found) == min(one.count, SIZE) and len(one.bands) == 8 * BANDS and len(one.signs) <= SIGNS
+        if not of_right_sizes or not 0 <= one.whole < 1 << 64:
             raise ValueError("not a sketch")
         shingles[t, : len(found)] = found
         bands[t] = np.frombuffer(one.bands, dtype="<u8")
+        signs[t, : len(one.signs)] = np.frombuffer(one.signs, dtype=np.uint8)
     counts = np.array([one.count for one in travelled], dtype=np.intp)
-    return Sketches(shingles, counts, np.array([one.whole for one in travelled], dtype=np.uint64), bands)
+    return Sketches(shingles, counts, np.array([one.whole for one in travelled], dtype=np.uint64), bands, signs)
 
 
-def _shingles(texts: list[str]) -> tuple[Shingles, NDArray[np.intp], Hashes]:
+def _shingles(codes: Codes, texts: int) -> tuple[Shingles, NDArray[np.intp], Hashes]:
     """Different shingles of all texts, ascending in each; how many each has; the hash of each whole text."""
-    signs = _signs(texts).astype(np.uint64)
+    signs: Hashes = codes.astype(np.uint64)
     length = len(signs)
     border = signs == BORDER
     owner = np.cumsum(border) - border
-    padded = np.concatenate((signs, np.zeros(_SIGNS, dtype=np.uint64)))
+    padded = np.concatenate((signs, np.zeros(_SHINGLE, dtype=np.uint64)))
     hashes = np.zeros(length, dtype=np.uint64)
     full = np.ones(length, dtype=np.bool_)
-    for n in range(_SIGNS):
+    for n in range(_SHINGLE):
         part = padded[n : n + length]
         hashes = _mixed(hashes + part + np.uint64(1))
         full &= part != BORDER
     hashes, owner = hashes[full], owner[full].astype(np.uint64)
     keys = np.sort(owner << np.uint64(16) | hashes % np.uint64(_UNIVERSE))  # np.unique hashes: slow for many
     keys = keys[np.flatnonzero(np.diff(keys, prepend=np.uint64(1 << 63)))]
-    counts = np.bincount((keys >> np.uint64(16)).astype(np.intp), minlength=len(texts))
-    whole = np.zeros(len(texts), dtype=np.uint64)
-    begins = np.flatnonzero(np.diff(owner, prepend=np.uint64(len(texts))))
+    counts = np.bincount((keys >> np.uint64(16)).astype(np.intp), minlength=texts)
+    whole = np.zeros(texts, dtype=np.uint64)
+    begins = np.flatnonzero(np.diff(owner, prepend=np.uint64(texts)))
     if len(begins):  # a sum: no order, and what is said twice counts
         whole[owner[begins].astype(np.intp)] = np.add.reduceat(_mixed(hashes), begins)
     return (keys & np.uint64(0xFFFF)).astype(np.uint16), counts, whole
 
 
-def _signs(texts: list[str]) -> NDArray[np.uint32]:
+def _in_order(signs: Codes, texts: int) -> NDArray[np.uint8]:
+    """The signs of each text as bytes; zeros for a text of more than SIGNS, and for one mostly of Latin letters.
+
+    Of those a word is many signs: two texts of one template differ in a name as much as two of different ones.
+    """
+    ends = np.flatnonzero(signs == BORDER)
+    begins = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+    latin = np.cumsum((signs < _LATIN_TO) & (signs != BORDER))  # at a border: of all texts so far
+    lengths = ends - begins
+    lengths[(lengths > SIGNS) | (2 * np.diff(latin[ends], prepend=0) > lengths)] = 0
+    owner = np.repeat(np.arange(texts), lengths)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found = np.zeros((texts, SIGNS), dtype=np.uint8)
+    found[owner, place] = _mixed(signs[begins[owner] + place].astype(np.uint64)) % np.uint64(255) + np.uint64(1)
+    return found
+
+
+def _signs(texts: list[str]) -> Codes:
     text = "\0".join(texts) + "\0" if texts else ""
     text = _name("", _number(_NUMBER, _link(_LINK, text)))
     tape = lay(text.split("\0")[:-1])

@@ -210,7 +210,7 @@ def teach(samples: Sequence[Sample]) -> Taught:
         guilty, honest = public & spam & (script == which), public & ~spam & (script == which)
         if guilty.any() and honest.any():
             weight[guilty] *= min(float(honest.sum() / guilty.sum()), _MOST_BALANCE)
-    copies, copy_of = _copies(texts, spam, script)
+    copies, copy_of = _copies(texts, spam, script, ~public)
     return Taught(
         rows,
         matrix(texts),
@@ -289,14 +289,26 @@ def _stress(
     return stress
 
 
-def _copies(texts: Sequence[str], spam: NDArray[np.bool_], script: NDArray[np.intp]) -> tuple[list[str], list[int]]:
-    """Copies in disguise and without style, and which text each is one of."""
+def _copies(
+    texts: Sequence[str], spam: NDArray[np.bool_], script: NDArray[np.intp], business: NDArray[np.bool_]
+) -> tuple[list[str], list[int]]:
+    """Copies in disguise and without style, and which text each is one of.
+
+    Half of the padding is a notice: who hides a bait behind something honest takes what every phone receives.
+    """
     rng = random.Random(SEED)  # noqa: S311  variety, no secret
     tables = evasions.shipped()
     chinese = [evasions.chinese(tables, rate) for rate in (0.25, 0.5, 0.8)]
     english = [evasions.english(tables, rate) for rate in (0.15, 0.3, 0.6)]
     short = [number for number, text in enumerate(texts) if not spam[number] and len(text) < _SHORT]
-    innocent = {which: [texts[n] for n in short if (script[n] == 0) == which] for which in (True, False)}
+    innocent = {
+        which: [
+            found
+            for notices in (True, False)
+            if (found := [texts[n] for n in short if (script[n] == 0) == which and business[n] == notices])
+        ]
+        for which in (True, False)
+    }
     made, copy_of = [], []
     for number, text in [*enumerate(texts)] * _DRAWS:
         is_chinese = bool(script[number] == 0)
@@ -304,7 +316,7 @@ def _copies(texts: Sequence[str], spam: NDArray[np.bool_], script: NDArray[np.in
             kind = rng.random()
             tricks = rng.choice(chinese if is_chinese else english)
             if kind < _PADDED and innocent[is_chinese]:
-                disguise = evasions.padded(innocent[is_chinese])
+                disguise = evasions.padded(rng.choice(innocent[is_chinese]))
             elif kind < _PADDED + _SEVERAL:
                 disguise = evasions.several(tricks, 2)
             else:

@@ -126,7 +126,7 @@ def test_characters_changed_for_each_recipient_do_not_split_a_campaign(changed: 
         "最高可贷五十万元利息低至三厘手续简便欢迎咨询详情请致电客服专员李经理办理"
     )
     rng = random.Random(3)
-    variants = [text]
+    variants = []  # the text itself is never sent
     for _ in range(300):
         characters = list(text)
         for at in rng.sample(range(len(text)), changed):
