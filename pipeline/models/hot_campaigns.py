@@ -16,7 +16,7 @@ import msgspec
 from pipeline.events import Campaign, Sketch
 from pipeline.models.campaigns import CAPACITY, TTL_MS, Campaigns, Place, Sending, sketched
 from pipeline.models.sketches import packed
-from pipeline.models.text_index import MAX_MEMBERS
+from pipeline.models.text_index import FEWEST_EQUAL, MAX_MEMBERS
 
 # Campaigns whose sketches and first submissions are at hand, those seen last: not yet told (about 40 MB), and
 # told. One that falls out is known again by the next of its texts.
@@ -66,7 +66,8 @@ class HotCampaigns:
                 followed.sketches.append(packed(sketches, t))
             if followed.told is None and len(followed.first) < FIRST:
                 followed.first.append(name)
-            if self._campaigns.messages(place) >= size.messages:
+            # "好的" of a thousand persons is no campaign, and would take the place of one.
+            if sketches.counts[t] >= FEWEST_EQUAL and self._campaigns.messages(place) >= size.messages:
                 self._changed[place.id] = place
 
     def news(self, at: int, size: Size, positions: Mapping[str, int]) -> list[Campaign]:

@@ -33,6 +33,20 @@ def _host(rng: random.Random) -> str:
     return ".".join((*names, rng.choice(("cn", "com", "com.cn", "net", "io", "co", "in", "org", "me", "ly"))))
 
 
+# Endings under which phishing is registered most (reports of the Anti-Phishing Working Group and of Interisle).
+_ABUSED = (
+    *("top", "xyz", "icu", "cyou", "vip", "cc", "club", "shop", "site", "online", "live", "life", "fun", "asia", "lol"),
+    *("sbs", "cfd", "rest", "bond", "info", "world", "buzz", "tk", "ru", "win", "pro", "app", "com", "cn"),
+)
+
+
+def _lure(rng: random.Random) -> str:
+    """A host as registered for one bait: letters, a hyphen, figures, an ending that costs next to nothing."""
+    parts = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8))) for _ in range(rng.choice((1, 2, 2)))]
+    figures = _digits(rng.randint(1, 4))(rng) if rng.random() < 0.4 else ""
+    return f"{'-'.join(parts)}{figures}.{rng.choice(_ABUSED)}"
+
+
 _VALUES: dict[str, Callable[[random.Random], str]] = {
     "d": _digits(1),
     "tail": _digits(4),
@@ -46,6 +60,7 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "pickup": lambda rng: f"{rng.randint(1, 20)}-{rng.randint(1, 9)}-{_digits(4)(rng)}",
     "flight": lambda rng: rng.choice(("MU", "CZ", "CA", "HU", "BA", "SQ", "3U")) + _digits(4)(rng),
     "host": _host,
+    "lure": _lure,
     "qq": lambda rng: _digits(rng.randint(6, 10))(rng),
     "wx": lambda rng: (
         "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 6))) + _digits(rng.randint(2, 6))(rng)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.events import Campaign
-from pipeline.models.campaigns import TTL_MS, number_of
+from pipeline.models.campaigns import GROWTH_MS, TTL_MS, number_of
+from pipeline.models.hot_campaigns import QUIET_MS
 from pipeline.models.sketches import sketch, unpacked
 from pipeline.models.text_index import MAX_MEMBERS, TextIndex
 from pipeline.text.normal import Normals
 
-_GROWTH_MS = 5 * 60_000  # what growth counts
-MOST = 4096  # campaigns known at once, those told last: about 8 MB
+MOST = 8192  # campaigns known at once, those told last: up to 60 MB
 
 
 class KnownCampaigns:
@@ -63,5 +63,8 @@ class KnownCampaigns:
 
 
 def _as_of(told: Campaign, at: int) -> Campaign:
-    """What was told, at `at` (ms): a campaign of which nothing more was told has stopped growing."""
-    return msgspec.structs.replace(told, growth=0) if told.growth and at - told.at > _GROWTH_MS else told
+    """What was told, at `at` (ms): one of which nothing more was told has stopped, and its growth runs out."""
+    silent = at - told.at - QUIET_MS
+    if not told.growth or silent <= 0:
+        return told
+    return msgspec.structs.replace(told, growth=told.growth * max(0, GROWTH_MS - silent) // GROWTH_MS)

@@ -37,7 +37,7 @@ _APART = 0.80  # members less similar than that to the one they were found by ar
 # Share of signs in the same order: of texts of as many signs, of others; asked from that similarity on.
 _ALIGNED_EQUAL, _ALIGNED, _ALIGNED_NEAR = 0.89, 0.925, 0.25
 _FEWEST_ALIGNED = 20  # signs
-_FEWEST_EQUAL = 4  # texts of fewer shingles have only equals
+FEWEST_EQUAL = 4  # texts of fewer shingles have only equals
 _FEWEST_PADDED, _FEWEST_CHANGED = 12, 10  # shingles compared, for a text to be found inside another, or changed
 _EVERYTHING = NONE - 1
 _CHUNK = 4096  # rows looked at together when one is to be used again
@@ -91,7 +91,7 @@ class TextIndex:
     def near(self, sketches: Sketches, places: NDArray[np.int64], t: int, at: int) -> Near | None:
         """Of groups alive at `at` (ms) the text most like text t of the batch; of equals the lowest row."""
         count = int(sketches.counts[t])
-        slots = self._slots[places[t] if count >= _FEWEST_EQUAL else places[t, :1]]
+        slots = self._slots[places[t] if count >= FEWEST_EQUAL else places[t, :1]]
         met = {row for row in slots.tolist() if row >= 0 and self._alive(row, at)}
         if not met:
             return None
@@ -101,7 +101,7 @@ class TextIndex:
         for row in rows:
             if self._whole[row] == whole:
                 return Near(row, int(self._first[row]), 1.0)
-        if count < _FEWEST_EQUAL:
+        if count < FEWEST_EQUAL:
             return None
         return self._nearest(sketches.shingles[t], in_order(sketches.signs[t]), count, np.array(rows))
 
@@ -117,7 +117,7 @@ class TextIndex:
         self._used[row] = True
         self._first[row] = row if group is None else group
         self._members[row if group is None else group] = 1 if group is None else self._members[group] + 1
-        self._slots[places[t] if sketches.counts[t] >= _FEWEST_EQUAL else places[t, :1]] = row
+        self._slots[places[t] if sketches.counts[t] >= FEWEST_EQUAL else places[t, :1]] = row
         return row
 
     def worth_keeping(self, near: Near, count: int) -> bool:

@@ -125,13 +125,10 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class CampaignFrom:
-    """From how many messages and senders on a campaign is known to the rules.
-
-    One sender's template is no campaign, however often it is filled in; two are the fewest that can be.
-    """
+    """From how many messages and senders on a campaign is known to the rules."""
 
     messages: int = 20
-    senders: int = 2
+    senders: int = 1
 
 
 @dataclass(frozen=True, slots=True)
