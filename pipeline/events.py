@@ -298,6 +298,7 @@ class Hold(Event, frozen=True, kw_only=True):
 class CaseMember(Event, frozen=True, kw_only=True):
     """A submission that waits for a person: becomes a member of the case of its port and content.
 
+    `fingerprint` is that of its content, or the id of its campaign where a rule on campaigns stopped it.
     `recipients` are those without an exception of their own, None when that is all of them. `channel`
     is that of its port.
     """

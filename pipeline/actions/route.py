@@ -91,7 +91,7 @@ def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterat
     elif decision.verdict is Verdict.REVIEW:
         routes.check(channel)
         member = CaseMember(
-            submission=event, port=decision.port, fingerprint=decision.fingerprint,
+            submission=event, port=decision.port, fingerprint=_content(decision),
             rule=decision.reasons[0].rule, decided_at=decision.decided_at,
             score=decision.score, category=decision.category, channel=channel,
             recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
@@ -99,6 +99,12 @@ def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterat
         yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
         yield _suspension(decision)
+
+
+def _content(decision: Decision) -> str:
+    """What a case is of: what a rule on campaigns stopped is one campaign, in however many contents."""
+    of_campaign = any(name.startswith("campaign_") for name in decision.reasons[0].values)
+    return decision.campaign or decision.fingerprint if of_campaign else decision.fingerprint
 
 
 def _suspension(decision: Decision) -> tuple[str, str, Event]:
