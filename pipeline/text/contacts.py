@@ -22,7 +22,7 @@ PHONE, QQ, WECHAT, TELEGRAM = "phone", "qq", "wechat", "telegram"
 
 # Each pattern begins with a set of characters, which the regex engine skips to; what must not stand before
 # that character is asked after it.
-_APART = r"[ \-._*·/|()]{0,2}"
+_APART = r"[^0-9a-z㐀-鿿\0\n,;:!?、。]{0,2}"  # signs and spaces: 6※6※1, but no list
 _NOT_INSIDE = r"(?<![0-9].)(?<![0-9][ \-._*].)"
 _phone = re.compile(
     rf"[0148+]{_NOT_INSIDE}(?:"
@@ -35,17 +35,18 @@ _phone = re.compile(
     re.DOTALL,
 ).finditer
 _qq = re.compile(
-    rf"[q扣抠叩球企](?:(?<![a-z0-9].)(?<=q){_APART}q?|(?<!q)[扣抠叩球鹅])[号群:是为加联系 ]{{0,4}}"
+    rf"[q扣抠叩球企](?:(?<![a-z0-9].)(?<=q){_APART}q?|(?<!q)[扣抠叩球鹅]|(?<=[扣抠叩])(?=[号群裙羣]))"
+    r"[号群裙羣:是为加联系 ]{0,4}"
     rf"(?P<id>[1-9](?:{_APART}[0-9]){{4,10}})(?![0-9a-z])",
     re.DOTALL,
 ).finditer
 _wechat = re.compile(
-    r"(?:[微薇威维徽嶶溦vw加+](?:(?<=[微薇威维徽嶶溦v]) ?(?:信|❤️?|♥|芯|心|x(?![a-z]))"
-    r"|(?<![a-z].)(?<=w)(?:x|echat|eixin)(?![a-z])"
-    r"|(?<=[加+]) ?[v微薇](?![a-z信❤♥芯心x]))"
+    r"(?:[微薇威维徽嶶溦葳vw加+➕](?:(?<=[微薇威维徽嶶溦葳v]) ?(?:信|❤️?|♥|芯|心|x(?![a-z])|xin(?![a-z]))"
+    r"|(?<![a-z].)(?<=w)(?:x(?![a-z])|echat(?![a-z])|ei(?:xin(?![a-z])|[信芯心]))"
+    r"|(?<=[加+➕]) ?[v微薇葳](?![a-z信❤♥芯心x]))"
     r"[号:是为加联系同搜 ]{0,5}(?P<id>[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])|[0-9]{5,11}(?![0-9a-z]))"
-    # V: alone may be anything; with an id that has a figure it is this.
-    r"|v(?<![a-z0-9].): ?(?P<short>(?=[a-z_\-]{0,19}[0-9])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])))",
+    # V: alone may be anything; with an id that has a figure or a sign it is this.
+    r"|v(?<![a-z0-9].): ?(?P<short>(?=[a-z]{1,19}[0-9_\-])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])))",
     re.DOTALL,
 ).finditer
 _telegram = re.compile(

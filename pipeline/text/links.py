@@ -54,6 +54,16 @@ _PLAIN = frozenset(
         *("cyou", "bond", "buzz"),
     )
 )
+# Words as well, so only behind a label that is none: hot-dates.fun, sf-express.life.
+_CHEAP = frozenset(
+    (
+        *("life", "live", "fun", "asia", "pro", "rest", "lat", "cam", "world", "space", "website"),
+        *("store", "tech", "one", "bar", "beauty", "quest", "click", "help", "work", "mobi", "monster"),
+        *("hair", "skin", "autos", "homes", "pics", "center", "loan", "finance", "bet", "casino", "bid"),
+        *("date", "review", "stream", "trade", "men", "party", "download", "red", "ink", "qpon", "ru"),
+        *("today", "support", "digital", "money", "cash", "credit", "dev"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,7 @@ def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
         host = _in_figures(host)
     labels = host.split(".")
     sure = candidate.scheme or labels[0] in ("www", "m", "wap") or candidate.rest[:1] in ("/", "?")
-    if not sure and (labels[-1] not in _PLAIN or host.replace(".", "").isdigit()):
+    if not sure and (not _stands_for_itself(labels) or host.replace(".", "").isdigit()):
         return None
     domain = _registered(host)
     if not domain:
@@ -171,6 +181,12 @@ def _foreign_letters(written: np.ndarray) -> bool:
 @cache
 def _suffixes() -> tldextract.TLDExtract:
     return tldextract.TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
+
+
+def _stands_for_itself(labels: list[str]) -> bool:
+    """Whether a host is one without a scheme or path beside it."""
+    named = labels[-2] if len(labels) > 1 else ""
+    return labels[-1] in _PLAIN or (labels[-1] in _CHEAP and not named.isalpha())
 
 
 def _in_figures(number: str) -> str:

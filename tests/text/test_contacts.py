@@ -32,6 +32,10 @@ def contacts(text: str) -> tuple[Contact, ...]:
         ("加微❤：wxid88888", "wechat", "wxid88888"),
         ("vx：13812", "wechat", "13812"),
         ("V：abc12345", "wechat", "abc12345"),
+        ("v: gp-lao", "wechat", "gp-lao"),
+        ("加wei信 sd_nana", "wechat", "sd_nana"),
+        ("➕葳：tcyj_mei", "wechat", "tcyj_mei"),
+        ("扣裙 6※6※1※0※2", "qq", "66102"),
         ("(138) 0013-8000", "phone", "13800138000"),
         ("138零0138000", "phone", "13800138000"),
         ("t.me/abcdef", "telegram", "abcdef"),
@@ -64,6 +68,8 @@ def test_a_number_that_is_also_a_wechat_id_is_both() -> None:
         "金额1380.01元",
         "Arsenal v: because it rains",
         "5tg:something",
+        "1、3、8、0、0、1、3、8、0、0、0",
+        "扣款60000元",
     ],
 )
 def test_what_is_no_contact_is_none(text: str) -> None:
