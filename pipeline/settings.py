@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         description="Most recipients of one submission; 40,000 at most: what follows from it must fit a record.",
     )  # fmt: skip
     campaign_texts: int = Field(
-        1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 325 MB."
+        1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 393 MB."
     )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
     record_columns: dict[str, str] = Field(

@@ -219,9 +219,9 @@ def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
 def _borrows_brand(host: str, domain: str) -> bool:
     """Whether the host names a brand that did not register it: icbc.com.verify.top, paypa1.com, icbcwap.com."""
     for part in re.split(r"[.\-_]", host):
-        owned = BRANDS.get(part) or BRANDS.get(_without_companion(part)) or BRANDS.get(_brand_in_leet(part))
-        if owned is not None and domain not in owned:
-            return True
+        for name in (part, _without_companion(part), _brand_in_leet(part)):
+            if name in BRANDS and domain not in BRANDS[name]:
+                return True
     return False
 
 

@@ -87,6 +87,7 @@ def test_what_is_no_link_is_none(text: str) -> None:
         ("http://icbc.com.cn.verify.top", "brand"),
         ("http://paypa1.com", "brand"),
         ("10086-cn.top", "brand"),
+        ("95588-hd.top", "brand"),
         ("1cbc.com", "brand"),
         ("icbcwap.com", "brand"),
         ("paypal-secure.com", "brand"),
