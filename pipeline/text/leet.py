@@ -59,6 +59,6 @@ def plain(word: str) -> str:
     return "".join(chr(table[ord(c)]) if ord(c) < 128 else c for c in word)
 
 
-def in_disguise(signs: int, length: int) -> bool:
-    """Whether a found word of `length` code points with `signs` in it was written in leet."""
-    return 0 < signs <= length * _MAX_SHARE
+def in_disguise(other: int, length: int) -> bool:
+    """Whether a found word of `length` code points, `other` of them not as in the word, was written in leet."""
+    return 0 < other <= length * _MAX_SHARE

@@ -55,6 +55,12 @@ def test_one_sender_is_no_campaign() -> None:
     assert len(campaign.first) == FIRST
 
 
+def test_a_short_reply_of_many_is_no_campaign() -> None:
+    hot = HotCampaigns(100)
+    take(hot, *[(str(n), "好的") for n in range(50)])
+    assert hot.news(T0, SIZE, {}) == []
+
+
 def test_it_is_told_again_when_it_has_grown_or_after_a_while() -> None:
     hot = HotCampaigns(100)
     take(hot, *[("1", LOAN), ("2", LOAN)] * 50)
