@@ -79,19 +79,19 @@ class Ours:
 
     def out_of_fold(self) -> Margins:
         """See `Model`."""
-        return self._log_odds(self._margins, self._taught.script)[: self._samples]
+        return self._log_odds(self._margins, self._taught.script, self._taught.allowance)[: self._samples]
 
     def margins(self, texts: Sequence[str]) -> Margins:
         """See `Model`."""
         if self._fitted is None:
             self._fitted = train.fit(self._taught, np.ones(len(self._taught.spam), dtype=np.bool_))
         script = features.scripts(texts)
-        return self._log_odds(self._fitted.margins(train.matrix(texts), script), script)
+        return self._log_odds(self._fitted.margins(train.matrix(texts), script), script, features.allowances(texts))
 
-    def _log_odds(self, margins: Margins, script: NDArray[np.intp]) -> Margins:
+    def _log_odds(self, margins: Margins, script: NDArray[np.intp], allowance: Margins) -> Margins:
         scale = [self._scale[name] for name in features.SCRIPTS]
         slope, shift = np.array([by.slope for by in scale]), np.array([by.shift for by in scale])
-        odds: Margins = margins * slope[script] + shift[script]
+        odds: Margins = margins * slope[script] + shift[script] - allowance
         return odds
 
 

@@ -28,13 +28,16 @@ from numpy.typing import NDArray
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
-from pipeline.models import features
+from pipeline.models import features, particulars
 from pipeline.models.card import Card, Thresholds
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
 FORMAT = 3
 SPAM_FROM = 0.5  # score from which the label is spam
-FEATURES = f"as written 1-4, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits"  # changes when features.py does
+# Changes when features.py or particulars.py does: a model of other features is refused.
+FEATURES = (
+    f"as written 1-4, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits, allowance {particulars.ALLOWANCE}"
+)
 CATEGORY_SHIFT = 6  # categories need fewer buckets: 3 * 2**14, the top bits of the same hash
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
@@ -67,7 +70,8 @@ class Explanation:
     """Where a score comes from.
 
     `log_odds` = `bias` + the parts' + `between` (what lies on spaces), but for rounding of floats; the
-    score is its logistic function. Grams that stand on several code points are shared out evenly.
+    score is its logistic function. Grams, and what is taken off for `particulars`, are shared out evenly
+    over the code points they stand on.
     """
 
     score: float
@@ -132,6 +136,7 @@ class Classifier:
         log_odds = (
             sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[grams.scripts]
             + self._bias[grams.scripts]
+            - grams.allowance
         )
         scores = [
             0.0 if silent else _probability(odds)
@@ -157,14 +162,18 @@ class Classifier:
         length = min(len(text), features.MAX_CHARS)
         spam = self._spam[features.VOICES[script]]
         share = spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)
+        booked = features.particulars_at(text)
+        taken = -particulars.ALLOWANCE / max(len(booked.begins), 1) / np.maximum(booked.ends - booked.begins, 1)
+        begins, ends = (np.concatenate(of) for of in ((places.begins, booked.begins), (places.ends, booked.ends)))
+        share = np.concatenate((share, taken))
         # +share where a gram begins, -share behind its end: the running sum is each code point's part.
-        steps = np.bincount(places.begins, share, length + 1) - np.bincount(places.ends, share, length + 1)
+        steps = np.bincount(begins, share, length + 1) - np.bincount(ends, share, length + 1)
         sums = np.concatenate(([0.0], np.cumsum(np.cumsum(steps)[:length])))
         parts = tuple(
             Part(match.start(), match.end(), float(sums[match.end()] - sums[match.start()]))
             for match in _word(text[:length])
         )
-        total = float(spam[distinct].astype(np.int64).sum()) * step
+        total = float(spam[distinct].astype(np.int64).sum()) * step - float(features.allowances([text])[0])
         return Explanation(score, bias + total, bias, parts, total - sum(part.log_odds for part in parts))
 
     def _categorise(self, grams: features.Grams, chosen: list[int]) -> list[Category]:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.models import particulars
 from pipeline.text.characters import CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR, characters
 from pipeline.text.joining import joined
 from pipeline.text.leet import letters
@@ -63,13 +64,14 @@ class Grams:
 
     `buckets` are those of the first text, ascending, then those of the second, …; text t has
     `buckets[starts[t] : starts[t + 1]]`. `scripts[t]` indexes SCRIPTS; `silent[t]` is whether the text
-    has neither letter nor digit.
+    has neither letter nor digit; `allowance[t]` is what its particulars take off its log-odds.
     """
 
     buckets: NDArray[np.intp]
     starts: Indexes
     scripts: NDArray[np.intp]
     silent: Flags
+    allowance: NDArray[np.float64]
 
     @property
     def counts(self) -> NDArray[np.intp]:
@@ -99,12 +101,18 @@ def grams(texts: Sequence[str]) -> Grams:
     found = np.sort(np.concatenate(keys))
     found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
     starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
-    return Grams((found & ((1 << BUCKET_BITS) - 1)).astype(np.intp), starts, *_scripts(normals, len(texts)))
+    buckets = (found & ((1 << BUCKET_BITS) - 1)).astype(np.intp)
+    return Grams(buckets, starts, *_scripts(normals, len(texts)), particulars.allowance(normals.folded, len(texts)))
 
 
 def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
     """The script of each text, as an index of SCRIPTS."""
     return _scripts(_normals(texts), len(texts))[0]
+
+
+def allowances(texts: Sequence[str]) -> NDArray[np.float64]:
+    """What the particulars of each text take off its log-odds."""
+    return particulars.allowance(_normals(texts).folded, len(texts))
 
 
 def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -115,19 +123,27 @@ def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
 def places(text: str) -> Places:
     """Every place where a gram of this text stands; a gram that stands twice is there twice."""
     normals = _normals([text])
-    length = min(len(text), MAX_CHARS)
     buckets, begins, ends = [], [], []
     for tape, grams_of_tape in _readings(normals):
         for found in grams_of_tape:
             buckets.append(found.buckets)
             begins.append(tape.origin[found.first])
             ends.append(tape.end[found.last])
+    return _within(text, np.concatenate(buckets), np.concatenate(begins), np.concatenate(ends))
+
+
+def particulars_at(text: str) -> Places:
+    """Where the particulars stand for which something is taken off; without buckets, and none where nothing is."""
+    folded = _normals([text]).folded
+    owed = particulars.places(folded) if particulars.allowance(folded, 1).any() else []
+    first, behind = np.array(owed, dtype=np.intp).reshape(-1, 2).T
+    return _within(text, np.zeros(len(owed), dtype=np.intp), folded.origin[first], folded.end[behind - 1])
+
+
+def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> Places:
     # The raw tape has a space before the text and one after it, which are nowhere in the text.
-    return Places(
-        np.concatenate(buckets),
-        np.clip(np.concatenate(begins) - 1, 0, max(length - 1, 0)),
-        np.clip(np.concatenate(ends) - 1, min(length, 1), length),
-    )
+    length = min(len(text), MAX_CHARS)
+    return Places(buckets, np.clip(begins - 1, 0, max(length - 1, 0)), np.clip(ends - 1, min(length, 1), length))
 
 
 def _normals(texts: Sequence[str]) -> Normals:

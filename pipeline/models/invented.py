@@ -33,6 +33,28 @@ def _host(rng: random.Random) -> str:
     return ".".join((*names, rng.choice(("cn", "com", "com.cn", "net", "io", "co", "in", "org", "me", "ly"))))
 
 
+_SHORTENERS = ("bit.ly", "goo.gl", "tinyurl.com", "t.co", "ow.ly", "shorturl.at")  # who is honest uses them, too
+
+
+def _url(rng: random.Random) -> str:
+    """A page of such a host, as receipts have it: now and then a port, parts of a path, a number asked for."""
+    parts = [
+        rng.choice(
+            (_digits(rng.randint(3, 12))(rng), _reference(rng), "".join(rng.choices(string.ascii_lowercase, k=5)))
+        )
+        for _ in range(rng.choice((0, 0, 1, 1, 2)))
+    ]
+    port = f":{rng.choice((96, 100, 8080, 8443))}" if rng.random() < 0.1 else ""
+    asked = f"?id={_reference(rng)}" if rng.random() < 0.1 else ""
+    host = rng.choice(_SHORTENERS) if rng.random() < 0.1 else _host(rng) + port
+    return "/".join((host, *parts)) + asked
+
+
+def _reference(rng: random.Random) -> str:
+    """A transaction's number as wallets and banks write it: capitals and figures."""
+    return "".join(rng.choices(string.ascii_uppercase + string.digits * 3, k=rng.randint(8, 16)))
+
+
 # Endings under which phishing is registered most (reports of the Anti-Phishing Working Group and of Interisle).
 _ABUSED = (
     *("top", "xyz", "icu", "cyou", "vip", "cc", "club", "shop", "site", "online", "live", "life", "fun", "asia", "lol"),
@@ -60,6 +82,8 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "pickup": lambda rng: f"{rng.randint(1, 20)}-{rng.randint(1, 9)}-{_digits(4)(rng)}",
     "flight": lambda rng: rng.choice(("MU", "CZ", "CA", "HU", "BA", "SQ", "3U")) + _digits(4)(rng),
     "host": _host,
+    "url": _url,
+    "txn": _reference,
     "lure": _lure,
     "qq": lambda rng: _digits(rng.randint(6, 10))(rng),
     "wx": lambda rng: (

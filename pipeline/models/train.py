@@ -70,6 +70,7 @@ class Taught:
     script: NDArray[np.intp]
     weight: NDArray[np.float64]
     fold: NDArray[np.intp]
+    allowance: NDArray[np.float64]  # log-odds that the particulars of each text take off (features.allowances)
     public: NDArray[np.bool_]  # neither business messages nor invented
     copies: sp.csr_matrix  # disguised and restyled copies of some rows
     copy_of: NDArray[np.intp]
@@ -141,7 +142,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
     by_text = [scale[features.SCRIPTS[which]] for which in taught.script[: len(samples)]]
-    scores = np.array([by.score(margin) for by, margin in zip(by_text, margins, strict=False)])
+    scores = np.array([by.score(*of) for by, *of in zip(by_text, margins, taught.allowance, strict=False)])
     reject = np.array([by.thresholds.reject for by in by_text])
     return Classifier(integers, category, card), report(samples, scores, reject)
 
@@ -172,9 +173,9 @@ class Scale:
     shift: float
     thresholds: Thresholds
 
-    def score(self, margin: float) -> float:
-        """P(spam) at a margin."""
-        return float(1 / (1 + np.exp(-(self.slope * margin + self.shift))))
+    def score(self, margin: float, allowance: float) -> float:
+        """P(spam) at a margin, of a text whose particulars take so much off its log-odds."""
+        return float(1 / (1 + np.exp(allowance - self.slope * margin - self.shift)))
 
 
 def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
@@ -185,7 +186,8 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
         if min((chosen & taught.spam).sum(), (chosen & ~taught.spam).sum()) < _CALIBRATED_FROM:
             chosen = taught.public
         slope, shift = _platt(margins[chosen], taught.spam[chosen])
-        honest = 1 / (1 + np.exp(-(slope * margins[chosen & ~taught.spam] + shift)))
+        ham = chosen & ~taught.spam
+        honest = 1 / (1 + np.exp(taught.allowance[ham] - slope * margins[ham] - shift))
         # Of a few texts that are easy to tell apart the strict threshold would be next to nothing.
         reject = max(SPAM_FROM, strict_threshold(honest, STRICT))
         limits = Thresholds(review=strict_threshold(honest, REVIEW), reject=reject)
@@ -218,6 +220,7 @@ def teach(samples: Sequence[Sample]) -> Taught:
         script,
         weight,
         fold,
+        features.allowances(texts),
         public,
         matrix(copies),
         np.array(copy_of, dtype=np.intp),
@@ -399,6 +402,7 @@ _WEAKNESSES = (
     "Business messages of a kind or sender never seen are flagged more often than the figures say; English "
     "notices of banks and prepaid carriers most. The invented notices were written after counting such failures.",
     "Chinese ham of one source are web sentences, not messages; most Chinese texts are from before 2016.",
+    "A booking written in front of a bait (card, amount, date) brings one spam in ten under the strict threshold.",
     "Frauds younger than the collections are known from invented texts only: nobody has measured them on real ones.",
     "Some spam sources hold personal texts and some ham sources advertisements, so recall at 0.1 % is noisy.",
     "Style (case, digits, punctuation) is part of what is read: a source of another style is judged worse.",

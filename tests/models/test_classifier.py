@@ -67,7 +67,10 @@ def test_thresholds_are_in_order() -> None:
         assert 0 < thresholds.review < thresholds.reject < 1
 
 
-@given(hostile | st.sampled_from(["代开发票，电话 138", "win a FREE prize now", "", "见面说"]))
+@given(
+    hostile
+    | st.sampled_from(["代开发票，电话 138", "win a FREE prize now", "", "见面说", "尾号8821卡12:30支出35.60元"])
+)
 def test_an_explanation_adds_up_to_the_score(text: str) -> None:
     found = CLASSIFIER.explain(text)
     assert found.log_odds == pytest.approx(found.bias + sum(part.log_odds for part in found.parts) + found.between)
@@ -81,6 +84,13 @@ def test_an_explanation_points_at_the_words_that_carried_the_score() -> None:
     by_part = {text[part.start : part.end]: part.log_odds for part in CLASSIFIER.explain(text).parts}
     assert max(by_part, key=lambda word: by_part[word]) in "代开发票"
     assert by_part["早"] < 0 < by_part["票"]
+
+
+def test_an_explanation_takes_the_allowance_off_where_the_particulars_stand() -> None:
+    def part_of_the_amount(text: str) -> float:
+        return next(part.log_odds for part in CLASSIFIER.explain(text).parts if text[part.start : part.end] == "35.60")
+
+    assert part_of_the_amount("card *4821 paid 35.60") < part_of_the_amount("card *a82a paid 35.60") - 0.5
 
 
 @settings(max_examples=50)

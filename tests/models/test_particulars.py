@@ -1,0 +1,35 @@
+"""The particulars of a booking are told from figures that baits have, too."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models import features
+from pipeline.models.particulars import ALLOWANCE
+
+
+@pytest.mark.parametrize(
+    ("text", "booked"),
+    [
+        ("Card *4821: 35.60 paid at 12:31 on 05/11/2026", True),
+        ("a/c XX1787 debited 1,593.90 on 27-Aug-2025", True),
+        ("您尾号8821的卡9月3日13:25支出２３.50元", True),
+        ("尾号为 8821，9月3日", True),
+        ("2025-09-30 23:45", True),
+        ("account 109xxxxxxxx2012, card ending 4821", False),
+        ("10.12.2025, 11.12.2025", False),
+        ("12:30:05 and 7:15", False),
+        ("call 0800 123 456 now, only 99 left", False),
+        ("192.168.10.12 and version 1.2.34.56", False),
+        ("https://example.org/2/3.html", False),
+        ("1200:3000 12:345 5.678 max20 x5", False),
+        ("", False),
+    ],
+)
+def test_two_kinds_of_particulars_are_needed(text: str, booked: bool) -> None:
+    assert features.allowances([text]).tolist() == [ALLOWANCE if booked else 0]
+
+
+@given(st.lists(st.text(alphabet="19:./-*x月日尾号a\0 ", max_size=12), max_size=6))
+def test_the_batch_never_changes_a_text(texts: list[str]) -> None:
+    assert features.allowances(texts).tolist() == [features.allowances([text])[0] for text in texts]
