@@ -1,7 +1,7 @@
 """The particulars of a booking: what a notice of something that happened names and a bait seldom does.
 
-A masked account, an amount to the cent, a full date, a time of day. Two of them stand in two thirds of the
-English notices that banks and carriers send and in 40 % of the Chinese ones, but in 1.3 % and 0.4 % of spam and
+A masked account, an amount to the cent, a full date, a time of day. Two of them stand in 64 % of the
+English notices that banks and carriers send and in 40 % of the Chinese ones, but in 1.1 % and 0.4 % of spam and
 in next to no private message. No gram says so, since the figures are never the same, and a sum of words cannot
 know that "click" behind a booking is a receipt: senders never seen were flagged less often with it (folds of
 train: English 30 of 352 became 20, Chinese 6 of 262 became 3, for half a thousandth of the recall).
