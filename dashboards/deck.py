@@ -17,6 +17,7 @@ from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions import review
 from pipeline.actions.review import UNDO_MS, CaseView
+from pipeline.actions.score_parts import ScoreParts
 from pipeline.actions.why import CampaignSize, Explained, Seen
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Verdict
@@ -197,6 +198,14 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         raise AntispamError(f"unknown action {action!r}")
 
 
+def _score_parts(_: Text, content: str, parts: ScoreParts | None) -> list[str]:
+    if parts is None:
+        return []
+    words = [f"{content[part.start : part.end]} {part.log_odds:+.1f}" for part in parts.words]
+    rest = _("all others")
+    return [*words, f"{rest} {parts.rest:+.1f}"]
+
+
 def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
     reasons = explained.reasons
     spans = [(seen.start, seen.end, f"r{n % 6}") for n, why in enumerate(reasons) for seen in why.spans]
@@ -208,9 +217,7 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "rule": view.rule,
         "score": None if view.score is None else f"{view.score:.2f}",
         "category": word(_, view.category) if view.category else "",
-        "score_parts": [
-            f"{view.content[part.start : part.end]} {part.log_odds:+.1f}" for part in explained.score_parts
-        ],
+        "score_parts": _score_parts(_, view.content, explained.score_parts),
         "campaign": campaign_words(_, explained.campaign),
         "opened": view.opened_at,
         "samples": [differences(view.content, sample) for sample in view.samples],

@@ -30,6 +30,14 @@ class ScorePart:
     log_odds: float
 
 
+@dataclass(frozen=True)
+class ScoreParts:
+    """The pieces that weigh most, heaviest first; `rest` is what all others and the model's start add (log-odds)."""
+
+    words: tuple[ScorePart, ...]
+    rest: float
+
+
 def model_in_force(db: Database) -> Classifier | None:
     """The model decisions are made with now; None when none was published, or its folder cannot be read here."""
     value = registry.configuration(db, "model", ACTIVE)
@@ -42,11 +50,12 @@ def model_in_force(db: Database) -> Classifier | None:
         return None
 
 
-def score_parts(model: Classifier, text: str) -> tuple[ScorePart, ...]:
-    """The words that weigh most, for or against spam, heaviest first; Chinese is cut into words by jieba."""
+def score_parts(model: Classifier, text: str) -> ScoreParts:
+    """The words that weigh most, for or against spam; Chinese is cut into words by jieba."""
     begins = [begin for _, begin, _ in word_borders.tokenizer().tokenize(text)]
     pieces: dict[int, ScorePart] = {}
-    for part in model.explain(text).parts:
+    explained = model.explain(text)
+    for part in explained.parts:
         word = bisect_right(begins, part.start)
         before = pieces.get(word)
         start, carried = (before.start, before.log_odds) if before else (part.start, 0.0)
@@ -56,7 +65,8 @@ def score_parts(model: Classifier, text: str) -> tuple[ScorePart, ...]:
         for piece in pieces.values()
         if abs(piece.log_odds) >= LEAST and any(map(str.isalnum, text[piece.start : piece.end]))
     ]
-    return tuple(sorted(named, key=lambda piece: -abs(piece.log_odds))[:MOST])
+    words = tuple(sorted(named, key=lambda piece: -abs(piece.log_odds))[:MOST])
+    return ScoreParts(words, explained.log_odds - sum(word.log_odds for word in words))
 
 
 @lru_cache(maxsize=2)  # the one before is asked about while workers change over

@@ -235,7 +235,7 @@ def parts_of_score(db: Database, user: User, text: str, model: str | None) -> tu
     """
     require(user, Right.SEARCH)
     in_force = model_in_force(db)
-    return score_parts(in_force, text) if in_force and in_force.version == model else ()
+    return score_parts(in_force, text).words if in_force and in_force.version == model else ()
 
 
 def message_states(db: Database, user: User, port: str, sender: str, submission: str) -> list[MessageState]:

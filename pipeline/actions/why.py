@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select
 
-from pipeline.actions.score_parts import ScorePart, model_in_force, score_parts
+from pipeline.actions.score_parts import ScoreParts, model_in_force, score_parts
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -54,12 +54,12 @@ class CampaignSize:
 class Explained:
     """Why a case is here: its reasons, the most severe first, the campaign its text belongs to, and its score's parts.
 
-    `score_parts` is empty when the model in force is not the one that decided.
+    `score_parts` is None when the model in force is not the one that decided.
     """
 
     reasons: tuple[Why, ...]
     campaign: CampaignSize | None = None
-    score_parts: tuple[ScorePart, ...] = ()
+    score_parts: ScoreParts | None = None
 
 
 def why(
@@ -91,7 +91,7 @@ def why(
         case = wanted.get(tuple(key))
         if case is not None:
             ordered = sorted(listed, key=lambda reason: -reason["severity"])
-            parts = score_parts(model, contents[case]) if model and model.version == version else ()
+            parts = score_parts(model, contents[case]) if model and model.version == version else None
             explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign), parts)
     return explained
 

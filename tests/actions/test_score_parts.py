@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +25,7 @@ def model() -> Classifier:
 
 def test_the_heaviest_words_come_first(model: Classifier) -> None:
     text = "您好，本公司代开增值税发票，点数优惠，联系电话13800138000"
-    parts = score_parts(model, text)
+    parts = score_parts(model, text).words
     assert 0 < len(parts) <= MOST
     weights = [abs(part.log_odds) for part in parts]
     assert weights == sorted(weights, reverse=True)
@@ -35,9 +36,16 @@ def test_the_heaviest_words_come_first(model: Classifier) -> None:
     assert all(end <= start for (_, end), (start, _) in pairwise(places))
 
 
+def test_what_is_named_and_the_rest_make_the_score(model: Classifier) -> None:
+    text = "您好，您的包裹到了，取件码8832，请于今天18:00前取走"
+    parts = score_parts(model, text)
+    log_odds = parts.rest + sum(part.log_odds for part in parts.words)
+    assert model.classify([text])[0].score == pytest.approx(1 / (1 + math.exp(-log_odds)))
+
+
 @pytest.mark.parametrize("text", ["", "\ud800", "😀" * 10, "\x00"])
 def test_any_text_can_be_asked_about(model: Classifier, text: str) -> None:
-    assert all(0 <= part.start < part.end <= len(text) for part in score_parts(model, text))
+    assert all(0 <= part.start < part.end <= len(text) for part in score_parts(model, text).words)
 
 
 def test_the_model_that_was_published(operational_db: Database, model: Classifier) -> None:

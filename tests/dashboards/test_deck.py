@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from dashboards import deck, language
 from pipeline.actions import review
+from pipeline.actions.score_parts import ScorePart, ScoreParts
 from pipeline.actions.why import CampaignSize, Explained, Seen, Why
 from pipeline.store import registry, schema
 from pipeline.store.database import Database
@@ -158,11 +159,13 @@ def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     hand = hand_of(db)
     seen = Seen(11, 16, "额度已审批", "raw")
     size = CampaignSize("c0", 1200, 4, 9)
-    said = Explained((Why("word", "hold", "a word", "{}", (seen,)),), size)
+    parts = ScoreParts((ScorePart(11, 16, 2.25),), -1.0)
+    said = Explained((Why("word", "hold", "a word", "{}", (seen,)),), size, parts)
     deck.explain(hand, lambda cases: {"case-000": said})
     card = deck.cards(EN, hand)[0]
     assert ("额度已审批", "r0") in card["text"]
     assert card["reasons"][0]["words"] == ["额度已审批"]
+    assert card["score_parts"] == ["额度已审批 +2.2", "all others -1.0"]
     assert card["campaign"] == "1,200 messages, 4 ports, 9 senders"
     assert [piece for piece in card["samples"][0] if piece[1] == "other"] == [("6", "other")]
     assert (card["submissions"], card["messages"]) == (3, 153)
