@@ -12,7 +12,7 @@ val, with thresholds fixed on parts of train that no model has seen:
 * spam in each disguise, and ham treated alike, by tables the product does not use;
 * each large source left out of training, at 0.5.
 
-Shares come with 95 % intervals, by the bootstrap over texts. About ten minutes on one core.
+Shares come with 95 % intervals, by the bootstrap over texts. About forty minutes on one core.
 """
 
 from __future__ import annotations

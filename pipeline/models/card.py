@@ -23,7 +23,10 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """How a sum of integer weights becomes log-odds: `scale * sum / sqrt(grams) + bias`."""
+    """How a sum of integer weights becomes log-odds: `scale * sum / sqrt(grams) + bias - allowance`.
+
+    The allowance is for `particulars`, and the same for every model.
+    """
 
     scale: float
     bias: float

@@ -173,7 +173,8 @@ class Classifier:
             Part(match.start(), match.end(), float(sums[match.end()] - sums[match.start()]))
             for match in _word(text[:length])
         )
-        total = float(spam[distinct].astype(np.int64).sum()) * step - float(features.allowances([text])[0])
+        total = float(spam[distinct].astype(np.int64).sum()) * step
+        total -= particulars.ALLOWANCE if len(booked.begins) else 0.0
         return Explanation(score, bias + total, bias, parts, total - sum(part.log_odds for part in parts))
 
     def _categorise(self, grams: features.Grams, chosen: list[int]) -> list[Category]:

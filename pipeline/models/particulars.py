@@ -26,7 +26,7 @@ _PARTICULARS = re.compile(
       (?P<time> (?<![\d:])\d{1,2}:\d\d(?!\d) )
     | (?P<date> (?<!\d)\d{1,4} (?: (?P<mark>[-/.])(?:\d{1,2}|[A-Za-z]{3})(?P=mark)\d{2,4}(?!\d) | 月\d{1,2}[日号] ) )
     | (?P<amount> (?<![\d.,])\d[\d,]{0,14}\.\d\d(?![\d.]) )
-    | (?P<masked> (?:[*\#]|[xX]{2})\d{2,5}(?!\d) | \d[*xX]{3} | 尾号[^\d\0]{0,3}\d{3} | \bending\b )
+    | (?P<masked> (?:[*\#]|[xX]{2})\d{2,5}(?!\d) | \d[*xX]{3} | 尾号[^\d\0]{0,3}\d{3} | \bending\b[^\d\0]{0,6}\d{3} )
     )""",
     re.ASCII | re.VERBOSE,
 )

@@ -11,6 +11,8 @@ Decisions that matter more than the algorithm:
   learnt together each cost the other recall.
 * Calibration and thresholds are by script and come from cross-validation in which near-duplicates, and
   all business messages of one source, stay on one side: a threshold fixed on seen texts is too low.
+* What particulars take off (particulars.py) is no part of what is learnt: the notices of training are known by
+  their words, and only those of strangers need it. The thresholds are fixed with it.
 * Lawful advertising is left out: whether it may be sent is a matter of consent, not of wording.
 """
 
