@@ -1,11 +1,13 @@
 """Text made to break or to slow what reads it: every stage answers, and soon.
 
-Measured at 2,000 code points, the longest content a port may send: normalise, links, contacts and
-fingerprint below 1 ms, classify 1 ms (3 ms where each character unfolds into eighteen), match 2 ms, and
-4 ms where the text is nothing but dictionary words, each of which is a hit to report.
+How soon depends on the machine, so a hostile text is compared with an ordinary one of the same length, in the
+same run. At 2,000 code points, the longest content a port may send, most stages take the same time for both.
+Measured: 5 times where the text is nothing but dictionary words, each of which is a hit to report, and 8 times
+where each character unfolds into eighteen. A stage whose time grew with the square of the length would take
+hundreds of times as long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import process_time
 
@@ -50,7 +52,10 @@ HOSTILE = {
     "numerals": "一二3" * 700,
     "emoji": "👩\u200d👧" * 700,
     "every word of the dictionary": "".join(entry.word for entry in WORDS.entries),
+    "one word of the dictionary": "代开发票办证" * 1_000,
 }
+ORDINARY = "尊敬的王女士，您订购的两件商品今日上午已发出，预计三天内送达，请保持电话畅通。Your parcel leaves today. "
+TIMES_AS_LONG = 20
 anything = st.text(st.characters(exclude_categories=()), max_size=100)
 
 
@@ -62,9 +67,11 @@ def test_no_text_breaks_a_stage(stage: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_longest_accepted_text_takes_less_than_5_ms(stage: str, name: str) -> None:
-    text = HOSTILE[name][:LONGEST]
-    assert least_ms(STAGES[stage], text) < 5
+def test_a_hostile_text_takes_about_as_long_as_an_ordinary_one(stage: str, name: str) -> None:
+    hostile = HOSTILE[name][:LONGEST]
+    ordinary = (ORDINARY * LONGEST)[: len(hostile)]
+    spent, usual = least_cpu_seconds(STAGES[stage], [hostile, ordinary])
+    assert spent < TIMES_AS_LONG * usual
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -73,16 +80,14 @@ def test_text_beyond_every_limit_gets_an_answer(stage: str, name: str) -> None:
     STAGES[stage](HOSTILE[name])
 
 
-def test_nothing_but_dictionary_words_costs_what_its_hits_cost() -> None:
-    assert least_ms(STAGES["match"], ("代开发票办证" * LONGEST)[:LONGEST]) < 15
-
-
-def least_ms(work: Callable[[str], object], text: str) -> float:
-    """CPU time of the fastest of five runs: what else the machine does must not count."""
-    work(text)
-    times = []
-    for _ in range(5):
-        started = process_time()
-        work(text)
-        times.append(process_time() - started)
-    return min(times) * 1000
+def least_cpu_seconds(work: Callable[[str], object], texts: Sequence[str]) -> list[float]:
+    """CPU time of each text's fastest run of seven, the texts taken in turn: other load must not count."""
+    runs = []
+    for _ in range(7):
+        times = []
+        for text in texts:
+            started = process_time()
+            work(text)
+            times.append(process_time() - started)
+        runs.append(times)
+    return [min(times) for times in zip(*runs, strict=True)]

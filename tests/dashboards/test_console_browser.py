@@ -31,7 +31,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
 DEADLINE = 30.0  # seconds for anything to appear
-KEY_BUDGET_MS = 500  # p95 from a key to the next case, on a busy machine
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 Open = Callable[..., "Page"]
 T = TypeVar("T")
@@ -176,17 +175,21 @@ def test_review_by_keyboard_decides_exactly_what_was_on_screen(console: Console,
     page = open_page("anna", path="/review")
     page.locator(".deck .message").wait_for()
     seen, times = [], []
+    began = time.perf_counter()
+    page.reload()
+    page.locator(".deck .message").wait_for()
+    whole_page = time.perf_counter() - began
     for key, verdict in zip("axbaxbaxba", ("release", "reject", "blacklist") * 4, strict=False):
         case = shown_case(page)
         began = time.perf_counter()
         page.keyboard.press(key)
         leave(page, case)
-        times.append((time.perf_counter() - began) * 1000)
+        times.append(time.perf_counter() - began)
         seen.append((case, verdict))
     wait(lambda: console.case(seen[-1][0])[0] == "decided", "the last decision in the database")
     for case, verdict in seen:
         assert console.case(case)[:2] == ("decided", verdict)
-    assert sorted(times)[int(len(times) * 0.95)] < KEY_BUDGET_MS
+    assert sorted(times)[int(len(times) * 0.95)] < whole_page / 2, "a key must not wait for the server"
 
     undone = seen[-1][0]
     page.keyboard.press("u")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from threading import Event, Thread
-from time import monotonic
 
 from sqlalchemy import select
 
@@ -94,17 +93,15 @@ def test_processes_never_share_an_epoch(any_db: Database) -> None:
 
 
 def test_a_transaction_that_fails_leaves_no_gap_that_hides_anything(any_db: Database) -> None:
-    begun = monotonic()
     try:
         with any_db.write() as connection:
             outbox.publish_config(connection, 1, [("port", "1069", "{}", None)])
             raise ValueError
     except ValueError:
         pass
-    epoch = registry.save_port(any_db, ADMIN, PortEntry(code="1069"), 1)
+    epoch = registry.save_port(any_db, ADMIN, PortEntry(code="1069"), 1)  # raises if a lock was left behind
     with any_db.read() as connection:
         assert [i for i, _ in outbox.unpublished(connection, 10)] == [epoch]
-    assert monotonic() - begun < 5  # no lock was left behind
 
 
 def test_published_rows_are_pruned_and_pending_ones_stay(any_db: Database) -> None:

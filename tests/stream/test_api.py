@@ -85,9 +85,9 @@ def test_the_journey_of_a_request(fresh_embedded: EmbeddedBroker, tmp_path: Path
         assert 'antispam_http_requests_total{route="/v1/submissions",status="409"} 1.0' in metrics
         db = database(settings)
         api_keys.revoke(db, ADMINISTRATOR, api_keys.hashed(key)[:12], 1)
-        revoked = time.monotonic()
+        deadline = time.monotonic() + 60
         while client.get("/v1/submissions/a").status_code != 401:
-            assert time.monotonic() - revoked < 5
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         log = running[0].tail()
     found = on_the_broker(settings)
