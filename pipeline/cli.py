@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -19,6 +20,7 @@ for subject in (processes, traffic, texts, policies, ports, models, accounts, up
 
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit 1."""
+    os.umask(0o077)  # our files are the owner's alone (permissions.py)
     try:
         app(prog_name="antispam")
     except AntispamError as error:

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
         3, ge=1, description="Days a submission waits for its port to be registered or a policy; then it is refused."
     )
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
+    lake_group: str | None = Field(
+        None, description="Group whose members may read the lake's tables, not its full texts. Unset: the owner only."
+    )
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )

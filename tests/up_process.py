@@ -19,16 +19,21 @@ ROOT = Path(__file__).parents[1]
 class Up:
     """A running `antispam up` and every process it has started."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTISPAM_")}
         self.data = folder / "var"
         self.environment |= {"ANTISPAM_DATA_DIR": str(self.data), "COLUMNS": "100"}
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.environment |= {"TMPDIR": str(self.temporary)}
         self.environment |= {"ANTISPAM_API_PORT": str(free_port()), "ANTISPAM_CONSOLE_PORT": str(free_port())}
+        self.environment |= settings
         self.note = folder / "var" / "embedded-broker.address"
         self.log = (folder / "up.log").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", "up", *arguments],
             cwd=ROOT, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT,
+            umask=0,  # the loosest there is: our processes close their files themselves
         )  # fmt: skip
         self.family: set[psutil.Process] = set()
 
@@ -68,7 +73,7 @@ class Up:
         """Another command on the same data folder."""
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=90,
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=90, umask=0,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

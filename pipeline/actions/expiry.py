@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.lake import upkeep
 from pipeline.lake.delta import READER_GRACE_HOURS
+from pipeline.permissions import repair
 from pipeline.settings import Settings
 from pipeline.store import retention
 from pipeline.store.database import Database
@@ -27,6 +28,7 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     """
     gone = retention.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)
+    repair(settings)  # this process is not the sink: what it wrote is closed to the lake's group
     kept = (now / 1000) // DAY * DAY - settings.retention_days * DAY
     gone["rejected_files"] = _delete((settings.data_dir / "records").glob("*/rejected/*"), kept)
     # A batch file outlives its request only when the API was killed meanwhile.

@@ -45,7 +45,6 @@ def _keep(folder: Path, models: Path) -> tuple[str, Path]:
     try:
         models.mkdir(parents=True, exist_ok=True)
         half = Path(mkdtemp(dir=models, prefix="."))
-        half.chmod(0o755)  # weights and figures: no text
         for name in FILES:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, half / name)

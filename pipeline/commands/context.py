@@ -38,6 +38,15 @@ def settings() -> Any:
     return settings
 
 
+def process_settings() -> Any:
+    """The settings of a long-running process, which puts the modes of its data directory right first."""
+    from pipeline.permissions import repair
+
+    found = settings()
+    repair(found)
+    return found
+
+
 @contextmanager
 def database() -> Iterator[Any]:
     """The operational database, migrated; closed behind the command."""

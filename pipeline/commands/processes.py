@@ -34,7 +34,7 @@ def up(
     """Start broker, stream and lake on this machine; Ctrl-C ends cleanly."""
     from pipeline.stream.up import up as run
 
-    run(context.settings(), demo, seconds, config)
+    run(context.process_settings(), demo, seconds, config)
 
 
 @app.command()
@@ -48,7 +48,7 @@ def worker(
     for name in stream or ():
         if name not in STREAMS:
             raise typer.BadParameter(f"unknown stream {name!r}; one of {', '.join(STREAMS)}")
-    raise typer.Exit(run_worker(context.settings(), stream or list(STREAMS)))
+    raise typer.Exit(run_worker(context.process_settings(), stream or list(STREAMS)))
 
 
 @app.command()
@@ -56,7 +56,7 @@ def sink() -> None:
     """Run the lake's sink until it is told to end."""
     from pipeline.stream.service import run_lake_sink
 
-    raise typer.Exit(run_lake_sink(context.settings()))
+    raise typer.Exit(run_lake_sink(context.process_settings()))
 
 
 @app.command()
@@ -66,7 +66,7 @@ def serve(
     """Run roles: relay, projector, timers, releaser, callbacks, retention, campaigns, api, sender, files."""
     from pipeline.stream.serve import run_roles
 
-    raise typer.Exit(run_roles(context.settings(), roles))
+    raise typer.Exit(run_roles(context.process_settings(), roles))
 
 
 @app.command()
@@ -74,7 +74,7 @@ def console() -> None:
     """Run the console for reviewers, operators and analysts until it is told to end."""
     from dashboards.serve import run_console
 
-    run_console(context.settings())
+    run_console(context.process_settings())
 
 
 @app.command()
@@ -112,7 +112,7 @@ def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] =
     """One durable Apache Kafka node (KRaft) in the foreground; needs a JDK 17+ and Maven."""
     from pipeline.stream.kafka_node import serve
 
-    serve(context.settings().data_dir, port)
+    serve(context.process_settings().data_dir, port)
 
 
 @simulate_app.callback()

@@ -11,6 +11,7 @@ import structlog
 
 from pipeline import metrics
 from pipeline.lake.sink import Counts, run_sink
+from pipeline.permissions import share_tables
 from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
@@ -53,6 +54,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
 
 def run_lake_sink(settings: Settings) -> int:
     """Fill the lake until SIGTERM or SIGINT. Raises AntispamError when no broker is set."""
+    share_tables(settings)
     settings = settings.model_copy(update={"kafka": bootstrap(settings)})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

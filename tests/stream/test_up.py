@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import re
 import signal
 import sqlite3
+import stat
 from pathlib import Path
 
 import duckdb
@@ -25,7 +28,8 @@ def row(output: str, verdict: str) -> list[int]:
 
 
 def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None:
-    up = Up(tmp_path, "--demo", "--for", "36s")
+    group = grp.getgrgid(os.getegid()).gr_name
+    up = Up(tmp_path, "--demo", "--for", "36s", ANTISPAM_LAKE_GROUP=group)
     code, output = up.ended(deadline=120)
     assert code == 0, output
     assert len(up.family) >= 9  # broker, office, two workers, sink, API, carrier, sender, console
@@ -44,6 +48,7 @@ def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None
     assert sum(line["n"] for line in lake) >= totals[0] + totals[2]
     _released_reached_the_carrier(up)
     _no_number_is_where_analysts_look(up)
+    _a_group_reads_the_tables_and_nothing_else(up)
 
 
 def _released_reached_the_carrier(up: Up) -> None:
@@ -81,12 +86,38 @@ def _no_number_is_where_analysts_look(up: Up) -> None:
     assert not set(re.findall(r"(?<!\d)1[3-9]\d{9}(?!\d)", logs)) & numbers
 
 
+def _a_group_reads_the_tables_and_nothing_else(up: Up) -> None:
+    found = readable_by_others(up.data)
+    full = up.data / "lake" / "full"
+    tables = {path for path in found if path.is_relative_to(up.data / "lake") and not path.is_relative_to(full)}
+    assert {path for path in found if not path.is_relative_to(full)} == {up.data, *tables}
+    assert stat.S_IMODE(up.data.stat().st_mode) == 0o710
+    assert stat.S_IMODE(full.stat().st_mode) == 0o700  # so the modes of what lies in it do not matter
+    lake = [path for path in (up.data / "lake").rglob("*") if not path.is_relative_to(full) and path.suffix != ".lock"]
+    assert len(lake) > 50
+    assert not [path for path in lake if not path.stat().st_mode & stat.S_IRGRP or path.stat().st_mode & 0o007]
+
+
+def readable_by_others(*folders: Path) -> set[Path]:
+    """What anybody but its owner may read, write or pass."""
+    paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    return {path for path in paths if not path.is_symlink() and path.stat().st_mode & 0o077}
+
+
 def test_without_the_demo_it_waits_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     up = Up(tmp_path)
+    (up.data / "records").mkdir(parents=True, mode=0o755)  # of an earlier version
+    (up.data / "records" / "old").write_text("13800000001")
     up.until("ready after")
+    assert up.family
+    secrets = {value for process in up.family for name, value in process.environ().items() if name.endswith("_SECRET")}
+    assert secrets
+    assert not [process for process in up.family if secrets & set(" ".join(process.cmdline()).split())]
     assert "no dead letters" in up.antispam("dead-letters", "list")  # a second terminal finds the broker
     up.process.send_signal(signal.SIGINT)
     code, output = up.ended()
     assert code == 0, output
     assert "no traffic was decided" in output
     assert "Traceback" not in output
+    assert {"operational.db", "privacy.key", "records", "office.log"} <= {path.name for path in up.data.iterdir()}
+    assert not readable_by_others(up.data, *up.temporary.iterdir())
