@@ -34,6 +34,7 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
     brokers = [f"aiokafka://{address}" for address in bootstrap(settings).split(",")]
     app = faust.App(
         "antispam-alerts",
+        datadir=settings.data_dir / "faust",  # else a folder in the working directory, which may be read-only
         broker=brokers,
         topic_disable_leader=True,
         topic_allow_declare=False,

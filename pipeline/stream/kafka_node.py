@@ -84,6 +84,7 @@ def install(folder: Path) -> Path:
         command = [
             "mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(POM),
             "dependency:copy-dependencies", f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
+            *_repository(folder),
         ]  # fmt: skip
         try:
             run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_INSTALL_TIMEOUT)
@@ -97,6 +98,14 @@ def install(folder: Path) -> Path:
             if not jars.is_dir():  # else another process finished first
                 raise
     return jars
+
+
+def _repository(folder: Path) -> list[str]:
+    """Where Maven keeps what it fetched: its own folder in HOME, or one of ours where HOME cannot be written."""
+    own = Path.home() / ".m2"
+    if os.access(own if own.exists() else own.parent, os.W_OK):
+        return []
+    return [f"-Dmaven.repo.local={(folder / 'maven').resolve()}"]
 
 
 def missing_tools() -> str | None:
@@ -213,6 +222,8 @@ class KafkaNode:
             "-XX:MaxGCPauseMillis=20",
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
+            "-XX:-UsePerfData",  # else a file in /tmp
+            f"-Djava.io.tmpdir={self._scratch()}",
             f"-Dlog4j2.configurationFile={_PACKAGE_DATA / 'log4j2.xml'}",
             f"-Dantispam.log={self.folder / 'server.log'}",
             "-cp",
@@ -220,6 +231,12 @@ class KafkaNode:
             main,
             *arguments,
         ]
+
+    def _scratch(self) -> Path:
+        """Where the compression libraries unpack themselves."""
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        return scratch
 
     def _format(self, properties: Path, log_dir: Path) -> str:
         """Prepare an empty folder once; the id of the new cluster, which stays in it for good."""

@@ -104,7 +104,8 @@ def _configure(settings: Settings, demo: bool, config: Path | None) -> str | Non
     Returns the one-time password of the first administrator, when there was no user yet.
     """
     if demo and config is None:
-        with tempfile.TemporaryDirectory() as folder:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
             write_config(Path(folder))
             entries = list(directory_entries(Path(folder)))
     else:
