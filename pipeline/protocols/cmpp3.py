@@ -1,19 +1,28 @@
 """CMPP 3.0 (China Mobile): messages between a service provider and a gateway, as bytes and as objects.
 
-Source of layouts and numbers: the CMPP 3.0.0 specification (QB-GF-028-2003). Where gateways deviate,
-`decode` takes what they send: bytes after the last field, and a missing reserved field at the end.
+Source of layouts and numbers: the CMPP 3.0.0 specification (QB-GF-028-2003). `encode` keeps to it. Where
+gateways deviate, `decode` takes what they send: octets behind the last field, a missing reserved field at the
+end, and responses in the shorter form of 2.0.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from pipeline.protocols.frames import Frames, Layout, ProtocolError, field_text, text_field
-from pipeline.protocols.sms_text import text_of
+from pipeline.protocols.frames import (
+    FrameError,
+    Frames,
+    Layout,
+    ProtocolError,
+    UnknownCommandError,
+    field_text,
+    text_field,
+)
+from pipeline.protocols.sms_text import part_limit
 
 HEADER = 12
 LONGEST = 4096  # octets; the longest lawful message, a SUBMIT to 99 receivers, has 3,486
@@ -21,7 +30,8 @@ VERSION = 0x30
 RESPONSE = 0x8000_0000
 MOST_RECEIVERS = 99
 THROTTLED = 8  # SUBMIT_RESP: over the account's rate, send again later
-REPORT_SIZES = (71, 60)  # of 3.0, and of gateways that kept the body of 2.0
+REPORT = 71  # octets of a status report
+REPORT_OF_2 = 60  # of gateways that kept the body of 2.0, whose recipient has 21 octets instead of 32
 _HEAD = Layout(("length", "I"), ("command", "I"), ("sequence", "I"))
 
 
@@ -218,7 +228,16 @@ _BODIES: dict[type[Pdu], Layout] = {
     ActiveTest: _EMPTY,
     ActiveTestResp: Layout(("reserved", "B")),
 }  # fmt: skip
+_DONE_OF_2 = Layout(("msg_id", "Q"), ("result", "B"))
+_SHORTER: dict[type[Pdu], Layout] = {  # as 2.0 has them, or without the reserved octet
+    ConnectResp: Layout(("status", "B"), ("authenticator", "16b"), ("version", "B")),
+    SubmitResp: _DONE_OF_2,
+    DeliverResp: _DONE_OF_2,
+    CancelResp: Layout(("success_id", "B")),
+    ActiveTestResp: _EMPTY,
+}
 _KINDS = {kind.command: kind for kind in _BODIES}
+_MSG_ID = Layout(("msg_id", "Q"))  # the body of SUBMIT_RESP and of DELIVER begins with it
 _REPORT_HEAD = Layout(("msg_id", "Q"), ("stat", "7s"), ("submit_time", "10s"), ("done_time", "10s"))
 _SEQUENCE = Layout(("smsc_sequence", "I"))
 
@@ -234,7 +253,7 @@ def encode(pdu: Pdu) -> bytes:
     if isinstance(pdu, Submit):
         if not 1 <= len(pdu.recipients) <= MOST_RECEIVERS:
             raise ProtocolError(f"{len(pdu.recipients)} receivers, 1 to {MOST_RECEIVERS} expected")
-        limit = 159 if pdu.msg_fmt == 0 else 140
+        limit = part_limit(pdu.msg_fmt)
         receivers = b"".join(text_field(r, 32, "recipient").ljust(32, b"\0") for r in pdu.recipients)
         kind = _octet(pdu.recipient_type, "recipient_type")
         body += bytes((len(pdu.recipients),)) + receivers + kind + _content(pdu.content, limit, pdu.link_id)
@@ -251,27 +270,46 @@ def with_sequence(frame: bytes, sequence: int) -> bytes:
     return frame[:8] + sequence.to_bytes(4, "big") + frame[HEADER:]
 
 
-def decode(frame: bytes) -> Pdu:
-    """The message in a whole frame. Raises ProtocolError saying what is wrong with it."""
+class Head(msgspec.Struct, frozen=True):
+    """What is known of a frame whose body cannot be read. `msg_id` is 0 where there is none."""
+
+    command: int
+    sequence: int
+    msg_id: int
+
+
+def head_of(frame: bytes) -> Head:
+    """The head of a frame that `frames` cut."""
+    head = _HEAD.unpack(frame)
+    named = head["command"] in (Deliver.command, SubmitResp.command) and len(frame) >= HEADER + _MSG_ID.size
+    msg_id = _MSG_ID.unpack(frame, HEADER)["msg_id"] if named else 0
+    return Head(head["command"], head["sequence"], msg_id)
+
+
+def decode(frame: bytes, *, exact: bool = False) -> Pdu:
+    """The message in a whole frame; `exact` takes no other length than the specification's.
+
+    Raises FrameError saying what is wrong and where, UnknownCommandError for a command that is none of 3.0's.
+    """
     head = _HEAD.unpack(frame)
     if head["length"] != len(frame):
-        raise ProtocolError(f"frame of {len(frame)} octets says it has {head['length']}")
+        raise FrameError(f"frame of {len(frame)} octets says it has {head['length']}", 0)
     kind = _KINDS.get(head["command"])
     if kind is None:
-        raise ProtocolError(f"unknown command {head['command']:#010x}")
-    sequence = head["sequence"]
-    if kind is ActiveTestResp and len(frame) == HEADER:  # some gateways leave the reserved octet out
-        return ActiveTestResp(sequence=sequence)
-    if kind is CancelResp and len(frame) == HEADER + 1:
-        return CancelResp(sequence=sequence, success_id=frame[HEADER])
+        raise UnknownCommandError(f"unknown command {head['command']:#010x}", 4)
     layout = _BODIES[kind]
+    shorter = _SHORTER.get(kind)
+    if shorter is not None and len(frame) == HEADER + shorter.size and not exact:
+        layout = shorter
     fields = layout.unpack(frame, HEADER)
     end = HEADER + layout.size
     if kind is Submit:
-        fields |= _submit_rest(frame, end)
-    elif kind is Deliver:
-        fields["content"], fields["link_id"] = _content_at(frame, end)
-    return kind(sequence=sequence, **fields)
+        fields["recipients"], fields["recipient_type"], end = _receivers_at(frame, end)
+    if kind is Submit or kind is Deliver:
+        fields["content"], fields["link_id"], end = _content_at(frame, end)
+    if exact and len(frame) != end:
+        raise FrameError(f"{len(frame)} octets, {end} expected of this {kind.__name__}", min(len(frame), end))
+    return kind(sequence=head["sequence"], **fields)
 
 
 def encode_report(report: StatusReport) -> bytes:
@@ -283,18 +321,20 @@ def encode_report(report: StatusReport) -> bytes:
 def report_of(deliver: Deliver) -> StatusReport | None:
     """The status report a DELIVER carries; None when it carries a subscriber's message.
 
-    The form is told by the length of the body, since gateways mix them. Raises ProtocolError.
+    The form is told by the length of the body, since gateways mix them; octets behind it are left unread.
+    Raises FrameError, whose offset counts from the beginning of the body.
     """
     if deliver.registered_delivery != 1:
         return None
     body = deliver.content
-    if len(body) not in REPORT_SIZES:
-        raise ProtocolError(f"status report of {len(body)} octets, 71 or 60 expected")
-    sequence = len(body) - _SEQUENCE.size
+    width = 32 if len(body) >= REPORT else 21
+    at = _REPORT_HEAD.size + width
+    if len(body) < REPORT_OF_2:
+        raise FrameError(f"status report of {len(body)} octets, {REPORT} or {REPORT_OF_2} expected", len(body))
     return StatusReport(
         **_REPORT_HEAD.unpack(body),
-        recipient=field_text(body[_REPORT_HEAD.size : sequence]),
-        **_SEQUENCE.unpack(body, sequence),
+        recipient=field_text(body[_REPORT_HEAD.size : at]),
+        **_SEQUENCE.unpack(body, at),
     )
 
 
@@ -316,36 +356,16 @@ def message_id(month: int, day: int, hour: int, minute: int, second: int, gatewa
     )  # fmt: skip
 
 
-def describe(frame: bytes) -> dict[str, Any]:
-    """A message as plain values for people: ids and octets in hex, the text and the report read."""
-    pdu = decode(frame)
-    plain: dict[str, Any] = {"command": type(pdu).__name__}
-    plain |= {name: _plain(name, value) for name, value in msgspec.structs.asdict(pdu).items()}
-    if isinstance(pdu, Submit | Deliver):
-        plain["text"] = text_of(pdu.msg_fmt, pdu.content, bool(pdu.udhi & 0x41))
-    report = report_of(pdu) if isinstance(pdu, Deliver) else None
-    if report is not None:
-        plain["text"] = None
-        plain["report"] = {name: _plain(name, value) for name, value in msgspec.structs.asdict(report).items()}
-    return plain
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return f"{value:016x}" if name == "msg_id" else value
-
-
-def _submit_rest(frame: bytes, at: int) -> dict[str, Any]:
+def _receivers_at(frame: bytes, at: int) -> tuple[tuple[str, ...], int, int]:
+    """The receivers, their type, and where the content begins."""
     count = frame[at] if at < len(frame) else 0
     if not 1 <= count <= MOST_RECEIVERS:
-        raise ProtocolError(f"{count} receivers, 1 to {MOST_RECEIVERS} expected")
+        raise FrameError(f"{count} receivers, 1 to {MOST_RECEIVERS} expected", at)
     end = at + 1 + 32 * count
     if len(frame) <= end:
-        raise ProtocolError(f"{len(frame)} octets, too few for {count} receivers")
+        raise FrameError(f"{len(frame)} octets, too few for {count} receivers", at)
     recipients = tuple(field_text(frame[i : i + 32]) for i in range(at + 1, end, 32))
-    content, link_id = _content_at(frame, end + 1)
-    return {"recipients": recipients, "recipient_type": frame[end], "content": content, "link_id": link_id}
+    return recipients, frame[end], end + 1
 
 
 def _content(content: bytes, limit: int, link_id: str) -> bytes:
@@ -354,11 +374,12 @@ def _content(content: bytes, limit: int, link_id: str) -> bytes:
     return bytes((len(content),)) + content + text_field(link_id, 20, "link_id").ljust(20, b"\0")
 
 
-def _content_at(frame: bytes, at: int) -> tuple[bytes, str]:
+def _content_at(frame: bytes, at: int) -> tuple[bytes, str, int]:
+    """The content, the link id behind it, and where that ends."""
     end = at + 1 + (frame[at] if at < len(frame) else 0)
     if len(frame) < end or at >= len(frame):
-        raise ProtocolError(f"{len(frame)} octets, the content ends at {end}")
-    return frame[at + 1 : end], field_text(frame[end : end + 20])
+        raise FrameError(f"{len(frame)} octets, the content ends at {end}", at)
+    return frame[at + 1 : end], field_text(frame[end : end + 20]), end + 20
 
 
 def _octet(value: int, name: str) -> bytes:

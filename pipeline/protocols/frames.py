@@ -1,7 +1,9 @@
 """What the carrier protocols share: frames that begin with their own length, and fixed-width fields.
 
 All integers are unsigned and big endian; a text field is padded with NUL, by some peers with spaces.
-Bytes come from outside: a length is checked before it is believed.
+Bytes come from outside: a length is checked before it is believed. A frame that cannot be read costs itself
+only (`FrameError`): its length says where the next one begins. Only a length that cannot be (`StreamError`)
+ends a connection.
 """
 
 from __future__ import annotations
@@ -17,6 +19,22 @@ class ProtocolError(AntispamError):
     """Bytes that are no message of the protocol, or a message that cannot be put into bytes."""
 
 
+class StreamError(ProtocolError):
+    """A length that cannot be: nobody knows where the next frame begins."""
+
+
+class FrameError(ProtocolError):
+    """A whole frame that cannot be read. `offset` is the octet in it where reading failed."""
+
+    def __init__(self, fault: str, offset: int) -> None:
+        super().__init__(f"{fault} (at octet {offset})")
+        self.offset = offset
+
+
+class UnknownCommandError(FrameError):
+    """A frame of a command that the codec does not have."""
+
+
 class Frames:
     """Cuts a byte stream into frames; a frame is its 4-byte length, itself included, and what follows."""
 
@@ -26,9 +44,9 @@ class Frames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are complete with these bytes. Raises ProtocolError at an impossible length.
+        """The frames that are complete with these bytes. Raises StreamError at an impossible length.
 
-        The stream cannot be read on after that: where the next frame begins is not known.
+        The frames before that length are given out first.
         """
         buffer = self._buffer
         buffer += data
@@ -37,7 +55,7 @@ class Frames:
             while len(buffer) - start >= 4:
                 length = int.from_bytes(buffer[start : start + 4], "big")
                 if not self._shortest <= length <= self._longest:
-                    raise ProtocolError(f"frame of {length} octets; {self._shortest} to {self._longest} expected")
+                    raise StreamError(f"frame of {length} octets; {self._shortest} to {self._longest} expected")
                 if len(buffer) - start < length:
                     return
                 start += length
@@ -74,9 +92,9 @@ class Layout:
             raise ProtocolError(f"a number is too large for its field: {self._numbers(values)}") from None
 
     def unpack(self, data: bytes, offset: int = 0) -> dict[str, Any]:
-        """The fields at this place, by name. Raises ProtocolError when the bytes end before they do."""
+        """The fields at this place, by name. Raises FrameError when the bytes end before they do."""
         if len(data) - offset < self.size:
-            raise ProtocolError(f"{len(data)} octets, at least {offset + self.size} expected")
+            raise FrameError(f"{len(data)} octets, at least {offset + self.size} expected", len(data))
         values = self._struct.unpack_from(data, offset)
         return {
             name: field_text(value) if kind == "s" else value

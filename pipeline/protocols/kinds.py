@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp3_shown
 from pipeline.protocols.frames import ProtocolError
 
-KINDS: dict[str, Callable[[bytes], dict[str, Any]]] = {"cmpp3": cmpp3.describe}
+KINDS: dict[str, Callable[[bytes], dict[str, Any]]] = {"cmpp3": cmpp3_shown.show}
 
 
 def decode(kind: str, text: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Texts as SMS parts: their coding, and the cutting of long ones.
 
 Outgoing text is ASCII where all of it is (coding 0, one character an octet), else UCS2 (8): every
-handset gets UCS2 from its SMSC anyway, so GB characters (15) are read but never sent. A part has at most
-140 octets; the parts of a longer text begin with the 6-octet header `05 00 03 ref total number`, which
-leaves 134 (67 characters of UCS2). A character of two UCS2 units (emoji) is never cut in two.
+handset gets UCS2 from its SMSC anyway, so GB characters (15) are read but never sent. A part has fewer than
+160 octets of ASCII, which the SMSC packs into 7 bits each, or at most 140 octets of another coding. The
+parts of a longer text begin with the 6-octet header `05 00 03 ref total number`, which counts: it leaves 153
+characters of ASCII, 67 of UCS2. A character of two UCS2 units (emoji) is never cut in two.
 
-Source: GSM 03.38, 03.40; CMPP 3.0 Msg_Fmt.
+Source: GSM 03.38, 03.40; CMPP 3.0 Msg_Fmt and Msg_Length. SMSGate 2.1.13.5 cuts ASCII at the same places.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from dataclasses import dataclass
 from pipeline.protocols.frames import ProtocolError
 
 ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
-PART = 140  # octets
-HEADED = 134  # octets of text in a part with a header
+HEADER = 6  # octets of the header that the parts of a longer text begin with
 MOST_PARTS = 255
 _PLAIN = frozenset("\r\n" + "".join(map(chr, range(0x20, 0x7F))))
 _CODECS = {ASCII: "latin-1", UCS2: "utf-16-be", 0x18: "utf-16-be", GB: "gb18030", 0x10: "latin-1"}
+
+
+def part_limit(coding: int) -> int:
+    """Octets that one part of this coding may have, its user data header included."""
+    return 159 if coding == ASCII else 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,13 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
         octets = text.encode(_CODECS[coding])
     except UnicodeEncodeError:
         raise ProtocolError("content: half of a surrogate pair") from None
-    if len(octets) <= PART:
+    limit = part_limit(coding)
+    if len(octets) <= limit:
         return (TextPart(coding, octets, 1, 1, headed=False),)
     pieces = []
     at = 0
     while at < len(octets):
-        end = at + HEADED
+        end = at + limit - HEADER
         if coding == UCS2 and end < len(octets) and octets[end - 2] & 0xFC == 0xD8:  # first unit of a pair
             end -= 2
         pieces.append(octets[at:end])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.protocols.frames import ProtocolError
-from pipeline.protocols.sms_text import ASCII, GB, PART, UCS2, concatenation, parts, text_of
+from pipeline.protocols.sms_text import ASCII, GB, UCS2, concatenation, part_limit, parts, text_of
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=600)
 
@@ -16,7 +16,7 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 def test_parts_are_the_text_again(text: str, reference: int) -> None:
     cut = parts(text, reference)
     assert "".join(text_of(p.coding, p.content, p.headed) or "" for p in cut) == text
-    assert all(len(p.content) <= PART for p in cut)
+    assert all(len(p.content) <= part_limit(p.coding) for p in cut)
     assert [p.number for p in cut] == list(range(1, len(cut) + 1))
     if len(cut) > 1:
         for part in cut:
@@ -28,8 +28,10 @@ def test_parts_are_the_text_again(text: str, reference: int) -> None:
 @pytest.mark.parametrize(
     ("text", "coding", "sizes"),
     [
-        ("a" * 140, ASCII, [140]),
-        ("a" * 141, ASCII, [140, 13]),
+        ("a" * 141, ASCII, [141]),  # one SMS, not two: Msg_Length is below 160 for Msg_Fmt 0
+        ("a" * 159, ASCII, [159]),
+        ("a" * 160, ASCII, [159, 13]),
+        ("a" * 306, ASCII, [159, 159]),  # 153 characters a part, as 7 bits each they fill an SMS
         ("好" * 70, UCS2, [140]),
         ("好" * 71, UCS2, [140, 14]),
         ("好" * 66 + "😀" + "好" * 5, UCS2, [138, 20]),  # the pair moves into the second part whole
