@@ -274,12 +274,16 @@ class Campaign(Event, frozen=True, kw_only=True):
 
 
 class Outbound(Event, frozen=True, kw_only=True):
-    """A released submission on its way to a carrier channel: exceptions already left out."""
+    """A released submission on its way to a carrier channel: exceptions already left out.
+
+    `proof` is that it was decided (actions/proof.py), in hex digits.
+    """
 
     submission: Submission
     recipients: tuple[str, ...]
     round: int
     decided_at: int
+    proof: str = ""
 
 
 class Hold(Event, frozen=True, kw_only=True):
@@ -346,7 +350,7 @@ class ListAction(Event, frozen=True, kw_only=True):
 
 
 class Alert(Event, frozen=True, kw_only=True):
-    """For operators; the subject is a port or a keyed hash of a number, never a number."""
+    """For operators; the subject is a port, a topic or a keyed hash of a number, never a number."""
 
     id: str
     level: AlertLevel

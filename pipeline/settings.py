@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )
+    release_key: SecretStr | None = Field(
+        None, min_length=16,
+        description="Signs what is released; workers, releaser and senders need the same. Unset: made at first start "
+        "in data_dir.",
+    )  # fmt: skip
+    release_key_before: SecretStr | None = Field(
+        None, min_length=16, description="While the release key is changed: senders take what the old one signed too."
+    )
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
     api_requests: int = Field(64, ge=1, description="Requests of keys served at once; one more is answered 503.")
@@ -164,10 +172,25 @@ class Settings(BaseSettings):
 
     @cached_property
     def privacy_secret(self) -> bytes:
-        """The key of number hashes: from the environment, else a file readable by the owner only."""
-        if self.privacy_key is not None:
-            return self.privacy_key.get_secret_value().encode()
-        path = self.data_dir / "privacy.key"
+        """The key of number hashes."""
+        return self._secret("privacy", self.privacy_key)
+
+    @cached_property
+    def release_secret(self) -> bytes:
+        """The key that releases are signed with; see actions/proof.py."""
+        return self._secret("release", self.release_key)
+
+    @cached_property
+    def release_secrets(self) -> tuple[bytes, ...]:
+        """The keys whose releases are sent: the one in use and, while it is changed, the one before."""
+        before = self.release_key_before
+        return self.release_secret, *([before.get_secret_value().encode()] if before else ())
+
+    def _secret(self, name: str, given: SecretStr | None) -> bytes:
+        """A key: as the environment gives it, else from `<name>.key`, made at first use for its owner only."""
+        if given is not None:
+            return given.get_secret_value().encode()
+        path = self.data_dir / f"{name}.key"
         if not path.exists():
             self.data_dir.mkdir(parents=True, exist_ok=True)
             fresh = path.with_suffix(f".{secrets.token_hex(4)}")

@@ -72,20 +72,31 @@ def test_a_format_with_the_whole_date_is_taken(form: str) -> None:
     assert Settings(record_time_format=form).record_time_format == form
 
 
-def test_the_privacy_key_is_made_once_and_readable_by_its_owner_only() -> None:
+SECRETS = ("privacy", "release")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_key_is_made_once_and_readable_by_its_owner_only(name: str) -> None:
     first, second = Settings(), Settings()
     with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(lambda _: Settings().privacy_secret, range(16)))
-    assert keys == {first.privacy_secret} == {second.privacy_secret}
-    assert len(first.privacy_secret) == 32
+        keys = set(pool.map(lambda _: getattr(Settings(), f"{name}_secret"), range(16)))
+    assert keys == {getattr(first, f"{name}_secret")} == {getattr(second, f"{name}_secret")}
+    assert len(keys.pop()) == 32
     files = list(Path("var").iterdir())
-    assert [path.name for path in files] == ["privacy.key"]
+    assert [path.name for path in files] == [f"{name}.key"]
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
 
 
-def test_a_secret_of_the_environment_is_used_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTISPAM_PRIVACY_KEY", "hush-hush")
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_of_the_environment_is_used_and_never_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"ANTISPAM_{name.upper()}_KEY", "hush-hush-hush-hush")
     settings = Settings()
-    assert settings.privacy_secret == b"hush-hush"
+    assert getattr(settings, f"{name}_secret") == b"hush-hush-hush-hush"
     assert "hush" not in f"{settings!r} {settings}"
     assert not Path("var").exists()
+
+
+def test_a_key_that_can_be_guessed_signs_no_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTISPAM_RELEASE_KEY", "hush-hush")
+    with pytest.raises(ValidationError, match="at least 16"):
+        Settings()

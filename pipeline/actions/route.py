@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pipeline import topics
+from pipeline.actions.proof import proved
 from pipeline.actions.routes import Routes
 from pipeline.events import (
     Alert,
@@ -29,17 +30,18 @@ ALERT_GRANULARITY_MS = 15 * 60_000  # one alert per rule and subject in a quarte
 
 
 def consequences(
-    event: Submission | Record, screened: Screened, routes: Routes, pseudonym: Callable[[str], str]
-) -> Iterator[tuple[str, str, Event]]:
+    event: Submission | Record, screened: Screened, routes: Routes, pseudonym: Callable[[str], str],
+    release_secret: bytes,
+) -> Iterator[tuple[str, str, Event]]:  # fmt: skip
     """(topic, key, record) for everything a decision causes besides itself.
 
     `pseudonym` turns a number into its keyed hash: alerts leave the pipeline, numbers do not.
-    A release is one outbound record a channel. Raises AntispamError when the
+    A release is one outbound record a channel, signed with `release_secret`. Raises AntispamError when the
     port's channel is not one of the deployment's.
     """
     decision = screened.decision
     if isinstance(event, Submission):
-        yield from _submission(event, screened, routes)
+        yield from _submission(event, screened, routes, release_secret)
         subject = decision.port
     else:
         if decision.verdict is Verdict.BLACKLIST and screened.port is not None:
@@ -74,7 +76,9 @@ def consequences(
         )
 
 
-def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterator[tuple[str, str, Event]]:
+def _submission(
+    event: Submission, screened: Screened, routes: Routes, release_secret: bytes
+) -> Iterator[tuple[str, str, Event]]:
     decision, port = screened.decision, screened.port
     excepted = {exception.recipient for exception in decision.exceptions}
     channel = port.channel if port else ""
@@ -82,7 +86,8 @@ def _submission(event: Submission, screened: Screened, routes: Routes) -> Iterat
         recipients = tuple(r for r in event.recipients if r not in excepted)
         for name, part in routes.split(channel, recipients).items():
             outbound = Outbound(submission=event, recipients=part, round=event.round, decided_at=decision.decided_at)
-            yield topics.outbound(name, event.priority).name, decision.port, outbound
+            topic = topics.outbound(name, event.priority).name
+            yield topic, decision.port, proved(release_secret, topic, decision.port, outbound)
     elif decision.verdict is Verdict.HOLD:
         hold = Hold(
             submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch

@@ -336,7 +336,7 @@ def _differences(expect: Expect, event: Submission | Record, outcome: Screened |
         wanted["held"] = _duration(wanted["held"])
     if expect.causes is not None:
         channels = Routes([outcome.port.channel if outcome.port else ""], {}, Segments({}))
-        topics = [topic for topic, _, _ in consequences(event, outcome, channels, lambda _: "hash")]
+        topics = [topic for topic, _, _ in consequences(event, outcome, channels, lambda _: "hash", b"")]
         found["causes"], wanted["causes"] = tuple(sorted(topics)), tuple(sorted(expect.causes))
     seen = decision.counters | (reasons[0].values if reasons else {})
     found |= {f"values {name}": seen.get(name) for name in expect.values}

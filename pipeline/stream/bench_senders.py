@@ -26,6 +26,7 @@ import httpx
 import msgspec
 
 from pipeline import topics
+from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Seen
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority, Submission, encode
@@ -92,6 +93,7 @@ def _throughput(settings: Settings, port: str, count: int, journal: Journal, own
         submission = Submission(id=f"load-{n}", port=port, recipients=(recipient,), content="负载", accepted_at=now)
         released = Outbound(submission=submission, recipients=(recipient,), round=0, decided_at=now)
         topic = topics.outbound("default", Priority.EXPRESS).name
+        released = proved(settings.release_secret, topic, port, released)
         producer.produce(topic, encode(released), port, n % settings.partitions)
         producer.poll(0)
     producer.flush(60)

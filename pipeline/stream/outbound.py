@@ -1,4 +1,9 @@
-"""One lane of one channel: released submissions from their topic, offsets committed behind what is stored."""
+"""One lane of one channel: released submissions from their topic, offsets committed behind what is stored.
+
+A record is sent only with the proof that it was decided (actions/proof.py), and only while what was sent of
+it is remembered: a genuine record that somebody writes again is dropped by its rows in `deliveries`, and
+refused by its age once those are deleted.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +25,19 @@ from confluent_kafka import (
 )
 
 from pipeline import metrics, topics
+from pipeline.actions.proof import is_proved
+from pipeline.actions.route import ALERT_GRANULARITY_MS
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
-from pipeline.events import Outbound, Priority
+from pipeline.events import Alert, AlertLevel, Outbound, Priority, encode
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader, send
 from pipeline.stream.dead_letters import letter
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
+UNPROVED = "release-without-proof"  # the rule of an alert
 _log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Outbound).decode
 
@@ -51,6 +59,9 @@ class Lane:
     ) -> None:  # fmt: skip
         self._channel, self._producer, self._revoked = channel, producer, revoked
         self._topic = topics.outbound(channel.name, priority).name
+        self._secrets = settings.release_secrets
+        self._remembered_ms = settings.status_days * topics.DAY_MS
+        self._alerted = 0  # the quarter of an hour of the last alert
         self._places: dict[int, deque[_Place]] = {}
         self._paused = False
         self._moved = False
@@ -120,9 +131,11 @@ class Lane:
 
     def _job(self, message: Message) -> Job | None:
         """The record as a job; None when it became a dead letter. Raises AntispamError if no broker took that."""
+        now = int(time() * 1000)
         try:
-            outbound = _decode(message.value() or b"")
-            return Job(outbound, (message.key() or b"").decode(), self._channel)
+            outbound, key = _decode(message.value() or b""), (message.key() or b"").decode()
+            self._check(outbound, key, now)
+            return Job(outbound, key, self._channel)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             cause = f"not an Outbound: {type(error).__name__}"
         except AntispamError as error:
@@ -130,6 +143,27 @@ class Lane:
         partition, offset = message.partition() or 0, message.offset() or 0
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
-        name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), int(time() * 1000))
+        name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), now)
         send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
         return None
+
+    def _check(self, outbound: Outbound, key: str, now: int) -> None:
+        """Raises AntispamError for a record that nobody who may release has released, or too long ago."""
+        if not is_proved(self._secrets, self._topic, key, outbound):
+            self._alert(now)
+            raise AntispamError("no proof of its release: forged, altered, of another topic, or signed by another key")
+        if outbound.decided_at < now - self._remembered_ms:
+            raise AntispamError("released longer ago than deliveries are remembered: it may have been sent before")
+
+    def _alert(self, now: int) -> None:
+        """Tell operators of a record without proof, once a quarter of an hour."""
+        quarter = now // ALERT_GRANULARITY_MS
+        if quarter == self._alerted:
+            return
+        alert = Alert(
+            id=f"{UNPROVED}/{self._topic}/{quarter}", level=AlertLevel.CRITICAL, rule=UNPROVED, subject=self._topic,
+            message="a record without proof of its release was not sent; see the dead letters", at=now,
+        )  # fmt: skip
+        send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)
+        metrics.ALERTS.labels(alert.level.value, alert.rule).inc()
+        self._alerted = quarter

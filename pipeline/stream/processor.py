@@ -440,7 +440,8 @@ class Processor(faust.Service):
         """
         decision = outcome.decision
         outputs = [_output(topics.DECISIONS.name, decision.id, decision, partition)]
-        for topic, key, record in consequences(event, outcome, self._routes, self._pseudonym):
+        caused = consequences(event, outcome, self._routes, self._pseudonym, self.settings.release_secret)
+        for topic, key, record in caused:
             if isinstance(record, Alert):
                 if record.id in self._alerted:
                     continue

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, select, update
 from pipeline import metrics, topics
 from pipeline.actions.cases import OVERDUE
 from pipeline.actions.port_conduct import close, judge_refused_bulk
+from pipeline.actions.proof import proved
 from pipeline.actions.routes import load_routes
 from pipeline.actions.settle import EXPIRED, UNREVIEWED, Settled, settle
 from pipeline.configuration import Config
@@ -64,6 +65,7 @@ class Releaser:
         self._config = config
         self._clock = clock
         self._routes = load_routes(settings)
+        self._secret = settings.release_secret
         # A gap in what a producer wrote would let a later member overtake one that is sent again.
         self._producer = writer(settings, None, **{"enable.gapless.guarantee": True})
 
@@ -121,7 +123,8 @@ class Releaser:
             elif verdict is Verdict.RELEASE and recipients:
                 for name, part in self._routes.split(channel, recipients).items():
                     record = Outbound(submission=submission, recipients=part, round=member.round, decided_at=now)
-                    outbound.append((topics.outbound(name, submission.priority).name, case.port, encode(record)))
+                    topic = topics.outbound(name, submission.priority).name
+                    outbound.append((topic, case.port, encode(proved(self._secret, topic, case.port, record))))
         send(self._producer, outbound)
         with self._db.write() as connection:
             moved = connection.execute(

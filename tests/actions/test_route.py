@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.actions.proof import proved
 from pipeline.actions.route import ALERT_GRANULARITY_MS, consequences
 from pipeline.actions.routes import Routes
 from pipeline.errors import AntispamError
@@ -33,6 +34,7 @@ from pipeline.rules.segments import Segments
 from pipeline.screening import Screened
 
 AT = 1_760_000_000_000
+SECRET = b"of the releases"
 NUMBERS = ("13800000001", "13800000002")
 PORT = Port(PortEntry(code="10690001", channel="cmcc"))
 SENDER = "13900000009"
@@ -57,7 +59,7 @@ def causes(
     screened = Screened(made, port, alerts)
     return list(
         consequences(
-            event, screened, Routes(["default", "cmcc"], {}, Segments({})), lambda number: f"hash-{number[-1]}"
+            event, screened, Routes(["default", "cmcc"], {}, Segments({})), lambda number: f"hash-{number[-1]}", SECRET
         )
     )
 
@@ -67,7 +69,8 @@ def test_a_release_goes_to_its_channel_and_lane_under_the_key_of_its_port(priori
     event = Submission(id="s", port="1069000155", recipients=NUMBERS, content="x", accepted_at=AT, priority=priority)
     [(topic, key, sent)] = causes(event, decision(Verdict.RELEASE))
     assert (topic, key) == (f"outbound.cmcc.{priority.value}", "10690001")
-    assert sent == Outbound(submission=event, recipients=NUMBERS, round=0, decided_at=AT + 5)
+    released = Outbound(submission=event, recipients=NUMBERS, round=0, decided_at=AT + 5)
+    assert sent == proved(SECRET, topic, key, released)
 
 
 def test_excepted_recipients_are_left_out_and_nobody_left_is_nothing_sent() -> None:

@@ -8,54 +8,28 @@ from pathlib import Path
 from time import time
 
 import pytest
-from carrier_harness import simulated, until
-from fault_harness import settings_for, start
-from sqlalchemy import insert, select
+from carrier_harness import PORT, sender_deployment, simulated, until
+from fault_harness import start
+from sqlalchemy import select
 
+from pipeline import topics
+from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.migrate import open_database
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import writer
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 
 MESSAGES, KILLS, WINDOW = 3_000, 4, 16
-PORT = "10690001"
 
 
 @pytest.fixture
 def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], tuple[Settings, Database]]:
     """Settings, topics and tables of a sender that sends to this port of ours."""
-
-    def make(bootstrap: str, port: int) -> tuple[Settings, Database]:
-        channels = tmp_path / "channels.yaml"
-        channels.write_text(
-            f"default: {{host: 127.0.0.1, port: {port}, account: '900001', window: {WINDOW}, rate: 800}}"
-        )
-        monkeypatch.setenv("ANTISPAM_CHANNELS_FILE", str(channels))
-        monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", "secret")
-        settings = settings_for(bootstrap, tmp_path, partitions=2)
-        ensure_topics(bootstrap, settings)
-        db = open_database(settings)
-        with db.write() as connection:  # the sender sends nothing for a port it does not know
-            connection.execute(
-                insert(schema.ports).values(
-                    code=PORT,
-                    tier="ordinary",
-                    kind="notice",
-                    state="open",
-                    channel="default",
-                    opened_at=0,
-                    changed_at=0,
-                )
-            )
-        return settings, db
-
-    return make
+    return lambda bootstrap, port: sender_deployment(bootstrap, tmp_path, port, monkeypatch, window=WINDOW)
 
 
 def release(settings: Settings, count: int) -> list[str]:
@@ -68,8 +42,9 @@ def release(settings: Settings, count: int) -> list[str]:
             id=f"s-{i}", port=PORT, recipients=(recipient,), content=f"【测试】第{i}条", accepted_at=now
         )
         outbound = Outbound(submission=submission, recipients=(recipient,), round=0, decided_at=now)
-        lane = Priority.BULK if i % 4 == 0 else Priority.EXPRESS
-        producer.produce(f"outbound.default.{lane.value}", encode(outbound), PORT, i % settings.partitions)
+        topic = topics.outbound("default", Priority.BULK if i % 4 == 0 else Priority.EXPRESS).name
+        released = proved(settings.release_secret, topic, PORT, outbound)
+        producer.produce(topic, encode(released), PORT, i % settings.partitions)
     assert producer.flush(60) == 0
     return recipients
 
