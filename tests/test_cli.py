@@ -90,11 +90,11 @@ def test_screen_decides_a_file_and_keeps_its_bad_lines_beside_the_output(
 
 
 def test_screen_reads_stdin_and_writes_stdout(run: Run, tmp_path: Path, folder: Path) -> None:
-    stdin = msgspec.json.encode(SUBMISSION | {"content": "信用卡套现"}) + b"\n{\n"
+    stdin = msgspec.json.encode(SUBMISSION | {"content": "秒批秒下"}) + b"\n{\n"
     ran = run("screen", "--in", "-", "--out", "-", "--config", folder, stdin=stdin)
     [decision] = ran.decisions
     assert (ran.code, decision["verdict"], decision["reasons"][0]["rule"]) == (0, "reject", "keyword-reject")
-    assert "信用卡套现" in ran.out  # unescaped
+    assert "秒批秒下" in ran.out  # unescaped
     assert ran.err == "1 decisions, 1 bad lines in screen.rejected.jsonl\n"
     assert Path("screen.rejected.jsonl").exists()
 

@@ -15,11 +15,17 @@ Words are looked for in several readings of a text (`pipeline.text`), a batch of
 | leet | v1agra | Latin, from 4 letters |
 | lookalike | a stroke more or less, up to half of the characters | Chinese, from 3 characters |
 | pinyin | sound-alikes and pinyin letters | pinyin; evasive from 4 characters, or with Latin letters in it |
+
+A Chinese word that is only written across other words of the language (举办|证券 holds 办证) is none. Sound alone
+proves little: 信用卡待还 (to be repaid) sounds like 信用卡代还 (repaid for you). So a word that is found in Chinese
+characters by their sound counts only where the characters that differ are no ordinary words, and it asks for a person
+at most.
 """
 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -28,7 +34,7 @@ import numpy as np
 
 from pipeline.events import Category, Verdict
 from pipeline.rules.dictionary_file import NEVER, Entry, Mode, parse_entries
-from pipeline.rules.word_borders import straddles
+from pipeline.rules.word_borders import hidden, sounds_ordinary, words_at
 from pipeline.rules.word_patterns import WordPatterns
 from pipeline.rules.word_views import MOST_PLACES, Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
@@ -37,6 +43,7 @@ NEAR = 30  # code points of the normal form on each side in which `near` and `un
 # Words of a text whose borders and context are asked for; 2,000 code points of ham have up to 4. Of a word in all its
 # MOST_PLACES, half still count.
 MAX_ASKED = MOST_PLACES // 2
+_AS_WRITTEN = ("raw", "normal", "lookalike")  # in the other views marks or letters show that a word was taken apart
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
@@ -55,9 +62,10 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 class Dictionary:
     """An immutable set of words, matched in one pass a view whatever its size.
 
-    Every word is found, in up to MOST_PLACES places of a text. What is *asked* of a text is bounded: whether a short
-    word lies across two others, whether `near` and `unless` are right. Behind MAX_ASKED questions every further word
-    counts where it stands, so that filling a text with words neither hides nor excuses one.
+    Every word is found, in up to MOST_PLACES places of a text. What is *asked* of a text is bounded: whether a Chinese
+    word lies across others, whether a sound is an ordinary word's, whether `near` and `unless` are right. Behind
+    MAX_ASKED questions every further word counts where it stands, so that filling a text with words neither hides nor
+    excuses one.
 
     `version` is a content hash (12 hex): the same words in another order are another version.
     """
@@ -129,38 +137,61 @@ class Dictionary:
             strict=True,
         )
         for find, owner, begin, start, end in places:
-            entry = find.entry
-            if (end - start == 2 or entry in self._context) and asked[owner] < MAX_ASKED:
+            entry, text = find.entry, normals.texts[owner]
+            heard = find.via == "pinyin" and not _has_letters(text[start:end])
+            chinese = heard or (find.via in _AS_WRITTEN and not text[start:end].isascii())
+            if (chinese or entry in self._context) and asked[owner] < MAX_ASKED:
                 asked[owner] += 1
-                if self._excused(entry, normals.texts[owner], start, end):
+                if self._excused(entry, text, start, end, chinese, heard):
                     continue
+            verdict = Verdict.REVIEW if heard else entry.verdict
             hit = Hit(
-                entry.word, entry.category, entry.verdict, find.start - begin, find.end - begin, find.via,
+                entry.word, entry.category, verdict, find.start - begin, find.end - begin, find.via,
                 entry.severity, entry.expires,
             )  # fmt: skip
             kept.setdefault(owner, []).append(hit)
         return kept
 
-    def _excused(self, entry: Entry, text: str, start: int, end: int) -> bool:
-        """Whether a word found in a normal form does not count: by its context, or as parts of two other words."""
+    def _excused(self, entry: Entry, text: str, start: int, end: int, chinese: bool, heard: bool) -> bool:
+        """Whether a word found in a normal form does not count: by its context, or since other words are there.
+
+        `chinese`: its characters stand there; `heard`: others do, which sound alike.
+        """
         if entry in self._context:
             near, unless = self._context[entry]
             around = text[max(0, start - NEAR) : end + NEAR]
             if (near and not any(word in around for word in near)) or any(word in around for word in unless):
                 return True
-        return end - start == 2 and not text[start].isascii() and straddles(text, start, end)
+        if not chinese:
+            return False
+        words = words_at(text, start, end)
+        if hidden(text, words, start, end):
+            return True
+        sought = self._views.close_form(entry)
+        if not heard or entry.mode is Mode.PINYIN or len(sought) != end - start:
+            return False
+        return sounds_ordinary(text, words, start, sought)
+
+
+def _has_letters(text: str) -> bool:
+    return any(char.isascii() and char.isalpha() for char in text)
 
 
 def in_force(hits: Sequence[Hit], at: int | None = None) -> tuple[Hit, ...]:
-    """Hits not lapsed at `at` (epoch ms), left to right; of overlapping ones the longest, then the leftmost."""
+    """Hits not lapsed at `at` (epoch ms), left to right; of overlapping ones the most severe.
+
+    Of equally severe ones (verdict, then `severity`) the longest counts, then the leftmost.
+    """
     standing = [hit for hit in hits if at is None or hit.expires > at]
     if len(standing) < 2:
         return tuple(standing)
-    kept: list[Hit] = []
-    covered: set[int] = set()
-    for hit in sorted(standing, key=lambda hit: (hit.start - hit.end, hit.start)):
-        # What is kept is at least as long, so an overlap always covers one end of this hit.
-        if hit.start not in covered and hit.end - 1 not in covered:
-            covered.update(range(hit.start, hit.end))
-            kept.append(hit)
-    return tuple(sorted(kept, key=lambda hit: hit.start))
+    standing.sort(key=lambda hit: (-hit.verdict.severity, -hit.severity, hit.start - hit.end, hit.start))
+    kept: list[Hit] = []  # in order of place, none overlapping
+    for hit in standing:
+        place = bisect_left(kept, hit.start, key=lambda other: other.start)
+        if place and kept[place - 1].end > hit.start:
+            continue
+        if place < len(kept) and kept[place].start < hit.end:
+            continue
+        kept.insert(place, hit)
+    return tuple(kept)

@@ -150,6 +150,10 @@ class WordViews:
         )
         self._close = {entry: word for entry, word, _, _ in read}
 
+    def close_form(self, entry: Entry) -> str:
+        """A word all of Chinese characters as its views read it; empty for another."""
+        return self._close.get(entry, "")
+
     def find(self, normals: Normals) -> list[Find]:
         """Every word in every view, in the order of views; of one word in one place the first."""
         search = _Search(normals)

@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
 from pipeline.rules import dictionary as module
+from pipeline.rules import word_borders
 from pipeline.rules.dictionary import Dictionary, in_force
 from pipeline.rules.dictionary_file import Entry
 
@@ -45,8 +48,33 @@ def test_spans_are_code_points_of_the_raw_text(before: str) -> None:
     assert [text[hit.start : hit.end] for hit in SMALL.match(text)] == ["发票", "VIAGRA"]
 
 
-def test_of_overlapping_words_the_longest_is_kept() -> None:
+def test_of_equally_severe_overlapping_words_the_longest_is_kept() -> None:
     assert [hit.word for hit in SMALL.match("代开发票，发票")] == ["代开发票", "发票"]
+
+
+def test_a_longer_mild_word_hides_no_severe_one() -> None:
+    words = build("赌博,gambling,reject", "赌博网站推广,gambling,review")
+    assert [hit.word for hit in words.match("本店提供赌博网站推广，赌博")] == ["赌博", "赌博"]
+
+
+def test_of_overlapping_words_of_one_verdict_the_higher_severity_counts() -> None:
+    words = build_full("赌博网站,gambling,review,20,,,,", "网站推广,gambling,review,80,,,,")
+    assert [hit.word for hit in words.match("赌博网站推广")] == ["网站推广"]
+
+
+LONG = "赌博网站推广广告代理"
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(2, 6), st.sampled_from(["review", "reject", "blacklist"]))))
+def test_what_counts_never_overlaps_and_is_the_most_severe(pieces: list[tuple[int, int, str]]) -> None:
+    lines = {LONG[start : start + length]: verdict for start, length, verdict in pieces if start + length <= len(LONG)}
+    words = build(*(f"{word},other,{verdict}" for word, verdict in lines.items()))
+    (found,) = words.match_batch([LONG])
+    kept = in_force(found)
+    assert all(before.end <= after.start for before, after in pairwise(kept))
+    for hit in found:  # each is there, or gave way to one that is no milder
+        over = [other for other in kept if other.start < hit.end and hit.start < other.end]
+        assert hit in kept or max(other.verdict.severity for other in over) >= hit.verdict.severity
 
 
 def test_of_equally_long_overlapping_words_the_leftmost_is_kept() -> None:
@@ -259,14 +287,31 @@ def test_a_text_is_asked_a_bounded_number_of_times(excused: str, monkeypatch: py
     asked: list[str] = []
     ask = FLOODS._excused
 
-    def counting(entry: Entry, text: str, start: int, end: int) -> bool:
+    def counting(entry: Entry, *rest: Any) -> bool:
         asked.append(entry.word)
-        return ask(entry, text, start, end)
+        return ask(entry, *rest)
 
     monkeypatch.setattr(FLOODS, "_excused", counting)
     texts = [(excused + FAR) * n for n in (module.MAX_ASKED, module.MAX_ASKED + 5)]
     assert [len(hits) for hits in FLOODS.match_batch(texts)] == [0, 5]  # what was not asked about counts
     assert len(asked) == 2 * module.MAX_ASKED
+
+
+@pytest.mark.parametrize("view", ["代开发票办证", "待开发飘", "末来货款"])
+def test_a_text_full_of_words_has_a_bounded_part_cut_into_words(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[int] = []
+    tokenizer = word_borders.tokenizer()
+    original = tokenizer.cut
+
+    def counting(text: str, **options: Any) -> Any:
+        cut.append(len(text))
+        return original(text, **options)
+
+    monkeypatch.setattr(tokenizer, "cut", counting)
+    SHIPPED.match_batch([(view * 2_000)[:2_000]])
+    longest_word = max(len(entry.word) for entry in SHIPPED.entries)
+    assert len(cut) <= 2 * module.MAX_ASKED  # the place, and for a sound the word that is meant
+    assert sum(cut) <= module.MAX_ASKED * (24 + 2 * longest_word)
 
 
 def test_a_lapsed_word_is_not_in_force_and_hides_no_other() -> None:
@@ -278,6 +323,71 @@ def test_a_lapsed_word_is_not_in_force_and_hides_no_other() -> None:
 @pytest.mark.parametrize(("text", "found"), [("举办证券论坛", 0), ("专业办证", 1), ("办证", 1), ("办.证", 1)])
 def test_two_characters_of_two_words_are_no_word(text: str, found: int) -> None:
     assert len(build("办证,fake_document,review").match(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("word", "harmless", "meant"),
+    [
+        ("彩票网", "您申请的彩票网点设立业务已受理", "彩票网注册送"),
+        ("收对公账户", "请及时查收对公账户对账单", "高价收对公账户"),
+        ("老师带单", "每天早上七点老师带单词打卡", "群里老师带单，稳赚"),
+        ("登陆手机网", "用于登陆手机网上营业厅", "请登陆手机网查询"),
+        ("涨停股", "今日涨停股数", "推荐涨停股，加群"),
+        ("下注", "皮下注射疫苗", "在线下注"),  # in the middle of a longer word
+        ("地税", "内地税务", "国地税票"),
+    ],
+)
+def test_a_word_of_any_length_across_other_words_is_none(word: str, harmless: str, meant: str) -> None:
+    words = build(f"{word},other,reject")
+    assert words.match(harmless) == ()
+    assert [hit.word for hit in words.match(meant)] == [word]
+
+
+@pytest.mark.parametrize(
+    "text", ["我要开发票", "专业婚外调查取证", "银河娱乐场", "您的苹果笔记本电脑", "婚外情调查取证", "信用贷款额度"]
+)
+def test_a_longer_word_that_goes_on_from_it_hides_no_word(text: str) -> None:
+    words = build(
+        *(f"{word},other,reject" for word in ("发票", "婚外调查", "银河娱乐", "苹果笔记本", "婚外情调查", "信用贷款"))
+    )
+    assert len(words.match(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("信用卡代还", "您本期信用卡待还金额1,230.55元"),
+        ("发票代开", "您的订单已完成，发票待开具"),
+        ("代开发票", "您有3张待开发票申请等待处理"),
+        ("代办发票", "您有2条待办发票报销单"),
+        ("考试包过", "您的考试包裹已寄出"),
+        ("假身份证", "请添加身份证照片"),
+        ("论文代发", "您的论文待发表"),
+        ("公积金代提", "您的公积金待提取金额"),
+        ("出售枪支", "本店出售墙纸、窗帘"),
+    ],
+)
+def test_a_sound_that_ordinary_words_explain_is_none(word: str, text: str) -> None:
+    assert build(f"{word},other,reject").match(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [("代开发票", "待开发飘"), ("实名补录", "实明补录"), ("信用卡代还", "信用咔带还"), ("网上刷单", "网上唰单")],
+)
+def test_a_word_found_by_sound_alone_asks_for_a_person_at_most(word: str, written: str) -> None:
+    (hit,) = build(f"{word},other,blacklist").match(f"您好，{written}，请联系")
+    assert (hit.word, hit.via, hit.verdict) == (word, "pinyin", Verdict.REVIEW)
+
+
+def test_pinyin_letters_are_a_disguise_and_keep_the_verdict() -> None:
+    (hit,) = build("代开发票,other,reject").match("您好，代kai发piao，请联系")
+    assert (hit.via, hit.verdict) == ("pinyin", Verdict.REJECT)
+
+
+def test_mode_pinyin_takes_ordinary_words_too_and_asks_for_a_person() -> None:
+    (hit,) = build_full("信用卡代还,loan,reject,,pinyin,,,").match("信用卡待还")
+    assert (hit.via, hit.verdict) == ("pinyin", Verdict.REVIEW)
 
 
 @given(st.lists(hostile, max_size=5))
@@ -303,6 +413,41 @@ def test_the_shipped_dictionary_knows_the_usual_words(word: str) -> None:
 )
 def test_words_hidden_in_everyday_ones_are_left_alone(text: str) -> None:
     assert SHIPPED.match(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "【反诈中心】警方提醒：凡是网上刷单都是诈骗，凡是要求先垫付的兼职刷单都不要相信",
+        "【公安局】请勿出租、出售银行卡四件套，不要出租微信号和对公账户",
+        "【公安局】严厉打击儿童色情、色情网站、裸聊敲诈，远离私彩、网上投注和线上赌场",
+        "【禁毒办】迷幻蘑菇、致幻剂、上头电子烟、摇头丸、麻古都是毒品，警惕迷奸药、听话水",
+        "【公安局】收缴仿真枪、钢珠枪、气枪铅弹、军用弩、电击棍、土制炸弹，严禁出售枪支",
+        "【示例银行】严禁信用卡套现，警惕信用卡代办、养卡提额、包装流水、不看征信、无视征信的贷款广告",
+        "【示例银行】如遇出售假币、高仿人民币请报警。您的电子密码器即将失效，请到网点更换",
+        "【政务中心】您公司的企业开办申请（营业执照、刻章、税务登记、社保）已全部办结",
+        "【电子税务局】您申请代开增值税专用发票已受理；虚开、出售发票将被追究",
+        "【教育局】警惕免考拿证、包过拿证、假文凭、学历代办；毕业证办理请到教务处",
+        "【交警】使用假车牌、买驾照、收驾照分都是违法行为",
+        "【公积金中心】警惕公积金代提广告",
+        "【医保局】收到医保电子凭证失效的短信请勿点击；严禁有偿捐卵、寄血验男女",
+        "【示例保险】您的航班延误险航班理赔申请已提交",
+        "【航空】凡要求转账领取改签补偿金的都是诈骗",
+        "【体彩中心】您的领奖编号为33，春节期间暂停体育投注",
+        "【示例医院】您的病假条已开具，请到一楼窗口盖章",
+        "Your parcel could not be delivered today. No redelivery fee applies.",
+        "School notice: drug awareness evening covers vaping, cocaine, heroin and fentanyl risks",
+        "Police: report child porn, fake passports, fake currency and online casino scams",
+        "Your bank never asks you to claim your prize. Beware of lottery winner and guaranteed loan texts",
+    ],
+)
+def test_a_warning_or_a_notice_is_never_refused(text: str) -> None:
+    assert {hit.verdict for hit in SHIPPED.match(text)} <= {Verdict.REVIEW}
+
+
+@pytest.mark.parametrize("word", ["秒批秒下", "包下卡", "一肖一码", "代开各类发票", "手枪出售", "buy weed"])
+def test_an_offer_that_no_warning_words_so_is_refused(word: str) -> None:
+    assert [hit.verdict for hit in SHIPPED.match(f"本公司{word}，请联系")] != [Verdict.REVIEW]
 
 
 def measure(rows: list[dict[str, str]], label: str) -> tuple[float, float]:
