@@ -42,6 +42,7 @@ HTTP_SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+CONNECTIONS_ENDED = Counter("antispam_http_connections_ended_total", "Connections a bound has ended", ["why"])
 ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by way in", ["way", "lane"])
 DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions sent again, accepted once")
 LAG = Gauge("antispam_lag", "Submissions acknowledged and not decided yet", ["lane"])

@@ -124,6 +124,10 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
+    api_head_seconds: float = Field(
+        10.0, gt=0, le=60,
+        description="Seconds for the head of a request; without a valid key for the whole of it.",
+    )  # fmt: skip
     api_requests: int = Field(64, ge=1, description="Requests of keys served at once; one more is answered 503.")
     api_items: int = Field(1000, ge=1, description="Most submissions in one array.")
     api_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Longest body of POST /v1/submissions.")

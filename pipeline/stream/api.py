@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 from pipeline.actions.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
+from pipeline.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import RECENT, Intake
@@ -43,7 +44,6 @@ REMEMBERED_MS = 120_000  # how far back the topics are read at a start: the proj
 CONFIG_EVERY = 0.2  # seconds
 LAG_EVERY = 0.5
 LAG_STALE = 15.0  # seconds without a reading after which the API does not call itself ready
-CONNECTIONS = 1024
 _log = structlog.get_logger()
 Key = tuple[str, str]
 T = TypeVar("T")
@@ -98,10 +98,12 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
 
 
 def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sender) -> None:
+    allow_descriptors()
     config = uvicorn.Config(
-        app, host=settings.api_host, port=settings.api_port, loop="uvloop", http="httptools", lifespan="off",  # type: ignore[arg-type]
+        app, host=settings.api_host, port=settings.api_port, loop="uvloop",  # type: ignore[arg-type]
+        http=bounded(settings.api_head_seconds), lifespan="off",
         log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
-        limit_concurrency=CONNECTIONS, timeout_keep_alive=5,
+        limit_concurrency=CONNECTIONS + STRANGERS, timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=int(settings.api_ack_seconds) + 5,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -60,6 +60,7 @@ def start_api(settings: Settings) -> Child:
         "ANTISPAM_API_PORT": str(settings.api_port),
         "ANTISPAM_API_ACK_SECONDS": str(settings.api_ack_seconds),
         "ANTISPAM_API_LAG_LIMIT": str(settings.api_lag_limit),
+        "ANTISPAM_API_HEAD_SECONDS": str(settings.api_head_seconds),
     }
     command = [sys.executable, "-m", "pipeline.cli", "serve", "api"]
     child = Child("api", command, settings.data_dir / "api.log", env=environment, on_parent_death=signal.SIGKILL)

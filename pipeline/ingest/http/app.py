@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import metrics
 from pipeline.errors import AntispamError
+from pipeline.http_connections import known
 from pipeline.ingest.http import body, openapi, page
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import Backend
@@ -42,6 +43,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     def caller(request: Request) -> tuple[str, Ports]:
         """The port a request may send for. Raises Problem."""
         port = keys.port(request.headers.get("authorization"))
+        known(request.scope)
         ports = backend.ports()
         if ports is None:
             raise Problem(503, "no_configuration", "no ports have been published yet", retry_after=5)
