@@ -90,7 +90,7 @@ class ConfigEntries:
             if value is None:
                 self._lists.pop(change.name, None)
             else:
-                self._lists[change.name] = parse_lists(value, change.name)
+                self._lists[change.name] = parse_lists(value, change.name, strict=False)
         elif change.kind in _PARSERS:
             part = CHALLENGER if (change.kind, change.name) == ("model", CHALLENGER) else change.kind
             parts[part] = None if value is None else _PARSERS[change.kind](value)
@@ -154,6 +154,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     yield "dictionary", "dictionary.csv", text("dictionary.csv") or ""
     lists = text("lists.csv")
     if lists is not None:
+        parse_lists(lists)
         yield "list", "lists.csv", lists
     companies = dict(_entries("enterprises.jsonl", text("enterprises.jsonl"), lambda line: parse_enterprise(line).code))
     for code, line in companies.items():

@@ -33,7 +33,7 @@ from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.models.hot_campaigns import HotCampaigns
 from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.counters import MemoryCounters
-from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists
+from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
@@ -221,7 +221,7 @@ def _configuration(given: Given, under_test: Config) -> Config:
     """What the story takes as given; the rest is what is under test."""
     entries = [
         ListEntry(
-            entry.list, entry.value, entry.reason,
+            entry.list, one_form(entry.list, entry.value) or entry.value, entry.reason,
             NEVER if entry.expires is None else int(datetime.fromisoformat(entry.expires).timestamp() * 1000),
         )
         for entry in given.lists

@@ -21,6 +21,7 @@ from pipeline.lake.privacy import Privacy, mask_text
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+from pipeline.text.numbers import service_code
 
 MAX_DAYS = 31  # of one search
 MAX_ROWS = 500
@@ -149,7 +150,7 @@ def search(
         conditions.append("round = 0")  # a later round is the same submission, back from a hold
     if query.port:
         conditions.append("starts_with(sender, $port)")
-        values["port"] = query.port.strip()
+        values["port"] = service_code(query.port) or query.port.strip()
     if query.text:
         conditions.append("contains(lower(content), lower($text))")
         values["text"] = mask_text(query.text)

@@ -1,7 +1,7 @@
 """The door: what a client or an SMSC file says, checked, bounded and turned into an event.
 
 Every way in (files here, HTTP and carrier protocols later) goes through these functions, so the rest
-of the pipeline may rely on what they promise: numbers are digits, recipients are distinct, the text
+of the pipeline may rely on what they promise: a number has one form, recipients are distinct, the text
 is bounded, times are epoch milliseconds, and `accepted_at` is our own clock.
 """
 
@@ -18,13 +18,13 @@ import msgspec
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint, Priority, Record, RecordKind, Submission
 from pipeline.settings import Settings
+from pipeline.text import numbers
 
 DAY_MS = 86_400_000
 BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
 SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000
-_NUMBER = re.compile(r"\+?[0-9]{3,21}")
-_MAINLAND = re.compile(r"(?:\+|00)86(1[3-9][0-9]{9})|86(1[3-9][0-9]{9})")
+_SEPARATORS = re.compile(r"[;|；｜]")  # between the recipients of one csv cell
 _IDENT = re.compile(r"[\x21-\x7e]{1,128}")
 _QUOTED = re.compile(r"(?<=enum value )'.*'|(?<=unknown field )`(?![A-Za-z_]{1,32}`$).*`", re.DOTALL)
 
@@ -93,7 +93,7 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         raise AntispamError("scheduled_at: not before valid_until")
     return Submission(
         id=ident(line.id, fallback_id),
-        port=number(line.port, "port"),
+        port=code(line.port, "port"),
         recipients=recipients,
         content=content(line.content, settings),
         accepted_at=now,
@@ -122,11 +122,12 @@ def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Re
     if at > now + DAY_MS:
         raise AntispamError("submitted_at: more than a day ahead of our clock")
     done = line.done_at
+    mobile_originated = line.kind is RecordKind.MO  # a subscriber writes, perhaps to a port; else perhaps a port writes
     return Record(
         id=ident(line.id, fallback_id),
         kind=line.kind,
-        sender=number(line.sender, "sender"),
-        recipient=number(line.recipient, "recipient"),
+        sender=(number if mobile_originated else code)(line.sender, "sender"),
+        recipient=(code if mobile_originated else number)(line.recipient, "recipient"),
         content=content(line.content, settings),
         submitted_at=at,
         done_at=None if done in (None, "") else time(done, "done_at", settings),
@@ -143,7 +144,7 @@ def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str)
         raise AntispamError("complained_at: more than a day ahead of our clock")
     return Complaint(
         id=ident(line.id, fallback_id),
-        port=number(line.port, "port"),
+        port=code(line.port, "port"),
         recipient=number(line.recipient, "recipient"),
         complained_at=at,
         content=_storable(line.content[: settings.max_content], "content") or "",
@@ -152,14 +153,19 @@ def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str)
 
 
 def number(text: str, field: str) -> str:
-    """A number or service code: digits only; the country code of a mainland mobile is removed."""
-    text = text.strip()
-    mainland = _MAINLAND.fullmatch(text)
-    if mainland:
-        return mainland[1] or mainland[2]
-    if not _NUMBER.fullmatch(text):
-        raise AntispamError(f"{field}: 3 to 21 digits expected")
-    return text.lstrip("+")
+    """The one form of a number (`text/numbers.py`)."""
+    form = numbers.number(text)
+    if form is None:
+        raise AntispamError(f"{field}: one phone number or service code expected")
+    return form
+
+
+def code(text: str, field: str) -> str:
+    """The one form of a number that may be a port."""
+    form = numbers.service_code(text)
+    if form is None:
+        raise AntispamError(f"{field}: a number or code of 3 to 21 digits expected")
+    return form
 
 
 def content(text: str, settings: Settings) -> str:
@@ -234,10 +240,10 @@ def fault(error: AntispamError | msgspec.ValidationError) -> str:
 def csv_fields(row: Mapping[str, str], columns: Mapping[str, str] | None) -> dict[str, Any]:
     """A csv row as fields: columns renamed (ours: theirs), empty cells left out.
 
-    Several recipients stand in one cell, separated by `;`, `|` or spaces.
+    Several recipients stand in one cell, separated by `;` or `|`; what is between them is one number.
     """
     names = columns or {name: name for name in row}
     fields: dict[str, Any] = {ours: row[theirs] for ours, theirs in names.items() if row.get(theirs)}
     if "recipients" in fields:
-        fields["recipients"] = re.split(r"[;|\s]+", fields["recipients"].strip())
+        fields["recipients"] = [cell for cell in _SEPARATORS.split(fields["recipients"]) if cell.strip()]
     return fields

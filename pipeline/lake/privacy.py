@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipeline.text.numbers import service_code
+
 HASH_BYTES = 8  # 64 bits: among 10^9 numbers, 0.03 expected collisions
 CACHED = 200_000  # numbers and texts remembered, about 40 MB when full
 
@@ -116,11 +118,12 @@ def _mask_words(text: str) -> str:
     return _AFTER_DEAR.sub(lambda name: name[1] + "某" * len(name[2]), text)
 
 
-def normal_number(number: str) -> str:
-    """One spelling per number: digits only, without the country code of a mobile number."""
-    digits = "".join(c for c in unicodedata.normalize("NFKC", number) if c.isdigit() and c.isascii())
-    found = re.fullmatch(rf"(?:00)?86({_MOBILE})", digits)
-    return found[1] if found else digits
+def normal_number(written: str) -> str:
+    """One spelling per number (`text/numbers.py`); of a text that is none, its digits."""
+    form = service_code(written)
+    if form is not None:
+        return form
+    return "".join(c for c in unicodedata.normalize("NFKC", written) if c.isdigit() and c.isascii())
 
 
 class Privacy:

@@ -6,12 +6,15 @@
 | allow | sender | this number or port skips volume and score rules, nothing else |
 | blocked | recipient | nothing is sent to this number |
 | unsubscribed | port_recipient | `port:number`: no commercial messages from this port |
+
+Values are held in the one form of a number (`text/numbers.py`), however they were written.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from datetime import datetime
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
+from pipeline.text.numbers import number, service_code
 
 ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
 COLUMNS = ("list", "entity", "value", "reason", "expires")
@@ -61,7 +65,7 @@ class Lists:
 
     def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, str]:
         """Recipients that a message of this port and kind must not reach at `at` (epoch ms), and the rule."""
-        unsubscribed = self.unsubscribed.get(port) if kind is Kind.COMMERCIAL else None
+        unsubscribed = self.unsubscribed.get(service_code(port) or port) if kind is Kind.COMMERCIAL else None
         found: dict[str, str] = {}
         for rule, entries in (("recipient-unsubscribed", unsubscribed), ("recipient-blocked", self.blocked)):
             if entries and not entries.keys().isdisjoint(recipients):
@@ -72,8 +76,23 @@ class Lists:
         return found
 
 
-def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:
-    """Entries of a `lists.csv`; a fault names the line its row begins on. Raises AntispamError."""
+def one_form(name: str, value: str) -> str | None:
+    """The value of list `name` as events spell it; None for one that no event can have."""
+    if name == "blocked":
+        return number(value)
+    if name != "unsubscribed":
+        return service_code(value)
+    port, _, recipient = value.replace("：", ":").partition(":")
+    forms = service_code(port), number(recipient)
+    return None if None in forms else f"{forms[0]}:{forms[1]}"
+
+
+def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) -> list[ListEntry]:
+    """Entries of a `lists.csv`; a fault names the line its row begins on. Raises AntispamError.
+
+    Not `strict`: a value that is no number stays as it is and never matches. A list published before
+    such values were refused must go on holding the others.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     entries: list[ListEntry] = []
     line = 1
@@ -86,12 +105,12 @@ def parse_lists(text: str, source: str = "lists.csv") -> list[ListEntry]:
             if row is None:
                 return entries
             if row:
-                entries.append(_entry(row, f"{source}:{line}"))
+                entries.append(_entry(row, f"{source}:{line}", strict))
     except csv.Error as error:
         raise AntispamError(f"{source}:{line}: {error}") from None
 
 
-def _entry(row: list[str], where: str) -> ListEntry:
+def _entry(row: list[str], where: str, strict: bool) -> ListEntry:
     if len(row) != len(COLUMNS):
         raise AntispamError(f"{where}: {len(COLUMNS)} fields expected")
     if max(map(len, row)) > MAX_FIELD:
@@ -102,9 +121,12 @@ def _entry(row: list[str], where: str) -> ListEntry:
         raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
     if entity != ENTITIES[name]:
         raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {entity!r}")
-    if not value or (name == "unsubscribed" and ":" not in value):
+    if not value or (name == "unsubscribed" and not re.search("[:：]", value)):
         raise AntispamError(f"{where}: bad value {value!r}")
-    return ListEntry(name, value, reason, _expires(expires, where))
+    form = one_form(name, value)
+    if form is None and strict:
+        raise AntispamError(f"{where}: bad value {value!r}: one number expected, or port:number in list unsubscribed")
+    return ListEntry(name, form or value, reason, _expires(expires, where))
 
 
 def _expires(text: str, where: str) -> int:

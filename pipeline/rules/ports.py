@@ -13,6 +13,7 @@ import msgspec
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
 from pipeline.rules.templates import Template
+from pipeline.text.numbers import service_code
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -71,10 +72,11 @@ class Port:
 
 
 class Ports:
-    """The registry: immutable, found by longest prefix."""
+    """The registry: immutable, found by longest prefix of a sender in its one form (`text/numbers.py`)."""
 
     def __init__(self, ports: Iterable[Port]) -> None:
-        self.by_code: Mapping[str, Port] = {port.code: port for port in ports}
+        # A code registered with 86 before it, as older versions allowed, is found by what senders are held as.
+        self.by_code: Mapping[str, Port] = {service_code(port.code) or port.code: port for port in ports}
         self._lengths = tuple(sorted({len(code) for code in self.by_code}, reverse=True))
 
     def find(self, sender: str) -> Port | None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from pipeline.errors import AntispamError
+from pipeline.text.numbers import number
 
 LONGEST = 5  # digits of the longest prefix
 _NUMBER_LENGTHS = frozenset((11, 13))  # mobiles, and the longer numbers of machines
@@ -47,8 +48,9 @@ def parse_segments(text: str, source: str) -> dict[str, str]:
 
 
 def parse_ported(text: str, source: str) -> dict[str, str]:
-    """Number -> carrier from csv `number,carrier`. Raises AntispamError with the line."""
-    return _parse(text, source, ("number", "carrier"), _NUMBER, "a mainland number of 11 or 13 digits")
+    """Number -> carrier from csv `number,carrier`, numbers in any spelling. Raises AntispamError with the line."""
+    expected = "a mainland number of 11 or 13 digits"
+    return _parse(text, source, ("number", "carrier"), _NUMBER, expected, lambda written: number(written) or "")
 
 
 def shipped_segments() -> dict[str, str]:
@@ -57,14 +59,17 @@ def shipped_segments() -> dict[str, str]:
     return parse_segments(text, "number_segments.csv")
 
 
-def _parse(text: str, source: str, columns: tuple[str, ...], key: re.Pattern[str], expected: str) -> dict[str, str]:
+def _parse(
+    text: str, source: str, columns: tuple[str, ...], key: re.Pattern[str], expected: str,
+    spelled: Callable[[str], str] = str.strip,
+) -> dict[str, str]:  # fmt: skip
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     found: dict[str, str] = {}
     try:
         if tuple(reader.fieldnames or ()) != columns:
             raise AntispamError(f"{source}:1: header must be {','.join(columns)}")
         for row in reader:
-            name, carrier = row[columns[0]] or "", row["carrier"] or ""
+            name, carrier = spelled(row[columns[0]] or ""), row["carrier"] or ""
             if not key.fullmatch(name):
                 raise AntispamError(f"{source}:{reader.line_num}: {expected} expected")
             if not carrier or found.setdefault(name, carrier) != carrier:

@@ -10,7 +10,7 @@ forgets a suspension must not lift it), or single list entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.store import audit, configurations, enterprises, outbox, ports, registry
 from pipeline.store.database import Database
 from pipeline.store.roles import Right, User, require
+from pipeline.text.numbers import service_code
 
 
 def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
@@ -48,7 +49,7 @@ def _import(
     companies = [parse_enterprise(value) for kind, _, value in entries if kind == ENTERPRISE]
     entries = [entry for entry in entries if entry[0] != ENTERPRISE]
     registry.check(entries)
-    read = {name: parse_port(value).entry for kind, name, value in entries if kind == "port"}
+    given = [parse_port(value).entry for kind, _, value in entries if kind == "port"]
     files = [(kind, name, value) for kind, name, value in entries if kind != "port"]
     for kind, name, _ in files:
         configurations.check_name(kind, name)
@@ -56,6 +57,7 @@ def _import(
         outbox.lock(connection)
         enterprises.put(connection, now, user.name, companies, only_new=not remove)
         there = {entry.code: entry for entry in ports.load(connection)}
+        read = {entry.code: entry for entry in (_spelled(entry, there) for entry in given)}
         wanted = _ports(there, read, remove)
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
         absent = sorted(there.keys() - read.keys()) if remove and read else []
@@ -84,6 +86,11 @@ def _import(
         for kind, name, value in files:
             configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
         return epoch, suspended
+
+
+def _spelled(entry: PortEntry, there: Container[str]) -> PortEntry:
+    """The port under its code's one form, unless it is registered as the file has it."""
+    return entry if entry.code in there else msgspec.structs.replace(entry, code=service_code(entry.code) or entry.code)
 
 
 def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool) -> list[PortEntry]:

@@ -10,18 +10,17 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, parse_lists
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, one_form, parse_lists
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
 
-MAX_VALUE = 50  # characters of a value: two numbers of 21 digits and a colon, and some room
 MAX_REASON = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are shown whole
@@ -34,14 +33,16 @@ def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEnt
     """
     if name not in ENTITIES:
         raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
-    if not value.strip() or len(value) > MAX_VALUE or not value.isprintable():
-        raise AntispamError(f"list {name}: a value of 1 to {MAX_VALUE} printable characters expected")
+    form = one_form(name, value)
+    if form is None:
+        what = "port:number" if name == "unsubscribed" else "one number"
+        raise AntispamError(f"list {name}: a value that is {what} expected")
     if len(reason) > MAX_REASON or "\0" in reason:
         raise AntispamError(f"list {name}: a reason of at most {MAX_REASON} characters, none of them NUL, expected")
     if expires_at is not None and not 0 <= expires_at < 253_402_300_800_000:  # the year 10000
         raise AntispamError(f"list {name}: expires_at {expires_at}: epoch milliseconds expected")
     expires = NEVER if expires_at is None else expires_at
-    return parse_lists(text(ListEntry(name, value, reason, expires)), f"list {name}")[0]
+    return parse_lists(text(ListEntry(name, form, reason, expires)), f"list {name}")[0]
 
 
 def text(item: ListEntry) -> str:
@@ -69,6 +70,7 @@ def put(
     One piece of evidence acts once: met again, even after somebody removed the entry, it changes nothing.
     """
     outbox.lock(connection)  # of two writers of one value the second sees the first's row
+    item = replace(item, value=_spelled(item.list, item.value))
     table, where = schema.list_entries, _where(item.list, item.value)
     if evidence:
         noted = connection.execute(
@@ -107,6 +109,7 @@ def stands(connection: Connection, name: str, value: str, now: int) -> bool:
 def remove(connection: Connection, now: int, actor: str, name: str, value: str, reason: str) -> bool:
     """Remove an entry; audited and published. False if there is none."""
     outbox.lock(connection)
+    value = _spelled(name, value)
     table, where = schema.list_entries, _where(name, value)
     found = connection.execute(select(table).where(*where)).first()
     if found is None:
@@ -146,8 +149,13 @@ def _entry(row: Any) -> ListEntry:
     return ListEntry(row.list, row.value, row.reason, NEVER if row.expires_at is None else row.expires_at)
 
 
+def _spelled(name: str, value: str) -> str:
+    """The value as the table holds it. One that is no number was entered before those were refused."""
+    return one_form(name, value) or value
+
+
 def _where(name: str, value: str) -> tuple[Any, Any]:
-    return schema.list_entries.c.list == name, schema.list_entries.c.value == value
+    return schema.list_entries.c.list == name, schema.list_entries.c.value == _spelled(name, value)
 
 
 def _subject(name: str, value: str) -> str:

@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from pipeline.configuration import ConfigEntries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
+from pipeline.rules.lists import one_form, parse_lists
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.store import audit, configurations, outbox, schema
 from pipeline.store import list_entries as list_rows
 from pipeline.store import ports as port_rows
 from pipeline.store.database import Database
 from pipeline.store.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+from pipeline.text.numbers import service_code
 
 MAX_REASON = 500
 _RIGHTS = {
@@ -34,7 +36,7 @@ _RIGHTS = {
 def port(db: Database, code: str) -> PortEntry | None:
     """The port of this code, or None."""
     with db.read() as connection:
-        return port_rows.find(connection, code)
+        return port_rows.find(connection, _registered(connection, code))
 
 
 def ports(
@@ -47,7 +49,7 @@ def ports(
 
 
 def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str = "") -> int | None:
-    """Register a port, or change one; the epoch, or None when nothing differs.
+    """Register a port, or change one; the epoch, or None when nothing differs. Its code gets its one form.
 
     The state of a registered port is not changed here: that takes `suspend_port` and its like.
     Raises AntispamError for an entry that cannot be.
@@ -57,6 +59,7 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
     _check_reason(reason)
     with db.write() as connection:
         outbox.lock(connection)
+        entry = msgspec.structs.replace(entry, code=_registered(connection, entry.code))
         before = port_rows.find(connection, entry.code)
         if before is not None:
             require_port(connection, user, entry.code)
@@ -119,12 +122,13 @@ def undo_list_change(db: Database, user: User, change: list_rows.Change, now: in
 def list_entries(
     db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
 ) -> Sequence[Row[tuple[object, ...]]]:  # fmt: skip
-    """Rows of `schema.list_entries` of one list whose value begins with `search`, newest first."""
+    """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first."""
     require(user, Right.EDIT_LISTS)
     table = schema.list_entries
     statement = select(table).where(table.c.list == name).order_by(table.c.added_at.desc(), table.c.value)
     if search:
-        statement = statement.where(table.c.value.startswith(search, autoescape=True))
+        begins = (search, one_form(name, search) or search)  # the second: of a whole number in another spelling
+        statement = statement.where(or_(*(table.c.value.startswith(text, autoescape=True) for text in begins)))
     with db.read() as connection:
         return connection.execute(statement.limit(limit).offset(offset)).all()
 
@@ -189,7 +193,7 @@ def configuration(db: Database, kind: str, name: str, version: str | None = None
 
 
 def check(entries: Iterable[tuple[str, str, str]]) -> None:
-    """Raises AntispamError for the first (kind, name, value) that a worker would refuse."""
+    """Raises AntispamError for the first (kind, name, value) that cannot be put in force."""
     changes = [ConfigChange(epoch=1, kind=kind, name=name, value=value) for kind, name, value in entries]
     if changes:
         faults = ConfigEntries().apply(changes)
@@ -198,7 +202,9 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
     for change in changes:
         if change.kind == "port":
             port_rows.check(parse_port(change.value or "").entry)
-        elif "\0" in (change.value or ""):
+        elif change.kind == "list":
+            parse_lists(change.value or "", change.name)  # stricter than a worker, which must hold on to old ones
+        if "\0" in (change.value or ""):
             raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
 
 
@@ -223,9 +229,15 @@ def _change_state(
     if len(evidence) > 256 or "\0" in evidence:
         raise AntispamError("evidence: at most 256 characters expected")
     with db.write() as connection:
+        code = _registered(connection, code)
         if port_rows.find(connection, code) is not None:
             require_port(connection, user, code)
         return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
+
+
+def _registered(connection: Connection, code: str) -> str:
+    """The code as it is registered, or would be: in its one form, unless an older version took it otherwise."""
+    return code if port_rows.find(connection, code) else service_code(code) or code
 
 
 def _require_kind(user: User, kind: str, name: str) -> None:
@@ -241,7 +253,7 @@ def _require_list(connection: Connection, user: User, name: str, value: str) -> 
         return
     if name != "unsubscribed":
         raise Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
-    require_port(connection, user, value.partition(":")[0])
+    require_port(connection, user, (one_form(name, value) or value).partition(":")[0])
 
 
 def _check_reason(reason: str) -> None:

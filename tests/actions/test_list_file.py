@@ -48,7 +48,13 @@ def test_undo_of_an_import_leaves_what_stood_before_and_what_came_after(operatio
 
 
 def test_bad_lines_are_named() -> None:
-    lines = ("black,sender,1,a,", "red,sender,1,,", "black,recipient,1,,", "black,sender,1", "black,sender,2,,tomorrow")
+    lines = (
+        "black,sender,1069,a,",
+        "red,sender,1,,",
+        "black,recipient,1,,",
+        "black,sender,1",
+        "black,sender,1068,,tomorrow",
+    )
     read = read_list_file((HEADER + "\n".join(lines)).encode())
     assert len(read.entries) == 1
     assert [fault.partition(":")[0] for fault in read.faults] == ["line 3", "line 4", "line 5", "line 6"]
@@ -68,7 +74,7 @@ def test_no_file_does_more_than_be_refused(tail: bytes) -> None:
 
 
 def test_rights_and_scope(operational_db: Database) -> None:
-    entries = read_list_file(f"{HEADER}black,sender,1,a,\n".encode()).entries
+    entries = read_list_file(f"{HEADER}black,sender,1069,a,\n".encode()).entries
     for user in (User("rui", Role.ANALYST), User("ops", Role.OPERATOR, {"city": "深圳"})):
         with pytest.raises(Forbidden):
             add_all(operational_db, user, entries, NOW)

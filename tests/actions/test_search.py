@@ -63,7 +63,9 @@ def test_each_field_finds_what_it_names(find: Find) -> None:
     assert find(rule="prohibited") == []
     assert {f.port for f in find(text="奥数")} == {"10690002"}
     assert len(find(number=PHONE)) == 60
-    assert len(find(number=f"+86 {PHONE[:3]} {PHONE[3:7]} {PHONE[7:]}")) == 60
+    for spelled in (f"+86 {PHONE[:3]} {PHONE[3:7]} {PHONE[7:]}", f"0{PHONE}", f"0086-{PHONE}", f"（86）{PHONE}"):
+        assert len(find(number=spelled)) == 60
+    assert {f.port for f in find(port="+86 10690003")} == {"10690003"}
     assert find(number="13900000000") == []
     assert find(since=NOW - 90 * 86_400_000, until=NOW - 89 * 86_400_000) == []
     assert find(verdict="undecided") == []

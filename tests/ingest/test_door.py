@@ -44,20 +44,35 @@ def test_our_clock_stamps_what_is_accepted_and_the_clients_is_data() -> None:
         ("008613800000001", "13800000001"),
         ("8613800000001", "13800000001"),
         ("+85212345678", "85212345678"),
-        ("10690001", "10690001"),
+        ("138 0000 0001", "13800000001"),
+        ("１３８" + "０" * 7 + "１", "13800000001"),
+        ("+1 380 555 0100", "0013805550100"),
+        ("8610690001", "10690001"),
         ("95588", "95588"),
     ],
 )
-def test_a_number_is_digits_without_the_mainlands_country_code(given: str, kept: str) -> None:
-    assert door.number(given, "recipients") == kept
+def test_a_number_gets_its_one_form_whatever_it_stands_in(given: str, kept: str) -> None:
+    assert accept(recipients=[given]).recipients == (kept,)
+    assert accept(port=given).port == kept
+    record = {"kind": "MO", "sender": given, "recipient": given, "content": "x", "submitted_at": NOW}
+    for kind in ("MO", "AO", "MT"):
+        event = door.record(msgspec.convert(record | {"kind": kind}, door.RecordIn), SETTINGS, NOW, "ours-1")
+        assert (event.sender, event.recipient) == (kept, kept)
+    complaint = {"port": given, "recipient": given, "complained_at": NOW}
+    told = door.complaint(msgspec.convert(complaint, door.ComplaintIn), SETTINGS, NOW, "ours-1")
+    assert (told.port, told.recipient) == (kept, kept)
 
 
-@pytest.mark.parametrize(
-    "given", ["", "12", "1" * 22, "１３８００００００００１", "١٢٣٤", "138-0000", "138 000", "1;2", "+"]
-)
+@pytest.mark.parametrize("given", ["", "12", "1" * 22, "١٢٣٤", "138-0000", "138 000", "1;2", "+"])
 def test_what_is_no_number_is_refused_without_repeating_it(given: str) -> None:
-    assert refusal(recipients=[given]) == "recipients: 3 to 21 digits expected"
-    assert refusal(port=given) == "port: 3 to 21 digits expected"
+    assert refusal(recipients=[given]) == "recipients: one phone number or service code expected"
+    assert refusal(port=given) == "port: a number or code of 3 to 21 digits expected"
+
+
+def test_a_recipient_has_a_plausible_length_and_an_operators_own_codes_may_have_any() -> None:
+    for piece in ("138", "0000", "0001", "1380000", "138000000011"):
+        assert refusal(recipients=[piece]) == "recipients: one phone number or service code expected"
+    assert accept(port="1380").port == "1380"
 
 
 def test_recipients_are_distinct_in_their_order_and_bounded() -> None:
@@ -185,9 +200,19 @@ def test_a_complaint_is_bounded_too() -> None:
 # csv
 
 
-@pytest.mark.parametrize("cell", ["13800000001;13800000002", "13800000001|13800000002", " 13800000001  13800000002 "])
+@pytest.mark.parametrize("cell", ["13800000001;13800000002", "13800000001|13800000002", " 13800000001 ；13800000002;"])
 def test_recipients_of_a_csv_stand_in_one_cell(cell: str) -> None:
-    assert door.csv_fields({"recipients": cell}, None) == {"recipients": ["13800000001", "13800000002"]}
+    recipients = door.csv_fields({"recipients": cell}, None)["recipients"]
+    assert accept(recipients=recipients).recipients == ("13800000001", "13800000002")
+
+
+def test_a_blank_separates_no_recipients() -> None:
+    def recipients(cell: str) -> list[str]:
+        return list(door.csv_fields({"recipients": cell}, None)["recipients"])
+
+    assert accept(recipients=recipients("138 0000 0001")).recipients == ("13800000001",)
+    assert "one phone number" in refusal(recipients=recipients("13800000001 13800000002"))
+    assert "one phone number" in refusal(recipients=recipients("13800000001,13800000002"))
 
 
 def test_csv_columns_are_renamed_and_empty_cells_are_absent() -> None:

@@ -87,7 +87,7 @@ def test_csv_columns_of_the_smsc_are_mapped_and_a_file_is_never_late(tmp_path: P
     found, kept = run(tmp_path, [*rows, "MO,13900000009,x,吃了吗,20250101080000,y"], config, "smsc.csv", mapped)
     assert [d.verdict.value for d in found] == ["release"] * 50 + ["blacklist"]
     assert found[0].accepted_at == 1_735_689_600_000
-    assert [(k["line"], k["error"]) for k in kept] == [(53, "recipient: 3 to 21 digits expected")]
+    assert [(k["line"], k["error"]) for k in kept] == [(53, "recipient: a number or code of 3 to 21 digits expected")]
     assert kept[0]["raw"]["NODE"] == "y"
 
 
@@ -124,3 +124,27 @@ def test_input_output_and_rejected_lines_are_three_files(tmp_path: Path, config:
     with pytest.raises(AntispamError, match="must be different files"):
         screen_file(source, out, rejected, config, SETTINGS)
     assert source.read_text() == "{}\n"
+
+
+def test_people_on_a_list_are_not_written_to_however_their_numbers_were_spelled(tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "ports.jsonl").write_text('{"code": "10690003", "tier": "trusted", "kind": "commercial"}\n')
+    (folder / "lists.csv").write_text(
+        "list,entity,value,reason,expires\nblocked,recipient,+8613800000001,,\nblocked,recipient,8613800000002,,\n"
+        "unsubscribed,port_recipient,10690003:8613800000004,,\nblack,sender,+8613700000001,,\n"
+    )
+    recipients = ["13800000001", "+86 138 0000 0002", "013800000004", "13800000009"]
+    offer = line(1, port="8610690003", recipients=recipients)
+    record = {"kind": "MO", "sender": "13700000001", "recipient": "13900000001", "content": "x", "submitted_at": BEGIN}
+    found, kept = run(tmp_path, [offer, record], load_directory(folder))
+    assert not kept
+    assert {e.recipient for e in found[0].exceptions} == {"13800000001", "13800000002", "13800000004"}
+    assert found[1].verdict.value == "reject"
+
+
+def test_a_csv_cell_is_one_recipient_or_a_refused_line(tmp_path: Path, config: Config) -> None:
+    rows = ["id,port,recipients,content", "a,10690001,138 0000 0001,您好", "b,10690001,13800000001 13800000002,您好"]
+    found, kept = run(tmp_path, rows, config, "in.csv")
+    assert [(d.id, d.messages) for d in found] == [("a", 1)]
+    assert [k["line"] for k in kept] == [3]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
+from pipeline.events import Kind
 from pipeline.rules.lists import NEVER, ListEntry, Lists, parse_lists
 
 HEADER = "list,entity,value,reason,expires\n"
@@ -74,3 +75,34 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(AntispamError):
         entries = parse_lists(HEADER + text)
         assert all(isinstance(entry, ListEntry) and entry.value for entry in entries)
+
+
+def test_values_are_held_as_events_spell_them() -> None:
+    lists = Lists(
+        parse_lists(
+            HEADER + "black,sender,+8613700000001,,\nallow,sender,8610690001,,\n"
+            "blocked,recipient,8613800000002,,\nunsubscribed,port_recipient,10690003:0086 138-0000-0004,,\n"
+        )
+    )
+    assert set(lists.black) == {"13700000001"}
+    assert set(lists.allow) == {"10690001"}
+    recipients = ["13800000002", "13800000004", "13800000009"]
+    assert lists.unreachable(recipients, "10690003", Kind.COMMERCIAL, 0) == {
+        "13800000002": "recipient-blocked", "13800000004": "recipient-unsubscribed",
+    }  # fmt: skip
+
+
+def test_of_two_spellings_of_one_number_the_entry_that_lasts_counts() -> None:
+    text = HEADER + "blocked,recipient,+8613800000001,,\nblocked,recipient,13800000001,,2020-01-01T00:00:00+08:00\n"
+    assert Lists(parse_lists(text)).blocked["13800000001"].expires == NEVER
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["blocked,recipient,138,,", "blocked,recipient,somebody,,", "black,sender,13800000001 13800000002,,",
+     "unsubscribed,port_recipient,10690001:138,,", "unsubscribed,port_recipient,:13800000001,,"],
+)  # fmt: skip
+def test_a_value_that_could_never_match_is_refused_unless_it_was_published_before(line: str) -> None:
+    with pytest.raises(AntispamError, match=r"^lists\.csv:2: bad value .*: one number expected"):
+        parse_lists(HEADER + line)
+    assert len(parse_lists(HEADER + line, strict=False)) == 1

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from threading import Barrier, Thread
+from types import ModuleType
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import insert, inspect, select, text
 
 from pipeline.errors import AntispamError
-from pipeline.store import audit, schema
+from pipeline.events import ConfigChange
+from pipeline.store import audit, outbox, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import head, migrate, revision, upgrade
+from pipeline.store.migrations import versions
 
 
 def test_migrations_lead_to_the_schema(any_db: Database) -> None:
@@ -95,6 +101,33 @@ def test_processes_may_migrate_at_once(tmp_path: Path) -> None:
     with db.read() as connection:
         assert set(schema.metadata.tables) <= set(inspect(connection).get_table_names())
     db.close()
+
+
+def test_list_entries_get_the_one_form_of_their_number(any_db: Database) -> None:
+    rows = [("+8613800138000", None), ("8613800138001", 9), ("13800138001", 5), ("0086 13800138002", 5),
+            ("13800138002", None), ("somebody", None), ("13800138003", None)]  # fmt: skip
+    with any_db.write() as connection:
+        for value, expires in rows:
+            row = {"list": "blocked", "value": value, "entity": "recipient", "added_by": "ops", "added_at": 1}
+            connection.execute(insert(schema.list_entries).values(row | {"expires_at": expires}))
+        with Operations.context(MigrationContext.configure(connection)):
+            migration("one_form_of_a_number").upgrade()
+            migration("one_form_of_a_number").upgrade()  # nothing is left to do
+    kept = {"13800138000": None, "13800138001": 9, "13800138002": None, "13800138003": None, "somebody": None}
+    with any_db.read() as connection:
+        table = schema.list_entries
+        assert {r.value: r.expires_at for r in connection.execute(select(table))} == kept
+        ((_, publication),) = outbox.unpublished(connection, 10)
+    changes = [msgspec.json.decode(message.value or b"", type=ConfigChange) for message in publication.messages]
+    assert {change.name.partition("/")[2] for change in changes if change.value is None} == {
+        "+8613800138000", "8613800138001", "0086 13800138002",
+    }  # fmt: skip
+    assert {change.name for change in changes if change.value} == {"blocked/13800138000", "blocked/13800138001"}
+
+
+def migration(name: str) -> ModuleType:
+    (path,) = Path(versions.__file__ or "").parent.glob(f"*_{name}.py")
+    return import_module(f"{versions.__name__}.{path.stem}")
 
 
 def test_a_failing_migration_leaves_nothing(tmp_path: Path) -> None:

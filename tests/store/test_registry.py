@@ -189,15 +189,52 @@ def test_evidence_lists_once_even_after_somebody_took_it_off(any_db: Database) -
     assert in_force(any_db) == {}
 
 
+def test_an_entry_is_found_and_removed_by_any_spelling_of_its_number(any_db: Database) -> None:
+    assert registry.add_list_entry(any_db, ADMIN, "blocked", "+86 138-0013-8000", "asked", None, 1)
+    assert not registry.add_list_entry(any_db, ADMIN, "blocked", "13800138000", "asked", None, 2)
+    assert registry.add_list_entry(any_db, ADMIN, "unsubscribed", "8610690001：0086 13800138000", "TD", None, 3)
+    for search in ("1380", "008613800138000", "138 0013 8000"):
+        (row,) = registry.list_entries(any_db, ADMIN, "blocked", search)
+        assert row.value == "13800138000"
+    worker = ConfigEntries()
+    assert worker.apply(published(any_db)) == []
+    assert set(worker.config.lists.unsubscribed["10690001"]) == set(worker.config.lists.blocked) == {"13800138000"}
+    assert registry.remove_list_entry(any_db, ADMIN, "blocked", "8613800138000", "mistake", 4)
+    assert registry.remove_list_entry(any_db, ADMIN, "unsubscribed", "10690001:+8613800138000", "mistake", 5)
+    assert followed(any_db) == in_force(any_db) == {}
+
+
+def test_a_list_file_with_a_value_that_is_no_number_is_refused_and_an_old_one_holds_the_others(
+    operational_db: Database,
+) -> None:
+    value = "list,entity,value,reason,expires\nblocked,recipient,+8613800138000,,\nblocked,recipient,none,,\n"
+    with pytest.raises(AntispamError, match=r"lists.csv:3: bad value 'none'"):
+        registry.publish_configuration(operational_db, ADMIN, "list", "lists.csv", value, 1)
+    worker = ConfigEntries()
+    assert worker.apply([ConfigChange(epoch=1, kind="list", name="lists.csv", value=value)]) == []
+    assert "13800138000" in worker.config.lists.blocked
+
+
+def test_a_port_is_registered_under_the_one_form_of_its_code(operational_db: Database) -> None:
+    registry.save_port(operational_db, ADMIN, PortEntry(code="8610690001", name="a"), 1)
+    assert [port.code for port in registry.ports(operational_db, ADMIN)] == ["10690001"]
+    assert registry.suspend_port(operational_db, ADMIN, "+86 10690001", "", "", 2)
+    found = registry.port(operational_db, "8610690001")
+    assert found is not None
+    assert found.state == PortState.SUSPENDED
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expires", "fault"),
     [
         ("grey", "1", None, "unknown list"),
-        ("black", "", None, "1 to 50"),
-        ("black", "1" * 51, None, "1 to 50"),
-        ("black", "1\n2", None, "printable"),
-        ("unsubscribed", "13800138000", None, "bad value"),
-        ("black", "1", -1, "expires_at"),
+        ("black", "", None, "one number expected"),
+        ("black", "1" * 51, None, "one number expected"),
+        ("black", "1380013\n8000", None, "one number expected"),
+        ("blocked", "138001380000", None, "one number expected"),
+        ("unsubscribed", "13800138000", None, "port:number expected"),
+        ("unsubscribed", "10690001:138", None, "port:number expected"),
+        ("black", "10086", -1, "expires_at"),
     ],
 )
 def test_a_bad_list_entry_is_refused(

@@ -21,6 +21,7 @@ from pipeline.events import DeliveryReport
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.store.database import Database
+from pipeline.text.numbers import number
 
 BATCH = 500
 BOUND = 5_000  # reports in memory; then the links are not read until there is room
@@ -60,12 +61,11 @@ class Reports:
             count(self._channel.name, "intermediate").inc()
             answer(0)
         else:
-            number = report.recipient.removeprefix("+")
             await self._queue.put((
                 Report(
                     carrier_id=f"{report.msg_id:016x}", status=report.stat,
                     sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
-                    recipient=number.removeprefix("86") if len(number) > 11 else number, at=self._wall(),
+                    recipient=number(report.recipient) or report.recipient, at=self._wall(),
                 ),
                 answer,
             ))  # fmt: skip

@@ -92,7 +92,8 @@ def document(settings: Settings) -> dict[str, Any]:
             "/v1/batches": {"post": {
                 "operationId": "send_batch", "summary": "Send a file of submissions",
                 "description": f"One submission a line (jsonl), or csv with a header of the same names and recipients "
-                f"separated by `;`. UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
+                "separated by `;` or `|`. "
+                f"UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
                 "Good lines are accepted, bad ones named. A line without id gets one of the file's content, so the "
                 "same file sent again makes nothing twice.",
                 "requestBody": _body({
@@ -156,7 +157,7 @@ def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         "port": {"description": "The port, with or without an extension.", "examples": ["10690001"]},
         "recipients": {
-            "description": "Numbers of 3 to 21 digits; repeated ones count once.",
+            "description": "One number each, in any usual spelling; repeated ones count once.",
             "minItems": 1,
             "examples": [["13800000001"]],
         },

@@ -1,0 +1,105 @@
+"""Numbers: the one form of a phone number or service code, whatever way somebody wrote it.
+
+Lists, records, submissions, reports and searches compare numbers as strings, so each number must have
+one spelling. `number` gives it, or None for a text that is no plausible number. It never guesses: two
+numbers in one text, a mobile of ten or twelve digits and a word are None.
+
+| kind | one form | also read |
+|---|---|---|
+| mobile | 11 digits from 13 to 19 | +86, 0086 or 86 before it, then one 0 |
+| machine (M2M) | 13 digits from 14 or 1064 | +86, 0086 or 86 before it |
+| fixed line | 0, area code, 7 or 8 digits | +86, 0086 or 86 before it, then with or without the 0 |
+| 400 and 800 | 10 digits | +86, 0086 or 86 before it |
+| service code | as it is: 100…, 101…, 106…, 11…, 12…, 95…, 96…, 179xx | +86, 0086 or 86 before it |
+| foreign | country code and number, 7 to 15 digits | + or 00 before it, 0 in brackets behind the country code |
+| other code | as it is: 3 to 21 digits from 2 to 9 | |
+
+Foreign numbers whose digits read as one of the mainland keep 00 before them: `+1 380 555 0100` is
+`0013805550100`, and not the mobile 138 0555 0100. Blanks, hyphens and brackets may stand between the
+digits of a subscriber's number. Service codes (3 to 21 digits) are written without: two of them in one cell would
+otherwise be a third. Full-width characters are read as plain ones, and the invisible ones that telephone
+books copy along are dropped.
+
+After 86 a number that begins as a service code is one: `8610690001` is no Beijing number.
+
+Source of the shapes: the national numbering plan (lengths of mobile, data and fixed numbers, area codes
+10, 2x and three digits from 3 to 9); ITU-T E.164 (15 digits at most); the North American plan for +1.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_TEXT = 64  # characters looked at: 21 digits and what people put between them
+_PLAIN: dict[int, int | str | None] = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x3000), " "),
+    **dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-"),
+    # Zero-width and direction marks: iOS wraps a copied number in U+202D and U+202C.
+    **dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)),
+}
+_WRITTEN = re.compile(r"[( ]{0,2}(?P<plus>\+)?[( ]{0,2}(?P<digits>[0-9](?:[ \-()]{0,3}[0-9]){2,24})\)?")
+_BETWEEN = re.compile(r"[ \-()]+")
+_COUNTRY = re.compile(r"86[ \-()]*")
+_TRUNK_ZERO = re.compile(r"\( ?0 ?\)")  # +44 (0)20 …: dialled inside the country only
+_CODE = re.compile(r"[0-9]{3,21}")
+
+_MOBILE = re.compile(r"0?(1[3-9][0-9]{9})")  # 0: the prefix of long-distance calls
+_SUBSCRIBER = re.compile(
+    r"14[0-9]{11}|1064[0-9]{9}"
+    r"|0(?:10|2[0-9])[2-9][0-9]{7}|0[3-9][0-9]{2}[2-9][0-9]{6,7}"
+    r"|[48]00[0-9]{7}"
+)
+_SERVICE = re.compile(r"1(?:0[016]|[12][0-9])[0-9]{0,18}|9[56][0-9]{3,19}|179[0-9]{2}(?:1[3-9][0-9]{9})?")
+_FOREIGN = re.compile(r"[2-9][0-9]{6,14}|1[2-9][0-9]{2}[2-9][0-9]{6}")  # +1: area code and exchange from 2
+_OTHER = re.compile(r"(?!86|9[56])[2-9][0-9]{2,20}")
+
+
+def number(text: str) -> str | None:
+    """The one form of a number; None for what is none. `number(number(text))` is `number(text)`."""
+    written = _written(text)
+    if written is None:
+        return None
+    digits, international = written
+    if mainland := _COUNTRY.match(digits):
+        rest = digits[mainland.end() :]
+        return _national(rest) or _national(f"0{rest}")  # fixed lines may leave out their 0
+    form = _national(digits)
+    if not international:
+        return form or (digits if _OTHER.fullmatch(digits) else None)
+    plain = _BETWEEN.sub("", digits)
+    if _FOREIGN.fullmatch(plain):
+        return f"00{plain}" if plain[0] == "1" or _national(plain) else plain
+    return digits if _SERVICE.fullmatch(digits) else None  # some software writes + before whatever it sends
+
+
+def service_code(text: str) -> str | None:
+    """The one form of a port's code, or of a sender that may be a port; None for what is none.
+
+    A number as above, and besides any 3 to 21 digits: operators give out codes of their own.
+    """
+    form = number(text)
+    if form is None and (written := _written(text)) and not written[1] and _CODE.fullmatch(written[0]):
+        return written[0]
+    return form
+
+
+def _written(text: str) -> tuple[str, bool] | None:
+    """The digits with what stands between them, without + or 00, and whether one of these stood there."""
+    if len(text) > LONGEST_TEXT:
+        return None
+    found = _WRITTEN.fullmatch(text.translate(_PLAIN).strip())
+    if not found:
+        return None
+    digits = found["digits"]
+    if not found["plus"] and not digits.startswith("00"):
+        return digits, False
+    return _TRUNK_ZERO.sub("", digits if found["plus"] else digits[2:].lstrip("( )-"), count=1), True
+
+
+def _national(digits: str) -> str | None:
+    """The one form of what is written as inside the mainland."""
+    plain = _BETWEEN.sub("", digits)
+    if mobile := _MOBILE.fullmatch(plain):
+        return mobile[1]
+    return plain if _SUBSCRIBER.fullmatch(plain) or _SERVICE.fullmatch(digits) else None
