@@ -178,8 +178,9 @@ deliveries = Table(
     Column("state", String(16), nullable=False),
     Column("carrier_id", String(64)),
     Column("status", String(32), nullable=False, server_default=""),  # the carrier's word
-    Column("tries", Integer, nullable=False, server_default="0"),
-    _at("submitted_at", nullable=True),
+    Column("tries", Integer, nullable=False, server_default="0"),  # SUBMITs the carrier may have taken
+    Column("silences", Integer, nullable=False, server_default="0"),  # those it did not answer in time
+    _at("submitted_at", nullable=True),  # the first of them
     _at("changed_at"),
     Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
     Index("ix_deliveries_open", "channel", "state", sqlite_where=text("state IN ('submitting','maybe_sent')"),

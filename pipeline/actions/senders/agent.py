@@ -3,7 +3,11 @@
 Parts in danger of being sent twice are those whose SUBMIT may have gone out and whose answer is not in
 the database. There are never more of them than the links' windows hold: a part is counted from the
 moment its intent is stored until its answer is. Each turn of the loop is one transaction: the answers
-that have come, and the intents of as many parts as may follow.
+that have come, and the intents of as many parts as may follow. A part that a link gives back unwritten
+loses its row: it is not in doubt.
+
+How long a part is tried: silence of the carrier ends it after the channel's `tries`; lost links end it after
+`MOST_SUBMITS` SUBMITs; `valid_until` ends it before the next SUBMIT. While no link is up, it waits.
 
 Of one (port, recipient) one message is under way at a time, so order is kept whatever becomes of links;
 the parts of a message go over one link. Express messages are taken before bulk ones.
@@ -24,7 +28,7 @@ from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.link import Answer, Link
-from pipeline.actions.senders.part import DeliveryState, Key, Part
+from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Key, Part
 from pipeline.actions.senders.work import Job, Message
 from pipeline.protocols import cmpp3
 from pipeline.store.database import Database
@@ -121,24 +125,25 @@ class Agent:
             if not finished and not batch:
                 await self._event.wait()
                 continue
-            intents = [p for p in batch if not p.stored]
-            stored = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
-            known: dict[Key, tuple[DeliveryState, int]] = await self._write(
-                deliveries.advance, self._db, channel, stored, intents, self._wall()
+            parts = [part for part, _ in batch]
+            known: dict[Key, deliveries.Known] = await self._write(
+                deliveries.advance, self._db, channel, finished, parts, self._wall()
             )
             for part in finished:
+                if part.key in known:  # a report has settled it meanwhile
+                    part.state, part.again = known[part.key].state, False
                 self._settle(part)
-            for part in batch:
-                self._send(part, known.get(part.key))
+            for part, link in batch:
+                self._send(part, link, known.get(part.key))
             metrics.AT_RISK.labels(channel).set(self._at_risk)
 
     def _come_back(self, part: Part) -> None:
         self._finished.append(part)
         self._event.set()
 
-    def _choose(self) -> list[Part]:
-        """The parts to send next, their slots kept."""
-        batch: list[Part] = []
+    def _choose(self) -> list[tuple[Part, Link]]:
+        """The parts to send next, each with the link on which its slot is kept."""
+        batch: list[tuple[Part, Link]] = []
         for _ in range(len(self._begun)):
             message = self._begun.popleft()
             if not self._take(message, batch):
@@ -151,7 +156,7 @@ class Agent:
                 self._begun.append(started)
         return batch
 
-    def _take(self, message: Message, batch: list[Part]) -> bool:
+    def _take(self, message: Message, batch: list[tuple[Part, Link]]) -> bool:
         """As many of the message's parts as there is room for; True when that was all of them."""
         link = message.link
         if not isinstance(link, Link) or not link.connected:
@@ -160,7 +165,7 @@ class Agent:
             link.reserve()
             self._at_risk += 1
             message.job.at_risk += 1
-            batch.append(message.todo.popleft())
+            batch.append((message.todo.popleft(), link))
         return not message.todo
 
     def _next_message(self) -> Message | None:
@@ -178,30 +183,32 @@ class Agent:
                     return message
         return None
 
-    def _send(self, part: Part, before: tuple[DeliveryState, int] | None) -> None:
-        """Over the message's link, unless its row says that this has been done."""
-        link: Link = part.message.link
+    def _send(self, part: Part, link: Link, known: deliveries.Known | None) -> None:
+        """Over its link, unless its row says that this has been done."""
         part.stored = True
-        if before is not None:
-            part.state, tries = before
-            part.tries = max(1, tries)
-            # Nobody but us submits parts of this key now, so an intent is one that a sender left behind.
-            doubtful = part.state in (DeliveryState.MAYBE_SENT, DeliveryState.SUBMITTING)
-            if not (doubtful and self._resend and tries < self.channel.tries):
-                link.cancel()
-                self._settle(part, counted=False)
-                return
-        link.submit(part)
+        if known is None:
+            link.submit(part)
+            return
+        # The row of a new part is one that an earlier sender left behind: nobody but us sends this key now.
+        link.cancel()
+        part.state, part.tries, part.silences = known.state, max(1, known.tries), known.silences
+        part.submitted_at = known.submitted_at
+        part.again = part.state in DOUBTFUL and part.may_repeat(self.channel.tries)
+        self._settle(part, counted=False)
 
     def _settle(self, part: Part, *, counted: bool = True) -> None:
         """A part that came back and is stored: sent again, or at its end."""
         message: Message = part.message
         self._at_risk -= 1
         message.job.at_risk -= 1
-        unsent = part.again and (part.state is DeliveryState.SUBMITTING or self._resend)
+        if part.again and part.state is DeliveryState.SUBMITTING and message.ended is not None:
+            self._abandon(part)
+            return
+        unsent = part.again and message.ended is None and (part.state is DeliveryState.SUBMITTING or self._resend)
         if unsent and not message.job.dropped:
             if not message.todo:
                 self._begun.append(message)
+            part.stored = part.state is not DeliveryState.SUBMITTING  # given back unwritten: its row is gone
             message.back(part)
             return
         if unsent:
@@ -211,17 +218,21 @@ class Agent:
         message.open -= 1
         if part.state in _ENDS and message.todo and message.ended is None:
             message.ended = part.state
-            for rest in message.todo:  # stored, as every part, by the next turn
-                rest.state, rest.status, rest.again = part.state, part.status or "another part", False
-                self._at_risk += 1
-                message.job.at_risk += 1
-                self._finished.append(rest)
+            for rest in message.todo:
+                self._abandon(rest)
             message.todo.clear()
-            self._event.set()
         if message.open == 0 and message.cut:
             self._leave(message)
         elif message.open == 0:
             self._end(message)
+
+    def _abandon(self, part: Part) -> None:
+        """A part whose message ended without it: stored, as every part, by the next turn."""
+        message: Message = part.message
+        part.state, part.status, part.again = message.ended or part.state, "another part", False
+        self._at_risk += 1
+        message.job.at_risk += 1
+        self._come_back(part)
 
     def _end(self, message: Message) -> None:
         """A message whose every part is in a final state, stored."""

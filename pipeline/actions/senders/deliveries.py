@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
 
-from pipeline.actions.senders.part import DeliveryState, Key, Part
+from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part
 from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 
@@ -19,9 +20,21 @@ _this = and_(
     _rows.c.n == bindparam("k_n"),
     _rows.c.part == bindparam("k_part"),
 )
+_OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # final stays final
 PARKED_MS = 48 * 3_600_000  # a report nobody knows is kept as long as CMPP waits for one
 RETRIED_MS = 10 * 60_000  # and looked up again that long: the answer it overtook comes within the wait for it
-_OUTCOME = ("state", "carrier_id", "status", "tries", "submitted_at", "changed_at")
+_OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
+_WAY = (_rows.c.state, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the row of a part says; `tries` and `silences` as in `Part`."""
+
+    state: DeliveryState
+    tries: int
+    silences: int
+    submitted_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +63,74 @@ def mark_interrupted(db: Database, channel: str, now: int) -> int:
         return connection.execute(
             update(_rows)
             .where(_rows.c.channel == channel, _rows.c.state == DeliveryState.SUBMITTING)
-            .values(state=DeliveryState.MAYBE_SENT, changed_at=now)
+            .values(_interrupted(now))
         ).rowcount
+
+
+def _interrupted(now: int) -> dict[str, Any]:
+    first = func.coalesce(_rows.c.submitted_at, _rows.c.changed_at)  # the SUBMIT came after its intent
+    return {"state": DeliveryState.MAYBE_SENT, "submitted_at": first, "changed_at": now}
 
 
 def advance(
     db: Database, channel: str, finished: Sequence[Part], intents: Sequence[Part], now: int
-) -> dict[Key, tuple[DeliveryState, int]]:
+) -> dict[Key, Known]:
     """Store what became of parts and which are sent next, in one transaction.
 
-    Returns the (state, tries) of intents that had a row before: they must not be sent as if for the first time.
+    Returns what is known of the intents that must not be sent as if for the first time: those without `stored`
+    that have a row (an earlier sender's), and those with it that have come to their end meanwhile.
     """
-    known: dict[Key, tuple[DeliveryState, int]] = {}
+    unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
+    ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
     with db.write() as connection:
-        if finished:
+        if unwritten:  # as if they had never been chosen: a crash leaves no doubt about them
+            connection.execute(
+                delete(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING), [_named(p) for p in unwritten]
+            )
+        if ended:
             insert = upsert(connection, _rows)
-            # A report that settled a part in doubt may have been quicker than the answer: it stays.
             connection.execute(
                 insert.on_conflict_do_update(
-                    index_elements=_key,
-                    set_={name: insert.excluded[name] for name in _OUTCOME},
-                    where=and_(_rows.c.state != DeliveryState.DELIVERED, _rows.c.state != DeliveryState.FAILED),
+                    index_elements=_key, set_={name: insert.excluded[name] for name in _OUTCOME},
+                    where=_OPEN,  # a report was quicker
                 ),
-                [_row(part, channel, now) for part in finished],
-            )
-        if intents:
-            fresh = connection.execute(
-                upsert(connection, _rows).on_conflict_do_nothing().returning(*_key),
-                [_row(part, channel, now) for part in intents],
-            )
-            new = {tuple(row) for row in fresh}
-            old = [p.key for p in intents if p.key not in new]
-            if old:
-                rows = connection.execute(select(*_key, _rows.c.state, _rows.c.tries).where(tuple_(*_key).in_(old)))
-                known = {(r.port, r.submission, r.n, r.part): (DeliveryState(r.state), r.tries) for r in rows}
-    return known
+                [_row(part, channel, now) for part in ended],
+            )  # fmt: skip
+        return _intend(connection, channel, intents, now) if intents else {}
+
+
+def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int) -> dict[Key, Known]:
+    """Rows that say which parts may be at the carrier from now on. See `advance` for what is returned."""
+    fresh, again = [p for p in intents if not p.stored], [p for p in intents if p.stored]
+    new: set[Key] = set()
+    if fresh:
+        made = connection.execute(
+            upsert(connection, _rows).on_conflict_do_nothing().returning(*_key),
+            [_row(part, channel, now, tries=1) for part in fresh],
+        )
+        new = {(r.port, r.submission, r.n, r.part) for r in made}
+    met = [p for p in fresh if p.key not in new]
+    if met:  # what an earlier sender was submitting when it ended may have been sent
+        connection.execute(
+            update(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING).values(_interrupted(now)),
+            [_named(p) for p in met],
+        )
+    if again:
+        connection.execute(
+            update(_rows)
+            .where(_this, _rows.c.state == DeliveryState.MAYBE_SENT)
+            .values(state=DeliveryState.SUBMITTING, tries=bindparam("v_tries"), changed_at=now),
+            [_named(p) | {"v_tries": p.tries + 1} for p in again],
+        )
+    looked_at = [p.key for p in (*met, *again)]
+    if not looked_at:
+        return {}
+    rows = connection.execute(select(*_key, *_WAY).where(tuple_(*_key).in_(looked_at)))
+    known = {
+        (r.port, r.submission, r.n, r.part): Known(DeliveryState(r.state), r.tries, r.silences, r.submitted_at)
+        for r in rows
+    }
+    return {key: row for key, row in known.items() if row.state is not DeliveryState.SUBMITTING}
 
 
 def apply_reports(db: Database, channel: str, reports: Sequence[Report], now: int, sweep: bool) -> list[Matched]:
@@ -155,11 +201,16 @@ def outcome(status: str) -> DeliveryState:
     return DeliveryState.DELIVERED if status == "DELIVRD" else DeliveryState.FAILED
 
 
-def _row(part: Part, channel: str, now: int) -> dict[str, object]:
+def _named(part: Part) -> dict[str, object]:
+    return {"k_port": part.port, "k_submission": part.submission, "k_n": part.n, "k_part": part.number}
+
+
+def _row(part: Part, channel: str, now: int, tries: int | None = None) -> dict[str, object]:
     return {
         "port": part.port, "submission": part.submission, "n": part.n, "part": part.number, "channel": channel,
         "recipient": part.recipient, "state": part.state.value, "carrier_id": part.carrier_id,
-        "status": part.status[:32], "tries": part.tries, "submitted_at": part.submitted_at, "changed_at": now,
+        "status": part.status[:32], "tries": part.tries if tries is None else tries, "silences": part.silences,
+        "submitted_at": part.submitted_at, "changed_at": now,
     }  # fmt: skip
 
 

@@ -4,6 +4,12 @@ A slot of the window is one part: taken when its SUBMIT is written, free again b
 of the wait for it, or by the loss of the link. The same sequence number is used for each try, so a late
 answer still counts. A throttled link pauses as a whole and sends the same part again first. Every part
 given to `submit` comes back through `done`, once, with its `state` set.
+
+A part that was in doubt when a link was lost is sent alone: if it is the one on which the carrier closes,
+no other part is in doubt with it the next time.
+
+When the carrier asks to close (TERMINATE), the link sends nothing new and reads the answers still due. Only
+then it answers: a carrier may close as soon as it has our answer.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from pipeline.protocols.frames import Frames, ProtocolError
 
 CONNECT_WAIT = 10.0  # seconds for the connection, and for the answer to the login
 BACKOFF = (0.5, 30.0)  # seconds before the first try to connect again, and at most
+DRAIN = 10.0  # seconds that answers are waited for when the carrier asks to close
 PAUSE = (0.05, 2.0)  # seconds a throttled link pauses at first, and at most
 MOST_THROTTLED = 100  # times that one part is sent again because of it
 READ = 65_536  # octets
@@ -56,12 +63,15 @@ class Link:
         self._sequence = random.getrandbits(31)
         self._pause, self._paused_until = PAUSE[0], 0.0
         self._tests, self._heard = 0, 0.0  # link tests unanswered; when the carrier was last heard
+        self._useful = False  # this session had an answer to a SUBMIT
+        self._closing = asyncio.Event()  # the carrier asked to close
+        self._sequence_of_end = 0  # of its TERMINATE
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
 
     @property
     def connected(self) -> bool:
-        """Logged in."""
-        return self._writer is not None
+        """Logged in, and the carrier has not asked to close."""
+        return self._writer is not None and not self._closing.is_set()
 
     @property
     def free(self) -> int:
@@ -90,9 +100,8 @@ class Link:
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
-        name, wait = self._channel.name, BACKOFF[0]
+        name, wait = self._channel.name, BACKOFF[0] / 2
         while True:
-            begun = self._clock()
             try:
                 await self._session()
                 cause = "closed by the carrier"
@@ -100,7 +109,7 @@ class Link:
                 cause = str(error) or type(error).__name__
             finally:
                 self._lost()
-            wait = BACKOFF[0] if self._clock() - begun > BACKOFF[1] else min(BACKOFF[1], wait * 2)
+            wait = BACKOFF[0] if self._useful else min(BACKOFF[1], wait * 2)
             delay = wait * (0.5 + self._random.random() / 2)
             _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
             await asyncio.sleep(delay)
@@ -110,23 +119,29 @@ class Link:
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
                 self._write(cmpp3.Terminate(sequence=0))
-                await asyncio.wait_for(self._writer.drain(), 1)
+                async with asyncio.timeout(1):
+                    await self._writer.drain()
 
     # One connection.
 
     async def _session(self) -> None:
         channel = self._channel
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(channel.host, channel.port), CONNECT_WAIT)
+        self._useful = False
+        self._closing.clear()
+        # Not `wait_for`: until Python 3.12 it may swallow the cancellation that ends the link.
+        async with asyncio.timeout(CONNECT_WAIT):
+            reader, writer = await asyncio.open_connection(channel.host, channel.port)
         try:
             frames = cmpp3.frames()
-            rest = await asyncio.wait_for(self._login(reader, writer, frames), CONNECT_WAIT)
+            async with asyncio.timeout(CONNECT_WAIT):
+                rest = await self._login(reader, writer, frames)
             self._writer, self._heard, self._tests = writer, self._clock(), 0
             metrics.LINKS.labels(channel.name).inc()
             _log.info("link_up", channel=channel.name, link=self._number)
             self._wake_agent()
             tasks = [
                 asyncio.ensure_future(work)
-                for work in (self._read(reader, frames, rest), self._send(writer), self._watch())
+                for work in (self._read(reader, frames, rest), self._send(writer), self._watch(), self._drain())
             ]
             try:
                 finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -184,10 +199,21 @@ class Link:
         elif isinstance(pdu, cmpp3.ActiveTest):
             self._write(cmpp3.ActiveTestResp(sequence=pdu.sequence))
         elif isinstance(pdu, cmpp3.Terminate):
-            self._write(cmpp3.TerminateResp(sequence=pdu.sequence))
-            raise ProtocolError("ended by the carrier")
+            self._sequence_of_end = pdu.sequence
+            self._closing.set()
+
+    async def _drain(self) -> None:
+        """See the module. Raises ProtocolError at its end: it ends the session."""
+        await self._closing.wait()
+        self._give_back()
+        deadline = self._clock() + DRAIN
+        while self._waiting and self._clock() < deadline:
+            await asyncio.sleep(0.01)
+        self._write(cmpp3.TerminateResp(sequence=self._sequence_of_end))
+        raise ProtocolError("closed at the carrier's request")
 
     def _answered(self, answer: cmpp3.SubmitResp) -> None:
+        self._useful = True
         part = self._waiting.pop(answer.sequence, (None, 0.0))[0]
         if part is None:
             # Later than the wait: the part may be queued to be sent again, and need not be.
@@ -217,11 +243,11 @@ class Link:
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
         while True:
-            while not self._queue or len(self._waiting) >= self._channel.window:
+            while not self._may_send(writer):
                 self._turn.clear()
                 await self._turn.wait()
             await self._wait_turn()
-            if not self._queue:  # answered late, while it waited
+            if not self._may_send(writer):  # while it waited, an answer came late or the link began to close
                 continue
             part = self._queue.popleft()
             refused = self._gate.refusal(part)
@@ -231,11 +257,19 @@ class Link:
             if part.tries:
                 metrics.RESENT.labels(self._channel.name).inc()
             part.tries += 1
-            part.submitted_at = self._wall()
+            part.submitted_at = part.submitted_at or self._wall()
             self._waiting[part.sequence] = (part, self._clock() + self._channel.answer_wait)
             writer.write(cmpp3.with_sequence(part.frame, part.sequence))
             if writer.transport.get_write_buffer_size():
-                await asyncio.wait_for(writer.drain(), self._channel.answer_wait)
+                async with asyncio.timeout(self._channel.answer_wait):
+                    await writer.drain()
+
+    def _may_send(self, writer: asyncio.StreamWriter) -> bool:
+        """Whether the next part may go out. On a connection that is closing it surely would not, so it stays."""
+        if not self._queue or not self.connected or writer.is_closing():
+            return False
+        alone = self._queue[0].alone or any(part.alone for part, _ in self._waiting.values())
+        return len(self._waiting) < (1 if alone else self._channel.window)
 
     async def _wait_turn(self) -> None:
         """Until the pause is over, the rate allows it and the gate knows the ports: in this order, last thing."""
@@ -260,7 +294,8 @@ class Link:
             overdue = [part for part, due in self._waiting.values() if due <= now]
             for part in overdue:
                 del self._waiting[part.sequence]
-                if part.tries < channel.tries:
+                part.silences += 1
+                if part.may_repeat(channel.tries):
                     self._again(part)
                 else:
                     self._finish(part, DeliveryState.MAYBE_SENT, None, "")
@@ -287,7 +322,7 @@ class Link:
         self._writer = None
         metrics.LINKS.labels(self._channel.name).dec()
         for part, _ in self._waiting.values():
-            part.again = part.tries < self._channel.tries
+            part.again, part.alone = part.may_repeat(self._channel.tries), True
             self._finish(part, DeliveryState.MAYBE_SENT, None, "")
         self._waiting.clear()
         self._give_back()

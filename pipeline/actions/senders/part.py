@@ -20,6 +20,12 @@ class DeliveryState(StrEnum):
     STOPPED = "stopped"  # its port was suspended before it was sent
 
 
+FINAL = frozenset((
+    DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED,
+))  # fmt: skip
+DOUBTFUL = frozenset((DeliveryState.SUBMITTING, DeliveryState.MAYBE_SENT))
+MOST_SUBMITS = 20  # of one part, whatever the cause: a part on which a carrier closes its links must have an end
+
 Key = tuple[str, str, int, int]
 
 
@@ -27,10 +33,10 @@ Key = tuple[str, str, int, int]
 class Part:
     """Part `number` of message `n` of a submission; `frame` is its SUBMIT under any sequence number.
 
-    `code` is the registered port, `port` the sender field as given. `tries` counts SUBMITs written. What
-    a link makes of it is left in `state`, `carrier_id` and `status`; `again` says that it may be sent again,
-    `stored` that it has a row.
-    Times are epoch milliseconds.
+    `code` is the registered port, `port` the sender field as given. `tries` counts the SUBMITs that the carrier
+    may have taken, `silences` those it did not answer in time. `submitted_at` (epoch ms) is the time of the first.
+    A link leaves what became of the part in `state`, `carrier_id` and `status`. `again` says that it may be sent
+    again, `alone` that it was in doubt when a link was lost, `stored` that it has a row.
     """
 
     port: str
@@ -44,10 +50,12 @@ class Part:
     message: Any = None
     state: DeliveryState = DeliveryState.SUBMITTING
     again: bool = False
+    alone: bool = False
     stored: bool = False
     carrier_id: str | None = None
     status: str = ""
     tries: int = 0
+    silences: int = 0
     throttled: int = 0
     sequence: int = 0
     submitted_at: int | None = None
@@ -56,3 +64,10 @@ class Part:
     def key(self) -> Key:
         """The key of its row."""
         return self.port, self.submission, self.n, self.number
+
+    def may_repeat(self, silences: int) -> bool:
+        """Whether a part in doubt may be sent once more; `silences` is the channel's limit of unanswered SUBMITs.
+
+        A lost link is not the part's fault and does not count as silence.
+        """
+        return self.silences < silences and self.tries < MOST_SUBMITS

@@ -102,7 +102,8 @@ class Reports:
     async def _gather(self) -> list[tuple[Report, Answer]]:
         """What has come, at most a batch; nothing after the time between sweeps."""
         try:
-            taken = [await asyncio.wait_for(self._queue.get(), SWEEP)]
+            async with asyncio.timeout(SWEEP):
+                taken = [await self._queue.get()]
         except TimeoutError:
             return []
         await asyncio.sleep(GATHER)

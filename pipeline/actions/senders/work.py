@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One recipient's SMS parts: `todo` in order, `open` not at their end; all go over `link`.
+    """One recipient's SMS parts: `todo` in order, `open` not at their end; all go over `link` while it is up.
 
     `ended` is why the rest need not be sent: one part did not get through, and nobody can read the others.
     `cut` says that its job was dropped before every part was sent: it does not count as ended.
@@ -85,4 +85,3 @@ class Message:
         """A part that is to be sent again, in its order."""
         self.todo.append(part)
         self.todo = deque(sorted(self.todo, key=lambda p: p.number))
-        self.link = None

@@ -1,0 +1,132 @@
+"""A carrier's CMPP 3.0 gateway that does with each SUBMIT what the test says, byte by byte if need be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.protocols import cmpp3
+
+
+@dataclass(eq=False)
+class GatewayLink:
+    """One login. What is written after `end` is not sent."""
+
+    number: int
+    writer: asyncio.StreamWriter
+    ended: bool = False
+    delivers: int = 0
+
+    def write(self, data: bytes) -> bool:
+        """False when the connection is no longer there to be written to."""
+        if self.ended or self.writer.is_closing():
+            return False
+        self.writer.write(data)
+        return True
+
+    def end(self) -> None:
+        """Close our direction: what was written arrives, and what still comes is read and never answered."""
+        if not self.ended and not self.writer.is_closing():
+            self.ended = True
+            self.writer.write_eof()
+
+    def terminate(self) -> None:
+        """Ask to close."""
+        self.write(cmpp3.encode(cmpp3.Terminate(sequence=999)))
+
+
+@dataclass(eq=False)
+class Submitted:
+    """One SUBMIT as it came, the `index`-th of all; `results` are those it was answered with."""
+
+    index: int
+    link: GatewayLink
+    pdu: cmpp3.Submit
+    msg_id: int
+    results: list[int] = field(default_factory=list)
+
+    @property
+    def recipient(self) -> str:
+        return self.pdu.recipients[0]
+
+    def answer(self, result: int = 0) -> None:
+        """Answer it, if its link is still there."""
+        pdu = cmpp3.SubmitResp(sequence=self.pdu.sequence, msg_id=self.msg_id, result=result)
+        if self.link.write(cmpp3.encode(pdu)):
+            self.results.append(result)
+
+    def report(self, stat: str, recipient: str | None = None, link: GatewayLink | None = None) -> None:
+        """Report on it, over its own link or another."""
+        link = link or self.link
+        link.delivers += 1
+        body = cmpp3.StatusReport(
+            msg_id=self.msg_id, stat=stat, submit_time="2611281200", done_time="2611281200",
+            recipient=recipient or self.recipient,
+        )  # fmt: skip
+        deliver = cmpp3.Deliver(
+            sequence=link.delivers, msg_id=1, dest_id=self.pdu.src_id, msg_fmt=0, src_terminal_id=self.recipient,
+            registered_delivery=1, content=cmpp3.encode_report(body),
+        )  # fmt: skip
+        link.write(cmpp3.encode(deliver))
+
+
+Script = Callable[[Submitted], None]
+
+
+class ScriptedGateway:
+    """See the module; `script` is called with each SUBMIT. It takes every login. Start it with `async with`."""
+
+    def __init__(self, script: Script) -> None:
+        self.port = 0
+        self.script = script
+        self.submits: list[Submitted] = []
+        self.links: list[GatewayLink] = []
+        self.acknowledged: list[int] = []  # results of our DELIVERs
+        self.terminated: list[int] = []  # links on which our TERMINATE was answered
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> ScriptedGateway:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        for link in self.links:
+            link.writer.close()
+
+    def later(self, seconds: float, action: Callable[..., None], *arguments: object) -> None:
+        """Call it some time later."""
+        asyncio.get_running_loop().call_later(seconds, action, *arguments)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = GatewayLink(len(self.links), writer)
+        self.links.append(link)
+        frames = cmpp3.frames()
+        try:
+            while data := await reader.read(65_536):
+                for frame in frames.feed(data):
+                    self._take(link, cmpp3.decode(frame))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            link.ended = True
+            writer.close()
+
+    def _take(self, link: GatewayLink, pdu: cmpp3.Pdu) -> None:
+        if isinstance(pdu, cmpp3.Connect):
+            answer = cmpp3.ConnectResp(sequence=pdu.sequence, status=0, authenticator=bytes(16), version=cmpp3.VERSION)
+            link.write(cmpp3.encode(answer))
+        elif isinstance(pdu, cmpp3.Submit):
+            submitted = Submitted(len(self.submits), link, pdu, 0x1000 + len(self.submits))
+            self.submits.append(submitted)
+            self.script(submitted)
+        elif isinstance(pdu, cmpp3.ActiveTest):
+            link.write(cmpp3.encode(cmpp3.ActiveTestResp(sequence=pdu.sequence)))
+        elif isinstance(pdu, cmpp3.DeliverResp):
+            self.acknowledged.append(pdu.result)
+        elif isinstance(pdu, cmpp3.TerminateResp):
+            self.terminated.append(link.number)
+            link.end()
