@@ -8,6 +8,7 @@ instead of spam looks perfect in the total.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def _read(path: Path) -> Iterator[Sample]:
                 if len(line) > _MAX_LINE:
                     raise AntispamError(f"{path}:{number}: line longer than {_MAX_LINE // 1024} KiB")
                 try:
-                    yield decode(line)
+                    yield decode(line.removeprefix(BOM_UTF8))
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise AntispamError(f"{path}:{number}: not a labelled text: {error}") from error
     except OSError as error:

@@ -293,6 +293,29 @@ def test_a_batch_is_accepted_line_by_line_and_once(world: World) -> None:
     assert list((world.settings.data_dir / "uploads").iterdir()) == []
 
 
+@pytest.mark.parametrize("given", [body("b1"), [body("b1")]])
+def test_a_byte_order_mark_is_read_over(world: World, given: object) -> None:
+    content = b"\xef\xbb\xbf" + msgspec.json.encode(given)
+    assert world.post(content, **{"Content-Type": "application/json"}).status_code == 202
+    line = b"\xef\xbb\xbf" + msgspec.json.encode(body("b1"))
+    assert world.post(line, BATCHES, **JSONL).json()["duplicates"] == 1
+    refused(world.post(b"\xef\xbb\xbf\xef\xbb\xbf{}"), 400, "invalid_json")
+
+
+def test_a_content_encoding_that_is_not_taken_is_named_with_those_that_are(world: World) -> None:
+    packed = gzip.compress(msgspec.json.encode(body("e1")))
+    for encoding in ("gzip", "br", "deflate", "gzip, gzip", "nonsense"):
+        answer = world.post(packed, **{"Content-Type": "application/json", "Content-Encoding": encoding})
+        refused(answer, 415, "unsupported_encoding")
+        assert answer.json()["error"]["message"] == "Content-Encoding: identity expected"
+        assert answer.headers["Accept-Encoding"] == "identity"
+    answer = world.post(packed, BATCHES, **JSONL, **{"Content-Encoding": "br"})
+    refused(answer, 415, "unsupported_encoding")
+    assert answer.headers["Accept-Encoding"] == "gzip, x-gzip, identity"
+    assert world.post(packed, BATCHES, **JSONL, **{"Content-Encoding": "GZIP"}).status_code == 202
+    assert world.post(body("e2"), **{"Content-Encoding": "identity"}).status_code == 202
+
+
 def test_a_batch_may_be_csv_of_gbk(world: World) -> None:
     content = f"id,port,recipients,content,batch_size\nc,{PORT},13800000001;13800000002,您好，世界,2\n".encode("gbk")
     assert world.post(content, BATCHES, **{"Content-Type": "text/csv"}).status_code == 202

@@ -84,7 +84,9 @@ def answer(status: int, body: Any, retry_after: int = 0) -> Response:
 
 def refusal(problem: Problem) -> Response:
     """The response of a problem."""
-    return answer(problem.status, ErrorAnswer(problem.error), problem.retry_after)
+    response = answer(problem.status, ErrorAnswer(problem.error), problem.retry_after)
+    response.headers.update(problem.headers)
+    return response
 
 
 def overall(accepted: int, duplicates: int, problems: list[Problem]) -> int:

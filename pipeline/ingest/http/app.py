@@ -53,6 +53,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     async def post_submissions(request: Request) -> Response:
         port, ports = caller(request)
         _content_type(request, ("application/json",))
+        body.check_encoding(request, body.ENCODINGS)
         async with requests:
             sent = await body.read(request, settings.api_body_bytes)
             return await submit(sent, port, ports, backend, intake, settings)
@@ -61,6 +62,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     async def post_batches(request: Request) -> Response:
         port, ports = caller(request)
         suffix = FORMATS[_content_type(request, tuple(FORMATS))]
+        body.check_encoding(request, body.UPLOAD_ENCODINGS)
         async with uploads:
             with body.upload_file(backend.uploads, suffix) as path:
                 await body.spool(request, path, settings.api_batch_bytes)

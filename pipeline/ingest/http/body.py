@@ -16,6 +16,8 @@ from pipeline.ingest.http.problems import Problem
 
 READ_SECONDS = 30.0  # for the body of a request
 UPLOAD_SECONDS = 300.0  # for a batch file
+ENCODINGS = ("identity",)  # of a request's body
+UPLOAD_ENCODINGS = ("gzip", "x-gzip", "identity")  # of a batch file; gzip is known by its bytes, named or not
 _PIECE = 1 << 16  # bytes unpacked at once
 _LEFT_BEHIND = 3600  # seconds after which an upload's file can only be that of a killed process
 
@@ -28,6 +30,14 @@ async def read(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise _too_large(limit)
     return bytes(body)
+
+
+def check_encoding(request: Request, taken: tuple[str, ...]) -> None:
+    """Raises Problem 415, naming those of `taken`, for a Content-Encoding that is none of them."""
+    given = request.headers.get("content-encoding", "").strip().lower()
+    if given and given not in taken:
+        message = f"Content-Encoding: {' or '.join(taken)} expected"
+        raise Problem(415, "unsupported_encoding", message, headers={"Accept-Encoding": ", ".join(taken)})
 
 
 async def _chunks(request: Request, limit: int, seconds: float) -> AsyncIterator[bytes]:

@@ -46,7 +46,7 @@ _WORDS = {
     408: "The body did not come in time.",
     409: "The id was used for something else.",
     413: "The body is too large.",
-    415: "Another Content-Type is expected.",
+    415: "Another Content-Type or Content-Encoding is expected; the message names what is taken.",
     422: "A field is missing or wrong; `field` names it.",
     429: "Too many submissions wait to be decided.",
     503: "The broker did not acknowledge in time, or a part cannot be reached.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -21,13 +23,17 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(AntispamError):  # noqa: N818 - the word of RFC 9457
-    """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none."""
+    """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none; `headers` are further ones."""
 
-    def __init__(self, status: int, code: str, message: str, field: str = "", retry_after: int = 0) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, field: str = "", retry_after: int = 0,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.status = status
         self.error = Error(code, message, field)
         self.retry_after = retry_after
+        self.headers = headers
 
 
 _FIELD = re.compile(r"([a-z_]{1,32}): ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 
 import msgspec
@@ -84,6 +85,7 @@ def _parse(
     body: bytes, port: str, ports: Ports, settings: Settings, now: int
 ) -> tuple[bool, list[Checked], frozenset[str]]:
     """Whether it is an array, the submissions or what is wrong with them, and the ids we gave."""
+    body = body.removeprefix(BOM_UTF8)  # RFC 8259 lets a reader ignore it, and some clients write it
     try:
         several = body.lstrip(b" \t\r\n")[:1] == b"["
         parts: Sequence[bytes | msgspec.Raw] = _many(body) if several else [_raw(body)]
