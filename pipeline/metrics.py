@@ -51,6 +51,9 @@ RESENT = Counter("antispam_resent_parts_total", "SUBMITs of a part the carrier m
 THROTTLED = Counter("antispam_throttled_total", "SUBMITs answered with a throttle code", ["channel"])
 LINKS = Gauge("antispam_links", "Links logged in at the carrier", ["channel"])
 AT_RISK = Gauge("antispam_parts_at_risk", "Parts a crash would leave in doubt", ["channel"])
+FRAMES_SKIPPED = Counter(
+    "antispam_frames_skipped_total", "Carriers' frames left unread, by reason", ["channel", "reason"]
+)
 REPORTS = Counter("antispam_delivery_reports_total", "Carriers' reports, by what came of them", ["channel", "outcome"])
 PROJECTED = Counter("antispam_projected_total", "Records applied to the operational database", ["topic"])
 ROUNDS_DROPPED = Counter("antispam_rounds_dropped_total", "Submissions and rounds met again, once decided")

@@ -10,6 +10,9 @@ no other part is in doubt with it the next time.
 
 When the carrier asks to close (TERMINATE), the link sends nothing new and reads the answers still due. Only
 then it answers: a carrier may close as soon as it has our answer.
+
+A frame that cannot be read costs itself only: it is skipped and counted. If it is a DELIVER, the carrier is
+told so that it does not repeat it for ever; if it answers a SUBMIT, that one part is in doubt.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.rate import TokenBucket
 from pipeline.protocols import cmpp3
-from pipeline.protocols.frames import Frames, ProtocolError
+from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
 CONNECT_WAIT = 10.0  # seconds for the connection, and for the answer to the login
 BACKOFF = (0.5, 30.0)  # seconds before the first try to connect again, and at most
@@ -38,6 +41,7 @@ DRAIN = 10.0  # seconds that answers are waited for when the carrier asks to clo
 PAUSE = (0.05, 2.0)  # seconds a throttled link pauses at first, and at most
 MOST_THROTTLED = 100  # times that one part is sent again because of it
 READ = 65_536  # octets
+BAD_STRUCTURE = 1  # DELIVER_RESP: the carrier need not send this frame again
 _CHINA = ZoneInfo("Asia/Shanghai")
 _log = structlog.get_logger()
 
@@ -141,7 +145,12 @@ class Link:
             self._wake_agent()
             tasks = [
                 asyncio.ensure_future(work)
-                for work in (self._read(reader, frames, rest), self._send(writer), self._watch(), self._drain())
+                for work in (
+                    self._read(reader, writer, frames, rest),
+                    self._send(writer),
+                    self._watch(),
+                    self._drain(),
+                )
             ]
             try:
                 finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -164,27 +173,44 @@ class Link:
             sequence=1, source_addr=account, authenticator=proof, version=cmpp3.VERSION, timestamp=stamp
         )
         writer.write(cmpp3.encode(connect))
-        while True:
-            data = await reader.read(READ)
-            if not data:
-                raise ProtocolError("closed during login")
-            complete = list(frames.feed(data))
-            if complete:
-                answer = cmpp3.decode(complete[0])
-                if not isinstance(answer, cmpp3.ConnectResp) or answer.status != 0:
-                    status = answer.status if isinstance(answer, cmpp3.ConnectResp) else type(answer).__name__
-                    raise ProtocolError(f"login refused: {status}")
-                return complete[1:]
+        while data := await reader.read(READ):
+            complete = frames.feed(data)
+            for frame in complete:
+                try:
+                    answer = cmpp3.decode(frame)
+                except FrameError as error:
+                    if cmpp3.head_of(frame).command == cmpp3.ConnectResp.command:
+                        raise
+                    self._skipped(frame, error)
+                    continue
+                if not isinstance(answer, cmpp3.ConnectResp):
+                    self._unexpected(answer)
+                elif answer.status != 0:
+                    raise ProtocolError(f"login refused: {answer.status}")
+                else:
+                    return list(complete)
+        raise ProtocolError("closed during login")
 
-    async def _read(self, reader: asyncio.StreamReader, frames: Frames, rest: list[bytes]) -> None:
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames, rest: list[bytes]
+    ) -> None:
         for frame in rest:
-            await self._take(cmpp3.decode(frame))
+            await self._take(frame)
         while data := await reader.read(READ):
             self._heard, self._tests = self._clock(), 0
             for frame in frames.feed(data):
-                await self._take(cmpp3.decode(frame))
+                await self._take(frame)
+            # A carrier that does not read our answers is not read either, so they do not pile up.
+            if writer.transport.get_write_buffer_size():
+                async with asyncio.timeout(self._channel.answer_wait):
+                    await writer.drain()
 
-    async def _take(self, pdu: cmpp3.Pdu) -> None:
+    async def _take(self, frame: bytes) -> None:
+        try:
+            pdu = cmpp3.decode(frame)
+        except FrameError as error:
+            self._skipped(frame, error)
+            return
         if isinstance(pdu, cmpp3.SubmitResp):
             self._answered(pdu)
         elif isinstance(pdu, cmpp3.Deliver):
@@ -201,6 +227,33 @@ class Link:
         elif isinstance(pdu, cmpp3.Terminate):
             self._sequence_of_end = pdu.sequence
             self._closing.set()
+        elif not isinstance(pdu, cmpp3.ActiveTestResp | cmpp3.TerminateResp):
+            self._unexpected(pdu)
+
+    def _skipped(self, frame: bytes, error: FrameError) -> None:
+        """A frame that cannot be read: nobody but its sender and the part it may be about is concerned."""
+        head = cmpp3.head_of(frame)
+        kind = "unknown" if isinstance(error, UnknownCommandError) else "unreadable"
+        metrics.FRAMES_SKIPPED.labels(self._channel.name, kind).inc()
+        _log.warning(
+            "frame_skipped", channel=self._channel.name, link=self._number, command=f"{head.command:#010x}",
+            cause=str(error),
+        )  # fmt: skip
+        if head.command == cmpp3.Deliver.command:
+            self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=BAD_STRUCTURE))
+        elif head.command == cmpp3.SubmitResp.command:
+            part = self._asked(head.sequence)
+            if part is not None:  # the carrier has had it, so it is not sent again; its report may say more
+                self._finish(part, DeliveryState.MAYBE_SENT, f"{head.msg_id:016x}" if head.msg_id else None, "")
+                self._turn.set()
+
+    def _unexpected(self, pdu: cmpp3.Pdu) -> None:
+        """A message that a carrier has no reason to send now."""
+        metrics.FRAMES_SKIPPED.labels(self._channel.name, "unexpected").inc()
+        _log.warning(
+            "frame_skipped", channel=self._channel.name, link=self._number, command=f"{pdu.command:#010x}",
+            cause="not expected now",
+        )  # fmt: skip
 
     async def _drain(self) -> None:
         """See the module. Raises ProtocolError at its end: it ends the session."""
@@ -213,14 +266,9 @@ class Link:
         raise ProtocolError("closed at the carrier's request")
 
     def _answered(self, answer: cmpp3.SubmitResp) -> None:
-        self._useful = True
-        part = self._waiting.pop(answer.sequence, (None, 0.0))[0]
+        part = self._asked(answer.sequence)
         if part is None:
-            # Later than the wait: the part may be queued to be sent again, and need not be.
-            part = next((p for p in self._queue if p.sequence == answer.sequence and p.tries), None)
-            if part is None:
-                return
-            self._queue.remove(part)
+            return
         if answer.result == cmpp3.THROTTLED and part.throttled < MOST_THROTTLED:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
@@ -235,6 +283,17 @@ class Link:
         else:
             self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")
         self._turn.set()
+
+    def _asked(self, sequence: int) -> Part | None:
+        """The part whose SUBMIT had this number, now the caller's; None when nothing waits for this answer."""
+        self._useful = True
+        part = self._waiting.pop(sequence, (None, 0.0))[0]
+        if part is None:
+            # Later than the wait: the part may be queued to be sent again, and need not be.
+            part = next((p for p in self._queue if p.sequence == sequence and p.tries), None)
+            if part is not None:
+                self._queue.remove(part)
+        return part
 
     def _again(self, part: Part) -> None:
         """Back to the front, in the order of first sending."""
