@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 
@@ -20,6 +21,7 @@ for subject in (processes, traffic, texts, policies, ports, models, accounts, up
 
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit 1."""
+    faulthandler.enable()  # a crash inside a library leaves the stack of every thread
     os.umask(0o077)  # our files are the owner's alone (permissions.py)
     try:
         app(prog_name="antispam")

@@ -68,6 +68,8 @@ class ConfigEntries:
                 self._apply(change, parts)
             except AntispamError as error:
                 faults.append(f"{change.kind}/{change.name}: {error}")
+            except Exception as error:  # noqa: BLE001 - one value must never stop all who follow the configuration
+                faults.append(f"{change.kind}/{change.name}: cannot be read: {type(error).__name__}: {error}")
         kinds = {change.kind for change in changes}
         if "port" in kinds:
             parts["ports"] = Ports(self._ports.values()) if self._ports else None

@@ -186,7 +186,7 @@ class Lookups:
             asked, self._waiting = self._waiting, []
             try:
                 found = await asyncio.to_thread(self._query, [ident for idents, _ in asked for ident in idents])
-            except AntispamError as error:
+            except Exception as error:  # noqa: BLE001 - it is theirs who asked
                 for _, future in asked:
                     if not future.done():
                         future.set_exception(error)

@@ -7,7 +7,6 @@ written inside `take`, so nothing that is counted or delivered once runs in them
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from pipeline import topics
 from pipeline.events import Alert
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
+from pipeline.stream.ending import end_now, fault
 from pipeline.stream.processor import STREAMS, Processor
 
 _log = structlog.get_logger()
@@ -102,8 +102,7 @@ async def guarded(work: Any, raw: bytes) -> None:
     try:
         work(raw)
     except Exception as error:  # noqa: BLE001 - any fault at all must end the process here
-        _log.critical("agent_crashed", cause=f"{type(error).__name__}: {error}")
-        os._exit(70)
+        end_now("agent_crashed", 70, **fault(error))
 
 
 def log_alert(raw: bytes) -> None:

@@ -25,7 +25,7 @@ SEED = 7
 @contextmanager
 def feeding(settings: Settings, ended: threading.Event) -> Iterator[None]:
     """Send the traffic in a thread of its own until it is through or `ended` is set."""
-    thread = threading.Thread(target=_feed, args=(settings, ended), daemon=True)
+    thread = threading.Thread(target=_feed, args=(settings, ended), name="demo", daemon=True)
     thread.start()
     yield
     ended.set()

@@ -13,7 +13,6 @@ poll, a small one while express traffic flows.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.embedded import CLUSTER_PREFIX
+from pipeline.stream.ending import STUCK, end_now
 from pipeline.stream.polled import Polled, next_offsets, records
 from pipeline.stream.replay import replay
 from pipeline.stream.seen import mark
@@ -127,8 +127,7 @@ class Processor(faust.Service):
         while not self.should_stop:
             since = self._sending_since
             if since is not None and monotonic() - since > STUCK_AFTER:
-                _log.critical("broker_call_stuck", stream=self.stream.name, seconds=round(monotonic() - since))
-                os._exit(75)
+                end_now("broker_call_stuck", STUCK, stream=self.stream.name, seconds=round(monotonic() - since))
             await self.sleep(1.0)
 
     async def on_stop(self) -> None:
@@ -142,12 +141,9 @@ class Processor(faust.Service):
         self._stopping.set()
 
     def _guarded(self) -> None:
-        """A fault that is not one event's ends the worker before its offsets are committed."""
+        """A fault that is not one event's ends this thread, and so the worker, before its offsets are committed."""
         try:
             self.run()
-        except Exception as error:  # noqa: BLE001 - handed to the app, which ends the process
-            _log.error("processor_crashed", stream=self.stream.name, cause=f"{type(error).__name__}: {error}")
-            asyncio.run_coroutine_threadsafe(self.crash(error), self.loop)
         finally:
             self.ready = False
             metrics.READY.labels(self.stream.name).set(0)

@@ -69,31 +69,24 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
 
 
 def run_projector(settings: Settings, stop: threading.Event) -> None:
-    """The role: all readers, each in a thread, until `stop`. Raises what the first of them failed with."""
-    failed: list[Exception] = []
+    """The role: all readers, each in a thread, until `stop`; the process ends when one of them dies."""
 
     def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
+        projector = Projector(settings, name, table, batch=BATCHES[name])
         try:
-            projector = Projector(settings, name, table, batch=BATCHES[name])
-            try:
-                steadily(f"projector-{name}", projector.step, stop, 0)
-            finally:
-                projector.close()
-        except Exception as error:  # noqa: BLE001 - raised below, in the role's own thread
-            failed.append(error)
-            stop.set()
+            steadily(f"projector-{name}", projector.step, stop, 0)
+        finally:
+            projector.close()
 
     readers = projections(settings)
     for name in readers:
         readiness.say(f"projector-{name}", False)
     readiness.say("projector", True)  # as far as it is not its readers'
-    threads = [threading.Thread(target=run, args=item, name=item[0]) for item in readers.items()]
+    threads = [threading.Thread(target=run, args=item, name=f"projector-{item[0]}") for item in readers.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if failed:
-        raise failed[0]
 
 
 class StaleError(Exception):

@@ -1,7 +1,8 @@
 """`antispam serve ROLE…`: the long-running processes around the decision, until a signal ends them.
 
 Each role is a function `run(settings, stop)` that works until `stop` is set and raises when it cannot
-go on; the process then ends with exit code 1 and its supervisor starts it again. Several roles may
+go on; the process then ends with exit code 1 and its supervisor starts it again, as it does when any other
+thread of it dies. Several roles may
 share a process, each in a thread of its own; any of them can be killed at any time, since what a role
 has not committed it finds again. Their one page tells whether they live, can work, and their metrics.
 """
@@ -12,12 +13,14 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from time import monotonic
 
 import structlog
 
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.stream import readiness
+from pipeline.stream.ending import STUCK, end_now, fault, on_thread_death
 from pipeline.stream.page import Page
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
@@ -33,6 +36,8 @@ ROLES: dict[str, str] = {
     "retention": "pipeline.stream.retention:run_retention",
     "campaigns": "pipeline.stream.campaigns:run_campaigns",
 }
+STOP_TIMEOUT = 90.0  # seconds a role may take to end: a running batch commits within one broker timeout
+LOOK = 0.2  # seconds between looks whether the roles are to end
 FIRST_PORT = 6070  # of the pages: each role has the next, and a process the one of its first role
 _log = structlog.get_logger()
 
@@ -40,8 +45,9 @@ Role = Callable[[Settings, threading.Event], None]
 
 
 def run_roles(settings: Settings, names: Sequence[str]) -> int:
-    """Run these roles until SIGTERM or SIGINT (0), or until one of them raises (1).
+    """Run these roles until SIGTERM or SIGINT (0), or until one of them ends or a thread dies (1).
 
+    One that does not end in STOP_TIMEOUT then is left: the process ends with exit code STUCK.
     Raises AntispamError for an unknown role.
     """
     roles = {name: _role(name) for name in names}
@@ -50,23 +56,32 @@ def run_roles(settings: Settings, names: Sequence[str]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    failed: list[str] = []
+    failed = on_thread_death(stop.set)
 
     def run(name: str, role: Role) -> None:
         try:
             role(settings, stop)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the process must end and be started again
-            _log.critical("role_failed", role=name, cause=f"{type(error).__name__}: {error}")
+            if not stop.is_set():
+                raise AntispamError("it returned without being asked to")
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process must end and be started again
+            _log.critical("role_failed", role=name, **fault(error))
             failed.append(name)
+            readiness.say(name, False)
         stop.set()
 
     page = Page(settings.web_host, page_port(settings, names), names)
-    threads = [threading.Thread(target=run, args=item, name=item[0]) for item in roles.items()]
+    threads = [threading.Thread(target=run, args=item, name=item[0], daemon=True) for item in roles.items()]
     for thread in threads:
         thread.start()
     _log.info("roles_started", roles=list(roles))
+    while not stop.is_set():
+        threads[0].join(LOOK)  # not stop.wait(): a signal's handler sets it in this very thread
+    deadline = monotonic() + STOP_TIMEOUT
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, deadline - monotonic()))
+    stuck = [thread.name for thread in threads if thread.is_alive()]
+    if stuck:
+        end_now("roles_stuck", STUCK, roles=stuck)
     page.close()
     return 1 if failed else 0
 

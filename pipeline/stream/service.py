@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.app import create_app
+from pipeline.stream.ending import on_thread_death
 from pipeline.stream.page import Page
 
 SINK_PORT = 6069  # of its page, below those of the roles (serve.py)
@@ -24,7 +25,7 @@ _log = structlog.get_logger()
 
 
 def run_worker(settings: Settings, streams: Sequence[str]) -> int:
-    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if one of them crashed."""
+    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if a thread of one died."""
     return asyncio.run(_worker(settings, streams))
 
 
@@ -32,6 +33,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     app = create_app(settings, streams)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    dead = on_thread_death(lambda: loop.call_soon_threadsafe(ended.set))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     try:
@@ -43,7 +45,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
             except TimeoutError:
                 continue
     finally:
-        crashed = app.crashed
+        crashed = bool(app.crashed or dead)
         try:
             await asyncio.wait_for(app.stop(), STOP_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - a crashed consumer makes Faust's own stop raise; we end anyway
@@ -53,10 +55,11 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
 
 
 def run_lake_sink(settings: Settings) -> int:
-    """Fill the lake until SIGTERM or SIGINT. Raises AntispamError when no broker is set."""
+    """Fill the lake until SIGTERM or SIGINT; 1 if a thread died. Raises AntispamError when no broker is set."""
     share_tables(settings)
     settings = settings.model_copy(update={"kafka": bootstrap(settings)})
     stop = threading.Event()
+    dead = on_thread_death(stop.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     failures = -1
@@ -72,4 +75,4 @@ def run_lake_sink(settings: Settings) -> int:
     page = Page(settings.web_host, SINK_PORT if settings.serve_port is None else settings.serve_port, ["sink"])
     run_sink(settings, stop, observe=observe)
     page.close()
-    return 0
+    return 1 if dead else 0

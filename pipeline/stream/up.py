@@ -29,6 +29,7 @@ from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
 from pipeline.stream.demo import feeding
 from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.ending import on_thread_death
 from pipeline.stream.supervised import Supervised
 from pipeline.stream.tally import Tally
 
@@ -60,6 +61,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
     """
     console = Console(stderr=False)
     ended = threading.Event()
+    dead = on_thread_death(ended.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     started = monotonic()
@@ -80,6 +82,8 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             stack.enter_context(feeding(settings, ended))
         shown = _show(console, tally, processes, broker, ended, None if seconds is None else started + seconds)
         ended.set()
+    if dead:
+        raise AntispamError(f"ended, because a thread of `up` died: {', '.join(dead)}; its line above says of what")
     _summary(console, tally, shown, settings, demo)
 
 

@@ -1,0 +1,53 @@
+"""How a process ends when part of it cannot go on: at once or in order, and never without saying why.
+
+A thread that dies alone leaves a process that looks alive and does half its work. So one rule holds for every
+thread of a process, those of libraries too: its death is logged, makes the process not ready, and ends it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from pipeline.stream import readiness
+
+STUCK = 75  # exit code of a process that was ended because a thread of it did not move
+_STDERR = 2
+_log = structlog.get_logger()
+
+
+def end_now(event: str, code: int, **why: object) -> NoReturn:
+    """Log `event`, write the stack of every thread, and end the process: nothing is committed, no thread waited for."""
+    _log.critical(event, **why)
+    faulthandler.dump_traceback(file=_STDERR, all_threads=True)
+    os._exit(code)
+
+
+def on_thread_death(react: Callable[[], object]) -> list[str]:
+    """From now on call `react` when a thread dies of an exception; the result grows by the names of the dead."""
+    dead: list[str] = []
+
+    def hook(death: threading.ExceptHookArgs) -> None:
+        name = death.thread.name if death.thread else "unknown"
+        _log.critical("thread_died", thread=name, **fault(death.exc_value))
+        dead.append(name)
+        readiness.say(name, False)
+        react()
+
+    threading.excepthook = hook
+    return dead
+
+
+def fault(error: BaseException | None) -> dict[str, str]:
+    """What a log line says of an exception: `cause`, and `at`, the file and line that raised it."""
+    if error is None:
+        return {"cause": "unknown", "at": ""}
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    return {"cause": f"{type(error).__name__}: {error}", "at": at}
