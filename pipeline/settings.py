@@ -139,6 +139,14 @@ class Settings(BaseSettings):
         50_000, ge=1,
         description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
     )  # fmt: skip
+    dead_letter_count: int = Field(
+        50, ge=1, description="Failures among the records polled last from which a process stops instead of setting "
+        "them aside, if they are also more than ANTISPAM_DEAD_LETTER_RATIO of them.",
+    )  # fmt: skip
+    dead_letter_ratio: float = Field(
+        0.5, gt=0, le=1, description="Share of the records polled last above which failures are no single events' "
+        "fault. 1: never; everything that fails is set aside.",
+    )  # fmt: skip
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("record_zone", "review_zone", "console_zone")

@@ -35,10 +35,11 @@ _cases, _members = schema.cases, schema.case_members
 
 def project_members(
     connection: Connection, now: int, records: Sequence[bytes], timetable: Timetable = Timetable()  # noqa: B008 - frozen
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Put members into their cases, opening what is needed; idempotent per (port, submission, round)."""
     groups: dict[tuple[str, str], dict[tuple[str, str, int], CaseMember]] = {}
-    for member in decoded(topics.CASES, CaseMember, records):
+    members = decoded(topics.CASES, CaseMember, records)
+    for member in members:
         group = groups.setdefault((member.port, member.fingerprint), {})
         group.setdefault(_name(member), member)
     known = _known(connection, [name for group in groups.values() for name in group])
@@ -49,6 +50,7 @@ def project_members(
             placed.setdefault(case_id, []).append(pair)
         for case_id, pairs in placed.items():
             _join(connection, now, case_id, pairs)
+    return len(records) - len(members)
 
 
 def escalate(db: Database, now: int, limit: int) -> int:

@@ -40,7 +40,7 @@ class DueHold:
     ended: bool = False
 
 
-def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> None:
+def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> int:
     """Remember what is held; idempotent per (port, submission, round). `longest`: ms that one waits for a fact."""
     rows = [
         {
@@ -52,6 +52,7 @@ def project_holds(connection: Connection, now: int, records: Sequence[bytes], lo
     ]  # fmt: skip
     if rows:
         connection.execute(upsert(connection, _holds).on_conflict_do_nothing(), rows)
+    return len(records) - len(rows)
 
 
 def claim_due(

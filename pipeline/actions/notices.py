@@ -14,21 +14,23 @@ from pipeline.store import audit, list_entries, schema
 from pipeline.store.database import upsert
 
 
-def project_list_actions(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+def project_list_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Put standing entries on operators' lists and publish them.
 
     What is listed already stays as it is, and evidence acts once: an entry that somebody removed does
     not come back by the decision that made it.
     """
-    for asked in decoded(topics.LIST_ACTIONS, ListAction, records):
+    actions = decoded(topics.LIST_ACTIONS, ListAction, records)
+    for asked in actions:
         if ENTITIES.get(asked.list) != asked.entity or list_entries.stands(connection, asked.list, asked.value, now):
             continue
         item = ListEntry(asked.list, asked.value, asked.rule)
         evidence = f"decision/{asked.evidence}"[:256]
         list_entries.put(connection, now, audit.PIPELINE, item, asked.rule, evidence)
+    return len(records) - len(actions)
 
 
-def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> None:  # noqa: ARG001 - a projection
+def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - a projection
     """Remember alerts until somebody acknowledges them; idempotent by id."""
     rows = [
         {
@@ -39,3 +41,4 @@ def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -
     ]  # fmt: skip
     if rows:
         connection.execute(upsert(connection, schema.alerts).on_conflict_do_nothing(), rows)
+    return len(records) - len(rows)

@@ -34,18 +34,21 @@ def close(connection: Connection, now: int, action: str, port: str, actor: str, 
     return ports.change_state(connection, now, actor, action, port, rule, rule, evidence[:256])
 
 
-def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Carry out what decisions ask for; the same evidence acts once."""
-    for action in decoded(topics.PORT_ACTIONS, PortAction, records):
+    actions = decoded(topics.PORT_ACTIONS, PortAction, records)
+    for action in actions:
         if action.action == "suspend":
             evidence = f"decision/{action.evidence}"
             close(connection, now, "suspend", action.port, audit.PIPELINE, action.rule, evidence)
+    return len(records) - len(actions)
 
 
-def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Remember complaints under their registered port, and judge the ports that got new ones; idempotent."""
     latest: dict[str, str] = {}
-    for complaint in decoded(topics.COMPLAINTS, Complaint, records):
+    complaints = decoded(topics.COMPLAINTS, Complaint, records)
+    for complaint in complaints:
         port = _registered(connection, complaint.port)
         added = connection.execute(
             upsert(connection, schema.complaints)
@@ -60,6 +63,7 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
             latest[port] = complaint.id
     for port, ident in latest.items():
         _judge_complaints(connection, now, port, f"complaint/{ident}")
+    return len(records) - len(complaints)
 
 
 def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: str) -> bool:

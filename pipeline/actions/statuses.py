@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, select, tuple_
 
-from pipeline import metrics, topics
+from pipeline import topics
 from pipeline.actions.callbacks import enqueue_all
+from pipeline.actions.decoding import decoded
 from pipeline.events import Priority, Submission, Verdict
 from pipeline.store import schema
 from pipeline.store.database import upsert
@@ -25,7 +26,6 @@ POLICY = "policy"  # who decided, when it was no reviewer
 REVIEWER = "reviewer"  # who decided, when it was one, as senders are told
 _CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older ones 999
 _TERMINAL = (Verdict.REJECT, Verdict.BLACKLIST)
-_submission = msgspec.json.Decoder(Submission).decode
 
 
 class _Decided(msgspec.Struct):
@@ -43,25 +43,20 @@ class _Decided(msgspec.Struct):
     sender: str = ""
 
 
-_decision = msgspec.json.Decoder(_Decided).decode
 Key = tuple[str, str]  # sender field as given, submission id
 
 
-def project_submissions(connection: Connection, now: int, records: Sequence[bytes]) -> None:  # noqa: ARG001 - the form of every projection
+def project_submissions(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the form of every projection
     """Remember who sent what to whom; idempotent, the first submission of an id counts."""
-    rows = []
-    for record in records:
-        try:
-            event = _submission(record)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            metrics.UNDECODABLE.labels(topics.SUBMISSIONS_EXPRESS.name).inc()
-            continue
-        rows.append({
+    rows = [
+        {
             "port": event.port, "id": event.id, "digest": digest(event), "recipients": event.recipients,
             "priority": event.priority.value, "accepted_at": event.accepted_at,
-        })  # fmt: skip
+        }
+        for event in decoded(topics.SUBMISSIONS_EXPRESS, Submission, records)
+    ]  # fmt: skip
     if not rows:
-        return
+        return len(records)
     table = schema.submissions
     statement = upsert(connection, table)
     given = {name: statement.excluded[name] for name in ("digest", "recipients", "priority", "accepted_at")}
@@ -70,14 +65,16 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
             index_elements=["port", "id"], set_=given, where=table.c.digest.is_(None)
         ), rows,
     )  # fmt: skip
+    return len(records) - len(rows)
 
 
-def project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+def project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Remember verdicts; a later round overrides an earlier one, a second of the same round is left out.
 
     A rejection that counts here for the first time is told to the port's owner (`actions.callbacks`).
     """
-    decisions = list(_decisions(records))
+    found = decoded(topics.DECISIONS, _Decided, records)
+    decisions = [decision for decision in found if decision.source == "submission"]
     known = _rounds(connection, {(d.sender or d.port, d.id) for d in decisions})
     rows: dict[Key, dict[str, Any]] = {}
     told = []
@@ -90,7 +87,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
         if decision.verdict in _TERMINAL:
             told.append((decision.port, rejection(key, rows[key])))
     if not rows:
-        return
+        return len(records) - len(found)
     statement = upsert(connection, schema.submissions)
     fields = ("round", "verdict", "decided_by", "reasons", "exceptions", "decided_at")
     decided = {name: statement.excluded[name] for name in fields}
@@ -98,6 +95,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
         statement.on_conflict_do_update(index_elements=["port", "id"], set_=decided), list(rows.values())
     )  # fmt: skip
     enqueue_all(connection, told, now)
+    return len(records) - len(found)
 
 
 def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
@@ -106,19 +104,6 @@ def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
         "event": "rejected", "port": key[0], "id": key[1], "round": row["round"], "reasons": row["reasons"],
         "decided_by": POLICY, "decided_at": row["decided_at"],
     }  # fmt: skip
-
-
-def _decisions(records: Sequence[bytes]) -> list[_Decided]:
-    found = []
-    for record in records:
-        try:
-            decision = _decision(record)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            metrics.UNDECODABLE.labels(topics.DECISIONS.name).inc()
-            continue
-        if decision.source == "submission":
-            found.append(decision)
-    return found
 
 
 def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:

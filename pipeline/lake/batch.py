@@ -57,6 +57,7 @@ class Batch:
         self._buried: set[Origin] = set()
         self.moved: dict[str, set[str]] = defaultdict(set)
         self.undecodable = 0
+        self.cause = ""  # of the last of them
         self.left_out = 0
 
     def read(
@@ -122,6 +123,7 @@ class Batch:
             at=origin.stamped_at, key=record.key, value=record.value,
         )  # fmt: skip
         self.undecodable += 1
+        self.cause = cause[:500]
         for table in (DEAD_BYTES, DEAD_LETTERS):
             self._add(_Row(table, letter, origin, app_id, record))
 

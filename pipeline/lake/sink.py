@@ -28,6 +28,7 @@ from confluent_kafka.admin import AdminClient
 from deltalake.exceptions import DeltaError
 
 from pipeline import topics
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
 from pipeline.lake import delta, upkeep
 from pipeline.lake.batch import Batch, Received
@@ -99,6 +100,7 @@ class Sink:
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._held_rows = self._held_bytes = self._flushes = 0
         self._held_since = 0.0
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._reassigned = False
         self._tidied = time.monotonic()
         self._admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 4})
@@ -148,7 +150,7 @@ class Sink:
             self._tidy()
 
     def flush(self) -> None:
-        """Commit everything held, one commit a table; raises as `step` does."""
+        """Commit everything held, one commit a table; raises as `step` does, and TooManyDeadLettersError."""
         held = [p for p in self._partitions.values() if p.held]
         if not held:
             return
@@ -169,6 +171,7 @@ class Sink:
         finally:
             if collecting:
                 gc.enable()
+        self._limit.check("the lake's topics", batch.undecodable, self._held_rows, batch.cause)
         by_app_id = {p.app_id: p for p in held}
         for table in COMMIT_ORDER:
             if table.name not in batch.moved:
@@ -183,6 +186,7 @@ class Sink:
                 by_app_id[app_id].versions[table.name] = offset
             self.counts.commits += 1
             self.counts.rows[table.name] += rows.num_rows
+        self._limit.note(batch.undecodable, self._held_rows)
         self.counts.undecodable += batch.undecodable
         self.counts.repeated_decisions += batch.left_out
         self._acknowledge(held)

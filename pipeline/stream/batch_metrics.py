@@ -10,6 +10,8 @@ class BatchMetrics:
     """What one batch adds; published only once it is committed."""
 
     def __init__(self) -> None:
+        self.fresh = 0  # records that were no dead letters before
+        self.failed = 0  # of them, those that become dead letters
         self._verdicts: dict[str, list[int]] = {}
         self._rules: dict[str, int] = {}
         self._accepted: list[tuple[str, int]] = []

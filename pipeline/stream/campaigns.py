@@ -18,11 +18,12 @@ from time import time
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from pipeline import metrics, topics
 from pipeline.actions.campaign_sending import sending_of
 from pipeline.configuration import Config
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.events import Campaign, Record, Submission, encode
 from pipeline.models.campaigns import TTL_MS, Sending
 from pipeline.models.hot_campaigns import HotCampaigns
@@ -32,6 +33,7 @@ from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader, send, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.embedded import CLUSTER_PREFIX
+from pipeline.stream.polled import is_record
 from pipeline.stream.replay import replay
 from pipeline.stream.steady import steadily
 
@@ -71,6 +73,7 @@ class CampaignStage:
         self._positions: dict[str, int] = {}  # the next offset by topic/partition
         self._waiting: list[Campaign] = []  # to be told, not yet acknowledged
         self._told_at = 0.0
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._decoders: dict[str, Callable[[bytes], Submission | Record]] = {
             topics.SUBMISSIONS_EXPRESS.name: _decode_submission,
             topics.SUBMISSIONS_BULK.name: _decode_submission,
@@ -97,7 +100,7 @@ class CampaignStage:
 
     def step(self) -> bool:
         """Take one batch in, and tell what is due; True. Raises AntispamError when telling fails."""
-        messages = [m for m in self._consumer.consume(BATCH, POLL) if _is_record(m)]
+        messages = [m for m in self._consumer.consume(BATCH, POLL) if is_record(m)]
         config = self._follower.poll()
         if messages:
             self._take(messages, config)
@@ -124,20 +127,24 @@ class CampaignStage:
         texts: list[str] = []
         sendings: list[Sending] = []
         names: list[str] = []
+        failed: list[str] = []
         for message in messages:
             topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
             source = f"{topic}/{partition}"
             self._positions[source] = offset + 1
             try:
                 event = self._decoders[topic](message.value() or b"")
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 metrics.UNDECODABLE.labels(topic).inc()  # a dead letter of the worker that screens it
+                failed.append(type(error).__name__)
                 continue
             found = sending_of(event, config, source, offset)
             if found is not None:
                 texts.append(event.content)
                 sendings.append(found[0])
                 names.append(found[1])
+        self._limit.check("the sources of campaigns", len(failed), len(messages), failed[0] if failed else "")
+        self._limit.note(len(failed), len(messages))
         if texts:
             self._hot.take(texts, sendings, names, _size(config))
 
@@ -216,11 +223,3 @@ def _decoded(message: Message) -> Campaign | None:
         metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
         _log.error("campaign_undecodable", offset=message.offset(), cause=str(error))
         return None
-
-
-def _is_record(message: Message) -> bool:
-    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
-    error = message.error()
-    if error is not None and error.fatal():
-        raise KafkaException(error)
-    return error is None

@@ -29,11 +29,13 @@ from pipeline.actions.proof import is_proved
 from pipeline.actions.route import ALERT_GRANULARITY_MS
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, AlertLevel, Outbound, Priority, encode
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, reader, send
 from pipeline.stream.dead_letters import letter
+from pipeline.stream.polled import is_record
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
@@ -61,6 +63,7 @@ class Lane:
         self._topic = topics.outbound(channel.name, priority).name
         self._secrets = settings.release_secrets
         self._remembered_ms = settings.status_days * topics.DAY_MS
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._alerted = 0  # the quarter of an hour of the last alert
         self._places: dict[int, deque[_Place]] = {}
         self._paused = False
@@ -81,18 +84,24 @@ class Lane:
             # A poll may give records from before a rebalance it served, and these cannot be told apart.
             self._rewind()
             return []
-        jobs = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                job = self._job(message)
-                places = self._places.setdefault(message.partition() or 0, deque())
-                places.append(_Place(message.offset() or 0, job))
-                if job is not None:
-                    jobs.append(job)
-            elif error.fatal():
-                raise KafkaException(error)
-        return jobs
+        return self._taken([message for message in messages if is_record(message)])
+
+    def _taken(self, messages: Sequence[Message]) -> list[Job]:
+        """The records as jobs; what is none becomes a dead letter.
+
+        Raises AntispamError if no broker took one, TooManyDeadLettersError if most are none: nothing is taken then.
+        """
+        now = int(time() * 1000)
+        read = [(message, self._job(message, now)) for message in messages]
+        causes = [found for _, found in read if isinstance(found, str)]
+        self._limit.check(self._topic, len(causes), len(read), causes[0] if causes else "")
+        for message, found in read:
+            if isinstance(found, str):
+                self._dead_letter(message, found, now)
+            places = self._places.setdefault(message.partition() or 0, deque())
+            places.append(_Place(message.offset() or 0, None if isinstance(found, str) else found))
+        self._limit.note(len(causes), len(read))
+        return [found for _, found in read if not isinstance(found, str)]
 
     def close(self) -> None:
         """Commit what is done and leave the group."""
@@ -129,23 +138,24 @@ class Lane:
             offset = OFFSET_BEGINNING if place.offset == OFFSET_INVALID else place.offset
             self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
 
-    def _job(self, message: Message) -> Job | None:
-        """The record as a job; None when it became a dead letter. Raises AntispamError if no broker took that."""
-        now = int(time() * 1000)
+    def _job(self, message: Message, now: int) -> Job | str:
+        """The record as a job, or why it is none."""
         try:
             outbound, key = _decode(message.value() or b""), (message.key() or b"").decode()
             self._check(outbound, key, now)
             return Job(outbound, key, self._channel)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            cause = f"not an Outbound: {type(error).__name__}"
+            return f"not an Outbound: {type(error).__name__}"
         except AntispamError as error:
-            cause = str(error)
+            return str(error)
+
+    def _dead_letter(self, message: Message, cause: str, now: int) -> None:
+        """Set the record aside. Raises AntispamError if no broker took that."""
         partition, offset = message.partition() or 0, message.offset() or 0
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
         name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), now)
         send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
-        return None
 
     def _check(self, outbound: Outbound, key: str, now: int) -> None:
         """Raises AntispamError for a record that nobody who may release has released, or too long ago."""

@@ -29,16 +29,21 @@ def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
     places = {lane.name: i for i, lane in enumerate(lanes)}
     polled = []
     for message in messages:
-        error = message.error()
-        if error is None:
+        if is_record(message):
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is None or partition is None or offset is None:
                 raise AntispamError("the broker gave a record without its place")
             key, value = message.key(), message.value()
             polled.append(Polled(places[topic], topic, partition, offset, key, value, _attempts(message)))
-        elif error.fatal():
-            raise KafkaException(error)
     return polled
+
+
+def is_record(message: Message) -> bool:
+    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
+    error = message.error()
+    if error is not None and error.fatal():
+        raise KafkaException(error)
+    return error is None
 
 
 def next_offsets(messages: list[Polled]) -> list[TopicPartition]:

@@ -36,6 +36,7 @@ from pipeline import metrics, topics
 from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, Event, Record, Submission, encode
 from pipeline.lake.privacy import Privacy
@@ -107,6 +108,7 @@ class Processor(faust.Service):
         self._routes = load_routes(settings)
         self._pseudonym = Privacy(settings.privacy_secret).number
         self._alerted: dict[str, None] = {}
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._per_submission = 1.0  # messages in a bulk submission, moving average
         self._express_at = 0.0
         self._assignments = 0  # how often partitions came or went
@@ -320,6 +322,7 @@ class Processor(faust.Service):
         metrics.BATCH_SECONDS.labels(name, "screen").observe(worked - started)
         metrics.BATCH_SECONDS.labels(name, "commit").observe(done - worked)
         tally.publish(name, self._clock())
+        self._limit.note(tally.failed, tally.fresh)
         for position in next_offsets(messages):
             metrics.POSITION.labels(position.topic, position.partition).set(position.offset)
 
@@ -364,8 +367,12 @@ class Processor(faust.Service):
             self._bulk.assign(positions[1])
 
     def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], BatchMetrics]:
-        """Decode, screen and route; what fails becomes a dead letter, its neighbours go on."""
+        """Decode, screen and route; what fails becomes a dead letter, its neighbours go on.
+
+        Raises TooManyDeadLettersError when that is no single events' fault any more.
+        """
         outputs: list[_Output] = []
+        failures: list[tuple[Polled, str]] = []
         tally = BatchMetrics()
         now = int(self._clock() * 1000)
         events: list[Submission | Record] = []
@@ -378,7 +385,7 @@ class Processor(faust.Service):
             try:
                 event = self._decode(message.value or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                outputs.append(self._dead_letter(message, f"not a {self.stream.event.__name__}: {error}", now))
+                failures.append((message, f"not a {self.stream.event.__name__}: {error}"))
                 continue
             if isinstance(event, Submission) and event.round > 0:
                 again = (_round_key(event), event.round)
@@ -406,12 +413,12 @@ class Processor(faust.Service):
         decided: dict[int, list[tuple[int, int, int]]] = {}
         for index, (event, message, outcome) in enumerate(zip(events, sources, outcomes, strict=True)):
             if isinstance(outcome, Failure):
-                outputs.append(self._dead_letter(message, outcome.cause, now))
+                failures.append((message, outcome.cause))
                 continue
             try:
                 routed = self._routed(event, outcome, message.partition)
             except AntispamError as error:
-                outputs.append(self._dead_letter(message, str(error), now))
+                failures.append((message, str(error)))
                 continue
             outputs += routed
             if isinstance(event, Submission) and event.round > 0:
@@ -420,6 +427,12 @@ class Processor(faust.Service):
             elif index in idents:
                 decided.setdefault(message.partition, []).append((idents[index], message.lane, message.offset))
             tally.add(event, outcome.decision, late_ms)
+        # One that was a dead letter before says nothing new when it fails again.
+        tally.fresh = sum(message.attempts == 0 for message in messages)
+        causes = [cause for message, cause in failures if message.attempts == 0]
+        tally.failed = len(causes)
+        self._limit.check(self.stream.name, tally.failed, tally.fresh, causes[0] if causes else "")
+        outputs += [self._dead_letter(message, cause, now) for message, cause in failures]
         for partition, together in decided.items():
             self._states[partition].seen.add(together, now)
         bulk = [e for e, m in zip(events, sources, strict=True) if m.lane == 1]

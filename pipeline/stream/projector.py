@@ -25,6 +25,7 @@ from pipeline.actions.holds import DAY_MS, project_holds
 from pipeline.actions.notices import project_alerts, project_list_actions
 from pipeline.actions.port_conduct import project_complaints, project_port_actions
 from pipeline.actions.statuses import project_decisions, project_submissions
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
 from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
@@ -34,6 +35,7 @@ from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.clients import TIMEOUT, UNHURRIED, reader
+from pipeline.stream.polled import is_record
 from pipeline.stream.steady import steadily
 
 # Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
@@ -42,7 +44,7 @@ BATCHES = {"statuses": 2000, "cases": 200}
 POLL = 0.2  # seconds a poll waits for records
 _log = structlog.get_logger()
 
-Projection = Callable[[Connection, int, Sequence[bytes]], None]
+Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns how many records it could not decode
 Place = tuple[str, int]  # topic, partition
 
 
@@ -108,14 +110,18 @@ class Projector:
         self._db: Database = open_database(settings)
         self._consumer: Consumer = reader(settings, self._name, **UNHURRIED)
         self._logs = _log_ids(settings, list(self._table))
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._places: dict[Place, int | None] = {}
         self._waiting: list[Message] = []  # polled, not yet committed
         self._assign()
 
     def step(self) -> bool:
-        """Poll and commit one batch; True if there was one. Raises AntispamError when the database refuses."""
+        """Poll and commit one batch; True if there was one.
+
+        Raises AntispamError when the database refuses, TooManyDeadLettersError when most records are none.
+        """
         if not self._waiting:
-            self._waiting = [m for m in self._consumer.consume(self._batch, POLL) if _is_record(m)]
+            self._waiting = [m for m in self._consumer.consume(self._batch, POLL) if is_record(m)]
         if not self._waiting:
             return False
         try:
@@ -141,9 +147,13 @@ class Projector:
         with self._db.write() as connection:
             for place in sorted(ends):
                 self._move(connection, place, ends[place])
-            for topic, (_, project) in self._table.items():
-                if topic in values:
-                    project(connection, int(self._clock() * 1000), values[topic])
+            failed = sum(
+                project(connection, int(self._clock() * 1000), values[topic])
+                for topic, (_, project) in self._table.items()
+                if topic in values
+            )
+            self._limit.check(self._name, failed, len(messages), "they cannot be decoded")
+        self._limit.note(failed, len(messages))
         self._places |= ends
         for topic, records in values.items():
             metrics.PROJECTED.labels(topic).inc(len(records))
@@ -180,14 +190,6 @@ class Projector:
                 for (name, number), offset in self._places.items()
             ]
         )
-
-
-def _is_record(message: Message) -> bool:
-    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
-    error = message.error()
-    if error is not None and error.fatal():
-        raise KafkaException(error)
-    return error is None
 
 
 def _log_ids(settings: Settings, names: list[str]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import structlog
 
 from pipeline import metrics
+from pipeline.dead_letter_limit import TooManyDeadLettersError
 from pipeline.lake.sink import Counts, run_sink
 from pipeline.permissions import share_tables
 from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.app import create_app
-from pipeline.stream.ending import on_thread_death
+from pipeline.stream.ending import fault, on_thread_death
 from pipeline.stream.page import Page
 
 SINK_PORT = 6069  # of its page, below those of the roles (serve.py)
@@ -73,6 +74,10 @@ def run_lake_sink(settings: Settings) -> int:
 
     readiness.say("sink", False)
     page = Page(settings.web_host, SINK_PORT if settings.serve_port is None else settings.serve_port, ["sink"])
-    run_sink(settings, stop, observe=observe)
+    try:
+        run_sink(settings, stop, observe=observe)
+    except TooManyDeadLettersError as error:
+        _log.critical("sink_failed", **fault(error))
+        return 1
     page.close()
     return 1 if dead else 0

@@ -37,7 +37,9 @@ def test_reports_the_broker_did_not_take_are_not_published(nowhere: Settings) ->
 def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Settings) -> None:
     channel = Channel(name="default", host="127.0.0.1", port=1, account="900001")
     lane = Lane(nowhere, channel, Priority.EXPRESS, impatient(nowhere), lambda _: None)
-    record: Any = SimpleNamespace(value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 7)
+    record: Any = SimpleNamespace(
+        value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 7, error=lambda: None
+    )
     with pytest.raises(AntispamError, match="1 records not acknowledged"):
-        lane._job(record)
+        lane._taken([record])
     lane.close()

@@ -28,11 +28,12 @@ def deployed(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> Settings:
     return settings
 
 
-def note(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+def note(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Not idempotent: a record applied twice is refused by the key."""
     for record in records:
         values = {"id": record.decode(), "level": "warning", "rule": "r", "subject": "s", "message": "", "at": now}
         connection.execute(insert(schema.alerts).values(**values))
+    return 0
 
 
 def produce(settings: Settings, names: list[str]) -> None:
@@ -73,11 +74,12 @@ def test_two_projectors_apply_each_record_once_and_a_third_goes_on(deployed: Set
 def test_a_batch_the_database_refused_is_kept_and_applied_later(deployed: Settings) -> None:
     broken = [True, True]
 
-    def sometimes(connection: Connection, now: int, records: Sequence[bytes]) -> None:
+    def sometimes(connection: Connection, now: int, records: Sequence[bytes]) -> int:
         note(connection, now, records)
         if broken:
             broken.pop()
             raise AntispamError("operational database: locked")
+        return 0
 
     projector = Projector(deployed, "t", {topics.ALERTS: sometimes})
     produce(deployed, ["a"])
