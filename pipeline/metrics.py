@@ -29,7 +29,6 @@ STATE_ENTRIES = Gauge("antispam_state_entries", "Counter windows in memory", ["s
 EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["stream"])
 CAMPAIGNS_TOLD = Counter("antispam_campaigns_told_total", "Campaigns made known to the workers, repeats included")
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
-READY = Gauge("antispam_ready", "1 once configuration and state are loaded", ["stream"])
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
 PART_READY = Gauge("antispam_part_ready", "1 while this part of the process can work", ["part"])
 OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications the relay has not yet sent")

@@ -1,4 +1,4 @@
-"""The Faust app: lifecycle, health pages and the agents whose work may safely run twice.
+"""The Faust app: lifecycle and the agents whose work may safely run twice.
 
 The processors are services of this app with consumers and transactions of their own (see
 processor.py). Faust's agents acknowledge a batch even when its body raises, and its tables cannot be
@@ -13,8 +13,6 @@ from typing import Any
 import faust
 import msgspec
 import structlog
-from faust.web import Request, Response, View
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from pipeline import topics
 from pipeline.events import Alert
@@ -27,7 +25,7 @@ _log = structlog.get_logger()
 
 
 def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) -> faust.App:
-    """An app that runs the processors of `streams` and serves /health, /ready and /metrics.
+    """An app that runs the processors of `streams`.
 
     Raises AntispamError when no broker is set.
     """
@@ -42,21 +40,17 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 5,
         broker_request_timeout=max(90.0, settings.session_timeout),
-        web_host=settings.web_host,
-        web_bind=settings.web_host,
-        web_port=settings.web_port,
+        web_enabled=False,  # page.py has bounds for strangers
         consumer_auto_offset_reset="earliest",
         logging_config=None,
         loghandlers=[],
     )
-    processors: list[Processor] = []
     extra = {} if clock is None else {"clock": clock}
 
     def service(name: str) -> type[Processor]:
         class Started(Processor):
             def __init__(self, **kwargs: Any) -> None:
                 super().__init__(STREAMS[name], settings, **extra, **kwargs)
-                processors.append(self)
 
         return Started
 
@@ -70,26 +64,6 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
         """Write each alert as a log line for operators; a repeated line does no harm."""
         async for raw in stream:
             await guarded(log_alert, raw)
-
-    @app.page("/health")
-    class Health(View):
-        async def get(self, request: Request) -> Response:
-            """200 while the process runs."""
-            return self.json({"status": "ok", "worker": settings.worker_id})
-
-    @app.page("/ready")
-    class Ready(View):
-        async def get(self, request: Request) -> Response:
-            """200 once every stream has its configuration, partitions and counters."""
-            states = {p.stream.name: p.ready for p in processors}
-            ok = bool(states) and all(states.values())
-            return self.json({"ready": ok, "streams": states}, status=200 if ok else 503)
-
-    @app.page("/metrics")
-    class Metrics(View):
-        async def get(self, request: Request) -> Response:
-            """Prometheus text format."""
-            return self.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST.split(";")[0])
 
     return app
 

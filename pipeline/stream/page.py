@@ -1,14 +1,20 @@
 """The page of a process: `/health`, `/ready` and `/metrics` over HTTP, from a thread of its own.
 
-For processes that serve no HTTP otherwise. It never stands in the way of the work: while its address is
-taken it asks for it again and again, and the process goes on without a page.
+It never stands in the way of the work: while its address is taken it asks for it again and again, and the
+process goes on without a page. Who connects and says nothing holds little: of CLIENTS connections the oldest
+gives way to the next, each is over after CLIENT_SECONDS, and a request has at most HEAD_BYTES.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from time import monotonic
+from typing import Any
 
 import msgspec
 import structlog
@@ -17,7 +23,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pipeline.stream import readiness
 
 AGAIN = 1.0  # seconds between tries to get the address
-CLIENT_SECONDS = 5.0  # that a client may take to say what it wants
+CLIENTS = 32  # connections at once
+CLIENT_SECONDS = 5.0  # from a client's connection to the end of its answer
+HEAD_BYTES = 16_384  # of a request
 _log = structlog.get_logger()
 
 
@@ -29,7 +37,7 @@ class Page:
         self._roles = list(roles)
         self._ended = threading.Event()
         self._serving = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self._thread.start()
 
@@ -53,8 +61,9 @@ class Page:
             # Not serve_forever: its shutdown() never returns when it comes before the serving.
             while not self._ended.is_set():
                 server.handle_request()
+                server.end_slow()
 
-    def _bind(self) -> ThreadingHTTPServer | None:
+    def _bind(self) -> _Server | None:
         told = False
         while not self._ended.is_set():
             try:
@@ -70,7 +79,38 @@ class Page:
 class _Server(ThreadingHTTPServer):
     timeout = 0.2  # seconds until it looks whether it is to end
     daemon_threads = True
+    request_queue_size = 128  # a crowd must not fill it: the kernel would let the next wait for seconds
     block_on_close = False  # a slow client does not delay the end of the process
+
+    def __init__(self, *args: Any) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[Any, float] = {}  # socket -> since when; the oldest first
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own, as the base does; the oldest of too many connections ends."""
+        with self._lock:
+            self._open[request] = monotonic()
+            if len(self._open) > CLIENTS:
+                self._end(next(iter(self._open)))
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Its thread is done with it."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def end_slow(self) -> None:
+        """End the connections that have had their time."""
+        with self._lock:
+            for request in [one for one, since in self._open.items() if monotonic() - since > CLIENT_SECONDS]:
+                self._end(request)
+
+    def _end(self, request: Any) -> None:
+        del self._open[request]
+        with suppress(OSError):  # gone already
+            request.shutdown(socket.SHUT_RDWR)  # its thread wakes and closes it
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no event of ours."""
@@ -81,6 +121,20 @@ def _handler(roles: list[str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = CLIENT_SECONDS
         server_version, sys_version = "antispam", ""
+
+        def setup(self) -> None:
+            """Of the request's octets only so many are there to be read."""
+            super().setup()
+            self.rfile = BytesIO(self._head())
+
+        def _head(self) -> bytes:
+            head = b""
+            while b"\r\n\r\n" not in head and len(head) <= HEAD_BYTES:
+                piece = self.connection.recv(4096)
+                head += piece
+                if not piece:
+                    break
+            return head if len(head) <= HEAD_BYTES else b""
 
         def do_GET(self) -> None:
             """One of the three, or 404."""

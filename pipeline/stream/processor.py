@@ -43,6 +43,7 @@ from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
+from pipeline.stream import readiness
 from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaigns import CampaignFollower
 from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
@@ -99,7 +100,7 @@ class Processor(faust.Service):
         super().__init__(**kwargs)
         self.stream = stream
         self.settings = settings
-        self.ready = False
+        readiness.say(stream.name, False)
         self._clock = clock
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -147,8 +148,7 @@ class Processor(faust.Service):
         try:
             self.run()
         finally:
-            self.ready = False
-            metrics.READY.labels(self.stream.name).set(0)
+            readiness.say(self.stream.name, False)
 
     def run(self) -> None:
         """The loop itself, until `finish`; raises what is not one event's fault."""
@@ -201,8 +201,7 @@ class Processor(faust.Service):
         consumer.assign(positions[0])
         if self._bulk is not None:
             self._bulk.assign(positions[1])
-        self.ready = True
-        metrics.READY.labels(self.stream.name).set(1)
+        readiness.say(self.stream.name, True)
         _log.info(
             "assigned", stream=self.stream.name, partitions=len(numbers), entries=self._entries(),
             seconds=round(perf_counter() - started, 2), epoch=self._follower.config.epoch,
@@ -214,8 +213,7 @@ class Processor(faust.Service):
             self._states.pop(partition.partition, None)
         if self._bulk is not None:
             self._bulk.unassign()
-        self.ready = False
-        metrics.READY.labels(self.stream.name).set(0)
+        readiness.say(self.stream.name, False)
 
     def _restore(self, numbers: list[int]) -> list[list[TopicPartition]]:
         """Rebuild the partitions' counters; returns where to read on, per lane.

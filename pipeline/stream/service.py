@@ -37,6 +37,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     dead = on_thread_death(lambda: loop.call_soon_threadsafe(ended.set))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    page = Page(settings.web_host, settings.web_port, streams)
     try:
         await app.start()
         _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
@@ -46,6 +47,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
             except TimeoutError:
                 continue
     finally:
+        page.close()
         crashed = bool(app.crashed or dead)
         try:
             await asyncio.wait_for(app.stop(), STOP_TIMEOUT)

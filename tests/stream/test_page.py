@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -70,6 +71,44 @@ def test_a_process_that_ends_as_it_starts_is_not_held_up() -> None:
             at.port(10)
         at.close()
     assert "page" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health", b"GET /health HTTP/1.1\r\nX: "])
+def test_a_crowd_that_says_nothing_keeps_nobody_out(sent: bytes) -> None:
+    at = Page("127.0.0.1", 0, ["relay"])
+    address = served(at)
+    crowd = []
+    try:
+        for _ in range(400):
+            crowd.append(socket.create_connection(("127.0.0.1", at.port(10) or 0), 30))
+            with suppress(ConnectionError):
+                crowd[-1].sendall(sent)
+        assert httpx.get(f"{address}/health", timeout=30).status_code == 200
+        assert threading.active_count() < 100
+    finally:
+        for one in crowd:
+            one.close()
+        at.close()
+
+
+def test_a_slow_client_and_a_head_without_end_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "CLIENT_SECONDS", 0.5)
+    at = Page("127.0.0.1", 0, ["relay"])
+    for piece in (b"X", b"X: y\r\n", b"X" * 65536):
+        with socket.create_connection(("127.0.0.1", int(at.port(10) or 0)), 30) as slow:
+            slow.settimeout(0.1)
+            give_up = monotonic() + 30
+            while True:
+                assert monotonic() < give_up, "the connection stays open"
+                try:
+                    slow.sendall(piece)
+                    if not slow.recv(100):
+                        break
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    break
+    at.close()
 
 
 def test_the_documented_ports_are_those_in_use() -> None:
