@@ -412,6 +412,14 @@ class IngestProgress(Event, frozen=True, kw_only=True):
     at: int
 
 
+class AuditHead(Event, frozen=True, kw_only=True):
+    """The last row of the audit trail and its signature, as of `at`."""
+
+    row: int
+    mac: str
+    at: int = 0
+
+
 class DeadLetter(Event, frozen=True, kw_only=True):
     """A record that could not be decoded or screened: cause, origin and the bytes as they came."""
 

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )
+    audit_key: SecretStr | None = Field(
+        None, min_length=16,
+        description="Signs the audit trail; every process that opens the database needs the same, for good. Unset: "
+        "made at first start in data_dir.",
+    )  # fmt: skip
     release_key: SecretStr | None = Field(
         None, min_length=16,
         description="Signs what is released; workers, releaser and senders need the same. Unset: made at first start "
@@ -186,6 +191,11 @@ class Settings(BaseSettings):
     def privacy_secret(self) -> bytes:
         """The key of number hashes."""
         return self._secret("privacy", self.privacy_key)
+
+    @cached_property
+    def audit_secret(self) -> bytes:
+        """The key that the audit trail is signed with."""
+        return self._secret("audit", self.audit_key)
 
     @cached_property
     def release_secret(self) -> bytes:

@@ -76,6 +76,11 @@ INGEST = Topic(
     "ingest-progress", events.IngestProgress, "file hash", "compact", partitions=1,
     description="how far each file has been read",
 )  # fmt: skip
+# The key names the row and its signature, so that no head takes another's place: two of one row are evidence.
+AUDIT_HEADS = Topic(
+    "audit-heads", events.AuditHead, "row/signature", "compact", partitions=1,
+    description="the last row of the audit trail, again and again: what it is compared with",
+)  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", events.DeadLetter, "origin", retention_ms=30 * DAY_MS,
     description="what could not be decoded or screened",
@@ -85,7 +90,7 @@ FIXED: tuple[Topic, ...] = (
     SUBMISSIONS_EXPRESS, SUBMISSIONS_BULK, RECORDS, DECISIONS, STATE_SUBMISSIONS, STATE_RECORDS,
     HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS, COMPLAINTS, DELIVERIES, CAMPAIGNS,
     CONFIG,
-    INGEST, DEAD_LETTERS,
+    INGEST, AUDIT_HEADS, DEAD_LETTERS,
 )  # fmt: skip
 
 

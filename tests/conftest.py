@@ -25,6 +25,7 @@ from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 
+AUDIT_SECRET = b"of the audit"  # signs the trail of the fixtures' databases
 # How long an example takes is the machine's business, and it may have other things to do.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -105,7 +106,7 @@ def broker(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def operational_db(tmp_path: Path) -> Iterator[Database]:
     """An operational database of one's own, migrated: SQLite."""
-    db = Database(f"sqlite:///{tmp_path / 'operational.db'}")
+    db = Database(f"sqlite:///{tmp_path / 'operational.db'}", AUDIT_SECRET)
     migrate(db)
     yield db
     db.close()
@@ -131,7 +132,7 @@ def postgres_db(postgres_url: str) -> Iterator[Database]:
     name = f"antispam_test_{token_hex(6)}"
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    db = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
+    db = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False), AUDIT_SECRET)
     migrate(db)
     yield db
     db.close()

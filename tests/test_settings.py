@@ -72,7 +72,7 @@ def test_a_format_with_the_whole_date_is_taken(form: str) -> None:
     assert Settings(record_time_format=form).record_time_format == form
 
 
-SECRETS = ("privacy", "release")
+SECRETS = ("privacy", "release", "audit")
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def backup(file: Path) -> None:
     with context.database() as db:
         rows = run(db, file)
     typer.echo(
-        f"{rows} rows in {file}; it holds texts and numbers. Not in it: the lake, and privacy.key (keep it apart)"
+        f"{rows} rows in {file}; it holds texts and numbers. Not in it: the lake, and the keys (keep them apart)"
     )
 
 
@@ -36,7 +37,7 @@ def restore(
     from pipeline.store.backup import restore as run
 
     with context.database() as db:
-        rows = run(db, file, replace=replace)
+        rows = run(db, file, context.administrator().name, context.now(), replace=replace)
     typer.echo(f"{rows} rows restored, audit trail verified; the relay will publish the whole configuration anew")
 
 
@@ -58,11 +59,30 @@ def expire(
 
 @audit_app.command("verify")
 def audit_verify() -> None:
-    """Follow the chain of hashes from the first row to the last."""
+    """Check every row's signature, and that the trail has every head that was published."""
     from pipeline.store import audit
+    from pipeline.stream.audit_heads import published
 
+    settings = context.settings()
     with context.database() as db, db.read() as connection:
         broken = audit.first_broken(connection)
         if broken is not None:
-            raise AntispamError(f"the audit trail is broken at row {broken}: a row was changed, removed or put in")
-        typer.echo(f"the audit trail is whole: {audit.length(connection)} rows")
+            raise AntispamError(
+                f"the audit trail is broken at row {broken}: a row was changed, removed or put in, "
+                "or ANTISPAM_AUDIT_KEY is not the key it was signed with"
+            )
+        whole = f"the audit trail is whole: {audit.length(connection)} rows"
+        try:
+            heads = published(settings)
+        except AntispamError as error:
+            typer.echo(f"{whole}; not compared with what was published, so its end may be missing: {error}")
+            return
+        differing = audit.differing(connection, heads)
+        if differing:
+            first = min(differing, key=lambda head: head.row)
+            at = datetime.fromtimestamp(first.at / 1000, UTC).isoformat(timespec="seconds")
+            raise AntispamError(
+                f"the audit trail is not what was published: row {first.row} of {at} was cut off or written anew "
+                f"({len(differing)} of {len(heads)} published heads differ)"
+            )
+        typer.echo(f"{whole}, as published {len(heads)} times")

@@ -1,22 +1,27 @@
-"""The audit trail: who did what to what, append-only, each row holding the hash of the one before.
+"""The audit trail: who did what to what, append-only, each row signed together with the one before.
 
-Written in the transaction of the change it tells of. Database triggers refuse UPDATE and DELETE; the
-chain shows what somebody with more rights than ours has changed all the same.
+Written in the transaction of the change it tells of. Database triggers refuse everything but appending. The
+signatures (HMAC-SHA256 under `ANTISPAM_AUDIT_KEY`) show what somebody with more rights in the database has
+changed all the same. They do not show a trail whose end was cut off: for that the relay publishes the last
+row's signature, and `differing` compares what was published with what is there.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
+import hmac
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
+from pipeline.events import AuditHead
 from pipeline.store import schema
 from pipeline.store.outbox import next_id
 
 FIRST = "0" * 64
 PIPELINE = "pipeline"  # the actor of what no person did
+RESTORE = "restore"  # the action that discards the rows behind a backup
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -26,28 +31,50 @@ def record(
 ) -> None:  # fmt: skip
     """Append one row. `before` and `after` are JSON values without message texts or full numbers.
 
-    The outbox's counter is moved too: its lock makes writers of the chain wait for each other.
+    The outbox's counter is moved too: its lock makes writers of the trail wait for each other.
     """
     next_id(connection)
-    table = schema.audit
-    last = connection.execute(select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)).first()
-    number, previous = (last.id + 1, last.hash) if last else (1, FIRST)
+    last = head(connection)
+    number, previous = (last.row + 1, last.mac) if last else (1, FIRST)
     row = {
         "id": number, "at": now, "actor": actor, "action": action, "subject": subject,
         "before": before, "after": after, "reason": reason,
     }  # fmt: skip
-    connection.execute(insert(table).values(**row, hash=_hash(previous, row)))
+    connection.execute(insert(schema.audit).values(**row, mac=_mac(connection, previous, row)))
+
+
+def head(connection: Connection) -> AuditHead | None:
+    """The last row's number and signature, or None for an empty trail."""
+    table = schema.audit
+    last = connection.execute(select(table.c.id, table.c.mac).order_by(table.c.id.desc()).limit(1)).first()
+    return AuditHead(row=last.id, mac=last.mac) if last else None
 
 
 def first_broken(connection: Connection) -> int | None:
-    """The id of the first row that does not continue the chain, or None when it is whole."""
+    """The id of the first row that does not continue the trail under our key, or None when it is whole."""
     previous, expected = FIRST, 1
     for found in connection.execute(select(schema.audit).order_by(schema.audit.c.id)).mappings():
         row = dict(found)
-        if row["id"] != expected or row.pop("hash") != _hash(previous, row):
+        if row["id"] != expected or not hmac.compare_digest(row.pop("mac"), _mac(connection, previous, row)):
             return int(row["id"])
-        previous, expected = found["hash"], expected + 1
+        previous, expected = found["mac"], expected + 1
     return None
+
+
+def differing(connection: Connection, heads: Iterable[AuditHead]) -> list[AuditHead]:
+    """Which of the published heads the trail does not have: its end was cut off, or it was written anew.
+
+    Rows that a restore discarded are no difference: they were published before it, and its own row tells of it.
+    """
+    table = schema.audit
+    macs = {row.id: row.mac for row in connection.execute(select(table.c.id, table.c.mac))}
+    restores = connection.execute(select(table.c.id, table.c.at).where(table.c.action == RESTORE)).all()
+    return [
+        head
+        for head in heads
+        if macs.get(head.row) != head.mac
+        and not any(restore.id <= head.row and head.at <= restore.at for restore in restores)
+    ]
 
 
 def length(connection: Connection) -> int:
@@ -55,5 +82,6 @@ def length(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(schema.audit)).scalar_one())
 
 
-def _hash(previous: str, row: dict[str, Any]) -> str:
-    return sha256(previous.encode() + _encode(row)).hexdigest()
+def _mac(connection: Connection, previous: str, row: dict[str, Any]) -> str:
+    secret: bytes = connection.get_execution_options()["antispam_audit_secret"]
+    return hmac.digest(secret, previous.encode() + _encode(row), "sha256").hex()

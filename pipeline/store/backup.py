@@ -3,7 +3,7 @@
 A gzipped file of JSON lines: a header, then the rows of every table, parents before children, read in
 one transaction that sees one state. So a backup is consistent while everything runs, and one of SQLite
 can be restored into PostgreSQL. Holds full texts and numbers, is made readable by its owner only. The
-key of the lake's number hashes (privacy.key) is not in it: whoever has both can undo the masking.
+keys (privacy.key, audit.key) are not in it: whoever has both can undo the masking, or forge the trail.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def backup(db: Database, path: Path) -> int:
             with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, filename="") as out:
                 out.write(_encode(_Header(FORMAT, at, counts)) + b"\n")
                 for table in tables:
-                    for row in connection.execution_options(yield_per=_BATCH).execute(select(table)):
+                    for row in connection.execution_options(yield_per=_BATCH).execute(
+                        select(table).order_by(*table.primary_key)
+                    ):
                         out.write(_encode(_Row(str(table.name), [_plain(value) for value in row])) + b"\n")
                         total += 1
             raw.flush()
@@ -65,13 +67,13 @@ def backup(db: Database, path: Path) -> int:
     return total
 
 
-def restore(db: Database, path: Path, *, replace: bool) -> int:
+def restore(db: Database, path: Path, actor: str, now: int, *, replace: bool) -> int:
     """Read a backup into a migrated database; how many rows. All of it or nothing.
 
-    Afterwards the relay publishes the whole configuration again, as a new epoch. Nothing else may
-    use the database meanwhile. Raises AntispamError for a file that is none, or is another version's
-    or damaged, for an audit trail that does not verify, and for a database that holds something
-    unless `replace`.
+    A row of the audit trail tells of it: what was published of later rows is no difference then. Afterwards
+    the relay publishes the whole configuration again, as a new epoch. Nothing else may use the database
+    meanwhile. Raises AntispamError for a file that is none, or is another version's or damaged, for an audit
+    trail that does not verify, and for a database that holds something unless `replace`.
     """
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source, db.write() as connection:
@@ -87,10 +89,14 @@ def restore(db: Database, path: Path, *, replace: bool) -> int:
                 raise AntispamError(f"{path}: rows are missing; the file is damaged")
             broken = audit.first_broken(connection)
             if broken is not None:
-                raise AntispamError(f"{path}: the audit trail is broken at row {broken}; nothing was restored")
+                raise AntispamError(
+                    f"{path}: the audit trail is broken at row {broken}, or signed with another ANTISPAM_AUDIT_KEY; "
+                    "nothing was restored"
+                )
             # What the relay last published to has moved on since: it must publish everything again.
             connection.execute(schema.positions.delete().where(schema.positions.c.consumer == "relay"))
             _number_on(connection)
+            audit.record(connection, now, actor, audit.RESTORE, "database", after={"rows": sum(counts.values())})
             return sum(counts.values())
     except (EOFError, gzip.BadGzipFile, zlib.error, msgspec.MsgspecError) as error:
         raise AntispamError(f"{path}: not a backup, or damaged: {error}") from error

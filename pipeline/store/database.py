@@ -30,13 +30,16 @@ TURN_SECONDS = 0.001  # between its looks whether it may
 class Database:
     """Connections to the operational database; safe to share between threads, not over a fork."""
 
-    def __init__(self, url: str) -> None:
-        """Raises AntispamError for an address that is none."""
+    def __init__(self, url: str, audit_secret: bytes) -> None:
+        """`audit_secret` signs the audit trail. Raises AntispamError for an address that is none."""
         try:
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            self.engine: Engine = create_engine(parsed, hide_parameters=True, **_options(parsed.get_backend_name()))
+            self.engine: Engine = create_engine(
+                parsed, hide_parameters=True, execution_options={"antispam_audit_secret": audit_secret},
+                **_options(parsed.get_backend_name()),
+            )  # fmt: skip
         except (ArgumentError, ModuleNotFoundError, KeyError) as error:
             raise AntispamError(f"ANTISPAM_DATABASE_URL: {error}") from None
         if self.engine.dialect.name == "sqlite":
@@ -104,9 +107,9 @@ class Database:
 def database(settings: Settings) -> Database:
     """The operational database of these settings; its folder is made, its tables are not (migrations)."""
     if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value())
+        return Database(settings.database_url.get_secret_value(), settings.audit_secret)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return Database(f"sqlite:///{settings.data_dir / 'operational.db'}")
+    return Database(f"sqlite:///{settings.data_dir / 'operational.db'}", settings.audit_secret)
 
 
 def upsert(connection: Connection, table: Table) -> Any:

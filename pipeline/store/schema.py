@@ -397,6 +397,6 @@ audit = Table(
     Column("before", _JSON),
     Column("after", _JSON),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("hash", String(64), nullable=False),  # of this row and the hash of the one before
+    Column("mac", String(64), nullable=False),  # signs this row and the mac of the one before
     Index("ix_audit_subject", "subject", "id"),
 )  # fmt: skip

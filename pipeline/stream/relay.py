@@ -4,6 +4,9 @@ Each publication is one Kafka transaction and is marked only then, one by one: a
 in between repeats at most the last, so ids on the config topic never go down. The transactional id is
 the same everywhere: of two relays the broker ends the older.
 
+The last row of the audit trail is published whenever there is a new one, and logged, so that a trail whose
+end is cut off, or that is written anew, differs from what was published (`antispam audit verify`).
+
 A log the relay has not published to (a new cluster, a topic made anew, a restored database) gets the
 whole configuration first, as a new epoch above any that is on it.
 """
@@ -23,12 +26,12 @@ from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics, topics
 from pipeline.errors import AntispamError
-from pipeline.events import ConfigChange, encode
+from pipeline.events import AuditHead, ConfigChange, encode
 from pipeline.settings import Settings
-from pipeline.store import configurations, outbox, positions
+from pipeline.store import audit, configurations, outbox, positions
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
+from pipeline.stream import audit_heads, readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import ensure_topics, log_id
 from pipeline.stream.clients import TIMEOUT, reader, writer
@@ -95,6 +98,7 @@ class Relay:
         self._log = log_id(bootstrap(settings), topics.CONFIG.name)
         with db.read() as connection:
             self._known = positions.only_log(connection, _CONSUMER) == self._log
+        self._head: AuditHead | None = None  # of the audit trail, as published last
         self._pruned = -PRUNE_EVERY
 
     def step(self, now: int) -> int:
@@ -106,11 +110,16 @@ class Relay:
             self._known = self._publish_everything(now)
         with self._db.read() as connection:
             found = outbox.unpublished(connection, BATCH)
+            head = audit.head(connection)
             metrics.OUTBOX_PENDING.set(outbox.pending(connection) if len(found) == BATCH else len(found))
         for ident, publication in found:
             self._send(publication.messages)
             with self._db.write() as connection:
                 outbox.mark_published(connection, [ident], now)
+        if head is not None and head != self._head:
+            self._send((audit_heads.message(msgspec.structs.replace(head, at=now)),))
+            self._head = head
+            _log.info("audit_head", row=head.row, mac=head.mac)
         if monotonic() - self._pruned > PRUNE_EVERY:
             self._pruned = monotonic()
             with self._db.write() as connection:

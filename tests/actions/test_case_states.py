@@ -36,7 +36,7 @@ class Cases(RuleBasedStateMachine):
 
     @initialize()
     def database(self) -> None:
-        self.db = Database(f"sqlite:///{Path(self._folder.name) / 'cases.db'}")
+        self.db = Database(f"sqlite:///{Path(self._folder.name) / 'cases.db'}", b"key")
         schema.metadata.create_all(self.db.engine)
         with self.db.write() as connection:
             connection.execute(schema.epochs.insert().values(id=1, last=0))

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from conftest import AUDIT_SECRET
 from sqlalchemy import insert, select, text
 
 from pipeline.errors import AntispamError
@@ -42,9 +43,20 @@ def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+def restored(db: Database, held: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:
+    """What a database holds after the restore of what `held` it: the relay's position gone, and a row that tells."""
+    with db.read() as connection:
+        told = tuple(connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc()).limit(1)).one())
+    total = sum(len(found) for found in held.values())
+    assert told[1:8] == (3, "cli:ops", "restore", "database", None, {"rows": total}, "")
+    (counter,) = held["epochs"]
+    own = {"positions": [], "audit": sorted([*held["audit"], told], key=str), "epochs": [(1, counter[1] + 1)]}  # type: ignore[operator]
+    return held | own
+
+
 @pytest.fixture
 def other_db(tmp_path: Path) -> Database:
-    db = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    db = Database(f"sqlite:///{tmp_path / 'other.db'}", AUDIT_SECRET)
     migrate(db)
     return db
 
@@ -61,9 +73,8 @@ def test_a_backup_restores_everything_on_either_database(
     into: Database = request.getfixturevalue(target)
     if into.engine.url == any_db.engine.url:
         into = other_db
-    restore(into, tmp_path / "b", replace=False)
-    expected["positions"] = []  # so that the relay publishes everything again
-    assert rows(into) == expected
+    restore(into, tmp_path / "b", "cli:ops", 3, replace=False)
+    assert rows(into) == restored(into, expected)
     registry.save_port(into, ADMIN, PortEntry(code="10690002"), 3)  # ids and chain go on
     with into.write() as connection:
         connection.execute(
@@ -78,9 +89,9 @@ def test_a_database_that_holds_something_is_only_replaced_when_told(any_db: Data
     kept = rows(any_db)
     registry.save_port(any_db, ADMIN, PortEntry(code="10690002"), 3)
     with pytest.raises(AntispamError, match="not empty"):
-        restore(any_db, tmp_path / "b", replace=False)
-    restore(any_db, tmp_path / "b", replace=True)
-    assert rows(any_db) == kept | {"positions": []}
+        restore(any_db, tmp_path / "b", "cli:ops", 3, replace=False)
+    restore(any_db, tmp_path / "b", "cli:ops", 3, replace=True)
+    assert rows(any_db) == restored(any_db, kept)
     with pytest.raises(AntispamError, match="append-only"), any_db.write() as connection:
         connection.execute(text("DELETE FROM audit"))
 
@@ -111,7 +122,7 @@ def test_a_damaged_backup_changes_nothing(
     path.write_bytes(raw)
     before = rows(other_db)
     with pytest.raises(AntispamError):
-        restore(other_db, path, replace=True)
+        restore(other_db, path, "cli:ops", 3, replace=True)
     assert rows(other_db) == before
 
 

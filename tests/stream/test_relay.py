@@ -302,7 +302,7 @@ def test_after_a_restore_everything_is_published_above_what_was(
     registry.save_port(db, ADMIN, PortEntry(code="101", name="later"), 2)
     deliver(settings, db, 2)
     before = follower.catch_up().epoch
-    restore(db, tmp_path / "b", replace=True)
+    restore(db, tmp_path / "b", "cli:ops", 3, replace=True)
     with db.read() as connection:
         assert outbox.last_id(connection) < before
     deliver(settings, db, 3)
