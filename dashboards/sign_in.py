@@ -21,7 +21,7 @@ from starlette.routing import Route
 from dashboards import language
 from dashboards.guard import COOKIE, cookie_of, now_ms, same_origin
 from dashboards.language import LANGUAGES, N_, Text
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.store.database import Database
 from pipeline.store.sessions import SESSION_MS, sign_out, user_of
 from pipeline.store.users import SHORTEST, change_password, sign_in
@@ -74,6 +74,8 @@ class SignIn:
         name = form.get("name", "")
         try:
             token = await self._slowly(partial(sign_in, self._db, name, form.get("password", ""), now_ms()))
+        except UnavailableError:
+            return PlainTextResponse("the operational database does not answer", 503, {"Retry-After": "5"})
         except AntispamError:
             told = _(REFUSED)
             return _page(request, _("Sign in"), _login_form(_, name), told, 401)
@@ -100,6 +102,8 @@ class SignIn:
             return _page(request, title, form_of, _("The two new passwords differ."), 400)
         try:
             fresh = await self._slowly(partial(change_password, self._db, user, old, new, now_ms()))
+        except UnavailableError:
+            return PlainTextResponse("the operational database does not answer", 503, {"Retry-After": "5"})
         except AntispamError as error:
             return _page(request, title, form_of, _(str(error)), 400)
         if fresh is None:

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from pipeline.commands import accounts, benches, models, policies, ports, processes, texts, traffic, upkeep
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 
 # Imports of the work itself stand in the commands: `antispam --help` and a shell's completion must not
 # wait for numpy, Faust and DuckDB.
@@ -21,10 +21,13 @@ for subject in (processes, traffic, texts, policies, ports, models, accounts, up
 
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit 1."""
-    faulthandler.enable()  # a crash inside a library leaves the stack of every thread
+    faulthandler.enable(file=2)  # a crash inside a library leaves the stack of every thread
     os.umask(0o077)  # our files are the owner's alone (permissions.py)
     try:
         app(prog_name="antispam")
+    except UnavailableError as error:
+        print(f"antispam: {error} (away just now, so try again later)", file=sys.stderr)
+        sys.exit(1)
     except AntispamError as error:
         print(f"antispam: {error}", file=sys.stderr)
         sys.exit(1)

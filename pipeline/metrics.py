@@ -9,6 +9,7 @@ MESSAGES = Counter("antispam_messages_total", "Messages (recipients) decided", [
 RULE_HITS = Counter("antispam_rule_hits_total", "Reasons given, by rule", ["stream", "rule"])
 DEGRADED = Counter("antispam_degraded_decisions_total", "Decisions made without all parts", ["stream"])
 DEAD_LETTERS = Counter("antispam_dead_letters_total", "Records set aside, by topic", ["topic"])
+RETRIES = Counter("antispam_outage_retries_total", "Tries again because something was away, by part", ["part"])
 LATE_RECORDS = Counter("antispam_late_records_total", "Records later than the allowed lateness")
 REPLAYED = Counter("antispam_replayed_total", "Events met again after a crash, counted once", ["stream"])
 BATCH_SECONDS = Histogram(

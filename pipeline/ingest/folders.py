@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.file_exchange import Place
 
 CALL_SECONDS = 30.0  # that one answer, or one block of a file, may take
@@ -21,7 +21,7 @@ MAX_LISTED = 200_000  # entries read of one listing
 BLOCK = 256 * 1024  # bytes
 
 
-class FolderError(AntispamError):
+class FolderError(UnavailableError):
     """The folder cannot be reached, read or signed in to; the operation may be tried again later."""
 
 

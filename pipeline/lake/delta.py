@@ -18,7 +18,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from pipeline.errors import AntispamError
+from pipeline.errors import UnavailableError
 from pipeline.lake.tables import Table
 
 READER_GRACE_HOURS = 1  # files no longer in the newest snapshot stay this long for running queries
@@ -110,5 +110,5 @@ def locked(lake: Path, what: str, wait: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise AntispamError(f"another process is at work on the lake's {what}; try again later") from None
+            raise UnavailableError(f"another process is at work on the lake's {what}") from None
         yield

@@ -17,13 +17,20 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.settings import Settings
 
 BUSY_SECONDS = 30  # that a writer waits for others before it gives up
 FORGET_MS = 500  # that readers are waited for when the log is to be emptied
+_SQLITE_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM,
+    }
+)  # fmt: skip
 TURN_SECONDS = 0.001  # between its looks whether it may
 
 
@@ -55,7 +62,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block and rolled back by an exception.
 
-        Raises AntispamError when the database cannot be reached or stays locked.
+        Raises UnavailableError when the database cannot be reached or stays locked, AntispamError when it refuses.
         """
         try:
             with (
@@ -64,7 +71,7 @@ class Database:
                 connection.begin(),
             ):
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeoutError) as error:
             raise _plain(error) from error
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -79,7 +86,7 @@ class Database:
         try:
             with self.engine.connect().execution_options(**options) as connection:
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeoutError) as error:
             raise _plain(error) from error
 
     def forget(self) -> None:
@@ -129,7 +136,7 @@ def _locked(path: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if monotonic() > give_up:
-                    raise AntispamError(f"operational database: others wrote for {BUSY_SECONDS} s on end") from None
+                    raise UnavailableError(f"operational database: others wrote for {BUSY_SECONDS} s on end") from None
                 sleep(TURN_SECONDS)
         yield
     finally:
@@ -142,9 +149,19 @@ def _options(backend: str) -> dict[str, Any]:
     return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
 
 
-def _plain(error: DBAPIError) -> AntispamError:
+def _plain(error: DBAPIError | PoolTimeoutError) -> AntispamError:
     """The driver's own words; the statement's parameters may hold numbers and texts."""
-    return AntispamError(f"operational database: {str(error.orig).splitlines()[0] if error.orig else 'error'}")
+    if isinstance(error, PoolTimeoutError):
+        return UnavailableError("operational database: no free connection in time")
+    kind = UnavailableError if _is_away(error) else AntispamError
+    return kind(f"operational database: {str(error.orig).splitlines()[0] if error.orig else 'error'}")
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the same statement may succeed later. SQLite has one class for outages and for wrong statements."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_AWAY
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def _sqlite_settings(connection: Any, _: Any) -> None:

@@ -20,8 +20,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline import topics
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.settings import Settings
+from pipeline.stream.clients import broker_error
 from pipeline.topics import Topic
 
 _TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2
@@ -44,7 +45,7 @@ def cluster_id(bootstrap: str, timeout: float = 10.0) -> str:
     with _connect(bootstrap, timeout) as client:
         cluster: dict[str, Any] = client.describe_cluster()
     if all(broker.get("is_fenced") for broker in cluster["brokers"]):
-        raise AntispamError(f"Kafka at {bootstrap}: no broker takes requests yet")
+        raise UnavailableError(f"Kafka at {bootstrap}: no broker takes requests yet")
     return str(cluster["cluster_id"])
 
 
@@ -54,8 +55,10 @@ def log_id(bootstrap: str, topic: str) -> str:
     try:
         cluster = client.describe_cluster(request_timeout=_TIMEOUT).result(_TIMEOUT)
         found = client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(_TIMEOUT)
-    except (KafkaException, TimeoutError) as error:
-        raise AntispamError(f"Kafka at {bootstrap}: {error}") from error
+    except KafkaException as error:
+        raise broker_error(error.args[0], f"Kafka at {bootstrap}") from error
+    except TimeoutError as error:
+        raise UnavailableError(f"Kafka at {bootstrap}: no answer in {_TIMEOUT:.0f} s") from error
     return f"{cluster.cluster_id}/{found.topic_id}"
 
 
@@ -67,7 +70,7 @@ def wait_ready(bootstrap: str, timeout: float) -> str:
             return cluster_id(bootstrap, timeout=min(2.0, timeout))
         except AntispamError as error:
             if time.monotonic() > deadline:
-                raise AntispamError(f"not ready after {timeout:g} s: {error}") from error
+                raise UnavailableError(f"not ready after {timeout:g} s: {error}") from error
         time.sleep(0.1)
 
 
@@ -101,7 +104,9 @@ def _connect(bootstrap: str, timeout: float) -> Iterator[KafkaAdminClient]:
         finally:
             client.close()
     except (KafkaError, OSError, ValueError) as error:
-        raise AntispamError(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
+        away = isinstance(error, OSError) or (isinstance(error, KafkaError) and error.retriable)
+        kind = UnavailableError if away else AntispamError
+        raise kind(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
 
 
 def _describe(client: KafkaAdminClient, names: list[str]) -> dict[str, list[int]]:

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from sqlalchemy import Connection
 
 from pipeline.actions.statuses import digests, senders_of, status_of
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Submission, encode
 from pipeline.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
@@ -34,7 +34,7 @@ from pipeline.store import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.clients import TIMEOUT, broker_error, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.lag import LANES, LagMeter
@@ -179,7 +179,7 @@ class Lookups:
         try:
             return await asyncio.wait_for(future, DATABASE_SECONDS)
         except TimeoutError:
-            raise AntispamError("operational database: no answer in time") from None
+            raise UnavailableError("operational database: no answer in time") from None
 
     async def _run(self) -> None:
         while self._waiting:
@@ -216,9 +216,9 @@ def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
     try:
         found = consumer.offsets_for_times([TopicPartition(t, p, since) for t, p in places], timeout=TIMEOUT)
         begin = {(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
-        replay(consumer, [place for place in places if place in begin], take, deadline=120, begin=begin)
+        replay(consumer, [place for place in places if place in begin], take, begin=begin)
     except KafkaException as error:
-        raise AntispamError(f"HTTP API: the broker does not answer: {error.args[0].str()}") from None
+        raise broker_error(error.args[0], "HTTP API: the broker does not answer") from None
     finally:
         consumer.close()
     _log.info("remembered", submissions=min(count, RECENT))

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline import metrics
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.database import Database
@@ -61,9 +61,9 @@ async def _run(db: Database, stop: threading.Event) -> None:
                 rows = await asyncio.to_thread(claim, db, int(time() * 1000), AT_ONCE - len(under_way), full)
                 failures = 0
                 readiness.say("callbacks", True)
-            except AntispamError as error:
+            except UnavailableError as error:
                 failures += 1
-                readiness.say("callbacks", False)
+                readiness.say("callbacks", False, str(error))
                 if failures == DATABASE_TRIES:
                     raise
                 _log.error("callbacks_not_read", cause=str(error), tries=failures)

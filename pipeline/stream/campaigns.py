@@ -212,7 +212,7 @@ def _read_told(consumer: Consumer) -> list[Campaign]:
             told.pop(campaign.id, None)
             told[campaign.id] = campaign
 
-    replay(consumer, [(topics.CAMPAIGNS.name, 0)], take, deadline=120)
+    replay(consumer, [(topics.CAMPAIGNS.name, 0)], take)
     return list(told.values())
 
 

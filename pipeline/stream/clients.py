@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
@@ -90,12 +90,38 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
     return Producer(config | overrides)
 
 
+# Codes of a broker, or of a part of it, that is away or moving; librdkafka calls only some of them retriable.
+_AWAY = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE, KafkaError._MSG_TIMED_OUT, KafkaError._WAIT_COORD, KafkaError._WAIT_CACHE,
+        KafkaError._RETRY, KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.BROKER_NOT_AVAILABLE, KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND, KafkaError.NOT_CONTROLLER,
+        KafkaError.CONCURRENT_TRANSACTIONS, KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a topic made a moment ago, or a broker that has just come back
+    }
+)  # fmt: skip
+
+
+def is_away(error: KafkaError) -> bool:
+    """Whether the same call may succeed later: an outage, and nobody's mistake."""
+    return not error.fatal() and (error.retriable() or error.code() in _AWAY)
+
+
+def broker_error(error: KafkaError, what: str) -> AntispamError:
+    """UnavailableError for an outage, AntispamError for what would fail again; `what` begins the text."""
+    return (UnavailableError if is_away(error) else AntispamError)(f"{what}: {error.str()}")
+
+
 def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:
     """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
 
     To the partition that the key names, or to this one.
 
-    Raises AntispamError when one was not; any of the others may have been written.
+    Raises UnavailableError when one was not for an outage, AntispamError for what would fail again; any of the others
+    may have been written.
     """
     faults: list[KafkaError] = []
 
@@ -112,5 +138,5 @@ def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], 
                 producer.poll(0.05)
     waiting = producer.flush(2 * TIMEOUT)  # each record has its own limit, TIMEOUT from when it was queued
     if faults or waiting:
-        cause = faults[0].str() if faults else "no answer"
-        raise AntispamError(f"{len(faults) + waiting} records not acknowledged: {cause}")
+        what = f"{len(faults) + waiting} records not acknowledged"
+        raise broker_error(faults[0], what) if faults else UnavailableError(f"{what}: no answer")

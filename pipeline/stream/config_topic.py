@@ -41,7 +41,7 @@ class ConfigFollower:
 
     def catch_up(self) -> Config:
         """Read to the end of the topic; the result is the current epoch."""
-        replay(self._consumer, [(topics.CONFIG.name, 0)], self._take, deadline=120)
+        replay(self._consumer, [(topics.CONFIG.name, 0)], self._take)
         # Compaction may have removed the change that closed a publication, but never the topic's last record.
         pending = self._pending
         unfinished = [c for c in pending if c.epoch == pending[-1].epoch] if pending and pending[-1].more else []

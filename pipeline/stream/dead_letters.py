@@ -11,7 +11,7 @@ from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import DeadLetter, encode
 from pipeline.settings import Settings
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, broker_error, reader, writer
 from pipeline.stream.replay import replay
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
@@ -49,7 +49,7 @@ def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
 
     consumer = reader(settings, "dead-letters-list")
     try:
-        replay(consumer, [(topics.DEAD_LETTERS.name, p) for p in range(settings.partitions)], take, deadline=120)
+        replay(consumer, [(topics.DEAD_LETTERS.name, p) for p in range(settings.partitions)], take)
     finally:
         consumer.close()
     return dict(sorted(letters.items(), key=lambda item: item[1].at))
@@ -84,5 +84,5 @@ def retry(settings: Settings, names: Iterable[str] | None) -> int:
             producer.produce(topics.DEAD_LETTERS.name, None, name, letter.partition)
         producer.commit_transaction(TIMEOUT)
     except KafkaException as error:
-        raise AntispamError(f"nothing sent: {error.args[0].str()}") from None
+        raise broker_error(error.args[0], "nothing sent") from None
     return len(chosen)

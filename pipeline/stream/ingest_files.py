@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
 from pipeline.store.migrate import open_database
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.clients import TIMEOUT, broker_error, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.replay import replay
 
@@ -112,7 +112,7 @@ class Ingester:
                 self._ports = _ports(self._settings)
             return self._ingest(source, self._ports, report)
         except KafkaException as error:
-            raise AntispamError(f"{source.path}: {error.args[0].str()}; run the command again to go on") from None
+            raise broker_error(error.args[0], f"{source.path}: run the command again to go on") from None
 
     def close(self) -> None:
         """End the reader of progress."""
@@ -283,7 +283,6 @@ class _Progress:
             self._consumer,
             [(topics.INGEST.name, 0)],
             self._take,
-            deadline=120,
             begin={(topics.INGEST.name, 0): self._next},
         )
         return self._marks

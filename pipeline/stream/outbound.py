@@ -30,10 +30,10 @@ from pipeline.actions.route import ALERT_GRANULARITY_MS
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.dead_letter_limit import DeadLetterLimit
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, AlertLevel, Outbound, Priority, encode
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader, send
+from pipeline.stream.clients import TIMEOUT, is_away, reader, send
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.polled import is_record
 
@@ -68,6 +68,8 @@ class Lane:
         self._places: dict[int, deque[_Place]] = {}
         self._paused = False
         self._moved = False
+        self._done: dict[int, int] = {}  # by partition: the offset behind what is done, not committed yet
+        self._behind = False  # whether the last commit did not succeed
         self._consumer: Consumer = reader(settings, f"sender-{channel.name}-{priority.value}")
         self._consumer.subscribe([self._topic], on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
@@ -109,15 +111,29 @@ class Lane:
         self._consumer.close()
 
     def _commit(self) -> None:
-        done = []
+        """Commit what is done; while the group's coordinator is away or moving it waits for the next poll.
+
+        Nothing is lost by that: what is sent has its rows, and is dropped when it is read again.
+        Raises KafkaException for what will not pass.
+        """
         for partition, places in self._places.items():
-            last = None
             while places and (places[0].job is None or places[0].job.open == 0):
-                last = places.popleft().offset
-            if last is not None:
-                done.append(TopicPartition(self._topic, partition, last + 1))
-        if done:
-            self._consumer.commit(offsets=done, asynchronous=False)
+                self._done[partition] = places.popleft().offset + 1
+        if not self._done:
+            return
+        try:
+            offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in self._done.items()]
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            if not is_away(error.args[0]):
+                raise
+            metrics.RETRIES.labels(self._topic).inc()
+            if not self._behind:
+                _log.warning("commit_put_off", topic=self._topic, cause=error.args[0].str())
+            self._behind = True
+            return
+        self._done.clear()
+        self._behind = False
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = {p.partition for p in partitions}
@@ -129,6 +145,7 @@ class Lane:
             _log.warning("offsets_not_committed", topic=self._topic, cause=error.args[0].str())
         for n in numbers:
             self._places.pop(n, None)
+            self._done.pop(n, None)
         self._moved = True
         self._paused = False  # partitions that come next are not
 
@@ -146,6 +163,8 @@ class Lane:
             return Job(outbound, key, self._channel)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return f"not an Outbound: {type(error).__name__}"
+        except UnavailableError:
+            raise
         except AntispamError as error:
             return str(error)
 

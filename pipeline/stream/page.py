@@ -144,7 +144,10 @@ def _handler(roles: list[str]) -> type[BaseHTTPRequestHandler]:
                 case "/ready":
                     parts = readiness.states()
                     ready = bool(parts) and all(parts.values())
-                    self._answer(200 if ready else 503, msgspec.json.encode({"ready": ready, "parts": parts}))
+                    self._answer(
+                        200 if ready else 503,
+                        msgspec.json.encode({"ready": ready, "parts": parts, "waits_for": readiness.waits()}),
+                    )
                 case "/metrics":
                     self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
                 case _:

@@ -37,7 +37,7 @@ from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
 from pipeline.dead_letter_limit import DeadLetterLimit
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, Event, Record, Submission, encode
 from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
@@ -55,6 +55,7 @@ from pipeline.stream.polled import Polled, next_offsets, records
 from pipeline.stream.replay import replay
 from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
+from pipeline.stream.steady import patiently
 
 LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
 IDLE = 0.1  # seconds a poll waits when nothing has come for a while
@@ -197,7 +198,9 @@ class Processor(faust.Service):
         self._assignments += 1
         numbers = sorted(p.partition for p in partitions)
         started = perf_counter()
-        positions = self._restore(numbers)
+        positions = patiently(self.stream.name, lambda: self._restore(numbers), self._stopping)
+        if positions is None:
+            return  # we end; nothing is polled of these
         consumer.assign(positions[0])
         if self._bulk is not None:
             self._bulk.assign(positions[1])
@@ -233,11 +236,14 @@ class Processor(faust.Service):
                     )
 
             try:
-                replay(changelog, [(self.stream.changelog.name, n) for n in numbers], take)
+                replay(changelog, [(self.stream.changelog.name, n) for n in numbers], take, progress=self._restored)
             finally:
                 changelog.close()
         self._states = states
         return positions
+
+    def _restored(self, partitions: int, of: int) -> None:
+        readiness.say(self.stream.name, False, f"counters: {partitions} of {of} partitions of the changelog read")
 
     def _committed(self, topic: str, numbers: list[int]) -> list[TopicPartition]:
         if not numbers:
@@ -350,11 +356,11 @@ class Processor(faust.Service):
                     self._in_transaction = False
                 self._rewind()
                 return
-            except KafkaException as error:
-                fault = error.args[0]
-                if fault.fatal() or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
+            except (KafkaException, UnavailableError) as error:
+                fatal = isinstance(error, KafkaException) and error.args[0].fatal()
+                if fatal or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
                     raise
-                _log.warning("recovery_retried", stream=self.stream.name, tries=tries, cause=fault.str())
+                _log.warning("recovery_retried", stream=self.stream.name, tries=tries, cause=str(error))
 
     def _rewind(self) -> None:
         self._alerted.clear()

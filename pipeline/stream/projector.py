@@ -26,7 +26,6 @@ from pipeline.actions.notices import project_alerts, project_list_actions
 from pipeline.actions.port_conduct import project_complaints, project_port_actions
 from pipeline.actions.statuses import project_decisions, project_submissions
 from pipeline.dead_letter_limit import DeadLetterLimit
-from pipeline.errors import AntispamError
 from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -34,9 +33,9 @@ from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
 from pipeline.stream.address import bootstrap
-from pipeline.stream.clients import TIMEOUT, UNHURRIED, reader
+from pipeline.stream.clients import TIMEOUT, UNHURRIED, broker_error, reader
 from pipeline.stream.polled import is_record
-from pipeline.stream.steady import steadily
+from pipeline.stream.steady import patiently, steadily
 
 # Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
 # a bulk statement, a case a handful of statements.
@@ -74,9 +73,12 @@ def run_projector(settings: Settings, stop: threading.Event) -> None:
     """The role: all readers, each in a thread, until `stop`; the process ends when one of them dies."""
 
     def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
-        projector = Projector(settings, name, table, batch=BATCHES[name])
+        part = f"projector-{name}"
+        projector = patiently(part, lambda: Projector(settings, name, table, batch=BATCHES[name]), stop)
+        if projector is None:
+            return
         try:
-            steadily(f"projector-{name}", projector.step, stop, 0)
+            steadily(part, projector.step, stop, 0)
         finally:
             projector.close()
 
@@ -200,4 +202,4 @@ def _log_ids(settings: Settings, names: list[str]) -> dict[str, str]:
         described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT)
         return {name: f"{cluster.cluster_id}/{answer.result().topic_id}" for name, answer in described.items()}
     except KafkaException as error:
-        raise AntispamError(f"topics {', '.join(names)}: {error.args[0].str()}") from None
+        raise broker_error(error.args[0], f"topics {', '.join(names)}") from None

@@ -25,7 +25,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics, topics
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, encode
 from pipeline.settings import Settings
 from pipeline.store import audit, configurations, outbox, positions
@@ -70,8 +70,10 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
             except (KafkaException, AntispamError) as error:
                 if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
                     raise AntispamError("another relay has taken over") from error
+                if not isinstance(error, KafkaException | UnavailableError):
+                    raise
                 failures += 1
-                readiness.say("relay", False)
+                readiness.say("relay", False, str(error))
                 if failures == TRIES:
                     raise
                 _log.warning("relay_failed", cause=str(error), tries=failures)
@@ -190,7 +192,7 @@ def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
 
     consumer = reader(settings, "relay")
     try:
-        replay(consumer, [(topics.CONFIG.name, 0)], take, deadline=120)
+        replay(consumer, [(topics.CONFIG.name, 0)], take)
     finally:
         consumer.close()
     return present, highest

@@ -12,8 +12,8 @@ from time import monotonic, sleep
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from pipeline.errors import AntispamError
-from pipeline.stream.clients import TIMEOUT
+from pipeline.errors import UnavailableError
+from pipeline.stream.clients import TIMEOUT, broker_error, is_away
 
 _NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 QUIET = 0.2  # seconds of silence after the end before it is believed
@@ -23,39 +23,45 @@ def replay(
     consumer: Consumer,
     partitions: Sequence[tuple[str, int]],
     take: Callable[[Message], None],
-    deadline: float = 600.0,
+    patience: float = 120.0,
     begin: Mapping[tuple[str, int], int] | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> None:
     """Give every record of the partitions to `take`, in order per partition, and return at their end.
 
     `begin` holds offsets to begin with, other partitions are read from their beginning. The consumer
-    stays assigned, positioned behind the last record. `deadline` is in seconds.
-    Raises AntispamError when the end is not reached in time, KafkaException on a broker's error.
+    stays assigned, positioned behind the last record. `progress` is told the partitions read and their number.
+    Raises UnavailableError after `patience` seconds in which nothing came and no partition ended, and for a broker
+    that is away; AntispamError when it refuses.
     """
-    give_up = monotonic() + deadline
-    ends = {(topic, p): _end(consumer, topic, p, give_up) for topic, p in partitions}
+    ends = {(topic, p): _end(consumer, topic, p, monotonic() + patience) for topic, p in partitions}
     # Only now: librdkafka waits 500 ms before it asks again for an offset of a partition whose leader it did not know.
     starts = begin or {}
     consumer.assign([TopicPartition(topic, p, starts.get((topic, p), OFFSET_BEGINNING)) for topic, p in partitions])
     reached: set[tuple[str, int]] = set()
+    moved_at = monotonic()
     while True:
+        progress(len(reached), len(ends))
         quiet = True
         for message in consumer.consume(10_000, QUIET):
             error = message.error()
             where = (message.topic() or "", message.partition() or 0)
             if error is None:
                 quiet = False
+                moved_at = monotonic()
                 reached.discard(where)
                 take(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                if (message.offset() or 0) >= ends[where]:
+                if (message.offset() or 0) >= ends[where] and where not in reached:
+                    moved_at = monotonic()
                     reached.add(where)
-            elif not error.retriable():
-                raise KafkaException(error)
+            elif not is_away(error):
+                raise broker_error(error, where[0])
         if quiet and len(reached) == len(ends):
             return
-        if monotonic() > give_up:
-            raise AntispamError(f"{len(ends) - len(reached)} partitions not read to their end in {deadline:.0f} s")
+        if monotonic() - moved_at > patience:
+            left = sorted({topic for topic, _ in ends.keys() - reached}) or ["the broker"]
+            raise UnavailableError(f"{', '.join(left)}: nothing came for {patience:.0f} s, and the end is not reached")
 
 
 def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
@@ -65,5 +71,5 @@ def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
             return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)[1])
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or monotonic() > give_up:
-                raise
+                raise broker_error(error.args[0], topic) from None
             sleep(0.05)

@@ -1,10 +1,10 @@
 """`antispam serve ROLE…`: the long-running processes around the decision, until a signal ends them.
 
-Each role is a function `run(settings, stop)` that works until `stop` is set and raises when it cannot
-go on; the process then ends with exit code 1 and its supervisor starts it again, as it does when any other
-thread of it dies. Several roles may
-share a process, each in a thread of its own; any of them can be killed at any time, since what a role
-has not committed it finds again. Their one page tells whether they live, can work, and their metrics.
+Each role is a function `run(settings, stop)` that works until `stop` is set and raises when it cannot go on.
+It is begun again while what it needs is away (steady.py); for anything else the process ends with exit code 1
+and its supervisor starts it again, as it does when any other thread of it dies. Several roles may share a
+process, each in a thread of its own; any of them can be killed at any time, since what a role has not committed
+it finds again. Their one page tells whether they live, can work, and their metrics.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.ending import STUCK, end_now, fault, on_thread_death
 from pipeline.stream.page import Page
+from pipeline.stream.steady import patiently
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
 ROLES: dict[str, str] = {
@@ -60,7 +61,7 @@ def run_roles(settings: Settings, names: Sequence[str]) -> int:
 
     def run(name: str, role: Role) -> None:
         try:
-            role(settings, stop)
+            patiently(name, lambda: role(settings, stop), stop)
             if not stop.is_set():
                 raise AntispamError("it returned without being asked to")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process must end and be started again

@@ -1,39 +1,57 @@
-"""The loop of a role that works on the database."""
+"""Outages waited for: what is away now may be back in a moment; what is wrong is not tried again."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
+from confluent_kafka import KafkaException
 
-from pipeline.errors import AntispamError
+from pipeline import metrics
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.stream import readiness
+from pipeline.stream.clients import is_away
 
-TRIES = 10  # failures in a row, PAUSE apart, before the role gives up and its process ends
-PAUSE = 1.0  # seconds
+TRIES = 60  # in a row, about 5 minutes, before the process ends; its supervisor starts it again
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between tries; each pause is twice the one before
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 
 def steadily(name: str, step: Callable[[], bool], stop: threading.Event, idle: float) -> None:
     """Call `step` until `stop`; when it returns False, there was nothing to do: wait `idle` seconds.
 
-    An AntispamError (the database is away, a record was not acknowledged) is logged and tried again,
-    the last of TRIES in a row is raised; anything else at once. The part `name` is ready while it succeeds.
+    An outage is waited for as `patiently` does. The part `name` is ready while it succeeds.
     """
-    failures = 0
     while not stop.is_set():
-        try:
-            busy = step()
-            failures = 0
+        busy = patiently(name, step, stop)
+        if not stop.is_set():
             readiness.say(name, True)
-        except AntispamError as error:
-            failures += 1
-            readiness.say(name, False)
-            if failures >= TRIES:
+            if not busy:
+                stop.wait(idle)
+
+
+def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | None:
+    """What `work` returns; None when `stop` was set while something it needs was away.
+
+    An outage (UnavailableError, a broker that is away) is logged, counted and waited for; the part `name` is not ready
+    meanwhile and says what it waits for. Raises AntispamError after TRIES, and anything else at once.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return work()
+        except (UnavailableError, KafkaException) as error:
+            if isinstance(error, KafkaException) and not is_away(error.args[0]):
                 raise
-            _log.warning("step_retried", role=name, failures=failures, cause=str(error))
-            stop.wait(PAUSE)
-            continue
-        if not busy:
-            stop.wait(idle)
+            cause = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            if tries == TRIES:
+                raise AntispamError(f"{name}: given up after {tries} tries: {cause}") from error
+            metrics.RETRIES.labels(name).inc()
+            readiness.say(name, False, cause)
+            _log.warning("outage_waited_for", part=name, tries=tries, cause=cause)
+        if stop.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 10))):
+            return None

@@ -146,7 +146,7 @@ def outbound(settings: Settings) -> list[str]:
 def _read(settings: Settings, topic: str, take: Any) -> None:
     consumer = reader(settings, "test-reader")
     try:
-        replay(consumer, [(topic, p) for p in range(settings.partitions)], take, deadline=120)
+        replay(consumer, [(topic, p) for p in range(settings.partitions)], take)
     finally:
         consumer.close()
 

@@ -45,7 +45,7 @@ def on_the_broker(settings: Settings) -> dict[str, list[str]]:
             for topic in (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK)
             for p in range(settings.partitions)
         ]
-        replay(consumer, places, take, deadline=60)
+        replay(consumer, places, take)
     finally:
         consumer.close()
     return found

@@ -136,3 +136,16 @@ def test_a_published_value_no_parser_survives_is_refused_and_stops_nobody() -> N
         faults = entries.apply([ConfigChange(epoch=3, kind="policy", name="active", value="x")])
     assert faults == ["policy/active: cannot be read: KeyError: 'macro'"]
     assert entries.config.epoch == 3
+
+
+def test_a_role_whose_broker_is_away_at_the_start_is_begun_again() -> None:
+    body = """
+    global tries
+    tries = globals().get("tries", 0) + 1
+    if tries < 3:
+        from pipeline.errors import UnavailableError
+        raise UnavailableError("Kafka at k:9092: no answer")
+    stop.set()"""
+    code, log = role(body)
+    assert code == 0, log
+    assert log.count("outage_waited_for") == 2

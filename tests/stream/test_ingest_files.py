@@ -67,7 +67,7 @@ def messages(settings: Settings, *names: str) -> list[Message]:
     found: list[Message] = []
     consumer = reader(settings, "test")
     places = [(name, p) for name in names for p in range(settings.partitions)]
-    replay(consumer, places, found.append, deadline=120)
+    replay(consumer, places, found.append)
     consumer.close()
     return found
 

@@ -316,7 +316,7 @@ def published(settings: Settings) -> set[str]:
 
     consumer = reader(settings, "test-reviews")
     try:
-        replay(consumer, [(topics.REVIEWS.name, p) for p in range(settings.partitions)], take, deadline=60)
+        replay(consumer, [(topics.REVIEWS.name, p) for p in range(settings.partitions)], take)
     finally:
         consumer.close()
     return cases

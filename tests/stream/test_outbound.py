@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from fault_harness import settings_for
 
 from pipeline.actions.senders.channels import Channel
@@ -14,7 +16,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import DeliveryReport, Priority
 from pipeline.settings import Settings
 from pipeline.stream.clients import writer
-from pipeline.stream.outbound import Lane
+from pipeline.stream.outbound import Lane, _Place
 from pipeline.stream.sender import publish
 
 
@@ -43,3 +45,43 @@ def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Setti
     with pytest.raises(AntispamError, match="1 records not acknowledged"):
         lane._taken([record])
     lane.close()
+
+
+class _Moving:
+    """A consumer whose group's coordinator moves: the first commits fail."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes, self.committed = list(codes), list[int]()
+
+    def commit(self, offsets: Any, **_: Any) -> None:
+        if self.codes:
+            raise KafkaException(KafkaError(self.codes.pop(0)))
+        self.committed += [place.offset for place in offsets]
+
+
+def lane_with(consumer: Any, nowhere: Settings) -> Lane:
+    """A lane with one dead letter behind it, to be committed by this consumer."""
+    channel = Channel(name="default", host="127.0.0.1", port=1, account="900001")
+    lane = Lane(nowhere, channel, Priority.EXPRESS, impatient(nowhere), lambda _: None)
+    lane._consumer.close()
+    lane._consumer = consumer
+    lane._places[0] = deque([_Place(7, None)])
+    return lane
+
+
+def test_a_commit_whose_coordinator_moves_is_put_off_and_made_later(nowhere: Settings) -> None:
+    consumer = _Moving(KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+    lane = lane_with(consumer, nowhere)
+    for _ in range(2):
+        lane._commit()
+    assert consumer.committed == []
+    lane._places[0].append(_Place(8, None))
+    lane._commit()
+    assert consumer.committed == [9]
+    lane._commit()
+    assert consumer.committed == [9]
+
+
+def test_a_commit_that_is_refused_for_good_is_raised(nowhere: Settings) -> None:
+    with pytest.raises(KafkaException):
+        lane_with(_Moving(KafkaError.GROUP_AUTHORIZATION_FAILED), nowhere)._commit()

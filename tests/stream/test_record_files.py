@@ -65,7 +65,7 @@ def records(settings: Settings, smsc: str) -> list[Record]:
 
     consumer = reader(settings, "test-records")
     try:
-        replay(consumer, [(topics.RECORDS.name, p) for p in range(settings.partitions)], take, deadline=60)
+        replay(consumer, [(topics.RECORDS.name, p) for p in range(settings.partitions)], take)
     finally:
         consumer.close()
     return found

@@ -67,7 +67,7 @@ def records(settings: Settings) -> list[ConfigChange]:
         found.append(msgspec.json.decode(message.value() or b"", type=ConfigChange))
 
     consumer = reader(settings, "test")
-    replay(consumer, [(topics.CONFIG.name, 0)], take, deadline=60)
+    replay(consumer, [(topics.CONFIG.name, 0)], take)
     consumer.close()
     return found
 

@@ -1,0 +1,99 @@
+"""What is away is waited for, with an end; what is wrong is told at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from pipeline.errors import AntispamError, UnavailableError
+from pipeline.stream import readiness, steady
+from pipeline.stream.clients import broker_error, is_away
+from pipeline.stream.steady import TRIES, patiently, steadily
+
+MOVING = (
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION,
+)  # fmt: skip
+WRONG = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._AUTHENTICATION)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_parts", {})
+    monkeypatch.setattr(readiness, "_waits", {})
+    monkeypatch.setattr(steady, "FIRST_PAUSE", 0.0)
+
+
+def failing(errors: list[Exception]) -> Callable[[], bool]:
+    def step() -> bool:
+        if errors:
+            raise errors.pop(0)
+        return True
+
+    return step
+
+
+@pytest.mark.parametrize("code", MOVING)
+def test_a_broker_that_is_away_or_moving_is_waited_for(code: int) -> None:
+    stop = threading.Event()
+    errors: list[Exception] = [KafkaException(KafkaError(code)), UnavailableError("the database")]
+    assert patiently("part", failing(errors), stop) is True
+    assert errors == []
+
+
+@pytest.mark.parametrize("error", [AntispamError("no such port"), *(KafkaException(KafkaError(c)) for c in WRONG)])
+def test_what_is_wrong_is_raised_at_once(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        patiently("part", failing([error]), threading.Event())
+
+
+def test_an_outage_without_end_is_given_up_and_counted() -> None:
+    tries: list[int] = []
+
+    def away() -> None:
+        tries.append(1)
+        raise UnavailableError("operational database: connection refused")
+
+    with pytest.raises(AntispamError, match=f"part: given up after {TRIES} tries: operational database") as told:
+        patiently("part", away, threading.Event())
+    assert len(tries) == TRIES
+    assert not isinstance(told.value, UnavailableError)  # nobody around it begins anew
+
+
+def test_a_part_says_what_it_waits_for_until_it_works() -> None:
+    stop = threading.Event()
+    seen: list[dict[str, Any]] = []
+    errors: list[Exception] = [UnavailableError("Kafka at k:9092: no answer")]
+
+    def step() -> bool:
+        seen.append({"ready": readiness.states().get("part"), "waits_for": readiness.waits().get("part")})
+        if len(seen) == 3:
+            stop.set()
+        return failing(errors)()
+
+    steadily("part", step, stop, 0)
+    assert seen == [
+        {"ready": None, "waits_for": None},
+        {"ready": False, "waits_for": "Kafka at k:9092: no answer"},
+        {"ready": True, "waits_for": None},
+    ]
+
+
+def test_waiting_ends_when_the_process_is_told_to_end() -> None:
+    stop = threading.Event()
+
+    def away() -> None:
+        stop.set()
+        raise UnavailableError("the broker")
+
+    assert patiently("part", away, stop) is None
+
+
+def test_a_fault_of_the_broker_is_an_outage_or_a_mistake() -> None:
+    assert isinstance(broker_error(KafkaError(KafkaError.NOT_COORDINATOR), "commit"), UnavailableError)
+    assert not isinstance(broker_error(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), "send"), UnavailableError)
+    assert not is_away(KafkaError(KafkaError.NOT_COORDINATOR, "planted", fatal=True))
