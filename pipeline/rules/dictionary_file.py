@@ -21,7 +21,7 @@ from pipeline.rules.word_patterns import check_pattern
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_WORDS = 200_000
-MAX_PATTERNS = 2_000
+MAX_PATTERNS = 500
 MIN_LENGTH, MAX_LENGTH = 2, 64  # code points; a single character is never unambiguous
 MAX_PATTERN = 300
 MAX_CONTEXT = 20  # words in `near` or `unless`

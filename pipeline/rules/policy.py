@@ -7,16 +7,16 @@ evaluation whatever the number of rules (24 rules: 5 µs, of which most is handi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from itertools import islice, product
 from typing import Any, Literal
 
 import cel
 
 from pipeline.events import AlertLevel, Tier, Verdict
+from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, compiled
 from pipeline.rules.counters import Aggregate, Counter, KeyPart
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal
@@ -29,9 +29,8 @@ _DURATION = re.compile(r"([1-9]\d{0,5})(ms|s|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_WINDOW_MS = 86_400_000  # the changelog keeps three days
 _SLOT = re.compile(r"\{(\w+)\}")
-# What evaluating a checked condition may still raise: a division by 0, an overflow, a missing element.
-_UNANSWERED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-_CEL_TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|&&|\|\||[()\[\]{},?:]""")
+MAX_RULES, MAX_COUNTERS = 1_000, 200
+MAX_CONDITIONS = 60_000  # code points of all conditions; each operand is tried when a policy is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,10 @@ class RuleSet:
         self.rules = rules
         self.counters = counters
         self.signals = tuple(sorted({name for rule in rules for name in rule.signals}))
-        self._all = _compiled([rule.when for rule in rules])
+        self._all = compiled([rule.when for rule in rules])
         self._each = [cel.compile(rule.when) for rule in rules]
         conditions = [c.where for c in counters if c.where is not None]
-        self._where = _compiled(conditions) if conditions else None
+        self._where = compiled(conditions) if conditions else None
         self.early = tuple(sorted({v for c in conditions for v in cel.compile(c).variables()}))
         self._conditions = tuple(None if c.where is None else cel.compile(c.where) for c in counters)
 
@@ -87,7 +86,7 @@ class RuleSet:
             return [], []
         try:
             hits = self._all(values)
-        except _UNANSWERED:
+        except UNANSWERED:
             return self._one_by_one(values)
         return [rule for rule, hit in zip(self.rules, hits, strict=True) if hit is True], []
 
@@ -97,7 +96,7 @@ class RuleSet:
             try:
                 if program.execute(values) is True:
                     matched.append(rule)
-            except _UNANSWERED:
+            except UNANSWERED:
                 failed.append(rule)
         return matched, failed
 
@@ -107,7 +106,7 @@ class RuleSet:
             return list(self.counters), []
         try:
             answers = iter(self._where(values))
-        except _UNANSWERED:
+        except UNANSWERED:
             return self._counted_one_by_one(values)
         pairs = zip(self.counters, self._conditions, strict=True)
         return [counter for counter, where in pairs if where is None or next(answers) is True], []
@@ -118,7 +117,7 @@ class RuleSet:
             try:
                 if where is None or where.execute(values) is True:
                     counted.append(counter)
-            except _UNANSWERED:
+            except UNANSWERED:
                 failed.append(counter)
         return counted, failed
 
@@ -158,6 +157,7 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     if not isinstance(data, dict):
         raise file.fault((), "a mapping with 'counters' and 'rules' expected")
     _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from"})
+    _bounded(file, _list(file, data, "counters"), _list(file, data, "rules"))
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
     _unique(file, "counters", "name", [c.name for c in counters])
     rules = tuple(_rule(file, i, entry, counters) for i, entry in enumerate(_list(file, data, "rules")))
@@ -184,10 +184,21 @@ def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
     return known
 
 
-def _compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
-    program = cel.compile("[" + ",".join(f"({e})" for e in expressions) + "]")
-    execute: Callable[[dict[str, Any]], list[Any]] = program.execute
-    return execute
+def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any]) -> None:
+    """Raises PolicyError for more counters, rules or conditions than can be checked in a second or two."""
+    length = 0
+    for key, field, entries, most in (
+        ("counters", "where", counters, MAX_COUNTERS),
+        ("rules", "when", rules, MAX_RULES),
+    ):
+        for i, entry in enumerate(entries):
+            if i >= most:
+                raise file.fault((key, i), f"more than {most} {key}")
+            length += min(len(str(entry.get(field, ""))), MAX_LENGTH) if isinstance(entry, dict) else 0
+            if length > MAX_CONDITIONS:
+                raise file.fault(
+                    (key, i, field), f"all conditions together have up to {MAX_CONDITIONS} characters", 0, 1
+                )
 
 
 def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
@@ -216,7 +227,7 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     where = entry.get("where")
     if where is not None:
         known = {n: s for n, s in CATALOGUE.items() if n in _EARLY and on in s.on}
-        _condition(file, (*path, "where"), where, known)
+        check_condition(file, (*path, "where"), where, known)
     return Counter(name, on, tuple(keys), window, aggregate, where, _text(file, path, entry, "description"))
 
 
@@ -227,7 +238,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
     _only(file, path, entry, fields)
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_signals(on, counters)
-    signals = _condition(file, (*path, "when"), entry.get("when"), known)
+    signals = check_condition(file, (*path, "when"), entry.get("when"), known)
     description = _text(file, path, entry, "description")
     for slot in _SLOT.finditer(description):
         if slot[1] not in signals:
@@ -261,87 +272,6 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
         signals=signals,
         skippable=any(known[name].group in ("volume", "score") for name in signals),
     )
-
-
-def _condition(
-    file: PolicyFile, path: tuple[Any, ...], expression: Any, known: Mapping[str, Signal]
-) -> tuple[str, ...]:
-    """Check one CEL condition; returns the signals it reads, sorted."""
-    if not isinstance(expression, str) or not expression.strip():
-        raise file.fault(path, "a CEL condition expected")
-    try:
-        program = cel.compile(expression)
-    except ValueError as error:
-        found = re.search(r"<input>:(\d+):(\d+): Syntax error: ([^\n]*?)(?: expecting \{.*)?\n", f"{error}\n")
-        at, why = (0, "cannot be parsed") if found is None else (int(found[2]) - 1, found[3])
-        if found is not None:
-            at += sum(len(line) + 1 for line in expression.split("\n")[: int(found[1]) - 1])
-        raise file.fault(path, f"not CEL: {why}", min(at, len(expression.rstrip()) - 1), 1) from None
-    names = tuple(program.variables())
-    for name in names:
-        if name not in known:
-            used = re.search(rf"\b{re.escape(name)}\b", expression)
-            raise file.unknown(path, "signal", name, list(known), used.start() if used else 0)
-    answer = None
-    for at, part, condition in _parts(expression):
-        for answer in _answers(file, path, (at, part), known):
-            if condition and not isinstance(answer, bool):
-                what = f"a condition is true or false; this is {type(answer).__name__}"
-                raise file.fault(path, what, at, len(part))
-    if not names and not answer:
-        raise file.fault(path, "can never be true")
-    return names
-
-
-def _answers(
-    file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Signal]
-) -> Iterator[Any]:
-    """What a part of a condition gives for values of its signals' types."""
-    at, text = part
-    try:
-        program = cel.compile(text)
-    except ValueError:
-        return  # not an expression by itself, such as the name before a : in a map
-    names = tuple(program.variables())
-    for values in islice(product(*(known[name].examples for name in names)), 256):
-        try:
-            yield program.execute(dict(zip(names, values, strict=True)))
-        except TypeError as error:
-            types = ", ".join(f"{name} is {known[name].type}" for name in names)
-            why = f"wrong types ({types}): {str(error).split('. ')[0]}" if names else str(error).split(". ")[0]
-            raise file.fault(path, why, at, len(text)) from None
-        except _UNANSWERED as error:
-            if "Undefined" in str(error):
-                raise file.fault(path, str(error).split(". ")[0], at, len(text)) from None
-            # A value such as 0 can make a sound condition fail; screening marks it degraded.
-
-
-def _parts(expression: str) -> Iterator[tuple[int, str, bool]]:
-    """(offset, text, must be true or false) of the operands in a condition, inner ones first, then of all of it.
-
-    && and || stop at the operand that decides, so a wrong type would hide behind it until the day
-    it is reached.
-    """
-    starts, tests = [0], [False]  # by depth of brackets: where an operand began, and if after && or ||
-    for token in _CEL_TOKEN.finditer(expression):
-        word = token[0]
-        if word[0] in "'\"":
-            continue
-        if word in "([{":
-            starts.append(token.end())
-            tests.append(False)
-            continue
-        part = expression[starts[-1] : token.start()]
-        if part.strip():
-            yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), tests[-1] or word in ("&&", "||", "?")
-        if word in ")]}":
-            starts.pop()
-            tests.pop()
-        else:
-            starts[-1], tests[-1] = token.end(), word in ("&&", "||")
-    part = expression[starts[-1] :]
-    yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), True
-    yield 0, expression, True
 
 
 def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:

@@ -9,8 +9,10 @@ from unicodedata import east_asian_width
 import yaml
 
 from pipeline.errors import AntispamError
+from pipeline.yaml_text import hostile
 
-MAX_BYTES = 1_000_000
+MAX_NAME = 60  # code points of an unknown name that are looked at and shown
+SHOWN = 160  # code points of a line
 MAX_VALUES = 100_000  # aliases of aliases make millions of values out of a few lines
 
 
@@ -22,12 +24,13 @@ class PolicyFile:
     """The parsed YAML and where each value stands in it."""
 
     def __init__(self, text: str, name: str) -> None:
-        if len(text) > MAX_BYTES:
-            raise PolicyError(f"{name}: larger than {MAX_BYTES} characters")
         self.text = text
         self.name = name
         self._marks: dict[tuple[Any, ...], yaml.Node] = {}
         self._keys: dict[tuple[Any, ...], yaml.Node] = {}
+        found = hostile(text, aliases=True)
+        if found is not None:
+            raise self._pointing(found[0], 1, found[1])
         try:
             node = yaml.compose(text, Loader=yaml.CSafeLoader)
             if node is not None:
@@ -86,9 +89,9 @@ class PolicyFile:
         self, path: tuple[Any, ...], what: str, word: str, known: list[str], at: int = 0, of_name: bool = False
     ) -> PolicyError:
         """An unknown name, with the nearest known one."""
-        near = get_close_matches(word, known, n=1, cutoff=0.5)
+        near = get_close_matches(word[:MAX_NAME], known, n=1, cutoff=0.5)
         hint = f"\n  did you mean '{near[0]}'?" if near else f"\n  known: {', '.join(sorted(known))}"
-        error = self.fault(path, f"unknown {what} '{word}'", at, len(word), of_name)
+        error = self.fault(path, f"unknown {what} '{word[:MAX_NAME]}'", at, len(word), of_name)
         return PolicyError(f"{error}{hint}")
 
     def _into(self, node: yaml.ScalarNode, at: int) -> int:
@@ -117,10 +120,16 @@ class PolicyFile:
 
     def _pointing(self, index: int, length: int, message: str) -> PolicyError:
         line, begin = self.text.count("\n", 0, index), self.text.rfind("\n", 0, index) + 1
-        column, shown = index - begin, self.text[begin:].partition("\n")[0].rstrip("\r")
+        column = index - begin
+        end = self.text.find("\n", index)
+        left = max(0, column - SHOWN // 2) if column > SHOWN else 0  # of a long line what stands around the fault
+        shown = self.text[begin + left : begin + left + SHOWN if end < 0 else min(end, begin + left + SHOWN)].rstrip(
+            "\r"
+        )
         number = f"{line + 1:>5} | "
-        indent = "".join("\t" if c == "\t" else " " * _cells(c) for c in shown[:column])
-        caret = "^" + "~" * max(0, _cells(shown[column : column + length]) - 1)
+        at = column - left
+        indent = "".join("\t" if c == "\t" else " " * _cells(c) for c in shown[:at])
+        caret = "^" + "~" * max(0, _cells(shown[at : at + length]) - 1)
         return PolicyError(
             f"{self.name}:{line + 1}:{column + 1}: {message}\n{number}{shown}\n{' ' * len(number)}{indent}{caret}"
         )

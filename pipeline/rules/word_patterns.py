@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from threading import Lock
 
@@ -11,15 +12,39 @@ from pipeline.errors import AntispamError
 
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SOM_LEFTMOST
 MAX_FINDS = 1000  # ends reported for one text; a pattern that matches everywhere says nothing
+# Hyperscan reads a pattern for as long as it takes: 99 groups in each other, each repeated, take minutes, 37 classes of
+# letters seconds, just to be refused. So these are bounded before it sees them.
+MAX_GROUPS = 12  # in each other
+MAX_REPEATS = 1_000  # of all counted repetitions, multiplied
+MAX_CLASSES = 10  # Unicode properties such as \p{Han}
+_PIECE = re.compile(r"\\[pP]|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d+(?:,\d*)?\}|[()]", re.DOTALL)
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises AntispamError with Hyperscan's own words for a pattern it cannot run."""
+    """Raises AntispamError for a pattern that takes long to read, or with Hyperscan's words for one it cannot run."""
+    _bounded(pattern)
     info = hyperscan.Database()
     try:
         info.compile(expressions=[pattern.encode()], ids=[0], elements=1, flags=[_FLAGS])
     except hyperscan.error as error:
         raise AntispamError(f"pattern {pattern[:60]!r}: {error}") from None
+
+
+def _bounded(pattern: str) -> None:
+    depth = classes = 0
+    repeats = 1
+    for piece in _PIECE.finditer(pattern):
+        found = piece[0]
+        depth += (found == "(") - (found == ")")
+        classes += found.lower() == "\\p" or (found[0] == "[" and len(re.findall(r"\\[pP]", found)))
+        if found[0] == "{":
+            repeats *= max(1, *map(int, re.findall(r"\d{1,9}", found)))
+        if depth > MAX_GROUPS:
+            raise AntispamError(f"character {piece.start() + 1} of the pattern: groups more than {MAX_GROUPS} deep")
+        if repeats > MAX_REPEATS:
+            raise AntispamError(f"character {piece.start() + 1} of the pattern: more than {MAX_REPEATS} repetitions")
+        if classes > MAX_CLASSES:
+            raise AntispamError(f"character {piece.start() + 1} of the pattern: more than {MAX_CLASSES} \\p classes")
 
 
 class WordPatterns:

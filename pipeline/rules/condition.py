@@ -1,0 +1,149 @@
+"""A rule's condition: what is refused before the CEL parser sees it, and what is tried on it afterwards.
+
+The CEL parser (Rust) calls itself for each bracket: 100,000 of them end the process. And each operand is tried with
+values of its signals' types, so a condition costs more than its length. So length, depth and functions are bounded
+first, by a scan that no text can hurt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice, product
+from typing import Any
+
+import cel
+
+from pipeline.rules.policy_file import PolicyFile
+from pipeline.rules.signals import Signal
+
+MAX_LENGTH = 2_000  # code points; the longest condition we ship has 170
+MAX_DEPTH = 16  # brackets
+MOST_TRIED = 256  # combinations of examples an operand is tried with
+# What evaluating a checked condition may still raise: a division by 0, an overflow, a missing element.
+UNANSWERED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+# Loops in loops cost more than any bound on length allows, and signals have no fields that `has` could ask for.
+_REFUSED = frozenset(
+    {"all", "matches", "exists", "exists_one", "filter", "map", "has", "existsOne", "transformList", "transformMap"}
+)
+_TOKEN = re.compile(
+    r"//[^\n]*"
+    r"|(?P<literal>(?<!\w)[rRbB]{1,2}(?=['\"])|'''|\"\"\")"
+    r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+    r"|(?<!\w)(?P<name>[A-Za-z_]\w*+)(?=(?:\s|//[^\n]*\n)*+\()"
+    r"|&&|\|\||[()\[\]{},?:]",
+    re.DOTALL,
+)
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
+    """Checked conditions as one program that answers them all."""
+    program = cel.compile("[" + ",".join(f"({e}\n)" for e in expressions) + "]")  # one may end in a comment
+    execute: Callable[[dict[str, Any]], list[Any]] = program.execute
+    return execute
+
+
+def check_condition(
+    file: PolicyFile, path: tuple[Any, ...], expression: Any, known: Mapping[str, Signal]
+) -> tuple[str, ...]:
+    """Check one CEL condition; returns the signals it reads, sorted. Raises PolicyError that points at the fault."""
+    if not isinstance(expression, str) or not expression.strip():
+        raise file.fault(path, "a CEL condition expected")
+    _bounded(file, path, expression)
+    try:
+        program = cel.compile(expression)
+    except ValueError as error:
+        found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*?)(?: expecting \{.*)?\n", f"{error}\n")
+        at, why = (0, "cannot be parsed") if found is None else (int(found[2]) - 1, found[3])
+        if found is not None:
+            at += sum(len(line) + 1 for line in expression.split("\n")[: int(found[1]) - 1])
+        raise file.fault(path, f"not CEL: {why}", min(at, len(expression.rstrip()) - 1), 1) from None
+    names = tuple(program.variables())
+    for name in names:
+        if name not in known:
+            used = re.search(rf"\b{re.escape(name)}\b", expression)
+            raise file.unknown(path, "signal", name, list(known), used.start() if used else 0)
+    answer = None
+    for at, part, condition in _parts(expression):
+        for answer in _answers(file, path, (at, part), known):
+            if condition and not isinstance(answer, bool):
+                what = f"a condition is true or false; this is {type(answer).__name__}"
+                raise file.fault(path, what, at, len(part))
+    if not names and not answer:
+        raise file.fault(path, "can never be true")
+    return names
+
+
+def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
+    """Raises PolicyError for a condition too long, too deep, with brackets that do not match, or with a macro."""
+    if len(expression) > MAX_LENGTH:
+        raise file.fault(path, f"a condition has up to {MAX_LENGTH} characters, not {len(expression)}", 0, 1)
+    opened: list[tuple[str, int]] = []
+    for token in _TOKEN.finditer(expression):
+        word, at = token[0], token.start()
+        if token["literal"]:
+            raise file.fault(path, "a text is written 'so' or \"so\", without a letter before it", at, len(word))
+        if token["name"] in _REFUSED:
+            raise file.fault(
+                path, f"'{word}' is not allowed here; ask with 'x in list', size(), && and ||", at, len(word)
+            )
+        if word in ("(", "[", "{"):
+            opened.append((word, at))
+            if len(opened) > MAX_DEPTH:
+                raise file.fault(path, f"brackets are nested more than {MAX_DEPTH} deep", at, 1)
+        elif word in _CLOSING and (not opened or opened.pop()[0] != _CLOSING[word]):
+            raise file.fault(path, f"'{word}' closes no bracket", at, 1)
+    if opened:
+        raise file.fault(path, f"'{opened[-1][0]}' is never closed", opened[-1][1], 1)
+
+
+def _answers(
+    file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Signal]
+) -> Iterator[Any]:
+    """What a part of a condition gives for values of its signals' types."""
+    at, text = part
+    try:
+        program = cel.compile(text)
+    except ValueError:
+        return  # not an expression by itself, such as the name before a : in a map
+    names = tuple(program.variables())
+    for values in islice(product(*(known[name].examples for name in names)), MOST_TRIED):
+        try:
+            yield program.execute(dict(zip(names, values, strict=True)))
+        except TypeError as error:
+            types = ", ".join(f"{name} is {known[name].type}" for name in names)
+            why = f"wrong types ({types}): {str(error).split('. ')[0]}" if names else str(error).split(". ")[0]
+            raise file.fault(path, why, at, len(text)) from None
+        except UNANSWERED as error:
+            if "Undefined" in str(error):
+                raise file.fault(path, str(error).split(". ")[0], at, len(text)) from None
+            # A value such as 0 can make a sound condition fail; screening marks it degraded.
+
+
+def _parts(expression: str) -> Iterator[tuple[int, str, bool]]:
+    """(offset, text, must be true or false) of the operands in a condition, inner ones first, then of all of it.
+
+    && and || stop at the operand that decides, so a wrong type would hide behind it until the day
+    it is reached.
+    """
+    starts, tests = [0], [False]  # by depth of brackets: where an operand began, and if after && or ||
+    for token in _TOKEN.finditer(expression):
+        word = token[0]
+        if word[0] in "'\"/" or token["name"]:
+            continue
+        if word in "([{":
+            starts.append(token.end())
+            tests.append(False)
+            continue
+        part = expression[starts[-1] : token.start()]
+        if part.strip():
+            yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), tests[-1] or word in ("&&", "||", "?")
+        if word in ")]}":
+            starts.pop()
+            tests.pop()
+        else:
+            starts[-1], tests[-1] = token.end(), word in ("&&", "||")
+    part = expression[starts[-1] :]
+    yield starts[-1] + len(part) - len(part.lstrip()), part.strip(), True
+    yield 0, expression, True

@@ -1,0 +1,43 @@
+"""YAML of strangers: what its parsers cannot bear is found before they read it.
+
+The parsers of PyYAML call themselves for each level (100,000 brackets end the process, C or not), and aliases of
+aliases make millions of values out of a few lines, and 1:1:1… is a number to the base of 60 that takes minutes. Events
+come one by one, so looking at them is safe.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+MAX_BYTES = 1_000_000  # code points
+MAX_DEPTH = 20  # levels of lists and mappings; our files have up to 8
+MAX_PLAIN = 5_000  # code points of a value without quotes, which may be read as a number
+
+
+def hostile(text: str, *, aliases: bool = False) -> tuple[int, str] | None:
+    """(code point, what is wrong) of a text that must not be parsed; None for one that may be.
+
+    Text that is no YAML has no fault here: its parser says what is wrong. `aliases`: whether the caller counts what
+    they expand to.
+    """
+    if len(text) > MAX_BYTES:
+        return 0, f"larger than {MAX_BYTES} characters"
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            at = event.start_mark.index if event.start_mark else 0
+            if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+                return at, "tags (!name) are not allowed"
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return at, f"nested more than {MAX_DEPTH} levels deep"
+            elif isinstance(event, yaml.ScalarEvent) and not event.style and len(event.value) > MAX_PLAIN:
+                return at, f"a value without quotes has up to {MAX_PLAIN} characters"
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif isinstance(event, yaml.AliasEvent) and not aliases:
+                return at, "aliases (*name) are not allowed here"
+    except (yaml.YAMLError, UnicodeEncodeError):
+        return None
+    return None
