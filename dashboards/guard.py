@@ -1,7 +1,8 @@
 """Nothing of the console without a session: an ASGI guard before every HTTP request and WebSocket.
 
 What it lets through to strangers is named; everything else is refused. Streamlit's own pages and its
-WebSocket are behind it like the rest.
+WebSocket are behind it like the rest. What changes something, and the WebSocket, must come from a page of ours:
+browsers send the cookie from pages of other ports of our host too.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.http_connections import known
 from pipeline.store.database import Database
 from pipeline.store.roles import User
 from pipeline.store.sessions import user_of
 
 COOKIE = "antispam_session"
 OPEN = frozenset({"/login", "/health", "/language/zh", "/language/en"})
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+PORTS = {"http": 80, "https": 443}
 WITH_ONE_TIME_PASSWORD = frozenset({"/password", "/logout"})
 
 # Streamlit's pages need inline styles and blob scripts; what matters here is that nobody frames them.
@@ -39,12 +43,15 @@ def now_ms() -> int:
 
 
 class Guard:
-    """Middleware; `clock` gives epoch ms."""
+    """Middleware; `clock` gives epoch ms, `address` is what people open where that is not the Host they ask for."""
 
-    def __init__(self, app: ASGIApp, db: Database, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self, app: ASGIApp, db: Database, clock: Callable[[], int] = now_ms, address: str | None = None
+    ) -> None:
         self._app = app
         self._db = db
         self._clock = clock
+        self._address = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
@@ -53,12 +60,17 @@ class Guard:
             return
         path = scope["path"]
         refusal: Response | None = None
-        if path not in OPEN:
+        changes = scope["type"] == "websocket" or scope["method"] not in READS
+        if changes and not same_origin(scope, self._address):
+            refusal = PlainTextResponse("refused: not from the console's own address (ANTISPAM_CONSOLE_URL)", 403)
+        elif path not in OPEN:
             user = await self._user(Headers(scope=scope))
             if user is None:
                 refusal = _to_sign_in(scope)
             elif user.must_change and path not in WITH_ONE_TIME_PASSWORD:
                 refusal = RedirectResponse("/password", 303)
+            if user is not None:
+                known(scope)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -84,12 +96,30 @@ def cookie_of(header: str) -> str | None:
     return found.value if found is not None and found.value else None
 
 
-def same_origin(headers: Headers) -> bool:
-    """Whether a POST comes from a page of ours. Browsers send Origin with every POST; a program may send none."""
+def same_origin(scope: Scope, address: str | None) -> bool:
+    """Whether a request comes from a page of ours: same scheme, host and port.
+
+    Browsers send Origin with every POST and WebSocket; a program may send none.
+    """
+    headers = Headers(scope=scope)
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-    return urlsplit(origin).netloc == headers.get("host", "")
+    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
+    own = _origin(address or f"{scheme}://{headers.get('host', '')}")
+    return own is not None and _origin(origin) == own
+
+
+def _origin(address: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an http address; None for what is none."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, PORTS[parts.scheme] if port is None else port
 
 
 def _to_sign_in(scope: Scope) -> Response:

@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 
 from streamlit.starlette import App
+from uvicorn.config import HTTP_PROTOCOLS
 
 from dashboards.guard import Guard, now_ms
 from dashboards.sign_in import SignIn
 from pipeline.errors import AntispamError
+from pipeline.http_connections import allow_descriptors, bounded
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
 from pipeline.store.users import first_administrator
 
+HEAD_SECONDS = 10.0  # that a stranger's request may take to come
 THEME = {
     "theme.base": "light",
     "theme.primaryColor": "#1f6f8b",
@@ -37,9 +40,12 @@ def run_console(settings: Settings) -> None:
     print(f"console: http://{settings.console_host}:{settings.console_port}", flush=True)
     app = App(
         Path(__file__).with_name("main.py").resolve(),
-        routes=SignIn(db).routes(),
-        middleware=[Middleware(Guard, db=db)],
+        routes=SignIn(db, secure=(settings.console_url or "").startswith("https:")).routes(),
+        middleware=[Middleware(Guard, db=db, address=settings.console_url)],
     )
+    allow_descriptors()
+    # Streamlit makes uvicorn's configuration and leaves the choice of the protocol to it.
+    HTTP_PROTOCOLS["auto"] = bounded(HEAD_SECONDS)  # type: ignore[assignment]
     sys.argv = ["antispam"]  # Streamlit passes on what it finds there
     try:
         app.run(

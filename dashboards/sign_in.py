@@ -1,7 +1,7 @@
 """Signing in and out, changing a password, choosing a language: plain HTML forms, no script.
 
-A POST must come from a page of ours (Origin), is at most MAX_FORM bytes, and waits in a short line:
-checking a password is made to cost.
+A POST comes from a page of ours (guard.py), is at most MAX_FORM bytes, and waits in a short line: checking a
+password is made to cost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from dashboards import language
-from dashboards.guard import COOKIE, cookie_of, now_ms, same_origin
+from dashboards.guard import COOKIE, cookie_of, now_ms
 from dashboards.language import LANGUAGES, N_, Text
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.store.database import Database
@@ -47,8 +47,9 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame
 class SignIn:
     """The routes before the pages; one for the process."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, secure: bool = False) -> None:
         self._db = db
+        self._secure = secure  # the cookie goes over https only
         self._limiter: CapacityLimiter | None = None
         self._waiting = 0
 
@@ -57,7 +58,7 @@ class SignIn:
         return [
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/password", self.password, methods=["GET", "POST"]),
-            Route("/logout", self.logout),
+            Route("/logout", self.logout, methods=["GET", "POST"]),
             Route("/language/{to}", choose_language),
             Route("/health", self.health),
             Route("/overview", lambda _: RedirectResponse("/", 303)),  # Streamlit's first page has no name
@@ -81,7 +82,7 @@ class SignIn:
             return _page(request, _("Sign in"), _login_form(_, name), told, 401)
         if token is None:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
-        return _with_session(request, token)
+        return self._with_session(request, token)
 
     async def password(self, request: Request) -> Response:
         """Change one's own password; the only page open to a one-time password."""
@@ -108,10 +109,21 @@ class SignIn:
             return _page(request, title, form_of, _(str(error)), 400)
         if fresh is None:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
-        return _with_session(request, fresh)
+        return self._with_session(request, fresh)
+
+    def _with_session(self, request: Request, token: str) -> Response:
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(
+            COOKIE, token, max_age=SESSION_MS // 1000, path="/", httponly=True, samesite="strict",
+            secure=self._secure or request.url.scheme == "https",
+        )  # fmt: skip
+        return answer
 
     async def logout(self, request: Request) -> Response:
-        """End the session. The cookie is SameSite=Strict: another site cannot sign anybody out."""
+        """Ask; a POST ends the session. A GET would let any page that knows our address sign people out."""
+        _ = language_of(request)
+        if request.method != "POST":
+            return _page(request, _("Sign out"), _form_of("/logout", (), _("Sign out")))
         token = cookie_of(request.headers.get("cookie", ""))
         if token is not None:
             await to_thread.run_sync(sign_out, self._db, token, now_ms())
@@ -161,9 +173,7 @@ def _language(request: Request) -> str:
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form of ours, or None for one that is not."""
-    if not same_origin(request.headers):
-        return None
+    """The fields of a form, or None for what is none."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -174,15 +184,6 @@ async def _form(request: Request) -> dict[str, str] | None:
     except (UnicodeDecodeError, ValueError):
         return None
     return {name: values[0] for name, values in fields.items()}
-
-
-def _with_session(request: Request, token: str) -> Response:
-    answer = RedirectResponse("/", 303)
-    answer.set_cookie(
-        COOKIE, token, max_age=SESSION_MS // 1000, path="/", httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
-    )  # fmt: skip
-    return answer
 
 
 def _page(request: Request, title: str, form: str, told: str = "", status: int = 200) -> Response:

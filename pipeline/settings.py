@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
     console_host: str = Field("127.0.0.1", description="Address the console binds to.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
+    console_url: str | None = Field(
+        None, pattern=r"^https?://[^/?#@]+/?$",
+        description="Address at which people open the console, when a proxy stands before it: https://console.example",
+    )  # fmt: skip
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
     max_content: int = Field(2000, ge=70, le=20_000, description="Longest accepted content, code points.")
     max_recipients: int = Field(

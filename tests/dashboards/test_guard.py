@@ -85,7 +85,11 @@ def test_signing_in_opens_pages_and_socket_and_signing_out_closes_them(client: T
     assert client.get("/review").text == "inside"
     with client.websocket_connect("/_stcore/stream") as socket:
         assert socket.receive_text() == "inside"
-    assert client.get("/logout").status_code == 303
+    asked = client.get("/logout")
+    assert asked.status_code == 200
+    assert '<form method="post" action="/logout">' in asked.text
+    assert client.get("/review").text == "inside", "a GET ends nothing"
+    assert client.post("/logout").status_code == 303
     assert client.get("/review").status_code == 401
 
 
@@ -98,11 +102,46 @@ def test_headers_that_keep_the_page_ours(client: TestClient) -> None:
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def test_a_form_of_another_site_is_refused(client: TestClient) -> None:
-    assert sign_in(client, Origin="https://evil.example") == 403
-    assert sign_in(client, Origin="null") == 403
-    assert sign_in(client, **{"Sec-Fetch-Site": "cross-site"}) == 403
-    assert sign_in(client, Origin="http://testserver") == 303
+FOREIGN = [
+    {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": ""}, {"Origin": "http://testserver:8502"},
+    {"Origin": "https://testserver"}, {"Origin": "http://testserver.evil.example"}, {"Origin": "http://testserver:x"},
+    {"Origin": "file://testserver"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_another_origin_changes_nothing_and_opens_no_socket(client: TestClient, headers: dict[str, str]) -> None:
+    assert sign_in(client, **headers) == 403
+    assert sign_in(client) == 303
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.request(method, "/logout", headers=headers).status_code == 403
+        assert client.request(method, "/_stcore/upload_file/x", headers=headers).status_code == 403
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream", headers=headers):
+        pass
+    assert client.get("/logout", headers=headers).status_code == 200
+    assert client.get("/review").text == "inside", "still signed in"
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", "http://testserver:80", "http://TESTSERVER"])
+def test_our_own_origin_works(client: TestClient, origin: str) -> None:
+    assert sign_in(client, Origin=origin) == 303
+    with client.websocket_connect("/_stcore/stream", headers={"Origin": origin}) as socket:
+        assert socket.receive_text() == "inside"
+    assert client.post("/logout", headers={"Origin": origin}).status_code == 303
+
+
+def test_behind_a_proxy_the_public_address_is_the_origin(db: Database) -> None:
+    app = Starlette(
+        routes=SignIn(db, secure=True).routes(),
+        middleware=[Middleware(Guard, db=db, address="https://console.example/")],
+    )
+    with TestClient(app, follow_redirects=False) as client:
+        assert sign_in(client, Origin="http://testserver") == 403
+        answer = client.post(
+            "/login", data={"name": "anna", "password": PASSWORD}, headers={"Origin": "https://console.example"}
+        )
+        assert answer.status_code == 303
+        assert "secure" in answer.headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize("body", [b"name=" + b"x" * 5000, b"\xff\xfe", b"&".join([b"a=b"] * 20)])
