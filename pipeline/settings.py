@@ -7,9 +7,10 @@ import secrets
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.file_exchange import BlacklistTarget, RecordSource
@@ -20,9 +21,26 @@ _RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at"
 class Settings(BaseSettings):
     """Settings of one process. Sizes are bytes, durations seconds, unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="ANTISPAM_", env_file=".env", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ANTISPAM_", env_file=".env", env_ignore_empty=True, extra="ignore",
+        hide_input_in_errors=True,
+    )  # fmt: skip
 
     kafka: str | None = Field(None, description="Bootstrap servers, host:port[,host:port]. Unset: the embedded broker.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How every client reaches the brokers of ANTISPAM_KAFKA: TLS (SSL), signed in (SASL)."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How a client proves its password; PLAIN shows it to the broker."
+    )
+    kafka_username: str | None = Field(None, description="User of the broker (SASL).")
+    kafka_password: SecretStr | None = Field(None, description="Password of that user.")
+    kafka_ca: Path | None = Field(
+        None, description="PEM file of the authorities that sign the brokers' certificates. Unset: the system's."
+    )
+    kafka_certificate: Path | None = Field(None, description="PEM file of the client's certificate, with its chain.")
+    kafka_certificate_key: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    kafka_certificate_key_password: SecretStr | None = Field(None, description="Password of that file.")
     data_dir: Path = Field(Path("var"), description="Lake, operational database, embedded broker's log, blobs.")
     database_url: SecretStr | None = Field(
         None, description="Operational database, postgresql://user:password@host/name. Unset: SQLite in data_dir."
@@ -157,6 +175,33 @@ class Settings(BaseSettings):
         "fault. 1: never; everything that fails is set aside.",
     )  # fmt: skip
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="after")
+    def _kafka(self) -> Self:
+        if self.kafka_security_protocol != "PLAINTEXT" and not self.kafka:
+            raise ValueError(
+                "ANTISPAM_KAFKA_SECURITY_PROTOCOL needs ANTISPAM_KAFKA: the embedded broker has no security"
+            )
+        if self.kafka_sasl and not (self.kafka_username and self.kafka_password):
+            raise ValueError("ANTISPAM_KAFKA_USERNAME and ANTISPAM_KAFKA_PASSWORD are needed with SASL")
+        if (self.kafka_certificate is None) != (self.kafka_certificate_key is None):
+            raise ValueError("ANTISPAM_KAFKA_CERTIFICATE and ANTISPAM_KAFKA_CERTIFICATE_KEY go together")
+        if not self.kafka_tls and (self.kafka_ca or self.kafka_certificate):
+            raise ValueError("ANTISPAM_KAFKA_CA and ANTISPAM_KAFKA_CERTIFICATE need the protocol SSL or SASL_SSL")
+        for path in (self.kafka_ca, self.kafka_certificate, self.kafka_certificate_key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path}: no such file")
+        return self
+
+    @property
+    def kafka_sasl(self) -> bool:
+        """Whether clients sign in to the brokers by name and password."""
+        return self.kafka_security_protocol.startswith("SASL")
+
+    @property
+    def kafka_tls(self) -> bool:
+        """Whether connections to the brokers are encrypted."""
+        return self.kafka_security_protocol.endswith("SSL")
 
     @field_validator("record_zone", "review_zone", "console_zone")
     @classmethod

@@ -29,8 +29,8 @@ def settings() -> Any:
         configure(settings.log_level)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
-        raise AntispamError(f"ANTISPAM_{name}: {first['msg']}") from None
+        name = f"ANTISPAM_{str(first['loc'][0]).upper()}" if first["loc"] else "settings"
+        raise AntispamError(f"{name}: {first['msg']}") from None
     except KeyError:
         raise AntispamError("ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected") from None
     except ValueError as error:  # JSON that is none, a .env file that is no UTF-8

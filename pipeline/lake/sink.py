@@ -30,6 +30,7 @@ from deltalake.exceptions import DeltaError
 from pipeline import topics
 from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
+from pipeline.kafka_security import librdkafka
 from pipeline.lake import delta, upkeep
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import FirstDecisions, recall
@@ -103,10 +104,11 @@ class Sink:
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._reassigned = False
         self._tidied = time.monotonic()
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 4})
+        broker = {"bootstrap.servers": settings.kafka, **librdkafka(settings), "log_level": 4}
+        self._admin = AdminClient(broker)
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.kafka,
+            broker
+            | {
                 "group.id": group,
                 "client.id": settings.worker_id,
                 "enable.auto.commit": False,
@@ -116,7 +118,6 @@ class Sink:
                 "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new channel is seen
                 "queued.max.messages.kbytes": 16_384,
                 "fetch.wait.max.ms": 100,
-                "log_level": 4,
             }
         )
         self._consumer.subscribe(

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline import topics
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.kafka_security import kafka_python
 from pipeline.settings import Settings
-from pipeline.stream.clients import broker_error
+from pipeline.stream.clients import administrator, broker_error
 from pipeline.topics import Topic
 
 _TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2
@@ -37,37 +37,38 @@ class TopicChanges:
     warnings: tuple[str, ...]
 
 
-def cluster_id(bootstrap: str, timeout: float = 10.0) -> str:
+def cluster_id(bootstrap: str, timeout: float = 10.0, settings: Settings | None = None) -> str:
     """The id of the cluster that answers: kept by Apache Kafka, new at each start of the embedded broker.
 
-    Errors: AntispamError if no broker that takes requests answers within `timeout` seconds.
+    `settings` say how to sign in; without them it is not tried. Errors: AntispamError if no broker that takes
+    requests answers within `timeout` seconds.
     """
-    with _connect(bootstrap, timeout) as client:
+    with _connect(bootstrap, timeout, settings) as client:
         cluster: dict[str, Any] = client.describe_cluster()
     if all(broker.get("is_fenced") for broker in cluster["brokers"]):
         raise UnavailableError(f"Kafka at {bootstrap}: no broker takes requests yet")
     return str(cluster["cluster_id"])
 
 
-def log_id(bootstrap: str, topic: str) -> str:
+def log_id(settings: Settings, topic: str) -> str:
     """`<cluster id>/<topic id>`: another one after the topic is made anew. Raises AntispamError."""
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    client = administrator(settings)
     try:
         cluster = client.describe_cluster(request_timeout=_TIMEOUT).result(_TIMEOUT)
         found = client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(_TIMEOUT)
     except KafkaException as error:
-        raise broker_error(error.args[0], f"Kafka at {bootstrap}") from error
+        raise broker_error(error.args[0], f"topic {topic}") from error
     except TimeoutError as error:
-        raise UnavailableError(f"Kafka at {bootstrap}: no answer in {_TIMEOUT:.0f} s") from error
+        raise UnavailableError(f"topic {topic}: no answer in {_TIMEOUT:.0f} s") from error
     return f"{cluster.cluster_id}/{found.topic_id}"
 
 
-def wait_ready(bootstrap: str, timeout: float) -> str:
+def wait_ready(bootstrap: str, timeout: float, settings: Settings | None = None) -> str:
     """Wait until the cluster takes requests; its id. Errors: AntispamError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return cluster_id(bootstrap, timeout=min(2.0, timeout))
+            return cluster_id(bootstrap, min(2.0, timeout), settings)
         except AntispamError as error:
             if time.monotonic() > deadline:
                 raise UnavailableError(f"not ready after {timeout:g} s: {error}") from error
@@ -82,7 +83,7 @@ def ensure_topics(bootstrap: str, settings: Settings) -> TopicChanges:
     state); nothing is created then.
     """
     wanted = {topic.name: topic for topic in topics.all_topics(settings.channels)}
-    with _connect(bootstrap, _TIMEOUT) as client:
+    with _connect(bootstrap, _TIMEOUT, settings) as client:
         existing = _describe(client, list(wanted))
         _check_partitions(wanted, existing, settings)
         created = _create(client, [t for n, t in wanted.items() if n not in existing], settings)
@@ -92,12 +93,15 @@ def ensure_topics(bootstrap: str, settings: Settings) -> TopicChanges:
 
 
 @contextmanager
-def _connect(bootstrap: str, timeout: float) -> Iterator[KafkaAdminClient]:
+def _connect(bootstrap: str, timeout: float, settings: Settings | None) -> Iterator[KafkaAdminClient]:
     """A client that gives up after `timeout` seconds; whatever the broker refuses is an AntispamError."""
     limit = round(timeout * 1000)
     try:
         client = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=limit, request_timeout_ms=limit
+            bootstrap_servers=bootstrap.split(","),
+            bootstrap_timeout_ms=limit,
+            request_timeout_ms=limit,
+            **(kafka_python(settings) if settings else {}),
         )
         try:
             yield client

@@ -28,6 +28,7 @@ from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
+from pipeline.kafka_security import ends
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store import api_keys
@@ -139,7 +140,7 @@ class Sender:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 self._lag.acknowledged(message.topic() or "", message.partition() or 0, message.offset() or 0)
-            elif error.fatal():
+            elif ends(error):
                 self.fatal = error.str()
             loop.call_soon_threadsafe(_settle, future, error is None)
 

@@ -14,7 +14,7 @@ import faust
 import msgspec
 import structlog
 
-from pipeline import topics
+from pipeline import kafka_security, topics
 from pipeline.events import Alert
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
@@ -34,6 +34,7 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
         "antispam-alerts",
         datadir=settings.data_dir / "faust",  # else a folder in the working directory, which may be read-only
         broker=brokers,
+        **kafka_security.faust(settings),
         topic_disable_leader=True,
         topic_allow_declare=False,
         topic_create_disabled=True,

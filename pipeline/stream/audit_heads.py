@@ -33,7 +33,7 @@ def published(settings: Settings) -> list[AuditHead]:
         except msgspec.MsgspecError:
             raise AntispamError(f"{topics.AUDIT_HEADS.name}: offset {record.offset()} is not a head") from None
 
-    cluster_id(bootstrap(settings))  # says within 10 s when no broker answers
+    cluster_id(bootstrap(settings), settings=settings)  # says within 10 s when no broker answers
     consumer = reader(settings, "audit-verify")
     try:
         replay(consumer, [(topics.AUDIT_HEADS.name, 0)], take)

@@ -180,7 +180,7 @@ class CampaignFollower:
     def poll(self) -> KnownCampaigns:
         """Take what has been told since; returns at once."""
         for message in self._consumer.consume(1000, 0):
-            if message.error() is None:
+            if is_record(message):
                 campaign = _decoded(message)
                 if campaign is not None:
                     self._learn(campaign)

@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.kafka_security import librdkafka
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 
@@ -30,7 +32,9 @@ _log = structlog.get_logger()
 
 def _on_error(error: KafkaError) -> None:
     """librdkafka reports every refused connection, forty a second; operators need to hear it once."""
-    if error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
+    if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+        _log.error("broker_refuses_us", cause=error.str())
+    elif error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
         _log.error("broker_unreachable", cause=error.str(), fatal=error.fatal())
 
 
@@ -42,6 +46,7 @@ def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
     return Consumer(
         {
             "bootstrap.servers": bootstrap(settings),
+            **librdkafka(settings),
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -66,6 +71,7 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
     """An idempotent producer with acks from all replicas; transactional if given an id."""
     config: dict[str, Any] = {
         "bootstrap.servers": bootstrap(settings),
+        **librdkafka(settings),
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",
@@ -88,6 +94,11 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
             "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
         }
     return Producer(config | overrides)
+
+
+def administrator(settings: Settings) -> AdminClient:
+    """An admin client."""
+    return AdminClient({"bootstrap.servers": bootstrap(settings), **librdkafka(settings), **_QUIETLY})
 
 
 # Codes of a broker, or of a part of it, that is away or moving; librdkafka calls only some of them retriable.

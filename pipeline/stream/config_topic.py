@@ -16,6 +16,7 @@ from pipeline.configuration import Config, ConfigEntries
 from pipeline.events import ConfigChange
 from pipeline.settings import Settings
 from pipeline.stream.clients import UNHURRIED, reader
+from pipeline.stream.polled import is_record
 from pipeline.stream.replay import replay
 
 _decode = msgspec.json.Decoder(ConfigChange).decode
@@ -53,7 +54,7 @@ class ConfigFollower:
     def poll(self) -> Config:
         """Apply the publications that have arrived; returns at once."""
         for message in self._consumer.consume(1000, 0):
-            if message.error() is None:
+            if is_record(message):
                 self._take(message)
                 if self._pending and not self._pending[-1].more:
                     self._apply()

@@ -86,7 +86,7 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     except AntispamError:
         with EmbeddedBroker(settings.data_dir) as broker:
             return True, f"none set; the embedded one starts ({broker.cluster_id})"
-    found = cluster_id(address)
+    found = cluster_id(address, settings=settings)
     consumer = reader(settings, "doctor")
     try:
         present = consumer.list_topics(timeout=10).topics

@@ -13,14 +13,13 @@ from math import ceil
 from time import monotonic
 
 from confluent_kafka import OFFSET_INVALID, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from pipeline import metrics, topics
 from pipeline.events import Priority
 from pipeline.ingest.http.backend import Lag
 from pipeline.settings import Settings
-from pipeline.stream.address import bootstrap
-from pipeline.stream.clients import reader
+from pipeline.stream.clients import administrator, reader
 from pipeline.stream.processor import SUBMISSIONS
 
 REQUEST_SECONDS = 5.0
@@ -36,7 +35,7 @@ class LagMeter:
         self._limit = settings.api_lag_limit
         # Offsets are asked for, never a membership; an open transaction of the processor is not waited for.
         self._consumer = reader(settings, SUBMISSIONS.name, **{"isolation.level": "read_uncommitted"})
-        self._admin = AdminClient({"bootstrap.servers": bootstrap(settings), "log_level": 2})
+        self._admin = administrator(settings)
         self._places = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
         self._lock = threading.Lock()
         self._ends: dict[Place, int] = {}

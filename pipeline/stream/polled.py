@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from pipeline.errors import AntispamError
+from pipeline.kafka_security import ends
 from pipeline.topics import Topic
 
 
@@ -41,7 +42,7 @@ def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
 def is_record(message: Message) -> bool:
     """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
     error = message.error()
-    if error is not None and error.fatal():
+    if error is not None and ends(error):
         raise KafkaException(error)
     return error is None
 

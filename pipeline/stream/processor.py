@@ -39,6 +39,7 @@ from pipeline.configuration import Config
 from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, Event, Record, Submission, encode
+from pipeline.kafka_security import ends
 from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
@@ -317,7 +318,7 @@ class Processor(faust.Service):
         except KafkaException as error:
             self._sending_since = None
             fault = error.args[0]
-            if fault.fatal():
+            if ends(fault):
                 raise
             _log.warning("transaction_aborted", stream=self.stream.name, cause=fault.str())
             raise RolledBackError(fault.str()) from error
@@ -357,8 +358,8 @@ class Processor(faust.Service):
                 self._rewind()
                 return
             except (KafkaException, UnavailableError) as error:
-                fatal = isinstance(error, KafkaException) and error.args[0].fatal()
-                if fatal or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
+                final = isinstance(error, KafkaException) and ends(error.args[0])
+                if final or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
                     raise
                 _log.warning("recovery_retried", stream=self.stream.name, tries=tries, cause=str(error))
 

@@ -16,7 +16,6 @@ from time import time
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
 from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
@@ -32,8 +31,7 @@ from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
-from pipeline.stream.address import bootstrap
-from pipeline.stream.clients import TIMEOUT, UNHURRIED, broker_error, reader
+from pipeline.stream.clients import TIMEOUT, UNHURRIED, administrator, broker_error, reader
 from pipeline.stream.polled import is_record
 from pipeline.stream.steady import patiently, steadily
 
@@ -196,7 +194,7 @@ class Projector:
 
 def _log_ids(settings: Settings, names: list[str]) -> dict[str, str]:
     """`<cluster id>/<topic id>` of each topic. Raises AntispamError when the broker does not say."""
-    admin = AdminClient({"bootstrap.servers": bootstrap(settings), "log_level": 2})
+    admin = administrator(settings)
     try:
         cluster = admin.describe_cluster(request_timeout=TIMEOUT).result()
         described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT)

@@ -97,7 +97,7 @@ class Relay:
         self._db = db
         self._producer: Producer = writer(settings, TRANSACTIONAL_ID)
         self._producer.init_transactions(TIMEOUT)
-        self._log = log_id(bootstrap(settings), topics.CONFIG.name)
+        self._log = log_id(settings, topics.CONFIG.name)
         with db.read() as connection:
             self._known = positions.only_log(connection, _CONSUMER) == self._log
         self._head: AuditHead | None = None  # of the audit trail, as published last
