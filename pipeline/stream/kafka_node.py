@@ -65,14 +65,14 @@ group.min.session.timeout.ms=6000
 """
 
 
-def install(folder: Path) -> Path:
-    """Fetch the pinned Kafka into `folder` by Maven, unless it is there; the folder of its jars.
+def install(folder: Path, pom: Path = POM) -> Path:
+    """Fetch the jars that `pom` pins into `folder` by Maven, unless they are there; the folder they lie in.
 
     The jars' folder is named by the hash of the pom and appears at once when complete, so an
     interrupted or concurrent install does no harm. Errors: AntispamError without Java or Maven, or
     with the end of Maven's output when it fails.
     """
-    jars = folder / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    jars = folder / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if jars.is_dir():
         return jars
     missing = missing_tools()
@@ -82,7 +82,7 @@ def install(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="jars-unfinished-", dir=folder) as unfinished:
         # --strict-checksums: a jar that differs from its published checksum fails the install.
         command = [
-            "mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(POM),
+            "mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(pom),
             "dependency:copy-dependencies", f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
             *_repository(folder),
         ]  # fmt: skip
@@ -91,7 +91,7 @@ def install(folder: Path) -> Path:
         except subprocess.TimeoutExpired as error:
             raise AntispamError(f"Maven did not finish in {_INSTALL_TIMEOUT:g} s: {error.cmd}") from error
         if run.returncode != 0:
-            raise AntispamError(f"Maven could not fetch Apache Kafka:\n{(run.stdout + run.stderr)[-2000:]}")
+            raise AntispamError(f"Maven could not fetch the jars of {pom}:\n{(run.stdout + run.stderr)[-2000:]}")
         try:
             Path(unfinished, "jars").rename(jars)
         except OSError:

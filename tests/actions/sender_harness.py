@@ -73,14 +73,14 @@ class Sending:
         for record in records:
             self.agent.add(Job(record, PORT, self.channel), lane)
 
-    async def until(self, condition: Callable[[], bool], deadline: float = DEADLINE) -> None:
+    async def until(self, condition: Callable[[], bool], deadline: float = DEADLINE, every: float = 0.01) -> None:
         end = monotonic() + deadline
         while not condition():
             for task in self.tasks:
                 if task.done():
                     task.result()
             assert monotonic() < end, f"not in {deadline} s: {states(self.db)}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)
 
 
 def states(db: Database) -> Counter[str]:
