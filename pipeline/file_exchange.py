@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_PORTS = {"file": 0, "ftp": 21, "sftp": 22}
+DELIMITERS = (",", ";", "|", "\t")
 LIST_FIELDS = ("value", "reason", "added_at", "expires_at")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -60,6 +61,7 @@ def _checked(url: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_checked)]
+Ordinal = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Place(BaseModel):
@@ -82,7 +84,17 @@ class Place(BaseModel):
         return os.environ.get(f"ANTISPAM_SOURCE_{self.name.upper().replace('-', '_')}_SECRET")
 
 
-class RecordSource(Place):
+class CsvForm(BaseModel):
+    """How a csv is written; what is None is asked of its first lines (`ingest/columns.py`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: Literal[",", ";", "|", "\t"] | None = Field(None, description="Between two columns.")
+    header: bool | None = Field(None, description="Whether a first line names the columns.")
+    quotes: bool = Field(True, description="Whether cells may stand in quotation marks; false: a mark is a character.")
+
+
+class RecordSource(Place, CsvForm):
     """A folder in which an SMSC lays record files."""
 
     quiet: float = Field(
@@ -96,7 +108,9 @@ class RecordSource(Place):
     )  # fmt: skip
     after: Literal["keep", "move", "delete"] = Field("keep", description="The far file's fate once ingested.")
     moved_to: str = Field("done", description="Folder below the source's that `after: move` uses; it must exist.")
-    columns: dict[str, str] | None = Field(None, description="As ANTISPAM_RECORD_COLUMNS, for this source.")
+    columns: dict[str, str | Ordinal] | None = Field(
+        None, description="As ANTISPAM_RECORD_COLUMNS, for this source: names, or numbers from 1."
+    )
     time_format: str | None = Field(None, description="As ANTISPAM_RECORD_TIME_FORMAT, for this source.")
 
     @field_validator("moved_to")
@@ -105,6 +119,12 @@ class RecordSource(Place):
         if not name or name in (".", "..") or "/" in name or _CONTROL.search(name):
             raise ValueError("one folder name expected")
         return name
+
+    @model_validator(mode="after")
+    def _named_by_a_header(self) -> RecordSource:
+        if self.header is False and any(isinstance(name, str) for name in (self.columns or {}).values()):
+            raise ValueError("columns without a header are named by numbers, from 1")
+        return self
 
 
 class BlacklistTarget(Place):

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.file_exchange import BlacklistTarget, RecordSource
+from pipeline.file_exchange import BlacklistTarget, Ordinal, RecordSource
 
-_RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
+RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
 
 
 class Settings(BaseSettings):
@@ -96,9 +96,10 @@ class Settings(BaseSettings):
         1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 393 MB."
     )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
-    record_columns: dict[str, str] = Field(
-        {f: f for f in _RECORD_FIELDS},
-        description="Our record fields and the csv columns of the SMSC that hold them (JSON).",
+    record_columns: dict[str, str | Ordinal] | None = Field(
+        None,
+        description="Our record fields and the csv columns of the SMSC that hold them, by name or number from 1 "
+        "(JSON). Unset: our names, or without a header our order.",
     )
     record_time_format: str | None = Field(
         None,
@@ -111,8 +112,8 @@ class Settings(BaseSettings):
     record_sources: tuple[RecordSource, ...] = Field(
         (),
         description='Where record files lie (JSON): [{"name": "smsc1", "url": "sftp://user@host/out/*.csv.gz"}]; '
-        "quiet, marker, after, moved_to, columns, time_format, key as RecordSource in pipeline/file_exchange.py. "
-        "Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
+        "quiet, marker, after, moved_to, columns, delimiter, header, quotes, time_format, key as RecordSource in "
+        "pipeline/file_exchange.py. Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
     )
     record_poll: float = Field(30.0, gt=0, description="Seconds between two looks at a source of record files.")
     record_file_bytes: int = Field(2 << 30, ge=1, description="Largest record file that is fetched.")
@@ -220,9 +221,18 @@ class Settings(BaseSettings):
             raise ValueError("each source needs a name of its own")
         for source in sources:
             cls._time_format(source.time_format)
-            if set(source.columns or ()) - set(_RECORD_FIELDS):
-                raise ValueError(f"{source.name}: columns of {', '.join(_RECORD_FIELDS)} expected")
+            try:
+                cls._record_fields(source.columns)
+            except ValueError as error:
+                raise ValueError(f"{source.name}: {error}") from None
         return sources
+
+    @field_validator("record_columns")
+    @classmethod
+    def _record_fields(cls, columns: dict[str, str | int] | None) -> dict[str, str | int] | None:
+        if set(columns or ()) - set(RECORD_FIELDS):
+            raise ValueError(f"columns of {', '.join(RECORD_FIELDS)} expected")
+        return columns
 
     @field_validator("record_time_format")
     @classmethod

@@ -13,6 +13,13 @@ from pipeline.errors import AntispamError
 
 PolicyFile = Annotated[Path | None, typer.Option(help="A policy file instead of the shipped one.")]
 ConfigDir = Annotated[Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, policy.yaml.")]
+Delimiter = Annotated[str | None, typer.Option(help="Of a csv: one of , ; | tab. Default: as its first line tells.")]
+Header = Annotated[
+    bool | None, typer.Option("--header/--no-header", help="Whether a csv names its columns. Default: as it tells.")
+]
+Quotes = Annotated[
+    bool, typer.Option("--quotes/--no-quotes", help="Whether a csv's cells may stand in quotation marks.")
+]
 
 RELAY_WAIT = 5.0  # seconds
 
@@ -36,6 +43,16 @@ def settings() -> Any:
     except ValueError as error:  # JSON that is none, a .env file that is no UTF-8
         raise AntispamError(f"settings: {error}") from None
     return settings
+
+
+def csv_form(delimiter: str | None, header: bool | None, quotes: bool) -> Any:
+    """How the csv of these options is written."""
+    from pipeline.file_exchange import DELIMITERS, CsvForm
+
+    wanted = "\t" if delimiter in ("tab", "\\t") else delimiter
+    if wanted is not None and wanted not in DELIMITERS:
+        raise typer.BadParameter("--delimiter: one of , ; | tab expected")
+    return CsvForm(delimiter=wanted, header=header, quotes=quotes)
 
 
 def process_settings() -> Any:

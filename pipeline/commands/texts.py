@@ -30,6 +30,9 @@ def screen(
     policy: context.PolicyFile = None,
     config: context.ConfigDir = None,
     rejected: RejectedFile = None,
+    delimiter: context.Delimiter = None,
+    header: context.Header = None,
+    quotes: context.Quotes = True,
 ) -> None:
     """Decide a file of submissions or records offline; one decision a line."""
     from pipeline.configuration import load_directory
@@ -37,7 +40,8 @@ def screen(
 
     settings = context.settings()
     kept = rejected or _beside(out, "screen")
-    decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings)
+    form = context.csv_form(delimiter, header, quotes)
+    decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings, form)
     typer.echo(_summary(decided, "decisions", bad, kept), err=True)
 
 

@@ -19,16 +19,19 @@ app.add_typer(letters_app, name="dead-letters")
 def ingest(
     what: Annotated[str, typer.Argument(help="submissions, records or complaints.")],
     paths: Annotated[list[Path], typer.Argument(help="Files: jsonl or csv, plain or gzip, UTF-8 or GBK.")],
+    delimiter: context.Delimiter = None,
+    header: context.Header = None,
+    quotes: context.Quotes = True,
 ) -> None:
     """Files into the running pipeline; each exactly once, however often it is interrupted."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pipeline.stream.ingest_files import WHAT
+    from pipeline.ingest.line_kinds import KINDS
     from pipeline.stream.ingest_files import ingest as run
 
-    if what not in WHAT:
-        raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(WHAT)}")
+    if what not in KINDS:
+        raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(KINDS)}")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -38,6 +41,7 @@ def ingest(
             paths,
             context.settings(),
             lambda path, done, size: bars.update(tasks[path], completed=done, total=size),
+            context.csv_form(delimiter, header, quotes),
         )
     for result in results:
         skipped = f", {result.skipped} lines done before" if result.skipped else ""

@@ -8,9 +8,8 @@ is bounded, times are epoch milliseconds, and `accepted_at` is our own clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,7 +23,6 @@ DAY_MS = 86_400_000
 BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
 SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000
-_SEPARATORS = re.compile(r"[;|；｜]")  # between the recipients of one csv cell
 _IDENT = re.compile(r"[\x21-\x7e]{1,128}")
 _QUOTED = re.compile(r"(?<=enum value )'.*'|(?<=unknown field )`(?![A-Za-z_]{1,32}`$).*`", re.DOTALL)
 
@@ -164,7 +162,7 @@ def code(text: str, field: str) -> str:
     """The one form of a number that may be a port."""
     form = numbers.service_code(text)
     if form is None:
-        raise AntispamError(f"{field}: a number or code of 3 to 21 digits expected")
+        raise AntispamError(f"{field}: 3 to 21 digits expected")
     return form
 
 
@@ -235,15 +233,3 @@ def _storable(text: str | None, field: str) -> str | None:
 def fault(error: AntispamError | msgspec.ValidationError) -> str:
     """What is wrong with a line, without the values msgspec quotes: they may be numbers or content."""
     return _QUOTED.sub("…", str(error))
-
-
-def csv_fields(row: Mapping[str, str], columns: Mapping[str, str] | None) -> dict[str, Any]:
-    """A csv row as fields: columns renamed (ours: theirs), empty cells left out.
-
-    Several recipients stand in one cell, separated by `;` or `|`; what is between them is one number.
-    """
-    names = columns or {name: name for name in row}
-    fields: dict[str, Any] = {ours: row[theirs] for ours, theirs in names.items() if row.get(theirs)}
-    if "recipients" in fields:
-        fields["recipients"] = [cell for cell in _SEPARATORS.split(fields["recipients"]) if cell.strip()]
-    return fields

@@ -11,7 +11,10 @@ import msgspec
 from pipeline.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
+from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
+from pipeline.ingest.columns import Table
+from pipeline.ingest.line_kinds import RECORDS, SUBMISSIONS
 from pipeline.ingest.text_lines import open_lines, output
 from pipeline.rules.counters import MemoryCounters
 from pipeline.screening import Failure, screen
@@ -20,16 +23,20 @@ from pipeline.settings import Settings
 BATCH = 1000
 
 
-def screen_file(source: Path, out: Path, rejected: Path, config: Config, settings: Settings) -> tuple[int, int]:
+def screen_file(
+    source: Path, out: Path, rejected: Path, config: Config, settings: Settings, form: CsvForm | None = None
+) -> tuple[int, int]:  # fmt: skip
     """Screen a file in order of time; one decision a line. Returns (decisions, rejected lines).
 
     Submissions are timed by their `submitted_at` (there is no door to stamp them), and by the time of
-    the run where they have none. `-` is stdin or stdout. Raises AntispamError for unreadable files.
+    the run where they have none. `form` is how a csv is written. `-` is stdin or stdout.
+
+    Raises AntispamError for unreadable files.
     """
     state = MemoryCounters()
     now = int(time() * 1000)
     decided = 0
-    form, rows = open_lines(source)
+    table, rows = open_lines(source, [kind.columns(settings, form) for kind in (RECORDS, SUBMISSIONS)])
     with output(source, out, rejected) as (sink, bad):
         batch: list[tuple[int, Submission | Record]] = []
 
@@ -45,7 +52,7 @@ def screen_file(source: Path, out: Path, rejected: Path, config: Config, setting
             batch.clear()
 
         for number, value, fault in rows:
-            event = fault or _event(value, form == "csv", number, settings, now)
+            event = fault or _event(value, table, number, settings, now)
             if isinstance(event, str):
                 bad.add(number, event, value)
                 continue
@@ -56,16 +63,17 @@ def screen_file(source: Path, out: Path, rejected: Path, config: Config, setting
         return decided, bad.count
 
 
-def _event(value: dict[str, Any], csv: bool, number: int, settings: Settings, now: int) -> Submission | Record | str:
+def _event(
+    value: dict[str, Any], table: Table | None, number: int, settings: Settings, now: int
+) -> Submission | Record | str:  # fmt: skip
     """Records have a sender, submissions a port."""
+    kind = SUBMISSIONS if "port" in (table.what.fields if table else value) else RECORDS
     try:
-        if "port" in value:
-            fields = door.csv_fields(value, None) if csv else value
-            line = msgspec.convert(fields, door.SubmissionIn, strict=not csv)
+        line = kind.read(value, table)
+        if isinstance(line, door.SubmissionIn):
             at = now if line.submitted_at in (None, "") else door.time(line.submitted_at, "submitted_at")
             return door.submission(line, settings, at, f"line-{number}")
-        fields = door.csv_fields(value, settings.record_columns) if csv else value
-        record = door.record(msgspec.convert(fields, door.RecordIn, strict=not csv), settings, now, f"line-{number}")
+        record = door.record(line, settings, now, f"line-{number}")
         # A file screened offline was not delivered late: lateness is a fact of the live stream.
         return msgspec.structs.replace(record, ingested_at=record.submitted_at)
     except (msgspec.ValidationError, AntispamError) as error:

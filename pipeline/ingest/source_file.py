@@ -5,19 +5,22 @@ A file is named by the hash of its bytes, so a copy under another name is the sa
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from pipeline.errors import AntispamError
+from pipeline.ingest.columns import FIRST_LINES, Columns, Table, find_columns
+from pipeline.ingest.csv_rows import Line, lines_of, rows_of
 
 MAX_LINE = 1 << 20  # bytes; the largest submission (10,000 recipients) needs 160 kB
 MAX_UNPACKED = 16 << 30  # bytes; gzip makes up to a thousand out of one
@@ -39,21 +42,47 @@ class SourceFile:
     encoding: str
     format: str
 
-    def rows(self) -> Iterator[tuple[int, Any, str, int]]:
+    def table(self, wanted: Sequence[Columns]) -> Table | None:
+        """How a csv is written, by its first lines; None for jsonl, where each line says it.
+
+        Raises UnreadableFileError when it is none of what is wanted.
+        """
+        if self.format != "csv":
+            return None
+        with self._opened() as (_, stream):
+            lines = [line.text for line in islice(self._lines(stream), FIRST_LINES)]
+        try:
+            return find_columns(lines, wanted)
+        except AntispamError as error:
+            raise UnreadableFileError(f"{self.path}: {error}") from None
+
+    def rows(self, table: Table | None) -> Iterator[tuple[int, Any, str, int]]:
         """(line number, value, fault, compressed bytes read so far) for each line.
 
-        The value is a dict; where a line cannot be read it is the raw line and `fault` says why.
+        The value is a dict, of a csv by the names of the table's columns; where a line cannot be read it is
+        the raw line and `fault` says why.
         """
+        with self._opened() as (raw, stream):
+            for number, value, fault in self.read(stream, table):
+                yield number, value, fault, raw.tell()
+
+    def read(self, stream: IO[bytes] | gzip.GzipFile, table: Table | None) -> Iterator[tuple[int, Any, str]]:
+        """(line number, value, fault) of each line of a stream in this file's format."""
+        return self._jsonl(stream) if table is None else rows_of(self._lines(stream), table)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[IO[bytes], IO[bytes] | gzip.GzipFile]]:
+        """The file and the stream of what it holds."""
         with self.path.open("rb") as raw, gzip.GzipFile(fileobj=raw) if _is_gzip(self.path) else raw as stream:
             try:
-                for number, value, fault in self.read(stream):
-                    yield number, value, fault, raw.tell()
+                yield raw, stream
             except (OSError, EOFError, zlib.error) as error:
                 raise _fault(self.path, error) from None
 
-    def read(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
-        """(line number, value, fault) of each line of a stream in this file's format."""
-        return self._csv(stream) if self.format == "csv" else self._jsonl(stream)
+    def _lines(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[Line]:
+        # A byte order mark must go before the first line is split, or a quoted first column keeps its quotes.
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+        return lines_of(io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline=""))
 
     def _jsonl(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -76,64 +105,6 @@ class SourceFile:
                 yield number, text.rstrip("\n"), f"not JSON: {error}"
             except RecursionError:
                 yield number, text[:200], "not JSON: nested too deeply"
-
-    def _csv(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, Any, str]]:
-        csv.field_size_limit(MAX_LINE)
-        # A byte order mark must go before the csv reader sees it, or a quoted first column keeps its quotes.
-        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
-        lines = _Lines(io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline=""))
-        reader = csv.reader(lines)
-        try:
-            header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
-        except csv.Error as error:
-            raise UnreadableFileError(f"{self.path}: header line: {error}") from None
-        while True:
-            lines.raw.clear()
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield lines.number, self._raw(lines), f"not csv: {error}"
-                continue
-            if not row:
-                continue
-            if len(row) != len(header):
-                yield lines.number, self._raw(lines), f"{len(header)} columns expected"
-            elif any(_undecoded(line) for line in lines.raw):
-                yield lines.number, self._raw(lines), f"not {self.encoding}"
-            else:
-                yield lines.number, dict(zip(header, row, strict=True)), ""
-
-    def _raw(self, lines: _Lines) -> str:
-        """The row as it came; one that cannot be decoded as one character a byte."""
-        row = "".join(lines.raw)
-        return row.encode(self.encoding, "surrogateescape").decode("latin-1") if _undecoded(row) else row
-
-
-class _Lines:
-    """The lines a csv reader takes: bounded, counted, and those of the current row kept as they came."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self.raw: list[str] = []
-        self.number = 0
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(MAX_LINE + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) > MAX_LINE and not line.endswith(("\n", "\r")):
-            while (rest := self._text.readline(_BLOCK)) and not rest.endswith(("\n", "\r")):
-                continue
-            self.raw.append(line[:200])
-            raise csv.Error(f"longer than {MAX_LINE} characters")
-        self.raw.append(line)
-        return line
 
 
 def open_source(path: Path) -> SourceFile:
@@ -194,7 +165,3 @@ def _fault(path: Path, error: Exception) -> AntispamError:
     if isinstance(error, OSError) and error.strerror:
         return AntispamError(f"{path}: {error.strerror}")
     return UnreadableFileError(f"{path}: {error}")
-
-
-def _undecoded(line: str) -> bool:
-    return not line.isascii() and any("\udc80" <= c <= "\udcff" for c in line)

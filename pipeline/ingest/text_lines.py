@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.ingest import door
+from pipeline.ingest.columns import Columns, Table
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
 from pipeline.models.campaigns import Campaigns, campaigns_of
@@ -28,6 +29,7 @@ BATCH = 500  # texts answered together
 _BATCH_CHARS = 4_000_000  # code points; a line may be a megabyte
 
 Answer = dict[str, Any]
+_COLUMNS = Columns(("id", "text"), frozenset(("id", "text")))
 
 
 class TextLine(msgspec.Struct):
@@ -37,16 +39,18 @@ class TextLine(msgspec.Struct):
     text: str
 
 
-def open_lines(source: Path) -> tuple[str, Iterator[tuple[int, Any, str]]]:
-    """Format (jsonl or csv) and (line number, value, fault) of each line; `-` is jsonl on stdin.
+def open_lines(
+    source: Path, wanted: Sequence[Columns]
+) -> tuple[Table | None, Iterator[tuple[int, Any, str]]]:  # fmt: skip
+    """A csv's table (None: jsonl) and (line number, value, fault) of each line; `-` is jsonl on stdin.
 
-    Raises AntispamError for a file that cannot be read.
+    Raises AntispamError for a file that cannot be read, or a csv that is none of what is wanted.
     """
     if str(source) == "-":
-        stdin = SourceFile(source, "stdin", 0, "utf-8", "jsonl")
-        return stdin.format, stdin.read(sys.stdin.buffer)
+        return None, SourceFile(source, "stdin", 0, "utf-8", "jsonl").read(sys.stdin.buffer, None)
     opened = open_source(source)
-    return opened.format, ((number, value, fault) for number, value, fault, _ in opened.rows())
+    table = opened.table(wanted)
+    return table, ((number, value, fault) for number, value, fault, _ in opened.rows(table))
 
 
 @contextmanager
@@ -126,24 +130,24 @@ def campaigns_file(source: Path, out: Path, rejected: Path, campaigns: Campaigns
 def _answer_file(
     source: Path, out: Path, rejected: Path, answer: Callable[[Sequence[str]], Iterable[Answer]]
 ) -> tuple[int, int]:
-    _, rows = open_lines(source)
+    table, rows = open_lines(source, [_COLUMNS])
     answered = 0
     with output(source, out, rejected) as (sink, bad):
-        for batch in _batches(rows, bad):
+        for batch in _batches(rows, table, bad):
             for line, result in zip(batch, answer([line.text for line in batch]), strict=True):
                 sink.write(msgspec.json.encode({"id": line.id, **result}) + b"\n")
             answered += len(batch)
         return answered, bad.count
 
 
-def _batches(rows: Iterator[tuple[int, Any, str]], bad: Rejected) -> Iterator[list[TextLine]]:
+def _batches(rows: Iterator[tuple[int, Any, str]], table: Table | None, bad: Rejected) -> Iterator[list[TextLine]]:
     batch: list[TextLine] = []
     chars = 0
     for number, value, fault in rows:
         try:
             if fault:
                 raise AntispamError(fault)
-            line = msgspec.convert(value, TextLine)
+            line = msgspec.convert(table.fields(value) if table else value, TextLine)
         except (msgspec.ValidationError, AntispamError) as error:
             bad.add(number, door.fault(error), value)
             continue

@@ -21,8 +21,11 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 from pipeline import topics
 from pipeline.actions.statuses import digests
 from pipeline.errors import AntispamError
-from pipeline.events import Complaint, IngestProgress, Priority, Record, Submission, encode
+from pipeline.events import IngestProgress, Priority, Record, Submission, encode
+from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
+from pipeline.ingest.columns import Table
+from pipeline.ingest.line_kinds import KINDS, Event, LineKind
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
 from pipeline.rules.ports import Ports
@@ -38,24 +41,6 @@ CHUNK = 5000  # lines a transaction
 TOGETHER = 200  # lines whose ids are looked up together
 USED = "id: used before with another sender, content or recipients"
 _ABORT_TIMEOUT = 5.0  # seconds; the broker ends the transaction by itself soon after
-
-Parsed = Submission | Record | Complaint
-
-
-@dataclass(frozen=True, slots=True)
-class What:
-    """One kind of file: its lines, the check at the door, the topic it is recorded under."""
-
-    line: type[msgspec.Struct]
-    check: Callable[[Any, Settings, int, str], Parsed]
-    topic: str
-
-
-WHAT = {
-    "submissions": What(door.SubmissionIn, door.submission, "submissions"),
-    "records": What(door.RecordIn, door.record, "records"),
-    "complaints": What(door.ComplaintIn, door.complaint, "complaints"),
-}
 
 
 @dataclass(slots=True)
@@ -78,14 +63,16 @@ def ingest(
     paths: Sequence[Path],
     settings: Settings,
     report: Callable[[Path, int, int], None] = lambda *_: None,
+    form: CsvForm | None = None,
 ) -> list[Ingested]:
     """Produce the files' lines in order; bad lines go to `<file>.rejected.jsonl`.
 
-    `report(path, bytes read, size)` is called after each chunk. Raises AntispamError when a file
-    cannot be read, another process ingests the same file, or the broker does not answer.
+    `form` is how csv files are written. `report(path, bytes read, size)` is called after each chunk.
+    Raises AntispamError when a file cannot be read, another process ingests the same file, or the broker
+    does not answer.
     """
     sources = [open_source(path) for path in paths]
-    ingester = Ingester(what, settings)
+    ingester = Ingester(what, settings, form)
     try:
         return [ingester.ingest(source, report) for source in sources]
     finally:
@@ -95,9 +82,11 @@ def ingest(
 class Ingester:
     """Files of one kind onto the topics, one after the other."""
 
-    def __init__(self, what: str, settings: Settings) -> None:
-        """`what` is a key of WHAT."""
-        self._what = WHAT[what]
+    def __init__(self, what: str, settings: Settings, form: CsvForm | None = None) -> None:
+        """`what` is a key of KINDS, and the topic the files are recorded under; `form` is how csv files are written."""
+        self._what = what
+        self._kind = KINDS[what]
+        self._wanted = [self._kind.columns(settings, form)]
         self._settings = settings
         self._progress = _Progress(settings)
         self._db: Database | None = None  # opened for the first id given
@@ -123,15 +112,16 @@ class Ingester:
     def _ingest(
         self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]
     ) -> Ingested:  # fmt: skip
-        what, settings = self._what, self._settings
+        settings = self._settings
+        table = source.table(self._wanted)
         now = int(time() * 1000)
-        key = (source.digest, what.topic)
+        key = (source.digest, self._what)
         fresh = IngestProgress(
-            file=source.digest, topic=what.topic, lines=0, accepted=0, rejected=0, done=False, at=now
+            file=source.digest, topic=self._what, lines=0, accepted=0, rejected=0, done=False, at=now
         )  # fmt: skip
         before = self._progress.catch_up().get(key, fresh)
         if not before.done:
-            producer = writer(settings, f"antispam-ingest-{what.topic}-{source.digest[:32]}")
+            producer = writer(settings, f"antispam-ingest-{self._what}-{source.digest[:32]}")
             producer.init_transactions(TIMEOUT)
             # Only now is no other process with this file at work: what it had done meanwhile counts.
             before = self._progress.catch_up().get(key, fresh)
@@ -143,7 +133,7 @@ class Ingester:
         rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
         with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
             producer.begin_transaction()
-            for number, value, event, position in self._events(source, ports, done):
+            for number, value, event, position in self._events(source, table, ports, done):
                 if event is None:
                     result.duplicates += 1
                 elif isinstance(event, str):
@@ -165,18 +155,18 @@ class Ingester:
         return result
 
     def _events(
-        self, source: SourceFile, ports: Ports, done: int
-    ) -> Iterator[tuple[int, Any, Parsed | str | None, int]]:
+        self, source: SourceFile, table: Table | None, ports: Ports, done: int
+    ) -> Iterator[tuple[int, Any, Event | str | None, int]]:
         """(line, value, its event or what is wrong or None for a duplicate, position) behind the lines done."""
         seen: set[int] = set()  # given ids; our own hold the line's number
-        rows = source.rows()
+        rows = source.rows(table)
         while part := list(islice(rows, TOGETHER)):
             now = int(time() * 1000)
-            parsed: list[tuple[int, Any, Parsed | str, int]] = []
+            parsed: list[tuple[int, Any, Event | str, int]] = []
             given: list[Submission] = []
             for number, value, fault, position in part:
                 own = f"{source.digest[:16]}-{number}"
-                event = fault or _parse(self._what, value, source, self._settings, now, own)
+                event = fault or _parse(self._kind, value, table, self._settings, now, own)
                 if isinstance(event, Submission | Record) and event.id != own:
                     if _seen(event, ports, seen):
                         event = "id: used before in this file"
@@ -204,13 +194,10 @@ class Ingester:
         return {(ports.key(sender), ident): mark for (sender, ident), mark in found.items()}
 
 
-def _parse(what: What, value: Any, source: SourceFile, settings: Settings, now: int, own: str) -> Parsed | str:
+def _parse(kind: LineKind, value: Any, table: Table | None, settings: Settings, now: int, own: str) -> Event | str:
     """The event of a line, or what is wrong with it; `own` is its id where it gives none."""
     try:
-        if source.format == "csv":
-            value = door.csv_fields(value, settings.record_columns if what.topic == "records" else None)
-        line = msgspec.convert(value, what.line, strict=source.format != "csv")
-        return what.check(line, settings, now, own)
+        return kind.check(kind.read(value, table), settings, now, own)
     except (msgspec.ValidationError, AntispamError) as error:
         return door.fault(error)
 
@@ -227,7 +214,7 @@ def _seen(event: Submission | Record, ports: Ports, seen: set[int]) -> bool:
     return False
 
 
-def _send(producer: Producer, event: Parsed, ports: Ports) -> None:
+def _send(producer: Producer, event: Event, ports: Ports) -> None:
     topic, key = destination(event, ports)
     while True:
         try:
@@ -237,7 +224,7 @@ def _send(producer: Producer, event: Parsed, ports: Ports) -> None:
             producer.poll(0.1)
 
 
-def destination(event: Parsed, ports: Ports) -> tuple[str, str]:
+def destination(event: Event, ports: Ports) -> tuple[str, str]:
     """Topic and key of an event: submissions by their registered port, records by sender."""
     if isinstance(event, Submission):
         bulk = event.priority is Priority.BULK

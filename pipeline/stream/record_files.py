@@ -83,7 +83,7 @@ def _run_source(
             check_stop()
             return ingester.ingest(opened, check_stop)
 
-    ingester = Ingester("records", own)
+    ingester = Ingester("records", own, source)
     intake = SourceIntake(source, settings, db, ingest, stop)
     gauge = metrics.SOURCE_UP.labels(source.name)
     failures = 0

@@ -322,6 +322,17 @@ def test_a_batch_may_be_csv_of_gbk(world: World) -> None:
     assert (world.sent[0].content, len(world.sent[0].recipients)) == ("您好，世界", 2)
 
 
+def test_a_csv_batch_is_read_as_spreadsheets_write_it_and_refused_by_the_name_of_what_is_missing(world: World) -> None:
+    csv = {"Content-Type": "text/csv"}
+    content = f'sep=;\n"PORT";Recipients;Content\n{PORT};138 0000 0001|+86 13800000002;您好\n{PORT};13800000003;"您\n'
+    told = world.post(content.encode(), BATCHES, **csv).json()
+    assert (told["accepted"], [error["line"] for error in told["errors"]]) == (1, [4])
+    assert world.sent[0].recipients == ("13800000001", "13800000002")
+    answer = world.post(b"port,numbers,content\n1,2,3\n", BATCHES, **csv)
+    refused(answer, 400, "unreadable_file")
+    assert answer.json()["error"]["message"].startswith("header: no column `recipients`")
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [

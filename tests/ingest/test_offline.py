@@ -13,6 +13,7 @@ import pytest
 from pipeline.configuration import Config, load_directory
 from pipeline.errors import AntispamError
 from pipeline.events import Decision
+from pipeline.file_exchange import CsvForm
 from pipeline.ingest import offline
 from pipeline.ingest.offline import screen_file
 from pipeline.models.classifier import Classified, Classifier
@@ -29,12 +30,17 @@ def config() -> Config:
 
 
 def run(
-    folder: Path, lines: Sequence[Any], config: Config, name: str = "in.jsonl", settings: Settings = SETTINGS
+    folder: Path,
+    lines: Sequence[Any],
+    config: Config,
+    name: str = "in.jsonl",
+    settings: Settings = SETTINGS,
+    form: CsvForm | None = None,
 ) -> tuple[list[Decision], list[dict[str, Any]]]:
     source, out, rejected = folder / name, folder / "out.jsonl", folder / "rejected.jsonl"
     text = [line if isinstance(line, str) else msgspec.json.encode(line).decode() for line in lines]
     source.write_text("\n".join(text) + "\n", encoding="utf-8")
-    decided, bad = screen_file(source, out, rejected, config, settings)
+    decided, bad = screen_file(source, out, rejected, config, settings, form)
     found = [msgspec.json.decode(line, type=Decision) for line in out.read_bytes().splitlines()]
     kept = [msgspec.json.decode(x) for x in rejected.read_bytes().splitlines()] if rejected.exists() else []
     assert (len(found), len(kept)) == (decided, bad)
@@ -87,7 +93,7 @@ def test_csv_columns_of_the_smsc_are_mapped_and_a_file_is_never_late(tmp_path: P
     found, kept = run(tmp_path, [*rows, "MO,13900000009,x,吃了吗,20250101080000,y"], config, "smsc.csv", mapped)
     assert [d.verdict.value for d in found] == ["release"] * 50 + ["blacklist"]
     assert found[0].accepted_at == 1_735_689_600_000
-    assert [(k["line"], k["error"]) for k in kept] == [(53, "recipient: a number or code of 3 to 21 digits expected")]
+    assert [(k["line"], k["error"]) for k in kept] == [(53, "recipient: 3 to 21 digits expected")]
     assert kept[0]["raw"]["NODE"] == "y"
 
 
@@ -148,3 +154,30 @@ def test_a_csv_cell_is_one_recipient_or_a_refused_line(tmp_path: Path, config: C
     found, kept = run(tmp_path, rows, config, "in.csv")
     assert [(d.id, d.messages) for d in found] == [("a", 1)]
     assert [k["line"] for k in kept] == [3]
+
+
+RECORD = ("r{n}", "MO", "138000000{n:02d}", "13900000001", "你好{n}", "2026-03-08T10:0{n}:00+08:00")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("head", ["id,kind,sender,recipient,content,submitted_at", "sep=", "ID,Kind,SENDER,...", ""])
+def test_records_are_read_as_their_smsc_writes_them(
+    tmp_path: Path, config: Config, delimiter: str, head: str
+) -> None:  # fmt: skip
+    names = "id,kind,sender,recipient,content,submitted_at".replace(",", delimiter)
+    begin = {"sep=": [f"sep={delimiter}", names], "": [], "ID,Kind,SENDER,...": [names.upper()]}.get(head, [names])
+    rows = [delimiter.join(RECORD).format(n=n) for n in range(6)]
+    rows[2] = rows[2].replace("你好", '"你好')
+    found, kept = run(tmp_path, [*begin, *rows], config, "in.csv")
+    assert [d.id for d in found] == ["r0", "r1", "r3", "r4", "r5"]
+    assert [(k["line"], k["raw"]) for k in kept] == [(len(begin) + 3, rows[2] + "\n")]
+    found, kept = run(tmp_path, [*begin, *rows], config, "in.csv", form=CsvForm(delimiter=delimiter, quotes=False))
+    assert len(found) == 6
+    assert not kept
+
+
+def test_a_csv_that_is_neither_is_refused_before_an_earlier_result_is_touched(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "out.jsonl").write_text("precious\n")
+    with pytest.raises(AntispamError, match=r"in\.csv: header: no column `content`"):
+        run(tmp_path, ["id;kind;sender;recipient;submitted_at", "1;MO;1;2;3"], config, "in.csv")
+    assert (tmp_path / "out.jsonl").read_text() == "precious\n"

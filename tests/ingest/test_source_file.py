@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
+from pipeline.ingest.columns import Columns
 from pipeline.ingest.source_file import MAX_LINE, open_source
 
 HEADER = ["sender", "content"]
@@ -26,8 +27,12 @@ def written(folder: Path, name: str, data: bytes | str) -> Path:
     return path
 
 
-def rows(path: Path) -> list[tuple[int, Any, str]]:
-    return [(number, value, fault) for number, value, fault, _ in open_source(path).rows()]
+TWO = Columns(("sender", "content"), frozenset(("sender", "content")))
+
+
+def rows(path: Path, columns: Columns = TWO) -> list[tuple[int, Any, str]]:
+    source = open_source(path)
+    return [(number, value, fault) for number, value, fault, _ in source.rows(source.table([columns]))]
 
 
 def values(path: Path) -> list[Any]:
@@ -113,7 +118,7 @@ def test_the_last_line_needs_no_line_end(tmp_path: Path) -> None:
     [
         ("139,a,b\n", "2 columns expected", 4),
         ("139\n", "2 columns expected", 4),
-        ('139,"' + "x" * (MAX_LINE + 9) + '"\n', f"not csv: longer than {MAX_LINE} characters", 4),
+        ('139,"' + "x" * (MAX_LINE + 9) + '"\n', f"longer than {MAX_LINE} characters", 4),
     ],
     ids=["many", "few", "long"],
 )
@@ -172,4 +177,12 @@ def test_a_broken_gzip_is_an_error_and_not_an_end(tmp_path: Path, cut: int) -> N
 
 def test_progress_is_in_bytes_of_the_file(tmp_path: Path) -> None:
     source = open_source(written(tmp_path, "a.jsonl", JSONL))
-    assert [position for *_, position in source.rows()][-1] == source.size
+    assert [position for *_, position in source.rows(None)][-1] == source.size
+
+
+def test_a_quotation_mark_that_is_open_at_the_end_costs_its_own_line(tmp_path: Path) -> None:
+    for name, data in (("a.csv", CSV.encode()), ("a.csv.gz", gzip.compress(CSV.encode() + b'137,"x\n136,y'))):
+        path = written(tmp_path, name, data if name.endswith("gz") else data + b'137,"x\n136,y')
+        found = rows(path)
+        assert [(number, fault) for number, _, fault in found[2:4]] == [(4, found[2][2]), (5, "")]
+        assert found[2][2].startswith("a quotation mark")

@@ -23,6 +23,7 @@ from pipeline import topics
 from pipeline.actions.statuses import project_submissions
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
+from pipeline.file_exchange import CsvForm
 from pipeline.ingest.source_file import open_source
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
@@ -156,6 +157,22 @@ def test_every_kind_and_form_of_file_is_taken(settings: Settings, tmp_path: Path
         ["13800000001", "13800000002"], "您好，\n再见", "bulk",
     )  # fmt: skip
     assert len(events(settings, f"{prefix}c", topics.COMPLAINTS.name)) == 1
+
+
+def test_one_bad_line_of_a_csv_costs_itself_and_a_missing_column_the_file(settings: Settings, tmp_path: Path) -> None:
+    rows = [f"x{n}|MO|1390000{n:04d}|13800000001|你好{n}|2026-03-08T10:00:00+08:00" for n in range(6)]
+    rows[2] = rows[2].replace("你好", '"你好')
+    records = tmp_path / "smsc.csv"
+    records.write_text("\n".join(rows) + "\n", encoding="utf-8")  # no header: the first record does not vanish
+    [result] = ingest("records", [records], settings)
+    assert (result.accepted, result.rejected) == (5, 1)
+    assert [line for line, _ in kept(records)] == [3]
+    [again] = ingest("records", [records], settings, form=CsvForm(quotes=False))
+    assert (again.accepted, again.skipped) == (0, 6)
+    (tmp_path / "b.csv").write_text("port;content\n1;2\n")
+    with pytest.raises(AntispamError, match=r"b\.csv: header: no column `recipients`"):
+        ingest("submissions", [tmp_path / "b.csv"], settings)
+    assert not (tmp_path / "b.csv.rejected.jsonl").exists()
 
 
 def test_a_file_done_before_is_skipped_under_any_name_but_not_as_another_kind(

@@ -213,6 +213,41 @@ def test_killed_between_download_and_ingestion(broker: str, tmp_path: Path, afte
     db.close()
 
 
+def test_a_source_says_how_its_files_are_written(embedded_broker: str, tmp_path: Path) -> None:
+    out, smsc = tmp_path / "out", f"smsc-{tmp_path.parent.name}-{tmp_path.name}"[:100]
+    out.mkdir()
+    places = {name: n for n, name in enumerate(COLUMNS, 1)}
+    form = {"columns": places, "delimiter": "|", "header": False, "quotes": False}
+    settings = Settings.model_validate(
+        {
+            "kafka": embedded_broker, "data_dir": tmp_path / "data", "session_timeout": 6.0, "record_poll": 0.1,
+            "record_sources": [
+                source("plain", f"file://{out}/*.txt.csv") | form,
+                source("named", f"file://{out}/*.named.csv") | {"columns": {"sender": "主叫"}},
+            ],
+        }
+    )  # fmt: skip
+    ensure_topics(embedded_broker, settings)
+    db = operational(settings)
+    rows = [f'{n}|MO|1380013{n:04}|13900139000|"第{n}条|20251008101530|{smsc}' for n in range(20)]
+    (out / "a.txt.csv").write_bytes("\n".join(rows).encode("gbk"))
+    (out / "b.named.csv").write_bytes(gbk_file(smsc, 3))  # has no column of the name `kind`
+
+    def finished() -> bool:
+        with db.read() as connection:
+            done = connection.execute(select(schema.record_files.c.finished_at)).scalars().all()
+        return len(done) == 2 and None not in done
+
+    with role(settings):
+        until(finished, "both files")
+    assert {(r.id, r.content) for r in records(settings, smsc)} == {(str(n), f'"第{n}条') for n in range(20)}
+    with db.read() as connection:
+        found = {row.source: row for row in connection.execute(select(schema.record_files))}
+    assert (found["plain"].accepted, found["plain"].rejected) == (20, 0)
+    assert "header: no column `kind`" in found["named"].cause
+    db.close()
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(AntispamError, match="ANTISPAM_RECORD_SOURCES"):
         run_files(Settings(data_dir=tmp_path), threading.Event())

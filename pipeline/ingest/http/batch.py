@@ -12,12 +12,12 @@ import msgspec
 from starlette.responses import Response
 
 from pipeline.errors import AntispamError
-from pipeline.ingest import door
 from pipeline.ingest.http.answers import BatchAnswer, LineError, answer, overall
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake, Taken
 from pipeline.ingest.http.problems import Problem, invalid
 from pipeline.ingest.http.submit import Checked, accept, check
+from pipeline.ingest.line_kinds import SUBMISSIONS
 from pipeline.ingest.source_file import open_source
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
@@ -73,8 +73,7 @@ def _lines(path: Path, port: str, ports: Ports, settings: Settings, now: int) ->
         if fault:
             return Problem(422, "invalid_line", fault)
         try:
-            fields = door.csv_fields(value, None) if source.format == "csv" else value
-            line = msgspec.convert(fields, door.SubmissionIn, strict=source.format != "csv")
+            line = SUBMISSIONS.read(value, table)
             return check(line, port, ports, settings, now, f"{source.digest[:16]}-{number}")
         except msgspec.ValidationError as error:
             return invalid(error)
@@ -83,7 +82,8 @@ def _lines(path: Path, port: str, ports: Ports, settings: Settings, now: int) ->
 
     try:
         source = open_source(path)
-        for number, value, fault, _ in source.rows():
+        table = source.table([SUBMISSIONS.columns(settings)])
+        for number, value, fault, _ in source.rows(table):
             yield number, checked(number, value, fault)
     except AntispamError as error:  # its text names a path of ours
         raise Problem(400, "unreadable_file", str(error).removeprefix(f"{path}: ")) from None
