@@ -32,6 +32,7 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.rate import TokenBucket
+from pipeline.actions.senders.skipped import SkippedFrames
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
@@ -70,6 +71,7 @@ class Link:
         self._useful = False  # this session had an answer to a SUBMIT
         self._closing = asyncio.Event()  # the carrier asked to close
         self._sequence_of_end = 0  # of its TERMINATE
+        self._skipped = SkippedFrames(channel.name, number, clock)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
 
     @property
@@ -181,10 +183,10 @@ class Link:
                 except FrameError as error:
                     if cmpp3.head_of(frame).command == cmpp3.ConnectResp.command:
                         raise
-                    self._skipped(frame, error)
+                    self._skip(frame, error)
                     continue
                 if not isinstance(answer, cmpp3.ConnectResp):
-                    self._unexpected(answer)
+                    self._skipped.skip("unexpected", answer.command, "before the answer to the login")
                 elif answer.status != 0:
                     raise ProtocolError(f"login refused: {answer.status}")
                 else:
@@ -209,7 +211,7 @@ class Link:
         try:
             pdu = cmpp3.decode(frame)
         except FrameError as error:
-            self._skipped(frame, error)
+            self._skip(frame, error)
             return
         if isinstance(pdu, cmpp3.SubmitResp):
             self._answered(pdu)
@@ -228,17 +230,13 @@ class Link:
             self._sequence_of_end = pdu.sequence
             self._closing.set()
         elif not isinstance(pdu, cmpp3.ActiveTestResp | cmpp3.TerminateResp):
-            self._unexpected(pdu)
+            self._skipped.skip("unexpected", pdu.command, "a carrier has no reason to send it")
 
-    def _skipped(self, frame: bytes, error: FrameError) -> None:
+    def _skip(self, frame: bytes, error: FrameError) -> None:
         """A frame that cannot be read: nobody but its sender and the part it may be about is concerned."""
         head = cmpp3.head_of(frame)
-        kind = "unknown" if isinstance(error, UnknownCommandError) else "unreadable"
-        metrics.FRAMES_SKIPPED.labels(self._channel.name, kind).inc()
-        _log.warning(
-            "frame_skipped", channel=self._channel.name, link=self._number, command=f"{head.command:#010x}",
-            cause=str(error),
-        )  # fmt: skip
+        unknown = isinstance(error, UnknownCommandError)
+        self._skipped.skip("unknown" if unknown else "unreadable", head.command, str(error))
         if head.command == cmpp3.Deliver.command:
             self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=BAD_STRUCTURE))
         elif head.command == cmpp3.SubmitResp.command:
@@ -246,14 +244,6 @@ class Link:
             if part is not None:  # the carrier has had it, so it is not sent again; its report may say more
                 self._finish(part, DeliveryState.MAYBE_SENT, f"{head.msg_id:016x}" if head.msg_id else None, "")
                 self._turn.set()
-
-    def _unexpected(self, pdu: cmpp3.Pdu) -> None:
-        """A message that a carrier has no reason to send now."""
-        metrics.FRAMES_SKIPPED.labels(self._channel.name, "unexpected").inc()
-        _log.warning(
-            "frame_skipped", channel=self._channel.name, link=self._number, command=f"{pdu.command:#010x}",
-            cause="not expected now",
-        )  # fmt: skip
 
     async def _drain(self) -> None:
         """See the module. Raises ProtocolError at its end: it ends the session."""
