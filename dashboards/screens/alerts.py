@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
+from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.store.alerts import acknowledge, list_alerts
 from pipeline.store.roles import Right, allowed
@@ -24,7 +24,7 @@ def page() -> None:
         st.info(_("No alert waits."), icon=":material/notifications_off:")
         return
     st.caption(_("{n} alerts, newest first; times in {zone}").format(n=len(rows), zone=zone))
-    frame = pd.DataFrame(
+    frame = table(
         [(clock(zone, a.at), word(_, a.level), a.rule, a.subject, a.message, a.acknowledged_by or "") for a in rows],
         columns=["at", "level", "rule", "subject", "message", "by"],
     )

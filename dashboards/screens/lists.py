@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
+from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
@@ -58,7 +58,7 @@ def _entries(_: Text, user: User, name: str) -> None:
         st.info(text, icon=":material/inbox:")
         return
     now = now_ms()
-    frame = pd.DataFrame(
+    frame = table(
         [
             (masked(r.value), r.reason, r.added_by, clock(zone, r.added_at),
              _("standing") if r.expires_at is None

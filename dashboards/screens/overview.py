@@ -9,6 +9,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
+from dashboards.table import table
 from dashboards.words import LEVEL_COLOURS, VERDICT_COLOURS, clock, count, span, word
 from pipeline.actions.overview import Standing, Traffic, standing, traffic
 from pipeline.events import AlertLevel, Verdict
@@ -110,7 +111,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
     starts = range(seen.since // seen.step * seen.step, seen.until, seen.step)
     rows = {(start, verdict): 0 for start in starts for verdict in Verdict}
     rows |= {(start, verdict): messages for start, verdict, messages in seen.series}
-    frame = pd.DataFrame(
+    frame = table(
         [(pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).tz_localize(None), names[verdict],
           verdict.severity, messages) for (start, verdict), messages in rows.items()],
         columns=["time", "verdict", "order", "messages"],
@@ -145,7 +146,7 @@ def _totals(_: Text, seen: Traffic, chosen: str) -> None:
         (word(_, verdict), seen.messages.get(verdict, 0), seen.messages.get(verdict, 0) / total if total else 0.0)
         for verdict in Verdict
     ]
-    frame = pd.DataFrame(rows, columns=["verdict", "messages", "share"])
+    frame = table(rows, columns=["verdict", "messages", "share"])
     st.dataframe(
         frame, hide_index=True, height="content",
         column_config={
@@ -161,8 +162,8 @@ def _channels(_: Text, now: Standing) -> None:
     if not now.channels:
         st.caption(_("Nothing was handed to a carrier in the last 24 hours."))
         return
-    frame = pd.DataFrame([(c.name, c.open, c.submitted, c.delivered, c.failed) for c in now.channels])
-    frame.columns = [_("Channel"), _("on their way"), _("submitted"), _("delivered"), _("failed")]
+    columns = [_("Channel"), _("on their way"), _("submitted"), _("delivered"), _("failed")]
+    frame = table([(c.name, c.open, c.submitted, c.delivered, c.failed) for c in now.channels], columns)
     st.dataframe(frame, hide_index=True, height="content")
 
 

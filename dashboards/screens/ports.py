@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import Text
+from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.search import Query, search
 from pipeline.errors import AntispamError
@@ -33,7 +33,7 @@ def page() -> None:
     if not entries:
         st.info(_("No port fits.") if text else _("No port is registered."), icon=":material/inbox:")
         return
-    frame = pd.DataFrame(
+    frame = table(
         [
             (e.code, e.name, e.enterprise, word(_, e.state), word(_, e.tier), word(_, e.kind), e.channel)
             for e in entries[:PAGE]
@@ -78,7 +78,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     st.subheader(_("What was done to it"))
     if history.deeds:
         rows = [(clock(zone, d.at), word(_, d.kind), d.actor, d.rule or d.evidence) for d in history.deeds]
-        frame = pd.DataFrame(rows, columns=[_("Time"), _("Action"), _("By"), _("Why")])
+        frame = table(rows, columns=[_("Time"), _("Action"), _("By"), _("Why")])
         st.dataframe(frame, hide_index=True, height="content")
     else:
         st.caption(_("Nothing."))
@@ -115,7 +115,7 @@ def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:
     if not rows:
         st.caption(_("None in the lake."))
         return
-    frame = pd.DataFrame(
+    frame = table(
         [
             (clock(zone, f.at), word(_, f.verdict or "undecided"), ", ".join(r["rule"] for r in f.reasons), f.content)
             for f in rows

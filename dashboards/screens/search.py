@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import session
@@ -13,6 +12,7 @@ from dashboards.deck import campaign_words, segments
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.marked import marked
+from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.reveal import reveal
 from pipeline.actions.search import (
@@ -96,7 +96,7 @@ def _form(_: Text, user: User, zone: str) -> Query:
 
 
 def _table(_: Text, found: list[Found], zone: str) -> Found | None:
-    frame = pd.DataFrame(
+    frame = table(
         [
             (clock(zone, f.at)[5:], f.sender, word(_, f.verdict or UNDECIDED), len(f.recipients),
              ", ".join(reason["rule"] for reason in f.reasons), f.score, f.content)
@@ -205,4 +205,4 @@ def _messages(_: Text, user: User, f: Found, zone: str) -> None:
              state.status if state else "", clock(zone, state.changed_at, date=False) if state else "–")
         )  # fmt: skip
     columns = [_("No."), _("Recipient, hashed"), _("Verdict"), _("Delivery"), _("Carrier's word"), _("Changed")]
-    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, height="content" if len(rows) < 8 else 280)
+    st.dataframe(table(rows, columns=columns), hide_index=True, height="content" if len(rows) < 8 else 280)

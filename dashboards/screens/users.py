@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import Text
+from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.store.roles import RIGHTS, SCOPES, Role, User
 from pipeline.store.users import Account, add_user, list_users, reset_password, set_active
@@ -20,7 +20,7 @@ def page() -> None:
     zone, now = services.settings.console_zone, now_ms()
     st.title(_("Users"))
     accounts = list_users(services.db, user)
-    frame = pd.DataFrame(
+    frame = table(
         [
             (a.name, word(_, a.role), _scope(_, a), word(_, a.state(now)), clock(zone, a.created_at))
             for a in accounts

@@ -89,6 +89,11 @@ def masked(name: str, get: Getter) -> Column:
     return _cleaned(name, get, lambda p: p.text)
 
 
+def label(name: str, get: Getter) -> Column:
+    """A name that somebody gave; see Privacy.label."""
+    return _cleaned(name, get, lambda p: p.label)
+
+
 def own_words(name: str, get: Getter) -> Column:
     """A message or name of ours; see Privacy.own_words."""
     return _cleaned(name, get, lambda p: p.own_words)

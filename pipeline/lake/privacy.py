@@ -15,6 +15,7 @@ Source of number shapes: the national numbering plan (mobile 1[3-9] + 9 digits; 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -29,9 +30,19 @@ CACHED = 200_000  # numbers and texts remembered, about 40 MB when full
 _MOBILE = r"1[3-9]\d{9}"
 _IS_SERVICE = re.compile(r"(?:1[0-2]|9[56]|17951)\d*")
 _MOBILE_AT_END = re.compile(rf"(?<=\d{{4}}){_MOBILE}$")
-_MOBILE_TOKEN = re.compile(rf"(?<!\d)(?:\+|00)?(?:86)?({_MOBILE})(?!\d)", re.ASCII)
+# A number alone, one in the groups people write, a run of digits that may hold one.
+_MOBILE_IN_ID = re.compile(
+    rf"(?<!\d)(?:\+|00)?(?:86)?({_MOBILE})(?!\d)"
+    r"|(?<!\d)(?:\+?86[ \-]?)?(1[3-9]\d[ \-]\d{4}[ \-]\d{4})(?!\d)"
+    r"|\d{12,}",
+    re.ASCII,
+)
+# Every place a mobile number may begin, also within another: of 11 digits in a longer run nobody knows which.
+_MOBILE_WITHIN = re.compile(rf"(?=({_MOBILE}))", re.ASCII)
+_MOBILE_DIGITS = 11
+_LONGER_THAN_A_TIME = 10**13  # epoch ms
 _LONG_DIGITS = re.compile(r"(?<![0-9a-f])\d(?:[ \-.]?\d){6,}(?![0-9a-f])")
-_HASH_LIKE = re.compile(r"(?=.*[a-f])[0-9a-f]{16,}")
+_HASH_LIKE = re.compile(r"(?=.*[a-f])[0-9a-f]{16}")
 
 # Every character that Unicode calls a digit or a number below a hundred: 5, ５, ⑤, ⑽, 𝟓 …
 _DIGITS = {
@@ -40,6 +51,7 @@ _DIGITS = {
                  *range(0x1D7CE, 0x1D800), *range(0x1F100, 0x1F10D), *range(0x1FBF0, 0x1FBFA))
     if unicodedata.category(chr(code)) in ("Nd", "No")
 }  # fmt: skip
+_AS_ASCII = {code: str(unicodedata.digit(chr(code))) for code in _DIGITS if unicodedata.category(chr(code)) == "Nd"}
 _NUMERALS = "〇零○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸"
 _APART = r"[\s\-._,、·\u200b-\u200d\ufeff]{0,2}"
 _WRITTEN_NUMBER = re.compile(rf"[*{_NUMERALS}](?:{_APART}[*{_NUMERALS}]){{4,}}")
@@ -137,6 +149,7 @@ class Privacy:
         self.text = remember(mask_text)
         self.ident = remember(self._ident)
         self.own_words = remember(self._own_words)
+        self.label = remember(self._label)
 
     def _number(self, number: str) -> str:
         """A subscriber's number as 16 hex digits; equal numbers in any spelling have equal hashes."""
@@ -146,8 +159,8 @@ class Privacy:
     def _party(self, address: str) -> str:
         """A sender or recipient that may be a service code, which is kept, or a subscriber, hashed.
 
-        A subscriber's number at the end of a service code is hashed alone: `10658139` + hash. What
-        is a hash already stays.
+        A subscriber's number at the end of a service code is hashed alone, `10658139` + hash, and so is one
+        within its digits. What is a hash already stays.
         """
         if _HASH_LIKE.fullmatch(address):
             return address
@@ -156,16 +169,52 @@ class Privacy:
             return address
         if not _IS_SERVICE.match(digits):
             return self._number(address)
-        return _MOBILE_AT_END.sub(lambda found: "+" + self._number(found[0]), digits)
+        found = _MOBILE_AT_END.search(digits)
+        if found is None:
+            return self._hidden(digits)
+        return f"{self._hidden(digits[: found.start()])}+{self._number(found[0])}"
+
+    def _hidden(self, text: str) -> str:
+        """The text with every run of digits hashed that may be a mobile number, or several that overlap."""
+        spans: list[tuple[int, int]] = []
+        for found in _MOBILE_WITHIN.finditer(text):
+            begin, end = found.start(), found.start() + _MOBILE_DIGITS
+            if spans and begin < spans[-1][1]:
+                begin = spans.pop()[0]
+            spans.append((begin, end))
+        for begin, end in reversed(spans):
+            text = text[:begin] + self._number(text[begin:end]) + text[end:]
+        return text
 
     def _ident(self, ident: str) -> str:
-        """An id as given, but a mobile number inside it hashed; equal ids stay equal, so they join."""
-        return _MOBILE_TOKEN.sub(lambda found: self._number(found[1]), ident)
+        """An id as given, but mobile numbers inside it hashed; equal ids stay equal, so they join."""
+
+        def hide(found: re.Match[str]) -> str:
+            number = found[1] or found[2]
+            return self._number(number) if number else self._hidden(found[0])
+
+        return _MOBILE_IN_ID.sub(hide, ident.translate(_AS_ASCII))
+
+    def _label(self, name: str) -> str:
+        """A name somebody gave, of a batch say: a text, masked; a hash behind it keeps different names apart."""
+        masked = mask_text(name)
+        if masked == name:
+            return name
+        mark = hashlib.blake2b(name.encode(), key=self._key, digest_size=4, person=b"label").hexdigest()
+        return f"{masked}#{mark}"
 
     def _own_words(self, text: str) -> str:
         """A message of ours (reason, alert, cause): small figures stay, numbers and links' paths go."""
         text = _LINK.sub(_shorten, _EMAIL.sub("…@", self._ident(text)))
         return _LONG_DIGITS.sub(_stars, text)
+
+    def _figure(self, value: float) -> Any:
+        """A figure stays, a number that may be a subscriber's does not; 13 digits are a time."""
+        if _is_mobile(value):
+            return self.number(str(int(value)))
+        digits = str(int(value)) if math.isfinite(value) and abs(value) >= _LONGER_THAN_A_TIME else ""
+        hidden = self._hidden(digits)
+        return value if hidden == digits else hidden
 
     def value(self, value: Any) -> Any:
         """A value a rule saw, of any JSON shape: hashes, figures and flags stay, the rest is masked."""
@@ -179,7 +228,7 @@ class Privacy:
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int | float):
-            return self.number(str(int(value))) if _is_mobile(value) else value
+            return self._figure(value)
         if isinstance(value, Mapping):
             return {self.own_words(str(key)): self.value(inner) for key, inner in value.items()}
         return [self.value(inner) for inner in value]

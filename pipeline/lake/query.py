@@ -21,6 +21,7 @@ from rich.text import Text
 from pipeline.errors import AntispamError
 from pipeline.lake.views import open_empty, refresh
 from pipeline.settings import Settings
+from pipeline.spreadsheet import defused
 
 Format = Literal["table", "csv", "json"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -73,6 +74,7 @@ def _one_line(error: duckdb.Error) -> str:
 def render(rows: pa.Table, form: str, out: TextIO) -> None:
     """Write rows as a table for a terminal, as csv with a header, or as one JSON object a line.
 
+    A text in csv that a spreadsheet would compute has an apostrophe before it; JSON is exact.
     Times are ISO 8601 with zone. Raises AntispamError for an unknown form.
     """
     if form not in FORMATS:
@@ -87,9 +89,9 @@ def render(rows: pa.Table, form: str, out: TextIO) -> None:
         # In a file or pipe nobody wants cells cut to fit 80 columns.
         Console(file=out, highlight=False, width=None if out.isatty() else 10_000).print(shown)
     elif form == "csv":
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([v if isinstance(v, str) else _cell(v) for v in row] for row in _rows(rows))
+        writer = csv.writer(out)  # its line ends are \r\n: so a \r within a text is quoted too
+        writer.writerow(map(defused, names))
+        writer.writerows([defused(v) if isinstance(v, str) else _cell(v) for v in row] for row in _rows(rows))
     else:
         for row in _rows(rows):
             named = dict(zip(names, map(_finite, row), strict=True))

@@ -104,7 +104,7 @@ def _submission(get: Getter) -> tuple[Column, ...]:
     return (
         col.ident("id", lambda e: get(e).id), col.count("round", lambda e: get(e).round),
         col.party("sender", lambda e: get(e).port), col.time("accepted_at", lambda e: get(e).accepted_at),
-        col.ident("batch", lambda e: get(e).batch), col.word("priority", lambda e: get(e).priority),
+        col.label("batch", lambda e: get(e).batch), col.word("priority", lambda e: get(e).priority),
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ SUBMISSIONS = Table("submissions", lambda e: e.accepted_at, (
     col.party("port", lambda e: e.port),
     col.numbers("recipients", lambda e: e.recipients), col.count("messages", lambda e: len(e.recipients)),
     col.masked("content", lambda e: e.content), col.count("length", lambda e: len(e.content)),
-    col.ident("batch", lambda e: e.batch), col.count("batch_size", lambda e: e.batch_size),
+    col.label("batch", lambda e: e.batch), col.count("batch_size", lambda e: e.batch_size),
     col.ident("template", lambda e: e.template), col.word("priority", lambda e: e.priority),
     col.time("accepted_at", lambda e: e.accepted_at), col.time("submitted_at", lambda e: e.submitted_at),
     col.time("scheduled_at", lambda e: e.scheduled_at), col.time("valid_until", lambda e: e.valid_until),
@@ -167,7 +167,7 @@ CASES = Table("cases", lambda e: e.decided_at, (
 ))  # fmt: skip
 
 REVIEWS = Table("reviews", lambda e: e.decided_at, (
-    col.ident("case", lambda e: e.case), col.word("verdict", lambda e: e.verdict),
+    col.word("case", lambda e: e.case), col.word("verdict", lambda e: e.verdict),
     col.ident("reviewer", lambda e: e.reviewer), col.time("decided_at", lambda e: e.decided_at),
     col.masked("note", lambda e: e.note),
 ))  # fmt: skip
@@ -194,7 +194,7 @@ ALERTS = Table("alerts", lambda e: e.at, (
 
 # What was told of a campaign, each time; the view `campaigns` has the last.
 TOLD = Table("told_campaigns", lambda e: e.at, (
-    col.ident("campaign", lambda e: e.id), col.count("messages", lambda e: e.messages),
+    col.word("campaign", lambda e: e.id), col.count("messages", lambda e: e.messages),
     col.count("ports", lambda e: e.ports), col.count("senders", lambda e: e.senders),
     col.count("growth", lambda e: e.growth), col.time("first_seen", lambda e: e.first_seen),
     col.time("last_seen", lambda e: e.last_seen), col.time("at", lambda e: e.at),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.ingest.http.submit import fresh_ident
 from pipeline.lake.privacy import Privacy, mask_text
 
 PRIVACY = Privacy(b"secret")
@@ -83,6 +84,45 @@ def test_no_number_survives_in_ids_messages_and_values(number: str, form: str) -
 def test_equal_ids_stay_equal_so_they_join() -> None:
     assert PRIVACY.ident("20261122-13800138000/3") == PRIVACY.ident("20261122-13800138000") + "/3"
     assert PRIVACY.ident("20261122153000123") == "20261122153000123"
+
+
+@given(
+    MOBILES,
+    st.text("0123456789", max_size=12),
+    st.text("0123456789", max_size=8),
+    st.sampled_from(["", "SN", "ord-", "10690001", "2026112", "a", "é"]),
+)
+def test_no_number_survives_in_a_longer_run_of_digits(number: str, before: str, after: str, head: str) -> None:
+    """An extension, an order's number, a figure: any 11 digits that may be a mobile number."""
+    text = head + before + number + after
+    for given_ in (text, text.translate(str.maketrans("0123456789", "０１２３４５６７８９"))):
+        for shown in (PRIVACY.ident(given_), PRIVACY.own_words(given_), PRIVACY.label(given_)):
+            assert number not in shown
+            assert number not in shown.translate(str.maketrans("０１２３４５６７８９", "0123456789"))
+    digits = "".join(c for c in text if c.isascii() and c.isdigit())
+    assert number not in PRIVACY.party(digits)
+    assert number not in str(PRIVACY.value(int(f"1069{before}{number}{after}")))
+
+
+def test_what_follows_a_service_code_joins_by_its_hash() -> None:
+    hashed = PRIVACY.number("13800000001")
+    assert PRIVACY.ident("1069000113800000001") == "10690001" + hashed
+    assert PRIVACY.party("1069000113800000001") == "10690001+" + hashed
+    assert PRIVACY.ident("order 138-0000-0001") == "order " + hashed
+
+
+def test_a_batchs_name_is_a_text_and_stays_apart_from_others() -> None:
+    assert PRIVACY.label("国庆促销") == "国庆促销"
+    first, second = PRIVACY.label("王女士 13800000001"), PRIVACY.label("王女士 13800000002")
+    assert first.startswith("某女士 ***********#")
+    assert first != second
+    assert first == PRIVACY.label("王女士 13800000001")
+
+
+def test_an_id_of_ours_is_never_taken_for_a_number() -> None:
+    for _ in range(2000):
+        ident = fresh_ident()
+        assert PRIVACY.ident(ident) == ident
 
 
 def test_figures_a_rule_saw_stay() -> None:

@@ -134,6 +134,49 @@ def test_anything_but_a_select_of_the_lake_is_refused_in_one_line(settings: Sett
     assert "\n" not in str(refused.value)
 
 
+ATTACKS = [
+    "SELECT * FROM read_csv('{db}')", "SELECT * FROM read_blob('{db}')", "SELECT * FROM '{db}'",
+    "SELECT * FROM read_parquet('{lake}/full/texts/**/*.parquet')", "SELECT * FROM glob('{lake}/**')",
+    "SELECT * FROM read_json('{lake}/full/texts/_delta_log/*.json')", "SELECT * FROM parquet_metadata('{full}')",
+    "SELECT * FROM parquet_schema('{lake}/decisions/../full/texts/*.parquet')", "SELECT * FROM sniff_csv('{db}')",
+    "SELECT * FROM read_text('{data}/privacy.key')", "SELECT * FROM sqlite_scan('{db}', 'users')",
+    "SELECT * FROM read_csv('http://127.0.0.1:9/x')", "SELECT * FROM 's3://b/x.parquet'", "LOAD httpfs",
+    "INSTALL sqlite", "ATTACH '{db}' AS d (TYPE sqlite)", "EXPORT DATABASE '{data}/out'", "IMPORT DATABASE '{data}'",
+    "CREATE TABLE t AS SELECT 1", "CREATE SECRET (TYPE s3)", "CALL pragma_version()", "CHECKPOINT", "DETACH memory",
+    "SET lock_configuration = false", "RESET enable_external_access", "USE typed", "PREPARE p AS SELECT 1", "EXECUTE p",
+    "SELECT getenv('ANTISPAM_PRIVACY_KEY')", "SELECT * FROM query('COPY (SELECT 1) TO ''{data}/x''')",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{data}/x'", "INSERT INTO decisions VALUES (1)", "FROM read_duckdb('{db}')",
+    "SELECT * FROM (COPY (SELECT 1) TO '{data}/x')", "SELECT * FROM read_text('/proc/self/environ')",
+    "SELECT * FROM '/proc/self/fd/0'",
+    "SELECT * FROM duckdb_secrets()", "SELECT * FROM read_text('{lake}/../privacy.key')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", ATTACKS)
+def test_an_analyst_as_attacker_gets_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    """Files beside the tables, the network, the environment, settings, extensions: refused, and nothing is written."""
+    monkeypatch.setenv("ANTISPAM_PRIVACY_KEY", "the-key-of-hashes")
+    put(settings, TEXTS, submission("s"))
+    put(settings, DECISIONS, decision("a"))
+    (full,) = full_files(settings, "texts")
+    (settings.data_dir / "privacy.key").write_text("the-key-of-hashes")
+    (settings.data_dir / "operational.db").write_text("a\n13800000001\n")
+    before = sorted(settings.data_dir.rglob("*"))
+    places = {"db": settings.data_dir / "operational.db", "lake": settings.lake_dir, "data": settings.data_dir}
+    with pytest.raises(AntispamError):
+        query(sql.format(full=full, **places), settings)
+    assert sorted(settings.data_dir.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["duckdb_settings()", "duckdb_databases()", "duckdb_variables()"])
+def test_what_duckdb_tells_of_itself_holds_no_secret(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("ANTISPAM_PRIVACY_KEY", "the-key-of-hashes")
+    put(settings, DECISIONS, decision("a"))
+    assert "the-key-of-hashes" not in str(query(f"SELECT * FROM {name}", settings).to_pydict())
+
+
 def test_full_text_and_writing_into_the_lake_are_refused(settings: Settings) -> None:
     put(settings, TEXTS, submission("s"))
     put(settings, DECISIONS, decision("a"))
