@@ -21,7 +21,8 @@ Quotes = Annotated[
     bool, typer.Option("--quotes/--no-quotes", help="Whether a csv's cells may stand in quotation marks.")
 ]
 
-RELAY_WAIT = 5.0  # seconds
+RELAY_WAIT = 5.0  # seconds that a publication usually takes less than
+RELAY_PATIENCE = 60.0  # seconds that a relay which is known to run is waited for
 
 
 def settings() -> Any:
@@ -79,10 +80,15 @@ def database() -> Iterator[Any]:
 def administrator() -> Any:
     """Whoever has a shell here and the database's address may do everything, under their login name."""
     from getpass import getuser
+    from os import getuid
 
     from pipeline.store.roles import Role, User
 
-    return User(f"cli:{getuser()}"[:64], Role.ADMINISTRATOR)
+    try:
+        name = getuser()
+    except (KeyError, OSError):  # a user without an account, as in a container
+        name = f"uid-{getuid()}"
+    return User(f"cli:{name}"[:64], Role.ADMINISTRATOR)
 
 
 def now() -> int:
@@ -93,21 +99,43 @@ def now() -> int:
 
 
 def await_relay(db: Any, epoch: int) -> None:
-    """Say the epoch, and whether the relay has published it."""
+    """Say the epoch, and whether it is published; a relay that runs is waited for, and what it waits for is told."""
     from time import monotonic, sleep
 
     from pipeline.store import outbox
 
-    deadline = monotonic() + RELAY_WAIT
+    begun, told, known = monotonic(), "", ""
     while True:
         with db.read() as connection:
             published = outbox.is_published(connection, epoch)
-        if published or monotonic() > deadline:
+        waited = monotonic() - begun
+        if published or waited > (RELAY_PATIENCE if known else RELAY_WAIT):
             break
-        sleep(0.05)
-    typer.echo(
-        f"epoch {epoch}" if published else f"epoch {epoch}, to be published: no relay runs (antispam serve relay)"
-    )
+        if waited > 1:
+            known = _relay()
+        if known and known != told:
+            told = known
+            typer.echo(f"epoch {epoch} is stored; {known}", err=True)
+        sleep(0.05 if waited < 1 else 0.5)
+    if published:
+        typer.echo(f"epoch {epoch}")
+    else:
+        reason = known or "no relay is known on this data folder (antispam serve relay)"
+        typer.echo(f"epoch {epoch}, stored and to be published: {reason}")
+
+
+def _relay() -> str:
+    """What is known of a relay on this data folder; empty if nothing."""
+    from pipeline.stream import pages
+
+    for note in pages.noted(settings().data_dir):
+        if "relay" in note.roles:
+            answer = pages.ask(f"{note.address}/ready")
+            if answer is None:
+                return f"the relay at {note.address} does not answer: it starts, or was killed"
+            works = answer.works or answer.parts.get("relay", False)
+            return f"the relay runs ({note.address})" if works else f"the relay waits for {answer.reason}"
+    return ""
 
 
 def print_json(report: Any) -> None:

@@ -78,6 +78,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             uploads=settings.data_dir / "uploads", clock=time,
         )  # fmt: skip
         intake = Intake(backend, settings.api_ack_seconds + 1)  # the producer gives up first, and says so
+        readiness.say("api", False, "what was accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
         stopped = threading.Event()  # of our own threads, which end after the server has
         threads = [
@@ -85,7 +86,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             for seconds, what, work in (
                 (CONFIG_EVERY, "configuration", follower.poll), (REFRESH, "keys", ring.refresh),
                 (LAG_EVERY, "lag", lag.read), (0.0, "producer", sender.poll),
-                (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready())),
+                (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready(), ", ".join(not_ready()))),
             )
         ]  # fmt: skip
         for thread in threads:

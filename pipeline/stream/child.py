@@ -99,18 +99,25 @@ class Child:
     def wait_ready(self, port: int, cluster_id: str, timeout: float) -> None:
         """Return when the broker answers on this port of 127.0.0.1 under this cluster id.
 
-        Errors: AntispamError with the end of its log when it ends first, or after `timeout` seconds.
+        Errors: AntispamError with the end of its log when it ends first, or after `timeout` seconds in which it
+        logged nothing: one that has much to recover takes long, and says so.
         """
-        deadline = time.monotonic() + timeout
+        written, deadline = self._written(), time.monotonic() + timeout
         while True:
             if self.returncode is not None:
                 raise AntispamError(f"{self._name} ended at once (exit code {self.returncode}){self.tail()}")
             reason = _not_ready(port, cluster_id)
             if reason is None:
                 return
+            if self._written() != written:
+                written, deadline = self._written(), time.monotonic() + timeout
             if time.monotonic() > deadline:
-                raise AntispamError(f"{self._name} is not ready after {timeout:g} s: {reason}{self.tail()}")
+                raise AntispamError(f"{self._name} is not ready after {timeout:g} silent s: {reason}{self.tail()}")
             time.sleep(0.05)
+
+    def _written(self) -> int:
+        """Bytes in its logs."""
+        return sum(path.stat().st_size for path in self._logs if path.is_file())
 
     def wait(self, timeout: float) -> int | None:
         """Wait up to `timeout` seconds for its end; the exit code, or None if it still runs."""

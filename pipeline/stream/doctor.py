@@ -1,30 +1,46 @@
-"""`antispam doctor`: what this machine and installation can do, before anything depends on it."""
+"""`antispam doctor`: what this machine and installation can do, and what those who run on it say.
+
+All is looked at together, each in a thread of its own, and what has not answered in SECONDS is said not to.
+"""
 
 from __future__ import annotations
 
 import shutil
+import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import time
+from functools import partial
+from pathlib import Path
+from time import monotonic, time
 
 from confluent_kafka import KafkaException
 
 from pipeline import topics
+from pipeline.actions.senders.channels import Channel, load_channels
 from pipeline.configuration import load_directory
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
 from pipeline.rules.counters import MemoryCounters
 from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
-from pipeline.stream import kafka_node
+from pipeline.store.database import database
+from pipeline.store.migrate import head, revision
+from pipeline.stream import kafka_node, pages
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import cluster_id
 from pipeline.stream.clients import reader
 from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.processor import STREAMS
+from pipeline.stream.serve import ROLES
 
+SECONDS = 5.0  # until it ends, whatever does not answer
+ANSWER = 3.0  # seconds a broker, page or gateway has
 MIN_FREE_GB = 5
+
+Look = Callable[[], tuple[bool, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +53,34 @@ class Check:
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks, in the order in which a fault should be mended."""
-    checks = [
+    """All checks, in the order in which a fault should be mended; takes at most SECONDS."""
+    looks: list[tuple[str, Look]] = [
         ("python", _python),
-        ("disk", lambda: _disk(settings)),
+        ("disk", partial(_disk, settings)),
         ("decision function", _decides),
-        ("broker", lambda: _broker(settings)),
+        ("broker", partial(_broker, settings)),
         ("kafka for `antispam broker kafka`", _kafka),
+        ("database", partial(_database, settings)),
+        *_channels(settings),
+        *_roles(settings),
     ]
-    return [_checked(name, look) for name, look in checks]
+    found: dict[str, Check] = {}
+
+    def run(name: str, look: Look) -> None:
+        found[name] = _checked(name, look)
+
+    # Daemons: one that hangs does not hold up the end of the command.
+    threads = [threading.Thread(target=run, args=look, daemon=True) for look in looks]
+    for thread in threads:
+        thread.start()
+    give_up = monotonic() + SECONDS
+    for thread in threads:
+        thread.join(max(0.0, give_up - monotonic()))
+    late = f"no answer in {SECONDS:.0f} s"
+    return [found.get(name) or Check(name, False, late) for name, _ in looks]
 
 
-def _checked(name: str, look: Callable[[], tuple[bool, str]]) -> Check:
+def _checked(name: str, look: Look) -> Check:
     try:
         ok, detail = look()
     except (AntispamError, OSError, KafkaException) as error:
@@ -86,10 +118,10 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     except AntispamError:
         with EmbeddedBroker(settings.data_dir) as broker:
             return True, f"none set; the embedded one starts ({broker.cluster_id})"
-    found = cluster_id(address, settings=settings)
+    found = cluster_id(address, ANSWER, settings)
     consumer = reader(settings, "doctor")
     try:
-        present = consumer.list_topics(timeout=10).topics
+        present = consumer.list_topics(timeout=ANSWER).topics
     finally:
         consumer.close()
     missing = [t.name for t in topics.all_topics(settings.channels) if t.name not in present]
@@ -103,3 +135,81 @@ def _broker(settings: Settings) -> tuple[bool, str]:
 def _kafka() -> tuple[bool, str]:
     missing = kafka_node.missing_tools()
     return True, missing or "java and mvn are there"
+
+
+def _database(settings: Settings) -> tuple[bool, str]:
+    if settings.database_url is None and not Path(settings.data_dir, "operational.db").exists():
+        return True, f"SQLite in {settings.data_dir}, made at the first start"
+    db = database(settings)
+    try:
+        with db.read() as connection:
+            at = revision(connection)
+    finally:
+        db.close()
+    what = "SQLite" if db.is_sqlite else "PostgreSQL"
+    if at == head():
+        return True, f"{what}, migration {at}"
+    return True, f"{what}, migration {at}; the next process that starts brings it to {head()}"
+
+
+def _channels(settings: Settings) -> list[tuple[str, Look]]:
+    """A check for each channel; one of the file when it cannot be read or is not set."""
+    try:
+        channels = load_channels(settings)
+    except AntispamError as error:
+        return [("channels", partial(lambda detail: (False, detail), str(error).splitlines()[0]))]
+    if not channels:
+        return [("channels", lambda: (True, "none: ANTISPAM_CHANNELS_FILE is not set, so nothing is sent"))]
+    missing = [name for name in settings.channels if name not in channels]
+    return [
+        *((f"channel {channel.name}", partial(_channel, channel)) for channel in channels.values()),
+        *(
+            (f"channel {name}", lambda: (False, f"in ANTISPAM_CHANNELS, not in {settings.channels_file}"))
+            for name in missing
+        ),
+    ]
+
+
+def _channel(channel: Channel) -> tuple[bool, str]:
+    """Whether its secret is set and its gateway takes connections; it is not signed in to."""
+    gateway = f"{channel.host}:{channel.port}"
+    if not channel.secret:  # raises, and says which variable
+        return False, "no secret"
+    try:
+        socket.create_connection((channel.host, channel.port), timeout=ANSWER).close()
+    except OSError as error:
+        return False, f"secret set, {gateway} takes no connection: {error.strerror or error}"
+    return True, f"secret set, {gateway} answers"
+
+
+def _roles(settings: Settings) -> list[tuple[str, Look]]:
+    """A check for each role: what its page says, as far as it runs on this data folder."""
+    notes: dict[str, list[str]] = {}
+    for note in pages.noted(settings.data_dir):
+        for role in note.roles:
+            notes.setdefault(role, []).append(note.address)
+    names = {**{stream: f"worker of {stream}" for stream in STREAMS}, "sink": "sink", **{role: role for role in ROLES}}
+    looks: list[tuple[str, Look]] = [
+        (f"role {name}", partial(_role, notes.get(role, []))) for role, name in names.items()
+    ]
+    return [*looks, ("role console", partial(_console, settings))]
+
+
+def _role(addresses: list[str]) -> tuple[bool, str]:
+    if not addresses:
+        return True, "does not run on this data folder"
+    for address in addresses:
+        answer = pages.ask(f"{address}/ready", ANSWER)
+        if answer is None:
+            return False, f"ended without a word, or hangs: nobody answers at {address}"
+        if not answer.works:
+            return False, f"not ready, {address} waits for: {answer.reason}"
+    return True, f"ready, {', '.join(addresses)}"
+
+
+def _console(settings: Settings) -> tuple[bool, str]:
+    address = f"http://{settings.console_host}:{settings.console_port}"
+    answer = pages.ask(f"{address}/health", ANSWER)
+    if answer is None:
+        return True, f"does not run at {address}"
+    return answer.works, f"ready, {address}" if answer.works else f"{address}: the database does not answer"

@@ -13,26 +13,30 @@ import fcntl
 import hashlib
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
 from pipeline.stream.child import LOOPBACK, Child, free_port
 
 _NAME = "the Kafka node"
 _PACKAGE_DATA = Path(__file__).parent / "kafka"
 POM = _PACKAGE_DATA / "pom.xml"  # the one place that pins Kafka's version
 _JAVA_AT_LEAST = 17
-_INSTALL_TIMEOUT = 900.0  # seconds for 45 MB over a slow line
+_SILENCE = 300.0  # seconds in which Maven says nothing, not even that a file has come
 _READY_TIMEOUT = 120.0  # seconds; 3 on an idle machine, more with much to recover
 _GRACE = 30.0  # seconds to flush and close the log; under 1 as measured
+_CAME = re.compile(r"Downloaded .*/(\S+\.jar)(?: \(([^)]*)\))?")  # a line of Maven's: file, size and speed
 _HEAP = "-Xms256m -Xmx1g"
 
 # One node: nothing can be replicated, so the internal topics must not ask for it. A pipeline has few
@@ -65,8 +69,10 @@ group.min.session.timeout.ms=6000
 """
 
 
-def install(folder: Path, pom: Path = POM) -> Path:
+def install(folder: Path, pom: Path = POM, tell: Callable[[str], None] = lambda _: None) -> Path:
     """Fetch the jars that `pom` pins into `folder` by Maven, unless they are there; the folder they lie in.
+
+    `tell` is given a line for each file that has come.
 
     The jars' folder is named by the hash of the pom and appears at once when complete, so an
     interrupted or concurrent install does no harm. Errors: AntispamError without Java or Maven, or
@@ -82,22 +88,40 @@ def install(folder: Path, pom: Path = POM) -> Path:
     with tempfile.TemporaryDirectory(prefix="jars-unfinished-", dir=folder) as unfinished:
         # --strict-checksums: a jar that differs from its published checksum fails the install.
         command = [
-            "mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(pom),
+            "mvn", "--batch-mode", "--strict-checksums", "--file", str(pom),
             "dependency:copy-dependencies", f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
             *_repository(folder),
         ]  # fmt: skip
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_INSTALL_TIMEOUT)
-        except subprocess.TimeoutExpired as error:
-            raise AntispamError(f"Maven did not finish in {_INSTALL_TIMEOUT:g} s: {error.cmd}") from error
-        if run.returncode != 0:
-            raise AntispamError(f"Maven could not fetch the jars of {pom}:\n{(run.stdout + run.stderr)[-2000:]}")
+        _fetch(command, pom, tell)
         try:
             Path(unfinished, "jars").rename(jars)
         except OSError:
             if not jars.is_dir():  # else another process finished first
                 raise
     return jars
+
+
+def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
+    """Run Maven, telling of each file. Raises AntispamError when it fails, or is silent for _SILENCE seconds."""
+    said = b""
+    unfinished = b""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as maven:
+        assert maven.stdout is not None  # noqa: S101 - asked for above
+        while select.select([maven.stdout], [], [], _SILENCE)[0]:
+            block = os.read(maven.stdout.fileno(), 65_536)
+            if not block:
+                break
+            said = (said + block)[-2000:]
+            *lines, unfinished = (unfinished + block).split(b"\n")
+            for line in lines:
+                came = _CAME.search(line.decode(errors="replace"))
+                if came:
+                    tell(f"  {came[1]}  {came[2] or ''}")
+        else:
+            maven.kill()
+            raise UnavailableError(f"Maven said nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
+    if maven.returncode != 0:
+        raise AntispamError(f"Maven could not fetch the jars of {pom}:\n{said.decode(errors='replace')}")
 
 
 def _repository(folder: Path) -> list[str]:
@@ -265,7 +289,8 @@ def serve(data_dir: Path, port: int) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
     try:
         print("Apache Kafka: fetching the jars if they are not there (45 MB, once) ...", flush=True)
-        jars = install(folder)
+        jars = install(folder, tell=partial(print, flush=True))
+        print("Apache Kafka: starting ...", flush=True)
         with KafkaNode(folder / "node", jars, port) as node:
             print(f"Apache Kafka on {node.bootstrap}, data in {folder / 'node'}; Ctrl-C ends it", flush=True)
             while (code := node.wait(timeout=1.0)) is None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,7 +21,7 @@ import msgspec
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from pipeline.stream import readiness
+from pipeline.stream import pages, readiness
 
 AGAIN = 1.0  # seconds between tries to get the address
 CLIENTS = 32  # connections at once
@@ -30,10 +31,14 @@ _log = structlog.get_logger()
 
 
 class Page:
-    """The page at `host`:`port` (0 takes a free one), telling of `roles`; serves from construction to `close`."""
+    """The page at `host`:`port` (0 takes a free one), telling of `roles`; serves from construction to `close`.
 
-    def __init__(self, host: str, port: int, roles: Sequence[str]) -> None:
+    While it serves, its address stands in the file `note` (pages.py).
+    """
+
+    def __init__(self, host: str, port: int, roles: Sequence[str], note: Path | None = None) -> None:
         self._address = (host, port)
+        self._note = note
         self._roles = list(roles)
         self._ended = threading.Event()
         self._serving = threading.Event()
@@ -49,6 +54,8 @@ class Page:
         """End it and give the address back."""
         self._ended.set()
         self._thread.join(CLIENT_SECONDS)
+        if self._note is not None:
+            self._note.unlink(missing_ok=True)
 
     def _run(self) -> None:
         server = self._bind()
@@ -58,6 +65,8 @@ class Page:
             self._server = server
             self._serving.set()
             _log.info("page_served", host=self._address[0], port=server.server_port)
+            if self._note is not None:
+                pages.write(self._note, self._address[0], server.server_port, self._roles)
             # Not serve_forever: its shutdown() never returns when it comes before the serving.
             while not self._ended.is_set():
                 server.handle_request()

@@ -171,6 +171,7 @@ class Processor(faust.Service):
             word_borders.prepare()
             self._wait_for_configuration()
             self._campaigns.catch_up()
+            readiness.say(self.stream.name, False, "its partitions; those of a dead worker come after a session's time")
             self._consumer.subscribe(
                 [self.stream.lanes[0].name],
                 on_assign=self._on_assign,
@@ -188,7 +189,9 @@ class Processor(faust.Service):
 
     def _wait_for_configuration(self) -> None:
         """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
+        readiness.say(self.stream.name, False, "the configuration")
         if self._follower.catch_up().epoch == 0:
+            readiness.say(self.stream.name, False, "a configuration: none was ever published")
             _log.warning("waiting_for_configuration", stream=self.stream.name)
         while self._follower.config.epoch == 0 and not self._stopping.wait(0.05):
             self._follower.poll()
@@ -365,11 +368,13 @@ class Processor(faust.Service):
 
     def _rewind(self) -> None:
         self._alerted.clear()
+        ready = readiness.states().get(self.stream.name, False)
         positions = self._restore(sorted(self._states))
         for position in positions[0]:
             self._consumer.seek(position)
         if self._bulk is not None:
             self._bulk.assign(positions[1])
+        readiness.say(self.stream.name, ready)
 
     def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], BatchMetrics]:
         """Decode, screen and route; what fails becomes a dead letter, its neighbours go on.

@@ -19,7 +19,7 @@ import structlog
 
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
-from pipeline.stream import readiness
+from pipeline.stream import pages, readiness
 from pipeline.stream.ending import STUCK, end_now, fault, on_thread_death
 from pipeline.stream.page import Page
 from pipeline.stream.steady import patiently
@@ -70,7 +70,8 @@ def run_roles(settings: Settings, names: Sequence[str]) -> int:
             readiness.say(name, False)
         stop.set()
 
-    page = Page(settings.web_host, page_port(settings, names), names)
+    note = pages.note(settings.data_dir, settings.worker_id, names)
+    page = Page(settings.web_host, page_port(settings, names), names, note)
     threads = [threading.Thread(target=run, args=item, name=item[0], daemon=True) for item in roles.items()]
     for thread in threads:
         thread.start()

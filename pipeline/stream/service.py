@@ -14,7 +14,7 @@ from pipeline.dead_letter_limit import TooManyDeadLettersError
 from pipeline.lake.sink import Counts, run_sink
 from pipeline.permissions import share_tables
 from pipeline.settings import Settings
-from pipeline.stream import readiness
+from pipeline.stream import pages, readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.app import create_app
 from pipeline.stream.ending import fault, on_thread_death
@@ -37,7 +37,8 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     dead = on_thread_death(lambda: loop.call_soon_threadsafe(ended.set))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    page = Page(settings.web_host, settings.web_port, streams)
+    note = pages.note(settings.data_dir, settings.worker_id, streams)
+    page = Page(settings.web_host, settings.web_port, streams, note)
     try:
         await app.start()
         _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
@@ -75,7 +76,8 @@ def run_lake_sink(settings: Settings) -> int:
         metrics.LAKE_FAILURES.set(failures)
 
     readiness.say("sink", False)
-    page = Page(settings.web_host, SINK_PORT if settings.serve_port is None else settings.serve_port, ["sink"])
+    port = SINK_PORT if settings.serve_port is None else settings.serve_port
+    page = Page(settings.web_host, port, ["sink"], pages.note(settings.data_dir, settings.worker_id, ["sink"]))
     try:
         run_sink(settings, stop, observe=observe)
     except TooManyDeadLettersError as error:

@@ -33,7 +33,8 @@ from pipeline.stream.ending import on_thread_death
 from pipeline.stream.supervised import Supervised
 from pipeline.stream.tally import Tally
 
-START_TIMEOUT = 60.0
+SOON = 5.0  # seconds of a start in which nothing needs to be said
+TELL_EVERY = 15.0  # seconds until the same is said again
 # What stands around the decision, in one process here; a deployment may give each its own.
 OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention")
 SIMULATED = """\
@@ -75,8 +76,8 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)
-        _wait_ready(processes)
-        console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
+        if _wait_ready(console, processes, broker, ended):
+            console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
         _addresses(console, settings, password)
         if demo:
             stack.enter_context(feeding(settings, ended))
@@ -140,8 +141,8 @@ def _processes(settings: Settings) -> list[Supervised]:
     }
     processes = []
 
-    def start(name: str, arguments: list[str], ready: str | None = None, **own: str) -> None:
-        processes.append(Supervised(name, arguments, settings, environment | own, ready))
+    def start(name: str, arguments: list[str], page: str | None = None, **own: str) -> None:
+        processes.append(Supervised(name, arguments, settings, environment | own, page))
 
     office = free_port()
     start(
@@ -171,15 +172,36 @@ def _console_address(settings: Settings) -> str:
     return f"http://{settings.console_host}:{settings.console_port}"
 
 
-def _wait_ready(processes: list[Supervised]) -> None:
-    """Until everything can work: workers have their configuration, partitions and counters."""
-    deadline = monotonic() + START_TIMEOUT
+def _wait_ready(
+    console: Console, processes: list[Supervised], broker: EmbeddedBroker | None, ended: threading.Event
+) -> bool:
+    """Until everything can work, and True; False if the end came before.
+
+    What lives is waited for as long as that takes, and what it waits for is said; what keeps ending is given up on.
+    """
+    begun = told_at = monotonic()
+    told = ""
     for process in processes:
-        while not process.ready():
-            process.watch()
-            if monotonic() > deadline:
-                raise AntispamError(f"{process.name} is not ready after {START_TIMEOUT:.0f} s{process.child.tail()}")
-            threading.Event().wait(0.1)
+        while (waits_for := process.waits_for()) is not None:
+            _watch(console, processes, broker)
+            now = monotonic()
+            line = f"{process.name} waits for {waits_for}"
+            if now - begun > SOON and (line != told or now - told_at > TELL_EVERY):
+                console.print(f"{now - begun:5.0f} s  {line}", highlight=False, markup=False, soft_wrap=True)
+                told, told_at = line, now
+            if ended.wait(0.1):
+                return False
+    return True
+
+
+def _watch(console: Console, processes: list[Supervised], broker: EmbeddedBroker | None) -> None:
+    """Start again what has ended. Raises AntispamError for the broker, and for what keeps ending."""
+    if broker is not None and not broker.alive():
+        raise AntispamError(f"the embedded broker ended; its log: {broker.log}")
+    for process in processes:
+        happened = process.watch()
+        if happened:
+            console.print(happened, style="red")
 
 
 def _show(
@@ -194,12 +216,7 @@ def _show(
     ):
         while not ended.is_set() and (until is None or monotonic() < until):
             tally.poll(0.2)
-            if broker is not None and not broker.alive():
-                raise AntispamError(f"the embedded broker ended; its log: {broker.log}")
-            for process in processes:
-                happened = process.watch()
-                if happened:
-                    console.print(happened, style="red")
+            _watch(console, processes, broker)
             now = monotonic()
             if live:
                 view.update(_table(tally, now - begun))  # type: ignore[union-attr]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline.settings import Settings
-from pipeline.stream import doctor, kafka_node
-from pipeline.stream.admin import cluster_id, ensure_topics
+from pipeline.store.migrate import head, open_database
+from pipeline.stream import doctor, kafka_node, pages, readiness
+from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
 from pipeline.stream.doctor import Check, examine
 from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.page import Page
+from pipeline.stream.serve import ROLES
 
 
 def checks(folder: Path, kafka: str | None = None) -> dict[str, Check]:
@@ -35,7 +41,7 @@ def test_a_broker_without_our_topics_is_told_what_to_run(fresh_embedded: Embedde
 
 
 def test_a_broker_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "cluster_id", lambda address: cluster_id(address, timeout=1))
+    monkeypatch.setattr(doctor, "ANSWER", 1.0)
     found = checks(tmp_path, f"127.0.0.1:{free_port()}")["broker"]
     assert not found.ok
     assert found.detail.startswith("Kafka at 127.0.0.1:")
@@ -59,3 +65,73 @@ def test_missing_java_is_told_and_stops_nothing(tmp_path: Path, monkeypatch: pyt
     assert checks(tmp_path)["kafka for `antispam broker kafka`"] == Check(
         "kafka for `antispam broker kafka`", True, "no java"
     )
+
+
+def test_what_hangs_is_said_and_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(doctor, "SECONDS", 0.5)
+    monkeypatch.setattr(doctor, "_kafka", lambda: (never.wait(), ""))
+    found = checks(tmp_path)
+    never.set()
+    assert found["kafka for `antispam broker kafka`"] == Check(
+        "kafka for `antispam broker kafka`", False, "no answer in 0 s"
+    )
+    assert found["python"].ok
+
+
+def test_roles_say_how_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_parts", {})
+    monkeypatch.setattr(readiness, "_waits", {})
+    readiness.say("relay", False, "Kafka at k:9092: no answer")
+    path = pages.note(tmp_path, "worker-0", ["relay"])
+    page = Page("127.0.0.1", 0, ["relay"])
+    pages.write(path, "127.0.0.1", page.port(10) or 0, ["relay"])
+    pages.write(pages.note(tmp_path, "s", ["sender"]), "127.0.0.1", free_port(), ["sender"])
+    found = checks(tmp_path)
+    assert not found["role relay"].ok
+    assert found["role relay"].detail.endswith("waits for: relay: Kafka at k:9092: no answer")
+    assert not found["role sender"].ok
+    assert found["role sender"].detail.startswith("ended without a word, or hangs")
+    assert found["role projector"] == Check("role projector", True, "does not run on this data folder")
+    readiness.say("relay", True)
+    assert checks(tmp_path)["role relay"].ok
+    page.close()
+
+
+def test_every_role_is_looked_at(tmp_path: Path) -> None:
+    named = {name.removeprefix("role ") for name in checks(tmp_path) if name.startswith("role ")}
+    assert named == {*ROLES, "sink", "console", "worker of submissions", "worker of records"}
+
+
+def test_channels_and_their_secrets_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "channels.yaml"
+    with socket.socket() as gateway:
+        gateway.bind(("127.0.0.1", 0))
+        gateway.listen()
+        port = gateway.getsockname()[1]
+        file.write_text(
+            f'a: {{host: 127.0.0.1, port: {port}, account: "900001"}}\n'
+            f'b: {{host: 127.0.0.1, port: {port}, account: "900002"}}\n'
+            f'c: {{host: 127.0.0.1, port: {free_port()}, account: "900003"}}\n'
+        )
+        for name in ("A", "C"):
+            monkeypatch.setenv(f"ANTISPAM_CHANNEL_{name}_SECRET", "s")
+        settings = Settings(_env_file=None, data_dir=tmp_path, channels_file=file, channels=("a", "b", "c", "d"))
+        found = {check.name: check for check in examine(settings)}
+    assert found["channel a"] == Check("channel a", True, f"secret set, 127.0.0.1:{port} answers")
+    assert found["channel b"].detail == "channel b: ANTISPAM_CHANNEL_B_SECRET is not set"
+    assert "takes no connection" in found["channel c"].detail
+    assert found["channel d"].detail == f"in ANTISPAM_CHANNELS, not in {file}"
+    assert [name for name in ("b", "c", "d") if found[f"channel {name}"].ok] == []
+
+
+def test_the_database_is_looked_at_and_not_changed(tmp_path: Path) -> None:
+    assert "made at the first start" in checks(tmp_path)["database"].detail
+    assert not (tmp_path / "operational.db").exists()
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    open_database(settings).close()
+    assert checks(tmp_path)["database"].detail == f"SQLite, migration {head()}"
+    away = SecretStr(f"postgresql://a:b@127.0.0.1:{free_port()}/c")
+    found = {check.name: check for check in examine(settings.model_copy(update={"database_url": away}))}
+    assert not found["database"].ok
+    assert found["database"].detail.startswith("operational database:")

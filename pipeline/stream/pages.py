@@ -1,0 +1,84 @@
+"""Where the pages of this data folder's processes are, and what they say: for `doctor`, `up` and the commands.
+
+A process leaves a note while it serves a page. One that was killed leaves it too: then nobody answers there.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import msgspec
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A process with a page: its address, and what it runs."""
+
+    address: str
+    roles: tuple[str, ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a page says of its process; the console's says `ok`."""
+
+    ready: bool = False
+    ok: bool = False
+    waits_for: dict[str, str] = {}
+    missing: tuple[str, ...] = ()  # the API's own page says it so
+    parts: dict[str, bool] = {}
+
+    @property
+    def works(self) -> bool:
+        """Whether the process can work."""
+        return self.ready or self.ok
+
+    @property
+    def reason(self) -> str:
+        """What is waited for, in a line."""
+        waiting = [f"{part}: {why}" for part, why in self.waits_for.items()]
+        starting = [part for part, ready in self.parts.items() if not ready and part not in self.waits_for]
+        return "; ".join([*waiting, *self.missing, *starting]) or "it starts"
+
+
+def note(data_dir: Path, worker_id: str, roles: Sequence[str]) -> Path:
+    """The file that holds the note of a process."""
+    return data_dir / "pages" / f"{'-'.join(roles)}-{worker_id}.json"
+
+
+def write(path: Path, host: str, port: int, roles: Sequence[str]) -> None:
+    """Leave a note of a page at `host`:`port`."""
+    name = socket.gethostname() if host in EVERYWHERE else host
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(msgspec.json.encode(Note(f"http://{name}:{port}", tuple(roles))))
+    part.rename(path)
+
+
+def noted(data_dir: Path) -> list[Note]:
+    """The notes there are."""
+    found = []
+    for path in sorted((data_dir / "pages").glob("*.json")):
+        with suppress(OSError, msgspec.MsgspecError):  # one that is just removed
+            found.append(msgspec.json.decode(path.read_bytes(), type=Note))
+    return found
+
+
+def ask(address: str, timeout: float = 2.0) -> Answer | None:
+    """What is said at this address, `…/ready` or the console's `…/health`; None if nobody answers in `timeout` s."""
+    try:
+        with urlopen(address, timeout=timeout) as answer:  # noqa: S310 - an address of ours
+            said = answer.read(65_536)
+    except HTTPError as refused:
+        said = refused.read(65_536)
+    except (URLError, OSError):
+        return None
+    try:
+        return msgspec.json.decode(said, type=Answer)
+    except msgspec.MsgspecError:
+        return None
