@@ -1,6 +1,7 @@
 """`antispam doctor`: what this machine and installation can do, and what those who run on it say.
 
-All is looked at together, each in a thread of its own, and what has not answered in SECONDS is said not to.
+What others have to answer is asked together, each in a thread of its own, and what has not answered in SECONDS is
+said not to. What is only computed here takes the time it takes: a slow machine is no fault.
 """
 
 from __future__ import annotations
@@ -53,11 +54,13 @@ class Check:
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks, in the order in which a fault should be mended; takes at most SECONDS."""
-    looks: list[tuple[str, Look]] = [
+    """All checks, in the order in which a fault should be mended; others have SECONDS to answer."""
+    here: list[tuple[str, Look]] = [
         ("python", _python),
         ("disk", partial(_disk, settings)),
         ("decision function", _decides),
+    ]
+    asked: list[tuple[str, Look]] = [
         ("broker", partial(_broker, settings)),
         ("kafka for `antispam broker kafka`", _kafka),
         ("database", partial(_database, settings)),
@@ -70,14 +73,16 @@ def examine(settings: Settings) -> list[Check]:
         found[name] = _checked(name, look)
 
     # Daemons: one that hangs does not hold up the end of the command.
-    threads = [threading.Thread(target=run, args=look, daemon=True) for look in looks]
+    threads = [threading.Thread(target=run, args=look, daemon=True) for look in asked]
     for thread in threads:
         thread.start()
     give_up = monotonic() + SECONDS
+    for name, look in here:
+        run(name, look)
     for thread in threads:
         thread.join(max(0.0, give_up - monotonic()))
     late = f"no answer in {SECONDS:.0f} s"
-    return [found.get(name) or Check(name, False, late) for name, _ in looks]
+    return [found.get(name) or Check(name, False, late) for name, _ in here + asked]
 
 
 def _checked(name: str, look: Look) -> Check:
