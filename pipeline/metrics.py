@@ -33,6 +33,7 @@ CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values re
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
 PART_READY = Gauge("antispam_part_ready", "1 while this part of the process can work", ["part"])
 OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications the relay has not yet sent")
+REPORTS_PENDING = Gauge("antispam_reports_pending", "Carriers' reports stored and not yet published by the relay")
 UNDECODABLE = Counter("antispam_undecodable_total", "Values a projection could not decode and left out", ["topic"])
 CALLBACKS = Counter("antispam_callbacks_total", "Tries to tell a port's owner, by outcome", ["outcome"])
 HTTP_REQUESTS = Counter("antispam_http_requests_total", "Requests to the HTTP API", ["route", "status"])

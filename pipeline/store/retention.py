@@ -37,6 +37,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),
         (schema.submissions, schema.submissions.c.accepted_at < statuses),
         (schema.parked_reports, schema.parked_reports.c.parked_at < statuses),
+        (schema.report_outbox, schema.report_outbox.c.created_at < kept),
         (callbacks, or_(and_(callbacks.c.due_at.is_(None), callbacks.c.created_at < statuses),
                         callbacks.c.created_at < kept)),
         (schema.holds, schema.holds.c.held_at < kept),

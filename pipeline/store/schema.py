@@ -165,6 +165,8 @@ submissions = Table(
     Index("ix_submissions_id", "id"),  # one id is one submission of a port, whichever extension sent it
 )  # fmt: skip
 
+# Parts with a SUBMIT whose carrier id we may not know: a query must say it in the same words to use the index.
+UNCLAIMED = "(state IN ('submitting', 'maybe_sent') OR tries > 1)"
 # One row for each SMS part handed to a carrier; the key is what makes a second try visible.
 deliveries = Table(
     "deliveries", metadata,
@@ -183,18 +185,28 @@ deliveries = Table(
     _at("submitted_at", nullable=True),  # the first of them
     _at("changed_at"),
     Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
-    Index("ix_deliveries_open", "channel", "state", sqlite_where=text("state IN ('submitting','maybe_sent')"),
-          postgresql_where=text("state IN ('submitting','maybe_sent')")),
+    Index("ix_deliveries_unclaimed", "channel", "recipient", sqlite_where=text(UNCLAIMED),
+          postgresql_where=text(UNCLAIMED)),
     Index("ix_deliveries_changed_at", "changed_at"),
 )  # fmt: skip
-# Reports that came before the answer that names their message, kept until it is known.
+# Reports whose part is not known, or not yet (actions/senders/settling.py). Of one part the first final word counts.
 parked_reports = Table(
     "parked_reports", metadata,
     Column("channel", String(32), primary_key=True),
+    Column("recipient", String(32), primary_key=True),
     Column("carrier_id", String(64), primary_key=True),
+    Column("sender", String(21), nullable=False),
     Column("status", String(32), nullable=False),
     _at("reported_at"),
     _at("parked_at"),
+)  # fmt: skip
+# Reports that have settled a part and are not on their topic yet: `events.DeliveryReport`, and its key.
+report_outbox = Table(
+    "report_outbox", metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("key", String(160), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _at("created_at"),
 )  # fmt: skip
 
 # Holds, cases, timers: what waits. Bodies are `events.Submission`.

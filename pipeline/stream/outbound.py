@@ -80,30 +80,51 @@ class Lane:
             assigned = self._consumer.assignment()
             (self._consumer.resume if room else self._consumer.pause)(assigned)
             self._paused = not room
-        self._moved = False
         messages = self._consumer.consume(RECORDS, POLL)
         if self._moved:
             # A poll may give records from before a rebalance it served, and these cannot be told apart.
             self._rewind()
+            self._moved = False
             return []
         return self._taken([message for message in messages if is_record(message)])
 
     def _taken(self, messages: Sequence[Message]) -> list[Job]:
         """The records as jobs; what is none becomes a dead letter.
 
-        Raises AntispamError if no broker took one, TooManyDeadLettersError if most are none: nothing is taken then.
+        What must be said of a record to others, and cannot while the broker is away: the record and those behind
+        it are read again by the next poll.
+        Raises TooManyDeadLettersError if most are none: nothing is taken then.
         """
         now = int(time() * 1000)
-        read = [(message, self._job(message, now)) for message in messages]
+        try:
+            read = [(message, self._job(message, now)) for message in messages]
+        except UnavailableError as error:
+            self._read_again(messages, error)
+            return []
         causes = [found for _, found in read if isinstance(found, str)]
         self._limit.check(self._topic, len(causes), len(read), causes[0] if causes else "")
-        for message, found in read:
-            if isinstance(found, str):
-                self._dead_letter(message, found, now)
+        jobs: list[Job] = []
+        for i, (message, found) in enumerate(read):
+            if isinstance(found, Job):
+                jobs.append(found)
+            else:
+                try:
+                    self._dead_letter(message, found, now)
+                except UnavailableError as error:
+                    self._read_again(messages[i:], error)
+                    return jobs
             places = self._places.setdefault(message.partition() or 0, deque())
-            places.append(_Place(message.offset() or 0, None if isinstance(found, str) else found))
+            places.append(_Place(message.offset() or 0, found if isinstance(found, Job) else None))
         self._limit.note(len(causes), len(read))
-        return [found for _, found in read if not isinstance(found, str)]
+        return jobs
+
+    def _read_again(self, messages: Sequence[Message], error: UnavailableError) -> None:
+        _log.warning("records_put_off", topic=self._topic, records=len(messages), cause=str(error))
+        first: dict[int, int] = {}
+        for message in messages:
+            first.setdefault(message.partition() or 0, message.offset() or 0)
+        for partition, offset in first.items():
+            self._consumer.seek(TopicPartition(self._topic, partition, offset))
 
     def close(self) -> None:
         """Commit what is done and leave the group."""

@@ -7,6 +7,9 @@ the same everywhere: of two relays the broker ends the older.
 The last row of the audit trail is published whenever there is a new one, and logged, so that a trail whose
 end is cut off, or that is written anew, differs from what was published (`antispam audit verify`).
 
+Carriers' reports have an outbox of their own: a batch is one Kafka transaction and deleted only then, so a relay
+that is killed in between repeats at most one batch.
+
 A log the relay has not published to (a new cluster, a topic made anew, a restored database) gets the
 whole configuration first, as a new epoch above any that is on it.
 """
@@ -28,7 +31,7 @@ from pipeline import metrics, topics
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, encode
 from pipeline.settings import Settings
-from pipeline.store import audit, configurations, outbox, positions
+from pipeline.store import audit, configurations, outbox, positions, report_outbox
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import audit_heads, readiness
@@ -45,6 +48,7 @@ PRUNE_EVERY = 3600.0  # seconds
 COMMIT_TRIES = 5
 TRIES = 20  # failures in a row, up to 5 s apart, before the process ends
 BATCH = 100
+REPORTS = 1000  # reports a transaction
 _CONSUMER = "relay"
 _FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
@@ -104,7 +108,7 @@ class Relay:
         self._pruned = -PRUNE_EVERY
 
     def step(self, now: int) -> int:
-        """Publish what is pending, at most BATCH publications; how many that were. `now` is epoch ms.
+        """Publish what is pending, at most BATCH publications and REPORTS reports; how many. `now` is epoch ms.
 
         Raises KafkaException; nothing is marked then that the broker has not acknowledged.
         """
@@ -126,6 +130,16 @@ class Relay:
             self._pruned = monotonic()
             with self._db.write() as connection:
                 outbox.prune(connection, now - KEPT_MS)
+        return len(found) + self._publish_reports()
+
+    def _publish_reports(self) -> int:
+        with self._db.read() as connection:
+            found = report_outbox.unpublished(connection, REPORTS)
+            metrics.REPORTS_PENDING.set(report_outbox.pending(connection) if len(found) == REPORTS else len(found))
+        if found:
+            self._send(tuple(outbox.Message(topics.DELIVERIES.name, key, body) for _, key, body in found))
+            with self._db.write() as connection:
+                report_outbox.remove(connection, [ident for ident, _, _ in found])
         return len(found)
 
     def _publish_everything(self, now: int) -> bool:

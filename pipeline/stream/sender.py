@@ -1,8 +1,9 @@
 """The `sender` role: every configured channel's released submissions, over its links, to the carrier.
 
 One event loop holds the links; blocking work has threads of its own: one writes the database, one looks
-at the states of ports, one publishes reports, one a lane polls Kafka. Any of them failing ends the role,
-and its successor goes on from what is stored.
+at the states of ports, one a lane polls Kafka. A failing database ends the role, and its successor goes on from
+what is stored. A broker that is away does not: lanes try again, links stay up, and reports are stored and
+acknowledged, to be published by the relay.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from time import monotonic, time
 from typing import Any
 
 import structlog
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
-from pipeline import topics
 from pipeline.actions.senders import deliveries, gate
 from pipeline.actions.senders.agent import Agent
 from pipeline.actions.senders.channels import Channel, load_channels
@@ -26,15 +26,16 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
-from pipeline.events import DeliveryReport, Priority, encode
+from pipeline.events import Priority
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
-from pipeline.stream.clients import send, writer
+from pipeline.stream.clients import is_away, writer
 from pipeline.stream.outbound import Lane
 
 QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled
+PAUSE = (0.2, 5.0)  # seconds until a lane tries again, at first and at most, while the broker does not answer
 GRACE = 10.0  # seconds that answers are waited for at the end, and when a partition goes to another sender
 LANES = (Priority.EXPRESS, Priority.BULK)
 _log = structlog.get_logger()
@@ -91,9 +92,9 @@ class _Sender:
         self._db, self._channel, self._producer = db, channel, producer
         self._queued = [0, 0]  # messages in memory, by lane
         self._sizes: dict[Job, tuple[int, int]] = {}  # lane and number of messages
-        self._threads = ThreadPoolExecutor(3, f"sender-{channel.name}")
+        self._threads = ThreadPoolExecutor(len(LANES), f"sender-{channel.name}")
         self._writer = write
-        self.reports = Reports(channel, db, self._write, self._publish, _now)
+        self.reports = Reports(channel, db, self._write, _now)
         self.agent = Agent(
             channel, db, ports, self._write, self.reports.take, self._done, monotonic, _now, SystemRandom(),
             resend=settings.resend_maybe_sent,
@@ -136,10 +137,21 @@ class _Sender:
         await asyncio.Event().wait()  # stopped: the role ends when everything else has
 
     async def _pump(self, number: int) -> None:
-        lane = self._lanes[number]
+        lane, failures = self._lanes[number], 0
         while True:
             room = self._queued[number] < QUEUED
-            jobs = await asyncio.wrap_future(self._threads.submit(lane.poll, room))
+            try:
+                jobs = await asyncio.wrap_future(self._threads.submit(lane.poll, room))
+            except KafkaException as error:
+                fault = error.args[0]
+                if not is_away(fault):
+                    raise
+                failures += 1
+                name = self._channel.name
+                _log.warning("lane_retried", channel=name, lane=LANES[number], failures=failures, cause=fault.str())
+                await asyncio.sleep(min(PAUSE[1], PAUSE[0] * 2 ** min(failures, 10)))
+                continue
+            failures = 0
             for job in jobs:
                 self._queued[number] += job.open
                 self._sizes[job] = (number, job.open)
@@ -163,15 +175,6 @@ class _Sender:
 
     async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.wrap_future(self._writer.submit(work, *arguments))
-
-    async def _publish(self, reports: Sequence[DeliveryReport]) -> None:
-        if reports:
-            await asyncio.wrap_future(self._threads.submit(publish, self._producer, reports))
-
-
-def publish(producer: Producer, reports: Sequence[DeliveryReport]) -> None:
-    """Reports onto their topic. Raises AntispamError when the broker did not acknowledge one."""
-    send(producer, [(topics.DELIVERIES.name, report.id, encode(report)) for report in reports])
 
 
 async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:

@@ -12,6 +12,7 @@ from random import Random
 from time import monotonic, time
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy import select
 
 from pipeline.actions.senders import deliveries, gate
@@ -22,12 +23,13 @@ from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.actions.senders.work import Job
 from pipeline.events import DeliveryReport, Outbound, Submission
-from pipeline.store import schema
+from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
 
 ACCOUNT, SECRET = "900001", b"secret"
 PORT = "10690001"
 DEADLINE = 30.0
+decode = msgspec.json.Decoder(DeliveryReport).decode
 
 
 class Carrier(Protocol):
@@ -65,13 +67,18 @@ class Sending:
     db: Database
     channel: Channel
     write: Callable[..., Any]
-    published: list[DeliveryReport] = field(default_factory=list)
     done: list[Job] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def add(self, *records: Outbound, lane: int = 0) -> None:
         for record in records:
             self.agent.add(Job(record, PORT, self.channel), lane)
+
+    @property
+    def published(self) -> list[DeliveryReport]:
+        """What the relay would publish."""
+        with self.db.read() as connection:
+            return [decode(body) for _, _, body in report_outbox.unpublished(connection, 100_000)]
 
     async def until(self, condition: Callable[[], bool], deadline: float = DEADLINE, every: float = 0.01) -> None:
         end = monotonic() + deadline
@@ -117,10 +124,7 @@ async def sending(
                 await asyncio.wrap_future(looker.submit(ports.look))
                 await asyncio.sleep(gate.POLL)
 
-        async def publish(reports: Sequence[DeliveryReport]) -> None:
-            running.published += reports
-
-        reports = Reports(channel, db, write, publish, wall)
+        reports = Reports(channel, db, write, wall)
         done: list[Job] = []
         agent = Agent(channel, db, ports, write, reports.take, done.append, monotonic, wall, Random(1), resend=resend)
         running = Sending(agent, simulator, db, channel, write, done=done)

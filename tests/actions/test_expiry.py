@@ -170,9 +170,10 @@ def fill_database(db: Database, day: Day) -> None:
                 "channel": "default", "state": "delivered",
             },
             schema.parked_reports: {
-                "channel": "default", "carrier_id": f"{day.at}", "status": day.text, "reported_at": 0,
-                "parked_at": day.at,
+                "channel": "default", "recipient": day.number, "carrier_id": f"{day.at}", "sender": PORT,
+                "status": day.text, "reported_at": 0, "parked_at": day.at,
             },
+            schema.report_outbox: {"key": f"{first.id}/1", "body": day.text.encode(), "created_at": day.at},
             schema.callbacks: {"port": PORT, "url": "u", "body": day.text.encode(), "created_at": day.at, "due_at": 1},
             schema.actions: {"kind": "list", "subject": f"black/{day.number}", "actor": "a", "at": day.at},
             schema.list_entries: {

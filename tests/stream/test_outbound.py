@@ -12,12 +12,10 @@ from confluent_kafka import KafkaError, KafkaException
 from fault_harness import settings_for
 
 from pipeline.actions.senders.channels import Channel
-from pipeline.errors import AntispamError
-from pipeline.events import DeliveryReport, Priority
+from pipeline.events import Priority
 from pipeline.settings import Settings
 from pipeline.stream.clients import writer
 from pipeline.stream.outbound import Lane, _Place
-from pipeline.stream.sender import publish
 
 
 @pytest.fixture
@@ -30,28 +28,14 @@ def impatient(settings: Settings) -> Any:
     return writer(settings, None, **{"message.timeout.ms": 200})
 
 
-def test_reports_the_broker_did_not_take_are_not_published(nowhere: Settings) -> None:
-    report = DeliveryReport(id="s/1", channel="default", carrier_id="0", status="DELIVRD", reported_at=0)
-    with pytest.raises(AntispamError, match="1 records not acknowledged"):
-        publish(impatient(nowhere), [report])
-
-
-def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Settings) -> None:
-    channel = Channel(name="default", host="127.0.0.1", port=1, account="900001")
-    lane = Lane(nowhere, channel, Priority.EXPRESS, impatient(nowhere), lambda _: None)
-    record: Any = SimpleNamespace(
-        value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 7, error=lambda: None
-    )
-    with pytest.raises(AntispamError, match="1 records not acknowledged"):
-        lane._taken([record])
-    lane.close()
-
-
 class _Moving:
     """A consumer whose group's coordinator moves: the first commits fail."""
 
     def __init__(self, *codes: int) -> None:
         self.codes, self.committed = list(codes), list[int]()
+
+    def seek(self, place: Any) -> None:
+        self.sought = (place.partition, place.offset)
 
     def commit(self, offsets: Any, **_: Any) -> None:
         if self.codes:
@@ -67,6 +51,17 @@ def lane_with(consumer: Any, nowhere: Settings) -> Lane:
     lane._consumer = consumer
     lane._places[0] = deque([_Place(7, None)])
     return lane
+
+
+def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Settings) -> None:
+    consumer = _Moving()
+    lane = lane_with(consumer, nowhere)
+    record: Any = SimpleNamespace(
+        value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 8, error=lambda: None
+    )
+    assert lane._taken([record]) == []
+    assert [place.offset for place in lane._places[0]] == [7]
+    assert consumer.sought == (0, 8)
 
 
 def test_a_commit_whose_coordinator_moves_is_put_off_and_made_later(nowhere: Settings) -> None:

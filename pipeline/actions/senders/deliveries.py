@@ -1,15 +1,34 @@
-"""The rows of `deliveries` and `parked_reports`: every statement of the sender, one transaction a function."""
+"""The rows of `deliveries`, `parked_reports` and `report_outbox`: every statement of the sender.
+
+Each function is one transaction. What a report settles is put into the outbox in the same one, so whatever the
+database knows of a part is published too, however long the broker is away (`store/report_outbox.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
-from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part
-from pipeline.store import schema
+from pipeline import metrics
+from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part, outcome
+from pipeline.actions.senders.settling import REPORTS_COME_MS, Report, Row, Settled, settle
+from pipeline.events import DeliveryReport
+from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
 
 _rows, _parked = schema.deliveries, schema.parked_reports
@@ -21,8 +40,9 @@ _this = and_(
     _rows.c.part == bindparam("k_part"),
 )
 _OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # final stays final
-PARKED_MS = 48 * 3_600_000  # a report nobody knows is kept as long as CMPP waits for one
-RETRIED_MS = 10 * 60_000  # and looked up again that long: the answer it overtook comes within the wait for it
+AGAIN_MS = 10 * 60_000  # how long a sweep looks at a parked report again
+SWEPT = 500  # recipients a sweep
+_UNCLAIMED = text(schema.UNCLAIMED)
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
 _WAY = (_rows.c.state, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
 
@@ -37,34 +57,17 @@ class Known:
     submitted_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A carrier's word on the part it calls `carrier_id`. `sender` and `recipient` as the carrier names them."""
-
-    carrier_id: str
-    status: str
-    sender: str
-    recipient: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A report and the part it is about."""
-
-    key: Key
-    report: Report
-    was_parked: bool
-
-
 def mark_interrupted(db: Database, channel: str, now: int) -> int:
     """What was being submitted when the last sender ended may have been sent; returns how many parts."""
     with db.write() as connection:
-        return connection.execute(
+        recipients = connection.scalars(
             update(_rows)
-            .where(_rows.c.channel == channel, _rows.c.state == DeliveryState.SUBMITTING)
+            .where(_rows.c.channel == channel, _UNCLAIMED, _rows.c.state == DeliveryState.SUBMITTING)
             .values(_interrupted(now))
-        ).rowcount
+            .returning(_rows.c.recipient)
+        ).all()
+        _settle(connection, channel, (), set(recipients), now)
+    return len(recipients)
 
 
 def _interrupted(now: int) -> dict[str, Any]:
@@ -75,10 +78,10 @@ def _interrupted(now: int) -> dict[str, Any]:
 def advance(
     db: Database, channel: str, finished: Sequence[Part], intents: Sequence[Part], now: int
 ) -> dict[Key, Known]:
-    """Store what became of parts and which are sent next, in one transaction.
+    """Store what became of parts and which are sent next, and what parked reports now settle.
 
-    Returns what is known of the intents that must not be sent as if for the first time: those without `stored`
-    that have a row (an earlier sender's), and those with it that have come to their end meanwhile.
+    Returns what is known of the parts whose way is another than their agent knows: new ones that have a row (an
+    earlier sender's), and those that have come to their end by a report.
     """
     unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
     ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
@@ -96,11 +99,29 @@ def advance(
                 ),
                 [_row(part, channel, now) for part in ended],
             )  # fmt: skip
-        return _intend(connection, channel, intents, now) if intents else {}
+            _settle(connection, channel, (), {part.recipient for part in ended}, now)
+        return _known(connection, channel, [p for p in ended if p.again], intents, now)
 
 
-def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int) -> dict[Key, Known]:
-    """Rows that say which parts may be at the carrier from now on. See `advance` for what is returned."""
+def _known(
+    connection: Connection, channel: str, doubtful: Sequence[Part], intents: Sequence[Part], now: int
+) -> dict[Key, Known]:
+    """Store intents; what is known of them and of parts in doubt. See `advance`."""
+    met = _intend(connection, channel, intents, now)
+    looked_at = [part.key for part in (*doubtful, *met, *(p for p in intents if p.stored))]
+    if not looked_at:
+        return {}
+    rows = connection.execute(select(*_key, *_WAY).where(tuple_(*_key).in_(looked_at)))
+    known = {
+        (r.port, r.submission, r.n, r.part): Known(DeliveryState(r.state), r.tries, r.silences, r.submitted_at)
+        for r in rows
+    }
+    found = {part.key for part in met}
+    return {key: row for key, row in known.items() if key in found or row.state in FINAL}
+
+
+def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int) -> list[Part]:
+    """Rows that say which parts may be at the carrier from now on; returns new parts that had one."""
     fresh, again = [p for p in intents if not p.stored], [p for p in intents if p.stored]
     new: set[Key] = set()
     if fresh:
@@ -122,83 +143,119 @@ def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: 
             .values(state=DeliveryState.SUBMITTING, tries=bindparam("v_tries"), changed_at=now),
             [_named(p) | {"v_tries": p.tries + 1} for p in again],
         )
-    looked_at = [p.key for p in (*met, *again)]
-    if not looked_at:
-        return {}
-    rows = connection.execute(select(*_key, *_WAY).where(tuple_(*_key).in_(looked_at)))
-    known = {
-        (r.port, r.submission, r.n, r.part): Known(DeliveryState(r.state), r.tries, r.silences, r.submitted_at)
-        for r in rows
-    }
-    return {key: row for key, row in known.items() if row.state is not DeliveryState.SUBMITTING}
+    return met
 
 
-def apply_reports(db: Database, channel: str, reports: Sequence[Report], now: int, sweep: bool) -> list[Matched]:
-    """Carry reports into the rows of their parts; park those nobody knows yet; `sweep` looks at the parked again.
+def take_reports(db: Database, channel: str, reports: Sequence[Report], now: int) -> Settled:
+    """Store what the carrier says: in the rows of the parts that are meant, or parked until these are known."""
+    with db.write() as connection:
+        return _settle(connection, channel, reports, set(), now)
 
-    A report may be quicker than the answer that names its part: then it is parked, and found by a later
-    call. One that fits a part in doubt (same sender and recipient, no name) settles it. The caller removes
-    what was parked (`forget_parked`) once it has published it. At most 500 parked ones a sweep.
+
+def sweep(db: Database, channel: str, now: int) -> int:
+    """Look at young parked reports again, and forget those older than 48 h; returns how many of the latter.
+
+    Every change of a part looks at the reports that wait for it. But on PostgreSQL, of two senders of one channel
+    each may miss the row that the other has not committed yet.
     """
     with db.write() as connection:
-        ids = {r.carrier_id for r in reports}
-        found = connection.execute(
-            select(*_key, _rows.c.carrier_id).where(_rows.c.channel == channel, _rows.c.carrier_id.in_(ids))
-            .order_by(_rows.c.submitted_at)
-        )  # fmt: skip
-        keys: dict[str, Key] = {r.carrier_id: (r.port, r.submission, r.n, r.part) for r in found}
-        matched = [Matched(keys[r.carrier_id], r, was_parked=False) for r in reports if r.carrier_id in keys]
-        unknown = [r for r in reports if r.carrier_id not in keys]
-        if unknown:
-            doubtful = _doubtful(connection, channel, {r.recipient for r in unknown})
-            parked = []
-            for report in unknown:
-                key = doubtful.get((report.sender, report.recipient), [])
-                if key:
-                    matched.append(Matched(key.pop(0), report, was_parked=False))
-                else:
-                    parked.append(report)
-            if parked:
-                connection.execute(
-                    upsert(connection, _parked).on_conflict_do_nothing(),
-                    [
-                        {"channel": channel, "carrier_id": r.carrier_id, "status": r.status, "reported_at": r.at,
-                         "parked_at": now}
-                        for r in parked
-                    ],
-                )  # fmt: skip
-        if sweep:
-            matched += _found_again(connection, channel, now)
-        if matched:
-            connection.execute(
-                update(_rows).where(_this).values(
-                    state=bindparam("v_state"), status=bindparam("v_status"), carrier_id=bindparam("v_carrier_id"),
-                    changed_at=now,
-                ),
-                [
-                    {"k_port": m.key[0], "k_submission": m.key[1], "k_n": m.key[2], "k_part": m.key[3],
-                     "v_state": outcome(m.report.status).value, "v_status": m.report.status,
-                     "v_carrier_id": m.report.carrier_id}
-                    for m in matched
-                ],
-            )  # fmt: skip
-    return matched
-
-
-def forget_parked(db: Database, channel: str, carrier_ids: Iterable[str], now: int) -> int:
-    """Remove these parked reports, and those older than 48 h; returns how many of the latter."""
-    with db.write() as connection:
-        connection.execute(
-            delete(_parked).where(_parked.c.channel == channel, _parked.c.carrier_id.in_(list(carrier_ids)))
-        )
+        young = select(_parked.c.recipient).where(_parked.c.channel == channel, _parked.c.parked_at > now - AGAIN_MS)
+        _settle(connection, channel, (), set(connection.scalars(young.distinct().limit(SWEPT))), now)
         return connection.execute(
-            delete(_parked).where(_parked.c.channel == channel, _parked.c.parked_at < now - PARKED_MS)
+            delete(_parked).where(_parked.c.channel == channel, _parked.c.parked_at < now - REPORTS_COME_MS)
         ).rowcount
 
 
-def outcome(status: str) -> DeliveryState:
-    """What a carrier's word means."""
-    return DeliveryState.DELIVERED if status == "DELIVRD" else DeliveryState.FAILED
+def _settle(connection: Connection, channel: str, new: Sequence[Report], changed: set[str], now: int) -> Settled:
+    """Look at new reports, and at parked ones of recipients whose parts have `changed`; store what they settle."""
+    rows = _named_by(connection, channel, new)
+    known = {(row.carrier_id, row.recipient) for row in rows}
+    about = changed | {report.recipient for report in new if (report.carrier_id, report.recipient) not in known}
+    parked = _parked_for(connection, channel, about) if about else []
+    if not new and not parked:
+        return Settled()
+    rows += _named_by(connection, channel, parked)
+    if about:
+        rows += _unclaimed_by(connection, channel, about)
+    settled = settle([*parked, *new], {row.key: row for row in rows}.values())
+    if settled.parts:
+        connection.execute(
+            update(_rows).where(_this, _OPEN).values(
+                state=bindparam("v_state"), status=bindparam("v_status"), carrier_id=bindparam("v_carrier_id"),
+                changed_at=now,
+            ),
+            [
+                {"k_port": key[0], "k_submission": key[1], "k_n": key[2], "k_part": key[3], "v_state": r.state,
+                 "v_status": r.status, "v_carrier_id": r.carrier_id}
+                for r, key in settled.parts
+            ],
+        )  # fmt: skip
+        report_outbox.put(connection, [_event(report, key, channel) for report, key in settled.parts], now)
+    waiting = {(r.recipient, r.carrier_id) for r in settled.waiting}
+    over = [r for r in parked if (r.recipient, r.carrier_id) not in waiting]
+    if over:
+        connection.execute(
+            delete(_parked).where(
+                _parked.c.channel == channel, _parked.c.recipient == bindparam("k_recipient"),
+                _parked.c.carrier_id == bindparam("k_carrier_id"),
+            ),
+            [{"k_recipient": r.recipient, "k_carrier_id": r.carrier_id} for r in over],
+        )  # fmt: skip
+    if settled.waiting:
+        connection.execute(
+            upsert(connection, _parked).on_conflict_do_nothing(),  # the first final word counts
+            [
+                {"channel": channel, "recipient": r.recipient, "carrier_id": r.carrier_id, "sender": r.sender,
+                 "status": r.status, "reported_at": r.at, "parked_at": now}
+                for r in settled.waiting
+            ],
+        )  # fmt: skip
+    for report, _ in settled.parts:
+        metrics.REPORTS.labels(channel, report.state.value).inc()
+    return settled
+
+
+def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
+    port, submission, n, part = key
+    return DeliveryReport(
+        id=f"{submission}/{n}", channel=channel, carrier_id=report.carrier_id, status=report.status,
+        reported_at=report.at, part=part, port=port,
+    )  # fmt: skip
+
+
+def _named_by(connection: Connection, channel: str, reports: Sequence[Report]) -> list[Row]:
+    """Parts with the carrier id of one of these reports."""
+    ids = {report.carrier_id for report in reports}
+    return _read(connection, _rows.c.channel == channel, _rows.c.carrier_id.in_(ids)) if ids else []
+
+
+def _unclaimed_by(connection: Connection, channel: str, recipients: set[str]) -> list[Row]:
+    """Parts to these recipients with a SUBMIT whose id we may not know (`settling.py`)."""
+    return _read(connection, _rows.c.channel == channel, _UNCLAIMED, _rows.c.recipient.in_(recipients))
+
+
+def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> list[Row]:
+    columns = (*_key, _rows.c.recipient, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.submitted_at)
+    return [
+        Row(
+            (r.port, r.submission, r.n, r.part), r.recipient, DeliveryState(r.state), r.carrier_id, r.tries,
+            r.submitted_at,
+        )
+        for r in connection.execute(select(*columns).where(*where))
+    ]  # fmt: skip
+
+
+def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> list[Report]:
+    """Parked reports to these recipients, in the order in which they came."""
+    found = connection.execute(
+        select(_parked)
+        .where(_parked.c.channel == channel, _parked.c.recipient.in_(recipients))
+        .order_by(_parked.c.reported_at)
+    )
+    return [
+        Report(r.carrier_id, outcome(r.status) or DeliveryState.FAILED, r.status, r.sender, r.recipient, r.reported_at)
+        for r in found
+    ]
 
 
 def _named(part: Part) -> dict[str, object]:
@@ -212,34 +269,3 @@ def _row(part: Part, channel: str, now: int, tries: int | None = None) -> dict[s
         "status": part.status[:32], "tries": part.tries if tries is None else tries, "silences": part.silences,
         "submitted_at": part.submitted_at, "changed_at": now,
     }  # fmt: skip
-
-
-def _found_again(connection: Connection, channel: str, now: int) -> list[Matched]:
-    """Parked reports whose part has got its name meanwhile."""
-    rows = connection.execute(
-        select(*_key, _parked.c.carrier_id, _parked.c.status, _parked.c.reported_at, _rows.c.recipient)
-        .join(_rows, and_(_rows.c.channel == _parked.c.channel, _rows.c.carrier_id == _parked.c.carrier_id))
-        .where(_parked.c.channel == channel, _parked.c.parked_at > now - RETRIED_MS)
-        .limit(500)
-    )
-    return [
-        Matched(
-            (r.port, r.submission, r.n, r.part),
-            Report(r.carrier_id, r.status, r.port, r.recipient, r.reported_at),
-            was_parked=True,
-        )
-        for r in rows
-    ]
-
-
-def _doubtful(connection: Connection, channel: str, recipients: set[str]) -> dict[tuple[str, str], list[Key]]:
-    """Parts in doubt by (sender, recipient), oldest first."""
-    rows = connection.execute(
-        select(*_key, _rows.c.recipient)
-        .where(_rows.c.channel == channel, _rows.c.state == DeliveryState.MAYBE_SENT, _rows.c.recipient.in_(recipients))
-        .order_by(_rows.c.changed_at, _rows.c.n, _rows.c.part)
-    )
-    found: dict[tuple[str, str], list[Key]] = {}
-    for r in rows:
-        found.setdefault((r.port, r.recipient), []).append((r.port, r.submission, r.n, r.part))
-    return found

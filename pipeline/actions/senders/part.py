@@ -24,6 +24,11 @@ FINAL = frozenset((
     DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED,
 ))  # fmt: skip
 DOUBTFUL = frozenset((DeliveryState.SUBMITTING, DeliveryState.MAYBE_SENT))
+# Carriers' words for a message that is still on its way: CMPP's ACCEPTD, SMPP's ENROUTE, ACCEPTD and SCHEDULED, and
+# the BUFFERED that gateways invented; a report of CMPP has room for seven letters.
+_ON_THE_WAY = frozenset((
+    "ACCEPTD", "ACCEPTE", "ACCEPTED", "ENROUTE", "BUFFRED", "BUFFERD", "BUFFERE", "BUFFERED", "SCHEDUL", "SCHEDULED",
+))  # fmt: skip
 MOST_SUBMITS = 20  # of one part, whatever the cause: a part on which a carrier closes its links must have an end
 
 Key = tuple[str, str, int, int]
@@ -71,3 +76,14 @@ class Part:
         A lost link is not the part's fault and does not count as silence.
         """
         return self.silences < silences and self.tries < MOST_SUBMITS
+
+
+def outcome(status: str) -> DeliveryState | None:
+    """What a carrier's word in a report means; None while the message is on its way and its final word follows.
+
+    Words differ by carrier (there are hundreds of failure codes), so every other word means that it failed.
+    """
+    word = status.strip().upper()
+    if word in _ON_THE_WAY:
+        return None
+    return DeliveryState.DELIVERED if word == "DELIVRD" else DeliveryState.FAILED

@@ -1,13 +1,14 @@
-"""Carriers' reports: into the rows of their parts, onto the `deliveries` topic, and only then acknowledged.
+"""Carriers' reports: stored, with what they settle and what is to be published of them, and only then acknowledged.
 
-A report the carrier got no answer to comes again, so nothing is lost by ending at any point; a repeated
-one changes nothing in the database and is a second record on the topic.
+A carrier says what became of a message once. So nothing but our database stands between its word and our
+answer: while the broker is away reports are stored and acknowledged all the same, and the relay publishes them
+later. A report that got no answer comes again, and changes nothing if it was stored before.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -15,9 +16,9 @@ import structlog
 from pipeline import metrics
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
-from pipeline.actions.senders.deliveries import Matched, Report
 from pipeline.actions.senders.link import Answer
-from pipeline.events import DeliveryReport
+from pipeline.actions.senders.part import outcome
+from pipeline.actions.senders.settling import Report, Settled
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.store.database import Database
@@ -26,8 +27,7 @@ from pipeline.text.numbers import number
 BATCH = 500
 BOUND = 5_000  # reports in memory; then the links are not read until there is room
 GATHER = 0.02  # seconds that reports are gathered: the price of a transaction is shared
-SWEEP = 1.0  # seconds between looks at parked reports
-FORGET_OLD = 600.0  # seconds between removals of those nobody ever knew
+SWEEP = 10.0  # seconds between sweeps (`deliveries.sweep`)
 _NOT_TAKEN = 9  # DELIVER_RESP: other error; it may come again
 _BAD = 1  # structure
 
@@ -35,13 +35,12 @@ _log = structlog.get_logger()
 
 
 class Reports:
-    """One channel's reports. `publish` returns when the records are acknowledged; `write` as in the agent."""
+    """One channel's reports. `write` as in the agent; `wall` is epoch milliseconds."""
 
     def __init__(
-        self, channel: Channel, db: Database, write: Callable[..., Awaitable[Any]],
-        publish: Callable[[Sequence[DeliveryReport]], Awaitable[None]], wall: Callable[[], int],
-    ) -> None:  # fmt: skip
-        self._channel, self._db, self._write, self._publish, self._wall = channel, db, write, publish, wall
+        self, channel: Channel, db: Database, write: Callable[..., Awaitable[Any]], wall: Callable[[], int]
+    ) -> None:
+        self._channel, self._db, self._write, self._wall = channel, db, write, wall
         self._queue: asyncio.Queue[tuple[Report, Answer]] = asyncio.Queue(BOUND)
 
     async def take(self, deliver: cmpp3.Deliver, answer: Answer) -> None:
@@ -57,52 +56,43 @@ class Reports:
         if report is None:  # a subscriber's message; nothing takes these yet, so it is not acknowledged
             count(self._channel.name, "no_report").inc()
             answer(_NOT_TAKEN)
-        elif report.stat == "ACCEPTD":  # on its way; the final word follows
+            return
+        state = outcome(report.stat)
+        if state is None:
             count(self._channel.name, "intermediate").inc()
             answer(0)
-        else:
-            await self._queue.put((
-                Report(
-                    carrier_id=f"{report.msg_id:016x}", status=report.stat,
-                    sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
-                    recipient=number(report.recipient) or report.recipient, at=self._wall(),
-                ),
-                answer,
-            ))  # fmt: skip
+            return
+        recipient = report.recipient or deliver.src_terminal_id
+        known = Report(
+            carrier_id=f"{report.msg_id:016x}", state=state, status=report.stat.strip().upper(),
+            sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
+            recipient=number(recipient) or recipient, at=self._wall(),
+        )  # fmt: skip
+        await self._queue.put((known, answer))
 
     async def run(self) -> None:
-        """Until cancelled. Raises AntispamError when the database or the broker does not answer."""
-        loop = asyncio.get_running_loop()
-        swept = forgot = loop.time()
+        """Until cancelled. Raises AntispamError when the database does not answer."""
+        loop, channel = asyncio.get_running_loop(), self._channel.name
+        swept = loop.time()
         while True:
-            taken = await self._gather()
-            now = loop.time()
-            sweep = now - swept >= SWEEP
-            if sweep:
-                swept = now
-            if not taken and not sweep:
-                continue
-            reports = [report for report, _ in taken]
-            matched: list[Matched] = await self._write(
-                deliveries.apply_reports, self._db, self._channel.name, reports, self._wall(), sweep
-            )
-            await self._publish([_event(m, self._channel.name) for m in matched])
-            parked = [m.report.carrier_id for m in matched if m.was_parked]
-            if parked or now - forgot >= FORGET_OLD:
-                forgot = now
-                old = await self._write(deliveries.forget_parked, self._db, self._channel.name, parked, self._wall())
-                metrics.REPORTS.labels(self._channel.name, "never_known").inc(old)
-            for _, answer in taken:
-                answer(0)
-            for m in matched:
-                metrics.REPORTS.labels(self._channel.name, deliveries.outcome(m.report.status).value).inc()
-            unknown = len(taken) - sum(not m.was_parked for m in matched)
-            metrics.REPORTS.labels(self._channel.name, "parked").inc(max(0, unknown))
+            taken = await self._gather(SWEEP)
+            if taken:
+                settled: Settled = await self._write(
+                    deliveries.take_reports, self._db, channel, [report for report, _ in taken], self._wall()
+                )
+                for _, answer in taken:
+                    answer(0)
+                metrics.REPORTS.labels(channel, "parked").inc(len(settled.waiting))
+                metrics.REPORTS.labels(channel, "repeated").inc(len(settled.repeated))
+            if loop.time() - swept >= SWEEP:
+                swept = loop.time()
+                forgotten = await self._write(deliveries.sweep, self._db, channel, self._wall())
+                metrics.REPORTS.labels(channel, "never_known").inc(forgotten)
 
-    async def _gather(self) -> list[tuple[Report, Answer]]:
-        """What has come, at most a batch; nothing after the time between sweeps."""
+    async def _gather(self, wait: float) -> list[tuple[Report, Answer]]:
+        """What has come, at most a batch; nothing when nothing comes for `wait` seconds."""
         try:
-            async with asyncio.timeout(SWEEP):
+            async with asyncio.timeout(wait):
                 taken = [await self._queue.get()]
         except TimeoutError:
             return []
@@ -110,12 +100,3 @@ class Reports:
         while len(taken) < BATCH and not self._queue.empty():
             taken.append(self._queue.get_nowait())
         return taken
-
-
-def _event(matched: Matched, channel: str) -> DeliveryReport:
-    port, submission, n, part = matched.key
-    report = matched.report
-    return DeliveryReport(
-        id=f"{submission}/{n}", channel=channel, carrier_id=report.carrier_id, status=report.status,
-        reported_at=report.at, part=part, port=port,
-    )  # fmt: skip
