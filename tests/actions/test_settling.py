@@ -147,7 +147,7 @@ class Carrier(RuleBasedStateMachine):
 
     @initialize()
     def begin_all(self) -> None:
-        self.db = Database("sqlite://")
+        self.db = Database("sqlite://", b"audit")
         schema.metadata.create_all(self.db.engine)
         self.now = SENT
         self.messages: list[Message] = []
