@@ -139,7 +139,7 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     with db.write() as connection:
         decided = connection.execute(
             update(_cases)
-            .where(_cases.c.id == case, _held_by(user), *_scope(user), *_level(user))
+            .where(_cases.c.id == case, _held_by(user), *_level(user))
             .values(
                 state="decided", verdict=verdict, decided_by=user.name, decided_at=now, note=note,
                 effective_at=now + UNDO_MS, claimed_by=None, lease_until=None,
@@ -220,11 +220,17 @@ def in_hand(db: Database, user: User, now: int) -> set[str]:
 
 
 def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, str]:
-    """Of these ports those that are not open, with their state: what is released there is refused, not sent."""
+    """Of these ports, as far as they are in the user's scope, those that are not open, with their state.
+
+    What is released there is refused, not sent.
+    """
     require(user, Right.REVIEW)
     t = schema.ports
+    within = ports_in_scope(user)
     with db.read() as connection:
         found = select(t.c.code, t.c.state).where(t.c.code.in_(ports), t.c.state != PortState.OPEN)
+        if within is not None:
+            found = found.where(t.c.code.in_(within))
         return {row.code: row.state for row in connection.execute(found)}
 
 
@@ -251,7 +257,7 @@ def _level(user: User) -> list[ColumnElement[bool]]:
 
 
 def _held_by(user: User) -> ColumnElement[bool]:
-    return and_(_cases.c.state == "open", _cases.c.claimed_by == user.name)
+    return and_(_cases.c.state == "open", _cases.c.claimed_by == user.name, *_scope(user))
 
 
 def _free(user: User, now: int) -> ColumnElement[bool]:
@@ -267,7 +273,8 @@ def _free(user: User, now: int) -> ColumnElement[bool]:
 
 
 def _undoable(user: User, now: int) -> ColumnElement[bool]:
-    return and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
+    own = and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
+    return and_(own, *_scope(user))
 
 
 def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> list[str]:

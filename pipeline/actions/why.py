@@ -13,7 +13,7 @@ from pipeline.actions.score_parts import ScoreParts, model_in_force, score_parts
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.roles import Right, User, require
+from pipeline.store.roles import Right, User, ports_in_scope, require
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ class Explained:
 def why(
     db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
 ) -> dict[str, Explained]:  # fmt: skip
-    """What the decision said, by case. A case whose decision is not in the lake yet is left out."""
+    """What the decision said, by case; left out are cases outside the user's scope or not in the lake yet."""
     require(user, Right.REVIEW)
+    cases = _in_scope(db, user, cases)
     t = schema.case_members
     first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
     with db.read() as connection:
@@ -105,6 +106,15 @@ def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) ->
         {"ids": list(campaigns)},
     ).fetchall()
     return {row[0]: CampaignSize(*row) for row in rows}
+
+
+def _in_scope(db: Database, user: User, cases: Sequence[str]) -> Sequence[str]:
+    within = ports_in_scope(user)
+    if within is None:
+        return cases
+    t = schema.cases
+    with db.read() as connection:
+        return connection.scalars(select(t.c.id).where(t.c.id.in_(cases), t.c.port.in_(within))).all()
 
 
 def _ports(db: Database, cases: Sequence[str]) -> list[str]:

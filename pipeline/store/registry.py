@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, exists, func, or_, select
 
 from pipeline.configuration import ConfigEntries
 from pipeline.errors import AntispamError
@@ -25,6 +25,7 @@ from pipeline.store.roles import Forbidden, Right, User, ports_in_scope, require
 from pipeline.text.numbers import service_code
 
 MAX_REASON = 500
+UNSUBSCRIBED = "unsubscribed"  # the list whose entries name a port
 _RIGHTS = {
     "policy": Right.APPROVE_POLICY,
     "dictionary": Right.APPROVE_POLICY,
@@ -122,10 +123,20 @@ def undo_list_change(db: Database, user: User, change: list_rows.Change, now: in
 def list_entries(
     db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
 ) -> Sequence[Row[tuple[object, ...]]]:  # fmt: skip
-    """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first."""
+    """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first.
+
+    A user with a limited scope sees the entries of `unsubscribed` that name a port in it, and no other list.
+    """
     require(user, Right.EDIT_LISTS)
     table = schema.list_entries
     statement = select(table).where(table.c.list == name).order_by(table.c.added_at.desc(), table.c.value)
+    within = ports_in_scope(user)
+    if within is not None:
+        if name != UNSUBSCRIBED:
+            raise _holds_for_all(user, name)
+        code = schema.ports.c.code
+        names = func.substr(table.c.value, 1, func.length(code) + 1) == code + ":"
+        statement = statement.where(exists().where(code.in_(within), names))
     if search:
         begins = (search, one_form(name, search) or search)  # the second: of a whole number in another spelling
         statement = statement.where(or_(*(table.c.value.startswith(text, autoescape=True) for text in begins)))
@@ -251,9 +262,13 @@ def _require_list(connection: Connection, user: User, name: str, value: str) -> 
     """A list holds for all ports, but for `unsubscribed`, whose entries name one."""
     if not user.scope:
         return
-    if name != "unsubscribed":
-        raise Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
+    if name != UNSUBSCRIBED:
+        raise _holds_for_all(user, name)
     require_port(connection, user, (one_form(name, value) or value).partition(":")[0])
+
+
+def _holds_for_all(user: User, name: str) -> Forbidden:
+    return Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
 
 
 def _check_reason(reason: str) -> None:

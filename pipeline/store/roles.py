@@ -84,15 +84,18 @@ class User:
 
 
 def allowed(user: User, right: Right) -> bool:
-    """Whether the user's role has this right."""
-    return not user.must_change and right in RIGHTS[user.role]
+    """Whether the user's role has this right. Accounts and keys hold for all ports: who is limited has none of it."""
+    limited = right is Right.ADMINISTER and bool(user.scope)
+    return not user.must_change and right in RIGHTS[user.role] and not limited
 
 
 def require(user: User, right: Right) -> None:
-    """Raises Forbidden unless the user's role has this right."""
+    """Raises Forbidden unless the user has this right."""
     if user.must_change:
         raise Forbidden(f"{user.name}: the one-time password must be changed first")
-    if right not in RIGHTS[user.role]:
+    if user.scope and right is Right.ADMINISTER:
+        raise Forbidden(f"{user.name}: {right} holds for all ports, beyond the scope of this account")
+    if not allowed(user, right):
         raise Forbidden(f"{user.name}: the role {user.role} does not allow {right}")
 
 

@@ -77,6 +77,8 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
         raise AntispamError(f"user name {name!r}: 2 to 32 of a-z 0-9 . _ -, beginning with a letter, not reserved")
     if len(scope) > 1 or not set(scope) <= set(SCOPES) or not all(scope.values()):
         raise AntispamError(f"scope: one of {', '.join(SCOPES)} with its value, or none for all")
+    if scope and role is Role.ADMINISTRATOR:
+        raise AntispamError("an administrator sees and changes everything: no scope; choose another role for a part")
     with db.write() as connection:
         for kind, value in scope.items():
             column = schema.enterprises.c["id" if kind == "enterprise" else kind]

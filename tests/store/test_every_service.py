@@ -1,0 +1,327 @@
+"""Every service that acts for a person asks for their right and keeps to their scope, or refuses a scope."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+from console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
+from sqlalchemy import select, update
+
+import pipeline.actions
+import pipeline.store
+from pipeline.actions import labels, list_file, model_versions, overview, reveal, review, search, why
+from pipeline.errors import AntispamError
+from pipeline.lake.privacy import Privacy
+from pipeline.lake.views import connect
+from pipeline.models.classifier import WEIGHTS
+from pipeline.rules.lists import NEVER, ListEntry
+from pipeline.settings import Settings
+from pipeline.store import alerts, api_keys, import_configuration, port_history, registry, roles, schema, users
+from pipeline.store.database import Database
+from pipeline.store.list_entries import Change
+from pipeline.store.roles import RIGHTS, Forbidden, Right, Role, User
+
+NOW = int(time() * 1000)
+HEAD = "list,entity,value,reason,expires\n"
+SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
+
+
+@dataclass
+class World:
+    """A filled database and lake; `n` even is within SOUTH, odd is not."""
+
+    db: Database
+    settings: Settings
+    lake: duckdb.DuckDBPyConnection
+    privacy: Privacy
+
+    def port(self, n: int) -> str:
+        return f"1069000{n}"
+
+    def found(self, n: int) -> search.Found:
+        asked = search.Query(since=NOW - 3_600_000, until=NOW + 60_000, port=self.port(n), limit=5)
+        return search.search(self.db, self.lake.cursor(), self.privacy, CHIEF, asked)[0]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    from pipeline.store.migrate import open_database
+
+    settings = Settings(data_dir=tmp_path_factory.mktemp("world"), _env_file=None)
+    db = open_database(settings)
+    register_ports(db, NOW)
+    open_cases(db, NOW)
+    fill_lake(settings, NOW)
+    fill_rest(db, NOW)
+    users.add_user(db, CHIEF, "anna", Role.VIEWER, {}, NOW)
+    for n in (0, 1):
+        registry.add_list_entry(db, CHIEF, "unsubscribed", f"1069000{n}:{PHONE}", "", None, NOW)
+    registry.publish_configuration(db, CHIEF, "list", "extra", f"{HEAD}blocked,recipient,{PHONE},,\n", NOW)
+    yield World(db, settings, connect(settings), Privacy(settings.privacy_secret))
+    db.close()
+
+
+def _free(w: World, n: int) -> str:
+    """An open case that nobody holds; nor does anybody another."""
+    with w.db.write() as connection:
+        connection.execute(update(schema.cases).values(claimed_by=None, lease_until=None, state="open", verdict=None))
+    return f"case-00{n}"
+
+
+def _held(w: World, user: User, n: int) -> str:
+    """A case the user holds, even if it left their scope since; it is the only one."""
+    case = _free(w, n)
+    with w.db.write() as connection:
+        held = update(schema.cases).where(schema.cases.c.id == case)
+        connection.execute(held.values(claimed_by=user.name, lease_until=NOW + 1))
+    return case
+
+
+def _decided(w: World, user: User, n: int) -> str:
+    case = f"case-00{n}"
+    values = {"state": "decided", "verdict": "reject", "decided_by": user.name, "effective_at": NOW + 10_000}
+    with w.db.write() as connection:
+        connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(values))
+    return case
+
+
+def _entry(w: World, n: int) -> Any:
+    found = registry.port(w.db, w.port(n))
+    assert found is not None
+    return msgspec.structs.replace(found, name="other")
+
+
+def _unsubscribed(w: World, n: int) -> str:
+    """An entry that is on the list; how its value begins."""
+    registry.add_list_entry(w.db, CHIEF, "unsubscribed", f"{w.port(n)}:{PHONE}", "", None, NOW)
+    return f"{w.port(n)}:"
+
+
+def _listed(n: int) -> ListEntry:
+    return ListEntry("unsubscribed", f"1069000{n}:{PHONE}", "", NEVER)
+
+
+def _change(n: int) -> Change:
+    return Change(None, _listed(n))
+
+
+Run = Callable[[World, User, int], Any]
+R = Right
+# What happens outside the scope: it refuses, it hides, or it is for all ports and refuses every scope.
+REFUSES, HIDES, FOR_ALL, OF_NO_PORT = "refuses", "hides", "for all", "of no port"
+CALLS: dict[str, tuple[Right, str, Run]] = {
+    "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
+    "overview.traffic": (
+        R.SEE_TRAFFIC, OF_NO_PORT,
+        lambda w, u, n: overview.traffic(w.db, w.lake.cursor(), u, NOW - 3_600_000, NOW, 60_000),
+    ),
+    "search.search": (
+        R.SEARCH, HIDES,
+        lambda w, u, n: search.search(
+            w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
+        ),
+    ),
+    "search.parts_of_score": (R.SEARCH, OF_NO_PORT, lambda w, u, n: search.parts_of_score(w.db, u, "x", "m")),
+    "search.message_states": (
+        R.SEARCH, REFUSES, lambda w, u, n: search.message_states(w.db, u, w.port(n), w.port(n), f"s{n}-0")
+    ),
+    "search.reviewed": (R.SEARCH, REFUSES, lambda w, u, n: search.reviewed(w.db, u, w.port(n), w.port(n), f"s{n}-0")),
+    "reveal.reveal": (
+        R.SEE_FULL_TEXT, REFUSES, lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).place, "reason", NOW)
+    ),
+    "why.why": (
+        R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])
+    ),
+    "review.claim": (
+        R.REVIEW, HIDES,
+        lambda w, u, n: _free(w, n) and [c for c in review.claim(w.db, u, NOW, 99) if c.port == w.port(n)],
+    ),
+    "review.heartbeat": (R.REVIEW, HIDES, lambda w, u, n: _held(w, u, n) and review.heartbeat(w.db, u, NOW)),
+    "review.give_back": (R.REVIEW, OF_NO_PORT, lambda w, u, n: review.give_back(w.db, u, [_held(w, u, n)], NOW)),
+    "review.skip": (R.REVIEW, REFUSES, lambda w, u, n: review.skip(w.db, u, _held(w, u, n), NOW)),
+    "review.decide": (
+        R.REVIEW, REFUSES, lambda w, u, n: review.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6)
+    ),
+    "review.undo": (R.REVIEW, REFUSES, lambda w, u, n: review.undo(w.db, u, _decided(w, u, n), NOW)),
+    "review.case_view": (R.REVIEW, REFUSES, lambda w, u, n: review.case_view(w.db, u, f"case-00{n}", NOW)),
+    "review.queue": (
+        R.REVIEW, HIDES,
+        lambda w, u, n: _held(w, u, n) and [c for c in review.queue(w.db, u, NOW, 99) if c.port == w.port(n)],
+    ),
+    "review.in_hand": (
+        R.REVIEW, HIDES, lambda w, u, n: review.in_hand(w.db, u, NOW) & {_held(w, u, n)}
+    ),
+    "review.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: review.stopped_ports(w.db, u, _stopped(w, n))),
+    "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
+    "list_file.add_all": (
+        R.EDIT_LISTS, FOR_ALL,
+        lambda w, u, n: list_file.add_all(w.db, u, [_listed(n)], NOW),
+    ),
+    "list_file.undo_all": (R.EDIT_LISTS, REFUSES, lambda w, u, n: list_file.undo_all(w.db, u, [_change(n)], NOW)),
+    "model_versions.publish": (
+        R.APPROVE_POLICY, FOR_ALL, lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, NOW)
+    ),
+    "alerts.list_alerts": (
+        R.SEE_TRAFFIC, HIDES,
+        lambda w, u, n: [a for a in alerts.list_alerts(w.db, u, waiting=False) if a.subject == w.port(n)],
+    ),
+    "alerts.acknowledge": (
+        R.ACKNOWLEDGE_ALERTS, REFUSES, lambda w, u, n: alerts.acknowledge(w.db, u, [f"alert-{n}"], NOW)
+    ),
+    "api_keys.create": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.create(w.db, u, w.port(n), "", NOW)),
+    "api_keys.revoke": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.revoke(w.db, u, "0" * 12, NOW)),
+    "api_keys.keys": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.keys(w.db, u)),
+    "import_configuration.add": (R.ADMINISTER, FOR_ALL, lambda w, u, n: import_configuration.add(w.db, u, [], NOW)),
+    "import_configuration.replace": (
+        R.ADMINISTER, FOR_ALL, lambda w, u, n: import_configuration.replace(w.db, u, [], NOW)
+    ),
+    "port_history.port_history": (
+        R.SEE_TRAFFIC, REFUSES, lambda w, u, n: port_history.port_history(w.db, u, w.port(n), NOW)
+    ),
+    "registry.ports": (R.SEE_TRAFFIC, HIDES, lambda w, u, n: registry.ports(w.db, u, w.port(n))),
+    "registry.save_port": (R.EDIT_PORTS, REFUSES, lambda w, u, n: registry.save_port(w.db, u, _entry(w, n), NOW)),
+    "registry.suspend_port": (
+        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.suspend_port(w.db, u, w.port(n), "x", "", NOW)
+    ),
+    "registry.resume_port": (
+        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.resume_port(w.db, u, w.port(n), "x", "", NOW)
+    ),
+    "registry.terminate": (
+        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.terminate(w.db, u, w.port(n + 4), "x", "", NOW)
+    ),
+    "registry.add_list_entry": (
+        R.EDIT_LISTS, REFUSES,
+        lambda w, u, n: registry.add_list_entry(w.db, u, "unsubscribed", f"{w.port(n)}:{PHONE}", "y", None, NOW),
+    ),
+    "registry.remove_list_entry": (
+        R.EDIT_LISTS, REFUSES,
+        lambda w, u, n: registry.remove_list_entry(w.db, u, "unsubscribed", f"{w.port(n)}:{PHONE}", "y", NOW),
+    ),
+    "registry.undo_list_change": (
+        R.EDIT_LISTS, REFUSES, lambda w, u, n: registry.undo_list_change(w.db, u, _change(n), NOW)
+    ),
+    "registry.list_entries": (
+        R.EDIT_LISTS, HIDES, lambda w, u, n: registry.list_entries(w.db, u, "unsubscribed", _unsubscribed(w, n))
+    ),
+    "registry.publish_configuration": (
+        R.EDIT_LISTS, FOR_ALL,
+        lambda w, u, n: registry.publish_configuration(w.db, u, "list", "x", HEAD, NOW),
+    ),
+    "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
+    "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
+    "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),
+    "users.list_users": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.list_users(w.db, u)),
+    "users.set_active": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.set_active(w.db, u, "anna", False, NOW)),
+    "users.reset_password": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.reset_password(w.db, u, "anna", NOW)),
+}  # fmt: skip
+# One's own password, and the questions themselves.
+NOT_CALLS = {"users.change_password", *(f"roles.{name}" for name in vars(roles))}
+
+
+def _stopped(w: World, n: int) -> list[str]:
+    with w.db.write() as connection:
+        connection.execute(update(schema.ports).where(schema.ports.c.code == w.port(n)).values(state="suspended"))
+    return [w.port(n)]
+
+
+def everything(w: World) -> dict[str, list[Any]]:
+    """All rows; of cases what `_held` and `_decided` set up belongs to the test."""
+    with w.db.read() as connection:
+        return {
+            str(t.name): sorted(map(repr, connection.execute(select(t)).all()))
+            for t in schema.metadata.sorted_tables
+            if t.name not in ("cases", "ports")
+        }
+
+
+def holders(right: Right) -> list[Role]:
+    return [role for role in Role if right in RIGHTS[role]]
+
+
+def test_no_service_is_missing_here() -> None:
+    found = set()
+    for package in (pipeline.store, pipeline.actions):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if ".migrations" in info.name:
+                continue
+            module = importlib.import_module(info.name)
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                own = function.__module__ == info.name and not name.startswith("_")
+                if own and inspect.signature(function).parameters.get("user") is not None:
+                    found.add(f"{info.name.rsplit('.', 1)[1]}.{name}")
+    assert found - NOT_CALLS == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_without_the_right_it_is_refused(filled: World, name: str) -> None:
+    right, _, run = CALLS[name]
+    for role in Role:
+        if right in RIGHTS[role]:
+            continue
+        for scope in ({}, SOUTH):
+            before = everything(filled)
+            with pytest.raises(Forbidden):
+                run(filled, User("mallory", role, scope), 0)
+            assert everything(filled) == before
+    for role in Role:
+        with pytest.raises(Forbidden, match="must be changed"):
+            run(filled, User("new", role, {}, must_change=True), 0)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_outside_the_scope_it_does_and_tells_nothing(filled: World, name: str) -> None:
+    right, outside, run = CALLS[name]
+    for role in holders(right):
+        user = User("south", role, SOUTH)
+        for n in (0, 1) if outside == FOR_ALL else (1,):
+            before = everything(filled)
+            if outside in (REFUSES, FOR_ALL):
+                with pytest.raises(AntispamError):
+                    run(filled, user, n)
+            elif outside == HIDES and right is not Right.ADMINISTER:
+                assert not run(filled, user, n)
+            else:
+                run(filled, user, n)
+            if outside in (REFUSES, FOR_ALL):
+                assert everything(filled) == before
+
+
+@pytest.mark.parametrize("name", [name for name, (right, *_) in CALLS.items() if right is not Right.ADMINISTER])
+def test_within_the_scope_it_works(filled: World, name: str) -> None:
+    """Else the refusals above would prove nothing."""
+    right, outside, run = CALLS[name]
+    for role in holders(right):
+        user = User("south", role, SOUTH if outside != FOR_ALL else {})
+        try:
+            told = run(filled, user, 0)
+        except Forbidden:
+            raise
+        except AntispamError:
+            continue  # it was let through, and there was nothing to do
+        assert told or outside != HIDES, role
+
+
+def test_a_misspelt_scope_opens_nothing(filled: World) -> None:
+    for name, (right, outside, run) in CALLS.items():
+        if outside == FOR_ALL or name == "search.parts_of_score":
+            continue
+        with pytest.raises(AntispamError):
+            run(filled, User("south", holders(right)[0], {"provinces": "x"}), 0)
+        with pytest.raises(AntispamError):
+            run(filled, User("south", holders(right)[0], {"enterprise": "e-south", "city": "x"}), 0)
+
+
+def test_an_administrator_has_no_scope(operational_db: Database) -> None:
+    register_ports(operational_db, NOW)
+    with pytest.raises(AntispamError, match="no scope"):
+        users.add_user(operational_db, CHIEF, "part", Role.ADMINISTRATOR, SOUTH, NOW)
+    assert not roles.allowed(User("old", Role.ADMINISTRATOR, SOUTH), Right.ADMINISTER)
