@@ -36,7 +36,8 @@ class Process:
     """One of ours, on its own page, killed and started again."""
 
     def __init__(self, settings: Settings, name: str, own: dict[str, str]) -> None:
-        self.name, self.kills, self.ends = name, 0, 0
+        self.name, self.kills = name, 0
+        self.ends: list[int] = []  # exit codes, when it ended by itself
         self._settings = settings
         self._port = free_port()
         self._own = own | {"ANTISPAM_SERVE_PORT": str(self._port)}
@@ -70,7 +71,7 @@ class Process:
     def revive(self) -> None:
         """As a supervisor does, when it has ended by itself."""
         if self.child.returncode is not None:
-            self.ends += 1
+            self.ends.append(self.child.returncode)
             self.child = self._start()
 
     def alive(self) -> None:
