@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -55,6 +55,9 @@ class Truth:
     taken: dict[str, Taken] = field(default_factory=dict)  # by id
     copies: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))  # ids of a part
     answered: set[str] = field(default_factory=set)  # ids that were told
+    unread: set[str] = field(
+        default_factory=set
+    )  # of these, ids that a link took with it perhaps before they were read
     refused: Counter[tuple[str, int]] = field(default_factory=Counter)  # for good, by part
     events: Counter[str] = field(default_factory=Counter)
     bad_delivers: int = 0  # DELIVERs that were answered with a result other than 0
@@ -91,11 +94,11 @@ class SmsGate:
         self._say(f"{behaviour} {self._log}")
         self._hear(b"begun\n")
 
-    def end(self) -> Truth:
-        """Let it say what it has still to say; while this waits, the sender must run."""
+    def end(self, window: int) -> Truth:
+        """Let it say what it has still to say; while this waits, the sender, with a window of this size, must run."""
         self._say("end")
         self._hear(b"ended\n")
-        return _truth(self._log)
+        return _truth(self._log, window)
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -108,8 +111,10 @@ class SmsGate:
         assert said == expected, (said, (self._folder / "console.log").read_text()[-2000:])
 
 
-def _truth(log: Path) -> Truth:
+def _truth(log: Path, window: int) -> Truth:
     truth = Truth()
+    # A client whose window is full must have read an answer before it can have another.
+    last: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=window))
     for line in log.read_bytes().splitlines():
         event: dict[str, Any] = msgspec.json.decode(line)
         kind = event["event"]
@@ -119,6 +124,9 @@ def _truth(log: Path) -> Truth:
             truth.copies[event["recipient"], event["part"]].append(event["id"])
         elif kind == "answered":
             truth.answered.add(event["id"])
+            last[event["link"]].append(event["id"])
+        elif kind == "closed":
+            truth.unread.update(last.pop(event["link"], ()))
         elif kind == "refused" and event["result"] != 8:
             truth.refused[event["recipient"], event["part"]] += 1
         elif kind == "acknowledged":

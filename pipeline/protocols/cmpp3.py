@@ -30,6 +30,7 @@ VERSION = 0x30
 RESPONSE = 0x8000_0000
 MOST_RECEIVERS = 99
 THROTTLED = 8  # SUBMIT_RESP: over the account's rate, send again later
+BAD_STRUCTURE = 1  # DELIVER_RESP: it cannot be read, so it need not come again
 REPORT = 71  # octets of a status report
 REPORT_OF_2 = 60  # of gateways that kept the body of 2.0, whose recipient has 21 octets instead of 32
 _HEAD = Layout(("length", "I"), ("command", "I"), ("sequence", "I"))

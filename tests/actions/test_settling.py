@@ -74,6 +74,8 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     ),
     "in doubt, from another sender": ([part(state=MAYBE, port="1070")], report(), WAITS),
     "in doubt, a second copy has an id": ([part(ident="y", tries=2)], report(), WAITS),
+    "in doubt, though its id is known": ([part(state=MAYBE, ident="y")], report(), WAITS),
+    "in doubt, by the id that is known": ([part(state=MAYBE, ident="x")], report(), ("a", 1)),
     "two parts of one message in doubt": ([part(number=2, state=MAYBE), part(state=MAYBE)], report(), ("a", 1)),
     "two parts of one message, one sent twice": (
         [part(number=2, state=MAYBE, tries=2), part(state=MAYBE)], report(), WAITS,

@@ -42,7 +42,6 @@ DRAIN = 10.0  # seconds that answers are waited for when the carrier asks to clo
 PAUSE = (0.05, 2.0)  # seconds a throttled link pauses at first, and at most
 MOST_THROTTLED = 100  # times that one part is sent again because of it
 READ = 65_536  # octets
-BAD_STRUCTURE = 1  # DELIVER_RESP: the carrier need not send this frame again
 _CHINA = ZoneInfo("Asia/Shanghai")
 _log = structlog.get_logger()
 
@@ -238,7 +237,7 @@ class Link:
         unknown = isinstance(error, UnknownCommandError)
         self._skipped.skip("unknown" if unknown else "unreadable", head.command, str(error))
         if head.command == cmpp3.Deliver.command:
-            self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=BAD_STRUCTURE))
+            self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=cmpp3.BAD_STRUCTURE))
         elif head.command == cmpp3.SubmitResp.command:
             part = self._asked(head.sequence)
             if part is not None:  # the carrier has had it, so it is not sent again; its report may say more

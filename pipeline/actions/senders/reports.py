@@ -29,7 +29,6 @@ BOUND = 5_000  # reports in memory; then the links are not read until there is r
 GATHER = 0.02  # seconds that reports are gathered: the price of a transaction is shared
 SWEEP = 10.0  # seconds between sweeps (`deliveries.sweep`)
 _NOT_TAKEN = 9  # DELIVER_RESP: other error; it may come again
-_BAD = 1  # structure
 
 _log = structlog.get_logger()
 
@@ -51,7 +50,7 @@ class Reports:
         except ProtocolError as error:
             _log.warning("report_unreadable", channel=self._channel.name, cause=str(error))
             count(self._channel.name, "unreadable").inc()
-            answer(_BAD)
+            answer(cmpp3.BAD_STRUCTURE)
             return
         if report is None:  # a subscriber's message; nothing takes these yet, so it is not acknowledged
             count(self._channel.name, "no_report").inc()

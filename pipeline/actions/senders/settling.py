@@ -13,7 +13,7 @@ was sent more than once. After 48 h it is forgotten.
 | one is being submitted | waits: the answer due may name it |
 | unclaimed SUBMITs are of no message, or of several | waits |
 | they are of one message, from another sender than the report says | waits |
-| one of their parts has an id by now (a second copy got it) | waits |
+| one of their parts has an id by now (a second copy got it, or an answer of which only the id was readable) | waits |
 | several parts, one of them sent more than once | waits: two reports may be of one part |
 | a part was first sent after the report, or over 10 minutes before it | waits |
 | otherwise | settles the first of them: a guess, and the only one there is |
@@ -121,7 +121,7 @@ def whose(report: Report, rows: Iterable[Row]) -> Row | bool:
     unclaimed = [row for row in rows if row.is_unclaimed(report.at)]
     if len({row.message for row in unclaimed}) != 1 or unclaimed[0].key[0] != report.sender:
         return False
-    if any(row.state is not DeliveryState.MAYBE_SENT for row in unclaimed):
+    if any(row.state is not DeliveryState.MAYBE_SENT or row.carrier_id is not None for row in unclaimed):
         return False
     if len(unclaimed) > 1 and any(row.tries > 1 for row in unclaimed):
         return False

@@ -184,8 +184,7 @@ public final class Gateway {
     }
     boolean closes = behaviour == Behaviour.CLOSES && random.nextInt(100) < 3;
     if (closes && random.nextBoolean()) { // before it was taken
-      note(part("closed", submit));
-      link.close();
+      close(link);
       return;
     }
     MsgId id = new MsgId(System.currentTimeMillis(), GATEWAY, taken.incrementAndGet() & 0xffff);
@@ -215,7 +214,7 @@ public final class Gateway {
       }
       case CLOSES -> {
         if (closes) {
-          link.close();
+          close(link);
         } else {
           answer(link, submit, id);
         }
@@ -254,18 +253,18 @@ public final class Gateway {
       }
       case 2 -> { // as in 2.0: an octet of result
         raw(link, 0x80000004, sequence, bytes(id, new byte[1]));
-        note("\"event\":\"answered\",\"id\":\"" + hex(word.id) + "\"");
+        answered(link, word.id);
       }
       case 3 -> raw(link, 0x80000004, sequence, bytes(id, new byte[2])); // as in no version, but with its id
       case 4 -> { // octets behind the answer
         raw(link, 0x80000004, sequence, bytes(id, new byte[4], new byte[] {1, 2, 3}));
-        note("\"event\":\"answered\",\"id\":\"" + hex(word.id) + "\"");
+        answered(link, word.id);
       }
       default -> answer(link, submit, word.id);
     }
     if (kind == 5) { // octets behind the report
-      due.put(hex(word.id), word);
       word.link = link;
+      due.put(hex(word.id), word);
       after(30, () -> raw(link, 5, 3_000_000 + sequence, longReport(word)));
     } else {
       after(30, () -> report(word, link));
@@ -286,9 +285,18 @@ public final class Gateway {
     ChannelFuture written = link.writeAndFlush(answer);
     written.addListener(future -> {
       if (future.isSuccess()) {
-        note("\"event\":\"answered\",\"id\":\"" + hex(id) + "\"");
+        answered(link, id);
       }
     });
+  }
+
+  private static void answered(Channel link, MsgId id) {
+    note("\"event\":\"answered\",\"id\":\"" + hex(id) + "\",\"link\":\"" + link.id() + "\"");
+  }
+
+  private static void close(Channel link) {
+    note("\"event\":\"closed\",\"link\":\"" + link.id() + "\"");
+    link.close();
   }
 
   private static void refuse(Channel link, CmppSubmitRequestMessage submit, int result) {
@@ -301,10 +309,9 @@ public final class Gateway {
 
   /** Say the next state of a message, over this link or, if it is gone, over any other. */
   private static void report(Word word, Channel link) {
-    String id = hex(word.id);
-    due.put(id, word);
     Channel way = link != null && link.isActive() ? link : links.stream().filter(Channel::isActive).findAny().orElse(null);
     word.link = way;
+    due.put(hex(word.id), word);
     if (way == null) {
       return; // until somebody logs in
     }
