@@ -45,7 +45,7 @@ def test_settings_of_the_services_are_settings_we_have(
     settings = Settings(_env_file=None)
     assert settings.kafka == "kafka:9092"
     assert f"{settings.data_dir}" in {mount.partition(":")[2] for mount in compose["services"][name]["volumes"]}
-    assert settings.privacy_key is None, "an empty key would hash numbers without a secret"
+    assert settings.privacy_key is settings.audit_key is settings.release_key is None, "an empty key is none"
 
 
 def test_each_service_is_asked_whether_it_can_work(compose: dict[str, Any]) -> None:
@@ -55,6 +55,12 @@ def test_each_service_is_asked_whether_it_can_work(compose: dict[str, Any]) -> N
         assert f"http://127.0.0.1:{page}" in service["healthcheck"]["test"][-1]
         assert service["environment"]["ANTISPAM_SERVE_PORT"] == service["environment"]["ANTISPAM_WEB_PORT"]
     assert compose["services"]["topics"]["healthcheck"] == {"disable": True}
+
+
+def test_only_those_who_release_and_send_are_given_the_key_of_releases(compose: dict[str, Any]) -> None:
+    services = compose["services"].items()
+    given = {name for name, service in services if "ANTISPAM_RELEASE_KEY" in service.get("environment", {})}
+    assert given == {"worker", "office", "sender"}
 
 
 def test_no_two_services_share_a_worker_id(compose: dict[str, Any]) -> None:
@@ -99,7 +105,7 @@ def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: 
     here = {key.removeprefix("KAFKA_").replace("_", ".").lower(): value for key, value in kafka["environment"].items()}
     of_the_machine = {
         "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs",
-        "inter.broker.listener.name",
+        "inter.broker.listener.name", "listener.security.protocol.map",
     }  # fmt: skip
     assert {key: here.get(key) for key in node if key not in of_the_machine} == {
         key: value for key, value in node.items() if key not in of_the_machine

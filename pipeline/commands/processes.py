@@ -109,10 +109,53 @@ def doctor() -> None:
 
 @broker_app.command("kafka")
 def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] = 9092) -> None:
-    """One durable Apache Kafka node (KRaft) in the foreground; needs a JDK 17+ and Maven."""
+    """One durable Apache Kafka node (KRaft) in the foreground; needs a JDK 17+ and Maven.
+
+    With ANTISPAM_KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT it lets in users only, ANTISPAM_KAFKA_USERNAME as superuser.
+    """
     from pipeline.stream.kafka_node import serve
 
-    serve(context.process_settings().data_dir, port)
+    serve(context.process_settings(), port)
+
+
+@broker_app.command("acls")
+def broker_acls(
+    roles: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    user: Annotated[str | None, typer.Option(help="One user for all of them, who runs these roles together.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Give the rights instead of printing them.")] = False,
+) -> None:
+    """The rights of each role on the brokers, as lines of kafka-acls.sh."""
+    from pipeline import kafka_acls
+    from pipeline.stream.broker_rights import grant
+
+    settings = context.settings()
+    known = kafka_acls.roles()
+    for role in roles or ():
+        if role not in known:
+            raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(known)}")
+    acls = [
+        acl
+        for role in roles or known
+        for name, rights in kafka_acls.rights(role, settings.channels).items()
+        for acl in kafka_acls.acls(user or name, rights)
+    ]
+    if apply:
+        typer.echo(f"{grant(settings, acls)} rights given")
+    else:
+        typer.echo("\n".join(dict.fromkeys(acl.line() for acl in acls)))
+
+
+@broker_app.command("user")
+def broker_user(name: Annotated[str, typer.Argument(help="Such as antispam-worker.")]) -> None:
+    """Make a user of the brokers (SCRAM-SHA-512), or change its password: ANTISPAM_NEW_PASSWORD, else asked for."""
+    import os
+
+    from pipeline.stream.broker_rights import set_password
+
+    settings = context.settings()
+    password = os.environ.get("ANTISPAM_NEW_PASSWORD") or typer.prompt("password", hide_input=True)
+    set_password(settings, name, password)
+    typer.echo(f"{name} may sign in")
 
 
 @simulate_app.callback()

@@ -22,7 +22,7 @@ from pipeline import topics
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.kafka_security import kafka_python
 from pipeline.settings import Settings
-from pipeline.stream.clients import administrator, broker_error
+from pipeline.stream.clients import administrator, broker_error, refusal
 from pipeline.topics import Topic
 
 _TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2
@@ -108,6 +108,8 @@ def _connect(bootstrap: str, timeout: float, settings: Settings | None) -> Itera
         finally:
             client.close()
     except (KafkaError, OSError, ValueError) as error:
+        if settings is not None and (refused := refusal(bootstrap, settings)):
+            raise AntispamError(f"Kafka at {bootstrap}: {refused}") from error
         away = isinstance(error, OSError) or (isinstance(error, KafkaError) and error.retriable)
         kind = UnavailableError if away else AntispamError
         raise kind(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error

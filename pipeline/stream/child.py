@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import AntispamError
+from pipeline.settings import Settings
 from pipeline.stream import admin
 
 _RANDOM = random.SystemRandom()
@@ -96,17 +97,17 @@ class Child:
         """None while it runs; the exit code, or minus the signal that ended it."""
         return self._process.poll()
 
-    def wait_ready(self, port: int, cluster_id: str, timeout: float) -> None:
+    def wait_ready(self, port: int, cluster_id: str, timeout: float, settings: Settings | None = None) -> None:
         """Return when the broker answers on this port of 127.0.0.1 under this cluster id.
 
-        Errors: AntispamError with the end of its log when it ends first, or after `timeout` seconds in which it
-        logged nothing: one that has much to recover takes long, and says so.
+        `settings` say how to sign in. Errors: AntispamError with the end of its log when it ends first, or
+        after `timeout` seconds in which it logged nothing: one that has much to recover takes long, and says so.
         """
         written, deadline = self._written(), time.monotonic() + timeout
         while True:
             if self.returncode is not None:
                 raise AntispamError(f"{self._name} ended at once (exit code {self.returncode}){self.tail()}")
-            reason = _not_ready(port, cluster_id)
+            reason = _not_ready(port, cluster_id, settings)
             if reason is None:
                 return
             if self._written() != written:
@@ -150,14 +151,14 @@ class Child:
         return "".join(parts)
 
 
-def _not_ready(port: int, cluster_id: str) -> str | None:
+def _not_ready(port: int, cluster_id: str, settings: Settings | None) -> str | None:
     """Why the broker cannot be used yet; None when it can."""
     try:  # a client would log a refused connection as an error, and a starting broker refuses many
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError as error:
         return f"port {port}: {error}"
     try:
-        answered = admin.cluster_id(f"{LOOPBACK}:{port}", timeout=2)
+        answered = admin.cluster_id(f"{LOOPBACK}:{port}", 2, settings)
     except AntispamError as error:
         return str(error)
     return None if answered == cluster_id else f"port {port} is another cluster's: {answered}"

@@ -27,12 +27,15 @@ TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
 
+REFUSAL_SECONDS = 3.0  # that the reason of a refusal is waited for
+_LOCKED_OUT = (KafkaError._AUTHENTICATION, KafkaError._SSL)  # wrong password or name; certificates that do not fit
+
 _log = structlog.get_logger()
 
 
 def _on_error(error: KafkaError) -> None:
     """librdkafka reports every refused connection, forty a second; operators need to hear it once."""
-    if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+    if error.code() in _LOCKED_OUT:
         _log.error("broker_refuses_us", cause=error.str())
     elif error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
         _log.error("broker_unreachable", cause=error.str(), fatal=error.fatal())
@@ -99,6 +102,24 @@ def writer(settings: Settings, transactional_id: str | None = None, **overrides:
 def administrator(settings: Settings) -> AdminClient:
     """An admin client."""
     return AdminClient({"bootstrap.servers": bootstrap(settings), **librdkafka(settings), **_QUIETLY})
+
+
+def refusal(bootstrap: str, settings: Settings) -> str | None:
+    """Why a broker does not let us in, None if it does: kafka-python does not say, librdkafka does."""
+    heard: list[str] = []
+
+    def note(error: KafkaError) -> None:
+        if error.code() in _LOCKED_OUT:
+            heard.append(error.str())
+
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return None
+    config: dict[str, Any] = {"bootstrap.servers": bootstrap, **librdkafka(settings), "log_level": 2, "error_cb": note}
+    client = AdminClient(config)
+    answer = client.describe_cluster(request_timeout=REFUSAL_SECONDS)
+    while not (heard or answer.done()):
+        client.poll(0.05)
+    return heard[0] if heard else None
 
 
 # Codes of a broker, or of a part of it, that is away or moving; librdkafka calls only some of them retriable.

@@ -32,7 +32,7 @@ from pipeline.store.migrate import head, revision
 from pipeline.stream import kafka_node, pages
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import cluster_id
-from pipeline.stream.clients import reader
+from pipeline.stream.clients import reader, refusal
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.processor import STREAMS
 from pipeline.stream.serve import ROLES
@@ -123,6 +123,8 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     except AntispamError:
         with EmbeddedBroker(settings.data_dir) as broker:
             return True, f"none set; the embedded one starts ({broker.cluster_id})"
+    if refused := refusal(address, settings):
+        return False, f"Kafka at {address}: {refused}"
     found = cluster_id(address, ANSWER, settings)
     consumer = reader(settings, "doctor")
     try:
@@ -133,7 +135,9 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     detail = f"{address}, cluster {found}"
     return (
         not missing,
-        detail if not missing else f"{detail}: no topic {missing[0]} (antispam topics creates them)",
+        detail
+        if not missing
+        else f"{detail}: no topic {missing[0]} (antispam topics creates them), or no right to see it",
     )
 
 

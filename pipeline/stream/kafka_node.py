@@ -27,7 +27,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.settings import Settings
 from pipeline.stream.child import LOOPBACK, Child, free_port
+from pipeline.stream.kafka_node_security import NodeSecurity, sasl
 
 _NAME = "the Kafka node"
 _PACKAGE_DATA = Path(__file__).parent / "kafka"
@@ -48,10 +50,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=CLIENT://{host}:{port}
+listener.security.protocol.map=CLIENT:{protocol},CONTROLLER:{protocol}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=CLIENT
 log.dirs={log_dir}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=8
@@ -149,12 +152,14 @@ class KafkaNode:
     `folder` holds the node's data (`log/`), `server.properties`, `server.log` and `console.log`;
     `jars` is what `install` returned; `port` 0 takes any free port of 127.0.0.1, the only address it
     listens on, and keeps it over restarts of this object. The environment variable KAFKA_HEAP_OPTS
-    replaces the heap's sizes (1 GiB at most). Errors: AntispamError without Java 17, and with the end
-    of its logs when it does not start (a taken port, a folder in use).
+    replaces the heap's sizes (1 GiB at most). Without `security` whoever reaches it may do everything.
+    Errors: AntispamError without Java 17, and with the end of its logs when it does not start (a taken
+    port, a folder in use).
     """
 
-    def __init__(self, folder: Path, jars: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, jars: Path, port: int = 0, security: NodeSecurity | None = None) -> None:
         self.folder = folder.resolve()
+        self._security = security
         self._jars = jars.resolve()
         self._port = port or free_port()
         self._child: Child | None = None
@@ -204,8 +209,13 @@ class KafkaNode:
     def _started(self, log_dir: Path) -> Child:
         properties = self.folder / "server.properties"
         controller = free_port()
-        text = PROPERTIES.format(host=LOOPBACK, port=self._port, controller_port=controller, log_dir=log_dir)
-        properties.write_text(text)
+        security = self._security
+        text = PROPERTIES.format(
+            host=LOOPBACK, port=self._port, controller_port=controller, log_dir=log_dir,
+            protocol=security.protocol if security else "PLAINTEXT",
+        )  # fmt: skip
+        properties.touch(mode=0o600)
+        properties.write_text(text + (security.properties if security else ""))
         self.cluster_id = _cluster_id(log_dir) or self._format(properties, log_dir)
         child = Child(
             _NAME,
@@ -216,7 +226,7 @@ class KafkaNode:
             logs=[self.folder / "server.log"],
         )
         try:
-            child.wait_ready(self._port, self.cluster_id, _READY_TIMEOUT)
+            child.wait_ready(self._port, self.cluster_id, _READY_TIMEOUT, security.client if security else None)
         except BaseException:
             child.kill()
             raise
@@ -279,19 +289,21 @@ class KafkaNode:
         return formatted
 
 
-def serve(data_dir: Path, port: int) -> None:
+def serve(settings: Settings, port: int) -> None:
     """Run the node in the foreground until Ctrl-C or SIGTERM, then end it cleanly.
 
-    Jars and data lie in `<data_dir>/kafka`. Errors: those of `install` and `KafkaNode`, and
-    AntispamError when the node ends by itself.
+    Secured if the settings of clients are; their user is its superuser then (kafka_node_security.py). Jars
+    and data lie in `<data_dir>/kafka`. Errors: those of `install` and `KafkaNode`, and AntispamError when the
+    node ends by itself.
     """
-    folder = data_dir / "kafka"
+    security = None if settings.kafka_security_protocol == "PLAINTEXT" else sasl(settings)
+    folder = settings.data_dir / "kafka"
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
     try:
         print("Apache Kafka: fetching the jars if they are not there (45 MB, once) ...", flush=True)
         jars = install(folder, tell=partial(print, flush=True))
         print("Apache Kafka: starting ...", flush=True)
-        with KafkaNode(folder / "node", jars, port) as node:
+        with KafkaNode(folder / "node", jars, port, security) as node:
             print(f"Apache Kafka on {node.bootstrap}, data in {folder / 'node'}; Ctrl-C ends it", flush=True)
             while (code := node.wait(timeout=1.0)) is None:
                 pass

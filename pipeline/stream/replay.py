@@ -71,5 +71,12 @@ def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
             return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)[1])
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or monotonic() > give_up:
-                raise broker_error(error.args[0], topic) from None
+                raise broker_error(_reason(consumer, topic, error.args[0]), topic) from None
             sleep(0.05)
+
+
+def _reason(consumer: Consumer, topic: str, error: KafkaError) -> KafkaError:
+    """The broker's own word on a topic that librdkafka calls unknown: it may be one that we may not see."""
+    if error.code() != KafkaError._UNKNOWN_PARTITION:
+        return error
+    return consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].error or error

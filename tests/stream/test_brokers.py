@@ -340,8 +340,8 @@ def test_served_in_the_foreground_it_ends_cleanly_on_sigterm(kafka_jars: Path, t
     (tmp_path / "kafka").mkdir()
     (tmp_path / "kafka" / kafka_jars.name).symlink_to(kafka_jars)
     code = (
-        "import sys, pathlib; from pipeline.stream import kafka_node\n"
-        "kafka_node.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+        "import sys; from pipeline.settings import Settings; from pipeline.stream import kafka_node\n"
+        "kafka_node.serve(Settings(data_dir=sys.argv[1]), int(sys.argv[2]))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path), str(port)], stdout=subprocess.PIPE, text=True

@@ -1,0 +1,149 @@
+"""Who may do what on the brokers: the rights of each role, in one table.
+
+`antispam broker acls` prints or applies it, docs/operations.md shows it (a test compares), and a test runs the
+whole journey on a broker that allows nothing else. A topic is protected by who may write it: forged records on
+most of them are believed; those of `outbound.*` need a proof besides (actions/proof.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline import topics
+from pipeline.events import Priority
+from pipeline.topics import Topic
+
+PREFIX = "antispam-"  # of the names of users: antispam-worker
+ALL_OUTBOUND = "outbound."  # a prefix: whatever channels there are
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a role reads and writes. Names that end in `.` or `-` are prefixes, others whole names.
+
+    `groups` are its consumer groups, `transactions` its transactional ids, `inspects` topics that it only asks about.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    transactions: tuple[str, ...] = ()
+    inspects: tuple[str, ...] = ()
+    sees_groups: tuple[str, ...] = ()  # whose offsets it asks for
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Acl:
+    """One ALLOW of Kafka, in the words of its command line: `kind` topic, group or transactional-id."""
+
+    user: str
+    kind: str
+    name: str
+    prefixed: bool
+    operation: str
+
+    def line(self) -> str:
+        """As an argument list of kafka-acls.sh."""
+        pattern = "prefixed" if self.prefixed else "literal"
+        return (
+            f"kafka-acls.sh --add --allow-principal User:{self.user} --operation {self.operation} "
+            f"--{self.kind} {self.name} --resource-pattern-type {pattern}"
+        )
+
+
+def _names(*found: Topic) -> tuple[str, ...]:
+    return tuple(topic.name for topic in found)
+
+
+_SUBMISSIONS = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK)
+_STATE = (topics.STATE_SUBMISSIONS, topics.STATE_RECORDS)
+_CAUSED = (
+    topics.DECISIONS, topics.HOLDS, topics.CASES, topics.PORT_ACTIONS, topics.LIST_ACTIONS, topics.ALERTS,
+    topics.DEAD_LETTERS,
+)  # fmt: skip
+_EVERYTHING = (*(topic.name for topic in topics.FIXED), ALL_OUTBOUND)
+
+ROLES: dict[str, Rights] = {
+    "worker": Rights(
+        reads=_names(*_SUBMISSIONS, topics.RECORDS, *_STATE, topics.CONFIG, topics.CAMPAIGNS, topics.ALERTS),
+        writes=(*_names(*_STATE, *_CAUSED), ALL_OUTBOUND),
+        groups=("submissions", "submissions-", "records", "records-", "config-submissions-", "config-records-",
+                "campaigns-submissions-", "campaigns-records-", "antispam-alerts"),
+        transactions=("antispam-submissions-", "antispam-records-"),
+    ),
+    "relay": Rights(
+        reads=_names(topics.CONFIG),
+        writes=_names(topics.CONFIG, topics.AUDIT_HEADS, topics.REVIEWS, topics.ALERTS),
+        groups=("relay",), transactions=("antispam-relay",), inspects=_EVERYTHING,
+    ),
+    "projector": Rights(
+        reads=_names(*_SUBMISSIONS, topics.DECISIONS, topics.HOLDS, topics.CASES, topics.COMPLAINTS,
+                     topics.PORT_ACTIONS, topics.LIST_ACTIONS, topics.ALERTS),
+        groups=("projector-",),
+    ),
+    "timers": Rights(reads=_names(topics.CONFIG), writes=_names(*_SUBMISSIONS), groups=("config-timers",)),
+    "releaser": Rights(
+        reads=_names(topics.CONFIG), writes=(topics.HOLDS.name, ALL_OUTBOUND), groups=("config-releaser",)
+    ),
+    "campaigns": Rights(
+        reads=_names(*_SUBMISSIONS, topics.RECORDS, topics.CAMPAIGNS, topics.CONFIG),
+        writes=_names(topics.CAMPAIGNS), groups=("campaigns", "config-campaigns"),
+    ),
+    "api": Rights(
+        reads=_names(*_SUBMISSIONS, topics.CONFIG), writes=_names(*_SUBMISSIONS),
+        groups=("config-api", "api-memory"), sees_groups=("submissions",),
+    ),
+    "files": Rights(
+        reads=_names(topics.CONFIG, topics.INGEST), writes=_names(topics.RECORDS, topics.INGEST),
+        groups=("config-ingest", "ingest-progress"), transactions=("antispam-ingest-",),
+    ),
+    "sink": Rights(
+        reads=(*_names(*_SUBMISSIONS, topics.RECORDS, *_CAUSED, topics.REVIEWS, topics.COMPLAINTS, topics.DELIVERIES,
+                       topics.CAMPAIGNS), ALL_OUTBOUND),
+        groups=("lake",),
+    ),
+    # Whoever works at the shell: antispam ingest, dead-letters, doctor, audit verify.
+    "operator": Rights(
+        reads=_names(topics.CONFIG, topics.INGEST, topics.DEAD_LETTERS, topics.AUDIT_HEADS),
+        writes=(*_names(*_SUBMISSIONS, topics.RECORDS, topics.COMPLAINTS, topics.INGEST, topics.DEAD_LETTERS),
+                ALL_OUTBOUND),
+        groups=("config-ingest", "ingest-progress", "dead-letters-list", "audit-verify", "doctor"),
+        transactions=("antispam-ingest-", "antispam-dead-letters"), inspects=_EVERYTHING,
+    ),
+}  # fmt: skip
+
+
+def rights(role: str, channels: Sequence[str]) -> dict[str, Rights]:
+    """User -> rights of a role; a sender has one user a channel. Raises KeyError for an unknown role."""
+    if role != "sender":
+        return {f"{PREFIX}{role}": ROLES[role]}
+    return {f"{PREFIX}sender-{channel}": _sender(channel) for channel in channels}
+
+
+def _sender(channel: str) -> Rights:
+    return Rights(
+        reads=tuple(topics.outbound(channel, lane).name for lane in Priority),
+        writes=_names(topics.DELIVERIES, topics.DEAD_LETTERS, topics.ALERTS),
+        groups=tuple(f"sender-{channel}-{lane.value}" for lane in Priority),
+    )
+
+
+def roles() -> tuple[str, ...]:
+    """Every role that has rights; the console, callbacks and retention need no broker."""
+    return (*ROLES, "sender")
+
+
+def acls(user: str, granted: Rights) -> Iterator[Acl]:
+    """The ALLOWs that give a user these rights; reading and writing include asking about it."""
+    for kind, names, operations in (
+        ("topic", granted.reads, ("READ",)),
+        ("topic", granted.writes, ("WRITE",)),
+        ("topic", granted.inspects, ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        ("group", granted.groups, ("READ",)),
+        ("group", granted.sees_groups, ("DESCRIBE",)),
+        ("transactional-id", granted.transactions, ("WRITE",)),
+    ):
+        for name in names:
+            for operation in operations:
+                yield Acl(user, kind, name, name.endswith((".", "-")), operation)
