@@ -74,7 +74,7 @@ ROLES: dict[str, Rights] = {
     ),
     "relay": Rights(
         reads=_names(topics.CONFIG),
-        writes=_names(topics.CONFIG, topics.AUDIT_HEADS, topics.REVIEWS, topics.ALERTS),
+        writes=_names(topics.CONFIG, topics.AUDIT_HEADS, topics.REVIEWS, topics.ALERTS, topics.DELIVERIES),
         groups=("relay",), transactions=("antispam-relay",), inspects=_EVERYTHING,
     ),
     "projector": Rights(
@@ -124,7 +124,7 @@ def rights(role: str, channels: Sequence[str]) -> dict[str, Rights]:
 def _sender(channel: str) -> Rights:
     return Rights(
         reads=tuple(topics.outbound(channel, lane).name for lane in Priority),
-        writes=_names(topics.DELIVERIES, topics.DEAD_LETTERS, topics.ALERTS),
+        writes=_names(topics.DEAD_LETTERS, topics.ALERTS),
         groups=tuple(f"sender-{channel}-{lane.value}" for lane in Priority),
     )
 

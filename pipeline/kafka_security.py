@@ -17,9 +17,14 @@ _REFUSALS = frozenset({
 })  # fmt: skip
 
 
+def is_refusal(error: KafkaError) -> bool:
+    """Whether the broker refuses to do this for us."""
+    return error.code() in _REFUSALS
+
+
 def ends(error: KafkaError) -> bool:
     """Whether a process must end for this error: fatal to its client, or a refusal of the broker."""
-    return error.fatal() or error.code() in _REFUSALS
+    return error.fatal() or is_refusal(error)
 
 
 def librdkafka(settings: Settings) -> dict[str, Any]:

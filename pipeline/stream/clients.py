@@ -27,7 +27,7 @@ TIMEOUT = 30.0  # seconds any single call may wait for the broker
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
 
-REFUSAL_SECONDS = 3.0  # that the reason of a refusal is waited for
+REFUSAL_SECONDS = 1.5  # that the reason of a refusal is waited for
 _LOCKED_OUT = (KafkaError._AUTHENTICATION, KafkaError._SSL)  # wrong password or name; certificates that do not fit
 
 _log = structlog.get_logger()

@@ -215,6 +215,7 @@ class KafkaNode:
             protocol=security.protocol if security else "PLAINTEXT",
         )  # fmt: skip
         properties.touch(mode=0o600)
+        properties.chmod(0o600)  # it may be of an earlier version
         properties.write_text(text + (security.properties if security else ""))
         self.cluster_id = _cluster_id(log_dir) or self._format(properties, log_dir)
         child = Child(

@@ -30,6 +30,7 @@ from confluent_kafka import Message as KafkaMessage
 from pipeline import metrics, topics
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, encode
+from pipeline.kafka_security import is_refusal
 from pipeline.settings import Settings
 from pipeline.store import audit, configurations, outbox, positions, report_outbox
 from pipeline.store.database import Database
@@ -76,6 +77,8 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
                     raise AntispamError("another relay has taken over") from error
                 if not isinstance(error, KafkaException | UnavailableError):
                     raise
+                if isinstance(error, KafkaException) and is_refusal(error.args[0]):
+                    raise AntispamError(f"the broker refuses: {error.args[0].str()}") from error
                 failures += 1
                 readiness.say("relay", False, str(error))
                 if failures == TRIES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -335,22 +336,38 @@ def test_without_java_the_node_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         KafkaNode(tmp_path / "node", tmp_path / "jars").start()
 
 
-def test_served_in_the_foreground_it_ends_cleanly_on_sigterm(kafka_jars: Path, tmp_path: Path) -> None:
+def test_served_in_the_foreground_it_ends_cleanly_on_sigterm(
+    kafka_jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open first, then on the same folder with a superuser: whoever does not sign in gets nothing any more."""
     port = free_port()
     (tmp_path / "kafka").mkdir()
     (tmp_path / "kafka" / kafka_jars.name).symlink_to(kafka_jars)
-    code = (
-        "import sys; from pipeline.settings import Settings; from pipeline.stream import kafka_node\n"
-        "kafka_node.serve(Settings(data_dir=sys.argv[1]), int(sys.argv[2]))"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), str(port)], stdout=subprocess.PIPE, text=True
-    ) as served:
+    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
+    cluster = served(port, Settings())
+    for name, value in {
+        "KAFKA": f"127.0.0.1:{port}", "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_USERNAME": "admin", "KAFKA_PASSWORD": "twelve-at-least",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"ANTISPAM_{name}", value)
+    assert served(port, Settings()) == cluster
+    properties = tmp_path / "kafka" / "node" / "server.properties"
+    assert stat.S_IMODE(properties.stat().st_mode) == 0o600
+
+
+def served(port: int, settings: Settings) -> str:
+    """The cluster's id as `antispam broker kafka` serves it, until it is told to end."""
+    command = [sys.executable, "-m", "pipeline.cli", "broker", "kafka", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            admin.wait_ready(f"127.0.0.1:{port}", timeout=2 * DEADLINE)
+            cluster = admin.wait_ready(f"127.0.0.1:{port}", 2 * DEADLINE, settings)
+            if settings.kafka_sasl:
+                with pytest.raises(AntispamError):
+                    admin.cluster_id(f"127.0.0.1:{port}", 2)
         finally:
-            served.terminate()
-        said, _ = served.communicate(timeout=2 * DEADLINE)
-    assert served.returncode == 0
+            process.terminate()
+        said, _ = process.communicate(timeout=2 * DEADLINE)
+    assert process.returncode == 0
     assert "Apache Kafka ended" in said
     assert not listens(f"127.0.0.1:{port}")
+    return cluster
