@@ -255,7 +255,7 @@ def message_states(db: Database, user: User, port: str, sender: str, submission:
     for row in rows:
         state = MessageState(*row)
         kept = states.get(state.n)
-        if kept is None or (kept.state == "delivered" and state.state != "delivered"):
+        if kept is None or PARTS.index(state.state) < PARTS.index(kept.state):
             states[state.n] = state
     return list(states.values())
 
