@@ -21,6 +21,7 @@ from pipeline.lake.privacy import Privacy, mask_text
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+from pipeline.store.submission_status import PARTS
 from pipeline.text.numbers import service_code
 
 MAX_DAYS = 31  # of one search
@@ -82,7 +83,7 @@ class Found:
 
 @dataclass(frozen=True)
 class MessageState:
-    """How far one message has come at the carrier; a long message by its slowest part."""
+    """How far one message has come at the carrier; a long message by its worst part, as the API says it."""
 
     n: int
     channel: str

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from console_data import CAMPAIGN, PHONE, fill_lake, fill_rest, open_cases, register_ports
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from pipeline.actions import review
 from pipeline.actions.reveal import reveal
@@ -117,6 +117,14 @@ def test_delivery_states_by_message(operational_db: Database, find: Find) -> Non
     fill_rest(operational_db, NOW)
     states = message_states(operational_db, ANALYST, "10690000", "10690000", "s0-0")
     assert [(s.n, s.state) for s in states] == [(1, "delivered")]
+    with operational_db.write() as connection:  # a long message is as far as its worst part, as the API says
+        connection.execute(insert(schema.deliveries), [
+            {"port": "10690000", "submission": "s0-0", "n": 1, "part": part, "recipient": "138", "channel": "default",
+             "state": state, "changed_at": NOW}
+            for part, state in ((2, "submitted"), (3, "failed"))
+        ])  # fmt: skip
+    states = message_states(operational_db, ANALYST, "10690000", "10690000", "s0-0")
+    assert [(s.n, s.state) for s in states] == [(1, "failed")]
     with pytest.raises(Forbidden):
         message_states(operational_db, User("sue", Role.ANALYST, {"province": "广东"}), "10690001", "10690001", "s1-0")
 
