@@ -19,7 +19,7 @@ from pipeline.rules.dictionary import Dictionary
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
-from pipeline.rules.ports import Port, Ports, parse_port
+from pipeline.rules.ports import Port, Ports, parse_port, read_port
 
 SHIPPED = "shipped"
 ENTERPRISE = "enterprise"  # kind of an entry that stays in the database: no worker needs it
@@ -58,14 +58,15 @@ class ConfigEntries:
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
         """Apply the changes of one publication together; `config` is the snapshot afterwards.
 
-        Returns what was wrong: a value that does not parse leaves the entry as it was, and the
+        Returns what was wrong: a port is used without the templates that cannot be read, a value that does not parse
+        leaves the entry as it was, and the
         epoch counts it all the same, since every worker refuses it alike.
         """
         faults = []
         parts: dict[str, Any] = {}
         for change in changes:
             try:
-                self._apply(change, parts)
+                faults += [f"{change.kind}/{change.name}: {fault}" for fault in self._apply(change, parts)]
             except AntispamError as error:
                 faults.append(f"{change.kind}/{change.name}: {error}")
             except Exception as error:  # noqa: BLE001 - one value must never stop all who follow the configuration
@@ -78,16 +79,18 @@ class ConfigEntries:
         self.config = replace(self.config, epoch=max(c.epoch for c in changes), **parts)
         return faults
 
-    def _apply(self, change: ConfigChange, parts: dict[str, Any]) -> None:
+    def _apply(self, change: ConfigChange, parts: dict[str, Any]) -> Sequence[str]:
+        """Take a change in; returns faults of parts that are left out. Raises AntispamError if nothing can be used."""
         value = self._value(change)
         if change.kind == "port":
             if value is None:
                 self._ports.pop(change.name, None)
             else:
-                port = parse_port(value)
+                port = read_port(value)
                 if port.code != change.name:
                     raise AntispamError(f"holds port {port.code}")
                 self._ports[change.name] = port
+                return port.faults
         elif change.kind == "list":
             if value is None:
                 self._lists.pop(change.name, None)
@@ -98,6 +101,7 @@ class ConfigEntries:
             parts[part] = None if value is None else _PARSERS[change.kind](value)
         else:
             raise AntispamError("unknown kind of configuration")
+        return ()
 
     def _value(self, change: ConfigChange) -> str | None:
         if change.file is None:

@@ -95,7 +95,7 @@ def _submission(
 ) -> Screened:
     at = event.accepted_at
     port = config.ports.find(event.port) if config.ports else None
-    template = port.fitting(event.content) if port else None
+    template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     policy = config.policy
     values: dict[str, Any] = {
@@ -145,7 +145,7 @@ def _record(
     values: dict[str, Any] = {
         "port_tier": port.tier.value if port else "",
         "kind": kind.value,
-        "template_fits": port.fitting(event.content) is not None if port else False,
+        "template_fits": port is not None and port.fitting(event.content, facts.links, facts.contacts) is not None,
         "messages": 1,
         "content_length": len(event.content),
         "record_kind": event.kind.value,

@@ -110,6 +110,28 @@ def test_a_refused_value_leaves_the_entry_as_it_was(kind: str, name: str, value:
     assert entries.config.ports.by_code["1069"].entry.name == "good"
 
 
+def test_a_stored_template_that_cannot_be_read_any_more_is_named_and_its_port_works_on() -> None:
+    entries = ConfigEntries()
+    templates = '[{"id": "old", "text": "验证码@code@"}, {"id": "good", "text": "验证码{code}"}]'
+    (fault,) = entries.apply([change(1, "port", "1069", f'{{"code": "1069", "templates": {templates}}}')])
+    assert fault.startswith("port/1069: template old: '@code@' at character 4 is no placeholder we know")
+    assert entries.config.ports is not None
+    port = entries.config.ports.find("1069")
+    assert port is not None
+    fitting = port.fitting("验证码482913", (), ())
+    assert fitting is not None
+    assert fitting.id == "good"
+    assert port.fitting("验证码@code@", (), ()) is None
+
+
+def test_a_directory_with_such_a_template_is_refused_by_line(tmp_path: Path) -> None:
+    (tmp_path / "ports.jsonl").write_text(
+        '\n{"code": "1069", "templates": [{"id": "t", "text": "验证码%code%"}]}', encoding="utf-8"
+    )
+    with pytest.raises(AntispamError, match=r"ports\.jsonl:2: template t: '%code%' at character 4 is no placeholder"):
+        load_directory(tmp_path)
+
+
 def test_a_large_value_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "abc123").write_text(OTHER, encoding="utf-8")
     entries = ConfigEntries(tmp_path)

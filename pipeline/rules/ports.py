@@ -6,18 +6,21 @@ digits and does not escape the limits of its port.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
 from pipeline.rules.templates import Template
+from pipeline.text.contacts import Contact, find_contacts
+from pipeline.text.links import Link, find_links
+from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import service_code
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
-    """A template as registered: literal text with `{…}` or `#…#` placeholders."""
+    """A template as registered: literal text with placeholders (`pipeline.rules.placeholders`)."""
 
     id: str
     text: str
@@ -43,9 +46,12 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Port:
-    """A port ready for screening: its entry and its compiled templates."""
+    """A port ready for screening: its entry and its compiled templates.
 
-    __slots__ = ("channel", "code", "entry", "kind", "state", "templates", "tier")
+    `faults` says which templates cannot be read: those of earlier releases, which no text fits.
+    """
+
+    __slots__ = ("channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
 
     def __init__(self, entry: PortEntry) -> None:
         if not (entry.code.isascii() and entry.code.isdigit() and 3 <= len(entry.code) <= 21):
@@ -56,18 +62,28 @@ class Port:
         self.state = entry.state
         self.kind = entry.kind
         self.channel = entry.channel
-        self.templates = tuple(Template.parse(t.id, t.text, t.kind) for t in entry.templates)
+        templates, faults = [], []
+        for template in entry.templates:
+            try:
+                templates.append(Template.parse(template.id, template.text, template.kind))
+            except AntispamError as error:
+                faults.append(str(error))
+        self.templates = tuple(templates)
+        self.faults = tuple(faults)
 
-    def fitting(self, content: str) -> Template | None:
-        """The first registered template the content fits."""
+    def fitting(self, content: str, links: Sequence[Link], contacts: Sequence[Contact]) -> Template | None:
+        """The first registered template the content fits; `links` and `contacts` are all that is found in it."""
         for template in self.templates:
-            if template.fits(content):
+            if template.fits(content, links, contacts):
                 return template
         return None
 
     def kind_of(self, content: str) -> Kind:
         """The kind of a message of this content: that of the template it fits, else the port's."""
-        template = self.fitting(content)
+        if not self.templates:
+            return self.kind
+        normals = normalise_batch([content])
+        template = self.fitting(content, find_links(normals)[0], find_contacts(normals)[0])
         return template.kind if template else self.kind
 
 
@@ -94,9 +110,17 @@ class Ports:
         return sender if port is None else port.code
 
 
-def parse_port(text: str | bytes) -> Port:
-    """A port from the JSON of its entry. Raises AntispamError saying what is wrong."""
+def read_port(text: str | bytes) -> Port:
+    """A port from the JSON of its stored entry. Raises AntispamError; not for its templates, see `Port.faults`."""
     try:
         return Port(msgspec.json.decode(text, type=PortEntry))
     except msgspec.MsgspecError as error:
         raise AntispamError(f"port entry: {error}") from None
+
+
+def parse_port(text: str | bytes) -> Port:
+    """A port to be registered, from the JSON of its entry. Raises AntispamError saying what is wrong."""
+    port = read_port(text)
+    if port.faults:
+        raise AntispamError(port.faults[0])
+    return port

@@ -1,55 +1,166 @@
 """Registered templates (报备模板): does a text fit the words a port has registered?
 
-A template is literal text with placeholders, `{code}` or `#code#`. A placeholder takes 1 to 32 code
-points and no line break: long enough for a name, an amount or a date, too short to carry an
-advertisement. Matching finds the literal parts from left to right, each at its first place, so it is
-linear in the text whatever the template; where that misses a fit, the text is simply screened.
+A text that fits skips bulk review and the score, so a slot takes only what its type allows, and a link or a contact
+stands in no slot that does not declare one, however it is written. Matching finds the literal parts from left to right,
+each at its first place, so it is linear in the text whatever the template; where that misses a fit, or a slot holds
+something else, the text is simply screened.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
+from pipeline.rules.placeholders import Slot, SlotType, read_placeholders
+from pipeline.text.contacts import MAX_CONTACTS, PHONE, Contact
+from pipeline.text.links import MAX_LINKS, Link
+from pipeline.text.normal import normalise
 
-MAX_SLOT = 32
-_SLOT = re.compile(r"(?:\{[^{}\n]{0,32}\}|#[^#\n]{1,32}#)+")  # placeholders in a row are one
+_DAY = r"\d{4}[\-/.]\d{1,2}[\-/.]\d{1,2}|\d{4}年|\d{1,2}月|\d{1,2}[日号]|\d{1,2}[\-/.]\d{1,2}|[今明后][天日]"
+_DAY += (
+    r"|(?:周|星期)[一二三四五六日天]|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?|\d{1,2},? \d{4}"
+)
+_HOUR = r"\d{1,2}[:：]\d{2}(?:[:：]\d{2})?|\d{1,2}[点时](?:\d{1,2}分?|半|整)?|[上中下]午|[早晚]上|凌晨|[AaPp][Mm]"
+_FILLINGS = {
+    SlotType.DIGITS: re.compile(r"[0-9]+"),
+    # One Chinese character before: number plates. A figure, or it may be any word; no small letters, as ids have.
+    SlotType.CODE: re.compile(r"[一-鿿]?(?=[A-Z\-]{0,31}[0-9])[0-9A-Z][0-9A-Z\-]*"),
+    SlotType.AMOUNT: re.compile(
+        r"[+\-]?[¥￥$€£]?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,12})(?:\.[0-9]{1,4})?(?:元|万元|万|亿元|[%％])?"
+    ),
+    SlotType.DATE: re.compile(rf"(?:(?:{_DAY}|{_HOUR})[ T至到~\-]?){{1,8}}"),
+    SlotType.NAME: re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’·•*\-])*"),
+    SlotType.CONTACT: re.compile(r"\+?[0-9][0-9 \-]{3,}|[A-Za-z][A-Za-z0-9_\-]{4,}"),
+}
+_LONGEST_CHINESE_NAME = 12  # a name of more characters is a sentence
+_chinese = re.compile(r"[一-鿿]").findall
+# A messenger's id, as contacts.py reads one: Latin letters, and figures or signs among them.
+_an_id = re.compile(r"(?<![a-z0-9_])(?=[a-z]{1,19}[0-9_\-])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])").search
+_only_chinese = re.compile(r"[一-鿿]*").fullmatch
+_CARRIER_NUMBER = re.compile(r"1[3-9]\d{9}|[48]00\d{7}")  # mobile, service number; an order's may look like a landline
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One registered template; `parts` are the literals around its placeholders."""
+    """One registered template; `parts` are the literals around its `slots`."""
 
     id: str
     kind: Kind
     parts: tuple[str, ...]
+    slots: tuple[Slot, ...]
 
     @classmethod
     def parse(cls, name: str, text: str, kind: Kind) -> Template:
         """Split a template at its placeholders.
 
-        Raises AntispamError for a template without words.
+        Raises AntispamError for a template without words, and as `read_placeholders`.
         """
-        parts = tuple(_SLOT.split(text))
+        try:
+            parts, slots = read_placeholders(text)
+        except AntispamError as error:
+            raise AntispamError(f"template {name}: {error}") from None
         if not any(part.strip() for part in parts):
             raise AntispamError(f"template {name}: nothing but placeholders; it would fit any text")
-        return cls(name, kind, parts)
+        return cls(name, kind, parts, slots)
 
-    def fits(self, text: str) -> bool:
-        """True if the whole text is this template with its placeholders filled."""
+    def fits(self, text: str, links: Sequence[Link], contacts: Sequence[Contact]) -> bool:
+        """True if the whole text is this template with its placeholders filled, each with what its type allows.
+
+        `links` and `contacts` are all that is found in the text.
+        """
+        spans = self._spans(text)
+        if spans is None:
+            return False
+        return all(
+            _holds(slot, text[start:end]) for slot, (start, end) in zip(self.slots, spans, strict=True)
+        ) and _declared(text, tuple(zip(self.slots, spans, strict=True)), links, contacts)
+
+    def _spans(self, text: str) -> list[tuple[int, int]] | None:
+        """Where each slot is filled; None if the literal words are not there."""
         first, *rest = self.parts
         if not rest:
-            return text == first
+            return [] if text == first else None
         if not text.startswith(first):
-            return False
+            return None
         at = len(first)
-        for part in rest[:-1]:
-            found = text.find(part, at + 1, at + MAX_SLOT + len(part))
-            if found < 0 or "\n" in text[at:found]:
-                return False
+        spans = []
+        for part, slot in zip(rest[:-1], self.slots, strict=False):
+            found = text.find(part, at + 1, at + slot.most + len(part))
+            if found < 0:
+                return None
+            spans.append((at, found))
             at = found + len(part)
         last = rest[-1]
-        slot = text[at : len(text) - len(last)] if last else text[at:]
-        return text.endswith(last) and 1 <= len(slot) <= MAX_SLOT and "\n" not in slot
+        end = len(text) - len(last)
+        if not text.endswith(last) or not 1 <= end - at <= self.slots[-1].most:
+            return None
+        return [*spans, (at, end)]
+
+
+def _holds(slot: Slot, filling: str) -> bool:
+    """Whether what stands in a slot is of its type, links and contacts aside."""
+    if "\n" in filling or "\r" in filling:
+        return False
+    if slot.type is SlotType.LINK:
+        return True
+    if slot.type is SlotType.TEXT:
+        return bool(_only_chinese(filling)) or _an_id(normalise(filling).text) is None
+    if _FILLINGS[slot.type].fullmatch(filling) is None:
+        return False
+    return slot.type is not SlotType.NAME or len(_chinese(filling)) <= _LONGEST_CHINESE_NAME
+
+
+def _declared(
+    text: str,
+    filled: Sequence[tuple[Slot, tuple[int, int]]],
+    links: Sequence[Link],
+    contacts: Sequence[Contact],
+) -> bool:
+    """Whether every link and contact is the template's own words, or is in a slot that declares it."""
+    if len(links) >= MAX_LINKS or len(contacts) >= MAX_CONTACTS:
+        return False  # there may be more
+    for slot, span in filled:
+        inside = [link for link in links if _meet((link.start, link.end), span)]
+        if slot.type is SlotType.LINK:
+            if len(inside) != 1 or not _is_link(inside[0], span, slot.domains):
+                return False
+        elif any(not _host_stands_before(text, link, span[0]) for link in inside):
+            return False
+        if slot.type in (SlotType.LINK, SlotType.CONTACT):
+            continue
+        if any(_meet((c.start, c.end), span) and not _a_number(slot, c) for c in contacts):
+            return False
+    return True
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _is_link(link: Link, span: tuple[int, int], domains: Sequence[str]) -> bool:
+    """Whether a slot is one plain link to these domains; the words after it may look like more of its path."""
+    return (
+        link.start == span[0]
+        and link.end >= span[1]
+        and not (link.disguised or link.lookalike)
+        and any(link.host == domain or link.host.endswith("." + domain) for domain in domains)
+    )
+
+
+def _host_stands_before(text: str, link: Link, place: int) -> bool:
+    """Whether the words of the template say where a link leads, and a slot only ends it: https://a.com/{order}."""
+    before = text[link.start : place].lower()
+    host = before.find(link.host)
+    return host >= 0 and before[host + len(link.host) :][:1] in ("/", "?", "#") and not link.short
+
+
+def _a_number(slot: Slot, contact: Contact) -> bool:
+    """Whether a find in a slot of figures is more likely an order's number that begins as an area code does."""
+    return (
+        slot.type in (SlotType.DIGITS, SlotType.CODE)
+        and contact.kind == PHONE
+        and _CARRIER_NUMBER.fullmatch(contact.key) is None
+    )

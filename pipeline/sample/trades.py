@@ -57,14 +57,14 @@ TRADES: dict[str, Trade] = {
         Category.FINANCE,
         (
             "{name}，您有一份信用卡分期礼遇，{date}前办理手续费{discount}折，详情见手机银行。拒收请回复R",
-            "本周三年期理财新客专享额度开放，产品有风险，投资须谨慎，详询{hotline}，回T退订",
+            "本周三年期理财新客专享额度开放，产品有风险，投资须谨慎，详询{hotline:contact}，回T退订",
         ),
         ("{name}，周末到网点办理工资卡可领取粮油一份，数量有限，拒收请回复R",),
     ),
     "courier": _notices(
         (
             "您的快递{waybill}已到{road}驿站，取件码{box}，请于{clock}前领取。",
-            "快递员正在派送您的包裹{waybill}，联系电话{phone}，请保持畅通。",
+            "快递员正在派送您的包裹{waybill}，联系电话{phone:contact}，请保持畅通。",
             "您的包裹{waybill}已由前台代收，如有疑问请回复本短信。",
             "您寄往{city}的快件{waybill}已揽收，预计{date}送达。",
         ),
@@ -87,7 +87,7 @@ TRADES: dict[str, Trade] = {
             "您的检验报告已出，可凭就诊卡在自助机打印，或点击{link}查看。",
             "疫苗接种提醒：{child}小朋友的第{small}针可于{date}后接种，请带好接种本。",
         ),
-        ("{department}门诊{day}停诊半天，已预约的患者可免费改期，电话{hotline}。",),
+        ("{department}门诊{day}停诊半天，已预约的患者可免费改期，电话{hotline:contact}。",),
     ),
     "carrier": _notices(
         (
@@ -130,12 +130,12 @@ TRADES: dict[str, Trade] = {
             "您的车险保单尾号{tail}将于{date}到期，续保请联系您的服务专员。",
             "您的理赔申请{order}已结案，赔款{amount}元将于{small}日内到账。",
         ),
-        ("台风将至，请将车辆停放高处；出险请先拍照，再致电{hotline}报案。",),
+        ("台风将至，请将车辆停放高处；出险请先拍照，再致电{hotline:contact}报案。",),
     ),
     "insurance_offer": _offers(
         Category.FINANCE,
-        ("{name}，您的保单可享续保{discount}折及专属客服，详询{hotline}，回T退订",),
-        ("家庭意外险每天不到一元，最高保{wan}万元，详情咨询保险专员{hotline}，回T退订",),
+        ("{name}，您的保单可享续保{discount}折及专属客服，详询{hotline:contact}，回T退订",),
+        ("家庭意外险每天不到一元，最高保{wan}万元，详情咨询保险专员{hotline:contact}，回T退订",),
     ),
     "utility": _notices(
         (
@@ -198,7 +198,7 @@ TRADES: dict[str, Trade] = {
     "travel_english": _notices(
         (
             "Dear {english_name}, your flight {flight} departs at {clock}. Gate closes 20 minutes earlier.",
-            "Your booking {order} is confirmed. Check-in starts at 14:00. Questions? Call {hotline}.",
+            "Your booking {order} is confirmed. Check-in starts at 14:00. Questions? Call {hotline:contact}.",
         ),
         ("Flight {flight} is delayed by about {count} minutes. We are sorry for the wait.",),
     ),
@@ -217,7 +217,7 @@ TRADES: dict[str, Trade] = {
     "education_offer": _offers(
         Category.EDUCATION,
         ("{name}，您预约的{subject}试听课定于{date}{clock}，{road}校区等您，回T退订",),
-        ("{name}，{grade}{subject}暑期班开始报名，老学员立减{hundreds}元，电话{hotline}，回T退订",),
+        ("{name}，{grade}{subject}暑期班开始报名，老学员立减{hundreds}元，电话{hotline:contact}，回T退订",),
     ),
     "loan_offer": _offers(
         Category.LOAN,
@@ -226,11 +226,11 @@ TRADES: dict[str, Trade] = {
     ),
     "small_business": _offers(
         Category.SERVICES,
-        ("{name}，您预约的{date}{clock}到店服务已确认，地址{road}，改期请电{phone}，回T退订",),
+        ("{name}，您预约的{date}{clock}到店服务已确认，地址{road}，改期请电{phone:contact}，回T退订",),
         (
             "小店开业满月，{dish}全场{discount}折，凭短信送饮料一杯，{road}，回T退订",
             "{name}，会员卡余额将于{date}清零，欢迎到{road}店消费，回T退订",
-            "周末亲子活动还剩{small}个名额，含午餐，报名电话{phone}，回T退订",
+            "周末亲子活动还剩{small}个名额，含午餐，报名电话{phone:contact}，回T退订",
         ),
     ),
     "device_alarm": _notices(

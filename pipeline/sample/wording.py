@@ -2,8 +2,8 @@
 
 One text gives thousands of believable messages, and a text that is registered as a template is filled
 from the very blanks it was registered with, so the two cannot drift apart. `{code}` is a blank with a
-name, `[a|b]` a choice between words (campaigns use it for synonyms). Links lie under the reserved
-top-level domain `.example`: no demo ever shows a page that somebody could open.
+name (`{phone:contact}` says its type, for the template), `[a|b]` a choice between words (campaigns use it for
+synonyms). Links lie under the reserved top-level domain `.example`: no demo ever shows a page that somebody could open.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeVar
 Filler = Callable[[Random], str]
 T = TypeVar("T")
 
-_BLANK = re.compile(r"\{(\w+)\}|\[([^\]|]*\|[^\]]*)\]")
+_BLANK = re.compile(r"\{(\w+)(?::\w+)?\}|\[([^\]|]*\|[^\]]*)\]")
 _NOTHING: Mapping[str, str] = {}
 
 # Prefixes of Chinese mobile numbers in use by the carriers (public numbering plan).
@@ -130,9 +130,9 @@ BLANKS: dict[str, Filler] = {
     "minutes": _among(("1", "3", "5", "10", "15", "30")),
     "tail": _digits(4),
     "order": _digits(12),
-    "waybill": _digits(13),
+    "waybill": _number(7_000_000_000_000, 7_999_999_999_999),  # no telephone number begins so
     "box": lambda rng: f"{1 + int(rng.random() * 9)}-{int(rng.random() * 30):02d}-{int(rng.random() * 9999):04d}",
-    "account": _digits(10),
+    "account": _number(3_000_000_000, 3_999_999_999),
     "percent": _number(1, 9),
     "discount": _number(3, 9),
     "small": _number(2, 12),
@@ -157,7 +157,7 @@ BLANKS: dict[str, Filler] = {
     "department": _among(("内科", "骨科", "眼科", "口腔科", "儿科", "皮肤科", "中医科")),
     "subject": _among(("数学", "语文", "英语", "物理", "编程", "美术", "书法")),
     "grade": _among(("一年级", "三年级", "五年级", "初一", "初三", "高二")),
-    "plate": lambda rng: f"澜{pick(rng, 'ABCDEF')}{_six(rng).upper()[:5]}",
+    "plate": lambda rng: f"澜{pick(rng, 'ABCDEF')}{(letters := _six(rng)).upper()[:4]}{ord(letters[4]) % 10}",
     "flight": lambda rng: f"YQ{1000 + int(rng.random() * 8999)}",
     "garage": _among(("B1", "B2", "地面东区", "西区")),
     # how to reach whoever wrote

@@ -29,7 +29,9 @@ _INT4 = 2**31
 
 def check(entry: PortEntry) -> None:
     """Raises AntispamError for an entry that a worker would refuse or the tables cannot hold."""
-    Port(entry)
+    faults = Port(entry).faults
+    if faults:
+        raise AntispamError(f"port {entry.code}: {faults[0]}")
     for what, value, limit in (
         ("enterprise", entry.enterprise, 64),
         ("channel", entry.channel, 32),

@@ -59,10 +59,10 @@ def test_the_first_template_that_fits_names_the_kind() -> None:
         '{"code": "1069", "templates": [{"id": "a", "text": "余额{x}元"},'
         '{"id": "b", "text": "验证码{x}", "kind": "one_time_code"}, {"id": "c", "text": "验证{x}"}]}'
     )
-    fitting = port.fitting("验证码123")
+    fitting = port.fitting("验证码123", (), ())
     assert fitting is not None
     assert (fitting.id, fitting.kind) == ("b", Kind.ONE_TIME_CODE)
-    assert port.fitting("你好") is None
+    assert port.fitting("你好", (), ()) is None
 
 
 @pytest.mark.parametrize(

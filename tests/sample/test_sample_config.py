@@ -48,7 +48,7 @@ def test_templates_carry_the_signature_and_known_blanks() -> None:
     for port in REGISTERED:
         for template in port["templates"]:
             assert template["text"].startswith(f"【{port['signatures'][0]}】")
-            assert set(re.findall(r"\{(\w+)\}", template["text"])) <= set(BLANKS)
+            assert set(re.findall(r"\{(\w+)(?::contact)?\}", template["text"])) <= set(BLANKS)
             assert not set("[]|") & set(template["text"])
 
 

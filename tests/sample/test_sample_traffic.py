@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.events import Category, Complaint, Label, Record, Submission, Verdict
+from pipeline.rules.templates import Template
 from pipeline.sample import episodes, lists
 from pipeline.sample.campaigns import BENDS
 from pipeline.sample.enterprises import BLACK_PORT, METERED, PORTS
 from pipeline.sample.traffic import STORIES, generate
 from pipeline.sample.truth import Sample
+from pipeline.text.contacts import find_contacts
+from pipeline.text.links import find_links
+from pipeline.text.normal import normalise_batch
 
 START = 1_760_000_000_000
 STRETCH = episodes.SIZE * 4  # at the default share of episodes
@@ -118,9 +122,10 @@ def test_a_named_template_is_registered_and_fits() -> None:
     assert named
     for body in named:
         code = max((code for code in by_code if body["port"].startswith(code)), key=len)
-        text = next(t.text for t in by_code[code].templates if t.id == body["template"])
-        pattern = re.sub(r"\\\{\w+\\\}", ".+?", re.escape(text))
-        assert re.fullmatch(pattern, body["content"])
+        registered = next(t for t in by_code[code].templates if t.id == body["template"])
+        template = Template.parse(registered.id, registered.text, registered.kind)
+        normals = normalise_batch([body["content"]])
+        assert template.fits(body["content"], find_links(normals)[0], find_contacts(normals)[0]), body["content"]
 
 
 def test_ports_with_extensions_send_with_further_digits() -> None:

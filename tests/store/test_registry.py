@@ -114,6 +114,11 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
         (msgspec.structs.replace(PORT, signatures=("长" * 65,)), "signature"),
         (msgspec.structs.replace(PORT, signatures=("a", "a")), "twice"),
         (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "{a}"),)), "nothing but placeholders"),
+        (
+            msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "码@code@"),)),
+            "no placeholder we know; write {name}",
+        ),
+        (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "看{a:link(t.cn)}"),)), "t.cn leads anywhere"),
         (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "a"), TemplateEntry("t", "b"))), "twice"),
         (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
         (msgspec.structs.replace(PORT, volume_5m=1 << 40), "volume_5m"),
