@@ -40,7 +40,7 @@ def run_console(settings: Settings) -> None:
     print(f"console: http://{settings.console_host}:{settings.console_port}", flush=True)
     app = App(
         Path(__file__).with_name("main.py").resolve(),
-        routes=SignIn(db, secure=(settings.console_url or "").startswith("https:")).routes(),
+        routes=SignIn(db, settings.console_url).routes(),
         middleware=[Middleware(Guard, db=db, address=settings.console_url)],
     )
     allow_descriptors()

@@ -22,20 +22,21 @@ from dashboards import language
 from dashboards.guard import COOKIE, cookie_of, now_ms
 from dashboards.language import LANGUAGES, N_, Text
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.http_connections import network
 from pipeline.store.database import Database
 from pipeline.store.sessions import SESSION_MS, sign_out, user_of
 from pipeline.store.users import SHORTEST, change_password, sign_in
 
 REFUSED = N_(
-    "Name or password is wrong, or the account is locked or disabled. "
-    "After five failures it is locked for 15 minutes and longer."
+    "Name or password is wrong, or the account is disabled. "
+    "After five failures each further try must wait longer, 15 minutes at most."
 )
 # What `change_password` says, for the catalogues.
 REFUSALS = (
     N_("a password has 12 to 200 characters"),
     N_("the new password must differ from the old one"),
     N_("a password must not contain the user's name"),
-    N_("the old password is wrong, or the account is locked"),
+    N_("the old password is wrong, or too many tries have failed"),
     N_("the account was changed meanwhile"),
 )
 MAX_FORM = 4096
@@ -47,9 +48,9 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame
 class SignIn:
     """The routes before the pages; one for the process."""
 
-    def __init__(self, db: Database, *, secure: bool = False) -> None:
+    def __init__(self, db: Database, public: str | None = None) -> None:
         self._db = db
-        self._secure = secure  # the cookie goes over https only
+        self._public = public  # the address people open, when a proxy stands before us
         self._limiter: CapacityLimiter | None = None
         self._waiting = 0
 
@@ -74,7 +75,9 @@ class SignIn:
             return PlainTextResponse("refused", 403)
         name = form.get("name", "")
         try:
-            token = await self._slowly(partial(sign_in, self._db, name, form.get("password", ""), now_ms()))
+            token = await self._slowly(
+                partial(sign_in, self._db, name, form.get("password", ""), now_ms(), self._client(request))
+            )
         except UnavailableError:
             return PlainTextResponse("the operational database does not answer", 503, {"Retry-After": "5"})
         except AntispamError:
@@ -115,7 +118,7 @@ class SignIn:
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             COOKIE, token, max_age=SESSION_MS // 1000, path="/", httponly=True, samesite="strict",
-            secure=self._secure or request.url.scheme == "https",
+            secure=(self._public or "").startswith("https:") or request.url.scheme == "https",
         )  # fmt: skip
         return answer
 
@@ -130,6 +133,12 @@ class SignIn:
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
+
+    def _client(self, request: Request) -> str:
+        """Where an attempt comes from. Behind a proxy: what that has seen, the last it forwards for."""
+        if self._public is not None:
+            return network(request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64])
+        return network(request.client.host) if request.client else "?"
 
     async def health(self, _: Request) -> Response:
         """200 when the operational database answers."""

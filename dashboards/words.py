@@ -41,7 +41,8 @@ WORDS = {
     "viewer": N_("viewer"), "reviewer": N_("reviewer"), "senior_reviewer": N_("senior reviewer"),
     "policy_author": N_("policy author"), "policy_approver": N_("policy approver"), "operator": N_("operator"),
     "analyst": N_("analyst"), "administrator": N_("administrator"),
-    "active": N_("active"), "disabled": N_("disabled"), "locked": N_("locked"), "new": N_("one-time password"),
+    "active": N_("active"), "disabled": N_("disabled"), "waiting": N_("must wait after failures"),
+    "new": N_("one-time password"),
     "province": N_("province"), "city": N_("city"), "enterprise": N_("enterprise"), "all": N_("all"),
 }  # fmt: skip
 

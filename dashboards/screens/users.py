@@ -10,7 +10,7 @@ from dashboards.language import Text
 from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.store.roles import RIGHTS, SCOPES, Role, User
-from pipeline.store.users import Account, add_user, list_users, reset_password, set_active
+from pipeline.store.users import Account, add_user, let_in, list_users, reset_password, set_active
 
 
 def page() -> None:
@@ -19,7 +19,7 @@ def page() -> None:
     services = session.services()
     zone, now = services.settings.console_zone, now_ms()
     st.title(_("Users"))
-    accounts = list_users(services.db, user)
+    accounts = list_users(services.db, user, now)
     frame = table(
         [
             (a.name, word(_, a.role), _scope(_, a), word(_, a.state(now)), clock(zone, a.created_at))
@@ -50,6 +50,10 @@ def _change(_: Text, user: User, account: Account, now: int) -> None:
     name = session.plain(account.name)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{name}**")
+        if account.state(now) == "waiting" and st.button(_("Let try again"), key="let_in"):
+            with session.told():
+                let_in(db, user, account.name, now)
+                st.rerun()
         with st.popover(_("New one-time password")):
             st.write(_("The present password stops working and all sessions of {name} end.").format(name=name))
             if st.button(_("Make a new one-time password"), key="reset", type="primary"):

@@ -42,7 +42,7 @@ def user_list() -> None:
 
     table = Table("name", "role", "scope", "state")
     with context.database() as db:
-        for account in list_users(db, context.administrator()):
+        for account in list_users(db, context.administrator(), context.now()):
             scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
             table.add_row(account.name, account.role, scope, account.state(context.now()))
     Console().print(table)
@@ -60,8 +60,18 @@ def user_disable(name: str) -> None:
 
 @user_app.command("reset")
 def user_reset(name: str) -> None:
-    """A new one-time password, printed once; lifts a lock."""
+    """A new one-time password, printed once; sessions end."""
     from pipeline.store.users import reset_password
 
     with context.database() as db:
         typer.echo(reset_password(db, context.administrator(), name, context.now()))
+
+
+@user_app.command("let-in")
+def user_let_in(name: str) -> None:
+    """Let somebody who failed too often try again at once; password and sessions stay."""
+    from pipeline.store.users import let_in
+
+    with context.database() as db:
+        let_in(db, context.administrator(), name, context.now())
+    typer.echo(f"{name} may try again")

@@ -365,9 +365,17 @@ users = Table(
     Column("scope", _JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    _at("locked_until", nullable=True),
     _at("created_at"),
+)  # fmt: skip
+# Attempts by name and address (throttle.py); an empty name or address stands for all.
+sign_ins = Table(
+    "sign_ins", metadata,
+    Column("name", String(64), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    _at("next_at"),  # no attempt before
+    _at("tried_at"),
+    _at("signed_in_at", nullable=True),
 )  # fmt: skip
 sessions = Table(
     "sessions", metadata,

@@ -1,7 +1,8 @@
-"""Local accounts: argon2id, lockout, one-time passwords.
+"""Local accounts: argon2id, waits after failures (throttle.py), one-time passwords.
 
 An attempt to sign in is counted before its password is looked at, so a hundred parallel guesses are
-a hundred attempts. Unknown, locked and disabled accounts get the same answer in the same time.
+a hundred attempts. Unknown, waiting and disabled accounts get the same answer; whether a name exists
+cannot be told from the time it takes.
 """
 
 from __future__ import annotations
@@ -18,17 +19,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from pipeline.errors import AntispamError
-from pipeline.store import audit, schema
+from pipeline.store import audit, schema, throttle
 from pipeline.store.database import Database
 from pipeline.store.roles import SCOPES, Right, Role, User, require
 from pipeline.store.sessions import open_session
 
-FREE_FAILURES = 5  # attempts until an account is locked
-LOCK_MS = 15 * 60_000  # the first lock; each further failure doubles it
-LONGEST_LOCK_MS = 24 * 3_600_000
 SHORTEST, LONGEST = 12, 200  # characters of a password
 
-REFUSED = "name or password is wrong, or the account is locked or disabled"
+REFUSED = "name or password is wrong, the account is disabled, or too many tries have failed"
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 # Actors of what no person did; a user of that name could hide behind them in the audit trail.
 _RESERVED = frozenset({audit.PIPELINE, "policy", "cli", "system"})
@@ -47,15 +45,15 @@ class Account:
     scope: Mapping[str, str]
     active: bool
     must_change: bool
-    locked_until: int | None
+    waits_until: int | None  # somebody must wait before the next attempt on this name
     created_at: int
 
     def state(self, now: int) -> str:
-        """active, disabled, locked, or new: the one-time password has not been changed yet."""
+        """active, disabled, waiting (after failures), or new: the one-time password has not been changed yet."""
         if not self.active:
             return "disabled"
-        if (self.locked_until or 0) > now:
-            return "locked"
+        if (self.waits_until or 0) > now:
+            return "waiting"
         return "new" if self.must_change else "active"
 
 
@@ -90,13 +88,16 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
         return _add(connection, user.name, name, role, scope, now)
 
 
-def list_users(db: Database, user: User) -> list[Account]:
+def list_users(db: Database, user: User, now: int) -> list[Account]:
     """All accounts, by name."""
     require(user, Right.ADMINISTER)
     t = schema.users
     with db.read() as connection:
         rows = connection.execute(select(t).order_by(t.c.name)).all()
-    return [Account(r.name, Role(r.role), r.scope, r.active, r.must_change, r.locked_until, r.created_at) for r in rows]
+        waits = throttle.waits(connection, now)
+    return [
+        Account(r.name, Role(r.role), r.scope, r.active, r.must_change, waits.get(r.name), r.created_at) for r in rows
+    ]
 
 
 def set_active(db: Database, user: User, name: str, active: bool, now: int) -> None:
@@ -123,7 +124,7 @@ def set_active(db: Database, user: User, name: str, active: bool, now: int) -> N
 
 
 def reset_password(db: Database, user: User, name: str, now: int) -> str:
-    """A new one-time password for an account; its sessions end and a lock is lifted."""
+    """A new one-time password for an account; its sessions end and nobody waits to try it."""
     require(user, Right.ADMINISTER)
     password = secrets.token_urlsafe(12)
     hashed = _hasher.hash(password)
@@ -131,28 +132,41 @@ def reset_password(db: Database, user: User, name: str, now: int) -> str:
         _row(connection, name)
         connection.execute(
             update(schema.users).where(schema.users.c.name == name)
-            .values(password=hashed, must_change=True, failures=0, locked_until=None)
+            .values(password=hashed, must_change=True)
         )  # fmt: skip
+        throttle.lift(connection, name)
         connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
         audit.record(connection, now, user.name, "reset password", f"user/{name}")
     return password
 
 
-def sign_in(db: Database, name: str, password: str, now: int) -> str:
-    """Returns the token of a new session. Raises AntispamError with the same words whatever is wrong."""
+def let_in(db: Database, user: User, name: str, now: int) -> None:
+    """Let an account be tried again at once after failures; password and sessions stay."""
+    require(user, Right.ADMINISTER)
+    with db.write() as connection:
+        _row(connection, name)
+        throttle.lift(connection, name)
+        audit.record(connection, now, user.name, "let in", f"user/{name}")
+
+
+def sign_in(db: Database, name: str, password: str, now: int, address: str = "local") -> str:
+    """Returns the token of a new session. Raises AntispamError with the same words whatever is wrong.
+
+    `address` is where the attempt comes from: failures of one do not keep another out.
+    """
     name = name.strip().lower()
-    hashed = _attempt(db, name, password, now)
+    name = name if _NAME.fullmatch(name) else "?"  # counted all the same
+    hashed = _attempt(db, name, password, address, now)
     if hashed is None:
         raise AntispamError(REFUSED)
     users = schema.users
     with db.write() as connection:
-        values: dict[str, Any] = {"failures": 0, "locked_until": None}
-        if _hasher.check_needs_rehash(hashed):
-            values["password"] = _hasher.hash(password)
+        values = {"password": _hasher.hash(password) if _hasher.check_needs_rehash(hashed) else hashed}
         # Not when the password was changed or the account disabled while we verified.
         mine = (users.c.name == name) & (users.c.password == hashed) & users.c.active
         if connection.execute(update(users).where(mine).values(**values)).rowcount != 1:
             raise AntispamError(REFUSED)
+        throttle.right(connection, name, address, now)
         audit.record(connection, now, name, "sign in", f"user/{name}")
         return open_session(connection, name, now)
 
@@ -160,7 +174,7 @@ def sign_in(db: Database, name: str, password: str, now: int) -> str:
 def change_password(db: Database, user: User, old: str, new: str, now: int) -> str:
     """Change one's own password; all sessions end, the token of a new one is returned.
 
-    A wrong old password counts as an attempt to sign in. Raises AntispamError for a password that is too
+    A wrong old password is counted, apart from attempts to sign in. Raises AntispamError for a password that is too
     short (12 characters), too long, the name, or the old one.
     """
     if not SHORTEST <= len(new) <= LONGEST:
@@ -169,16 +183,17 @@ def change_password(db: Database, user: User, old: str, new: str, now: int) -> s
         raise AntispamError("the new password must differ from the old one")
     if user.name in new.lower():
         raise AntispamError("a password must not contain the user's name")
-    hashed = _attempt(db, user.name, old, now)
+    hashed = _attempt(db, user.name, old, throttle.CHANGING, now)
     if hashed is None:
-        raise AntispamError("the old password is wrong, or the account is locked")
+        raise AntispamError("the old password is wrong, or too many tries have failed")
     fresh = _hasher.hash(new)
     users = schema.users
     with db.write() as connection:
         mine = (users.c.name == user.name) & (users.c.password == hashed) & users.c.active
-        values = {"password": fresh, "must_change": False, "failures": 0, "locked_until": None}
+        values = {"password": fresh, "must_change": False}
         if connection.execute(update(users).where(mine).values(**values)).rowcount != 1:
             raise AntispamError("the account was changed meanwhile")
+        throttle.right(connection, user.name, throttle.CHANGING, now)
         connection.execute(delete(schema.sessions).where(schema.sessions.c.user == user.name))
         audit.record(connection, now, user.name, "change password", f"user/{user.name}")
         return open_session(connection, user.name, now)
@@ -189,39 +204,22 @@ def _add(connection: Connection, actor: str, name: str, role: Role, scope: Mappi
     connection.execute(
         insert(schema.users).values(
             name=name, password=_hasher.hash(password), role=role.value, scope=dict(scope), active=True,
-            must_change=True, failures=0, created_at=now,
+            must_change=True, created_at=now,
         )
     )  # fmt: skip
     audit.record(connection, now, actor, "add", f"user/{name}", after={"role": role.value, "scope": dict(scope)})
     return password
 
 
-def _attempt(db: Database, name: str, password: str, now: int) -> str | None:
+def _attempt(db: Database, name: str, password: str, address: str, now: int) -> str | None:
     """One counted attempt at a password; the stored hash when it is right, else None."""
-    hashed, locks = _count_attempt(db, name, now)
-    right = _verify(hashed or _NOBODY, password)
-    if hashed is None or right:
-        return hashed
-    if locks:
-        with db.write() as connection:
-            audit.record(connection, now, name, "lock", f"user/{name}", reason="too many failures")
-    return None
-
-
-def _count_attempt(db: Database, name: str, now: int) -> tuple[str | None, bool]:
-    """Returns the password's hash, None when none may be tried, and whether a failure now locks the account."""
     users = schema.users
     with db.write() as connection:
-        row = connection.execute(select(users).where(users.c.name == name).with_for_update()).first()
-        if row is None or not row.active or row.password is None or (row.locked_until or 0) > now:
-            return None, False
-        failures = row.failures + 1
-        over = failures - FREE_FAILURES
-        locked_until = now + min(LOCK_MS << min(over, 10), LONGEST_LOCK_MS) if over >= 0 else None
-        connection.execute(
-            update(users).where(users.c.name == name).values(failures=failures, locked_until=locked_until)
-        )
-        return str(row.password), over >= 0
+        if not throttle.admit(connection, name, address, now):
+            return None
+        found = connection.scalar(select(users.c.password).where(users.c.name == name, users.c.active))
+    right = _verify(found or _NOBODY, password)
+    return found if right else None
 
 
 def _verify(hashed: str, password: str) -> bool:

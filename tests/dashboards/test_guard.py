@@ -132,7 +132,7 @@ def test_our_own_origin_works(client: TestClient, origin: str) -> None:
 
 def test_behind_a_proxy_the_public_address_is_the_origin(db: Database) -> None:
     app = Starlette(
-        routes=SignIn(db, secure=True).routes(),
+        routes=SignIn(db, "https://console.example").routes(),
         middleware=[Middleware(Guard, db=db, address="https://console.example/")],
     )
     with TestClient(app, follow_redirects=False) as client:

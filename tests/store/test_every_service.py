@@ -219,7 +219,8 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
     "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
     "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),
-    "users.list_users": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.list_users(w.db, u)),
+    "users.list_users": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.list_users(w.db, u, NOW)),
+    "users.let_in": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.let_in(w.db, u, "anna", NOW)),
     "users.set_active": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.set_active(w.db, u, "anna", False, NOW)),
     "users.reset_password": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.reset_password(w.db, u, "anna", NOW)),
 }  # fmt: skip
