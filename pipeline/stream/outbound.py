@@ -39,7 +39,9 @@ from pipeline.stream.polled import is_record
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
-UNPROVED = "release-without-proof"  # the rule of an alert
+ALERT_RULE = "release-without-proof"
+_UNPROVED = "no proof of its release: forged, altered, of another topic, or signed by another key"
+_TOO_OLD = "released longer ago than deliveries are remembered: it may have been sent before"
 _log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Outbound).decode
 
@@ -50,6 +52,14 @@ class _Place:
 
     offset: int
     job: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a record is no job. `suspect`: somebody else may have written it, or copied it."""
+
+    cause: str
+    suspect: bool
 
 
 class Lane:
@@ -64,6 +74,7 @@ class Lane:
         self._secrets = settings.release_secrets
         self._remembered_ms = settings.status_days * topics.DAY_MS
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
+        self._key_fits = False  # one of our keys has proved a record
         self._alerted = 0  # the quarter of an hour of the last alert
         self._places: dict[int, deque[_Place]] = {}
         self._paused = False
@@ -93,7 +104,8 @@ class Lane:
 
         What must be said of a record to others, and cannot while the broker is away: the record and those behind
         it are read again by the next poll.
-        Raises TooManyDeadLettersError if most are none: nothing is taken then.
+        Raises TooManyDeadLettersError if most are none: nothing is taken then. Until one record is proved, our key may
+        be the wrong one, so records without proof count. Afterwards they do not: forging stops no sender.
         """
         now = int(time() * 1000)
         try:
@@ -101,21 +113,23 @@ class Lane:
         except UnavailableError as error:
             self._read_again(messages, error)
             return []
-        causes = [found for _, found in read if isinstance(found, str)]
-        self._limit.check(self._topic, len(causes), len(read), causes[0] if causes else "")
+        refused = [found for _, found in read if isinstance(found, _Refused)]
+        causes = [found.cause for found in refused if not (found.suspect and self._key_fits)]
+        counted = len(read) - len(refused) + len(causes)
+        self._limit.check(self._topic, len(causes), counted, causes[0] if causes else "")
         jobs: list[Job] = []
         for i, (message, found) in enumerate(read):
             if isinstance(found, Job):
                 jobs.append(found)
             else:
                 try:
-                    self._dead_letter(message, found, now)
+                    self._dead_letter(message, found.cause, now)
                 except UnavailableError as error:
                     self._read_again(messages[i:], error)
                     return jobs
             places = self._places.setdefault(message.partition() or 0, deque())
             places.append(_Place(message.offset() or 0, found if isinstance(found, Job) else None))
-        self._limit.note(len(causes), len(read))
+        self._limit.note(len(causes), counted)
         return jobs
 
     def _read_again(self, messages: Sequence[Message], error: UnavailableError) -> None:
@@ -176,18 +190,22 @@ class Lane:
             offset = OFFSET_BEGINNING if place.offset == OFFSET_INVALID else place.offset
             self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
 
-    def _job(self, message: Message, now: int) -> Job | str:
-        """The record as a job, or why it is none."""
+    def _job(self, message: Message, now: int) -> Job | _Refused:
+        """The record as a job, or why it is none. Raises UnavailableError if no broker takes the alert of a forgery."""
         try:
             outbound, key = _decode(message.value() or b""), (message.key() or b"").decode()
-            self._check(outbound, key, now)
-            return Job(outbound, key, self._channel)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return f"not an Outbound: {type(error).__name__}"
-        except UnavailableError:
-            raise
+            return _Refused(f"not an Outbound: {type(error).__name__}", suspect=True)
+        if not is_proved(self._secrets, self._topic, key, outbound):
+            self._alert(now)
+            return _Refused(_UNPROVED, suspect=True)
+        self._key_fits = True
+        if outbound.decided_at < now - self._remembered_ms:
+            return _Refused(_TOO_OLD, suspect=True)
+        try:
+            return Job(outbound, key, self._channel)
         except AntispamError as error:
-            return str(error)
+            return _Refused(str(error), suspect=False)
 
     def _dead_letter(self, message: Message, cause: str, now: int) -> None:
         """Set the record aside. Raises AntispamError if no broker took that."""
@@ -197,21 +215,13 @@ class Lane:
         name, value = letter(self._topic, partition, offset, cause, message.key(), message.value(), now)
         send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
 
-    def _check(self, outbound: Outbound, key: str, now: int) -> None:
-        """Raises AntispamError for a record that nobody who may release has released, or too long ago."""
-        if not is_proved(self._secrets, self._topic, key, outbound):
-            self._alert(now)
-            raise AntispamError("no proof of its release: forged, altered, of another topic, or signed by another key")
-        if outbound.decided_at < now - self._remembered_ms:
-            raise AntispamError("released longer ago than deliveries are remembered: it may have been sent before")
-
     def _alert(self, now: int) -> None:
         """Tell operators of a record without proof, once a quarter of an hour."""
         quarter = now // ALERT_GRANULARITY_MS
         if quarter == self._alerted:
             return
         alert = Alert(
-            id=f"{UNPROVED}/{self._topic}/{quarter}", level=AlertLevel.CRITICAL, rule=UNPROVED, subject=self._topic,
+            id=f"{ALERT_RULE}/{self._topic}/{quarter}", level=AlertLevel.CRITICAL, rule=ALERT_RULE, subject=self._topic,
             message="a record without proof of its release was not sent; see the dead letters", at=now,
         )  # fmt: skip
         send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)

@@ -93,6 +93,38 @@ def test_what_nobody_released_is_not_sent(
         assert (told.rule, told.subject, told.level) == ("release-without-proof", EXPRESS, "critical")
 
 
+@pytest.mark.parametrize("genuine", [True, False], ids=["key-fits", "key-unknown"])
+def test_forging_stops_no_sender_whose_key_has_proved_a_record(
+    genuine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_embedded: EmbeddedBroker
+) -> None:
+    """Where no record has been proved the sender's own key may be the wrong one: then it stops and says so."""
+    with simulated(Conduct()) as simulator:
+        settings, db = sender_deployment(fresh_embedded.bootstrap, tmp_path, simulator.port, monkeypatch)
+        now = int(time() * 1000)
+        producer = writer(settings)
+        if genuine:
+            producer.produce(
+                EXPRESS, encode(proved(settings.release_secret, EXPRESS, PORT, release("s", now))), PORT, 0
+            )
+        forgeries = 2 * settings.dead_letter_count
+        for n in range(forgeries):
+            producer.produce(EXPRESS, encode(release(f"forged-{n}", now)) if n % 2 else b"{", PORT, 0)
+        assert producer.flush(30) == 0
+        child = start(settings, "sender", "serve", "sender")
+        try:
+            if genuine:
+                until(lambda: len(dead_letters(settings)) == forgeries)
+                assert child.returncode is None
+            else:
+                until(lambda: child.returncode is not None)
+                assert "no proof of its release" in child.tail() or "not an Outbound" in child.tail()
+        finally:
+            child.stop(20)
+            db.close()
+        assert len(dead_letters(settings)) == (forgeries if genuine else 0)
+        assert simulator.counts["submits"] == int(genuine)
+
+
 @pytest.mark.parametrize("shares", [True, False], ids=["same-key", "another-key"])
 def test_a_sender_without_the_key_sends_nothing(
     shares: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_embedded: EmbeddedBroker
