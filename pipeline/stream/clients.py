@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import AntispamError, UnavailableError
@@ -24,6 +24,7 @@ MAX_MESSAGE = 4 * 1024 * 1024
 UNHURRIED = {"fetch.wait.max.ms": 100}
 MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value: the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
+COMMIT_TRIES = 5
 # A dead worker's open transaction holds back read_committed readers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
 
@@ -145,6 +146,21 @@ def is_away(error: KafkaError) -> bool:
 def broker_error(error: KafkaError, what: str) -> AntispamError:
     """UnavailableError for an outage, AntispamError for what would fail again; `what` begins the text."""
     return (UnavailableError if is_away(error) else AntispamError)(f"{what}: {error.str()}")
+
+
+def commit(producer: Producer) -> None:
+    """Commit the open transaction, again while the broker says that this helps (its coordinator moves, say).
+
+    Raises KafkaException after COMMIT_TRIES, and for what only rolling back helps against.
+    """
+    for tries in range(1, COMMIT_TRIES + 1):
+        try:
+            producer.commit_transaction(TIMEOUT)
+            return
+        except KafkaException as error:
+            if not error.args[0].retriable() or tries == COMMIT_TRIES:
+                raise
+            _log.warning("commit_retried", tries=tries, cause=error.args[0].str())
 
 
 def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:

@@ -11,7 +11,7 @@ from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import DeadLetter, encode
 from pipeline.settings import Settings
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, broker_error, reader, writer
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, broker_error, commit, reader, writer
 from pipeline.stream.replay import replay
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
@@ -82,7 +82,7 @@ def retry(settings: Settings, names: Iterable[str] | None) -> int:
                 headers=[("attempts", str(letter.attempts).encode())],
             )  # fmt: skip
             producer.produce(topics.DEAD_LETTERS.name, None, name, letter.partition)
-        producer.commit_transaction(TIMEOUT)
+        commit(producer)
     except KafkaException as error:
         raise broker_error(error.args[0], "nothing sent") from None
     return len(chosen)

@@ -33,7 +33,7 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
 from pipeline.store.migrate import open_database
-from pipeline.stream.clients import TIMEOUT, broker_error, reader, writer
+from pipeline.stream.clients import TIMEOUT, broker_error, commit, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.replay import replay
 
@@ -242,7 +242,7 @@ def _commit(
         accepted=before.accepted + result.accepted, rejected=before.rejected + result.rejected,
     )  # fmt: skip
     producer.produce(topics.INGEST.name, encode(mark), f"{mark.topic}/{mark.file}", 0)
-    producer.commit_transaction(TIMEOUT)
+    commit(producer)
 
 
 @contextmanager

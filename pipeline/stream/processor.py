@@ -47,7 +47,7 @@ from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaigns import CampaignFollower
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, reader, writer
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, commit, reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.embedded import CLUSTER_PREFIX
@@ -63,7 +63,6 @@ IDLE = 0.1  # seconds a poll waits when nothing has come for a while
 BULK_BESIDE_EXPRESS = 250  # messages of bulk in a poll while express traffic flows: about 25 ms
 EXPRESS_RECENT = 1.0  # seconds after which express traffic no longer counts as flowing
 EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
-COMMIT_TRIES = 5
 RECOVERY_TRIES = 30  # rollbacks in a row without a commit, or tries of one: then the process ends
 RECOVERY_WAIT = 1.0  # seconds between them
 ALERTS_REMEMBERED = 10_000
@@ -158,7 +157,8 @@ class Processor(faust.Service):
         self._follower = ConfigFollower(self.settings, name)
         self._campaigns = CampaignFollower(self.settings, name)
         self._producer: Producer = writer(self.settings, f"antispam-{name}")
-        self._producer.init_transactions(TIMEOUT)
+        readiness.say(self.stream.name, False, "the broker, to begin transactions")
+        patiently(self.stream.name, lambda: self._producer.init_transactions(TIMEOUT), self._stopping)
         # A dead transaction's records surface on the embedded broker. Were counters to surface without the
         # decisions that moved them, the decisions made again would see counters that have moved on.
         cluster = self._producer.list_topics(timeout=TIMEOUT).cluster_id or ""
@@ -317,7 +317,8 @@ class Processor(faust.Service):
                 next_offsets(messages), self._consumer.consumer_group_metadata(), TIMEOUT
             )
             self._sending_since = None
-            self._commit()
+            commit(self._producer)
+            self._in_transaction = False
         except KafkaException as error:
             self._sending_since = None
             fault = error.args[0]
@@ -333,17 +334,6 @@ class Processor(faust.Service):
         self._limit.note(tally.failed, tally.fresh)
         for position in next_offsets(messages):
             metrics.POSITION.labels(position.topic, position.partition).set(position.offset)
-
-    def _commit(self) -> None:
-        for tries in range(1, COMMIT_TRIES + 1):
-            try:
-                self._producer.commit_transaction(TIMEOUT)
-                self._in_transaction = False
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable() or tries == COMMIT_TRIES:
-                    raise
-                _log.warning("commit_retried", stream=self.stream.name, tries=tries)
 
     def _recover(self) -> None:
         """Back to what is committed: counters and positions as if the poll had not been.

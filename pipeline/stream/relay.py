@@ -38,7 +38,7 @@ from pipeline.store.migrate import open_database
 from pipeline.stream import audit_heads, readiness
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import ensure_topics, log_id
-from pipeline.stream.clients import TIMEOUT, reader, writer
+from pipeline.stream.clients import TIMEOUT, commit, reader, writer
 from pipeline.stream.replay import replay
 
 TRANSACTIONAL_ID = "antispam-relay"
@@ -46,7 +46,6 @@ INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a
 KEPT_MS = 7 * topics.DAY_MS  # published rows are kept this long
 IDLE = 0.05  # seconds between looks into an empty outbox
 PRUNE_EVERY = 3600.0  # seconds
-COMMIT_TRIES = 5
 TRIES = 20  # failures in a row, up to 5 s apart, before the process ends
 BATCH = 100
 REPORTS = 1000  # reports a transaction
@@ -180,13 +179,7 @@ class Relay:
                     break
                 except BufferError:
                     producer.poll(0.05)
-        for tries in range(1, COMMIT_TRIES + 1):
-            try:
-                producer.commit_transaction(TIMEOUT)
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable() or tries == COMMIT_TRIES:
-                    raise
+        commit(producer)
 
 
 def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:

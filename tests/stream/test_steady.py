@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.stream import readiness, steady
-from pipeline.stream.clients import broker_error, is_away
+from pipeline.stream.clients import COMMIT_TRIES, broker_error, commit, is_away
 from pipeline.stream.steady import TRIES, patiently, steadily
 
 MOVING = (
@@ -97,3 +97,30 @@ def test_a_fault_of_the_broker_is_an_outage_or_a_mistake() -> None:
     assert isinstance(broker_error(KafkaError(KafkaError.NOT_COORDINATOR), "commit"), UnavailableError)
     assert not isinstance(broker_error(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), "send"), UnavailableError)
     assert not is_away(KafkaError(KafkaError.NOT_COORDINATOR, "planted", fatal=True))
+
+
+class _Producer:
+    """Commits fail by these errors, one after the other."""
+
+    def __init__(self, *errors: KafkaError) -> None:
+        self.errors, self.commits = list(errors), 0
+
+    def commit_transaction(self, _: float) -> None:
+        self.commits += 1
+        if self.errors:
+            raise KafkaException(self.errors.pop(0))
+
+
+def test_a_commit_is_tried_again_while_that_helps_and_no_longer() -> None:
+    moving = [KafkaError(KafkaError.NOT_COORDINATOR, "planted", retriable=True) for _ in range(20)]
+    producer: Any = _Producer(*moving[:3])
+    commit(producer)
+    assert producer.commits == 4
+    producer = _Producer(*moving)
+    with pytest.raises(KafkaException):
+        commit(producer)
+    assert producer.commits == COMMIT_TRIES
+    producer = _Producer(KafkaError(KafkaError.INVALID_TXN_STATE))
+    with pytest.raises(KafkaException):
+        commit(producer)
+    assert producer.commits == 1
