@@ -143,9 +143,9 @@ def is_away(error: KafkaError) -> bool:
     return not error.fatal() and (error.retriable() or error.code() in _AWAY)
 
 
-def broker_error(error: KafkaError, what: str) -> AntispamError:
-    """UnavailableError for an outage, AntispamError for what would fail again; `what` begins the text."""
-    return (UnavailableError if is_away(error) else AntispamError)(f"{what}: {error.str()}")
+def broker_error(error: KafkaError, what: str, advice: str = "") -> AntispamError:
+    """UnavailableError for an outage, AntispamError for what would fail again: `what`, the broker's words, `advice`."""
+    return (UnavailableError if is_away(error) else AntispamError)(f"{what}: {error.str()}{advice}")
 
 
 def commit(producer: Producer) -> None:

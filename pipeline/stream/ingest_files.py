@@ -101,7 +101,7 @@ class Ingester:
                 self._ports = _ports(self._settings)
             return self._ingest(source, self._ports, report)
         except KafkaException as error:
-            raise broker_error(error.args[0], f"{source.path}: run the command again to go on") from None
+            raise broker_error(error.args[0], str(source.path), "; run the command again to go on") from None
 
     def close(self) -> None:
         """End the reader of progress."""
