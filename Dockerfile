@@ -5,9 +5,9 @@ RUN useradd --create-home --uid 10001 antispam && install --directory --owner an
 WORKDIR /app
 
 COPY requirements.lock ./
-RUN pip install --no-cache-dir --no-deps --requirement requirements.lock
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY pipeline ./pipeline
 COPY dashboards ./dashboards
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -5,18 +5,21 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint clean
+.PHONY: help run test test-full lint lock licences audit clean
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (under 10 minutes)"
 	@echo "make test-full  the above and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make lint       linters and types only"
+	@echo "make lock       requirements.lock anew, with hashes, for the versions it names"
+	@echo "make licences   docs/licences.md anew, from what is installed"
+	@echo "make audit      known vulnerabilities of what is pinned; says so when it had no data"
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (the pinned versions of requirements.lock; about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -38,6 +41,33 @@ test: lint
 # The slow proofs load the machine themselves, so they run one by one.
 test-full: test
 	@$(BIN)/pytest -m slow
+
+# Tools of their own, apart from what is locked; $(1) is package==version.
+tool = @test -x $(TOOLS)/$(1)/bin/python || { $(PYTHON) -m venv $(TOOLS)/$(1) && \
+	$(TOOLS)/$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(1); }
+UV := uv==0.13.9
+AUDIT := pip-audit==2.10.1
+TOOLS := var/tools
+
+lock:
+	$(call tool,$(UV))
+	@grep '==' requirements.lock | sed 's/[ \\]*$$//' > $(TOOLS)/requirements.in
+	@grep '^#' requirements.lock > $(TOOLS)/requirements.lock
+	@$(TOOLS)/$(UV)/bin/uv pip compile --quiet --no-deps --generate-hashes --universal --python-version 3.11 \
+		--no-annotate --no-header $(TOOLS)/requirements.in >> $(TOOLS)/requirements.lock
+	@mv $(TOOLS)/requirements.lock requirements.lock
+
+licences: $(STAMP)
+	@$(BIN)/python docs/licences.py
+
+audit:
+	$(call tool,$(AUDIT))
+	@rm -f $(TOOLS)/audit.json
+	@$(TOOLS)/$(AUDIT)/bin/pip-audit --vulnerability-service osv --progress-spinner off --timeout 15 \
+		--disable-pip --require-hashes --requirement requirements.lock --format json --output $(TOOLS)/audit.json; \
+	code=$$?; \
+	if [ -s $(TOOLS)/audit.json ]; then echo "audit: $(TOOLS)/audit.json"; exit $$code; \
+	else echo "audit: NO DATA, the vulnerability service did not answer: nothing is known"; exit 2; fi
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

@@ -111,7 +111,7 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert listens(f"127.0.0.1:{port}")
     finally:
         parent.kill()
-        parent.wait()
+        parent.communicate()
     assert eventually(lambda: not listens(f"127.0.0.1:{port}"))
 
 

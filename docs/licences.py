@@ -1,0 +1,40 @@
+"""Write docs/licences.md from what is installed: `make licences`, after requirements.lock has changed."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LIST = ROOT / "docs" / "licences.md"
+HEAD = """\
+# Licences
+
+Every package of `requirements.lock` with its licence, as its own metadata states it. Written by `make licences`;
+a test compares it with the lock.
+
+| package | version | licence |
+|---|---|---|
+"""
+
+
+def pins() -> dict[str, str]:
+    """Version by package, as requirements.lock pins them."""
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+
+
+def licence(package: str) -> str:
+    """What the metadata of an installed package says, in one line. Raises ValueError if it says nothing."""
+    about: Message = metadata.metadata(package)
+    classifiers = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier", []) if c.startswith("License :: ")]
+    named = [name for name in classifiers if name != "OSI Approved"]
+    stated = about.get("License-Expression") or " / ".join(named) or (about.get("License") or "").strip().split("\n")[0]
+    if not stated:
+        raise ValueError(f"{package} states no licence in its metadata")
+    return re.sub(r"\s+", " ", stated).strip()
+
+
+if __name__ == "__main__":
+    LIST.write_text(HEAD + "".join(f"| {name} | {version} | {licence(name)} |\n" for name, version in pins().items()))
