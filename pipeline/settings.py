@@ -6,6 +6,7 @@ import re
 import secrets
 from datetime import UTC, date, datetime
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
@@ -149,6 +150,9 @@ class Settings(BaseSettings):
     )  # fmt: skip
     release_key_before: SecretStr | None = Field(
         None, min_length=16, description="While the release key is changed: senders take what the old one signed too."
+    )
+    callback_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description='Networks besides the public internet that callbacks may go to, ["10.20.0.0/16"], say.'
     )
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")

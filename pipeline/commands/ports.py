@@ -74,7 +74,10 @@ def api_key_add(
 ) -> None:
     """A new key for a registered port; it is shown this once."""
     from pipeline.store.api_keys import create
+    from pipeline.stream.public_address import refuse
 
+    if callback:
+        refuse(callback, context.settings().callback_networks)
     with context.database() as db:
         typer.echo(create(db, context.administrator(), port, callback, context.now()))
 

@@ -26,6 +26,7 @@ from pipeline.store import api_keys, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
+from pipeline.stream.public_address import ForbiddenAddressError, Network, resolve
 
 ANSWER_SECONDS = 10.0  # for one post as a whole
 LEASE_MS = 60_000
@@ -44,14 +45,18 @@ def run_callbacks(settings: Settings, stop: threading.Event) -> None:
     """Post until `stop` is set. Raises AntispamError when the database stays away."""
     db = open_database(settings)
     try:
-        asyncio.run(_run(db, stop))
+        asyncio.run(_run(db, settings.callback_networks, stop))
     finally:
         db.close()
 
 
-async def _run(db: Database, stop: threading.Event) -> None:
+async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) -> None:
     # Redirects are not followed and proxies not taken from the environment: posts go where an administrator said.
-    async with httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=ANSWER_SECONDS) as client:
+    # Connections are not kept: one is of an address, and the certificate it was made with of a name.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        follow_redirects=False, trust_env=False, timeout=ANSWER_SECONDS, limits=limits
+    ) as client:
         under_way: dict[asyncio.Task[None], str] = {}
         failures = 0
         while not stop.is_set():
@@ -70,7 +75,7 @@ async def _run(db: Database, stop: threading.Event) -> None:
                 await asyncio.sleep(1)
                 continue
             for row in rows:
-                under_way[asyncio.create_task(_deliver(db, client, row))] = row.url
+                under_way[asyncio.create_task(_deliver(db, client, allowed, row))] = row.url
             if under_way:
                 await asyncio.wait(under_way, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
             else:
@@ -111,25 +116,45 @@ def claim(db: Database, now: int, count: int, full: Sequence[str] = ()) -> list[
     return rows
 
 
-async def _deliver(db: Database, client: httpx.AsyncClient, row: Row[tuple[object, ...]]) -> None:
+async def _deliver(
+    db: Database, client: httpx.AsyncClient, allowed: Sequence[Network], row: Row[tuple[object, ...]]
+) -> None:
     try:
         key = await asyncio.to_thread(_signing_key, db, row.port, row.url)
-        outcome = "no_key" if key is None else await post(client, key, row.id, row.url, row.body, int(time() * 1000))
+        outcome = "no_key"
+        if key is not None:
+            outcome = await post(client, allowed, key, row.id, row.url, row.body, int(time() * 1000))
         await asyncio.to_thread(settle, db, row.id, row.tries + 1, outcome, int(time() * 1000))
     except AntispamError as error:  # the lease runs out, and it is posted again
         _log.error("callback_not_settled", cause=str(error))
 
 
-async def post(client: httpx.AsyncClient, key: str, ident: int, url: str, body: bytes, now: int) -> str:
-    """Post one event, signed; "delivered", or why not in a word. The answer's body is not read."""
+async def post(
+    client: httpx.AsyncClient, allowed: Sequence[Network], key: str, ident: int, url: str, body: bytes, now: int
+) -> str:
+    """Post one event, signed; "delivered", or why not in a word. The answer's body is not read.
+
+    The connection goes to the address that was looked at (public_address.py); a certificate is asked for the name.
+    """
     headers = {
         "Content-Type": "application/json",
         "Antispam-Event": str(ident),
         "Antispam-Signature": f"t={now},v1={signature(key, now, body)}",
     }
     try:
-        async with asyncio.timeout(ANSWER_SECONDS), client.stream("POST", url, content=body, headers=headers) as answer:
-            return "delivered" if answer.is_success else "redirected" if answer.is_redirect else "refused"
+        async with asyncio.timeout(ANSWER_SECONDS):
+            to = httpx.URL(url)
+            port = to.port or (443 if to.scheme == "https" else 80)
+            headers["Host"] = to.netloc.decode("ascii")
+            there = to.copy_with(host=await resolve(to.host, port, allowed))
+            named = {"sni_hostname": to.raw_host.decode("ascii")}
+            async with client.stream(
+                "POST", there, content=body, headers=headers, extensions=named, follow_redirects=False
+            ) as answer:
+                return "delivered" if answer.is_success else "redirected" if answer.is_redirect else "refused"
+    except ForbiddenAddressError:
+        _log.warning("callback_forbidden", callback=ident)
+        return "forbidden"
     except (TimeoutError, httpx.TimeoutException):
         return "timed_out"
     except Exception as error:  # noqa: BLE001 - what an address can cause must not end the posts of all

@@ -22,6 +22,7 @@ from pathlib import Path
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.stream import admin
+from pipeline.stream.log_file import bound, open_log
 
 _RANDOM = random.SystemRandom()
 LOOPBACK = "127.0.0.1"
@@ -51,7 +52,7 @@ def free_port() -> int:
 
 
 class Child:
-    """A running broker process, its output in `log` (replaced at each start).
+    """A running broker process, its output appended to `log` (log_file.py).
 
     `name` is what error texts call it. The kernel watches the *thread* that started the child: start
     it from one that lives as long as it is needed, such as the main thread. Errors: AntispamError
@@ -70,12 +71,11 @@ class Child:
     ) -> None:
         self._name = name
         self._logs = (log, *logs)
-        log.parent.mkdir(parents=True, exist_ok=True)
         if sys.platform == "linux":
             shim = [sys.executable, "-I", "-S", "-c", _TIED_TO_PARENT, str(os.getpid()), str(on_parent_death)]
             command = [*shim, *command]
         try:
-            with log.open("wb") as output:
+            with open_log(log, name) as output:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -137,6 +137,10 @@ class Child:
         """End it with SIGKILL, as a crash would. Returns when it has ended."""
         self._process.kill()
         self._process.wait()
+
+    def bound_log(self) -> None:
+        """Keep its log from growing without end; to be called now and then while it runs."""
+        bound(self._logs[0])
 
     def tail(self) -> str:
         """The end of its logs, to be appended to an error text; empty when there is none."""

@@ -53,6 +53,7 @@ class Supervised:
     def watch(self) -> str | None:
         """Start it again if it has ended; what happened, or None. Raises AntispamError at the last try."""
         if self.child.returncode is None:
+            self.child.bound_log()
             return None
         if monotonic() - self._started_at > LIVED:
             self._restarts = 0

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from time import monotonic, sleep
 
 import httpx
@@ -33,6 +34,7 @@ from pipeline.stream.callbacks import (
 
 NOW = 1_700_000_000_000
 PORT = "10690001"
+LOOPBACK = ip_network("127.0.0.0/8")
 
 
 class Owner(ThreadingHTTPServer):
@@ -92,7 +94,9 @@ def test_an_owner_is_told_once_and_can_check_who_tells(operational_db: Database,
     with operational_db.write() as connection:
         enqueue(connection, PORT, {"event": "rejected", "id": "a"}, NOW)
     stop = threading.Event()
-    settings = Settings(database_url=operational_db.engine.url.render_as_string(hide_password=False))
+    settings = Settings(
+        database_url=operational_db.engine.url.render_as_string(hide_password=False), callback_networks=(LOOPBACK,)
+    )
     role = threading.Thread(target=run_callbacks, args=(settings, stop))
     role.start()
     deadline = monotonic() + 20
@@ -115,7 +119,7 @@ def test_only_a_2xx_counts_and_redirects_are_not_followed(owner: Owner, status: 
 
     async def one() -> str:
         async with httpx.AsyncClient() as client:
-            return await post(client, "0" * 64, 1, owner.url, b"{}", NOW)
+            return await post(client, (LOOPBACK,), "0" * 64, 1, owner.url, b"{}", NOW)
 
     assert asyncio.run(one()) == outcome
     assert [path for path, _, _ in owner.told] == ["/told"]
@@ -125,7 +129,7 @@ def test_only_a_2xx_counts_and_redirects_are_not_followed(owner: Owner, status: 
 def test_an_address_that_cannot_be_is_unreachable_and_ends_nothing(url: str) -> None:
     async def one() -> str:
         async with httpx.AsyncClient() as client:
-            return await post(client, "0" * 64, 1, url, b"{}", NOW)
+            return await post(client, (LOOPBACK,), "0" * 64, 1, url, b"{}", NOW)
 
     assert asyncio.run(one()) == "unreachable"
 

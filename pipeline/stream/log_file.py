@@ -1,0 +1,40 @@
+"""A child's log: appended to, so that a restart keeps why the process before it ended; bounded in size and number.
+
+The child writes to the file itself (its tracebacks and those of its libraries too), so a file that has grown too
+large is copied and emptied under it: what it writes between the two is lost, a few lines in SIZE.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+SIZE = 10 * 2**20  # bytes of the log in use
+KEPT = 4  # older ones beside it: name.log.1 is the youngest
+
+
+def open_log(path: Path, name: str) -> BinaryIO:
+    """The log to append to, readable by its owner only, with a line that says when `name` was started."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bound(path)
+    log = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
+    os.fchmod(log.fileno(), 0o600)
+    log.write(f"--- {name} started {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode())
+    return log
+
+
+def bound(path: Path) -> None:
+    """Begin anew when the log has reached SIZE; the oldest of KEPT goes."""
+    if not path.exists() or path.stat().st_size < SIZE:
+        return
+    for number in range(KEPT - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        if older.exists():
+            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+    copy = path.with_name(f"{path.name}.1")
+    copy.touch(mode=0o600)
+    shutil.copyfile(path, copy)
+    os.truncate(path, 0)
