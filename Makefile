@@ -17,10 +17,12 @@ help:
 	@echo "make audit      known vulnerabilities of what is pinned; says so when it had no data"
 
 $(STAMP): requirements.lock pyproject.toml
-	@echo "Installing into $(VENV) (the pinned versions of requirements.lock; about a minute) ..."
+	@echo "Installing into $(VENV) (the pinned versions of requirements.lock: about a minute of one core) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "import dashboards.serve, streamlit.web.bootstrap, pipeline.lake.sink, pipeline.stream.api, \
+		pipeline.stream.app, pipeline.stream.sender, pipeline.stream.up" # compiled once, before ten processes do
 	@touch $@
 
 run: $(STAMP)
