@@ -67,7 +67,9 @@ class Up:
         _, left = psutil.wait_procs(list(self.family), timeout=10)
         assert not left
         assert not self.note.exists()
-        return self.process.returncode, self.look()
+        output = self.look()
+        self.log.close()
+        return self.process.returncode, output
 
     def antispam(self, *arguments: str) -> str:
         """Another command on the same data folder."""

@@ -28,7 +28,9 @@ def _duration(text: str) -> float:
 @app.command()
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="Replay the sample traffic.")] = False,
-    seconds: Annotated[float | None, typer.Option("--for", parser=_duration, help="End by itself, e.g. 60s.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", parser=_duration, help="End by itself, e.g. 60s from ready.")
+    ] = None,
     config: context.ConfigDir = None,
 ) -> None:
     """Start broker, stream and lake on this machine; Ctrl-C ends cleanly."""
@@ -42,8 +44,8 @@ def worker(
     stream: Annotated[list[str] | None, typer.Option(help="submissions or records; default both.")] = None,
 ) -> None:
     """Run one worker until it is told to end."""
-    from pipeline.stream.processor import STREAMS
     from pipeline.stream.service import run_worker
+    from pipeline.stream.streams import STREAMS
 
     for name in stream or ():
         if name not in STREAMS:
@@ -54,7 +56,7 @@ def worker(
 @app.command()
 def sink() -> None:
     """Run the lake's sink until it is told to end."""
-    from pipeline.stream.service import run_lake_sink
+    from pipeline.stream.lake_sink import run_lake_sink
 
     raise typer.Exit(run_lake_sink(context.process_settings()))
 

@@ -3,6 +3,18 @@
 Analysts begin with `connect()`; the sink fills what they see (`pipeline.lake.sink`).
 """
 
-from pipeline.lake.views import connect, refresh
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.lake.views import connect, refresh
 
 __all__ = ["connect", "refresh"]
+
+
+def __getattr__(name: str) -> Any:
+    """`connect` and `refresh`, when they are first asked for: a worker, which only masks numbers, needs no DuckDB."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from pipeline.lake import views
+
+    return getattr(views, name)

@@ -90,7 +90,9 @@ class Partition:
 class Sink:
     """Reads and commits in the caller's thread: `step` until done, then `close`."""
 
-    def __init__(self, settings: Settings, group: str = "lake") -> None:
+    def __init__(
+        self, settings: Settings, group: str = "lake", consumer: Callable[[dict[str, Any]], Consumer] = Consumer
+    ) -> None:
         if settings.kafka is None:
             raise AntispamError("the lake's sink needs a broker: set ANTISPAM_KAFKA, or use `antispam up`")
         self.settings = settings
@@ -106,7 +108,7 @@ class Sink:
         self._tidied = time.monotonic()
         broker = {"bootstrap.servers": settings.kafka, **librdkafka(settings), "log_level": 4}
         self._admin = AdminClient(broker)
-        self._consumer = Consumer(
+        self._consumer = consumer(
             broker
             | {
                 "group.id": group,
@@ -118,6 +120,7 @@ class Sink:
                 "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new channel is seen
                 "queued.max.messages.kbytes": 16_384,
                 "fetch.wait.max.ms": 100,
+                "enable.partition.eof": True,
             }
         )
         self._consumer.subscribe(
@@ -212,6 +215,8 @@ class Sink:
     def _take(self, message: Message) -> None:
         error = message.error()
         if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                return
             if error.code() in _UNAVAILABLE or error.retriable():
                 log.debug("lake_topic_unavailable", topic=message.topic(), reason=error.name())
                 return
@@ -295,14 +300,15 @@ def run_sink(
     stop: threading.Event,
     group: str = "lake",
     observe: Callable[[Counts], None] = lambda _: None,
+    consumer: Callable[[dict[str, Any]], Consumer] = Consumer,
 ) -> Counts:
-    """Fill the lake until `stop` is set; `observe` sees the counts after every step.
+    """Fill the lake until `stop` is set; `observe` sees the counts after every step. `consumer` makes the consumer.
 
     A failure throws away what is held, waits (at most LONGEST_WAIT seconds) and reads it again.
     Raises AntispamError after TRIES failures in a row.
     """
     try:
-        sink = Sink(settings, group)
+        sink = Sink(settings, group, consumer)
     except (DeltaError, OSError) as error:
         raise AntispamError(f"the lake in {settings.lake_dir} cannot be opened: {error}") from error
     failures = 0

@@ -67,7 +67,8 @@ class TextIndex:
         self.id = np.zeros(capacity, dtype=np.uint64)
         self.seen = np.full(capacity, np.iinfo(np.int64).min, dtype=np.int64)  # ms; of a group, at its first
         self._ttl = ttl_ms
-        self._shingles = np.full((capacity, SIZE), NONE, dtype=np.uint16)
+        # What is not written takes no memory: a row's shingles are read only once it is used.
+        self._shingles = np.empty((capacity, SIZE), dtype=np.uint16)
         self._signs = np.zeros((capacity, SIGNS), dtype=np.uint8)
         self._counts = np.zeros(capacity, dtype=np.uint16)
         self._whole = np.zeros(capacity, dtype=np.uint64)
@@ -78,7 +79,7 @@ class TextIndex:
         # As many slots as texts, to a power of two: an entry lives as long as its row with chance 1/e, and one
         # of seventeen is enough.
         bits = max(8, (capacity - 1).bit_length())
-        self._slots = np.full((BANDS + 1) << bits, _NO_ROW, dtype=np.int32)
+        self._slots = np.zeros((BANDS + 1) << bits, dtype=np.int32)  # row + 1
         self._shift = np.uint64(64 - bits)
         self._offsets = np.arange(BANDS + 1, dtype=np.int64) << bits
         self._marked = np.zeros(NONE + 1, dtype=np.bool_)
@@ -91,7 +92,7 @@ class TextIndex:
     def near(self, sketches: Sketches, places: NDArray[np.int64], t: int, at: int) -> Near | None:
         """Of groups alive at `at` (ms) the text most like text t of the batch; of equals the lowest row."""
         count = int(sketches.counts[t])
-        slots = self._slots[places[t] if count >= FEWEST_EQUAL else places[t, :1]]
+        slots = self._slots[places[t] if count >= FEWEST_EQUAL else places[t, :1]] - 1
         met = {row for row in slots.tolist() if row >= 0 and self._alive(row, at)}
         if not met:
             return None
@@ -117,7 +118,7 @@ class TextIndex:
         self._used[row] = True
         self._first[row] = row if group is None else group
         self._members[row if group is None else group] = 1 if group is None else self._members[group] + 1
-        self._slots[places[t] if sketches.counts[t] >= FEWEST_EQUAL else places[t, :1]] = row
+        self._slots[places[t] if sketches.counts[t] >= FEWEST_EQUAL else places[t, :1]] = row + 1
         return row
 
     def worth_keeping(self, near: Near, count: int) -> bool:

@@ -12,6 +12,7 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 _NOTE = "embedded-broker.address"
+CLUSTER_PREFIX = "embedded-"  # of the embedded broker's cluster id: how a client knows what it cannot do
 
 
 def bootstrap(settings: Settings) -> str:

@@ -19,7 +19,8 @@ from pipeline.events import Alert
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 from pipeline.stream.ending import end_now, fault
-from pipeline.stream.processor import STREAMS, Processor
+from pipeline.stream.processor import Processor
+from pipeline.stream.streams import STREAMS
 
 _log = structlog.get_logger()
 

@@ -30,9 +30,9 @@ from pipeline.models.hot_campaigns import HotCampaigns
 from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.policy import CampaignFrom
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, reader, send, writer
+from pipeline.stream.address import CLUSTER_PREFIX
+from pipeline.stream.clients import TIMEOUT, UNHURRIED, reader, send, writer
 from pipeline.stream.config_topic import ConfigFollower
-from pipeline.stream.embedded import CLUSTER_PREFIX
 from pipeline.stream.polled import is_record
 from pipeline.stream.replay import replay
 from pipeline.stream.steady import steadily
@@ -66,7 +66,7 @@ class CampaignStage:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time) -> None:
         self._settings = settings
         self._clock = clock
-        self._consumer = reader(settings, "campaigns")
+        self._consumer = reader(settings, "campaigns", **UNHURRIED)
         self._producer = writer(settings)
         self._follower = ConfigFollower(settings, "campaigns")
         self._hot = HotCampaigns(settings.campaign_texts)
@@ -170,7 +170,7 @@ class CampaignFollower:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.known = KnownCampaigns()
-        self._consumer = reader(settings, f"campaigns-{name}")
+        self._consumer = reader(settings, f"campaigns-{name}", **UNHURRIED)
 
     def catch_up(self) -> None:
         """Read to the end of the topic."""

@@ -17,11 +17,13 @@ from pipeline.errors import AntispamError, UnavailableError
 from pipeline.kafka_security import librdkafka
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
+from pipeline.stream.resting import RestingConsumer
 
 MAX_MESSAGE = 4 * 1024 * 1024
-# For readers whom a tenth of a second does not hurt: ten times fewer questions to the broker while nothing comes.
-# Kafka answers as soon as there is something; the embedded broker may keep it so long.
-UNHURRIED = {"fetch.wait.max.ms": 100}
+# For readers whom a quarter of a second does not hurt: fewer questions to the broker while nothing comes.
+# Kafka answers as soon as there is something; the embedded broker may keep it so long, and looks more often
+# than this itself when it is to wait for 250 ms or more.
+UNHURRIED = {"fetch.wait.max.ms": 240}
 MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value: the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 COMMIT_TRIES = 5
@@ -47,28 +49,34 @@ _QUIETLY: dict[str, Any] = {"log_level": 2, "error_cb": _on_error}
 
 def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
     """A consumer that sees committed records only and never commits by itself."""
-    return Consumer(
-        {
-            "bootstrap.servers": bootstrap(settings),
-            **librdkafka(settings),
-            "group.id": group,
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
-            "enable.partition.eof": True,
-            "session.timeout.ms": int(settings.session_timeout * 1000),
-            "fetch.wait.max.ms": 10,
-            "message.max.bytes": MAX_MESSAGE,
-            "fetch.message.max.bytes": MAX_MESSAGE,
-            "queued.max.messages.kbytes": 65536,
-            "socket.timeout.ms": int(TIMEOUT * 1000),
-            "reconnect.backoff.ms": 50,
-            "reconnect.backoff.max.ms": 1000,
-            **_QUIETLY,
-            **overrides,
-        }
-    )
+    return Consumer(_reading(settings, group) | overrides)
+
+
+def resting_reader(settings: Settings, group: str, longest: float, **overrides: Any) -> RestingConsumer:
+    """A `reader` that always runs: it rests while nothing comes, at most `longest` seconds (resting.py)."""
+    return RestingConsumer(_reading(settings, group) | overrides, longest)
+
+
+def _reading(settings: Settings, group: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": bootstrap(settings),
+        **librdkafka(settings),
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": True,
+        "session.timeout.ms": int(settings.session_timeout * 1000),
+        "fetch.wait.max.ms": 10,
+        "message.max.bytes": MAX_MESSAGE,
+        "fetch.message.max.bytes": MAX_MESSAGE,
+        "queued.max.messages.kbytes": 65536,
+        "socket.timeout.ms": int(TIMEOUT * 1000),
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        **_QUIETLY,
+    }
 
 
 def writer(settings: Settings, transactional_id: str | None = None, **overrides: Any) -> Producer:

@@ -34,8 +34,8 @@ from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import cluster_id
 from pipeline.stream.clients import reader, refusal
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.processor import STREAMS
 from pipeline.stream.serve import ROLES
+from pipeline.stream.streams import STREAMS
 
 SECONDS = 5.0  # until it ends, whatever does not answer
 ANSWER = 3.0  # seconds a broker, page or gateway has

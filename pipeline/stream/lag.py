@@ -20,7 +20,7 @@ from pipeline.events import Priority
 from pipeline.ingest.http.backend import Lag
 from pipeline.settings import Settings
 from pipeline.stream.clients import administrator, reader
-from pipeline.stream.processor import SUBMISSIONS
+from pipeline.stream.streams import SUBMISSIONS
 
 REQUEST_SECONDS = 5.0
 LONGEST = 60  # seconds a client is told to wait at most

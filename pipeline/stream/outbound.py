@@ -33,9 +33,10 @@ from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, AlertLevel, Outbound, Priority, encode
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, is_away, reader, send
+from pipeline.stream.clients import TIMEOUT, is_away, resting_reader, send
 from pipeline.stream.dead_letters import letter
 from pipeline.stream.polled import is_record
+from pipeline.stream.resting import BRIEFLY
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
@@ -81,7 +82,7 @@ class Lane:
         self._moved = False
         self._done: dict[int, int] = {}  # by partition: the offset behind what is done, not committed yet
         self._behind = False  # whether the last commit did not succeed
-        self._consumer: Consumer = reader(settings, f"sender-{channel.name}-{priority.value}")
+        self._consumer: Consumer = resting_reader(settings, f"sender-{channel.name}-{priority.value}", BRIEFLY)
         self._consumer.subscribe([self._topic], on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def poll(self, room: bool) -> list[Job]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic, perf_counter, time
 from typing import Any
 
@@ -45,18 +44,20 @@ from pipeline.rules import word_borders
 from pipeline.screening import Failure, Screened, screen
 from pipeline.settings import Settings
 from pipeline.stream import readiness
+from pipeline.stream.address import CLUSTER_PREFIX
 from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaigns import CampaignFollower
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, commit, reader, writer
+from pipeline.stream.clients import MAX_RECORD, TIMEOUT, commit, reader, resting_reader, writer
 from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.dead_letters import letter
-from pipeline.stream.embedded import CLUSTER_PREFIX
 from pipeline.stream.ending import STUCK, end_now
 from pipeline.stream.polled import Polled, next_offsets, records
 from pipeline.stream.replay import replay
+from pipeline.stream.resting import BRIEFLY, RestingConsumer
 from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
 from pipeline.stream.steady import patiently
+from pipeline.stream.streams import Stream
 
 LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
 IDLE = 0.1  # seconds a poll waits when nothing has come for a while
@@ -71,23 +72,6 @@ ALERTS_REMEMBERED = 10_000
 STUCK_AFTER = TIMEOUT + 5
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One consumer group: its lanes (the first by membership), its changelog and its events."""
-
-    name: str
-    lanes: tuple[topics.Topic, ...]
-    changelog: topics.Topic
-    event: type[Submission] | type[Record]
-
-
-SUBMISSIONS = Stream(
-    "submissions", (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK), topics.STATE_SUBMISSIONS, Submission
-)
-RECORDS = Stream("records", (topics.RECORDS,), topics.STATE_RECORDS, Record)
-STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}
 
 
 class RolledBackError(Exception):
@@ -163,10 +147,11 @@ class Processor(faust.Service):
         # decisions that moved them, the decisions made again would see counters that have moved on.
         cluster = self._producer.list_topics(timeout=TIMEOUT).cluster_id or ""
         self._surfacing = cluster.startswith(CLUSTER_PREFIX)
-        self._consumer: Consumer = reader(self.settings, self.stream.name, **{"client.id": name})
-        self._bulk: Consumer | None = None
+        group = self.stream.name
+        self._consumer: RestingConsumer = resting_reader(self.settings, group, BRIEFLY, **{"client.id": name})
+        self._bulk: RestingConsumer | None = None
         if len(self.stream.lanes) > 1:
-            self._bulk = reader(self.settings, self.stream.name, **{"client.id": f"{name}-bulk"})
+            self._bulk = resting_reader(self.settings, group, BRIEFLY, **{"client.id": f"{name}-bulk"})
         try:
             word_borders.prepare()
             self._wait_for_configuration()
@@ -290,10 +275,14 @@ class Processor(faust.Service):
         if self._bulk is not None and self._states:
             share = BULK_BESIDE_EXPRESS if flowing else self.settings.batch_messages
             bulk = records(self._bulk.consume(max(1, int(share / self._per_submission)), 0), self.stream.lanes)
-        wait = 0 if bulk else LINGER if flowing else IDLE if self._bulk is None else LINGER
+        wait = 0 if bulk else LINGER if flowing or self._bulk is not None else IDLE
+        if self._bulk is not None:
+            wait = max(wait, min(self._consumer.rest_left, self._bulk.rest_left))
         express = records(self._consumer.consume(self.settings.batch_messages, wait), self.stream.lanes)
         if express:
             self._express_at = now
+        if self._bulk is not None and (express or bulk):
+            (self._bulk if express else self._consumer).stir()
         return express, bulk
 
     def _transact(self, messages: list[Polled], config: Config) -> None:

@@ -31,7 +31,7 @@ from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
-from pipeline.stream.clients import TIMEOUT, UNHURRIED, administrator, broker_error, reader
+from pipeline.stream.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
 from pipeline.stream.polled import is_record
 from pipeline.stream.steady import patiently, steadily
 
@@ -108,7 +108,7 @@ class Projector:
         self._settings = settings
         self._clock = clock
         self._db: Database = open_database(settings)
-        self._consumer: Consumer = reader(settings, self._name, **UNHURRIED)
+        self._consumer: Consumer = resting_reader(settings, self._name, 1.0, **UNHURRIED)
         self._logs = _log_ids(settings, list(self._table))
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._places: dict[Place, int | None] = {}

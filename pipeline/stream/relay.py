@@ -40,11 +40,13 @@ from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import ensure_topics, log_id
 from pipeline.stream.clients import TIMEOUT, commit, reader, writer
 from pipeline.stream.replay import replay
+from pipeline.stream.resting import rest_after
 
 TRANSACTIONAL_ID = "antispam-relay"
 INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file
 KEPT_MS = 7 * topics.DAY_MS  # published rows are kept this long
-IDLE = 0.05  # seconds between looks into an empty outbox
+IDLE = 0.05  # seconds between looks into an empty outbox; longer in a silence
+SILENT = 0.2  # seconds between them when nothing was published for seconds
 PRUNE_EVERY = 3600.0  # seconds
 TRIES = 20  # failures in a row, up to 5 s apart, before the process ends
 BATCH = 100
@@ -60,6 +62,7 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
     """Publish until `stop`. Raises AntispamError when another relay has taken over or the broker stays away."""
     db = open_database(settings)
     failures = 0
+    sent_at = monotonic()
     try:
         while not stop.is_set():
             try:
@@ -69,8 +72,10 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
                     sent = relay.step(int(time() * 1000))
                     failures = 0
                     readiness.say("relay", True)
-                    if not sent:
-                        stop.wait(IDLE)
+                    if sent:
+                        sent_at = monotonic()
+                    else:
+                        stop.wait(max(IDLE, rest_after(monotonic() - sent_at, SILENT)))
             except (KafkaException, AntispamError) as error:
                 if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
                     raise AntispamError("another relay has taken over") from error

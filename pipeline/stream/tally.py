@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from pipeline import topics
 from pipeline.events import Verdict
 from pipeline.settings import Settings
-from pipeline.stream.clients import reader
+from pipeline.stream.clients import UNHURRIED, reader
 
 
 class _Seen(msgspec.Struct):
@@ -36,7 +36,7 @@ class Tally:
         self.latencies_ms: list[int] = []
         self._ids: set[int] = set()
         self._decode = msgspec.json.Decoder(_Seen).decode
-        self._consumer = reader(settings, "tally")
+        self._consumer = reader(settings, "tally", **UNHURRIED)
         self._consumer.assign(
             [TopicPartition(topics.DECISIONS.name, p, OFFSET_BEGINNING) for p in range(settings.partitions)]
         )

@@ -56,7 +56,7 @@ _VERDICTS = {
 
 
 def up(settings: Settings, demo: bool, seconds: float | None, config: Path | None) -> None:
-    """Run broker, workers and lake sink until Ctrl-C, SIGTERM or `seconds` have passed.
+    """Run broker, workers and lake sink until Ctrl-C, SIGTERM or `seconds` after all are ready.
 
     Raises AntispamError when something cannot be started or keeps ending.
     """
@@ -81,7 +81,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
         _addresses(console, settings, password)
         if demo:
             stack.enter_context(feeding(settings, ended))
-        shown = _show(console, tally, processes, broker, ended, None if seconds is None else started + seconds)
+        shown = _show(console, tally, processes, broker, ended, None if seconds is None else monotonic() + seconds)
         ended.set()
     if dead:
         raise AntispamError(f"ended, because a thread of `up` died: {', '.join(dead)}; its line above says of what")

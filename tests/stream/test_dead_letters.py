@@ -22,7 +22,8 @@ from pipeline.stream import processor as processor_module
 from pipeline.stream.clients import MAX_RECORD, writer
 from pipeline.stream.dead_letters import dead_letters, letter, retry
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.processor import SUBMISSIONS, Processor, RolledBackError
+from pipeline.stream.processor import Processor, RolledBackError
+from pipeline.stream.streams import SUBMISSIONS
 
 MARKER = "这条会让分类器出错"
 

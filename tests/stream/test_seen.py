@@ -20,9 +20,10 @@ from pipeline.screening import Failure
 from pipeline.settings import Settings
 from pipeline.stream import seen
 from pipeline.stream.polled import Polled
-from pipeline.stream.processor import SUBMISSIONS, Processor
+from pipeline.stream.processor import Processor
 from pipeline.stream.seen import Seen, mark
 from pipeline.stream.state import PartitionState
+from pipeline.stream.streams import SUBMISSIONS
 
 NOW = 1_760_000_000_000
 PORTS = ("10690001", "10690002")

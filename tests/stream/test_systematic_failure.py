@@ -22,8 +22,9 @@ from pipeline.stream.campaigns import CampaignStage
 from pipeline.stream.clients import writer
 from pipeline.stream.dead_letters import dead_letters
 from pipeline.stream.outbound import Lane
-from pipeline.stream.processor import SUBMISSIONS, Processor
+from pipeline.stream.processor import Processor
 from pipeline.stream.projector import Projector, projections
+from pipeline.stream.streams import SUBMISSIONS
 
 EVENTS = 1000
 

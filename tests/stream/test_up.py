@@ -29,8 +29,8 @@ def row(output: str, verdict: str) -> list[int]:
 
 def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None:
     group = grp.getgrgid(os.getegid()).gr_name
-    up = Up(tmp_path, "--demo", "--for", "36s", ANTISPAM_LAKE_GROUP=group)
-    code, output = up.ended(deadline=120)
+    up = Up(tmp_path, "--demo", "--for", "33s", ANTISPAM_LAKE_GROUP=group)
+    code, output = up.ended(deadline=170)
     assert code == 0, output
     assert len(up.family) >= 9  # broker, office, two workers, sink, API, carrier, sender, console
     assert re.search(r"console .*http://127\.0\.0\.1:\d+", output)

@@ -1,0 +1,43 @@
+"""CPU and memory of an idle `antispam up`, by process: `python tests/idle_up.py [seconds]`. Not part of the suite."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from time import sleep
+
+import psutil
+from up_process import Up
+
+SETTLE = 30  # seconds after all are ready
+
+
+def spent(process: psutil.Process) -> float:
+    """CPU seconds so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def main(seconds: float) -> None:
+    """Print a line a process, and their sum."""
+    with tempfile.TemporaryDirectory() as folder:
+        up = Up(Path(folder))
+        up.until("ready after", deadline=300)
+        sleep(SETTLE)
+        up.look()
+        processes = [psutil.Process(up.process.pid), *up.family]
+        before = {process: spent(process) for process in processes}
+        sleep(seconds)
+        cores, resident = 0.0, 0.0
+        for process in processes:
+            used, memory = (spent(process) - before[process]) / seconds, process.memory_info().rss / 1e6
+            cores, resident = cores + used, resident + memory
+            print(f"{used:6.3f} cores {memory:6.0f} MB  {' '.join(process.cmdline()[-3:])}")
+        print(f"{cores:6.3f} cores {resident:6.0f} MB  together")
+        up.process.terminate()
+        up.ended()
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
