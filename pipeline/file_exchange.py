@@ -122,7 +122,9 @@ class RecordSource(Place, CsvForm):
 
     @model_validator(mode="after")
     def _named_by_a_header(self) -> RecordSource:
-        if self.header is False and any(isinstance(name, str) for name in (self.columns or {}).values()):
+        numbered = any(isinstance(name, int) for name in (self.columns or {}).values())
+        no_header = numbered if self.header is None else not self.header
+        if no_header and any(isinstance(name, str) for name in (self.columns or {}).values()):
             raise ValueError("columns without a header are named by numbers, from 1")
         return self
 

@@ -22,6 +22,7 @@ from pipeline.errors import AntispamError
 from pipeline.file_exchange import DELIMITERS, CsvForm
 
 FIRST_LINES = 100  # looked at to learn how a file is written
+MAX_COLUMNS = 1000
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[^\W\d]\w{0,31}")  # what an error may repeat: a number or a text is none
 
@@ -47,6 +48,11 @@ class Columns:
     def by_number(self) -> bool:
         """Whether the columns are named by their places."""
         return any(isinstance(name, int) for name in self.named.values())
+
+    @property
+    def may_have_header(self) -> bool:
+        """Whether the first line may name the columns: it does not where their places do, unless it is said to."""
+        return not self.by_number if self.form.header is None else self.form.header
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ def find_columns(lines: Sequence[str], wanted: Sequence[Columns]) -> Table:
         return Table(wanted[0], delimiters[0], skip, (), {})  # empty: a table without rows
     faults: list[_Fault] = []
     for columns in wanted:
+        if not columns.may_have_header and any(isinstance(name, str) for name in columns.named.values()):
+            raise AntispamError("without a header, columns are named by numbers, from 1")
         tried = [columns.form.delimiter] if columns.form.delimiter else delimiters
         found = _by_header(lines[skip], columns, tried, skip, faults) or _by_order(lines, columns, tried, skip)
         if found:
@@ -110,13 +118,15 @@ _Fault = tuple[float, str]  # the share of the columns that is missing, and what
 def _by_header(
     line: str, columns: Columns, delimiters: Sequence[str], skip: int, faults: list[_Fault]
 ) -> Table | None:  # fmt: skip
-    if columns.form.header is False or (columns.form.header is None and columns.by_number):
+    if not columns.may_have_header:
         return None
     for delimiter in delimiters:
         try:
             header = tuple(_name(cell) for cell in cells(line, delimiter))
         except csv.Error:  # a blank behind a closing mark, say: names hold no delimiter, so this is the same
             header = tuple(_name(cell) for cell in line.split(delimiter))
+        if len(header) > MAX_COLUMNS:
+            raise AntispamError(f"header: more than {MAX_COLUMNS} columns")
         places = {ours: _place(header, columns, ours) for ours in columns.fields}
         missing = [ours for ours in columns.fields if _is_needed(columns, ours) and places[ours] is None]
         if missing:
@@ -138,8 +148,7 @@ def _by_order(lines: Sequence[str], columns: Columns, delimiters: Sequence[str],
     """Without a header. Where it was not said that there is none, the first line must be a row."""
     if columns.form.header or (columns.named and not columns.by_number):
         return None
-    certain = columns.form.header is False or columns.by_number
-    for line in lines[skip:] if certain else lines[skip : skip + 1]:
+    for line in lines[skip : skip + 1] if columns.may_have_header else lines[skip:]:
         for delimiter in delimiters:
             try:
                 row = cells(line, delimiter, columns.form.quotes)
@@ -147,7 +156,7 @@ def _by_order(lines: Sequence[str], columns: Columns, delimiters: Sequence[str],
                 continue
             places = {ours: _number(columns, ours) for ours in columns.fields}
             placed = {ours: n for ours, n in places.items() if n is not None and n < len(row)}
-            if any(_is_needed(columns, ours) and ours not in placed for ours in columns.fields):
+            if len(row) > MAX_COLUMNS or any(_is_needed(columns, f) and f not in placed for f in columns.fields):
                 continue
             while len(row) > 1 + max(placed.values()) and not row[-1]:
                 row.pop()  # a delimiter at the end of the line

@@ -7,6 +7,7 @@ said, shortened and escaped. All operations take names of files in the folder, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,8 +18,12 @@ from pipeline.errors import AntispamError, UnavailableError
 from pipeline.file_exchange import Place
 
 CALL_SECONDS = 30.0  # that one answer, or one block of a file, may take
+LIST_SECONDS = 120.0  # that a listing may take
 MAX_LISTED = 200_000  # entries read of one listing
+MAX_NAME = 255  # characters of a name that is kept; longer ones are no file's
+MAX_SIZE = (1 << 63) - 1  # bytes; what the database can hold
 BLOCK = 256 * 1024  # bytes
+_UNPLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 class FolderError(UnavailableError):
@@ -35,6 +40,13 @@ class Listed:
 
     size: int
     modified: str
+
+
+def listed(size: str | int | None, modified: str | int | None) -> Listed:
+    """What the far side says of a file, whatever that is: a size that cannot be is MAX_SIZE, too large to fetch."""
+    told = str(size or 0)[:20]
+    plausible = told.isascii() and told.isdigit() and int(told) <= MAX_SIZE
+    return Listed(int(told) if plausible else MAX_SIZE, _UNPLAIN.sub("?", str(modified or 0)[:32]))
 
 
 class Folder(Protocol):
@@ -90,9 +102,9 @@ class LocalFolder:
         try:
             for path in self._path.iterdir():
                 if path.is_file() and not path.is_symlink() and len(found) < MAX_LISTED:
-                    listed = await self.stat(path.name)
-                    if listed is not None:
-                        found[path.name] = listed
+                    file = await self.stat(path.name)
+                    if file is not None:
+                        found[path.name] = file
         except OSError as error:
             raise FolderError(f"{self._path}: {error.strerror}") from None
         return found

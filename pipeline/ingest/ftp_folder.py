@@ -12,10 +12,43 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import aioftp
 
 from pipeline.file_exchange import Place
-from pipeline.ingest.folders import BLOCK, CALL_SECONDS, MAX_LISTED, FileRefusedError, Folder, FolderError, Listed, said
+from pipeline.ingest.folders import (
+    BLOCK,
+    CALL_SECONDS,
+    LIST_SECONDS,
+    MAX_LISTED,
+    MAX_NAME,
+    FileRefusedError,
+    Folder,
+    FolderError,
+    Listed,
+    listed,
+    said,
+)
+
+# Entries after which others have their turn: while bytes keep coming nothing here waits, so neither a time
+# limit nor the end of the process would ever get in.
+_TURN = 500
+ANSWER_LINES = 200  # of 64 KiB at most
 
 # What aioftp raises, and what its parsing raises on answers that are none.
 _FAULTS = (aioftp.AIOFTPException, OSError, EOFError, ValueError, LookupError)
+
+
+class _Client(aioftp.Client):
+    """Reads a bounded number of lines of one answer: a server may send them without end."""
+
+    _lines = 0
+
+    async def parse_response(self) -> tuple[aioftp.Code, list[str]]:
+        self._lines = 0
+        return await super().parse_response()
+
+    async def parse_line(self) -> tuple[aioftp.Code, str]:
+        self._lines += 1
+        if self._lines > ANSWER_LINES:
+            raise ValueError(f"an answer of more than {ANSWER_LINES} lines")
+        return await super().parse_line()
 
 
 class FtpFolder:
@@ -28,21 +61,34 @@ class FtpFolder:
     async def files(self) -> dict[str, Listed]:
         """See Folder."""
         found: dict[str, Listed] = {}
+        read = 0
+        clock = asyncio.get_running_loop().time
+        end = clock() + LIST_SECONDS
         with _plain("listing"):
             async for path, info in self._client.list(self._folder or "/"):
-                if info["type"] == "file" and len(found) < MAX_LISTED:
+                read += 1
+                if read % _TURN == 0:
+                    await asyncio.sleep(0)
+                    if clock() > end:  # a time limit around this may be lost: wait_for of Python 3.11 swallows some
+                        raise FolderError(f"listing took more than {LIST_SECONDS:.0f} s")
+                if info.get("type") == "file" and len(path.name) <= MAX_NAME and len(found) < MAX_LISTED:
                     name = path.name.encode("latin-1").decode("utf-8", "surrogateescape")
-                    found[name] = Listed(int(info["size"]), info["modify"][:32])
+                    found[name] = listed(info.get("size"), info.get("modify"))
         return found
 
     async def stat(self, name: str) -> Listed | None:
         """See Folder."""
-        try:
-            with _plain(name):
-                info = await self._client.stat(self._path(name))
-                return Listed(int(info["size"]), info["modify"][:32])
-        except FileRefusedError:
-            return None  # 550 is all that FTP has for it
+        with _plain(name):
+            async with asyncio.timeout(CALL_SECONDS):
+                try:
+                    _, lines = await self._client.command(f"MLST {self._path(name)}", "2xx")
+                except aioftp.StatusCodeError as error:
+                    if not error.received_codes[-1].matches("50x"):
+                        return None  # 550 is all that FTP has for it
+                else:
+                    _, info = self._client.parse_mlsx_line(lines[1].lstrip())
+                    return listed(info.get("size"), info.get("modify"))
+        return (await self.files()).get(name)  # an old server
 
     async def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
         """See Folder."""
@@ -62,17 +108,22 @@ class FtpFolder:
         """See Folder. Where the server does not replace, the other file is deleted first."""
         try:
             with _plain(name):
-                await self._client.rename(self._path(name), self._path(target))
+                await self._renamed(name, target)
         except FileRefusedError:
             with suppress(FileRefusedError):  # perhaps there is none, and the second try says what is wrong
                 await self.remove(target)
             with _plain(name):
-                await self._client.rename(self._path(name), self._path(target))
+                await self._renamed(name, target)
 
     async def remove(self, name: str) -> None:
         """See Folder."""
         with _plain(name):
-            await self._client.remove_file(self._path(name))
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._client.remove_file(self._path(name))
+
+    async def _renamed(self, name: str, target: str) -> None:
+        async with asyncio.timeout(CALL_SECONDS):
+            await self._client.rename(self._path(name), self._path(target))
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{_wire(name)}"
@@ -82,14 +133,15 @@ class FtpFolder:
 async def ftp_folder(place: Place) -> AsyncIterator[Folder]:
     """Connect and sign in. Raises FolderError."""
     address = place.address
-    client = aioftp.Client(
+    client = _Client(
         socket_timeout=CALL_SECONDS, connection_timeout=CALL_SECONDS, path_timeout=CALL_SECONDS, encoding="latin-1"
     )
     try:
         try:
             with _plain(f"{address.host}:{address.port}"):
-                await client.connect(address.host, address.port)
-                await client.login(_wire(address.user), _wire(place.secret or ""))
+                async with asyncio.timeout(CALL_SECONDS):
+                    await client.connect(address.host, address.port)
+                    await client.login(_wire(address.user), _wire(place.secret or ""))
         except FileRefusedError as error:
             raise FolderError(str(error)) from None
         yield FtpFolder(client, address.folder)

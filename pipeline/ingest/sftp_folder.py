@@ -11,7 +11,18 @@ from typing import cast
 import asyncssh
 
 from pipeline.file_exchange import Place
-from pipeline.ingest.folders import BLOCK, CALL_SECONDS, MAX_LISTED, FileRefusedError, Folder, FolderError, Listed, said
+from pipeline.ingest.folders import (
+    BLOCK,
+    CALL_SECONDS,
+    MAX_LISTED,
+    MAX_NAME,
+    FileRefusedError,
+    Folder,
+    FolderError,
+    Listed,
+    listed,
+    said,
+)
 
 _LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
@@ -33,17 +44,19 @@ class SftpFolder:
                     entry = await anext(entries, None)
                 if entry is None:
                     break
-                if entry.attrs.type in (asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN):
-                    found[str(entry.filename)] = _listed(entry.attrs)
+                kind, name = entry.attrs.type, str(entry.filename)
+                if kind in (asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN) and len(name) <= MAX_NAME:
+                    found[name] = listed(entry.attrs.size, entry.attrs.mtime)
         return found
 
     async def stat(self, name: str) -> Listed | None:
         """See Folder."""
         async with _plain(name), asyncio.timeout(CALL_SECONDS):
             try:
-                return _listed(await self._client.stat(self._path(name)))
+                found = await self._client.stat(self._path(name))
             except asyncssh.SFTPNoSuchFile:
                 return None
+            return listed(found.size, found.mtime)
 
     async def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
         """See Folder."""
@@ -112,10 +125,6 @@ async def sftp_folder(place: Place, known_hosts: Path) -> AsyncIterator[Folder]:
         yield SftpFolder(client, address.folder)
     finally:
         connection.abort()
-
-
-def _listed(attrs: asyncssh.SFTPAttrs) -> Listed:
-    return Listed(attrs.size or 0, str(attrs.mtime or 0))
 
 
 @asynccontextmanager

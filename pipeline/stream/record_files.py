@@ -1,15 +1,16 @@
 """Role `files`: record files of the SMSCs come in by themselves, and the black list goes back to them.
 
-Every source has a thread of its own, so that one that is down, or slow, stops no other. A source that
-fails is asked again after a pause that doubles up to five minutes; its gauge is 0 meanwhile.
+Every source has a thread of its own, so that one that is down, slow or lies stops no other. A source that
+fails, in whatever way, is asked again after a pause that doubles up to five minutes; its gauge is 0 meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from time import time
 
@@ -25,11 +26,13 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import readiness
+from pipeline.stream.ending import fault
 from pipeline.stream.ingest_files import Ingested, Ingester
 from pipeline.stream.record_source import SourceIntake, Stopping
 
 BLACKLIST_SECONDS = 60.0  # between two versions of the file, at least
 PUT_SECONDS = 600.0  # that an upload may take
+_CHECK_STOP = 0.2  # seconds
 MAX_PAUSE = 300.0  # seconds before a source that is down is asked again
 
 _log = structlog.get_logger()
@@ -44,9 +47,9 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
     if not settings.record_sources and target is None:
         raise AntispamError("nothing to do: set ANTISPAM_RECORD_SOURCES or ANTISPAM_BLACKLIST_FILE")
     db = open_database(settings)
-    one_at_a_time = threading.Lock()
+    writers = _OneWriterAFile(stop)
     work: list[Callable[[], None]] = [
-        lambda source=source: _run_source(source, settings, db, one_at_a_time, stop)  # type: ignore[misc]
+        lambda source=source: _run_source(source, settings, db, writers, stop)  # type: ignore[misc]
         for source in settings.record_sources
     ]
     if target is not None:
@@ -64,7 +67,7 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
 
 
 def _run_source(
-    source: RecordSource, settings: Settings, db: Database, one_at_a_time: threading.Lock, stop: threading.Event
+    source: RecordSource, settings: Settings, db: Database, writers: _OneWriterAFile, stop: threading.Event
 ) -> None:  # fmt: skip
     own = settings.model_copy(
         update={
@@ -78,9 +81,7 @@ def _run_source(
             raise Stopping
 
     def ingest(opened: SourceFile) -> Ingested:
-        # Two sources may hold the same file, whose two writers would fence each other in turn.
-        with one_at_a_time:
-            check_stop()
+        with writers.of(opened.digest):
             return ingester.ingest(opened, check_stop)
 
     ingester = Ingester("records", own, source)
@@ -93,16 +94,46 @@ def _run_source(
                 pause = 0.0 if intake.poll(int(time() * 1000)) else settings.record_poll
                 failures = 0
                 gauge.set(1)
-            except AntispamError as error:
+            except Stopping:
+                raise
+            except Exception as error:  # noqa: BLE001 - what a far side brings about is its own state, no end of the role
                 failures += 1
                 pause = backoff(settings.record_poll, failures)
                 gauge.set(0)
-                _log.error("record_source_down", source=source.name, cause=str(error), tries=failures, again_in=pause)
+                _log.error("record_source_down", source=source.name, **_why(error), tries=failures, again_in=pause)
             stop.wait(pause)
     except Stopping:
         return
     finally:
         ingester.close()
+
+
+class _OneWriterAFile:
+    """Two sources may hold the same file: its two writers would fence each other in turn, so one waits.
+
+    Other files are not held up: a source whose file takes an hour is slow by itself.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._at_work: set[str] = set()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, digest: str) -> Iterator[None]:
+        """Within, nobody else is at the file of this hash. Raises Stopping when it is time to end."""
+        with self._changed:
+            while digest in self._at_work and not self._stop.is_set():
+                self._changed.wait(_CHECK_STOP)
+            if self._stop.is_set():
+                raise Stopping
+            self._at_work.add(digest)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._at_work.discard(digest)
+                self._changed.notify_all()
 
 
 def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, stop: threading.Event) -> None:
@@ -114,11 +145,11 @@ def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, st
             write_blacklist(target, settings, db, int(time() * 1000))
             failures = 0
             gauge.set(1)
-        except AntispamError as error:
+        except Exception as error:  # noqa: BLE001 - as of a source
             failures += 1
             pause = backoff(BLACKLIST_SECONDS, failures)
             gauge.set(0)
-            _log.error("blacklist_not_written", target=target.name, cause=str(error), tries=failures, again_in=pause)
+            _log.error("blacklist_not_written", target=target.name, **_why(error), tries=failures, again_in=pause)
         stop.wait(pause)
 
 
@@ -139,6 +170,13 @@ def write_blacklist(target: BlacklistTarget, settings: Settings, db: Database, n
     metrics.BLACKLIST_ENTRIES.labels(target.name).set(version.entries)
     _log.info("blacklist_written", target=target.name, entries=version.entries, sha256=version.digest)
     return True
+
+
+def _why(error: Exception) -> dict[str, str]:
+    """What the log says of a fault; the words of one that nobody expected may quote a file."""
+    if isinstance(error, AntispamError):
+        return {"cause": str(error)}
+    return {"cause": type(error).__name__, "at": fault(error)["at"]}
 
 
 def backoff(pause: float, failures: int) -> float:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -21,9 +21,10 @@ from pathlib import Path
 import structlog
 
 from pipeline import metrics
+from pipeline.errors import AntispamError
 from pipeline.file_exchange import RecordSource
 from pipeline.ingest.finished import Finished
-from pipeline.ingest.folders import FileRefusedError, Folder, FolderError, Listed, open_folder
+from pipeline.ingest.folders import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed, open_folder
 from pipeline.ingest.source_file import SourceFile, UnreadableFileError, open_source
 from pipeline.settings import Settings
 from pipeline.store import record_files as files
@@ -33,7 +34,6 @@ from pipeline.stream.ingest_files import Ingested
 
 FETCHED_AT_ONCE = 100  # files a visit; then what was fetched is ingested
 FETCH_SECONDS = 3600.0  # that one file may take
-LIST_SECONDS = 120.0
 TRIES = 5  # times a file the far side refuses is asked for
 KNOWN_MS = 7 * 86_400_000  # that a file gone from the far side is remembered
 _CHECK_STOP = 0.2  # seconds
@@ -60,6 +60,8 @@ class SourceIntake:
         self._stop = stop
         self._finished = Finished(source.address.pattern, int(source.quiet * 1000), source.marker)
         self._tries: dict[FileKey, int] = {}
+        self._too_large: set[FileKey] = set()
+        self._faults: dict[FileKey, int] = {}
         self._folder = settings.data_dir / "records" / source.name
         self._spool = self._folder / "spool"
         self._rejected = self._folder / "rejected"
@@ -83,10 +85,14 @@ class SourceIntake:
         while not task.done():
             await asyncio.wait({task}, timeout=_CHECK_STOP)
             if self._stop.is_set():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                while not task.done():  # wait_for of Python 3.11 swallows a cancellation at times
+                    task.cancel()
+                    await asyncio.wait({task}, timeout=_CHECK_STOP)
+                if not task.cancelled():
+                    task.exception()  # looked at, or asyncio would complain of it
                 raise Stopping
+        if task.cancelled():  # by a library, of its own accord: no reason to end the process
+            raise FolderError("the connection was given up")
         return task.result()
 
     async def _visit(self, now: int) -> bool:
@@ -103,7 +109,8 @@ class SourceIntake:
                 file.key for file in files.unsettled(self._db, self._source.name) if file.state == files.FETCHING
             }
             self._forget_gone(started - keys)
-            fresh = self._chosen({self._key(*item) for item in self._finished.observe(listing, now).items()}, started)
+            finished = {self._key(*item) for item in self._finished.observe(listing, now).items()}
+            fresh = self._chosen(self._small_enough(finished), started)
             # A broker that is down must not fill the disk: what waits in the spool counts.
             waiting = sum(self._path(key).exists() for key in started)
             batch = fresh[: max(0, FETCHED_AT_ONCE - waiting)]
@@ -111,6 +118,16 @@ class SourceIntake:
             for key in batch:
                 await self._try_fetch(folder, key)
             return len(fresh) > len(batch)
+
+    def _small_enough(self, finished: set[FileKey]) -> set[FileKey]:
+        """Those that may be fetched; the others leave no row: a source may list any number of any size."""
+        too_large = {key for key in finished if key.size > self._settings.record_file_bytes}
+        if fresh := too_large - self._too_large:
+            first = min(fresh, key=lambda key: key.name)
+            _log.error("record_files_too_large", source=self._source.name, files=len(fresh), first=first.name)
+            metrics.RECORD_FILES.labels(self._source.name, "given_up").inc(len(fresh))
+        self._too_large = too_large
+        return finished - too_large
 
     def _chosen(self, finished: set[FileKey], started: set[FileKey]) -> list[FileKey]:
         """What to fetch, oldest first; files that failed before come last, so that they hold up no other."""
@@ -121,9 +138,6 @@ class SourceIntake:
 
     async def _try_fetch(self, folder: Folder, key: FileKey) -> None:
         try:
-            if key.size > self._settings.record_file_bytes:
-                self._tries[key] = TRIES
-                raise FileRefusedError(f"{key.size} bytes, at most ANTISPAM_RECORD_FILE_BYTES are fetched")
             async with asyncio.timeout(FETCH_SECONDS):
                 await self._fetch(folder, key)
         except (FileRefusedError, FolderError, OSError) as error:  # OSError: our disk, or the time is over
@@ -145,6 +159,7 @@ class SourceIntake:
         with part.open("wb") as file:
             async with aclosing(folder.blocks(key.name)) as blocks:
                 async for block in blocks:
+                    await asyncio.sleep(0)  # a fast far side never makes us wait: let the time limit and the end in
                     size += len(block)
                     if size > self._settings.record_file_bytes:
                         raise FolderError(f"{key.name}: more bytes come than were listed, without end")
@@ -179,8 +194,11 @@ class SourceIntake:
         try:
             opened = open_source(path)
             result = self._ingest(opened)
-        except UnreadableFileError as error:
-            cause = str(error).replace(str(path), key.name)
+        except Exception as error:
+            cause = self._given_up(key, error)
+            if cause is None:
+                raise
+            cause = cause.replace(str(path), key.name)
             _write_whole(self._rejected / f"{path.name}.error.txt", f"{cause}\n")
             files.finish(self._db, key, now, None, 0, 0, cause)
             metrics.RECORD_FILES.labels(key.source, "unreadable").inc()
@@ -192,6 +210,18 @@ class SourceIntake:
         files.finish(self._db, key, now, opened.digest, accepted, rejected)
         metrics.RECORD_FILES.labels(key.source, "ingested").inc()
         _log.info("record_file_ingested", source=key.source, file=key.name, accepted=accepted, rejected=rejected)
+
+    def _given_up(self, key: FileKey, error: Exception) -> str | None:
+        """Why the file is set aside; None where another try may succeed."""
+        if isinstance(error, UnreadableFileError):
+            return str(error)
+        if isinstance(error, AntispamError | Stopping):  # the broker or the database is away, or we are told to end
+            return None
+        self._faults[key] = self._faults.get(key, 0) + 1
+        if self._faults[key] < TRIES:
+            return None
+        del self._faults[key]
+        return f"{type(error).__name__} in each of {TRIES} tries"
 
     def _clear(self, key: FileKey) -> None:
         """Take a finished file out of the spool; its bad lines, or all of an unreadable one, are kept."""

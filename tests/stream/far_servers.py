@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ class FarSftp(FarServer):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.told_size: int | None = None  # of every file, whatever it is
         self._connections: list[asyncssh.SSHServerConnection] = []
 
     def known_host(self) -> str:
@@ -125,6 +127,12 @@ class FarSftp(FarServer):
             def __init__(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
                 super().__init__(chan, chroot=os.fsencode(far.root))
 
+            async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+                async for entry in super().scandir(path):
+                    if far.told_size is not None:
+                        entry.attrs.size = far.told_size
+                    yield entry
+
             def read(self, file_obj: object, offset: int, size: int) -> Any:
                 if far.must_cut():
                     self.channel.get_connection().abort()
@@ -142,3 +150,84 @@ class FarSftp(FarServer):
         for connection in self._connections:
             connection.abort()
         self._connections.clear()
+
+
+class LyingFtp(FarServer):
+    """An FTP server that says what it is told to: a word before the sign-in, listings, files.
+
+    Each may be endless, or come slowly. With nothing told it has one good file.
+    """
+
+    scheme = "ftp"
+    _server: asyncio.Server | None = None
+
+    def __init__(self, root: Path, honest: bytes) -> None:
+        super().__init__(root)
+        self.port = 0  # a free one, known once it is up
+        self.honest = honest
+        self.greeting: Iterable[bytes] = (b"220 hello\r\n",)
+        self.listing: Iterable[bytes] | None = None
+        self.file: Iterable[bytes] | None = None
+        self.pause = 0.0  # seconds between two pieces
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def turn_honest(self) -> None:
+        self.greeting, self.listing, self.file, self.pause = (b"220 hello\r\n",), None, None, 0.0
+
+    def _facts(self) -> bytes:
+        return b"type=file;size=%d;modify=20250101000000; honest.csv" % len(self.honest)
+
+    async def _up(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _down(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for task in self._tasks:
+            task.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        with suppress(OSError, ValueError):
+            await self._send(writer, self.greeting)
+            if self.greeting:
+                await self._answer(reader, writer)
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        data: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        passive: asyncio.Server | None = None
+        while line := await reader.readline():
+            verb = line.split()[0].upper()
+            if verb == b"EPSV":
+                passive = await asyncio.start_server(lambda _, w: data.put_nowait(w), "127.0.0.1", 0)
+                port = passive.sockets[0].getsockname()[1]
+                writer.write(b"229 go on (|||%d|)\r\n" % port)
+            elif verb in (b"MLSD", b"RETR"):
+                told = self.listing if verb == b"MLSD" else self.file
+                if told is None:
+                    told = (self._facts() + b"\r\n",) if verb == b"MLSD" else (self.honest,)
+                writer.write(b"150 here\r\n")
+                stream = await data.get()
+                with suppress(OSError):
+                    await self._send(stream, told)
+                stream.close()
+                if passive is not None:
+                    passive.close()
+                writer.write(b"226 done\r\n")
+            elif verb == b"MLST":
+                facts = self._facts() if self.listing is None else next(iter(self.listing)).strip()
+                writer.write(b"250-here\r\n %s\r\n250 done\r\n" % facts)
+            else:
+                writer.write({b"TYPE": b"200", b"QUIT": b"221", b"USER": b"331"}.get(verb, b"230") + b" yes\r\n")
+            await writer.drain()
+
+    async def _send(self, writer: asyncio.StreamWriter, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(self.pause)
