@@ -55,7 +55,8 @@ def first_broken(connection: Connection) -> int | None:
     previous, expected = FIRST, 1
     for found in connection.execute(select(schema.audit).order_by(schema.audit.c.id)).mappings():
         row = dict(found)
-        if row["id"] != expected or not hmac.compare_digest(row.pop("mac"), _mac(connection, previous, row)):
+        given = row.pop("mac").encode()
+        if row["id"] != expected or not hmac.compare_digest(given, _mac(connection, previous, row).encode()):
             return int(row["id"])
         previous, expected = found["mac"], expected + 1
     return None

@@ -95,6 +95,7 @@ def unguarded(connection: Connection) -> None:
     [
         ("UPDATE audit SET reason = '' WHERE id = 2", 2),
         ("UPDATE audit SET at = at + 1 WHERE id = 3", 3),
+        ("UPDATE audit SET mac = '签名' WHERE id = 3", 3),
         ("DELETE FROM audit WHERE id = 1", 2),
         ("DELETE FROM audit WHERE id = 2", 3),
         ("UPDATE audit SET mac = (SELECT a.mac FROM audit a WHERE a.id = 2) WHERE id = 1", 1),
