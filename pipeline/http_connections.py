@@ -156,7 +156,8 @@ class _Bounded(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head, self._in_body = True, False
         # Answered before it was complete: the idle time, which its last octets have ended, begins anew.
-        self._end_in(IDLE_SECONDS if self.cycle.response_complete else None, "idle")
+        answered = self.cycle is not None and self.cycle.response_complete  # none for a WebSocket
+        self._end_in(IDLE_SECONDS if answered else None, "idle")
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

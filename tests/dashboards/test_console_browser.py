@@ -155,6 +155,7 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(console: Console, ope
     page.get_by_role("heading", name="Overview").wait_for()
     page.get_by_role("link", name="Users").wait_for()
     page.get_by_role("link", name="Sign out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     page.goto(console.address + "/users")
     page.wait_for_url("**/login")
