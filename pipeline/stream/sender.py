@@ -113,7 +113,8 @@ class _Sender:
     def tell(self) -> None:
         """Say whether anything can be sent now."""
         up = any(link.connected for link in self.agent.links)
-        readiness.say(f"sender-{self._channel.name}", up)
+        gateway = f"{self._channel.host}:{self._channel.port}"
+        readiness.say(f"sender-{self._channel.name}", up, "" if up else f"a link to {gateway}")
 
     async def finish(self) -> None:
         """Begin nothing new, and wait for the answers that are due."""
