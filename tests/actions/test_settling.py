@@ -76,7 +76,7 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     "in doubt, a second copy has an id": ([part(ident="y", tries=2)], report(), WAITS),
     "in doubt, though its id is known": ([part(state=MAYBE, ident="y")], report(), WAITS),
     "in doubt, by the id that is known": ([part(state=MAYBE, ident="x")], report(), ("a", 1)),
-    "two parts of one message in doubt": ([part(number=2, state=MAYBE), part(state=MAYBE)], report(), ("a", 1)),
+    "two parts of one message in doubt": ([part(number=2, state=MAYBE), part(state=MAYBE)], report(), WAITS),
     "two parts of one message, one sent twice": (
         [part(number=2, state=MAYBE, tries=2), part(state=MAYBE)], report(), WAITS,
     ),
@@ -98,6 +98,16 @@ def test_one_id_at_two_recipients_is_two_parts() -> None:
     settled = settle([report(recipient="139"), report(recipient="138"), report(recipient="137")], rows)
     assert [(r.recipient, key[1]) for r, key in settled.parts] == [("139", "b"), ("138", "a")]
     assert [r.recipient for r in settled.waiting] == ["137"]
+
+
+def test_parts_of_one_message_are_settled_when_each_has_a_report() -> None:
+    """With fewer, the carrier may not have taken one of them: it is to be sent again, and not to be credited."""
+    rows = [part(number=number, state=MAYBE) for number in (1, 2, 3)]
+    early, late = report("old", at=SENT - 1), report("new", at=SENT + GUESS_MS + 1)
+    some = settle([report("x"), report("y"), report("x"), early, late], rows)
+    assert (some.parts, len(some.waiting)) == ([], 5)
+    every = settle([report("x"), report("y"), report("z")], rows)
+    assert [(r.carrier_id, key[3]) for r, key in every.parts] == [("x", 1), ("y", 2), ("z", 3)]
 
 
 def test_a_report_that_settles_makes_another_sure() -> None:

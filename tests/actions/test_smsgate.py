@@ -85,6 +85,7 @@ def check(truth: Truth, rows: list[Row[tuple[object, ...]]], messages: int, part
             assert truth.refused[where] == 1
             assert not truth.copies[where]
             continue
+        assert truth.copies[where], "the carrier took this part, not only another of the message"
         known = truth.taken[row.carrier_id]
         assert row.state == {"DELIVRD": "delivered", "UNDELIV": "failed"}[known.end], where
         assert known.recipient == row.recipient

@@ -15,8 +15,9 @@ was sent more than once. After 48 h it is forgotten.
 | they are of one message, from another sender than the report says | waits |
 | one of their parts has an id by now (a second copy got it, or an answer of which only the id was readable) | waits |
 | several parts, one of them sent more than once | waits: two reports may be of one part |
-| a part was first sent after the report, or over 10 minutes before it | waits |
-| otherwise | settles the first of them: a guess, and the only one there is |
+| several parts, and fewer reports with unknown ids than parts | waits: the carrier may not have taken one |
+| a part was not first sent before the report, or over 10 minutes before it | waits |
+| otherwise | settles the first of them: a guess |
 
 The id alone is never enough: carriers gave one id to two recipients. A report that waits is looked at again
 whenever something about the parts of its recipient changes.
@@ -90,13 +91,16 @@ def settle(reports: Sequence[Report], rows: Iterable[Row]) -> Settled:
     parts: dict[str, dict[Key, Row]] = {}
     for row in rows:
         parts.setdefault(row.recipient, {})[row.key] = row
+    said: dict[str, list[Report]] = {}
+    for report in reports:
+        said.setdefault(report.recipient, []).append(report)
     done = Settled(waiting=list(reports))
     while True:
         waiting = list(done.waiting)
         done.waiting.clear()
         for report in waiting:
             there = parts.get(report.recipient, {})
-            found = whose(report, there.values())
+            found = whose(report, there.values(), said[report.recipient])
             if isinstance(found, Row):
                 there[found.key] = replace(found, state=report.state, carrier_id=report.carrier_id)
                 done.parts.append((report, found.key))
@@ -108,10 +112,10 @@ def settle(reports: Sequence[Report], rows: Iterable[Row]) -> Settled:
             return done
 
 
-def whose(report: Report, rows: Iterable[Row]) -> Row | bool:
+def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> Row | bool:
     """The part that a report settles; True if the report changes nothing, False if it waits. See the table.
 
-    `rows` are parts to its recipient.
+    `rows` are parts to its recipient, `said` are all reports on him that are at hand.
     """
     rows = list(rows)
     named = [row for row in rows if row.carrier_id == report.carrier_id]
@@ -119,15 +123,23 @@ def whose(report: Report, rows: Iterable[Row]) -> Row | bool:
         newest = max(named, key=lambda row: row.submitted_at or 0).message
         return min((r for r in named if r.message == newest and r.state not in FINAL), key=_place, default=True)
     unclaimed = [row for row in rows if row.is_unclaimed(report.at)]
-    if len({row.message for row in unclaimed}) != 1 or unclaimed[0].key[0] != report.sender:
+    if len({row.message for row in unclaimed}) != 1:
         return False
     if any(row.state is not DeliveryState.MAYBE_SENT or row.carrier_id is not None for row in unclaimed):
         return False
     if len(unclaimed) > 1 and any(row.tries > 1 for row in unclaimed):
         return False
-    if not all(row.submitted_at is not None and 0 <= report.at - row.submitted_at <= GUESS_MS for row in unclaimed):
+    unknown = {r.carrier_id for r in (report, *said) if _fits(r, unclaimed)} - {row.carrier_id for row in rows}
+    if not _fits(report, unclaimed) or len(unknown) < len(unclaimed):
         return False
     return min(unclaimed, key=_place)
+
+
+def _fits(report: Report, unclaimed: Sequence[Row]) -> bool:
+    """Whether its sender and its time are right for a guess."""
+    return report.sender == unclaimed[0].key[0] and all(
+        row.submitted_at is not None and 0 < report.at - row.submitted_at <= GUESS_MS for row in unclaimed
+    )
 
 
 def _place(row: Row) -> int:
