@@ -79,6 +79,7 @@ def _all_final(db: Database) -> bool:
 def check(truth: Truth, rows: list[Row[tuple[object, ...]]], messages: int, parts: int) -> Counter[str]:
     """Every part is there, in the state the carrier knows; how many copies were sent, and why each."""
     assert len(rows) == messages * parts
+    told = truth.answered - truth.unread
     for row in rows:
         where = (row.recipient, row.part)
         if row.state == "refused":
@@ -89,7 +90,7 @@ def check(truth: Truth, rows: list[Row[tuple[object, ...]]], messages: int, part
         known = truth.taken[row.carrier_id]
         assert row.state == {"DELIVRD": "delivered", "UNDELIV": "failed"}[known.end], where
         assert known.recipient == row.recipient
-        if row.carrier_id in truth.answered - truth.unread:
+        if row.carrier_id in told:
             assert known.part == row.part, "an answered id names its own part"
     repeats: Counter[str] = Counter()
     for ids in truth.copies.values():
