@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.message import Message
 from importlib import metadata
 from pathlib import Path
 
@@ -27,13 +26,15 @@ def pins() -> dict[str, str]:
 
 def licence(package: str) -> str:
     """What the metadata of an installed package says, in one line. Raises ValueError if it says nothing."""
-    about: Message = metadata.metadata(package)
-    classifiers = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier", []) if c.startswith("License :: ")]
+    about = metadata.metadata(package).json
+    classifiers = [str(c).rpartition(" :: ")[2] for c in about.get("classifier", []) if c.startswith("License :: ")]
     named = [name for name in classifiers if name != "OSI Approved"]
-    stated = about.get("License-Expression") or " / ".join(named) or (about.get("License") or "").strip().split("\n")[0]
+    stated = (
+        about.get("license_expression") or " / ".join(named) or str(about.get("license", "")).strip().partition("\n")[0]
+    )
     if not stated:
         raise ValueError(f"{package} states no licence in its metadata")
-    return re.sub(r"\s+", " ", stated).strip()
+    return re.sub(r"\s+", " ", str(stated)).strip()
 
 
 if __name__ == "__main__":
