@@ -19,29 +19,41 @@ from pipeline.text.contacts import MAX_CONTACTS, PHONE, Contact
 from pipeline.text.links import MAX_LINKS, Link
 from pipeline.text.normal import normalise
 
-_DAY = r"\d{4}[\-/.]\d{1,2}[\-/.]\d{1,2}|\d{4}年|\d{1,2}月|\d{1,2}[日号]|\d{1,2}[\-/.]\d{1,2}|[今明后][天日]"
-_DAY += (
-    r"|(?:周|星期)[一二三四五六日天]|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?|\d{1,2},? \d{4}"
-)
-_HOUR = r"\d{1,2}[:：]\d{2}(?:[:：]\d{2})?|\d{1,2}[点时](?:\d{1,2}分?|半|整)?|[上中下]午|[早晚]上|凌晨|[AaPp][Mm]"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"
+_WEEKDAY = r"[本这上下]?(?:周|星期)[一二三四五六日天末]"
+_MOMENT = "|".join([
+    r"\d{4}[\-/.]\d{1,2}[\-/.]\d{1,2}", r"\d{4}年", r"\d{1,2}月(?:\d{1,2}(?!\d))?", r"\d{1,2}[日号]",
+    r"\d{1,2}[\-/.]\d{1,2}", r"[今明后昨次当][天日晚早]", _WEEKDAY,
+    rf"(?:\d{{1,2}} )?{_MONTH}(?: \d{{4}})?", r"\d{1,2},? \d{4}",
+    r"\d{1,2}[:：]\d{2}(?:[:：]\d{2})?", r"\d{1,2}[点时](?:\d{1,2}分?|半|整)?", "[上中下]午|[早晚]上|凌晨|[AaPp][Mm]",
+    r"\d{1,3}(?:秒钟?|分钟?|个?小时|天|个工作日|周|个月|年)",
+])  # fmt: skip
+# Figures alone: {time}分钟, {month}月{date}日, 20261128.
+_COMPACT = r"\d{1,4}|20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d(?:[0-5]\d){1,2})?"
+_CURRENCY = r"人民币|RMB|CNY|USD|HKD|EUR|(?:US|HK)?[$]|[¥￥€£]"
 _FILLINGS = {
     SlotType.DIGITS: re.compile(r"[0-9]+"),
     # One Chinese character before: number plates. A figure, or it may be any word; no small letters, as ids have.
-    SlotType.CODE: re.compile(r"[一-鿿]?(?=[A-Z\-]{0,31}[0-9])[0-9A-Z][0-9A-Z\-]*"),
+    SlotType.CODE: re.compile(r"[一-鿿]?(?=[A-Z\-·*]{0,31}[0-9])[0-9A-Z*](?:[0-9A-Z\-/·*]|(?<=[0-9]) (?=[0-9]))*"),
     SlotType.AMOUNT: re.compile(
-        r"[+\-]?[¥￥$€£]?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,12})(?:\.[0-9]{1,4})?(?:元|万元|万|亿元|[%％])?"
+        rf"[+\-]?(?:(?:{_CURRENCY}) ?)?[+\-]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}}){{1,5}}|[0-9]{{1,12}})(?:\.[0-9]{{1,4}})?"
+        r"(?:[万亿]?[元块]整?|[万角分]|[美港欧日]元|[%％])?"
     ),
-    SlotType.DATE: re.compile(rf"(?:(?:{_DAY}|{_HOUR})[ T至到~\-]?){{1,8}}"),
-    SlotType.NAME: re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’·•*\-])*"),
+    SlotType.DATE: re.compile(
+        rf"{_COMPACT}|(?:(?:{_MOMENT})[ T至到~,，、()（）\-]{{0,3}}){{1,8}}(?:之?[前后内]|[起止])?"
+    ),
+    # Masked ones too: **明, 138****0001.
+    SlotType.NAME: re.compile(r"\*{0,2}[^\W\d_](?:[^\W\d_]|[ .'’·•*()（）\-])*|1[0-9]{2}\*{4}[0-9]{4}"),
     SlotType.CONTACT: re.compile(r"\+?[0-9][0-9 \-]{3,}|[A-Za-z][A-Za-z0-9_\-]{4,}"),
 }
 _LONGEST_CHINESE_NAME = 12  # a name of more characters is a sentence
 _chinese = re.compile(r"[一-鿿]").findall
 # A messenger's id, as contacts.py reads one: Latin letters, and figures or signs among them.
 _an_id = re.compile(r"(?<![a-z0-9_])(?=[a-z]{1,19}[0-9_\-])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])").search
-_without_letters = re.compile(
-    r"[一-鿿0-9 :：,，.\-/~%]*"
-).fullmatch  # most fillings; the normal form costs ten times more
+# Most fillings: no need of their normal form, which costs ten times more.
+_without_letters = re.compile(r"[一-鿿0-9 :：,，、.()（）\-/~%]*").fullmatch
+# A mobile number with any signs between its figures. contacts.py reads none across commas, as in a list of figures.
+_figures_of_a_mobile = re.compile(r"\W*1\W*[3-9](?:\W*[0-9]){9}\W*").fullmatch
 _CARRIER_NUMBER = re.compile(r"1[3-9]\d{9}|[48]00\d{7}")  # mobile, service number; an order's may look like a landline
 
 
@@ -109,7 +121,10 @@ def _holds(slot: Slot, filling: str) -> bool:
     if slot.type is SlotType.LINK:
         return True
     if slot.type is SlotType.TEXT:
-        return bool(_without_letters(filling)) or _an_id(normalise(filling).text) is None
+        plain = filling if _without_letters(filling) else normalise(filling).text
+        return _an_id(plain) is None and "@" not in plain and not _figures_of_a_mobile(plain)
+    if slot.type is SlotType.DATE and _figures_of_a_mobile(filling):
+        return False
     if _FILLINGS[slot.type].fullmatch(filling) is None:
         return False
     return slot.type is not SlotType.NAME or len(_chinese(filling)) <= _LONGEST_CHINESE_NAME
@@ -124,6 +139,8 @@ def _declared(
     """Whether every link and contact is the template's own words, or is in a slot that declares it."""
     if len(links) >= MAX_LINKS or len(contacts) >= MAX_CONTACTS:
         return False  # there may be more
+    if not links and not contacts:  # most texts
+        return all(slot.type is not SlotType.LINK for slot, _ in filled)
     for slot, span in filled:
         inside = [link for link in links if _meet((link.start, link.end), span)]
         if slot.type is SlotType.LINK:
