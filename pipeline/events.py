@@ -10,10 +10,13 @@ because the topics and the lake keep old records for months.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Verdict(StrEnum):
@@ -434,3 +437,19 @@ class DeadLetter(Event, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder().encode
+
+
+def decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Bytes to `kind`. Raises msgspec.DecodeError for bytes that are none, whatever is wrong with them.
+
+    msgspec has errors of other types for a text that is not UTF-8 and for JSON that is nested too deep.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decoded(value: bytes) -> T:
+        try:
+            return decode(value)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise msgspec.DecodeError(str(error)) from None
+
+    return decoded

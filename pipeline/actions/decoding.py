@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from pipeline import metrics
+from pipeline.events import decoder
 from pipeline.topics import Topic
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -17,12 +18,12 @@ _log = structlog.get_logger()
 
 def decoded(topic: Topic, kind: type[T], records: Sequence[bytes]) -> list[T]:
     """The records as structs, in order; what cannot be decoded is counted and left out (the lake keeps it)."""
-    decode = msgspec.json.Decoder(kind).decode
+    decode = decoder(kind)
     found: list[T] = []
     for record in records:
         try:
             found.append(decode(record))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             metrics.UNDECODABLE.labels(topic.name).inc()
             _log.error("undecodable", topic=topic.name, bytes=len(record))
     return found

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import msgspec
 import pyarrow as pa
 
 from pipeline import events, topics
@@ -280,8 +279,8 @@ def table_of(topic: str) -> Table:
     return _BY_TOPIC[topic][1] if topic in _BY_TOPIC else OUTBOUND
 
 
-_DECODERS = {topic: msgspec.json.Decoder(event).decode for topic, (event, _) in _BY_TOPIC.items()}
-_decode_outbound = msgspec.json.Decoder(events.Outbound).decode
+_DECODERS = {topic: events.decoder(event) for topic, (event, _) in _BY_TOPIC.items()}
+_decode_outbound = events.decoder(events.Outbound)
 
 
 def decoder_of(topic: str) -> Callable[[bytes], Any]:

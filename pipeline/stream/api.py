@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from pipeline.actions.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import Submission, encode
+from pipeline.events import Submission, decoder, encode
 from pipeline.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
@@ -203,14 +203,14 @@ def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
     consumer = reader(settings, "api-memory")
     places = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
     since = int(time() * 1000) - REMEMBERED_MS
-    decode = msgspec.json.Decoder(Submission).decode
+    decode = decoder(Submission)
     count = 0
 
     def take(message: Message) -> None:
         nonlocal count
         try:
             submission = decode(message.value() or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             return  # the processor makes it a dead letter
         intake.remember(ports.key(submission.port), submission)
         count += 1

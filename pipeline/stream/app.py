@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from pipeline import kafka_security, topics
-from pipeline.events import Alert
+from pipeline.events import Alert, decoder
 from pipeline.settings import Settings
 from pipeline.stream.address import bootstrap
 from pipeline.stream.ending import end_now, fault
@@ -23,6 +23,7 @@ from pipeline.stream.processor import Processor
 from pipeline.stream.streams import STREAMS
 
 _log = structlog.get_logger()
+_decode_alert = decoder(Alert)
 
 
 def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) -> faust.App:
@@ -84,8 +85,8 @@ async def guarded(work: Any, raw: bytes) -> None:
 def log_alert(raw: bytes) -> None:
     """One operator's line; an undecodable alert is named and skipped."""
     try:
-        alert = msgspec.json.decode(raw, type=Alert)
-    except msgspec.MsgspecError as error:
+        alert = _decode_alert(raw)
+    except msgspec.DecodeError as error:
         _log.error("alert_undecodable", cause=str(error))
         return
     _log.warning("alert", alert_level=alert.level.value, rule=alert.rule, subject=alert.subject, at=alert.at)

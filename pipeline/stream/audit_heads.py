@@ -7,7 +7,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from pipeline import topics
 from pipeline.errors import AntispamError
-from pipeline.events import AuditHead, encode
+from pipeline.events import AuditHead, decoder, encode
 from pipeline.settings import Settings
 from pipeline.store.outbox import Message
 from pipeline.stream.address import bootstrap
@@ -15,7 +15,7 @@ from pipeline.stream.admin import cluster_id
 from pipeline.stream.clients import reader
 from pipeline.stream.replay import replay
 
-_decode = msgspec.json.Decoder(AuditHead).decode
+_decode = decoder(AuditHead)
 
 
 def message(head: AuditHead) -> Message:
@@ -30,7 +30,7 @@ def published(settings: Settings) -> list[AuditHead]:
     def take(record: KafkaMessage) -> None:
         try:
             heads.append(_decode(record.value() or b""))
-        except msgspec.MsgspecError:
+        except msgspec.DecodeError:
             raise AntispamError(f"{topics.AUDIT_HEADS.name}: offset {record.offset()} is not a head") from None
 
     cluster_id(bootstrap(settings), settings=settings)  # says within 10 s when no broker answers

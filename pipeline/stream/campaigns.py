@@ -24,7 +24,7 @@ from pipeline import metrics, topics
 from pipeline.actions.campaign_sending import sending_of
 from pipeline.configuration import Config
 from pipeline.dead_letter_limit import DeadLetterLimit
-from pipeline.events import Campaign, Record, Submission, encode
+from pipeline.events import Campaign, Record, Submission, decoder, encode
 from pipeline.models.campaigns import TTL_MS, Sending
 from pipeline.models.hot_campaigns import HotCampaigns
 from pipeline.models.known_campaigns import KnownCampaigns
@@ -43,9 +43,9 @@ TELL_EVERY = 0.5  # seconds between two looks for what is to be told
 REBUILD_MS = 15 * 60_000  # campaigns not yet told began, as a rule, less than that ago
 SOURCES = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK, topics.RECORDS)
 
-_decode_submission = msgspec.json.Decoder(Submission).decode
-_decode_record = msgspec.json.Decoder(Record).decode
-_decode_campaign = msgspec.json.Decoder(Campaign).decode
+_decode_submission = decoder(Submission)
+_decode_record = decoder(Record)
+_decode_campaign = decoder(Campaign)
 _log = structlog.get_logger()
 
 
@@ -134,7 +134,7 @@ class CampaignStage:
             self._positions[source] = offset + 1
             try:
                 event = self._decoders[topic](message.value() or b"")
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except msgspec.DecodeError as error:
                 metrics.UNDECODABLE.labels(topic).inc()  # a dead letter of the worker that screens it
                 failed.append(type(error).__name__)
                 continue
@@ -219,7 +219,7 @@ def _read_told(consumer: Consumer) -> list[Campaign]:
 def _decoded(message: Message) -> Campaign | None:
     try:
         return _decode_campaign(message.value() or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
         _log.error("campaign_undecodable", offset=message.offset(), cause=str(error))
         return None

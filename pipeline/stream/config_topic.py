@@ -13,13 +13,13 @@ from confluent_kafka import Message
 
 from pipeline import metrics, topics
 from pipeline.configuration import Config, ConfigEntries
-from pipeline.events import ConfigChange
+from pipeline.events import ConfigChange, decoder
 from pipeline.settings import Settings
 from pipeline.stream.clients import UNHURRIED, reader
 from pipeline.stream.polled import is_record
 from pipeline.stream.replay import replay
 
-_decode = msgspec.json.Decoder(ConfigChange).decode
+_decode = decoder(ConfigChange)
 _log = structlog.get_logger()
 
 
@@ -67,7 +67,7 @@ class ConfigFollower:
     def _take(self, message: Message) -> None:
         try:
             change = _decode(message.value() or b"")
-        except msgspec.MsgspecError as error:
+        except msgspec.DecodeError as error:
             metrics.CONFIG_FAULTS.inc()
             _log.error("config_undecodable", offset=message.offset(), cause=str(error))
             return

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+import structlog
 from confluent_kafka import KafkaException, Message
 
-from pipeline import topics
+from pipeline import metrics, topics
 from pipeline.errors import AntispamError
-from pipeline.events import DeadLetter, encode
+from pipeline.events import DeadLetter, decoder, encode
 from pipeline.settings import Settings
 from pipeline.stream.clients import MAX_RECORD, TIMEOUT, broker_error, commit, reader, writer
 from pipeline.stream.replay import replay
 
-_decode = msgspec.json.Decoder(DeadLetter).decode
+_decode = decoder(DeadLetter)
+_log = structlog.get_logger()
 
 
 def letter(
@@ -41,11 +43,15 @@ def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
     letters: dict[str, DeadLetter] = {}
 
     def take(message: Message) -> None:
-        name = (message.key() or b"").decode()
-        if message.value() is None:
-            letters.pop(name, None)
-        else:
-            letters[name] = _decode(message.value() or b"")
+        try:
+            name = (message.key() or b"").decode()
+            if message.value() is None:
+                letters.pop(name, None)
+            else:
+                letters[name] = _decode(message.value() or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            metrics.UNDECODABLE.labels(topics.DEAD_LETTERS.name).inc()
+            _log.error("undecodable", topic=topics.DEAD_LETTERS.name, offset=message.offset(), cause=str(error))
 
     consumer = reader(settings, "dead-letters-list")
     try:

@@ -16,12 +16,13 @@ from time import time
 from typing import Any
 
 import msgspec
+import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 
-from pipeline import topics
+from pipeline import metrics, topics
 from pipeline.actions.statuses import digests
 from pipeline.errors import AntispamError
-from pipeline.events import IngestProgress, Priority, Record, Submission, encode
+from pipeline.events import IngestProgress, Priority, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
 from pipeline.ingest.columns import Table
@@ -41,6 +42,8 @@ CHUNK = 5000  # lines a transaction
 TOGETHER = 200  # lines whose ids are looked up together
 USED = "id: used before with another sender, content or recipients"
 _ABORT_TIMEOUT = 5.0  # seconds; the broker ends the transaction by itself soon after
+_decode_mark = decoder(IngestProgress)
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -278,9 +281,14 @@ class _Progress:
         self._consumer.close()
 
     def _take(self, message: Message) -> None:
-        mark = msgspec.json.decode(message.value() or b"", type=IngestProgress)
-        self._marks[mark.file, mark.topic] = mark
         self._next = (message.offset() or 0) + 1
+        try:
+            mark = _decode_mark(message.value() or b"")
+        except msgspec.DecodeError as error:  # none of ours: whoever else writes here must not end all intake
+            metrics.UNDECODABLE.labels(topics.INGEST.name).inc()
+            _log.error("undecodable", topic=topics.INGEST.name, offset=message.offset(), cause=str(error))
+            return
+        self._marks[mark.file, mark.topic] = mark
 
 
 def _ports(settings: Settings) -> Ports:

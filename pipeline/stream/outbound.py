@@ -31,7 +31,7 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import Alert, AlertLevel, Outbound, Priority, encode
+from pipeline.events import Alert, AlertLevel, Outbound, Priority, decoder, encode
 from pipeline.settings import Settings
 from pipeline.stream.clients import TIMEOUT, is_away, resting_reader, send
 from pipeline.stream.dead_letters import letter
@@ -44,7 +44,7 @@ ALERT_RULE = "release-without-proof"
 _UNPROVED = "no proof of its release: forged, altered, of another topic, or signed by another key"
 _TOO_OLD = "released longer ago than deliveries are remembered: it may have been sent before"
 _log = structlog.get_logger()
-_decode = msgspec.json.Decoder(Outbound).decode
+_decode = decoder(Outbound)
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +195,7 @@ class Lane:
         """The record as a job, or why it is none. Raises UnavailableError if no broker takes the alert of a forgery."""
         try:
             outbound, key = _decode(message.value() or b""), (message.key() or b"").decode()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _Refused(f"not an Outbound: {type(error).__name__}", suspect=True)
         if not is_proved(self._secrets, self._topic, key, outbound):
             self._alert(now)

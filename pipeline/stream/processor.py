@@ -37,7 +37,7 @@ from pipeline.actions.routes import load_routes
 from pipeline.configuration import Config
 from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import Alert, Event, Record, Submission, encode
+from pipeline.events import Alert, Event, Record, Submission, decoder, encode
 from pipeline.kafka_security import ends
 from pipeline.lake.privacy import Privacy
 from pipeline.rules import word_borders
@@ -90,7 +90,7 @@ class Processor(faust.Service):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._states: dict[int, PartitionState] = {}
-        self._decode = msgspec.json.Decoder(stream.event).decode
+        self._decode = decoder(stream.event)
         self._routes = load_routes(settings)
         self._pseudonym = Privacy(settings.privacy_secret).number
         self._alerted: dict[str, None] = {}
@@ -373,7 +373,7 @@ class Processor(faust.Service):
         for message in messages:
             try:
                 event = self._decode(message.value or b"")
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except msgspec.DecodeError as error:
                 failures.append((message, f"not a {self.stream.event.__name__}: {error}"))
                 continue
             if isinstance(event, Submission) and event.round > 0:

@@ -29,7 +29,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics, topics
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import AuditHead, ConfigChange, encode
+from pipeline.events import AuditHead, ConfigChange, decoder, encode
 from pipeline.kafka_security import is_refusal
 from pipeline.settings import Settings
 from pipeline.store import audit, configurations, outbox, positions, report_outbox
@@ -54,7 +54,7 @@ REPORTS = 1000  # reports a transaction
 _CONSUMER = "relay"
 _FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
-_decode = msgspec.json.Decoder(ConfigChange).decode
+_decode = decoder(ConfigChange)
 _log = structlog.get_logger()
 
 
@@ -196,7 +196,7 @@ def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
         nonlocal highest
         try:
             change = _decode(message.value() or b"")
-        except msgspec.MsgspecError:
+        except msgspec.DecodeError:
             return  # followers count and skip it too
         highest = max(highest, change.epoch)
         named = (change.kind, change.name)

@@ -118,7 +118,9 @@ def test_the_first_submission_of_an_id_and_the_first_decision_of_a_round_count(o
 
 def test_what_cannot_be_decoded_is_left_out_and_records_are_not_projected(operational_db: Database) -> None:
     with operational_db.write() as connection:
-        project_submissions(connection, NOW, [b"{", b"\xff", encode(submission())])
+        project_submissions(
+            connection, NOW, [b"{", b"\xff", b'{"id": "\xff"}', b'{"x": ' + b"[" * 50_000, encode(submission())]
+        )
         project_decisions(connection, NOW, [b"[]", decision("reject", source="record", sender="")])
         assert states(status_of(connection, SENDER, ID)) == ["accepted"] * 2
         assert len(connection.execute(select(schema.submissions)).all()) == 1

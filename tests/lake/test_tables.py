@@ -70,7 +70,7 @@ def test_a_text_lies_whole_in_the_full_table_only() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"{", b"", None, b'{"id": 1}', b"\xff\xfe",
+        b"{", b"", None, b'{"id": 1}', b"\xff\xfe", b'{"id": "\xff"}', b'{"x": ' + b"[" * 50_000,
         encode(submission("big")).replace(b'"accepted_at"', b'"batch_size":99999999999999999999,"accepted_at"'),
     ],
 )  # fmt: skip
