@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def run_console(settings: Settings) -> None:
         middleware=[Middleware(Guard, db=db, address=settings.console_url)],
     )
     allow_descriptors()
-    # Streamlit makes uvicorn's configuration and leaves the choice of the protocol to it.
+    # Streamlit makes uvicorn's configuration and leaves the choice of the protocol and of trusted proxies to it.
+    # uvicorn would take a client's address and scheme from headers of any process of this host.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     HTTP_PROTOCOLS["auto"] = bounded(HEAD_SECONDS)  # type: ignore[assignment]
     sys.argv = ["antispam"]  # Streamlit passes on what it finds there
     try:

@@ -135,9 +135,12 @@ class SignIn:
         return answer
 
     def _client(self, request: Request) -> str:
-        """Where an attempt comes from. Behind a proxy: what that has seen, the last it forwards for."""
+        """Where an attempt comes from. Behind a proxy: the last address forwarded for, which the proxy has added.
+
+        Some proxies add it as a header line of its own, behind what the client sent.
+        """
         if self._public is not None:
-            return network(request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64])
+            return network(",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()[:64])
         return network(request.client.host) if request.client else "?"
 
     async def health(self, _: Request) -> Response:

@@ -31,14 +31,20 @@ def wait_ms(failures: int, free: int) -> int:
 
 
 def admit(connection: Connection, name: str, address: str, now: int) -> bool:
-    """Count an attempt before its password is looked at; False, and it is not counted, while it must wait."""
-    connection.execute(
-        delete(_t).where(_t.c.tried_at < now - QUIET_MS, func.coalesce(_t.c.signed_in_at, 0) < now - KNOWN_MS)
-    )
+    """Count an attempt before its password is looked at; False, and it is not counted, while it must wait.
+
+    A refused attempt leaves no row: made-up names would fill the table.
+    """
     limits = {(name, address): FREE}
     if address != CHANGING and not _known(connection, name, address, now):
         limits |= {(ALL, address): FREE_OF_MANY, (name, ALL): FREE_OF_MANY}
     keys = sorted(limits)  # one order for all: writers must not wait for each other in a ring
+    waiting = select(_t.c.name).where(or_(*(_is(*key) for key in keys)), _t.c.next_at > now)
+    if connection.execute(waiting).first() is not None:
+        return False
+    connection.execute(
+        delete(_t).where(_t.c.tried_at < now - QUIET_MS, func.coalesce(_t.c.signed_in_at, 0) < now - KNOWN_MS)
+    )
     for key in keys:
         fresh = {"name": key[0], "address": key[1], "failures": 0, "next_at": 0, "tried_at": now}
         connection.execute(upsert(connection, _t).values(fresh).on_conflict_do_nothing())
@@ -65,7 +71,7 @@ def right(connection: Connection, name: str, address: str, now: int) -> None:
 
 
 def lift(connection: Connection, name: str) -> None:
-    """Let a name be tried again at once, from everywhere."""
+    """Let a name be tried again at once, except from addresses that wait for having tried many names."""
     connection.execute(update(_t).where(_t.c.name == name).values(failures=0, next_at=0))
 
 

@@ -79,6 +79,13 @@ def test_without_a_session_it_opens_to_nobody(console: tuple[int, str]) -> None:
     assert handshake(port, f"Origin: http://127.0.0.1:{port}") == b"HTTP/1.1 403 Forbidden"
 
 
+def test_a_process_of_this_host_is_no_proxy(console: tuple[int, str]) -> None:
+    """uvicorn believes such headers from 127.0.0.1 unless it is told not to."""
+    port, token = console
+    own = (f"Origin: https://127.0.0.1:{port}", f"Cookie: {COOKIE}={token}")
+    assert handshake(port, *own, "X-Forwarded-Proto: https") == b"HTTP/1.1 403 Forbidden"
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
 def test_a_crowd_of_half_sent_requests(console: tuple[int, str], sent: bytes) -> None:
     port, token = console

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from console_data import PASSWORD, sign_up
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboards.guard import COOKIE, Guard
 from dashboards.sign_in import SignIn
+from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role
 from pipeline.store.sessions import IDLE_MS
@@ -142,6 +144,21 @@ def test_behind_a_proxy_the_public_address_is_the_origin(db: Database) -> None:
         )
         assert answer.status_code == 303
         assert "secure" in answer.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("public", [None, "https://console.example"])
+def test_whoever_says_to_come_from_elsewhere_waits_all_the_same(db: Database, public: str | None) -> None:
+    """Each guess names another address, before the line in which a proxy says the true one."""
+    app = Starlette(routes=SignIn(db, public).routes(), middleware=[Middleware(Guard, db=db, address=public)])
+    with TestClient(app, follow_redirects=False) as client:
+        for n in range(3):
+            forwarded = [("X-Forwarded-For", f"203.0.113.{n}"), ("X-Forwarded-For", "192.0.2.7")]
+            client.post("/login", data={"name": "anna", "password": "wrong"}, headers=forwarded)
+    t = schema.sign_ins
+    with db.read() as connection:
+        failed = select(t.c.address, t.c.failures).where(t.c.name == "anna", t.c.address != "", t.c.failures > 0)
+        found = connection.execute(failed).all()
+    assert found == [("192.0.2.7" if public else "testclient", 3)]
 
 
 @pytest.mark.parametrize("body", [b"name=" + b"x" * 5000, b"\xff\xfe", b"&".join([b"a=b"] * 20)])

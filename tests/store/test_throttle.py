@@ -84,6 +84,15 @@ def test_an_address_that_tries_every_name_waits(any_db: Database) -> None:
     assert admitted(any_db, "anna", HOME, NOW)
 
 
+def test_refused_attempts_leave_nothing(any_db: Database) -> None:
+    """Names are free: a guesser who waits already must not fill the table with them."""
+    for n in range(FREE_OF_MANY + 50):
+        admitted(any_db, f"user{n}", EVIL, NOW)
+    with any_db.read() as connection:
+        rows = connection.execute(select(func.count()).select_from(schema.sign_ins)).scalar_one()
+    assert rows == 2 * FREE_OF_MANY + 1
+
+
 def test_a_known_address_is_known_for_a_while(any_db: Database, password: str) -> None:
     sign_in(any_db, "anna", password, NOW, HOME)
     for moment in (NOW + KNOWN_MS - 1, NOW + KNOWN_MS + QUIET_MS):
