@@ -40,7 +40,7 @@ _MOBILE_IN_ID = re.compile(
 # Every place a mobile number may begin, also within another: of 11 digits in a longer run nobody knows which.
 _MOBILE_WITHIN = re.compile(rf"(?=({_MOBILE}))", re.ASCII)
 _MOBILE_DIGITS = 11
-_LONGER_THAN_A_TIME = 10**13  # epoch ms
+_TIME_DIGITS = 13  # epoch ms
 _LONG_DIGITS = re.compile(r"(?<![0-9a-f])\d(?:[ \-.]?\d){6,}(?![0-9a-f])")
 _HASH_LIKE = re.compile(r"(?=.*[a-f])[0-9a-f]{16}")
 
@@ -212,7 +212,9 @@ class Privacy:
         """A figure stays, a number that may be a subscriber's does not; 13 digits are a time."""
         if _is_mobile(value):
             return self.number(str(int(value)))
-        digits = str(int(value)) if math.isfinite(value) and abs(value) >= _LONGER_THAN_A_TIME else ""
+        digits = str(abs(int(value))) if math.isfinite(value) else ""
+        if len(digits) < _MOBILE_DIGITS or len(digits) == _TIME_DIGITS:
+            return value
         hidden = self._hidden(digits)
         return value if hidden == digits else hidden
 

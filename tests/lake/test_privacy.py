@@ -125,6 +125,11 @@ def test_an_id_of_ours_is_never_taken_for_a_number() -> None:
         assert PRIVACY.ident(ident) == ident
 
 
+@pytest.mark.parametrize("figure", [-13800138000, 913800138000, 913800138000.0, 9138001380000123])
+def test_a_figure_that_holds_a_number_does_not_stay(figure: float) -> None:
+    assert "13800138000" not in str(PRIVACY.value({"seen": figure}))
+
+
 def test_figures_a_rule_saw_stay() -> None:
     seen = {"same_content_5m": 51, "score": 0.5, "new": True, "at": 1795308071833, "link": None}
     assert PRIVACY.value(seen) == seen
