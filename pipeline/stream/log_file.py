@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
 SIZE = 10 * 2**20  # bytes of the log in use
 KEPT = 4  # older ones beside it: name.log.1 is the youngest
+_log = structlog.get_logger()
 
 
 def open_log(path: Path, name: str) -> BinaryIO:
@@ -27,7 +30,10 @@ def open_log(path: Path, name: str) -> BinaryIO:
 
 
 def bound(path: Path) -> None:
-    """Begin anew when the log has reached SIZE; the oldest of KEPT goes."""
+    """Begin anew when the log has reached SIZE; the oldest of KEPT goes.
+
+    On a full disk what cannot be copied is lost: the log stays bounded, and its process goes on.
+    """
     if not path.exists() or path.stat().st_size < SIZE:
         return
     for number in range(KEPT - 1, 0, -1):
@@ -35,6 +41,9 @@ def bound(path: Path) -> None:
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
     copy = path.with_name(f"{path.name}.1")
-    copy.touch(mode=0o600)
-    shutil.copyfile(path, copy)
+    try:
+        copy.touch(mode=0o600)
+        shutil.copyfile(path, copy)
+    except OSError as error:
+        _log.error("log_not_kept", log=path.name, cause=error.strerror)
     os.truncate(path, 0)

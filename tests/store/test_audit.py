@@ -108,6 +108,18 @@ def test_a_changed_trail_is_seen(trail: Database, change: str, broken: int) -> N
         assert audit.first_broken(connection) == broken
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["before = '{'", "before = x'ff'", "before = printf('%.*c', 50000, '[')", "mac = x'00'", "at = 'never'"],
+)
+def test_a_row_that_cannot_be_read_is_seen(operational_db: Database, change: str) -> None:
+    trail = filled(operational_db)
+    with trail.write() as connection:
+        unguarded(connection)
+        connection.execute(text(f"UPDATE audit SET {change} WHERE id = 2"))
+        assert audit.first_broken(connection) == 2
+
+
 def chained(rows: Sequence[Any]) -> list[str]:
     """What somebody without the key can compute: the bare hashes of before."""
     macs, previous = [], audit.FIRST

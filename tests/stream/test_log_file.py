@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import stat
 import sys
 from pathlib import Path
+
+import pytest
 
 from pipeline.stream.child import Child
 from pipeline.stream.log_file import KEPT, SIZE, bound, open_log
@@ -46,3 +50,15 @@ def test_a_log_is_bounded_in_size_and_number_while_it_is_written_to(tmp_path: Pa
     assert older == [f"role.log.{n + 1}" for n in range(KEPT)]
     assert (tmp_path / "role.log.1").read_bytes().startswith(f"{KEPT + 2}\n".encode())
     assert modes(tmp_path) == {0o600}
+
+
+def test_a_full_disk_does_not_end_who_bounds_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    log = tmp_path / "role.log"
+    with open_log(log, "role") as output:
+        output.write(b"x" * SIZE)
+        bound(log)
+    assert log.stat().st_size == 0
