@@ -30,10 +30,10 @@ CACHED = 200_000  # numbers and texts remembered, about 40 MB when full
 _MOBILE = r"1[3-9]\d{9}"
 _IS_SERVICE = re.compile(r"(?:1[0-2]|9[56]|17951)\d*")
 _MOBILE_AT_END = re.compile(rf"(?<=\d{{4}}){_MOBILE}$")
-# A number alone, one in the groups people write, a run of digits that may hold one.
+# A number alone, one in groups, however people make them, a run of digits that may hold one.
 _MOBILE_IN_ID = re.compile(
     rf"(?<!\d)(?:\+|00)?(?:86)?({_MOBILE})(?!\d)"
-    r"|(?<!\d)(?:\+?86[ \-]?)?(1[3-9]\d[ \-]\d{4}[ \-]\d{4})(?!\d)"
+    r"|(?<!\d)(?:(?:\+|00)?86[ \-.]?)?(1[ \-.]?[3-9](?:[ \-.]?\d){9})(?!\d)"
     r"|\d{12,}",
     re.ASCII,
 )

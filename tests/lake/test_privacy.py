@@ -111,6 +111,20 @@ def test_what_follows_a_service_code_joins_by_its_hash() -> None:
     assert PRIVACY.ident("order 138-0000-0001") == "order " + hashed
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["138-0000-0001", "138-00000001", "1380-0000-001", "138.0000.0001", "+86 138 0000 0001", "0086-13800000001",
+     "1 3 8 0 0 0 0 0 0 0 1", "１３８-0000-0001"],
+)  # fmt: skip
+def test_a_number_in_groups_is_one(written: str) -> None:
+    assert PRIVACY.ident(f"order {written}/2") == f"order {PRIVACY.number('13800000001')}/2"
+
+
+@pytest.mark.parametrize("ident", ["2024-11-28/17-3", "17-2024-11-28", "a1-2-3", "13-8000000012-1"])
+def test_other_groups_stay(ident: str) -> None:
+    assert PRIVACY.ident(ident) == ident
+
+
 def test_a_batchs_name_is_a_text_and_stays_apart_from_others() -> None:
     assert PRIVACY.label("国庆促销") == "国庆促销"
     first, second = PRIVACY.label("王女士 13800000001"), PRIVACY.label("王女士 13800000002")
