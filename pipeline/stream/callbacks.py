@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import time
 
 import httpx
@@ -35,6 +36,7 @@ FIRST_WAIT_MS = 30_000  # then 2, 8, 32 minutes, 2 hours, 6, 6
 LONGEST_WAIT_MS = 6 * 3_600_000
 AT_ONCE = 32
 AT_ONCE_TO_ONE = 4
+THREADS = 4 * AT_ONCE  # a name server that is silent keeps a thread longer than its post is waited for
 IDLE = 0.5  # seconds between looks at an empty table
 DATABASE_TRIES = 60  # failures in a row, a second apart; then the process ends and is started again
 
@@ -51,6 +53,8 @@ def run_callbacks(settings: Settings, stop: threading.Event) -> None:
 
 
 async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) -> None:
+    # Names are looked up, and the database is asked, in threads of one pool: by default it has 6 on two cores.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "callbacks"))
     # Redirects are not followed and proxies not taken from the environment: posts go where an administrator said.
     # Connections are not kept: one is of an address, and the certificate it was made with of a name.
     limits = httpx.Limits(max_keepalive_connections=0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from time import monotonic, sleep
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +23,7 @@ from pipeline.store import api_keys, schema
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
 from pipeline.stream.callbacks import (
+    AT_ONCE,
     AT_ONCE_TO_ONE,
     FIRST_WAIT_MS,
     LEASE_MS,
@@ -87,6 +90,47 @@ def registered(db: Database, url: str) -> str:
 def rows(db: Database) -> list[tuple[int, int | None]]:
     with db.read() as connection:
         return [(r.tries, r.due_at) for r in connection.execute(select(schema.callbacks))]
+
+
+def test_names_that_nobody_answers_for_hold_up_only_their_own(
+    operational_db: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, asked, real = threading.Event(), [], socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host.endswith(".silent.example"):
+            asked.append(host)
+            ended.wait(60)
+        return real("127.0.0.1" if host.endswith(".silent.example") else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    registered(operational_db, owner.url)
+    silent = [f"http://{n}.silent.example:1/" for n in range(AT_ONCE // AT_ONCE_TO_ONE - 1)] * AT_ONCE_TO_ONE
+    for url in set(silent):
+        api_keys.create(operational_db, User("root", Role.ADMINISTRATOR), PORT, url, NOW)
+    row = {"port": PORT, "body": b"{}", "tries": 0, "created_at": NOW, "due_at": NOW}
+    with operational_db.write() as connection:
+        connection.execute(insert(schema.callbacks), [row | {"url": url} for url in silent])
+    settings = Settings(
+        database_url=operational_db.engine.url.render_as_string(hide_password=False), callback_networks=(LOOPBACK,)
+    )
+    stop = threading.Event()
+    role = threading.Thread(target=run_callbacks, args=(settings, stop))
+    role.start()
+    try:
+        deadline = monotonic() + 20
+        while len(asked) < len(silent):
+            assert monotonic() < deadline, f"{len(asked)} of {len(silent)} names are looked up at once"
+            sleep(0.02)
+        with operational_db.write() as connection:
+            enqueue(connection, PORT, {"event": "rejected", "id": "a"}, NOW)
+        while not owner.told:
+            assert monotonic() < deadline
+            sleep(0.02)
+    finally:
+        ended.set()
+        stop.set()
+        role.join(30)
 
 
 def test_an_owner_is_told_once_and_can_check_who_tells(operational_db: Database, owner: Owner) -> None:
