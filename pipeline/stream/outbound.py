@@ -18,6 +18,7 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_INVALID,
     Consumer,
+    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -43,6 +44,8 @@ RECORDS = 200  # a poll
 ALERT_RULE = "release-without-proof"
 _UNPROVED = "no proof of its release: forged, altered, of another topic, or signed by another key"
 _TOO_OLD = "released longer ago than deliveries are remembered: it may have been sent before"
+# The group has gone on without us, after a long pause of this process say: the next poll joins it again.
+_MEMBER_NO_MORE = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._ASSIGNMENT_LOST)
 _log = structlog.get_logger()
 _decode = decoder(Outbound)
 
@@ -147,7 +150,7 @@ class Lane:
         self._consumer.close()
 
     def _commit(self) -> None:
-        """Commit what is done; while the group's coordinator is away or moving it waits for the next poll.
+        """Commit what is done; while the group's coordinator is away or moving, or we left, it waits for the next poll.
 
         Nothing is lost by that: what is sent has its rows, and is dropped when it is read again.
         Raises KafkaException for what will not pass.
@@ -161,7 +164,7 @@ class Lane:
             offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in self._done.items()]
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            if not is_away(error.args[0]):
+            if not is_away(error.args[0]) and error.args[0].code() not in _MEMBER_NO_MORE:
                 raise
             metrics.RETRIES.labels(self._topic).inc()
             if not self._behind:

@@ -29,7 +29,7 @@ def impatient(settings: Settings) -> Any:
 
 
 class _Moving:
-    """A consumer whose group's coordinator moves: the first commits fail."""
+    """A consumer whose group moves: the first commits fail."""
 
     def __init__(self, *codes: int) -> None:
         self.codes, self.committed = list(codes), list[int]()
@@ -64,8 +64,15 @@ def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Setti
     assert consumer.sought == (0, 8)
 
 
-def test_a_commit_whose_coordinator_moves_is_put_off_and_made_later(nowhere: Settings) -> None:
-    consumer = _Moving(KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+@pytest.mark.parametrize(
+    "codes",
+    [
+        (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS),
+        (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION),  # paused for longer than a session
+    ],
+)
+def test_a_commit_that_another_poll_helps_is_put_off_and_made_later(nowhere: Settings, codes: tuple[int, int]) -> None:
+    consumer = _Moving(*codes)
     lane = lane_with(consumer, nowhere)
     for _ in range(2):
         lane._commit()
