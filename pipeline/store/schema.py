@@ -199,14 +199,17 @@ parked_reports = Table(
     Column("status", String(32), nullable=False),
     _at("reported_at"),
     _at("parked_at"),
+    Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # some carriers name every report otherwise
 )  # fmt: skip
 # Reports that have settled a part and are not on their topic yet: `events.DeliveryReport`, and its key.
+# An id is never given again: a relay that wakes up late would delete another report under it.
 report_outbox = Table(
     "report_outbox", metadata,
     Column("id", SERIAL, primary_key=True),
     Column("key", String(160), nullable=False),
     Column("body", LargeBinary, nullable=False),
     _at("created_at"),
+    sqlite_autoincrement=True,
 )  # fmt: skip
 
 # Holds, cases, timers: what waits. Bodies are `events.Submission`.

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("parked_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "recipient", "carrier_id", name=op.f("pk_parked_reports")),
     )
+    op.create_index("ix_parked_reports_parked_at", "parked_reports", ["channel", "parked_at"])
     op.create_table(
         "report_outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -40,4 +41,5 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_outbox")),
+        sqlite_autoincrement=True,
     )
