@@ -187,3 +187,46 @@ def test_a_part_on_which_the_carrier_closes_has_an_end_and_costs_each_other_one_
         assert max(sent.values()) <= 2
 
     asyncio.run(run())
+
+
+def test_a_part_on_which_the_carrier_closes_does_not_hold_up_the_others_of_its_link(operational_db: Database) -> None:
+    poison = numbers(40)[1]
+
+    async def run() -> None:
+        def script(s: Submitted) -> None:
+            if s.recipient == poison:
+                s.link.end()
+            else:
+                gateway.later(0.002, s.answer)
+
+        gateway = ScriptedGateway(script)
+        async with gateway, sending(operational_db, gateway, links=1, window=4, tries=1) as running:
+            running.add(outbound("s", numbers(40)))
+            await running.until(lambda: len(running.done) == 1)
+        order = [s.recipient for s in gateway.submits]
+        last = max(i for i, recipient in enumerate(order) if recipient != poison)
+        assert order[:last].count(poison) < MOST_SUBMITS - 1
+
+    asyncio.run(run())
+
+
+def test_a_part_left_unanswered_is_alone_no_more(operational_db: Database) -> None:
+    """It was in doubt when a link was lost, but does not end the link it is sent over: the others go on beside it."""
+    silent = numbers(40)[1]
+
+    async def run() -> None:
+        def script(s: Submitted) -> None:
+            if s.recipient != silent:
+                gateway.later(0.002, s.answer)
+            elif s.index < 4:
+                s.link.end()
+
+        gateway = ScriptedGateway(script)
+        async with gateway, sending(operational_db, gateway, window=4, tries=3, answer_wait=0.3) as running:
+            running.add(outbound("s", numbers(40)), outbound("t", numbers(40, 100)))
+            await running.until(lambda: len(running.done) == 2)
+        tries = [i for i, s in enumerate(gateway.submits) if s.recipient == silent]
+        assert len(tries) == 4
+        assert tries[3] > tries[2] + 1, "others went out while an answer to it was due"
+
+    asyncio.run(run())

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import GUESS_MS, REPORTS_COME_MS, Report, Row, settle, whose
+from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
 
@@ -83,6 +84,7 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     "in doubt for ten minutes": ([part(state=MAYBE)], report(at=SENT + GUESS_MS), ("a", 1)),
     "in doubt for longer": ([part(state=MAYBE)], report(at=SENT + GUESS_MS + 1), WAITS),
     "sent after the report": ([part(state=MAYBE)], report(at=SENT - 1), WAITS),
+    "sent in the millisecond of the report": ([part(state=MAYBE)], report(at=SENT), WAITS),
 }  # fmt: skip
 
 
@@ -194,6 +196,16 @@ class Carrier(RuleBasedStateMachine):
             p.state, p.carrier_id, p.again = SUBMITTED, copy.ident, False
             self.finish(message, p)
 
+    @rule(pick=st.integers(0, 99))
+    def unreadable_answer(self, pick: int) -> None:
+        """But for the id."""
+        flying = [c for c in self.copies if c.of_now and self.part(c.key)[1].number in self.part(c.key)[0].flying]
+        if flying:
+            copy = flying[pick % len(flying)]
+            message, p = self.part(copy.key)
+            p.state, p.carrier_id, p.again = MAYBE, copy.ident, False
+            self.finish(message, p)
+
     @rule(pick=st.integers(0, 99), most=st.sampled_from([1, 1, 2]), takes=TAKES)
     def silence(self, pick: int, most: int, takes: bool) -> None:
         flying = self.flying()
@@ -234,8 +246,8 @@ class Carrier(RuleBasedStateMachine):
             for p in message.parts:
                 row = known[p.key]
                 p.stored, p.state, p.tries = True, row.state, max(1, row.tries)
-                p.silences, p.submitted_at = row.silences, row.submitted_at
-            doubtful = [p for p in message.parts if p.state is MAYBE]
+                p.carrier_id, p.silences, p.submitted_at = row.carrier_id, row.silences, row.submitted_at
+            doubtful = [p for p in message.parts if p.state is MAYBE and p.carrier_id is None]
             if again and doubtful:
                 self.submit(message, doubtful, takes)
 
@@ -321,3 +333,47 @@ class Carrier(RuleBasedStateMachine):
 
 Carrier.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestAnyCarrier = Carrier.TestCase
+
+
+def test_a_report_on_a_part_in_doubt_makes_a_parked_one_sure(operational_db: Database) -> None:
+    """However long that one has waited: nothing else may look at it again."""
+    named, other = (
+        Part(port="1069", code="1069", submission=name, n=1, number=1, recipient="138", frame=b"", valid_until=None,
+             state=MAYBE, tries=1, submitted_at=SENT)
+        for name in ("named", "other")
+    )  # fmt: skip
+    named.carrier_id = "y"
+    deliveries.advance(operational_db, CHANNEL, [named, other], [], SENT)
+    early, late = report("x"), report("y", at=SENT + 60 * MINUTE)
+    assert deliveries.take_reports(operational_db, CHANNEL, [early], early.at).waiting == [early]
+    settled = deliveries.take_reports(operational_db, CHANNEL, [late], late.at)
+    assert {(r.carrier_id, key[1]) for r, key in settled.parts} == {("y", "named"), ("x", "other")}
+
+
+def test_a_part_given_back_unwritten_is_in_nobodys_way(operational_db: Database) -> None:
+    doubtful, unwritten = (
+        Part(port="1069", code="1069", submission=name, n=1, number=1, recipient="138", frame=b"", valid_until=None)
+        for name in ("a", "b")
+    )
+    doubtful.state, doubtful.tries, doubtful.submitted_at = MAYBE, 1, SENT
+    deliveries.advance(operational_db, CHANNEL, [doubtful], [unwritten], SENT)
+    assert deliveries.take_reports(operational_db, CHANNEL, [report()], SENT + MINUTE).waiting
+    unwritten.again = True
+    deliveries.advance(operational_db, CHANNEL, [unwritten], [], SENT + MINUTE)
+    with operational_db.read() as connection:
+        assert [(r.submission, r.state) for r in connection.execute(select(schema.deliveries))] == [("a", DELIVERED)]
+
+
+def test_an_outbox_id_is_never_given_again(any_db: Database) -> None:
+    """A relay that wakes up behind its successor deletes what it published, and no other report."""
+    said = DeliveryReport(
+        id="s/1", channel=CHANNEL, carrier_id="x", status="DELIVRD", reported_at=1, part=1, port="1069"
+    )
+    seen: set[int] = set()
+    for _ in range(3):
+        with any_db.write() as connection:
+            report_outbox.put(connection, [said], 1)
+            [(ident, _, _)] = report_outbox.unpublished(connection, 10)
+            report_outbox.remove(connection, [ident])
+        assert ident not in seen
+        seen.add(ident)

@@ -154,6 +154,7 @@ class Agent:
                 break
             if not self._take(started, batch):
                 self._begun.append(started)
+        batch.sort(key=lambda chosen: chosen[0].tries)  # one on which the carrier closes holds up no others
         return batch
 
     def _take(self, message: Message, batch: list[tuple[Part, Link]]) -> bool:
@@ -193,7 +194,8 @@ class Agent:
         link.cancel()
         part.state, part.tries, part.silences = known.state, max(1, known.tries), known.silences
         part.submitted_at = known.submitted_at
-        part.again = part.state in DOUBTFUL and part.may_repeat(self.channel.tries)
+        named = known.carrier_id is not None  # the carrier has had it, whatever could not be read of its answer
+        part.again = part.state in DOUBTFUL and not named and part.may_repeat(self.channel.tries)
         self._settle(part, counted=False)
 
     def _settle(self, part: Part, *, counted: bool = True) -> None:

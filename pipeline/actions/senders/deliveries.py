@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from pipeline import metrics
-from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part, outcome
+from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import REPORTS_COME_MS, Report, Row, Settled, settle
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
@@ -44,7 +44,7 @@ AGAIN_MS = 10 * 60_000  # how long a sweep looks at a parked report again
 SWEPT = 500  # recipients a sweep
 _UNCLAIMED = text(schema.UNCLAIMED)
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
-_WAY = (_rows.c.state, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
+_WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Known:
     """What the row of a part says; `tries` and `silences` as in `Part`."""
 
     state: DeliveryState
+    carrier_id: str | None
     tries: int
     silences: int
     submitted_at: int | None
@@ -99,7 +100,8 @@ def advance(
                 ),
                 [_row(part, channel, now) for part in ended],
             )  # fmt: skip
-            _settle(connection, channel, (), {part.recipient for part in ended}, now)
+        if finished:
+            _settle(connection, channel, (), {part.recipient for part in finished}, now)
         return _known(connection, channel, [p for p in ended if p.again], intents, now)
 
 
@@ -113,7 +115,9 @@ def _known(
         return {}
     rows = connection.execute(select(*_key, *_WAY).where(tuple_(*_key).in_(looked_at)))
     known = {
-        (r.port, r.submission, r.n, r.part): Known(DeliveryState(r.state), r.tries, r.silences, r.submitted_at)
+        (r.port, r.submission, r.n, r.part): Known(
+            DeliveryState(r.state), r.carrier_id, r.tries, r.silences, r.submitted_at
+        )
         for r in rows
     }
     found = {part.key for part in met}
@@ -169,8 +173,9 @@ def sweep(db: Database, channel: str, now: int) -> int:
 def _settle(connection: Connection, channel: str, new: Sequence[Report], changed: set[str], now: int) -> Settled:
     """Look at new reports, and at parked ones of recipients whose parts have `changed`; store what they settle."""
     rows = _named_by(connection, channel, new)
-    known = {(row.carrier_id, row.recipient) for row in rows}
-    about = changed | {report.recipient for report in new if (report.carrier_id, report.recipient) not in known}
+    # A report on a part that was not in doubt tells nothing about others to its recipient.
+    sure = {(row.carrier_id, row.recipient) for row in rows if row.state not in DOUBTFUL}
+    about = changed | {report.recipient for report in new if (report.carrier_id, report.recipient) not in sure}
     parked = _parked_for(connection, channel, about) if about else []
     if not new and not parked:
         return Settled()

@@ -343,8 +343,9 @@ class Link:
             for part in overdue:
                 del self._waiting[part.sequence]
                 part.silences += 1
+                part.alone = False  # the carrier left it unanswered and the link up
                 if part.may_repeat(channel.tries):
-                    self._again(part)
+                    self._queue.append(part)  # the others do not wait for it again
                 else:
                     self._finish(part, DeliveryState.MAYBE_SENT, None, "")
             if overdue:

@@ -115,7 +115,7 @@ def settle(reports: Sequence[Report], rows: Iterable[Row]) -> Settled:
 def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> Row | bool:
     """The part that a report settles; True if the report changes nothing, False if it waits. See the table.
 
-    `rows` are parts to its recipient, `said` are all reports on him that are at hand.
+    `rows` are parts to its recipient, `said` are all reports on him that are at hand, this one too.
     """
     rows = list(rows)
     named = [row for row in rows if row.carrier_id == report.carrier_id]
@@ -129,9 +129,12 @@ def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> R
         return False
     if len(unclaimed) > 1 and any(row.tries > 1 for row in unclaimed):
         return False
-    unknown = {r.carrier_id for r in (report, *said) if _fits(r, unclaimed)} - {row.carrier_id for row in rows}
-    if not _fits(report, unclaimed) or len(unknown) < len(unclaimed):
+    if not _fits(report, unclaimed):
         return False
+    if len(unclaimed) > 1:
+        unknown = {r.carrier_id for r in said if _fits(r, unclaimed)} - {row.carrier_id for row in rows}
+        if len(unknown) < len(unclaimed):
+            return False
     return min(unclaimed, key=_place)
 
 
