@@ -61,7 +61,7 @@ def expire(
 def audit_verify() -> None:
     """Check every row's signature, and that the trail has every head that was published."""
     from pipeline.store import audit
-    from pipeline.stream.audit_heads import published
+    from pipeline.stream.audit_heads import ForeignHeadError, published
 
     settings = context.settings()
     with context.database() as db, db.read() as connection:
@@ -74,6 +74,8 @@ def audit_verify() -> None:
         whole = f"the audit trail is whole: {audit.length(connection)} rows"
         try:
             heads = published(settings)
+        except ForeignHeadError:
+            raise
         except AntispamError as error:
             typer.echo(f"{whole}; not compared with what was published, so its end may be missing: {error}")
             return

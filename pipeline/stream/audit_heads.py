@@ -18,20 +18,33 @@ from pipeline.stream.replay import replay
 _decode = decoder(AuditHead)
 
 
+class ForeignHeadError(AntispamError):
+    """A record on the topic that the relay did not write: compaction lets one take away the head that has its key."""
+
+
 def message(head: AuditHead) -> Message:
     """A head as a record of its topic."""
-    return Message(topics.AUDIT_HEADS.name, f"{head.row}/{head.mac}", encode(head), 0)
+    return Message(topics.AUDIT_HEADS.name, _key(head), encode(head), 0)
 
 
 def published(settings: Settings) -> list[AuditHead]:
-    """Every head on the topic, oldest first. Raises AntispamError when no broker gives them, or one is unreadable."""
+    """Every head on the topic, oldest first.
+
+    Raises ForeignHeadError for what is none or has the key of another, AntispamError when no broker gives them.
+    """
     heads: list[AuditHead] = []
 
     def take(record: KafkaMessage) -> None:
         try:
-            heads.append(_decode(record.value() or b""))
+            head = _decode(record.value() or b"")
         except msgspec.DecodeError:
-            raise AntispamError(f"{topics.AUDIT_HEADS.name}: offset {record.offset()} is not a head") from None
+            head = None
+        if head is None or record.key() != _key(head).encode():
+            raise ForeignHeadError(
+                f"{topics.AUDIT_HEADS.name}: the record at offset {record.offset()} is none that the relay published: "
+                "somebody else writes there, and heads may be missing; the relay's log has them (audit_head)"
+            )
+        heads.append(head)
 
     cluster_id(bootstrap(settings), settings=settings)  # says within 10 s when no broker answers
     consumer = reader(settings, "audit-verify")
@@ -40,3 +53,7 @@ def published(settings: Settings) -> list[AuditHead]:
     finally:
         consumer.close()
     return heads
+
+
+def _key(head: AuditHead) -> str:
+    return f"{head.row}/{head.mac}"

@@ -10,6 +10,7 @@ import pytest
 from fault_harness import settings_for
 from sqlalchemy import text
 
+from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
@@ -18,8 +19,9 @@ from pipeline.store.backup import backup, restore
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
 from pipeline.stream.admin import ensure_topics
-from pipeline.stream.audit_heads import published
+from pipeline.stream.audit_heads import message, published
 from pipeline.stream.child import free_port
+from pipeline.stream.clients import writer
 from pipeline.stream.relay import Relay, deliver
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
@@ -92,6 +94,23 @@ def test_a_restore_is_told_and_does_not_look_like_a_cut(settings: Settings, tmp_
     deliver(settings, db, 10)
     assert "whole: 3 rows, as published 2 times" in verify()
     db.close()
+
+
+@pytest.mark.parametrize("value", [None, b"{", "the head before"], ids=str)
+def test_a_record_that_may_have_taken_a_heads_place_fails(settings: Settings, value: bytes | str | None) -> None:
+    """Compaction keeps the last record of a key: somebody else's, with the key of a head, takes the head away."""
+    db = open_database(settings)
+    for n in (1, 2):
+        change(settings, f"n{n}")
+        deliver(settings, db, n)
+    db.close()
+    before, last = published(settings)
+    producer = writer(settings)
+    forged = message(before).value if isinstance(value, str) else value
+    producer.produce(topics.AUDIT_HEADS.name, forged, message(last).key, 0)
+    assert producer.flush(30) == 0
+    with pytest.raises(AntispamError, match="none that the relay published"):
+        verify()
 
 
 def test_without_a_broker_it_says_what_was_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
