@@ -7,7 +7,11 @@ come one by one, so looking at them is safe.
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
+
+from pipeline.errors import AntispamError
 
 MAX_BYTES = 1_000_000  # code points
 MAX_DEPTH = 20  # levels of lists and mappings; our files have up to 8
@@ -41,3 +45,16 @@ def hostile(text: str, *, aliases: bool = False) -> tuple[int, str] | None:
     except (yaml.YAMLError, UnicodeEncodeError):
         return None
     return None
+
+
+def load(text: str, source: str) -> Any:
+    """The value of a YAML text without aliases. Raises AntispamError saying where in `source` and what is wrong."""
+    found = hostile(text)
+    if found is not None:
+        raise AntispamError(f"{source}:{text.count(chr(10), 0, found[0]) + 1}: {found[1]}")
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        raise AntispamError(f"{source}: {error}") from None
+    except (ValueError, AttributeError):  # PyYAML reads 2026-02-30 as a date, and 0x_ as a number
+        raise AntispamError(f"{source}: a date or a number that cannot be; put it in quotes") from None

@@ -38,7 +38,7 @@ from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
 from pipeline.screening import Failure, Screened, screen
-from pipeline.yaml_text import hostile
+from pipeline.yaml_text import load
 
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
 STORY_TEXTS = 1000  # different texts of one story that campaigns are made of
@@ -172,13 +172,11 @@ def scenario_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def read(text: str, source: str = "scenario") -> Told:
-    """A scenario; raises ScenarioError naming the place and field at fault."""
-    found = hostile(text)
-    if found is not None:
-        raise ScenarioError(f"{source}:{text.count(chr(10), 0, found[0]) + 1}: {found[1]}")
+    """A scenario; raises AntispamError naming the place and field at fault."""
+    told = load(text, source)
     try:
-        scenario = msgspec.convert(yaml.safe_load(text), Scenario)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        scenario = msgspec.convert(told, Scenario)
+    except msgspec.ValidationError as error:
         raise ScenarioError(f"{source}: {error}") from None
     if not scenario.steps:
         raise ScenarioError(f"{source}: steps: none")

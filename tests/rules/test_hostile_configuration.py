@@ -115,6 +115,9 @@ YAMLS = {
     "digits": ("a: " + "9" * 900_000, ":1:4: a value without quotes"),
     "a tag": ("a: !!python/object/apply:os.system ['true']", ":1:4: tags (!name) are not allowed"),
     "a megabyte": ("#" * 1_000_001, ":1:1: larger than 1000000 characters"),
+    "a date that cannot be": ("a: 2026-02-30", ""),
+    "a number that cannot be": ("a: 0x_", ""),
+    "half a character": ("a: \ud800", "not Unicode text"),
     "a name": ('? "' + "x" * 500_000 + '"\n: 1', "unknown field"),
 }
 

@@ -27,11 +27,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-import yaml
 
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
-from pipeline.yaml_text import hostile
+from pipeline.yaml_text import load
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -73,13 +72,7 @@ def load_channels(settings: Settings) -> dict[str, Channel]:
 
 def parse_channels(text: str, source: str, known: tuple[str, ...]) -> dict[str, Channel]:
     """Channels from YAML; their names are among `known`. Raises AntispamError saying where and what."""
-    found = hostile(text)
-    if found is not None:
-        raise AntispamError(f"{source}:{text.count(chr(10), 0, found[0]) + 1}: {found[1]}")
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise AntispamError(f"{source}: {error}") from None
+    raw = load(text, source)
     if not isinstance(raw, dict):
         raise AntispamError(f"{source}: a mapping of channels expected")
     channels = {}
