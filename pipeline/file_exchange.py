@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_PORTS = {"file": 0, "ftp": 21, "sftp": 22}
-DELIMITERS = (",", ";", "|", "\t")
+Delimiter = Literal[",", ";", "|", "\t"]
+DELIMITERS: tuple[Delimiter, ...] = get_args(Delimiter)
 LIST_FIELDS = ("value", "reason", "added_at", "expires_at")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -89,7 +90,7 @@ class CsvForm(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    delimiter: Literal[",", ";", "|", "\t"] | None = Field(None, description="Between two columns.")
+    delimiter: Delimiter | None = Field(None, description="Between two columns.")
     header: bool | None = Field(None, description="Whether a first line names the columns.")
     quotes: bool = Field(True, description="Whether cells may stand in quotation marks; false: a mark is a character.")
 
@@ -137,7 +138,7 @@ class BlacklistTarget(Place):
         description=f"Columns in order: our field ({', '.join(LIST_FIELDS)}) and the SMSC's name for it.",
     )
     header: bool = Field(True, description="Whether the first line names the columns.")
-    delimiter: str = Field(",", pattern=r"^[,;|\t]$")
+    delimiter: Delimiter = ","
     encoding: Literal["utf-8", "gbk"] = "utf-8"
 
     @field_validator("url")

@@ -44,6 +44,7 @@ _COUNTRY = re.compile(r"86[ \-()]*")
 _TRUNK_ZERO = re.compile(r"\( ?0 ?\)")  # +44 (0)20 …: dialled inside the country only
 _CODE = re.compile(r"[0-9]{3,21}")
 
+_is_mobile = re.compile(r"1[3-9][0-9]{9}").fullmatch  # as most are written: no need to look further
 _MOBILE = re.compile(r"0?(1[3-9][0-9]{9})")  # 0: the prefix of long-distance calls
 _SUBSCRIBER = re.compile(
     r"14[0-9]{11}|1064[0-9]{9}"
@@ -57,6 +58,8 @@ _OTHER = re.compile(r"(?!86|9[56])[2-9][0-9]{2,20}")
 
 def number(text: str) -> str | None:
     """The one form of a number; None for what is none. `number(number(text))` is `number(text)`."""
+    if _is_mobile(text):
+        return text
     written = _written(text)
     if written is None:
         return None
