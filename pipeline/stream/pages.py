@@ -8,11 +8,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 import msgspec
+
+from pipeline.events import decoder
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
@@ -46,6 +49,10 @@ class Answer(msgspec.Struct, frozen=True):
         return "; ".join([*waiting, *self.missing, *starting]) or "it starts"
 
 
+_decode = decoder(Answer)
+_directly = build_opener(ProxyHandler({}))  # a proxy of the environment does not reach this machine
+
+
 def note(data_dir: Path, worker_id: str, roles: Sequence[str]) -> Path:
     """The file that holds the note of a process."""
     return data_dir / "pages" / f"{'-'.join(roles)}-{worker_id}.json"
@@ -72,13 +79,11 @@ def noted(data_dir: Path) -> list[Note]:
 def ask(address: str, timeout: float = 2.0) -> Answer | None:
     """What is said at this address, `…/ready` or the console's `…/health`; None if nobody answers in `timeout` s."""
     try:
-        with urlopen(address, timeout=timeout) as answer:  # noqa: S310 - an address of ours
-            said = answer.read(65_536)
-    except HTTPError as refused:
-        said = refused.read(65_536)
-    except (URLError, OSError):
-        return None
-    try:
-        return msgspec.json.decode(said, type=Answer)
-    except msgspec.MsgspecError:
+        try:
+            answer = _directly.open(address, timeout=timeout)
+        except HTTPError as refused:
+            answer = refused
+        with answer:
+            return _decode(answer.read(65_536))
+    except (OSError, HTTPException, msgspec.DecodeError):  # also another program's answer
         return None

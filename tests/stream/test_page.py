@@ -14,7 +14,7 @@ import pytest
 from fault_harness import settings_for, start
 
 from pipeline.settings import Settings
-from pipeline.stream import page, readiness
+from pipeline.stream import page, pages, readiness
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
 from pipeline.stream.page import Page
@@ -50,6 +50,36 @@ def test_a_process_is_ready_when_all_its_parts_are() -> None:
     at.close()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/health")
+
+
+def test_it_is_asked_past_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    at = Page("127.0.0.1", 0, ["relay"])
+    address = served(at)
+    readiness.say("relay", True)
+    asked = pages.ask(f"{address}/ready")
+    assert asked is not None
+    assert asked.works
+    at.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-x\r\n", b'HTTP/1.0 200 OK\r\n\r\n"\xff', b"HTTP/1.0 500 x\r\n\r\n[[", b""]
+)
+def test_another_program_at_its_address_is_no_answer(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert pages.ask(f"http://127.0.0.1:{server.getsockname()[1]}/ready", 10) is None
+        thread.join()
 
 
 def test_a_taken_port_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
