@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
-from pipeline.rules.placeholders import MAX_SLOT, MAX_SLOTS, MAX_TEMPLATE
-from pipeline.rules.templates import Template
+from pipeline.rules.placeholders import MAX_SLOT, MAX_SLOTS, MAX_TEMPLATE, Slot, SlotType
+from pipeline.rules.templates import Template, _an_id, _figures_of_a_mobile, _holds
 from pipeline.text.contacts import find_contacts
 from pipeline.text.links import find_links
 from pipeline.text.normal import normalise_batch
@@ -319,6 +319,14 @@ def test_a_slot_takes_what_its_type_allows_and_nothing_else(of: str) -> None:
 )
 def test_usual_notices_fit_the_types_that_names_give(words: str, filled: str) -> None:
     assert fits(template(words), filled)
+
+
+@given(st.text(st.sampled_from("abcXYZ0189_-./ :,()座号微信一八〇零壹两貳（，"), min_size=1, max_size=12))
+@example("a b c d e_123")
+@example("abc1〇一")
+def test_an_id_is_seen_in_a_text_as_in_its_normal_form(said: str) -> None:
+    seen = _an_id(normalise_batch([said]).texts[0]) is not None
+    assert _holds(Slot(SlotType.TEXT, 32), said) is not seen or _figures_of_a_mobile(said) is not None
 
 
 SMUGGLED = [
