@@ -186,7 +186,9 @@ class Lane:
             self._places.pop(n, None)
             self._done.pop(n, None)
         self._moved = True
-        self._paused = False  # partitions that come next are not
+        if self._paused:  # else librdkafka keeps them paused when they come back
+            self._consumer.resume(partitions)
+            self._paused = False
 
     def _rewind(self) -> None:
         assigned = self._consumer.assignment()

@@ -41,6 +41,7 @@ class RestingConsumer(Consumer):
         self._longest = longest
         self._heard_at = monotonic()
         self._rests_until: float | None = None  # None: awake
+        self._rested: list[TopicPartition] = []  # paused for the rest
         self._ended: set[tuple[str | None, int | None]] = set()  # partitions that said so since it woke
         self._held = False  # paused by the caller
         self._embedded: bool | None = None  # not asked yet
@@ -76,6 +77,7 @@ class RestingConsumer(Consumer):
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """See Consumer."""
         self._held = True
+        self._end_rest()
         super().pause(list(partitions))
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
@@ -91,17 +93,28 @@ class RestingConsumer(Consumer):
         assigned = self.assignment()
         if assigned and (quiet or len(self._ended) >= len(assigned)):
             super().pause(assigned)
+            self._rested = assigned
             self._rests_until = monotonic() + rest
 
     def _wake(self) -> None:
         """Resume. librdkafka would notice within a second only; a question to the broker wakes its thread at once."""
+        paused = self._end_rest()
+        if paused:
+            with suppress(KafkaException):  # away: it is looked for again, as by any consumer
+                self.get_watermark_offsets(paused[0], timeout=REQUEST)
+
+    def _end_rest(self) -> list[TopicPartition]:
+        """Resume what was paused for the rest, and return it.
+
+        Those too that were taken from us meanwhile: librdkafka keeps a partition paused until it is resumed, also
+        when it is assigned again.
+        """
+        paused, self._rested = self._rested, []
         self._rests_until = None
         self._ended.clear()
-        assigned = self.assignment()
-        if assigned:
-            super().resume(assigned)
-            with suppress(KafkaException):  # away: it is looked for again, as by any consumer
-                self.get_watermark_offsets(assigned[0], timeout=REQUEST)
+        if paused:
+            super().resume(paused)
+        return paused
 
     def _on_embedded(self) -> bool:
         if self._embedded is None:

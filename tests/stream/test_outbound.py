@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +13,13 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from fault_harness import settings_for
 
+from pipeline import topics
 from pipeline.actions.senders.channels import Channel
 from pipeline.events import Priority
 from pipeline.settings import Settings
-from pipeline.stream.clients import writer
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.clients import reader, send, writer
+from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.outbound import Lane, _Place
 
 
@@ -87,3 +92,31 @@ def test_a_commit_that_another_poll_helps_is_put_off_and_made_later(nowhere: Set
 def test_a_commit_that_is_refused_for_good_is_raised(nowhere: Settings) -> None:
     with pytest.raises(KafkaException):
         lane_with(_Moving(KafkaError.GROUP_AUTHORIZATION_FAILED), nowhere)._commit()
+
+
+def test_partitions_that_come_back_to_a_full_sender_are_read_on(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> None:
+    settings = settings_for(fresh_embedded.bootstrap, tmp_path, partitions=4)
+    ensure_topics(fresh_embedded.bootstrap, settings)
+    channel = Channel(name="default", host="127.0.0.1", port=1, account="900001")
+    gone: list[object] = []
+    lane = Lane(settings, channel, Priority.EXPRESS, writer(settings), gone.append)
+    other = reader(settings, "sender-default-express")
+
+    def until(condition: Callable[[], bool]) -> None:
+        end = monotonic() + 60
+        while not condition():
+            lane.poll(room=bool(gone) or not lane._consumer.assignment())  # what it gives up makes room
+            other.consume(1, 0.1)
+            assert monotonic() < end
+
+    until(lambda: len(lane._consumer.assignment()) == 4)
+    lane.poll(room=False)  # its queue is full
+    other.subscribe([topics.outbound("default", Priority.EXPRESS).name])
+    until(lambda: bool(other.assignment() and lane._consumer.assignment()))
+    own = {place.partition for place in lane._consumer.assignment()}
+    producer = writer(settings)
+    for partition in range(4):
+        send(producer, [(topics.outbound("default", Priority.EXPRESS).name, "1069", b"{")], partition)
+    until(lambda: set(lane._places) == own)
+    other.close()
+    lane.close()

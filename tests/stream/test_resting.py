@@ -83,6 +83,32 @@ def test_who_has_paused_it_is_not_resumed_by_it(fresh_embedded: EmbeddedBroker) 
     consumer.close()
 
 
+def test_a_pause_while_it_rests_outlasts_the_rest(fresh_embedded: EmbeddedBroker) -> None:
+    settings, consumer = consumer_of(fresh_embedded.bootstrap)
+    until(lambda: consumer.rest_left > 0, consumer, [])
+    consumer.pause(consumer.assignment())
+    assert consumer.rest_left == 0
+    send(writer(settings), [(topics.RECORDS.name, "k", b"v")])
+    end = monotonic() + 2 * BRIEFLY
+    while monotonic() < end:
+        assert [m for m in consumer.consume(100, 0.1) if m.error() is None] == []
+    consumer.close()
+
+
+def test_partitions_that_go_and_come_while_it_rests_are_read_again(fresh_embedded: EmbeddedBroker) -> None:
+    """librdkafka keeps a partition paused over its assignments, until it is resumed."""
+    settings, consumer = consumer_of(fresh_embedded.bootstrap)
+    taken: list[Message] = []
+    until(lambda: consumer.rest_left > 0, consumer, taken)
+    consumer.unassign()
+    until(lambda: consumer.rest_left == 0, consumer, taken)
+    consumer.stir()
+    consumer.assign([TopicPartition(topics.RECORDS.name, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+    send(writer(settings), [(topics.RECORDS.name, "k", b"v")])
+    until(lambda: len(taken) == 1, consumer, taken)
+    consumer.close()
+
+
 def test_a_silence_costs_the_broker_a_fraction(fresh_embedded: EmbeddedBroker) -> None:
     """CPU of the broker, beside a consumer that never rests, in the same run."""
     settings, consumer = consumer_of(fresh_embedded.bootstrap)
