@@ -74,7 +74,7 @@ async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) 
                 failures += 1
                 readiness.say("callbacks", False, str(error))
                 if failures == DATABASE_TRIES:
-                    raise
+                    raise AntispamError(f"callbacks: given up after {failures} tries: {error}") from error
                 _log.error("callbacks_not_read", cause=str(error), tries=failures)
                 await asyncio.sleep(1)
                 continue

@@ -331,6 +331,7 @@ class Processor(faust.Service):
         then; the process ends, and its successor starts from the same committed place.
         """
         tries = 0
+        ready = readiness.states().get(self.stream.name, False)
         while True:
             tries += 1
             try:
@@ -338,6 +339,7 @@ class Processor(faust.Service):
                     self._producer.abort_transaction(TIMEOUT)
                     self._in_transaction = False
                 self._rewind()
+                readiness.say(self.stream.name, ready)
                 return
             except (KafkaException, UnavailableError) as error:
                 final = isinstance(error, KafkaException) and ends(error.args[0])
@@ -347,13 +349,11 @@ class Processor(faust.Service):
 
     def _rewind(self) -> None:
         self._alerted.clear()
-        ready = readiness.states().get(self.stream.name, False)
         positions = self._restore(sorted(self._states))
         for position in positions[0]:
             self._consumer.seek(position)
         if self._bulk is not None:
             self._bulk.assign(positions[1])
-        readiness.say(self.stream.name, ready)
 
     def _work(self, messages: list[Polled], config: Config) -> tuple[list[_Output], set[int], BatchMetrics]:
         """Decode, screen and route; what fails becomes a dead letter, its neighbours go on.

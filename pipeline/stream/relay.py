@@ -35,12 +35,13 @@ from pipeline.settings import Settings
 from pipeline.store import audit, configurations, outbox, positions, report_outbox
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import audit_heads, readiness
+from pipeline.stream import audit_heads
 from pipeline.stream.address import bootstrap
 from pipeline.stream.admin import ensure_topics, log_id
 from pipeline.stream.clients import TIMEOUT, commit, reader, writer
 from pipeline.stream.replay import replay
 from pipeline.stream.resting import rest_after
+from pipeline.stream.steady import steadily
 
 TRANSACTIONAL_ID = "antispam-relay"
 INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file
@@ -48,7 +49,6 @@ KEPT_MS = 7 * topics.DAY_MS  # published rows are kept this long
 IDLE = 0.05  # seconds between looks into an empty outbox; longer in a silence
 SILENT = 0.2  # seconds between them when nothing was published for seconds
 PRUNE_EVERY = 3600.0  # seconds
-TRIES = 20  # failures in a row, up to 5 s apart, before the process ends
 BATCH = 100
 REPORTS = 1000  # reports a transaction
 _CONSUMER = "relay"
@@ -61,36 +61,41 @@ _log = structlog.get_logger()
 def run_relay(settings: Settings, stop: threading.Event) -> None:
     """Publish until `stop`. Raises AntispamError when another relay has taken over or the broker stays away."""
     db = open_database(settings)
-    failures = 0
+    relay: Relay | None = None
     sent_at = monotonic()
-    try:
-        while not stop.is_set():
-            try:
+
+    def step() -> bool:
+        nonlocal relay, sent_at
+        try:
+            if relay is None:
                 ensure_topics(bootstrap(settings), settings)
                 relay = Relay(settings, db)
-                while not stop.is_set():
-                    sent = relay.step(int(time() * 1000))
-                    failures = 0
-                    readiness.say("relay", True)
-                    if sent:
-                        sent_at = monotonic()
-                    else:
-                        stop.wait(max(IDLE, rest_after(monotonic() - sent_at, SILENT)))
-            except (KafkaException, AntispamError) as error:
-                if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
-                    raise AntispamError("another relay has taken over") from error
-                if not isinstance(error, KafkaException | UnavailableError):
-                    raise
-                if isinstance(error, KafkaException) and is_refusal(error.args[0]):
-                    raise AntispamError(f"the broker refuses: {error.args[0].str()}") from error
-                failures += 1
-                readiness.say("relay", False, str(error))
-                if failures == TRIES:
-                    raise
-                _log.warning("relay_failed", cause=str(error), tries=failures)
-                stop.wait(min(5.0, 0.1 * 2**failures))
+            sent = relay.step(int(time() * 1000))
+        except (KafkaException, UnavailableError) as error:
+            relay = None
+            raise _outage(error) from error
+        if sent:
+            sent_at = monotonic()
+        else:
+            stop.wait(max(IDLE, rest_after(monotonic() - sent_at, SILENT)))
+        return True
+
+    try:
+        steadily("relay", step, stop, 0)
     finally:
         db.close()
+
+
+def _outage(error: KafkaException | UnavailableError) -> AntispamError:
+    """UnavailableError where a new connection may help, AntispamError where the broker wants none of us."""
+    if isinstance(error, UnavailableError):
+        return error
+    fault = error.args[0]
+    if fault.code() in _FENCED:
+        return AntispamError("another relay has taken over")
+    if is_refusal(fault):
+        return AntispamError(f"the broker refuses: {fault.str()}")
+    return UnavailableError(fault.str())
 
 
 def deliver(settings: Settings, db: Database, now: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from pipeline.stream import readiness
 from pipeline.stream.clients import is_away
 
 TRIES = 60  # in a row, about 5 minutes, before the process ends; its supervisor starts it again
+LIVED = 600.0  # seconds after which work had what it needs, and its next outage is the first in a row
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between tries; each pause is twice the one before
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -42,9 +44,12 @@ def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | No
     tries = 0
     while True:
         tries += 1
+        begun = monotonic()
         try:
             return work()
         except (UnavailableError, KafkaException) as error:
+            if monotonic() - begun > LIVED:
+                tries = 1
             if isinstance(error, KafkaException) and not is_away(error.args[0]):
                 raise
             cause = error.args[0].str() if isinstance(error, KafkaException) else str(error)

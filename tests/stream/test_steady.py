@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from fault_harness import settings_for
 
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.stream import readiness, steady
+from pipeline.stream import callbacks, processor, readiness, relay, steady
 from pipeline.stream.clients import COMMIT_TRIES, broker_error, commit, is_away
 from pipeline.stream.steady import TRIES, patiently, steadily
+from pipeline.stream.streams import SUBMISSIONS
 
 MOVING = (
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -62,6 +65,46 @@ def test_an_outage_without_end_is_given_up_and_counted() -> None:
         patiently("part", away, threading.Event())
     assert len(tries) == TRIES
     assert not isinstance(told.value, UnavailableError)  # nobody around it begins anew
+
+
+def test_an_outage_after_a_long_life_is_the_first_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steady, "LIVED", -1.0)
+    assert patiently("part", failing([UnavailableError("the database")] * (2 * TRIES)), threading.Event()) is True
+
+
+def test_the_patience_of_a_role_is_its_own_and_not_that_of_its_process_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that a role gives up with must not be one that its process waits for (serve.py)."""
+
+    def away(*_: object) -> Any:
+        raise UnavailableError("planted")
+
+    monkeypatch.setattr(relay, "ensure_topics", away)
+    monkeypatch.setattr(callbacks, "claim", away)
+    monkeypatch.setattr(callbacks, "DATABASE_TRIES", 1)
+    settings = settings_for("127.0.0.1:1", tmp_path)
+    for role in (relay.run_relay, callbacks.run_callbacks):
+        with pytest.raises(AntispamError, match=r"given up after .*planted") as told:
+            role(settings, threading.Event())
+        assert not isinstance(told.value, UnavailableError)
+
+
+def test_a_worker_is_ready_again_once_it_has_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "RECOVERY_WAIT", 0.0)
+    worker = processor.Processor(SUBMISSIONS, settings_for("127.0.0.1:1", tmp_path))
+    tries: list[int] = []
+
+    def rewind() -> None:
+        tries.append(1)
+        readiness.say("submissions", False, "counters: 0 of 8 partitions of the changelog read")
+        if len(tries) < 3:
+            raise UnavailableError("the broker")
+
+    monkeypatch.setattr(worker, "_rewind", rewind)
+    readiness.say("submissions", True)
+    worker._recover()
+    assert readiness.states() == {"submissions": True}
 
 
 def test_a_part_says_what_it_waits_for_until_it_works() -> None:
