@@ -110,19 +110,22 @@ def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
     unfinished = b""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as maven:
         assert maven.stdout is not None  # noqa: S101 - asked for above
-        while select.select([maven.stdout], [], [], _SILENCE)[0]:
-            block = os.read(maven.stdout.fileno(), 65_536)
-            if not block:
-                break
-            said = (said + block)[-2000:]
-            *lines, unfinished = (unfinished + block).split(b"\n")
-            for line in lines:
-                came = _CAME.search(line.decode(errors="replace"))
-                if came:
-                    tell(f"  {came[1]}  {came[2] or ''}")
-        else:
+        try:
+            while select.select([maven.stdout], [], [], _SILENCE)[0]:
+                block = os.read(maven.stdout.fileno(), 65_536)
+                if not block:
+                    break
+                said = (said + block)[-2000:]
+                *lines, unfinished = (unfinished + block).split(b"\n")
+                for line in lines:
+                    came = _CAME.search(line.decode(errors="replace"))
+                    if came:
+                        tell(f"  {came[1]}  {came[2] or ''}")
+            else:
+                raise UnavailableError(f"Maven said nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
+        except BaseException:  # Ctrl-C, SIGTERM: it would go on without us
             maven.kill()
-            raise UnavailableError(f"Maven said nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
+            raise
     if maven.returncode != 0:
         raise AntispamError(f"Maven could not fetch the jars of {pom}:\n{said.decode(errors='replace')}")
 

@@ -55,7 +55,8 @@ class Page:
         self._ended.set()
         self._thread.join(CLIENT_SECONDS)
         if self._note is not None:
-            self._note.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
 
     def _run(self) -> None:
         server = self._bind()
@@ -66,11 +67,17 @@ class Page:
             self._serving.set()
             _log.info("page_served", host=self._address[0], port=server.server_port)
             if self._note is not None:
-                pages.write(self._note, self._address[0], server.server_port, self._roles)
+                self._leave_note(self._note, server.server_port)
             # Not serve_forever: its shutdown() never returns when it comes before the serving.
             while not self._ended.is_set():
                 server.handle_request()
                 server.end_slow()
+
+    def _leave_note(self, path: Path, port: int) -> None:
+        try:
+            pages.write(path, self._address[0], port, self._roles)
+        except OSError as error:
+            _log.error("page_not_noted", file=str(path), cause=error.strerror)
 
     def _bind(self) -> _Server | None:
         told = False

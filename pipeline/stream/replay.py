@@ -79,4 +79,8 @@ def _reason(consumer: Consumer, topic: str, error: KafkaError) -> KafkaError:
     """The broker's own word on a topic that librdkafka calls unknown: it may be one that we may not see."""
     if error.code() != KafkaError._UNKNOWN_PARTITION:
         return error
-    return consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].error or error
+    try:
+        return consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].error or error
+    except KafkaException as instead:
+        away: KafkaError = instead.args[0]
+        return away

@@ -20,6 +20,13 @@ from pipeline.stream.page import Page
 from pipeline.stream.serve import ROLES
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers has time to, however busy the machine is."""
+    monkeypatch.setattr(doctor, "SECONDS", 60.0)
+    monkeypatch.setattr(doctor, "ANSWER", 30.0)
+
+
 def checks(folder: Path, kafka: str | None = None) -> dict[str, Check]:
     return {check.name: check for check in examine(Settings(_env_file=None, data_dir=folder, kafka=kafka))}
 

@@ -141,6 +141,15 @@ def test_a_page_that_says_something_else_says_nothing(says: Any) -> None:
     assert pages.ask(f"http://127.0.0.1:{free_port()}/ready", 1) is None
 
 
+def test_a_page_that_cannot_leave_its_note_is_served(tmp_path: Path) -> None:
+    (tmp_path / "pages").write_text("no folder")
+    page = Page("127.0.0.1", 0, ["relay"], pages.note(tmp_path, "worker-0", ["relay"]))
+    answer = pages.ask(f"http://127.0.0.1:{page.port(10)}/ready")
+    page.close()
+    assert answer is not None
+    assert not answer.works
+
+
 def test_a_process_leaves_a_note_of_its_page_while_it_serves_it(tmp_path: Path) -> None:
     path = pages.note(tmp_path, "worker-0", ["relay", "timers"])
     page = Page("127.0.0.1", 0, ["relay", "timers"], path)
@@ -156,13 +165,13 @@ def test_a_process_leaves_a_note_of_its_page_while_it_serves_it(tmp_path: Path) 
 
 
 def test_a_broker_that_logs_is_waited_for_longer_than_one_that_is_silent(tmp_path: Path) -> None:
-    script = "import time\nfor i in range(8): print('recovering', i, flush=True); time.sleep(0.2)\ntime.sleep(600)"
+    script = "import time\nfor i in range(8): print('recovering', i, flush=True); time.sleep(0.6)\ntime.sleep(600)"
     log = tmp_path / "broker.log"
     child = Child("the broker", [sys.executable, "-c", script], log, env=os.environ, on_parent_death=signal.SIGKILL)
     try:
-        with pytest.raises(AntispamError, match="not ready after 1 silent s"):
-            child.wait_ready(free_port(), "cluster", timeout=1.0)
-        assert "recovering 7" in log.read_text()  # 1.6 s of progress, and a second of silence
+        with pytest.raises(AntispamError, match="not ready after 4 silent s"):
+            child.wait_ready(free_port(), "cluster", timeout=4.0)
+        assert "recovering 7" in log.read_text()  # 4.8 s of progress, and 4 s of silence
     finally:
         child.kill()
 
