@@ -125,17 +125,18 @@ def await_relay(db: Any, epoch: int) -> None:
 
 
 def _relay() -> str:
-    """What is known of a relay on this data folder; empty if nothing."""
+    """What is known of a relay on this data folder; empty if nothing. One that answers counts more than an old note."""
     from pipeline.stream import pages
 
+    known = ""
     for note in pages.noted(settings().data_dir):
         if "relay" in note.roles:
             answer = pages.ask(f"{note.address}/ready")
-            if answer is None:
-                return f"the relay at {note.address} does not answer: it starts, or was killed"
-            works = answer.works or answer.parts.get("relay", False)
-            return f"the relay runs ({note.address})" if works else f"the relay waits for {answer.reason}"
-    return ""
+            if answer is not None:
+                works = answer.works or answer.parts.get("relay", False)
+                return f"the relay runs ({note.address})" if works else f"the relay waits for {answer.reason}"
+            known = f"the relay at {note.address} does not answer: it starts, or was killed"
+    return known
 
 
 def print_json(report: Any) -> None:

@@ -71,6 +71,7 @@ def letters_list() -> None:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from pipeline.stream.dead_letters import dead_letters
 
@@ -78,7 +79,12 @@ def letters_list() -> None:
     table = Table("id", "time", "tries", "bytes", "cause", caption=f"{len(letters)} dead letters")
     for name, letter in letters.items():
         at = datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds")
-        table.add_row(name, at, str(letter.attempts), str(len(letter.value or b"")), letter.cause)
+        # Others may write both: no markup, and no control characters for the terminal.
+        key, cause = (
+            Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in written))
+            for written in (name, letter.cause)
+        )
+        table.add_row(key, at, str(letter.attempts), str(len(letter.value or b"")), cause)
     Console().print(table if letters else "no dead letters")
 
 

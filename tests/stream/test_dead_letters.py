@@ -12,13 +12,17 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from fault_harness import decisions, prepare, produce, settings_for, submissions
+from typer.testing import CliRunner
 
 from pipeline import topics
+from pipeline.cli import app
+from pipeline.commands import context
 from pipeline.errors import AntispamError
 from pipeline.events import DeadLetter, Outbound, RecipientException, Submission, Verdict, encode
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
 from pipeline.stream import processor as processor_module
+from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import MAX_RECORD, writer
 from pipeline.stream.dead_letters import dead_letters, letter, retry
 from pipeline.stream.embedded import EmbeddedBroker
@@ -165,3 +169,22 @@ def test_the_largest_submission_of_the_door_fits_whatever_follows_from_it() -> N
     name, value = letter("submissions.bulk", 511, 2**60, "cause", b"1" * 21, encode(outbound) * 2, 0)
     assert len(name) + len(value) < MAX_RECORD
     assert msgspec.json.decode(value, type=DeadLetter).value is None
+
+
+def test_what_is_no_letter_hides_no_letters(
+    fresh_embedded: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(fresh_embedded.bootstrap, tmp_path, partitions=1)
+    ensure_topics(fresh_embedded.bootstrap, settings)
+    name, value = letter("records", 0, 7, "no record: [/x]\x1b[2J", None, b"{", 1)
+    bad = [(b"k", b"{"), (b"\xff", value), (b"\xff", None)]
+    producer = writer(settings)
+    for key, record in (*bad, (name, value)):
+        producer.produce(topics.DEAD_LETTERS.name, record, key, 0)
+    assert producer.flush(30) == 0
+    assert list(dead_letters(settings)) == ["records/0/7"]
+    monkeypatch.setattr(context, "settings", lambda: settings)
+    shown = CliRunner().invoke(app, ["dead-letters", "list"])
+    assert shown.exit_code == 0, shown.output
+    assert "[/x]" in shown.output
+    assert "\x1b" not in shown.output
