@@ -30,7 +30,7 @@ from pipeline.store.migrate import open_database
 from pipeline.stream import ingest_files
 from pipeline.stream import replay as replay_module
 from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader
+from pipeline.stream.clients import reader, writer
 from pipeline.stream.ingest_files import Ingested, ingest
 from pipeline.stream.replay import replay
 
@@ -184,6 +184,10 @@ def test_a_file_done_before_is_skipped_under_any_name_but_not_as_another_kind(
     copy.write_bytes(path.read_bytes())
     results = ingest("submissions", [path, copy, path], settings)
     assert [(r.accepted, r.skipped) for r in results] == [(3, 0), (0, 3), (0, 3)]
+    producer = writer(settings)
+    for value in (b"{", b'{"file": "\xff"}', None):  # of somebody else: ends no intake
+        producer.produce(topics.INGEST.name, value, b"k", 0)
+    assert producer.flush(30) == 0
     assert [(r.accepted, r.skipped) for r in ingest("submissions", [copy], settings)] == [(0, 3)]
     assert len(events(settings, prefix, *SUBMISSION_TOPICS)) == 3
     assert ingest("complaints", [path], settings)[0].rejected == 3
