@@ -7,10 +7,12 @@ from collections import Counter
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from pipeline import topics
-from pipeline.events import Verdict
+from pipeline import metrics, topics
+from pipeline.events import Verdict, decoder
 from pipeline.settings import Settings
 from pipeline.stream.clients import UNHURRIED, reader
+
+REMEMBERED = 1_000_000  # decisions by which a repeated one is known
 
 
 class _Seen(msgspec.Struct):
@@ -34,8 +36,8 @@ class Tally:
         self.records: Counter[Verdict] = Counter()
         self.repeated = 0
         self.latencies_ms: list[int] = []
-        self._ids: set[int] = set()
-        self._decode = msgspec.json.Decoder(_Seen).decode
+        self._ids: dict[int, None] = {}  # the oldest first
+        self._decode = decoder(_Seen)
         self._consumer = reader(settings, "tally", **UNHURRIED)
         self._consumer.assign(
             [TopicPartition(topics.DECISIONS.name, p, OFFSET_BEGINNING) for p in range(settings.partitions)]
@@ -52,12 +54,18 @@ class Tally:
         for message in self._consumer.consume(5000, timeout):
             if message.error() is not None:
                 continue
-            seen = self._decode(message.value() or b"")
+            try:
+                seen = self._decode(message.value() or b"")
+            except msgspec.DecodeError:
+                metrics.UNDECODABLE.labels(topics.DECISIONS.name).inc()
+                continue
             key = hash((seen.source, seen.sender or seen.port, seen.id, seen.round))
             if key in self._ids:
                 self.repeated += 1
                 continue
-            self._ids.add(key)
+            self._ids[key] = None
+            if len(self._ids) > REMEMBERED:
+                del self._ids[next(iter(self._ids))]
             new += 1
             if seen.source == "record":
                 self.records[seen.verdict] += 1
