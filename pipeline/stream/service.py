@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from pipeline.settings import Settings
 from pipeline.stream import pages
+from pipeline.stream.address import bootstrap
+from pipeline.stream.admin import cluster_id
 from pipeline.stream.app import create_app
 from pipeline.stream.ending import on_thread_death
 from pipeline.stream.page import Page
+from pipeline.stream.steady import patiently
 
 STOP_TIMEOUT = 90.0  # seconds; a running batch commits within one broker timeout
 _log = structlog.get_logger()
 
 
 def run_worker(settings: Settings, streams: Sequence[str]) -> int:
-    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if a thread of one died."""
+    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if a thread of one died.
+
+    Raises AntispamError when the broker stays away from the start, or refuses.
+    """
     return asyncio.run(_worker(settings, streams))
 
 
 async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     app = create_app(settings, streams)
-    ended = asyncio.Event()
+    ended, stop = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
     dead = on_thread_death(lambda: loop.call_soon_threadsafe(ended.set))
+
+    def end() -> None:
+        ended.set()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, end)
     note = pages.note(settings.data_dir, settings.worker_id, streams)
     page = Page(settings.web_host, settings.web_port, streams, note)
+    broker = partial(cluster_id, bootstrap(settings), settings=settings)
     try:
-        await app.start()
-        _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
+        await asyncio.to_thread(patiently, streams[0], broker, stop)  # Faust asks once, and ends
+        if not ended.is_set():
+            await app.start()
+            _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
         while not ended.is_set() and not app.crashed:
             try:
                 await asyncio.wait_for(ended.wait(), timeout=0.2)

@@ -149,3 +149,21 @@ def test_a_role_whose_broker_is_away_at_the_start_is_begun_again() -> None:
     code, log = role(body)
     assert code == 0, log
     assert log.count("outage_waited_for") == 2
+
+
+def test_a_worker_whose_broker_is_away_at_the_start_waits_for_it_and_ends_when_asked(tmp_path: Path) -> None:
+    settings = settings_for(f"127.0.0.1:{free_port()}", tmp_path)
+    patch = """
+    import os, signal
+    from pipeline.stream import readiness
+    honest = readiness.say
+    def say(part, ready, waits_for=""):
+        honest(part, ready, waits_for)
+        if "Kafka at" in waits_for:
+            os.kill(os.getpid(), signal.SIGTERM)
+    readiness.say = say
+"""
+    code, log = patched(settings, patch, ["worker", "--stream", "submissions"])
+    assert code == 0, log
+    assert "outage_waited_for" in log
+    assert "Traceback" not in log
