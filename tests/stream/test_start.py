@@ -144,7 +144,7 @@ def test_a_page_that_says_something_else_says_nothing(says: Any) -> None:
 def test_a_page_that_cannot_leave_its_note_is_served(tmp_path: Path) -> None:
     (tmp_path / "pages").write_text("no folder")
     page = Page("127.0.0.1", 0, ["relay"], pages.note(tmp_path, "worker-0", ["relay"]))
-    answer = pages.ask(f"http://127.0.0.1:{page.port(10)}/ready")
+    answer = pages.ask(f"http://127.0.0.1:{page.port(10)}/ready", 30)
     page.close()
     assert answer is not None
     assert not answer.works
