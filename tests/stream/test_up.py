@@ -32,7 +32,7 @@ def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None
     up = Up(tmp_path, "--demo", "--for", "33s", ANTISPAM_LAKE_GROUP=group)
     code, output = up.ended(deadline=170)
     assert code == 0, output
-    assert len(up.family) >= 9  # broker, office, two workers, sink, API, carrier, sender, console
+    assert len(up.family) >= 8  # broker, office, worker, sink, API, carrier, sender, console
     assert re.search(r"console .*http://127\.0\.0\.1:\d+", output)
     assert re.search(r"sign in as admin, one-time password \S{12,}", output)
     decided = {verdict: row(output, verdict) for verdict in VERDICTS}
