@@ -199,7 +199,7 @@ parked_reports = Table(
     Column("status", String(32), nullable=False),
     _at("reported_at"),
     _at("parked_at"),
-    Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # some carriers name every report otherwise
+    Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # a carrier may name ids that fit no part
 )  # fmt: skip
 # Reports that have settled a part and are not on their topic yet: `events.DeliveryReport`, and its key.
 # An id is never given again: a relay that wakes up late would delete another report under it.

@@ -377,3 +377,20 @@ def test_an_outbox_id_is_never_given_again(any_db: Database) -> None:
             report_outbox.remove(connection, [ident])
         assert ident not in seen
         seen.add(ident)
+
+
+def test_however_many_are_asked_for_they_are_found(any_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement has so many parameters at most."""
+    monkeypatch.setattr(deliveries, "ASKED", 2)
+    parts = [
+        Part(port="1069", code="1069", submission="s", n=n, number=1, recipient=f"138{n}", frame=b"", valid_until=None)
+        for n in range(1, 8)
+    ]
+    deliveries.advance(any_db, CHANNEL, [], parts, SENT)
+    reports = [report(f"x{part.n}", recipient=part.recipient) for part in parts]
+    assert len(deliveries.take_reports(any_db, CHANNEL, reports, SENT + MINUTE).waiting) == 7
+    for part in parts:
+        part.state, part.tries, part.submitted_at, part.again = MAYBE, 1, SENT, True
+        part.carrier_id = f"x{part.n}" if part.n % 2 else None
+    known = deliveries.advance(any_db, CHANNEL, parts, [], SENT + MINUTE)
+    assert {key[2]: row.state for key, row in known.items()} == dict.fromkeys(range(1, 8), DELIVERED)

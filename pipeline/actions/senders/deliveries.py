@@ -6,7 +6,7 @@ database knows of a part is published too, however long the broker is away (`sto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ _this = and_(
 _OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # final stays final
 AGAIN_MS = 10 * 60_000  # how long a sweep looks at a parked report again
 SWEPT = 500  # recipients a sweep
+ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four
 _UNCLAIMED = text(schema.UNCLAIMED)
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
 _WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
@@ -113,12 +114,13 @@ def _known(
     looked_at = [part.key for part in (*doubtful, *met, *(p for p in intents if p.stored))]
     if not looked_at:
         return {}
-    rows = connection.execute(select(*_key, *_WAY).where(tuple_(*_key).in_(looked_at)))
+    query = select(*_key, *_WAY)
     known = {
         (r.port, r.submission, r.n, r.part): Known(
             DeliveryState(r.state), r.carrier_id, r.tries, r.silences, r.submitted_at
         )
-        for r in rows
+        for keys in _pieces(looked_at)
+        for r in connection.execute(query.where(tuple_(*_key).in_(keys)))
     }
     found = {part.key for part in met}
     return {key: row for key, row in known.items() if key in found or row.state in FINAL}
@@ -230,13 +232,17 @@ def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
 
 def _named_by(connection: Connection, channel: str, reports: Sequence[Report]) -> list[Row]:
     """Parts with the carrier id of one of these reports."""
-    ids = {report.carrier_id for report in reports}
-    return _read(connection, _rows.c.channel == channel, _rows.c.carrier_id.in_(ids)) if ids else []
+    pieces = _pieces({report.carrier_id for report in reports})
+    return [row for ids in pieces for row in _read(connection, _rows.c.channel == channel, _rows.c.carrier_id.in_(ids))]
 
 
 def _unclaimed_by(connection: Connection, channel: str, recipients: set[str]) -> list[Row]:
     """Parts to these recipients with a SUBMIT whose id we may not know (`settling.py`)."""
-    return _read(connection, _rows.c.channel == channel, _UNCLAIMED, _rows.c.recipient.in_(recipients))
+    return [
+        row
+        for some in _pieces(recipients)
+        for row in _read(connection, _rows.c.channel == channel, _UNCLAIMED, _rows.c.recipient.in_(some))
+    ]
 
 
 def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> list[Row]:
@@ -252,15 +258,18 @@ def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> l
 
 def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> list[Report]:
     """Parked reports to these recipients, in the order in which they came."""
-    found = connection.execute(
-        select(_parked)
-        .where(_parked.c.channel == channel, _parked.c.recipient.in_(recipients))
-        .order_by(_parked.c.reported_at)
-    )
+    query = select(_parked).where(_parked.c.channel == channel).order_by(_parked.c.reported_at)
     return [
         Report(r.carrier_id, outcome(r.status) or DeliveryState.FAILED, r.status, r.sender, r.recipient, r.reported_at)
-        for r in found
+        for some in _pieces(recipients)
+        for r in connection.execute(query.where(_parked.c.recipient.in_(some)))
     ]
+
+
+def _pieces(values: Collection[Any]) -> Iterator[list[Any]]:
+    """The values, ASKED at a time: a carrier that names each report otherwise has thousands parked."""
+    listed = list(values)
+    return (listed[i : i + ASKED] for i in range(0, len(listed), ASKED))
 
 
 def _named(part: Part) -> dict[str, object]:
