@@ -26,7 +26,7 @@ Api = tuple[Settings, str, Child]
 @pytest.fixture(scope="module")
 def api(embedded_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = tmp_path_factory.mktemp("attacked")
-    settings, key = deployment(embedded_broker, folder, api_head_seconds=2.0)
+    settings, key = deployment(embedded_broker, folder, api_head_seconds=2.0, partitions=8)  # as others on this broker
     with serving(settings) as running:
         yield settings, key, running[0]
 

@@ -31,6 +31,7 @@ from pipeline.stream import ingest_files
 from pipeline.stream import replay as replay_module
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.clients import reader, writer
+from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import Ingested, ingest
 from pipeline.stream.replay import replay
 
@@ -176,8 +177,9 @@ def test_one_bad_line_of_a_csv_costs_itself_and_a_missing_column_the_file(settin
 
 
 def test_a_file_done_before_is_skipped_under_any_name_but_not_as_another_kind(
-    settings: Settings, tmp_path: Path
+    fresh_embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
+    settings = deployment(fresh_embedded.bootstrap, tmp_path)
     prefix = f"{tmp_path.name}-"
     path = write(tmp_path / "a.jsonl", submissions(prefix, 3))
     copy = tmp_path / "copy.jsonl"
