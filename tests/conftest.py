@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"kafka_broker", "kafka_jars", "fresh_kafka"}:
             item.add_marker("kafka")
-        elif fixtures & {"embedded_broker", "fresh_embedded", "own_broker"}:
+        elif fixtures & {"embedded_broker", "fresh_embedded"}:
             item.add_marker("broker")
     waits = {item.path for item in items if item.get_closest_marker("broker") or item.get_closest_marker("kafka")}
     items.sort(key=lambda item: item.path not in waits)
@@ -101,6 +101,18 @@ def broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap of the session's embedded broker, then of its real Kafka: what must hold on both."""
     bootstrap: str = request.getfixturevalue(request.param)
     return bootstrap
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("fresh_embedded", id="embedded", marks=pytest.mark.broker),
+        pytest.param("fresh_kafka", id="kafka", marks=pytest.mark.kafka),
+    ]
+)
+def fresh_broker(request: pytest.FixtureRequest) -> str:
+    """Bootstrap of an empty embedded broker, then of an empty Kafka: for what counts every record of a topic."""
+    node: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
+    return node.bootstrap
 
 
 @pytest.fixture

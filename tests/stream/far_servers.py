@@ -52,6 +52,7 @@ class FarServer(ABC):
 
     def close(self) -> None:
         self.down()
+        self._do(_cancelled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -70,6 +71,15 @@ class FarServer(ABC):
     @abstractmethod
     async def _down(self) -> None:
         """Stop serving."""
+
+
+async def _cancelled() -> None:
+    """End what the server's connections still wait for, so that they close."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)  # an aborted connection closes in the loop's next turn
 
 
 class FarFtp(FarServer):
@@ -192,11 +202,14 @@ class LyingFtp(FarServer):
         if (task := asyncio.current_task()) is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        with suppress(OSError, ValueError):
-            await self._send(writer, self.greeting)
-            if self.greeting:
-                await self._answer(reader, writer)
-        writer.close()
+        try:
+            with suppress(OSError, ValueError):
+                await self._send(writer, self.greeting)
+                if self.greeting:
+                    await self._answer(reader, writer)
+            await writer.drain()
+        finally:
+            writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         data: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
@@ -213,9 +226,13 @@ class LyingFtp(FarServer):
                     told = (self._facts() + b"\r\n",) if verb == b"MLSD" else (self.honest,)
                 writer.write(b"150 here\r\n")
                 stream = await data.get()
-                with suppress(OSError):
-                    await self._send(stream, told)
-                stream.close()
+                try:
+                    with suppress(OSError):
+                        await self._send(stream, told)
+                        stream.close()
+                        await stream.wait_closed()
+                finally:
+                    stream.transport.abort()
                 if passive is not None:
                     passive.close()
                 writer.write(b"226 done\r\n")
