@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.spreadsheet import defused
+from pipeline.text.spreadsheet import defused
 
 
 def table(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:

@@ -238,7 +238,7 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Sketch(Event, frozen=True, kw_only=True):
-    """What variants of a text are known by; see models/sketches.py. No text can be read from it.
+    """What variants of a text are known by; see campaigns/sketches.py. No text can be read from it.
 
     `count` is how many shingles the text has, `whole` a hash of all of it; `shingles` and `bands` are
     little-endian numbers of 16 and 64 bits; `signs` has a byte of hash a sign, empty for a long text.

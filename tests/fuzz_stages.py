@@ -15,8 +15,8 @@ from typing import TypeVar
 import atheris
 
 with atheris.instrument_imports(include=["pipeline"]):
-    from pipeline.configuration import load_directory
-    from pipeline.models.campaigns import Campaigns, campaigns_of
+    from pipeline.campaigns.index import Campaigns, campaigns_of
+    from pipeline.decision.configuration import load_directory
     from pipeline.text.contacts import find_contacts
     from pipeline.text.fingerprint import fingerprints
     from pipeline.text.links import find_links

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from pipeline.configuration import Config, load_directory
+from pipeline.decision.configuration import Config, load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.events import (
     Decision,
     Record,
@@ -16,11 +17,10 @@ from pipeline.events import (
 )
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.counters import MemoryCounters
-from pipeline.rules.dictionary import Dictionary
 from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
-from pipeline.screening import Screened, screen
+from pipeline.rules.words.dictionary import Dictionary
 
 NOW = 1_760_000_000_000
 CALM = "【示例银行】您尾号1234的账户收入500.00元"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.configuration import (
+from pipeline.decision.configuration import (
     SHIPPED,
     Config,
     ConfigEntries,

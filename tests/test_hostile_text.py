@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models.classifier import Classifier
-from pipeline.rules import dictionary
-from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.words import dictionary
+from pipeline.rules.words.dictionary import Dictionary
 from pipeline.settings import Settings
 from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.actions.scenarios import Mismatch, ScenarioError, read, run, scenario_files
-from pipeline.configuration import Config, default_policy, load_directory
+from pipeline.decision.configuration import Config, default_policy, load_directory
 
 SCENARIOS = scenario_files([Path(__file__).with_name("scenarios")])
 

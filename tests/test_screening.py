@@ -28,6 +28,7 @@ from screening_events import (
     why,
 )
 
+from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.events import (
     AlertLevel,
     Decision,
@@ -43,7 +44,6 @@ from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Ports
-from pipeline.screening import Failure, Screened, screen
 
 # Verdicts
 

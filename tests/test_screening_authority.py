@@ -18,7 +18,7 @@ from screening_events import (
     why,
 )
 
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
 from pipeline.events import (
     Kind,
     PortState,

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Screened, screen
 from pipeline.events import Decision, Span, Submission, Verdict
 from pipeline.rules.counters import MemoryCounters
-from pipeline.rules.dictionary import Dictionary
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Ports, parse_port
-from pipeline.screening import Screened, screen
+from pipeline.rules.words.dictionary import Dictionary
 
 PORT = parse_port('{"code": "10690001", "enterprise": "e1", "name": "锦绣", "tier": "ordinary", "kind": "notice"}')
 WORDS = Dictionary.parse(

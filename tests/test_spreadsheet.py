@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lake.query import render
-from pipeline.spreadsheet import defused
+from pipeline.text.spreadsheet import defused
 
 SIGNS = ["=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠", "﹢", "﹣"]
 BEFORE = ["", " ", "\t", "\r", "\n", "\r\n", '"', "'", "' ", '\u00a0"', "\ufeff", "\u200b", "\u3000"]

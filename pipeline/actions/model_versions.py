@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pipeline.configuration import CHALLENGER
+from pipeline.decision.configuration import CHALLENGER
 from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
 from pipeline.settings import Settings

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.routes import Routes
+from pipeline.decision.screening import Screened
 from pipeline.events import (
     Alert,
     CaseMember,
@@ -24,7 +25,6 @@ from pipeline.events import (
     Submission,
     Verdict,
 )
-from pipeline.screening import Screened
 
 ALERT_GRANULARITY_MS = 15 * 60_000  # one alert per rule and subject in a quarter of an hour
 

@@ -24,21 +24,21 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from pipeline.actions.campaign_sending import sending_of
 from pipeline.actions.route import consequences
 from pipeline.actions.routes import Routes
-from pipeline.configuration import Config
+from pipeline.campaigns.hot import HotCampaigns
+from pipeline.campaigns.known import KnownCampaigns
+from pipeline.decision.campaign_sending import sending_of
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
-from pipeline.models.hot_campaigns import HotCampaigns
-from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
-from pipeline.screening import Failure, Screened, screen
-from pipeline.yaml_text import load
+from pipeline.text.yaml_text import load
 
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
 STORY_TEXTS = 1000  # different texts of one story that campaigns are made of

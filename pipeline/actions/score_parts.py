@@ -9,10 +9,10 @@ from functools import lru_cache
 import structlog
 
 from pipeline.actions.model_versions import ACTIVE
-from pipeline.configuration import model_of
+from pipeline.decision.configuration import model_of
 from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
-from pipeline.rules import word_borders
+from pipeline.rules.words import borders
 from pipeline.store import registry
 from pipeline.store.database import Database
 
@@ -52,7 +52,7 @@ def model_in_force(db: Database) -> Classifier | None:
 
 def score_parts(model: Classifier, text: str) -> ScoreParts:
     """The words that weigh most, for or against spam; Chinese is cut into words by jieba."""
-    begins = [begin for _, begin, _ in word_borders.tokenizer().tokenize(text)]
+    begins = [begin for _, begin, _ in borders.tokenizer().tokenize(text)]
     pieces: dict[int, ScorePart] = {}
     explained = model.explain(text)
     for part in explained.parts:

@@ -105,7 +105,7 @@ def model_rollback() -> None:
 @model_app.command("end-trial")
 def model_end_trial() -> None:
     """Score no longer with the model that is on trial."""
-    from pipeline.configuration import CHALLENGER
+    from pipeline.decision.configuration import CHALLENGER
     from pipeline.store import registry
 
     with context.database() as db:
@@ -118,7 +118,7 @@ def model_versions() -> None:
     from datetime import UTC, datetime
 
     from pipeline.actions.model_versions import ACTIVE
-    from pipeline.configuration import CHALLENGER
+    from pipeline.decision.configuration import CHALLENGER
     from pipeline.store import registry
 
     with context.database() as db:

@@ -25,7 +25,7 @@ def policy_check(
     file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
 ) -> None:
     """Refuse what cannot work, pointing at it; then say what the policy holds."""
-    from pipeline.configuration import default_policy, read_text
+    from pipeline.decision.configuration import default_policy, read_text
     from pipeline.rules.policy import parse_policy
 
     policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
@@ -41,7 +41,7 @@ def policy_test(
 ) -> None:
     """Tell scenarios under a policy: do they end as written?"""
     from pipeline.actions.scenarios import read, run, scenario_files
-    from pipeline.configuration import load_directory, read_text
+    from pipeline.decision.configuration import load_directory, read_text
 
     config = load_directory(None, policy)
     files, failed = scenario_files(paths), 0
@@ -62,7 +62,7 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from pipeline.configuration import default_policy, read_text
+    from pipeline.decision.configuration import default_policy, read_text
     from pipeline.rules.policy import KINDS, known_signals, parse_policy
 
     counters = parse_policy(read_text(policy) if policy else default_policy(), str(policy or "policy.yaml")).counters
@@ -78,7 +78,7 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
 @policy_app.command("publish")
 def policy_publish(file: Path) -> None:
     """Check a policy and put it in force on all workers."""
-    from pipeline.configuration import read_text
+    from pipeline.decision.configuration import read_text
     from pipeline.store import registry
 
     text = read_text(file)
@@ -120,7 +120,7 @@ def policy_diff(
     """What differs between two policies, as a unified diff; nothing when they are equal."""
     from difflib import unified_diff
 
-    from pipeline.configuration import read_text
+    from pipeline.decision.configuration import read_text
     from pipeline.store import registry
 
     with context.database() as db:
@@ -138,7 +138,7 @@ def policy_diff(
 def config_publish(folder: Path) -> None:
     """Put a configuration folder in force; list files that are not in it are removed, ports that are not are
     suspended."""
-    from pipeline.configuration import directory_entries
+    from pipeline.decision.configuration import directory_entries
     from pipeline.store import import_configuration
 
     entries = list(directory_entries(folder))

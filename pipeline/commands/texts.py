@@ -35,7 +35,7 @@ def screen(
     quotes: context.Quotes = True,
 ) -> None:
     """Decide a file of submissions or records offline; one decision a line."""
-    from pipeline.configuration import load_directory
+    from pipeline.decision.configuration import load_directory
     from pipeline.ingest.offline import screen_file
 
     settings = context.settings()
@@ -69,9 +69,9 @@ def match(
     rejected: RejectedFile = None,
 ) -> None:
     """Find dictionary words in a file of texts ({id, text} a line)."""
-    from pipeline.configuration import default_dictionary, read_text
+    from pipeline.decision.configuration import default_dictionary, read_text
     from pipeline.ingest.text_lines import match_file
-    from pipeline.rules.dictionary import Dictionary
+    from pipeline.rules.words.dictionary import Dictionary
 
     kept = rejected or _beside(out, "match")
     words = Dictionary.parse(read_text(dictionary) if dictionary else default_dictionary())
@@ -92,8 +92,8 @@ def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
 @app.command()
 def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
     """Group a file of texts ({id, text} a line) into campaigns: variants of one text have one id."""
+    from pipeline.campaigns.index import Campaigns
     from pipeline.ingest.text_lines import campaigns_file
-    from pipeline.models.campaigns import Campaigns
 
     kept = rejected or _beside(out, "campaigns")
     answered, bad = campaigns_file(source, out, kept, Campaigns())

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Failure, screen
 from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
 from pipeline.file_exchange import CsvForm
@@ -17,7 +18,6 @@ from pipeline.ingest.columns import Table
 from pipeline.ingest.line_kinds import RECORDS, SUBMISSIONS
 from pipeline.ingest.text_lines import open_lines, output
 from pipeline.rules.counters import MemoryCounters
-from pipeline.screening import Failure, screen
 from pipeline.settings import Settings
 
 BATCH = 1000

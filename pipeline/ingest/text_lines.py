@@ -14,14 +14,14 @@ from typing import IO, Any
 
 import msgspec
 
+from pipeline.campaigns.index import Campaigns, campaigns_of
 from pipeline.errors import AntispamError
 from pipeline.ingest import door
 from pipeline.ingest.columns import Columns, Table
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
-from pipeline.models.campaigns import Campaigns, campaigns_of
 from pipeline.models.classifier import Classifier
-from pipeline.rules.dictionary import Dictionary, in_force
+from pipeline.rules.words.dictionary import Dictionary, in_force
 from pipeline.text.normal import normalise_batch
 from pipeline.text.views import views
 

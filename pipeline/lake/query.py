@@ -21,7 +21,7 @@ from rich.text import Text
 from pipeline.errors import AntispamError
 from pipeline.lake.views import open_empty, refresh
 from pipeline.settings import Settings
-from pipeline.spreadsheet import defused
+from pipeline.text.spreadsheet import defused
 
 Format = Literal["table", "csv", "json"]
 FORMATS: tuple[str, ...] = get_args(Format)

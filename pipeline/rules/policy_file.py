@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 import yaml
 
 from pipeline.errors import AntispamError
-from pipeline.yaml_text import hostile
+from pipeline.text.yaml_text import hostile
 
 MAX_NAME = 60  # code points of an unknown name that are looked at and shown
 SHOWN = 160  # code points of a line

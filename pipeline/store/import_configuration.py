@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 import msgspec
 from sqlalchemy import Connection
 
-from pipeline.configuration import ENTERPRISE
+from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.ports import PortEntry, parse_port

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection, Row, exists, func, or_, select
 
-from pipeline.configuration import ConfigEntries
+from pipeline.decision.configuration import ConfigEntries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.rules.lists import one_form, parse_lists

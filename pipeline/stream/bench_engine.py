@@ -15,16 +15,16 @@ from typing import Any
 
 import msgspec
 
-from pipeline.configuration import Config, load_directory
+from pipeline.campaigns.index import Campaigns, Sending
+from pipeline.campaigns.sketches import sketch
+from pipeline.decision.configuration import Config, load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
-from pipeline.models.campaigns import Campaigns, Sending
-from pipeline.models.sketches import sketch
 from pipeline.rules.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports
 from pipeline.sample.traffic import generate
-from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
 from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints

@@ -26,7 +26,7 @@ import psutil
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from pipeline import topics
-from pipeline.configuration import directory_entries
+from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
 from pipeline.rules.ports import Ports, parse_port

@@ -1,7 +1,7 @@
 """The campaign stage: every submission of all ports, and what numbers write, into one index of campaigns.
 
 Co-partitioned counters see one port; variants of a text come through many. So one process reads all
-partitions, keeps the index (`models/campaigns.py`) and tells on the topic `campaigns` what is over the
+partitions, keeps the index (`campaigns/index.py`) and tells on the topic `campaigns` what is over the
 policy's size. Workers follow that topic (`CampaignFollower`) and recognise the texts themselves: from
 the message that makes a campaign known to the first decision that sees it takes less than 2 s.
 
@@ -21,13 +21,13 @@ import structlog
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from pipeline import metrics, topics
-from pipeline.actions.campaign_sending import sending_of
-from pipeline.configuration import Config
+from pipeline.campaigns.hot import HotCampaigns
+from pipeline.campaigns.index import TTL_MS, Sending
+from pipeline.campaigns.known import KnownCampaigns
 from pipeline.dead_letter_limit import DeadLetterLimit
+from pipeline.decision.campaign_sending import sending_of
+from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Record, Submission, decoder, encode
-from pipeline.models.campaigns import TTL_MS, Sending
-from pipeline.models.hot_campaigns import HotCampaigns
-from pipeline.models.known_campaigns import KnownCampaigns
 from pipeline.rules.policy import CampaignFrom
 from pipeline.settings import Settings
 from pipeline.stream.address import CLUSTER_PREFIX

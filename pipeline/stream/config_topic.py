@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import Message
 
 from pipeline import metrics, topics
-from pipeline.configuration import Config, ConfigEntries
+from pipeline.decision.configuration import Config, ConfigEntries
 from pipeline.events import ConfigChange, decoder
 from pipeline.settings import Settings
 from pipeline.stream.clients import UNHURRIED, reader

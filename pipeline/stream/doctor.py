@@ -21,11 +21,11 @@ from confluent_kafka import KafkaException
 
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel, load_channels
-from pipeline.configuration import load_directory
+from pipeline.decision.configuration import load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
 from pipeline.rules.counters import MemoryCounters
-from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
 from pipeline.store.database import database
 from pipeline.store.migrate import head, revision

@@ -34,14 +34,14 @@ from confluent_kafka import (
 from pipeline import metrics, topics
 from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
-from pipeline.configuration import Config
 from pipeline.dead_letter_limit import DeadLetterLimit
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, Event, Record, Submission, decoder, encode
 from pipeline.kafka_security import ends
 from pipeline.lake.privacy import Privacy
-from pipeline.rules import word_borders
-from pipeline.screening import Failure, Screened, screen
+from pipeline.rules.words import borders
 from pipeline.settings import Settings
 from pipeline.stream import readiness
 from pipeline.stream.address import CLUSTER_PREFIX
@@ -153,7 +153,7 @@ class Processor(faust.Service):
         if len(self.stream.lanes) > 1:
             self._bulk = resting_reader(self.settings, group, BRIEFLY, **{"client.id": f"{name}-bulk"})
         try:
-            word_borders.prepare()
+            borders.prepare()
             self._wait_for_configuration()
             self._campaigns.catch_up()
             readiness.say(self.stream.name, False, "its partitions; those of a dead worker come after a session's time")

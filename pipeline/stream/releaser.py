@@ -22,9 +22,9 @@ from pipeline.actions.port_conduct import close, judge_refused_bulk
 from pipeline.actions.proof import proved
 from pipeline.actions.routes import load_routes
 from pipeline.actions.settle import EXPIRED, UNREVIEWED, Settled, settle
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import SCHEDULED
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
-from pipeline.screening import SCHEDULED
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database

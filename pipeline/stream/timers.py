@@ -18,7 +18,7 @@ from pipeline.actions import holds
 from pipeline.actions.cases import escalate
 from pipeline.actions.holds import DueHold
 from pipeline.actions.settle import EXPIRED, UNMET, Settled, settle
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings

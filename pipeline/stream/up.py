@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.configuration import directory_entries
+from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.sample.config import write_config

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pipeline.actions import model_versions
-from pipeline.configuration import CHALLENGER, SHIPPED, ConfigEntries
+from pipeline.decision.configuration import CHALLENGER, SHIPPED, ConfigEntries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import WEIGHTS, Classifier

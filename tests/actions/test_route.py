@@ -9,6 +9,7 @@ import pytest
 from pipeline.actions.proof import proved
 from pipeline.actions.route import ALERT_GRANULARITY_MS, consequences
 from pipeline.actions.routes import Routes
+from pipeline.decision.screening import Screened
 from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
@@ -31,7 +32,6 @@ from pipeline.events import (
 )
 from pipeline.rules.ports import Port, PortEntry
 from pipeline.rules.segments import Segments
-from pipeline.screening import Screened
 
 AT = 1_760_000_000_000
 SECRET = b"of the releases"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.configuration import Config, load_directory
+from pipeline.decision.configuration import Config, load_directory
 from pipeline.errors import AntispamError
 from pipeline.events import Decision
 from pipeline.file_exchange import CsvForm

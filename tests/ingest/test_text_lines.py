@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.campaigns.index import Campaigns
 from pipeline.errors import AntispamError
 from pipeline.ingest import text_lines
 from pipeline.ingest.text_lines import campaigns_file, classify_file, match_file
-from pipeline.models.campaigns import Campaigns
 from pipeline.models.classifier import Classifier
-from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.words.dictionary import Dictionary
 
 WORDS = Dictionary.parse("word,category,verdict\n套现,fraud,reject\n发票,fake_document,review\n")
 

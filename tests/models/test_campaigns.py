@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from variants import variant
 
-from pipeline.models.campaigns import GROWTH_MS, Campaigns, Place, Sending, campaigns_of
+from pipeline.campaigns.index import GROWTH_MS, Campaigns, Place, Sending, campaigns_of
 from pipeline.sample.campaigns import CAMPAIGNS
 from pipeline.sample.content import contact_details
 from pipeline.sample.wording import wording

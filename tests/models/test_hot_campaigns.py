@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.campaigns.hot import FIRST, QUIET_MS, HotCampaigns
+from pipeline.campaigns.index import Sending
+from pipeline.campaigns.known import MOST, KnownCampaigns
 from pipeline.events import Campaign, encode
-from pipeline.models.campaigns import Sending
-from pipeline.models.hot_campaigns import FIRST, QUIET_MS, HotCampaigns
-from pipeline.models.known_campaigns import MOST, KnownCampaigns
 from pipeline.rules.policy import CampaignFrom
 from pipeline.text.normal import normalise_batch
 

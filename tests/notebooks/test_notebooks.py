@@ -13,7 +13,8 @@ from time import time
 import msgspec
 import pytest
 
-from pipeline.configuration import load_directory
+from pipeline.decision.configuration import load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.events import Event, Submission
 from pipeline.ingest import door
 from pipeline.lake import delta
@@ -22,7 +23,6 @@ from pipeline.lake.tables import DECISIONS, SUBMISSIONS, Origin, Table
 from pipeline.rules.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.traffic import generate
-from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
 
 NOTEBOOKS = sorted(Path(__file__).parents[2].joinpath("notebooks").glob("*.ipynb"))

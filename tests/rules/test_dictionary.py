@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
-from pipeline.rules import dictionary as module
-from pipeline.rules import word_borders
-from pipeline.rules.dictionary import Dictionary, in_force
-from pipeline.rules.dictionary_file import Entry
+from pipeline.rules.words import borders
+from pipeline.rules.words import dictionary as module
+from pipeline.rules.words.dictionary import Dictionary, in_force
+from pipeline.rules.words.dictionary_file import Entry
 
 DEFAULT = Path(module.__file__).with_name("defaults") / "dictionary.csv"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sms"
@@ -300,7 +300,7 @@ def test_a_text_is_asked_a_bounded_number_of_times(excused: str, monkeypatch: py
 @pytest.mark.parametrize("view", ["代开发票办证", "待开发飘", "末来货款"])
 def test_a_text_full_of_words_has_a_bounded_part_cut_into_words(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cut: list[int] = []
-    tokenizer = word_borders.tokenizer()
+    tokenizer = borders.tokenizer()
     original = tokenizer.cut
 
     def counting(text: str, **options: Any) -> Any:

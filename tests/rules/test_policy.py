@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.configuration import default_policy
+from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.events import Tier, Verdict
 from pipeline.rules.policy import Policy, known_signals, parse_policy

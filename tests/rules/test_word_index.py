@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.events import Category
-from pipeline.rules.dictionary_file import Entry
-from pipeline.rules.word_index import WordIndex
+from pipeline.rules.words.dictionary_file import Entry
+from pipeline.rules.words.index import WordIndex
 from pipeline.text.tape import lay
 
 few = st.text(st.sampled_from("发票代开 \ud800😀"), min_size=2, max_size=7)

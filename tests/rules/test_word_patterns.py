@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.rules.word_patterns import MAX_FINDS, WordPatterns, check_pattern
+from pipeline.rules.words.patterns import MAX_FINDS, WordPatterns, check_pattern
 
 
 def test_places_are_code_points_and_the_longest_end_counts() -> None:

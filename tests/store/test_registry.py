@@ -14,7 +14,7 @@ from sqlalchemy import select
 from pipeline import topics
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
-from pipeline.configuration import ConfigEntries, default_policy, directory_entries
+from pipeline.decision.configuration import ConfigEntries, default_policy, directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
 from pipeline.rules.enterprises import EnterpriseEntry

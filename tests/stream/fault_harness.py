@@ -14,13 +14,13 @@ from typing import Any, Self
 import msgspec
 
 from pipeline import topics
-from pipeline.configuration import Config, directory_entries, load_directory
+from pipeline.decision.configuration import Config, directory_entries, load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
 from pipeline.rules.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
-from pipeline.screening import Screened, screen
 from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database

@@ -12,7 +12,7 @@ import msgspec
 from fault_harness import publish, settings_for, start
 
 from pipeline.actions.senders.simulator import Simulator
-from pipeline.configuration import default_policy, directory_entries
+from pipeline.decision.configuration import default_policy, directory_entries
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import Database

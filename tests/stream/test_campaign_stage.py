@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from fault_harness import prepare, produce, settings_for, start, worker
 
 from pipeline import topics
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Decision, Submission
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings

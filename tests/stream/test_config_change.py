@@ -13,7 +13,7 @@ import pytest
 from fault_harness import Progress, prepare, publish, settings_for, submissions, worker
 
 from pipeline import topics
-from pipeline.configuration import default_policy
+from pipeline.decision.configuration import default_policy
 from pipeline.events import Decision, Submission, encode
 from pipeline.rules.ports import Ports
 from pipeline.stream.clients import reader, writer

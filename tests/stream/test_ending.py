@@ -13,7 +13,7 @@ import pytest
 from api_harness import deployment
 from fault_harness import prepare, settings_for
 
-from pipeline import configuration
+from pipeline.decision import configuration
 from pipeline.events import ConfigChange
 from pipeline.settings import Settings
 from pipeline.stream.child import free_port

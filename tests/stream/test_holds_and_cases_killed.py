@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from pipeline import topics
 from pipeline.actions import review
-from pipeline.configuration import default_policy, directory_entries, load_directory
+from pipeline.decision.configuration import default_policy, directory_entries, load_directory
 from pipeline.events import Priority, Submission
 from pipeline.settings import Settings
 from pipeline.store import schema

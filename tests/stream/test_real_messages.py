@@ -14,7 +14,7 @@ import pytest
 from fault_harness import Progress, publish, settings_for, start, worker
 
 from pipeline import lake
-from pipeline.configuration import directory_entries
+from pipeline.decision.configuration import directory_entries
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.kafka_node import KafkaNode

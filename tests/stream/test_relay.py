@@ -15,7 +15,7 @@ from fault_harness import settings_for, start
 from sqlalchemy import func, select
 
 from pipeline import topics
-from pipeline.configuration import default_policy
+from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, encode
 from pipeline.rules.ports import PortEntry

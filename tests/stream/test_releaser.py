@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from pipeline.actions import holds, review
 from pipeline.actions.cases import project_members
 from pipeline.actions.statuses import status_of
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Outbound, ReviewVerdict
 from pipeline.rules.lists import NEVER, ListEntry, Lists

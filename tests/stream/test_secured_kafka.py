@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from pipeline import kafka_acls, topics
 from pipeline.actions.senders.simulator import Conduct
-from pipeline.configuration import directory_entries
+from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema

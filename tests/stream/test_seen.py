@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import topics
-from pipeline.configuration import load_directory
+from pipeline.decision.configuration import load_directory
+from pipeline.decision.screening import Failure
 from pipeline.events import Decision, Submission, encode
 from pipeline.rules.ports import Port, PortEntry, Ports
-from pipeline.screening import Failure
 from pipeline.settings import Settings
 from pipeline.stream import seen
 from pipeline.stream.polled import Polled

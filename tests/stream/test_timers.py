@@ -9,7 +9,7 @@ from case_events import NOW, submission
 from sqlalchemy import select
 
 from pipeline.actions import holds
-from pipeline.configuration import Config
+from pipeline.decision.configuration import Config
 from pipeline.events import Hold, encode
 from pipeline.settings import Settings
 from pipeline.store import schema

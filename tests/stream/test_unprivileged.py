@@ -22,7 +22,7 @@ import pytest
 import yaml
 from fault_harness import publish, settings_for
 
-from pipeline.configuration import directory_entries
+from pipeline.decision.configuration import directory_entries
 from pipeline.sample.config import write_config
 from pipeline.stream.child import Child, free_port
 from pipeline.stream.embedded import EmbeddedBroker

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from pipeline.rules.dictionary_file import Entry
+from pipeline.rules.words.dictionary_file import Entry
 from pipeline.text.tape import Codes, Flags
 
 ANY = 0xFF  # every view

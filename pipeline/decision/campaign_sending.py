@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.configuration import Config
+from pipeline.campaigns.index import Sending
+from pipeline.decision.configuration import Config
 from pipeline.events import Record, RecordKind, Submission
-from pipeline.models.campaigns import Sending
 
 
 def sending_of(event: Submission | Record, config: Config, source: str, offset: int) -> tuple[Sending, str] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.configuration import Config
+from pipeline.campaigns.known import KnownCampaigns
+from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Category, Label
-from pipeline.models.known_campaigns import KnownCampaigns
-from pipeline.rules.dictionary import Hit
+from pipeline.rules.words.dictionary import Hit
 from pipeline.text.contacts import Contact, find_contacts
 from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links

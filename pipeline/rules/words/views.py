@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.rules.dictionary_file import Entry, Mode
-from pipeline.rules.word_index import ANY, WordIndex
+from pipeline.rules.words.dictionary_file import Entry, Mode
+from pipeline.rules.words.index import ANY, WordIndex
 from pipeline.text import leet
 from pipeline.text.characters import CJK, MARK, OTHER, SEPARATOR, characters
 from pipeline.text.joining import joined

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.campaigns.hot import QUIET_MS
+from pipeline.campaigns.index import GROWTH_MS, TTL_MS, number_of
+from pipeline.campaigns.sketches import sketch, unpacked
+from pipeline.campaigns.text_index import MAX_MEMBERS, TextIndex
 from pipeline.events import Campaign
-from pipeline.models.campaigns import GROWTH_MS, TTL_MS, number_of
-from pipeline.models.hot_campaigns import QUIET_MS
-from pipeline.models.sketches import sketch, unpacked
-from pipeline.models.text_index import MAX_MEMBERS, TextIndex
 from pipeline.text.normal import Normals
 
 MOST = 8192  # campaigns known at once, those told last: up to 60 MB

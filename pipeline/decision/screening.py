@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from pipeline.configuration import Config
+from pipeline.campaigns.known import KnownCampaigns
+from pipeline.decision.configuration import Config
+from pipeline.decision.facts import Facts, cause_of, facts_of
+from pipeline.decision.outcome import Outcome
 from pipeline.events import (
     AlertLevel,
     Decision,
@@ -30,9 +33,6 @@ from pipeline.events import (
     Tier,
     Verdict,
 )
-from pipeline.facts import Facts, cause_of, facts_of
-from pipeline.models.known_campaigns import KnownCampaigns
-from pipeline.outcome import Outcome
 from pipeline.rules.counters import Counters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import On, Policy

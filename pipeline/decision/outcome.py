@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.decision.facts import Facts
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
-from pipeline.facts import Facts
-from pipeline.rules.dictionary import in_force
 from pipeline.rules.policy import On, Policy, Rule
+from pipeline.rules.words.dictionary import in_force
 
 _LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
-from pipeline.models.sketches import BANDS, NONE, SIGNS, SIZE, Shingles, Sketches, in_order
+from pipeline.campaigns.sketches import BANDS, NONE, SIGNS, SIZE, Shingles, Sketches, in_order
 
 MAX_MEMBERS = 8
 # Jaccard similarity; the share of the smaller text found in the larger, for one padded with other words: so much

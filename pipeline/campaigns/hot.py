@@ -13,10 +13,10 @@ from typing import Protocol
 
 import msgspec
 
+from pipeline.campaigns.index import CAPACITY, TTL_MS, Campaigns, Place, Sending, sketched
+from pipeline.campaigns.sketches import packed
+from pipeline.campaigns.text_index import FEWEST_EQUAL, MAX_MEMBERS
 from pipeline.events import Campaign, Sketch
-from pipeline.models.campaigns import CAPACITY, TTL_MS, Campaigns, Place, Sending, sketched
-from pipeline.models.sketches import packed
-from pipeline.models.text_index import FEWEST_EQUAL, MAX_MEMBERS
 
 # Campaigns whose sketches and first submissions are at hand, those seen last: not yet told (about 40 MB), and
 # told. One that falls out is known again by the next of its texts.

@@ -15,11 +15,11 @@ from typing import Any
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
-from pipeline.rules.dictionary import Dictionary
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
+from pipeline.rules.words.dictionary import Dictionary
 
 SHIPPED = "shipped"
 ENTERPRISE = "enterprise"  # kind of an entry that stays in the database: no worker needs it

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
-from pipeline.rules.word_patterns import check_pattern
+from pipeline.rules.words.patterns import check_pattern
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_WORDS = 200_000

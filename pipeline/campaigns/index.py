@@ -18,9 +18,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from pipeline.campaigns.sketches import Sketches, sketch, unpacked
+from pipeline.campaigns.text_index import MAX_MEMBERS, TextIndex
 from pipeline.events import Campaign
-from pipeline.models.sketches import Sketches, sketch, unpacked
-from pipeline.models.text_index import MAX_MEMBERS, TextIndex
 from pipeline.text.normal import normalise_batch
 
 CAPACITY = 1_000_000  # texts

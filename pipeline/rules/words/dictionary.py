@@ -33,10 +33,10 @@ import msgspec
 import numpy as np
 
 from pipeline.events import Category, Verdict
-from pipeline.rules.dictionary_file import NEVER, Entry, Mode, parse_entries
-from pipeline.rules.word_borders import hidden, sounds_ordinary, words_at
-from pipeline.rules.word_patterns import WordPatterns
-from pipeline.rules.word_views import MOST_PLACES, Find, WordViews
+from pipeline.rules.words.borders import hidden, sounds_ordinary, words_at
+from pipeline.rules.words.dictionary_file import NEVER, Entry, Mode, parse_entries
+from pipeline.rules.words.patterns import WordPatterns
+from pipeline.rules.words.views import MOST_PLACES, Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
 NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for

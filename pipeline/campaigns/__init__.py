@@ -1,0 +1,1 @@
+"""Campaigns: one text in many variants, found and recognised again."""

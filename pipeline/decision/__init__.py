@@ -1,0 +1,1 @@
+"""The decision function: a pure function of events, counters and a configuration."""

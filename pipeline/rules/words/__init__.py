@@ -1,0 +1,1 @@
+"""The dictionary of words: read, prepared, and found in texts."""
