@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.http_connections import known
+from pipeline.process.http_connections import known
 from pipeline.store.database import Database
 from pipeline.store.roles import User
 from pipeline.store.sessions import user_of

@@ -12,7 +12,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from dashboards.guard import Guard, now_ms
 from dashboards.sign_in import SignIn
 from pipeline.errors import AntispamError
-from pipeline.http_connections import allow_descriptors, bounded
+from pipeline.process.http_connections import allow_descriptors, bounded
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
 from pipeline.store.users import first_administrator

@@ -22,7 +22,7 @@ from dashboards import language
 from dashboards.guard import COOKIE, cookie_of, now_ms
 from dashboards.language import LANGUAGES, N_, Text
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.http_connections import network
+from pipeline.process.http_connections import network
 from pipeline.store.database import Database
 from pipeline.store.sessions import SESSION_MS, sign_out, user_of
 from pipeline.store.users import SHORTEST, change_password, sign_in

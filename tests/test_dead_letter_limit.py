@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dead_letter_limit import DeadLetterLimit, TooManyDeadLettersError
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit, TooManyDeadLettersError
 
 polls = st.lists(st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=40)
 

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipeline import kafka_acls, topics
+from pipeline import topics
 from pipeline.commands.processes import app
-from pipeline.kafka_acls import Acl, Rights
+from pipeline.kafka import acls as kafka_acls
+from pipeline.kafka.acls import Acl, Rights
 from pipeline.settings import Settings
 from pipeline.stream.kafka_node_security import sasl
 from pipeline.stream.serve import ROLES

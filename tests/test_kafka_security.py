@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError
 from pydantic import ValidationError
 
-from pipeline import kafka_security
+from pipeline.kafka import security
 from pipeline.settings import Settings
 
 SASL: dict[str, Any] = {
@@ -20,22 +20,22 @@ SASL: dict[str, Any] = {
 
 def test_without_security_no_client_is_told_of_any() -> None:
     settings = Settings(kafka="kafka:9092")
-    assert kafka_security.librdkafka(settings) == {"security.protocol": "PLAINTEXT"}
-    assert kafka_security.kafka_python(settings) == {"security_protocol": "PLAINTEXT"}
-    assert kafka_security.faust(settings) == {}
+    assert security.librdkafka(settings) == {"security.protocol": "PLAINTEXT"}
+    assert security.kafka_python(settings) == {"security_protocol": "PLAINTEXT"}
+    assert security.faust(settings) == {}
 
 
 def test_every_library_signs_in_by_the_same_user() -> None:
     settings = Settings(**SASL)
-    assert kafka_security.librdkafka(settings) == {
+    assert security.librdkafka(settings) == {
         "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "antispam-worker", "sasl.password": "hush-hush",
     }  # fmt: skip
-    assert kafka_security.kafka_python(settings) == {
+    assert security.kafka_python(settings) == {
         "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "antispam-worker", "sasl_plain_password": "hush-hush",
     }  # fmt: skip
-    credentials = kafka_security.faust(settings)["broker_credentials"]
+    credentials = security.faust(settings)["broker_credentials"]
     assert (credentials.protocol.value, credentials.mechanism.value) == ("SASL_PLAINTEXT", "SCRAM-SHA-512")
     assert (credentials.username, credentials.password) == ("antispam-worker", "hush-hush")
     assert "hush" not in f"{settings!r} {settings} {credentials!r}"
@@ -69,4 +69,4 @@ def test_half_a_security_is_refused(wrong: dict[str, Any], named: str) -> None:
     ],
 )  # fmt: skip
 def test_what_no_retry_mends_ends_the_process(code: int, ends: bool) -> None:
-    assert kafka_security.ends(KafkaError(code)) == ends
+    assert security.ends(KafkaError(code)) == ends

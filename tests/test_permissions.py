@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.permissions import repair
+from pipeline.process.permissions import repair
 from pipeline.settings import Settings
 
 OURS = grp.getgrgid(os.getegid()).gr_name

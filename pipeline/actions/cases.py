@@ -18,9 +18,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
 
 from pipeline import metrics, topics
-from pipeline.actions.decoding import decoded
 from pipeline.actions.variants import Variant, variants
 from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
+from pipeline.kafka.decoding import decoded
 from pipeline.rules.timetable import Timetable
 from pipeline.store import schema
 from pipeline.store.database import Database

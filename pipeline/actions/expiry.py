@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.lake import upkeep
 from pipeline.lake.delta import READER_GRACE_HOURS
-from pipeline.permissions import repair
+from pipeline.process.permissions import repair
 from pipeline.settings import Settings
 from pipeline.store import retention
 from pipeline.store.database import Database

@@ -16,8 +16,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from pipeline import topics
-from pipeline.actions.decoding import decoded
 from pipeline.events import Hold, Submission, encode
+from pipeline.kafka.decoding import decoded
 from pipeline.store import schema
 from pipeline.store.database import upsert
 

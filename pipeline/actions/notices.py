@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from pipeline import topics
-from pipeline.actions.decoding import decoded
 from pipeline.events import Alert, ListAction
+from pipeline.kafka.decoding import decoded
 from pipeline.rules.lists import ENTITIES, ListEntry
 from pipeline.store import audit, list_entries, schema
 from pipeline.store.database import upsert

@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from pipeline import topics
-from pipeline.actions.decoding import decoded
 from pipeline.events import Complaint, PortAction, Verdict
+from pipeline.kafka.decoding import decoded
 from pipeline.store import audit, ports, schema
 from pipeline.store.database import upsert
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, and_, select, tuple_
 
 from pipeline import topics
 from pipeline.actions.callbacks import enqueue_all
-from pipeline.actions.decoding import decoded
 from pipeline.events import Priority, Submission, Verdict
+from pipeline.kafka.decoding import decoded
 from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.digest import digest

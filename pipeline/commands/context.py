@@ -29,7 +29,7 @@ def settings() -> Any:
     """The settings, with logs set up by them. Raises AntispamError that names what is wrong."""
     from pydantic import ValidationError
 
-    from pipeline.logs import configure
+    from pipeline.process.logs import configure
     from pipeline.settings import Settings
 
     try:
@@ -58,7 +58,7 @@ def csv_form(delimiter: str | None, header: bool | None, quotes: bool) -> Any:
 
 def process_settings() -> Any:
     """The settings of a long-running process, which puts the modes of its data directory right first."""
-    from pipeline.permissions import repair
+    from pipeline.process.permissions import repair
 
     found = settings()
     repair(found)
@@ -126,7 +126,7 @@ def await_relay(db: Any, epoch: int) -> None:
 
 def _relay() -> str:
     """What is known of a relay on this data folder; empty if nothing. One that answers counts more than an old note."""
-    from pipeline.stream import pages
+    from pipeline.process import pages
 
     known = ""
     for note in pages.noted(settings().data_dir):

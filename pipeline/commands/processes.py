@@ -44,8 +44,8 @@ def worker(
     stream: Annotated[list[str] | None, typer.Option(help="submissions or records; default both.")] = None,
 ) -> None:
     """Run one worker until it is told to end."""
+    from pipeline.kafka.streams import STREAMS
     from pipeline.stream.service import run_worker
-    from pipeline.stream.streams import STREAMS
 
     for name in stream or ():
         if name not in STREAMS:
@@ -82,8 +82,8 @@ def console() -> None:
 @app.command()
 def topics() -> None:
     """Create the topics, or check those that exist. Safe to repeat."""
-    from pipeline.stream.address import bootstrap
-    from pipeline.stream.admin import ensure_topics
+    from pipeline.kafka.address import bootstrap
+    from pipeline.kafka.admin import ensure_topics
 
     settings = context.settings()
     changes = ensure_topics(bootstrap(settings), settings)
@@ -127,8 +127,8 @@ def broker_acls(
     apply: Annotated[bool, typer.Option("--apply", help="Give the rights instead of printing them.")] = False,
 ) -> None:
     """The rights of each role on the brokers, as lines of kafka-acls.sh."""
-    from pipeline import kafka_acls
-    from pipeline.stream.broker_rights import grant
+    from pipeline.kafka import acls as kafka_acls
+    from pipeline.kafka.broker_rights import grant
 
     settings = context.settings()
     known = kafka_acls.roles()
@@ -152,7 +152,7 @@ def broker_user(name: Annotated[str, typer.Argument(help="Such as antispam-worke
     """Make a user of the brokers (SCRAM-SHA-512), or change its password: ANTISPAM_NEW_PASSWORD, else asked for."""
     import os
 
-    from pipeline.stream.broker_rights import set_password
+    from pipeline.kafka.broker_rights import set_password
 
     settings = context.settings()
     password = os.environ.get("ANTISPAM_NEW_PASSWORD") or typer.prompt("password", hide_input=True)

@@ -73,7 +73,7 @@ def letters_list() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from pipeline.stream.dead_letters import dead_letters
+    from pipeline.kafka.dead_letters import dead_letters
 
     letters = dead_letters(context.settings())
     table = Table("id", "time", "tries", "bytes", "cause", caption=f"{len(letters)} dead letters")
@@ -94,7 +94,7 @@ def letters_retry(
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
     """Send letters back to the topic they came from."""
-    from pipeline.stream.dead_letters import retry
+    from pipeline.kafka.dead_letters import retry
 
     if bool(names) == every:
         raise typer.BadParameter("name letters, or give --all")

@@ -28,9 +28,9 @@ from confluent_kafka.admin import AdminClient
 from deltalake.exceptions import DeltaError
 
 from pipeline import topics
-from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError
-from pipeline.kafka_security import librdkafka
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.security import librdkafka
 from pipeline.lake import delta, upkeep
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import FirstDecisions, recall

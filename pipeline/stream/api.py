@@ -23,23 +23,23 @@ from sqlalchemy import Connection
 from pipeline.actions.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Submission, decoder, encode
-from pipeline.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
-from pipeline.kafka_security import ends
+from pipeline.kafka.clients import TIMEOUT, broker_error, reader, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.replay import replay
+from pipeline.kafka.security import ends
+from pipeline.process import readiness
+from pipeline.process.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
-from pipeline.stream.clients import TIMEOUT, broker_error, reader, writer
-from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.lag import LANES, LagMeter
-from pipeline.stream.replay import replay
 
 REMEMBERED_MS = 120_000  # how far back the topics are read at a start: the projector is far nearer
 CONFIG_EVERY = 0.2  # seconds

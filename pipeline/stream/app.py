@@ -14,13 +14,14 @@ import faust
 import msgspec
 import structlog
 
-from pipeline import kafka_security, topics
+from pipeline import topics
 from pipeline.events import Alert, decoder
+from pipeline.kafka import security
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.streams import STREAMS
+from pipeline.process.ending import end_now, fault
 from pipeline.settings import Settings
-from pipeline.stream.address import bootstrap
-from pipeline.stream.ending import end_now, fault
 from pipeline.stream.processor import Processor
-from pipeline.stream.streams import STREAMS
 
 _log = structlog.get_logger()
 _decode_alert = decoder(Alert)
@@ -36,7 +37,7 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
         "antispam-alerts",
         datadir=settings.data_dir / "faust",  # else a folder in the working directory, which may be read-only
         broker=brokers,
-        **kafka_security.faust(settings),
+        **security.faust(settings),
         topic_disable_leader=True,
         topic_allow_declare=False,
         topic_create_disabled=True,

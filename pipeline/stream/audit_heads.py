@@ -8,12 +8,12 @@ from confluent_kafka import Message as KafkaMessage
 from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import AuditHead, decoder, encode
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.admin import cluster_id
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store.outbox import Message
-from pipeline.stream.address import bootstrap
-from pipeline.stream.admin import cluster_id
-from pipeline.stream.clients import reader
-from pipeline.stream.replay import replay
 
 _decode = decoder(AuditHead)
 

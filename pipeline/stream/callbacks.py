@@ -22,11 +22,11 @@ from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline import metrics
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.process import readiness
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
 from pipeline.stream.public_address import ForbiddenAddressError, Network, resolve
 
 ANSWER_SECONDS = 10.0  # for one post as a whole

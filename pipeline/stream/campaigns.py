@@ -24,18 +24,18 @@ from pipeline import metrics, topics
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.index import TTL_MS, Sending
 from pipeline.campaigns.known import KnownCampaigns
-from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.decision.campaign_sending import sending_of
 from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Record, Submission, decoder, encode
+from pipeline.kafka.address import CLUSTER_PREFIX
+from pipeline.kafka.clients import TIMEOUT, UNHURRIED, reader, send, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.polled import is_record
+from pipeline.kafka.replay import replay
+from pipeline.kafka.steady import steadily
 from pipeline.rules.policy import CampaignFrom
 from pipeline.settings import Settings
-from pipeline.stream.address import CLUSTER_PREFIX
-from pipeline.stream.clients import TIMEOUT, UNHURRIED, reader, send, writer
-from pipeline.stream.config_topic import ConfigFollower
-from pipeline.stream.polled import is_record
-from pipeline.stream.replay import replay
-from pipeline.stream.steady import steadily
 
 BATCH = 2000  # submissions taken together: about 0.1 s
 POLL = 0.1  # seconds a poll waits for a batch

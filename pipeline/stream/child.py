@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import AntispamError
+from pipeline.kafka import admin
+from pipeline.process.log_file import bound, open_log
 from pipeline.settings import Settings
-from pipeline.stream import admin
-from pipeline.stream.log_file import bound, open_log
 
 _RANDOM = random.SystemRandom()
 LOOPBACK = "127.0.0.1"

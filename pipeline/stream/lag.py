@@ -18,9 +18,9 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from pipeline import metrics, topics
 from pipeline.events import Priority
 from pipeline.ingest.http.backend import Lag
+from pipeline.kafka.clients import administrator, reader
+from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.settings import Settings
-from pipeline.stream.clients import administrator, reader
-from pipeline.stream.streams import SUBMISSIONS
 
 REQUEST_SECONDS = 5.0
 LONGEST = 60  # seconds a client is told to wait at most

@@ -9,15 +9,15 @@ from functools import partial
 import structlog
 
 from pipeline import metrics
-from pipeline.dead_letter_limit import TooManyDeadLettersError
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.dead_letter_limit import TooManyDeadLettersError
+from pipeline.kafka.resting import RestingConsumer
 from pipeline.lake.sink import Counts, run_sink
-from pipeline.permissions import share_tables
+from pipeline.process import pages, readiness
+from pipeline.process.ending import fault, on_thread_death
+from pipeline.process.page import Page
+from pipeline.process.permissions import share_tables
 from pipeline.settings import Settings
-from pipeline.stream import pages, readiness
-from pipeline.stream.address import bootstrap
-from pipeline.stream.ending import fault, on_thread_death
-from pipeline.stream.page import Page
-from pipeline.stream.resting import RestingConsumer
 
 SINK_PORT = 6069  # of its page, below those of the roles (serve.py)
 REST = 2.0  # seconds between looks, at most: one reads all topics

@@ -30,14 +30,14 @@ from pipeline.actions.proof import is_proved
 from pipeline.actions.route import ALERT_GRANULARITY_MS
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
-from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, AlertLevel, Outbound, Priority, decoder, encode
+from pipeline.kafka.clients import TIMEOUT, is_away, resting_reader, send
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.dead_letters import letter
+from pipeline.kafka.polled import is_record
+from pipeline.kafka.resting import BRIEFLY
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, is_away, resting_reader, send
-from pipeline.stream.dead_letters import letter
-from pipeline.stream.polled import is_record
-from pipeline.stream.resting import BRIEFLY
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll

@@ -34,30 +34,30 @@ from confluent_kafka import (
 from pipeline import metrics, topics
 from pipeline.actions.route import consequences
 from pipeline.actions.routes import load_routes
-from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Alert, Event, Record, Submission, decoder, encode
-from pipeline.kafka_security import ends
+from pipeline.kafka.address import CLUSTER_PREFIX
+from pipeline.kafka.clients import MAX_RECORD, TIMEOUT, commit, reader, resting_reader, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.dead_letters import letter
+from pipeline.kafka.polled import Polled, next_offsets, records
+from pipeline.kafka.replay import replay
+from pipeline.kafka.resting import BRIEFLY, RestingConsumer
+from pipeline.kafka.security import ends
+from pipeline.kafka.steady import patiently
+from pipeline.kafka.streams import Stream
 from pipeline.lake.privacy import Privacy
+from pipeline.process import readiness
+from pipeline.process.ending import STUCK, end_now
 from pipeline.rules.words import borders
 from pipeline.settings import Settings
-from pipeline.stream import readiness
-from pipeline.stream.address import CLUSTER_PREFIX
 from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaigns import CampaignFollower
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, commit, reader, resting_reader, writer
-from pipeline.stream.config_topic import ConfigFollower
-from pipeline.stream.dead_letters import letter
-from pipeline.stream.ending import STUCK, end_now
-from pipeline.stream.polled import Polled, next_offsets, records
-from pipeline.stream.replay import replay
-from pipeline.stream.resting import BRIEFLY, RestingConsumer
 from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
-from pipeline.stream.steady import patiently
-from pipeline.stream.streams import Stream
 
 LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
 IDLE = 0.1  # seconds a poll waits when nothing has come for a while

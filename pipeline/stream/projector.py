@@ -24,16 +24,16 @@ from pipeline.actions.holds import DAY_MS, project_holds
 from pipeline.actions.notices import project_alerts, project_list_actions
 from pipeline.actions.port_conduct import project_complaints, project_port_actions
 from pipeline.actions.statuses import project_decisions, project_submissions
-from pipeline.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.polled import is_record
+from pipeline.kafka.steady import patiently, steadily
+from pipeline.process import readiness
 from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
-from pipeline.stream.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
-from pipeline.stream.polled import is_record
-from pipeline.stream.steady import patiently, steadily
 
 # Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
 # a bulk statement, a case a handful of statements.

@@ -22,11 +22,11 @@ from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
 from pipeline.ingest.folders import FileRefusedError, FolderError, open_folder
 from pipeline.ingest.source_file import SourceFile
+from pipeline.process import readiness
+from pipeline.process.ending import fault
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
-from pipeline.stream.ending import fault
 from pipeline.stream.ingest_files import Ingested, Ingester
 from pipeline.stream.record_source import SourceIntake, Stopping
 

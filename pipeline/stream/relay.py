@@ -30,18 +30,18 @@ from confluent_kafka import Message as KafkaMessage
 from pipeline import metrics, topics
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, decoder, encode
-from pipeline.kafka_security import is_refusal
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.admin import ensure_topics, log_id
+from pipeline.kafka.clients import TIMEOUT, commit, reader, writer
+from pipeline.kafka.replay import replay
+from pipeline.kafka.resting import rest_after
+from pipeline.kafka.security import is_refusal
+from pipeline.kafka.steady import steadily
 from pipeline.settings import Settings
 from pipeline.store import audit, configurations, outbox, positions, report_outbox
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.stream import audit_heads
-from pipeline.stream.address import bootstrap
-from pipeline.stream.admin import ensure_topics, log_id
-from pipeline.stream.clients import TIMEOUT, commit, reader, writer
-from pipeline.stream.replay import replay
-from pipeline.stream.resting import rest_after
-from pipeline.stream.steady import steadily
 
 TRANSACTIONAL_ID = "antispam-relay"
 INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file

@@ -25,14 +25,14 @@ from pipeline.actions.settle import EXPIRED, UNREVIEWED, Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import SCHEDULED
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
+from pipeline.kafka.clients import send, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.steady import steadily
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.outbox import publish
-from pipeline.stream.clients import send, writer
-from pipeline.stream.config_topic import ConfigFollower
-from pipeline.stream.steady import steadily
 
 BATCH = 500  # members
 BATCH_MESSAGES = 50_000  # recipients of a batch, unless one member has more

@@ -8,9 +8,9 @@ from time import time
 import structlog
 
 from pipeline.actions.expiry import expire
+from pipeline.kafka.steady import steadily
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
-from pipeline.stream.steady import steadily
 
 EVERY = 3600.0  # seconds
 _log = structlog.get_logger()

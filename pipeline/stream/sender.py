@@ -27,11 +27,11 @@ from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
+from pipeline.kafka.clients import is_away, writer
+from pipeline.process import readiness
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import readiness
-from pipeline.stream.clients import is_away, writer
 from pipeline.stream.outbound import Lane
 
 QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled

@@ -18,11 +18,11 @@ from time import monotonic
 import structlog
 
 from pipeline.errors import AntispamError
+from pipeline.kafka.steady import patiently
+from pipeline.process import pages, readiness
+from pipeline.process.ending import STUCK, end_now, fault, on_thread_death
+from pipeline.process.page import Page
 from pipeline.settings import Settings
-from pipeline.stream import pages, readiness
-from pipeline.stream.ending import STUCK, end_now, fault, on_thread_death
-from pipeline.stream.page import Page
-from pipeline.stream.steady import patiently
 
 # Imported only by the process that runs it: a relay needs no HTTP server.
 ROLES: dict[str, str] = {

@@ -10,14 +10,14 @@ from functools import partial
 
 import structlog
 
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.admin import cluster_id
+from pipeline.kafka.steady import patiently
+from pipeline.process import pages
+from pipeline.process.ending import on_thread_death
+from pipeline.process.page import Page
 from pipeline.settings import Settings
-from pipeline.stream import pages
-from pipeline.stream.address import bootstrap
-from pipeline.stream.admin import cluster_id
 from pipeline.stream.app import create_app
-from pipeline.stream.ending import on_thread_death
-from pipeline.stream.page import Page
-from pipeline.stream.steady import patiently
 
 STOP_TIMEOUT = 90.0  # seconds; a running batch commits within one broker timeout
 _log = structlog.get_logger()

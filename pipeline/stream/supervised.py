@@ -7,8 +7,8 @@ import sys
 from time import monotonic
 
 from pipeline.errors import AntispamError
+from pipeline.process import pages
 from pipeline.settings import Settings
-from pipeline.stream import pages
 from pipeline.stream.child import Child
 
 RESTARTS = 5  # of one process in a row before `up` gives up

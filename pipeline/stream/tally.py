@@ -9,8 +9,8 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from pipeline import metrics, topics
 from pipeline.events import Verdict, decoder
+from pipeline.kafka.clients import UNHURRIED, reader
 from pipeline.settings import Settings
-from pipeline.stream.clients import UNHURRIED, reader
 
 REMEMBERED = 1_000_000  # decisions by which a repeated one is known
 

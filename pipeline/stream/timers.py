@@ -20,14 +20,14 @@ from pipeline.actions.holds import DueHold
 from pipeline.actions.settle import EXPIRED, UNMET, Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
+from pipeline.kafka.clients import send, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.steady import steadily
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.clients import send, writer
-from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.ingest_files import destination
-from pipeline.stream.steady import steadily
 
 BATCH = 500  # holds a lease
 IDLE = 0.2  # seconds between looks when nothing is due

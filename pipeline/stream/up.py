@@ -18,18 +18,18 @@ from rich.table import Table
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
+from pipeline.kafka.address import bootstrap, write_note
+from pipeline.kafka.admin import ensure_topics
+from pipeline.process.ending import on_thread_death
 from pipeline.sample.config import write_config
 from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
 from pipeline.store.users import first_administrator
-from pipeline.stream.address import bootstrap, write_note
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
 from pipeline.stream.demo import feeding
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.ending import on_thread_death
 from pipeline.stream.supervised import Supervised
 from pipeline.stream.tally import Tally
 

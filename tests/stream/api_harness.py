@@ -14,11 +14,11 @@ import httpx
 from fault_harness import publish
 from sqlalchemy import insert
 
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
 
 PORT = "10690001"

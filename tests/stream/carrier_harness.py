@@ -14,11 +14,11 @@ from fault_harness import settings_for
 from sqlalchemy import insert
 
 from pipeline.actions.senders.simulator import Conduct, Simulator
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.admin import ensure_topics
 
 PORT = "10690001"
 

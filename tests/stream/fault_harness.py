@@ -18,6 +18,9 @@ from pipeline.decision.configuration import Config, directory_entries, load_dire
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.replay import replay
 from pipeline.rules.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
@@ -25,12 +28,9 @@ from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import Child, free_port
-from pipeline.stream.clients import reader, writer
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
-from pipeline.stream.replay import replay
 from pipeline.stream.state import IDS
 from pipeline.stream.tally import Tally
 

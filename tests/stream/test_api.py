@@ -16,13 +16,13 @@ from api_harness import ADMINISTRATOR, PORT, address, deployment, serving, start
 from confluent_kafka import KafkaException
 
 from pipeline import topics
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import database
-from pipeline.stream.clients import reader
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.replay import replay
 
 
 def body(ident: str | None = None, content: str = "您好", **more: Any) -> dict[str, Any]:

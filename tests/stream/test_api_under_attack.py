@@ -12,7 +12,7 @@ import psutil
 import pytest
 from api_harness import PORT, address, deployment, serving
 
-from pipeline.http_connections import HEAD_FIELDS, STRANGERS
+from pipeline.process.http_connections import HEAD_FIELDS, STRANGERS
 from pipeline.settings import Settings
 from pipeline.stream.child import Child
 

@@ -12,16 +12,16 @@ from sqlalchemy import text
 
 from pipeline import topics
 from pipeline.errors import AntispamError
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import writer
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
 from pipeline.store import registry
 from pipeline.store.backup import backup, restore
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.audit_heads import message, published
 from pipeline.stream.child import free_port
-from pipeline.stream.clients import writer
 from pipeline.stream.relay import Relay, deliver
 
 ADMIN = User("admin", Role.ADMINISTRATOR)

@@ -19,8 +19,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from pipeline import topics
 from pipeline.errors import AntispamError
+from pipeline.kafka import admin
 from pipeline.settings import Settings
-from pipeline.stream import admin, kafka_node
+from pipeline.stream import kafka_node
 from pipeline.stream.child import free_port
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode

@@ -15,11 +15,11 @@ from fault_harness import prepare, produce, settings_for, start, worker
 from pipeline import topics
 from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Decision, Submission
+from pipeline.kafka.clients import reader
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
 from pipeline.stream.campaigns import TELL_EVERY
 from pipeline.stream.child import Child
-from pipeline.stream.clients import reader
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 

@@ -19,15 +19,15 @@ from pipeline.cli import app
 from pipeline.commands import context
 from pipeline.errors import AntispamError
 from pipeline.events import DeadLetter, Outbound, RecipientException, Submission, Verdict, encode
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import MAX_RECORD, writer
+from pipeline.kafka.dead_letters import dead_letters, letter, retry
+from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
 from pipeline.stream import processor as processor_module
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import MAX_RECORD, writer
-from pipeline.stream.dead_letters import dead_letters, letter, retry
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.processor import Processor, RolledBackError
-from pipeline.stream.streams import SUBMISSIONS
 
 MARKER = "这条会让分类器出错"
 

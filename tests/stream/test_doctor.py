@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from pipeline.kafka.admin import ensure_topics
+from pipeline.process import pages, readiness
+from pipeline.process.page import Page
 from pipeline.settings import Settings
 from pipeline.store.migrate import head, open_database
-from pipeline.stream import doctor, kafka_node, pages, readiness
-from pipeline.stream.admin import ensure_topics
+from pipeline.stream import doctor, kafka_node
 from pipeline.stream.child import free_port
 from pipeline.stream.doctor import Check, examine
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.page import Page
 from pipeline.stream.serve import ROLES
 
 

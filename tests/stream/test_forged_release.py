@@ -15,12 +15,12 @@ from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Alert, Outbound, Priority, Submission, encode
+from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.dead_letters import dead_letters, retry
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.stream.clients import reader, writer
-from pipeline.stream.dead_letters import dead_letters, retry
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.replay import replay
 
 EXPRESS = topics.outbound("default", Priority.EXPRESS).name
 NO_PROOF = "no proof of its release: forged, altered, of another topic, or signed by another key"

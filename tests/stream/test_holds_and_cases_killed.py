@@ -22,14 +22,14 @@ from pipeline import topics
 from pipeline.actions import review
 from pipeline.decision.configuration import default_policy, directory_entries, load_directory
 from pipeline.events import Priority, Submission
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader
 from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.replay import replay
 
 ROLES = {"projector": ("serve", "projector"), "timers": ("serve", "timers"), "releaser": ("serve", "releaser"),
          "w0": ("worker", "--stream", "submissions")}  # fmt: skip

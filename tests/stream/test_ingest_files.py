@@ -25,15 +25,15 @@ from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest.source_file import open_source
+from pipeline.kafka import replay as replay_module
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
 from pipeline.stream import ingest_files
-from pipeline.stream import replay as replay_module
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader, writer
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import Ingested, ingest
-from pipeline.stream.replay import replay
 
 ROOT = Path(__file__).parents[2]
 RECORD_COLUMNS = {"kind": "TYPE", "sender": "SRC", "recipient": "DST", "content": "TEXT", "submitted_at": "T"}

@@ -26,12 +26,12 @@ from sqlalchemy import func, select
 from pipeline import topics
 from pipeline.actions import review
 from pipeline.actions.senders.simulator import Conduct, Simulator
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.clients import reader
 from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.replay import replay
 
 RATE = 500  # messages a second
 SECONDS, KILLS = 20.0, 3

@@ -24,12 +24,12 @@ from sqlalchemy import func, select
 
 from pipeline import topics
 from pipeline.actions.senders.simulator import Conduct
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.clients import reader
 from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.replay import replay
 
 RATE = 200  # messages a second
 SECONDS = 60.0

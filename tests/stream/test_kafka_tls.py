@@ -18,15 +18,15 @@ from cryptography.x509.oid import NameOID
 from fault_harness import settings_for
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from pipeline import kafka_security
 from pipeline.errors import AntispamError
+from pipeline.kafka import security
+from pipeline.kafka.admin import cluster_id, ensure_topics
+from pipeline.kafka.clients import reader, send, writer
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
-from pipeline.stream.admin import cluster_id, ensure_topics
 from pipeline.stream.child import free_port
-from pipeline.stream.clients import reader, send, writer
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.kafka_node_security import NodeSecurity
-from pipeline.stream.replay import replay
 
 pytestmark = pytest.mark.kafka
 KEY_PASSWORD = "of-the-key"
@@ -112,7 +112,7 @@ def test_confluent_kafka_writes_and_reads(settings: Settings) -> None:
 
 
 def test_fausts_aiokafka_writes_and_reads(settings: Settings) -> None:
-    signed_in = credentials_to_aiokafka_auth(kafka_security.faust(settings)["broker_credentials"])
+    signed_in = credentials_to_aiokafka_auth(security.faust(settings)["broker_credentials"])
 
     async def there_and_back() -> bytes:
         producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, **signed_in)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.process.log_file import KEPT, SIZE, bound, open_log
 from pipeline.stream.child import Child
-from pipeline.stream.log_file import KEPT, SIZE, bound, open_log
 
 
 def modes(folder: Path) -> set[int]:

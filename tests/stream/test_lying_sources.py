@@ -18,12 +18,12 @@ from sqlalchemy import select
 from pipeline import metrics
 from pipeline.ingest import ftp_folder, source_file
 from pipeline.ingest.folders import MAX_SIZE, listed
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
 from pipeline.stream import record_files, record_source
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.ingest_files import Ingester
 from pipeline.stream.record_files import run_files
 

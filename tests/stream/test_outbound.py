@@ -16,9 +16,9 @@ from fault_harness import settings_for
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel
 from pipeline.events import Priority
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader, send, writer
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader, send, writer
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.outbound import Lane, _Place
 

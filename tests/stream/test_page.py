@@ -13,11 +13,11 @@ import httpx
 import pytest
 from fault_harness import settings_for, start
 
+from pipeline.kafka.admin import ensure_topics
+from pipeline.process import page, pages, readiness
+from pipeline.process.page import Page
 from pipeline.settings import Settings
-from pipeline.stream import page, pages, readiness
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
-from pipeline.stream.page import Page
 from pipeline.stream.serve import ROLES, page_port
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, insert
 
 from pipeline import topics
 from pipeline.errors import AntispamError
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import send, writer
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import open_database
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import send, writer
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.projector import Projector
 

@@ -15,8 +15,8 @@ from fault_harness import Progress, publish, settings_for, start, worker
 
 from pipeline import lake
 from pipeline.decision.configuration import directory_entries
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.kafka_node import KafkaNode
 
 PORTS = 50

@@ -24,15 +24,15 @@ from sqlalchemy import insert, select
 from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import Record
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.child import free_port
-from pipeline.stream.clients import reader
 from pipeline.stream.record_files import run_files
-from pipeline.stream.replay import replay
 
 COLUMNS = {
     "id": "流水号", "kind": "类型", "sender": "主叫", "recipient": "被叫", "content": "内容",

@@ -18,6 +18,10 @@ from pipeline import topics
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, encode
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.replay import replay
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
 from pipeline.store import configurations, outbox, registry, schema
@@ -25,13 +29,9 @@ from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader, writer
-from pipeline.stream.config_topic import ConfigFollower
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
-from pipeline.stream.replay import replay
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 CHANGES = 500

@@ -17,12 +17,12 @@ from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import DeliveryReport, Outbound, Priority, Submission, encode
+from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
-from pipeline.stream.clients import reader, writer
 from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.replay import replay
 
 MESSAGES = 2_000
 

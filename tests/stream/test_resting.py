@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import topics
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import reader, resting_reader, send, writer
+from pipeline.kafka.resting import AWAKE, BRIEFLY, RestingConsumer, rest_after
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.clients import reader, resting_reader, send, writer
 from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.resting import AWAKE, BRIEFLY, RestingConsumer, rest_after
 
 PARTITIONS = 4
 DEADLINE = 60

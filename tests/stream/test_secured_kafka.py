@@ -16,22 +16,23 @@ from confluent_kafka import KafkaException
 from fault_harness import publish, settings_for, start
 from sqlalchemy import select
 
-from pipeline import kafka_acls, topics
+from pipeline import topics
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
+from pipeline.kafka import acls as kafka_acls
+from pipeline.kafka.admin import cluster_id, ensure_topics
+from pipeline.kafka.broker_rights import grant, set_password
+from pipeline.kafka.clients import administrator, reader, send, writer
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.admin import cluster_id, ensure_topics
-from pipeline.stream.broker_rights import grant, set_password
 from pipeline.stream.child import Child, free_port
-from pipeline.stream.clients import administrator, reader, send, writer
 from pipeline.stream.doctor import examine
 from pipeline.stream.kafka_node import KafkaNode
 from pipeline.stream.kafka_node_security import sasl
-from pipeline.stream.replay import replay
 
 pytestmark = pytest.mark.kafka
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"

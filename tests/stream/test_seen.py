@@ -16,14 +16,14 @@ from pipeline import topics
 from pipeline.decision.configuration import load_directory
 from pipeline.decision.screening import Failure
 from pipeline.events import Decision, Submission, encode
+from pipeline.kafka.polled import Polled
+from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream import seen
-from pipeline.stream.polled import Polled
 from pipeline.stream.processor import Processor
 from pipeline.stream.seen import Seen, mark
 from pipeline.stream.state import PartitionState
-from pipeline.stream.streams import SUBMISSIONS
 
 NOW = 1_760_000_000_000
 PORTS = ("10690001", "10690002")

@@ -16,10 +16,10 @@ from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
+from pipeline.kafka.clients import writer
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.clients import writer
 from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.kafka_node import KafkaNode
 

@@ -18,10 +18,11 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import AntispamError
+from pipeline.process import pages
+from pipeline.process.page import Page
 from pipeline.settings import Settings
-from pipeline.stream import kafka_node, pages, supervised, up
+from pipeline.stream import kafka_node, supervised, up
 from pipeline.stream.child import Child, free_port
-from pipeline.stream.page import Page
 from pipeline.stream.supervised import Supervised
 
 

@@ -12,10 +12,12 @@ from confluent_kafka import KafkaError, KafkaException
 from fault_harness import settings_for
 
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.stream import callbacks, processor, readiness, relay, steady
-from pipeline.stream.clients import COMMIT_TRIES, broker_error, commit, is_away
-from pipeline.stream.steady import TRIES, patiently, steadily
-from pipeline.stream.streams import SUBMISSIONS
+from pipeline.kafka import steady
+from pipeline.kafka.clients import COMMIT_TRIES, broker_error, commit, is_away
+from pipeline.kafka.steady import TRIES, patiently, steadily
+from pipeline.kafka.streams import SUBMISSIONS
+from pipeline.process import readiness
+from pipeline.stream import callbacks, processor, relay
 
 MOVING = (
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,

@@ -12,19 +12,19 @@ from fault_harness import Progress, decisions, prepare, produce, settings_for, s
 
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel
-from pipeline.dead_letter_limit import TooManyDeadLettersError
 from pipeline.events import Priority
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.clients import writer
+from pipeline.kafka.dead_letter_limit import TooManyDeadLettersError
+from pipeline.kafka.dead_letters import dead_letters
+from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.lake.sink import Sink
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.campaigns import CampaignStage
-from pipeline.stream.clients import writer
-from pipeline.stream.dead_letters import dead_letters
 from pipeline.stream.outbound import Lane
 from pipeline.stream.processor import Processor
 from pipeline.stream.projector import Projector, projections
-from pipeline.stream.streams import SUBMISSIONS
 
 EVENTS = 1000
 

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import metrics
 from pipeline.errors import AntispamError
-from pipeline.http_connections import known
 from pipeline.ingest.http import body, openapi, page
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import Backend
@@ -23,6 +22,7 @@ from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
 from pipeline.ingest.http.problems import Problem, unavailable
 from pipeline.ingest.http.submit import submit
+from pipeline.process.http_connections import known
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.submission_status import SubmissionStatus

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import structlog
 
-from pipeline.stream import readiness
+from pipeline.process import readiness
 
 STUCK = 75  # exit code of a process that was ended because a thread of it did not move
 _STDERR = 2

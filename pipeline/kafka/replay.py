@@ -13,7 +13,7 @@ from time import monotonic, sleep
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import UnavailableError
-from pipeline.stream.clients import TIMEOUT, broker_error, is_away
+from pipeline.kafka.clients import TIMEOUT, broker_error, is_away
 
 _NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 QUIET = 0.2  # seconds of silence after the end before it is believed

@@ -21,7 +21,7 @@ import msgspec
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from pipeline.stream import pages, readiness
+from pipeline.process import pages, readiness
 
 AGAIN = 1.0  # seconds between tries to get the address
 CLIENTS = 32  # connections at once

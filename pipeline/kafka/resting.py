@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from pipeline.stream.address import CLUSTER_PREFIX
+from pipeline.kafka.address import CLUSTER_PREFIX
 
 AWAKE = 2.0  # seconds without a record until a consumer begins to rest
 BRIEFLY = 0.5  # seconds a consumer rests at most, after ten of silence, when messages wait for it

@@ -16,9 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     UserScramCredentialUpsertion,
 )
 
-from pipeline.kafka_acls import Acl
+from pipeline.kafka.acls import Acl
+from pipeline.kafka.clients import TIMEOUT, administrator, broker_error
 from pipeline.settings import Settings
-from pipeline.stream.clients import TIMEOUT, administrator, broker_error
 
 ITERATIONS = 8192  # of SCRAM; Kafka takes 4096 to 16384
 _KINDS = {

@@ -20,9 +20,9 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline import topics
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.kafka_security import kafka_python
+from pipeline.kafka.clients import administrator, broker_error, refusal
+from pipeline.kafka.security import kafka_python
 from pipeline.settings import Settings
-from pipeline.stream.clients import administrator, broker_error, refusal
 from pipeline.topics import Topic
 
 _TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from pipeline.errors import AntispamError
-from pipeline.kafka_security import ends
+from pipeline.kafka.security import ends
 from pipeline.topics import Topic
 
 

@@ -14,10 +14,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.kafka_security import librdkafka
+from pipeline.kafka.address import bootstrap
+from pipeline.kafka.resting import RestingConsumer
+from pipeline.kafka.security import librdkafka
 from pipeline.settings import Settings
-from pipeline.stream.address import bootstrap
-from pipeline.stream.resting import RestingConsumer
 
 MAX_MESSAGE = 4 * 1024 * 1024
 # For readers whom a quarter of a second does not hurt: fewer questions to the broker while nothing comes.

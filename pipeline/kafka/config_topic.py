@@ -14,10 +14,10 @@ from confluent_kafka import Message
 from pipeline import metrics, topics
 from pipeline.decision.configuration import Config, ConfigEntries
 from pipeline.events import ConfigChange, decoder
+from pipeline.kafka.clients import UNHURRIED, reader
+from pipeline.kafka.polled import is_record
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
-from pipeline.stream.clients import UNHURRIED, reader
-from pipeline.stream.polled import is_record
-from pipeline.stream.replay import replay
 
 _decode = decoder(ConfigChange)
 _log = structlog.get_logger()

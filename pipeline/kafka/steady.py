@@ -12,8 +12,8 @@ from confluent_kafka import KafkaException
 
 from pipeline import metrics
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.stream import readiness
-from pipeline.stream.clients import is_away
+from pipeline.kafka.clients import is_away
+from pipeline.process import readiness
 
 TRIES = 60  # in a row, about 5 minutes, before the process ends; its supervisor starts it again
 LIVED = 600.0  # seconds after which work had what it needs, and its next outage is the first in a row

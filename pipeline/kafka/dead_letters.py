@@ -11,9 +11,9 @@ from confluent_kafka import KafkaException, Message
 from pipeline import metrics, topics
 from pipeline.errors import AntispamError
 from pipeline.events import DeadLetter, decoder, encode
+from pipeline.kafka.clients import MAX_RECORD, TIMEOUT, broker_error, commit, reader, writer
+from pipeline.kafka.replay import replay
 from pipeline.settings import Settings
-from pipeline.stream.clients import MAX_RECORD, TIMEOUT, broker_error, commit, reader, writer
-from pipeline.stream.replay import replay
 
 _decode = decoder(DeadLetter)
 _log = structlog.get_logger()

@@ -1,0 +1,1 @@
+"""Kafka: clients, topics as they should be, replay, rights, dead letters."""

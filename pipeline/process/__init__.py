@@ -1,0 +1,1 @@
+"""A process: its page, its readiness, its logs, its files and its end."""
