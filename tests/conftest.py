@@ -19,11 +19,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from pipeline.errors import AntispamError
+from pipeline.run.brokers import kafka_node
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
-from pipeline.stream import kafka_node
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
 
 AUDIT_SECRET = b"of the audit"  # signs the trail of the fixtures' databases
 # How long an example takes is the machine's business, and it may have other things to do.

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.stream import kafka_node
-from pipeline.stream.child import free_port
+from pipeline.run.brokers import kafka_node
+from pipeline.run.child import free_port
 
 _HOME = Path(__file__).parent / "peers" / "smsgate"
 

@@ -11,9 +11,9 @@ import typer
 import yaml
 
 from pipeline.cli import app
+from pipeline.run.brokers import kafka_node
+from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
-from pipeline.stream import kafka_node
-from pipeline.stream.serve import ROLES
 
 ROOT = Path(__file__).parents[1]
 PIPELINE_SERVICES = ("topics", "worker", "office", "api", "sender", "console", "sink")

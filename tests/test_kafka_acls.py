@@ -14,9 +14,9 @@ from pipeline import topics
 from pipeline.commands.processes import app
 from pipeline.kafka import acls as kafka_acls
 from pipeline.kafka.acls import Acl, Rights
+from pipeline.run.brokers.kafka_node_security import sasl
+from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
-from pipeline.stream.kafka_node_security import sasl
-from pipeline.stream.serve import ROLES
 
 ROOT = Path(__file__).parents[1]
 NO_BROKER = {"callbacks", "retention"}

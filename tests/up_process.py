@@ -11,7 +11,7 @@ from time import monotonic
 
 import psutil
 
-from pipeline.stream.child import free_port
+from pipeline.run.child import free_port
 
 ROOT = Path(__file__).parents[1]
 

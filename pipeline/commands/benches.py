@@ -16,7 +16,7 @@ app.add_typer(bench_app, name="bench")
 @bench_app.command("engine")
 def bench_engine(count: Annotated[int, typer.Option(help="Submissions.")] = 50_000) -> None:
     """The decision function alone, by stage."""
-    from pipeline.stream.bench_engine import run
+    from pipeline.bench.engine import run
 
     context.print_json(run(context.settings(), count))
 
@@ -24,7 +24,7 @@ def bench_engine(count: Annotated[int, typer.Option(help="Submissions.")] = 50_0
 @bench_app.command("stream")
 def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_000) -> None:
     """Broker to decision, beside the engine in the same run."""
-    from pipeline.stream.bench_stream import run
+    from pipeline.bench.stream import run
 
     context.print_json(run(context.settings(), count))
 
@@ -32,6 +32,6 @@ def bench_stream(count: Annotated[int, typer.Option(help="Submissions.")] = 200_
 @bench_app.command("senders")
 def bench_senders(count: Annotated[int, typer.Option(help="Released messages.")] = 20_000) -> None:
     """Sender agents to a simulated carrier, and the whole journey from the API on."""
-    from pipeline.stream.bench_senders import run
+    from pipeline.bench.senders import run
 
     context.print_json(run(context.settings(), count))

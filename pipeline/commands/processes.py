@@ -34,7 +34,7 @@ def up(
     config: context.ConfigDir = None,
 ) -> None:
     """Start broker, stream and lake on this machine; Ctrl-C ends cleanly."""
-    from pipeline.stream.up import up as run
+    from pipeline.run.up import up as run
 
     run(context.process_settings(), demo, seconds, config)
 
@@ -45,7 +45,7 @@ def worker(
 ) -> None:
     """Run one worker until it is told to end."""
     from pipeline.kafka.streams import STREAMS
-    from pipeline.stream.service import run_worker
+    from pipeline.stream.worker import run_worker
 
     for name in stream or ():
         if name not in STREAMS:
@@ -66,7 +66,7 @@ def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
     """Run roles: relay, projector, timers, releaser, callbacks, retention, campaigns, api, sender, files."""
-    from pipeline.stream.serve import run_roles
+    from pipeline.run.roles import run_roles
 
     raise typer.Exit(run_roles(context.process_settings(), roles))
 
@@ -101,7 +101,7 @@ def topics() -> None:
 @app.command()
 def doctor() -> None:
     """Check what this machine and installation can do."""
-    from pipeline.stream.doctor import examine
+    from pipeline.run.doctor import examine
 
     checks = examine(context.settings())
     for check in checks:
@@ -115,7 +115,7 @@ def broker_kafka(port: Annotated[int, typer.Option(help="Port of 127.0.0.1.")] =
 
     With ANTISPAM_KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT it lets in users only, ANTISPAM_KAFKA_USERNAME as superuser.
     """
-    from pipeline.stream.kafka_node import serve
+    from pipeline.run.brokers.kafka_node import serve
 
     serve(context.process_settings(), port)
 

@@ -1,1 +1,1 @@
-"""Kafka: the Faust app, the batch processor, keyed state with its changelog, the brokers."""
+"""The exactly-once core: the processor with its keyed state, the campaign stage, the relay, the projector."""

@@ -55,7 +55,7 @@ from pipeline.process.ending import STUCK, end_now
 from pipeline.rules.words import borders
 from pipeline.settings import Settings
 from pipeline.stream.batch_metrics import BatchMetrics
-from pipeline.stream.campaigns import CampaignFollower
+from pipeline.stream.campaign_stage import CampaignFollower
 from pipeline.stream.seen import mark
 from pipeline.stream.state import BatchCounters, PartitionState
 

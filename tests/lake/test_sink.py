@@ -36,8 +36,8 @@ from pipeline.lake import delta, sink
 from pipeline.lake.sink import Counts, run_sink
 from pipeline.lake.tables import FULL, SHARED
 from pipeline.lake.views import connect, full_files
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.broker
 DEADLINE = 60.0

@@ -27,8 +27,8 @@ from pipeline.errors import AntispamError
 from pipeline.events import encode
 from pipeline.lake.upkeep import MIDDLING_BYTES, compact
 from pipeline.lake.views import connect, full_files, refresh
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream.embedded import EmbeddedBroker
 
 PARTITIONS = 4
 RUN = """

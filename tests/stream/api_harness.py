@@ -15,11 +15,11 @@ from fault_harness import publish
 from sqlalchemy import insert
 
 from pipeline.kafka.admin import ensure_topics
+from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.child import Child, free_port
 
 PORT = "10690001"
 ADMINISTRATOR = User("test", Role.ADMINISTRATOR)

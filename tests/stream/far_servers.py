@@ -14,7 +14,7 @@ from typing import Any
 import aioftp
 import asyncssh
 
-from pipeline.stream.child import free_port
+from pipeline.run.child import free_port
 
 USER, PASSWORD = "reader", "far-side-password"
 

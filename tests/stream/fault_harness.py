@@ -22,17 +22,17 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.rules.counters import MemoryCounters
+from pipeline.run.child import Child, free_port
+from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
 from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.child import Child, free_port
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
 from pipeline.stream.state import IDS
-from pipeline.stream.tally import Tally
 
 PORTS = 200
 Answer = dict[str, Any]

@@ -14,11 +14,11 @@ from fault_harness import publish, settings_for, start
 from pipeline.actions.senders.simulator import Simulator
 from pipeline.decision.configuration import default_policy, directory_entries
 from pipeline.kafka.admin import ensure_topics
+from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import Database
 from pipeline.store.roles import Role, User
-from pipeline.stream.child import Child, free_port
 
 TOGETHER = 25  # messages in a request
 LINKS, WINDOW = 2, 16

@@ -18,11 +18,11 @@ from confluent_kafka import KafkaException
 from pipeline import topics
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import database
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
 
 
 def body(ident: str | None = None, content: str = "您好", **more: Any) -> dict[str, Any]:

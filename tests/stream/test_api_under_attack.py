@@ -13,8 +13,8 @@ import pytest
 from api_harness import PORT, address, deployment, serving
 
 from pipeline.process.http_connections import HEAD_FIELDS, STRANGERS
+from pipeline.run.child import Child
 from pipeline.settings import Settings
-from pipeline.stream.child import Child
 
 CROWD = 1030
 HEAD = b"POST /v1/submissions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

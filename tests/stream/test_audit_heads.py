@@ -15,13 +15,13 @@ from pipeline.errors import AntispamError
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import writer
 from pipeline.rules.ports import PortEntry
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import registry
 from pipeline.store.backup import backup, restore
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
 from pipeline.stream.audit_heads import message, published
-from pipeline.stream.child import free_port
 from pipeline.stream.relay import Relay, deliver
 
 ADMIN = User("admin", Role.ADMINISTRATOR)

@@ -20,11 +20,11 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.kafka import admin
+from pipeline.run.brokers import kafka_node
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from pipeline.stream import kafka_node
-from pipeline.stream.child import free_port
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
 
 DEADLINE = 60.0  # seconds; generous, since the machine may be busy
 
@@ -97,7 +97,7 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
             sys.executable,
             "-c",
             "import sys, time, pathlib\n"
-            "from pipeline.stream.embedded import EmbeddedBroker\n"
+            "from pipeline.run.brokers.embedded import EmbeddedBroker\n"
             "with EmbeddedBroker(pathlib.Path(sys.argv[1]), int(sys.argv[2])):\n"
             "    print('ready', flush=True); time.sleep(600)",
             str(tmp_path),

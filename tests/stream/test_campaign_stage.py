@@ -16,12 +16,12 @@ from pipeline import topics
 from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Decision, Submission
 from pipeline.kafka.clients import reader
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.child import Child
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
-from pipeline.stream.campaigns import TELL_EVERY
-from pipeline.stream.child import Child
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
+from pipeline.stream.campaign_stage import TELL_EVERY
 
 PORTS = 6
 LOOKS = 4  # of the stage for news, from the message that makes a campaign known to a decision that sees it

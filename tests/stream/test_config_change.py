@@ -18,8 +18,8 @@ from pipeline.events import Decision, Submission, encode
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.stream.ingest_files import destination
-from pipeline.stream.kafka_node import KafkaNode
 
 PORTS = 20  # so few that 6,000 submissions take several of them past their volume before the policy changes
 

@@ -24,9 +24,9 @@ from pipeline.kafka.clients import MAX_RECORD, writer
 from pipeline.kafka.dead_letters import dead_letters, letter, retry
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.models.classifier import Classified, Classifier
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.stream import processor as processor_module
-from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.processor import Processor, RolledBackError
 
 MARKER = "这条会让分类器出错"

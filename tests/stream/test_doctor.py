@@ -12,13 +12,14 @@ from pydantic import SecretStr
 from pipeline.kafka.admin import ensure_topics
 from pipeline.process import pages, readiness
 from pipeline.process.page import Page
+from pipeline.run import doctor
+from pipeline.run.brokers import kafka_node
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.child import free_port
+from pipeline.run.doctor import Check, examine
+from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
 from pipeline.store.migrate import head, open_database
-from pipeline.stream import doctor, kafka_node
-from pipeline.stream.child import free_port
-from pipeline.stream.doctor import Check, examine
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.serve import ROLES
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from fault_harness import prepare, settings_for
 
 from pipeline.decision import configuration
 from pipeline.events import ConfigChange
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from pipeline.stream.child import free_port
 
 ROLE = """
 import threading, time

@@ -18,9 +18,9 @@ from pipeline.events import Alert, Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.dead_letters import dead_letters, retry
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.stream.embedded import EmbeddedBroker
 
 EXPRESS = topics.outbound("default", Priority.EXPRESS).name
 NO_PROOF = "no proof of its release: forged, altered, of another topic, or signed by another key"

@@ -25,11 +25,11 @@ from pipeline.events import Priority, Submission
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.kafka_node import KafkaNode
 
 ROLES = {"projector": ("serve", "projector"), "timers": ("serve", "timers"), "releaser": ("serve", "releaser"),
          "w0": ("worker", "--stream", "submissions")}  # fmt: skip

@@ -29,10 +29,10 @@ from pipeline.kafka import replay as replay_module
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
 from pipeline.stream import ingest_files
-from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import Ingested, ingest
 
 ROOT = Path(__file__).parents[2]

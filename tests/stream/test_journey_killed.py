@@ -28,10 +28,10 @@ from pipeline.actions import review
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.kafka_node import KafkaNode
 
 RATE = 500  # messages a second
 SECONDS, KILLS = 20.0, 3

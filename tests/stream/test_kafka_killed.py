@@ -26,10 +26,10 @@ from pipeline import topics
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.kafka_node import KafkaNode
 
 RATE = 200  # messages a second
 SECONDS = 60.0

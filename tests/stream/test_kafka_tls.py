@@ -23,10 +23,10 @@ from pipeline.kafka import security
 from pipeline.kafka.admin import cluster_id, ensure_topics
 from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.brokers.kafka_node_security import NodeSecurity
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from pipeline.stream.child import free_port
-from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.kafka_node_security import NodeSecurity
 
 pytestmark = pytest.mark.kafka
 KEY_PASSWORD = "of-the-key"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.process.log_file import KEPT, SIZE, bound, open_log
-from pipeline.stream.child import Child
+from pipeline.run.child import Child
 
 
 def modes(folder: Path) -> set[int]:

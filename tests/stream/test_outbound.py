@@ -18,8 +18,8 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.events import Priority
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.outbound import Lane, _Place
 
 

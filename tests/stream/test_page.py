@@ -16,9 +16,9 @@ from fault_harness import settings_for, start
 from pipeline.kafka.admin import ensure_topics
 from pipeline.process import page, pages, readiness
 from pipeline.process.page import Page
+from pipeline.run.child import free_port
+from pipeline.run.roles import ROLES, page_port
 from pipeline.settings import Settings
-from pipeline.stream.child import free_port
-from pipeline.stream.serve import ROLES, page_port
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 

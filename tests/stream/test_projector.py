@@ -12,11 +12,11 @@ from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import send, writer
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import open_database
-from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.projector import Projector
 
 

@@ -16,8 +16,8 @@ from fault_harness import Progress, publish, settings_for, start, worker
 from pipeline import lake
 from pipeline.decision.configuration import directory_entries
 from pipeline.kafka.admin import ensure_topics
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
-from pipeline.stream.kafka_node import KafkaNode
 
 PORTS = 50
 # Research data without a licence to redistribute: kept outside the project, see docs/architecture.md.

@@ -27,11 +27,11 @@ from pipeline.events import Record
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
-from pipeline.stream.child import free_port
 from pipeline.stream.record_files import run_files
 
 COLUMNS = {

@@ -19,10 +19,10 @@ from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import DeliveryReport, Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
-from pipeline.stream.kafka_node import KafkaNode
 
 MESSAGES = 2_000
 

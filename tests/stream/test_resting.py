@@ -14,8 +14,8 @@ from pipeline import topics
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, resting_reader, send, writer
 from pipeline.kafka.resting import AWAKE, BRIEFLY, RestingConsumer, rest_after
+from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream.embedded import EmbeddedBroker
 
 PARTITIONS = 4
 DEADLINE = 60

@@ -25,14 +25,14 @@ from pipeline.kafka.admin import cluster_id, ensure_topics
 from pipeline.kafka.broker_rights import grant, set_password
 from pipeline.kafka.clients import administrator, reader, send, writer
 from pipeline.kafka.replay import replay
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.brokers.kafka_node_security import sasl
+from pipeline.run.child import Child, free_port
+from pipeline.run.doctor import examine
 from pipeline.settings import Settings
 from pipeline.store import api_keys, schema
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.child import Child, free_port
-from pipeline.stream.doctor import examine
-from pipeline.stream.kafka_node import KafkaNode
-from pipeline.stream.kafka_node_security import sasl
 
 pytestmark = pytest.mark.kafka
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"

@@ -17,11 +17,11 @@ from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import writer
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
 
 MESSAGES, KILLS, WINDOW = 3_000, 4, 16
 

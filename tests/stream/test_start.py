@@ -20,10 +20,11 @@ from rich.console import Console
 from pipeline.errors import AntispamError
 from pipeline.process import pages
 from pipeline.process.page import Page
+from pipeline.run import supervised, up
+from pipeline.run.brokers import kafka_node
+from pipeline.run.child import Child, free_port
+from pipeline.run.supervised import Supervised
 from pipeline.settings import Settings
-from pipeline.stream import kafka_node, supervised, up
-from pipeline.stream.child import Child, free_port
-from pipeline.stream.supervised import Supervised
 
 
 class Slow:

@@ -21,7 +21,7 @@ from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.lake.sink import Sink
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
-from pipeline.stream.campaigns import CampaignStage
+from pipeline.stream.campaign_stage import CampaignStage
 from pipeline.stream.outbound import Lane
 from pipeline.stream.processor import Processor
 from pipeline.stream.projector import Projector, projections

@@ -11,8 +11,8 @@ import pytest
 from fault_harness import settings_for
 
 from pipeline.events import Verdict
-from pipeline.stream import tally
-from pipeline.stream.tally import Tally
+from pipeline.run import tally
+from pipeline.run.tally import Tally
 
 
 def decision(ident: str) -> bytes:

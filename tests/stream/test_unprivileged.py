@@ -23,9 +23,9 @@ import yaml
 from fault_harness import publish, settings_for
 
 from pipeline.decision.configuration import directory_entries
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.child import Child, free_port
 from pipeline.sample.config import write_config
-from pipeline.stream.child import Child, free_port
-from pipeline.stream.embedded import EmbeddedBroker
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 SPARE = 64_123  # a uid without an account

@@ -28,10 +28,10 @@ from fault_harness import (
 )
 
 from pipeline import lake
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.child import Child
 from pipeline.settings import Settings
-from pipeline.stream.child import Child
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.kafka_node import KafkaNode
 
 SLOW = pytest.param(200_000, 3, marks=pytest.mark.slow, id="200k-3-kills")
 QUICK = pytest.param(20_000, 1, id="20k-1-kill")

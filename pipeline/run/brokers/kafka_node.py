@@ -27,9 +27,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from pipeline.errors import AntispamError, UnavailableError
+from pipeline.run.brokers.kafka_node_security import NodeSecurity, sasl
+from pipeline.run.child import LOOPBACK, Child, free_port
 from pipeline.settings import Settings
-from pipeline.stream.child import LOOPBACK, Child, free_port
-from pipeline.stream.kafka_node_security import NodeSecurity, sasl
 
 _NAME = "the Kafka node"
 _PACKAGE_DATA = Path(__file__).parent / "kafka"

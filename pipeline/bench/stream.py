@@ -26,12 +26,15 @@ import psutil
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from pipeline import topics
+from pipeline.bench import engine as bench_engine
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
 from pipeline.rules.ports import Ports, parse_port
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.child import Child, free_port
 from pipeline.sample.config import write_config
 from pipeline.sample.enterprises import PORTS as DEMO_PORTS
 from pipeline.sample.stress import stress_ports
@@ -39,9 +42,6 @@ from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream import bench_engine
-from pipeline.stream.child import Child, free_port
-from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
 

@@ -21,17 +21,17 @@ from pipeline.events import Verdict
 from pipeline.kafka.address import bootstrap, write_note
 from pipeline.kafka.admin import ensure_topics
 from pipeline.process.ending import on_thread_death
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.child import free_port
+from pipeline.run.demo import feeding
+from pipeline.run.supervised import Supervised
+from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config
 from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
 from pipeline.store.users import first_administrator
-from pipeline.stream.child import free_port
-from pipeline.stream.demo import feeding
-from pipeline.stream.embedded import EmbeddedBroker
-from pipeline.stream.supervised import Supervised
-from pipeline.stream.tally import Tally
 
 SOON = 5.0  # seconds of a start in which nothing needs to be said
 TELL_EVERY = 15.0  # seconds until the same is said again

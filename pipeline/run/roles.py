@@ -35,7 +35,7 @@ ROLES: dict[str, str] = {
     "releaser": "pipeline.stream.releaser:run_releaser",
     "files": "pipeline.stream.record_files:run_files",
     "retention": "pipeline.stream.retention:run_retention",
-    "campaigns": "pipeline.stream.campaigns:run_campaigns",
+    "campaigns": "pipeline.stream.campaign_stage:run_campaigns",
 }
 STOP_TIMEOUT = 90.0  # seconds a role may take to end: a running batch commits within one broker timeout
 LOOK = 0.2  # seconds between looks whether the roles are to end

@@ -8,8 +8,8 @@ from time import monotonic
 
 from pipeline.errors import AntispamError
 from pipeline.process import pages
+from pipeline.run.child import Child
 from pipeline.settings import Settings
-from pipeline.stream.child import Child
 
 RESTARTS = 5  # of one process in a row before `up` gives up
 LIVED = 60.0  # seconds after which a process has lived, and the next end of it is the first in a row

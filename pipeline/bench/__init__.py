@@ -1,0 +1,1 @@
+"""Benchmarks: the decision function, the stream and the senders."""

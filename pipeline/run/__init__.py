@@ -1,0 +1,1 @@
+"""The whole on one machine: brokers, roles, supervision, the doctor, the demo."""

@@ -1,0 +1,1 @@
+"""Brokers as child processes: the embedded one and one node of Apache Kafka."""
