@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -c "import dashboards.serve, streamlit.web.bootstrap, pipeline.lake.sink, pipeline.stream.api, \
+	@$(BIN)/python -c "import dashboards.serve, streamlit.web.bootstrap, pipeline.lake.sink, pipeline.ingest.http.role, \
 		pipeline.stream.app, pipeline.stream.sender, pipeline.run.up" # compiled once, before ten processes do
 	@touch $@
 

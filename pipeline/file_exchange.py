@@ -86,7 +86,7 @@ class Place(BaseModel):
 
 
 class CsvForm(BaseModel):
-    """How a csv is written; what is None is asked of its first lines (`ingest/columns.py`)."""
+    """How a csv is written; what is None is asked of its first lines (`ingest/files/columns.py`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -30,6 +30,7 @@ from pipeline.bench import engine as bench_engine
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
+from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
 from pipeline.rules.ports import Ports, parse_port
@@ -42,7 +43,6 @@ from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
 
 RATE = 1000  # submissions/s of the latency parts

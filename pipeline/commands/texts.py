@@ -36,7 +36,7 @@ def screen(
 ) -> None:
     """Decide a file of submissions or records offline; one decision a line."""
     from pipeline.decision.configuration import load_directory
-    from pipeline.ingest.offline import screen_file
+    from pipeline.ingest.files.offline import screen_file
 
     settings = context.settings()
     kept = rejected or _beside(out, "screen")
@@ -53,7 +53,7 @@ def classify(
     rejected: RejectedFile = None,
 ) -> None:
     """Score a file of texts ({id, text} a line): how much each looks like spam, and what about."""
-    from pipeline.ingest.text_lines import classify_file
+    from pipeline.ingest.files.text_lines import classify_file
     from pipeline.models.classifier import WEIGHTS, Classifier
 
     kept = rejected or _beside(out, "classify")
@@ -70,7 +70,7 @@ def match(
 ) -> None:
     """Find dictionary words in a file of texts ({id, text} a line)."""
     from pipeline.decision.configuration import default_dictionary, read_text
-    from pipeline.ingest.text_lines import match_file
+    from pipeline.ingest.files.text_lines import match_file
     from pipeline.rules.words.dictionary import Dictionary
 
     kept = rejected or _beside(out, "match")
@@ -82,7 +82,7 @@ def match(
 @app.command()
 def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
     """Show what is really written in a file of texts ({id, text} a line), and in further views."""
-    from pipeline.ingest.text_lines import normalise_file
+    from pipeline.ingest.files.text_lines import normalise_file
 
     kept = rejected or _beside(out, "normalise")
     answered, bad = normalise_file(source, out, kept)
@@ -93,7 +93,7 @@ def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
 def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
     """Group a file of texts ({id, text} a line) into campaigns: variants of one text have one id."""
     from pipeline.campaigns.index import Campaigns
-    from pipeline.ingest.text_lines import campaigns_file
+    from pipeline.ingest.files.text_lines import campaigns_file
 
     kept = rejected or _beside(out, "campaigns")
     answered, bad = campaigns_file(source, out, kept, Campaigns())

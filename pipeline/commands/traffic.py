@@ -27,8 +27,8 @@ def ingest(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pipeline.ingest.line_kinds import KINDS
-    from pipeline.stream.ingest_files import ingest as run
+    from pipeline.ingest.files.ingester import ingest as run
+    from pipeline.ingest.files.line_kinds import KINDS
 
     if what not in KINDS:
         raise typer.BadParameter(f"unknown kind {what!r}; one of {', '.join(KINDS)}")

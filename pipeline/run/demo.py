@@ -11,11 +11,11 @@ import msgspec
 
 from pipeline.events import encode
 from pipeline.ingest import door
+from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
-from pipeline.stream.ingest_files import destination
 
 SAMPLES = 12_000
 SECONDS = 30

@@ -27,13 +27,13 @@ from pipeline.settings import Settings
 # Imported only by the process that runs it: a relay needs no HTTP server.
 ROLES: dict[str, str] = {
     "relay": "pipeline.stream.relay:run_relay",
-    "api": "pipeline.stream.api:run_api",
+    "api": "pipeline.ingest.http.role:run_api",
     "callbacks": "pipeline.stream.callbacks:run_callbacks",
     "sender": "pipeline.stream.sender:run_sender",
     "projector": "pipeline.stream.projector:run_projector",
     "timers": "pipeline.stream.timers:run_timers",
     "releaser": "pipeline.stream.releaser:run_releaser",
-    "files": "pipeline.stream.record_files:run_files",
+    "files": "pipeline.ingest.records.role:run_files",
     "retention": "pipeline.stream.retention:run_retention",
     "campaigns": "pipeline.stream.campaign_stage:run_campaigns",
 }

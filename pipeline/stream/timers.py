@@ -20,6 +20,7 @@ from pipeline.actions.holds import DueHold
 from pipeline.actions.settle import EXPIRED, UNMET, Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
+from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.steady import steadily
@@ -27,7 +28,6 @@ from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.ingest_files import destination
 
 BATCH = 500  # holds a lease
 IDLE = 0.2  # seconds between looks when nothing is due

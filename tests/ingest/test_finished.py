@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.finished import Finished, wanted
-from pipeline.ingest.folders import Listed
+from pipeline.ingest.records.finished import Finished, wanted
+from pipeline.ingest.records.folders import Listed
 
 QUIET = 30
 

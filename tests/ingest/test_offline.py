@@ -14,8 +14,8 @@ from pipeline.decision.configuration import Config, load_directory
 from pipeline.errors import AntispamError
 from pipeline.events import Decision
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest import offline
-from pipeline.ingest.offline import screen_file
+from pipeline.ingest.files import offline
+from pipeline.ingest.files.offline import screen_file
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.settings import Settings

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.campaigns.index import Campaigns
 from pipeline.errors import AntispamError
-from pipeline.ingest import text_lines
-from pipeline.ingest.text_lines import campaigns_file, classify_file, match_file
+from pipeline.ingest.files import text_lines
+from pipeline.ingest.files.text_lines import campaigns_file, classify_file, match_file
 from pipeline.models.classifier import Classifier
 from pipeline.rules.words.dictionary import Dictionary
 

@@ -18,6 +18,7 @@ from pipeline.decision.configuration import Config, directory_entries, load_dire
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
+from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
@@ -30,7 +31,6 @@ from pipeline.settings import Settings
 from pipeline.store import import_configuration
 from pipeline.store.migrate import open_database
 from pipeline.store.roles import Role, User
-from pipeline.stream.ingest_files import destination
 from pipeline.stream.relay import deliver
 from pipeline.stream.state import IDS
 

@@ -15,11 +15,11 @@ from fault_harness import Progress, prepare, publish, settings_for, submissions,
 from pipeline import topics
 from pipeline.decision.configuration import default_policy
 from pipeline.events import Decision, Submission, encode
+from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
 from pipeline.run.brokers.kafka_node import KafkaNode
-from pipeline.stream.ingest_files import destination
 
 PORTS = 20  # so few that 6,000 submissions take several of them past their volume before the policy changes
 

@@ -24,7 +24,9 @@ from pipeline.actions.statuses import project_submissions
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest.source_file import open_source
+from pipeline.ingest.files import ingester
+from pipeline.ingest.files.ingester import Ingested, ingest
+from pipeline.ingest.files.source_file import open_source
 from pipeline.kafka import replay as replay_module
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
@@ -32,8 +34,6 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
-from pipeline.stream import ingest_files
-from pipeline.stream.ingest_files import Ingested, ingest
 
 ROOT = Path(__file__).parents[2]
 RECORD_COLUMNS = {"kind": "TYPE", "sender": "SRC", "recipient": "DST", "content": "TEXT", "submitted_at": "T"}
@@ -203,8 +203,8 @@ import os, signal, sys
 from pipeline.stream import ingest_files
 from pipeline.stream import replay as replay_module
 moment, chunk = sys.argv[1], int(sys.argv[2])
-ingest_files.CHUNK = 100
-commit, commits = ingest_files._commit, [0]
+ingester.CHUNK = 100
+commit, commits = ingester._commit, [0]
 
 def dying(producer, *arguments):
     commits[0] += 1
@@ -215,7 +215,7 @@ def dying(producer, *arguments):
     if commits[0] == chunk and moment == "after":
         os.kill(os.getpid(), signal.SIGKILL)
 
-ingest_files._commit = dying
+ingester._commit = dying
 sys.argv = ["antispam", "ingest", "submissions", *sys.argv[3:]]
 from pipeline.cli import main
 main()
@@ -281,7 +281,7 @@ def test_an_id_accepted_before_is_a_duplicate_or_refused_never_lost(settings: Se
     path = write(tmp_path / "again.jsonl", lines)
     (result,) = ingest("submissions", [path], settings)
     assert (result.accepted, result.duplicates, result.rejected) == (1, 1, 1)
-    assert kept(path) == [(2, ingest_files.USED)]
+    assert kept(path) == [(2, ingester.USED)]
     assert [event["id"] for event in events(settings, "twice", *SUBMISSION_TOPICS)] == ["twice2"]
 
 
@@ -292,15 +292,15 @@ def test_of_two_processes_with_one_file_one_is_told_to_stop(
     ensure_topics(kafka_broker, settings)
     prefix = f"{tmp_path.name}-"
     path = write(tmp_path / "a.jsonl", submissions(prefix, 250))
-    honest, other = ingest_files._commit, list[Ingested]()
-    monkeypatch.setattr(ingest_files, "CHUNK", 100)
+    honest, other = ingester._commit, list[Ingested]()
+    monkeypatch.setattr(ingester, "CHUNK", 100)
 
     def overtaken(*arguments: Any) -> None:
-        monkeypatch.setattr(ingest_files, "_commit", honest)
+        monkeypatch.setattr(ingester, "_commit", honest)
         other.extend(ingest("submissions", [path], settings))  # starts and ends while the first is at work
         honest(*arguments)
 
-    monkeypatch.setattr(ingest_files, "_commit", overtaken)
+    monkeypatch.setattr(ingester, "_commit", overtaken)
     with pytest.raises(AntispamError, match=r"a\.jsonl: .*; run the command again to go on"):
         ingest("submissions", [path], settings)
     [result] = other

@@ -16,16 +16,17 @@ from far_servers import PASSWORD, FarFtp, FarServer, FarSftp, LyingFtp
 from sqlalchemy import select
 
 from pipeline import metrics
-from pipeline.ingest import ftp_folder, source_file
-from pipeline.ingest.folders import MAX_SIZE, listed
+from pipeline.ingest.files import source_file
+from pipeline.ingest.files.ingester import Ingester
+from pipeline.ingest.records import ftp_folder
+from pipeline.ingest.records import source as record_source
+from pipeline.ingest.records.folders import MAX_SIZE, listed
+from pipeline.ingest.records.role import run_files
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
-from pipeline.stream import record_files, record_source
-from pipeline.stream.ingest_files import Ingester
-from pipeline.stream.record_files import run_files
 
 HEADER = b"kind,sender,recipient,content,submitted_at\n"
 
@@ -108,7 +109,7 @@ def far_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.setattr(record_source, "LIST_SECONDS", 2.0)
     monkeypatch.setattr(ftp_folder, "LIST_SECONDS", 2.0)
     monkeypatch.setattr(record_source, "FETCH_SECONDS", 2.0)
-    monkeypatch.setattr(record_files, "MAX_PAUSE", 1.0)
+    monkeypatch.setattr(role, "MAX_PAUSE", 1.0)
     monkeypatch.setattr(source_file, "MAX_UNPACKED", 1_000_000)
     (tmp_path / "far" / "out").mkdir(parents=True)
     with ExitStack() as opened:

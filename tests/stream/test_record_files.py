@@ -24,6 +24,7 @@ from sqlalchemy import insert, select
 from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import Record
+from pipeline.ingest.records.role import run_files
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
@@ -32,7 +33,6 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
-from pipeline.stream.record_files import run_files
 
 COLUMNS = {
     "id": "流水号", "kind": "类型", "sender": "主叫", "recipient": "被叫", "content": "内容",

@@ -16,16 +16,16 @@ from sqlalchemy import insert, select
 from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress
 from pipeline.file_exchange import BlacklistTarget, RecordSource
-from pipeline.ingest.columns import Columns
-from pipeline.ingest.folders import FolderError
-from pipeline.ingest.source_file import SourceFile
+from pipeline.ingest.files.columns import Columns
+from pipeline.ingest.files.ingester import Ingested
+from pipeline.ingest.files.source_file import SourceFile
+from pipeline.ingest.records.folders import FolderError
+from pipeline.ingest.records.role import backoff, write_blacklist
+from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database, database
 from pipeline.store.migrate import migrate
-from pipeline.stream.ingest_files import Ingested
-from pipeline.stream.record_files import backoff, write_blacklist
-from pipeline.stream.record_source import TRIES, SourceIntake
 
 MINUTE = 60_000
 NOW = 1_760_000_000_000

@@ -12,13 +12,13 @@ import msgspec
 from starlette.responses import Response
 
 from pipeline.errors import AntispamError
+from pipeline.ingest.files.line_kinds import SUBMISSIONS
+from pipeline.ingest.files.source_file import open_source
 from pipeline.ingest.http.answers import BatchAnswer, LineError, answer, overall
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake, Taken
 from pipeline.ingest.http.problems import Problem, invalid
 from pipeline.ingest.http.submit import Checked, accept, check
-from pipeline.ingest.line_kinds import SUBMISSIONS
-from pipeline.ingest.source_file import open_source
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 

@@ -14,9 +14,9 @@ from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
-from pipeline.ingest.columns import Table
-from pipeline.ingest.line_kinds import RECORDS, SUBMISSIONS
-from pipeline.ingest.text_lines import open_lines, output
+from pipeline.ingest.files.columns import Table
+from pipeline.ingest.files.line_kinds import RECORDS, SUBMISSIONS
+from pipeline.ingest.files.text_lines import open_lines, output
 from pipeline.rules.counters import MemoryCounters
 from pipeline.settings import Settings
 

@@ -23,10 +23,12 @@ from sqlalchemy import Connection
 from pipeline.actions.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Submission, decoder, encode
+from pipeline.ingest.files.ingester import destination
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
+from pipeline.ingest.http.lag import LANES, LagMeter
 from pipeline.kafka.clients import TIMEOUT, broker_error, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.replay import replay
@@ -38,8 +40,6 @@ from pipeline.settings import Settings
 from pipeline.store import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.ingest_files import destination
-from pipeline.stream.lag import LANES, LagMeter
 
 REMEMBERED_MS = 120_000  # how far back the topics are read at a start: the projector is far nearer
 CONFIG_EVERY = 0.2  # seconds

@@ -17,9 +17,9 @@ import msgspec
 from pipeline.campaigns.index import Campaigns, campaigns_of
 from pipeline.errors import AntispamError
 from pipeline.ingest import door
-from pipeline.ingest.columns import Columns, Table
-from pipeline.ingest.rejected import Rejected
-from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.ingest.files.columns import Columns, Table
+from pipeline.ingest.files.rejected import Rejected
+from pipeline.ingest.files.source_file import SourceFile, open_source
 from pipeline.models.classifier import Classifier
 from pipeline.rules.words.dictionary import Dictionary, in_force
 from pipeline.text.normal import normalise_batch

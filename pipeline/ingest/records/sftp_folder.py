@@ -11,7 +11,7 @@ from typing import cast
 import asyncssh
 
 from pipeline.file_exchange import Place
-from pipeline.ingest.folders import (
+from pipeline.ingest.records.folders import (
     BLOCK,
     CALL_SECONDS,
     MAX_LISTED,

@@ -20,15 +20,15 @@ from pipeline import metrics
 from pipeline.actions.blacklist_file import blacklist_file, last_digest, record_written
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
-from pipeline.ingest.folders import FileRefusedError, FolderError, open_folder
-from pipeline.ingest.source_file import SourceFile
+from pipeline.ingest.files.ingester import Ingested, Ingester
+from pipeline.ingest.files.source_file import SourceFile
+from pipeline.ingest.records.folders import FileRefusedError, FolderError, open_folder
+from pipeline.ingest.records.source import SourceIntake, Stopping
 from pipeline.process import readiness
 from pipeline.process.ending import fault
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream.ingest_files import Ingested, Ingester
-from pipeline.stream.record_source import SourceIntake, Stopping
 
 BLACKLIST_SECONDS = 60.0  # between two versions of the file, at least
 PUT_SECONDS = 600.0  # that an upload may take

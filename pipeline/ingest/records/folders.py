@@ -75,11 +75,11 @@ def open_folder(place: Place, known_hosts: Path) -> AbstractAsyncContextManager[
     """The folder of an address, signed in to. Raises FolderError when that fails."""
     scheme = place.address.scheme
     if scheme == "ftp":
-        from pipeline.ingest.ftp_folder import ftp_folder
+        from pipeline.ingest.records.ftp_folder import ftp_folder
 
         return ftp_folder(place)
     if scheme == "sftp":
-        from pipeline.ingest.sftp_folder import sftp_folder
+        from pipeline.ingest.records.sftp_folder import sftp_folder
 
         return sftp_folder(place, known_hosts)
     return _local_folder(Path(place.address.folder))

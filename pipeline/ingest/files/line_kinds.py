@@ -14,7 +14,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Complaint, Record, Submission
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
-from pipeline.ingest.columns import Columns, Table
+from pipeline.ingest.files.columns import Columns, Table
 from pipeline.settings import RECORD_FIELDS, Settings
 
 Event = Submission | Record | Complaint

@@ -25,10 +25,10 @@ from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress, Priority, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
-from pipeline.ingest.columns import Table
-from pipeline.ingest.line_kinds import KINDS, Event, LineKind
-from pipeline.ingest.rejected import Rejected
-from pipeline.ingest.source_file import SourceFile, open_source
+from pipeline.ingest.files.columns import Table
+from pipeline.ingest.files.line_kinds import KINDS, Event, LineKind
+from pipeline.ingest.files.rejected import Rejected
+from pipeline.ingest.files.source_file import SourceFile, open_source
 from pipeline.kafka.clients import TIMEOUT, broker_error, commit, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.replay import replay

@@ -23,14 +23,14 @@ import structlog
 from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import RecordSource
-from pipeline.ingest.finished import Finished
-from pipeline.ingest.folders import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed, open_folder
-from pipeline.ingest.source_file import SourceFile, UnreadableFileError, open_source
+from pipeline.ingest.files.ingester import Ingested
+from pipeline.ingest.files.source_file import SourceFile, UnreadableFileError, open_source
+from pipeline.ingest.records import file_rows as files
+from pipeline.ingest.records.file_rows import FileKey
+from pipeline.ingest.records.finished import Finished
+from pipeline.ingest.records.folders import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed, open_folder
 from pipeline.settings import Settings
-from pipeline.store import record_files as files
 from pipeline.store.database import Database
-from pipeline.store.record_files import FileKey
-from pipeline.stream.ingest_files import Ingested
 
 FETCHED_AT_ONCE = 100  # files a visit; then what was fetched is ingested
 FETCH_SECONDS = 3600.0  # that one file may take

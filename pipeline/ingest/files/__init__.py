@@ -1,0 +1,1 @@
+"""Files of submissions and records: read line by line, each line accepted or kept as rejected."""
