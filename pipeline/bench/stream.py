@@ -30,9 +30,9 @@ from pipeline.bench import engine as bench_engine
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
-from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.destination import destination
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.child import Child, free_port

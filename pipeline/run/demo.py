@@ -11,9 +11,9 @@ import msgspec
 
 from pipeline.events import encode
 from pipeline.ingest import door
-from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import writer
 from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.destination import destination
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
 

@@ -20,9 +20,9 @@ from pipeline.actions.holds import DueHold
 from pipeline.actions.settle import EXPIRED, UNMET, Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
-from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.destination import destination
 from pipeline.kafka.steady import steadily
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings

@@ -18,9 +18,9 @@ from pipeline.decision.configuration import Config, directory_entries, load_dire
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
-from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.counters import MemoryCounters
 from pipeline.run.child import Child, free_port

@@ -15,8 +15,8 @@ from fault_harness import Progress, prepare, publish, settings_for, submissions,
 from pipeline import topics
 from pipeline.decision.configuration import default_policy
 from pipeline.events import Decision, Submission, encode
-from pipeline.ingest.files.ingester import destination
 from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
 from pipeline.run.brokers.kafka_node import KafkaNode

@@ -22,7 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 from pipeline import metrics, topics
 from pipeline.actions.statuses import digests
 from pipeline.errors import AntispamError
-from pipeline.events import IngestProgress, Priority, Record, Submission, decoder, encode
+from pipeline.events import IngestProgress, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
 from pipeline.ingest.files.columns import Table
@@ -31,6 +31,7 @@ from pipeline.ingest.files.rejected import Rejected
 from pipeline.ingest.files.source_file import SourceFile, open_source
 from pipeline.kafka.clients import TIMEOUT, broker_error, commit, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
@@ -225,16 +226,6 @@ def _send(producer: Producer, event: Event, ports: Ports) -> None:
             return
         except BufferError:
             producer.poll(0.1)
-
-
-def destination(event: Event, ports: Ports) -> tuple[str, str]:
-    """Topic and key of an event: submissions by their registered port, records by sender."""
-    if isinstance(event, Submission):
-        bulk = event.priority is Priority.BULK
-        return (topics.SUBMISSIONS_BULK if bulk else topics.SUBMISSIONS_EXPRESS).name, ports.key(event.port)
-    if isinstance(event, Record):
-        return topics.RECORDS.name, event.sender
-    return topics.COMPLAINTS.name, ports.key(event.port)
 
 
 def _commit(

@@ -23,7 +23,6 @@ from sqlalchemy import Connection
 from pipeline.actions.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Submission, decoder, encode
-from pipeline.ingest.files.ingester import destination
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import RECENT, Intake
@@ -31,6 +30,7 @@ from pipeline.ingest.http.keys import REFRESH, KeyRing
 from pipeline.ingest.http.lag import LANES, LagMeter
 from pipeline.kafka.clients import TIMEOUT, broker_error, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.kafka.security import ends
 from pipeline.process import readiness
