@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c "import dashboards.serve, streamlit.web.bootstrap, pipeline.lake.sink, pipeline.ingest.http.role, \
-		pipeline.stream.app, pipeline.stream.sender, pipeline.run.up" # compiled once, before ten processes do
+		pipeline.stream.app, pipeline.actions.senders.role, pipeline.run.up" # compiled once, before ten processes do
 	@touch $@
 
 run: $(STAMP)

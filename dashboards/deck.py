@@ -15,14 +15,14 @@ from typing import Any
 
 from dashboards.language import Text
 from dashboards.words import count, word
-from pipeline.actions import review
-from pipeline.actions.review import UNDO_MS, CaseView
-from pipeline.actions.score_parts import ScoreParts
-from pipeline.actions.why import CampaignSize, Explained, Seen
+from pipeline.actions.console.score_parts import ScoreParts
+from pipeline.actions.console.why import CampaignSize, Explained, Seen
+from pipeline.actions.review import claims
+from pipeline.actions.review.claims import UNDO_MS, CaseView
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Verdict
+from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
-from pipeline.store.roles import User
 
 IN_HAND = 20  # cases claimed at once
 REFILL = 5  # in hand, below which more are claimed
@@ -72,19 +72,19 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     at every time: one may be suspended while its case is on screen.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
-        hand.cases = {view.id: view for view in review.claim(db, user, now, IN_HAND, hand.cases)}
+        hand.cases = {view.id: view for view in claims.claim(db, user, now, IN_HAND, hand.cases)}
     else:
-        mine = review.in_hand(db, user, now)
+        mine = claims.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
     for kept in (hand.explained, hand.cards):
         for gone in kept.keys() - hand.cases.keys():
             del kept[gone]
-    hand.stopped = review.stopped_ports(db, user, {view.port for view in hand.cases.values()})
+    hand.stopped = claims.stopped_ports(db, user, {view.port for view in hand.cases.values()})
 
 
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
     """Give back what is in hand, so that others need not wait for the leases to run out."""
-    review.give_back(db, user, list(hand.cases), now)
+    claims.give_back(db, user, list(hand.cases), now)
     hand.cases = {}
 
 
@@ -185,15 +185,15 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
     if action in VERDICTS:
         hand.cases.pop(case, None)
         note = str(entry.get("note", ""))
-        review.decide(db, user, case, VERDICTS[action], note, now, seen if isinstance(seen, int) else 0)
+        claims.decide(db, user, case, VERDICTS[action], note, now, seen if isinstance(seen, int) else 0)
         hand.decided += 1
     elif action == "skip":
         hand.cases.pop(case, None)
-        review.skip(db, user, case, now)
+        claims.skip(db, user, case, now)
     elif action == "undo":
-        review.undo(db, user, case, now)
+        claims.undo(db, user, case, now)
         hand.decided -= 1
-        hand.cases = {case: review.case_view(db, user, case, now), **hand.cases}
+        hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
     elif action != "here":  # a sign of life only
         raise AntispamError(f"unknown action {action!r}")
 

@@ -18,9 +18,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.process.http_connections import known
+from pipeline.store.accounts.roles import User
+from pipeline.store.accounts.sessions import user_of
 from pipeline.store.database import Database
-from pipeline.store.roles import User
-from pipeline.store.sessions import user_of
 
 COOKIE = "antispam_session"
 OPEN = frozenset({"/login", "/health", "/language/zh", "/language/en"})

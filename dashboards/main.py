@@ -12,7 +12,7 @@ from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
 from dashboards.screens import alerts, lists, overview, ports, review, search, users
 from dashboards.words import word
-from pipeline.store.roles import Right, User, allowed
+from pipeline.store.accounts.roles import Right, User, allowed
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 4.25rem 2rem 2rem; max-width: 1560px }

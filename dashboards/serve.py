@@ -14,8 +14,8 @@ from dashboards.sign_in import SignIn
 from pipeline.errors import AntispamError
 from pipeline.process.http_connections import allow_descriptors, bounded
 from pipeline.settings import Settings
+from pipeline.store.accounts.users import first_administrator
 from pipeline.store.migrate import open_database
-from pipeline.store.users import first_administrator
 
 HEAD_SECONDS = 10.0  # that a stranger's request may take to come
 THEME = {

@@ -15,9 +15,9 @@ from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings
+from pipeline.store.accounts.roles import User
+from pipeline.store.accounts.sessions import user_of
 from pipeline.store.database import Database, database
-from pipeline.store.roles import User
-from pipeline.store.sessions import user_of
 
 
 @dataclass(frozen=True)

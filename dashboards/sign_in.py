@@ -23,9 +23,9 @@ from dashboards.guard import COOKIE, cookie_of, now_ms
 from dashboards.language import LANGUAGES, N_, Text
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process.http_connections import network
+from pipeline.store.accounts.sessions import SESSION_MS, sign_out, user_of
+from pipeline.store.accounts.users import SHORTEST, change_password, sign_in
 from pipeline.store.database import Database
-from pipeline.store.sessions import SESSION_MS, sign_out, user_of
-from pipeline.store.users import SHORTEST, change_password, sign_in
 
 REFUSED = N_(
     "Name or password is wrong, or the account is disabled. "

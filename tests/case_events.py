@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert
 
 from pipeline.events import CaseMember, Submission, encode
 from pipeline.store import schema
-from pipeline.store.roles import Role, User
+from pipeline.store.accounts.roles import Role, User
 
 PORT = "10690001"
 NOW = 1_764_041_400_000  # Tuesday 2025-11-25 11:30 in Shanghai

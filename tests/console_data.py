@@ -26,10 +26,11 @@ from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Ta
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
-from pipeline.store import enterprises, registry, schema
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.accounts.users import add_user, change_password, sign_in
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
-from pipeline.store.users import add_user, change_password, sign_in
+from pipeline.store.registry import enterprises, registry
 
 CHIEF = User("chief", Role.ADMINISTRATOR)
 PASSWORD = "correct horse battery"

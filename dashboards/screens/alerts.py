@@ -8,8 +8,8 @@ from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.table import table
 from dashboards.words import clock, word
-from pipeline.store.alerts import acknowledge, list_alerts
-from pipeline.store.roles import Right, allowed
+from pipeline.actions.alerts.alerts import acknowledge, list_alerts
+from pipeline.store.accounts.roles import Right, allowed
 
 
 def page() -> None:

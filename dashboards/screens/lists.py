@@ -12,12 +12,12 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, word
-from pipeline.actions.list_file import add_all, read_list_file, undo_all
+from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry
-from pipeline.store import registry
-from pipeline.store.list_entries import Change, masked
-from pipeline.store.roles import User
+from pipeline.store.accounts.roles import User
+from pipeline.store.registry import registry
+from pipeline.store.registry.list_entries import Change, masked
 
 PAGE = 100
 MEANINGS = {

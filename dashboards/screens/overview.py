@@ -11,9 +11,9 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import LEVEL_COLOURS, VERDICT_COLOURS, clock, count, span, word
-from pipeline.actions.overview import Standing, Traffic, standing, traffic
+from pipeline.actions.console.overview import Standing, Traffic, standing, traffic
 from pipeline.events import AlertLevel, Verdict
-from pipeline.store.roles import User
+from pipeline.store.accounts.roles import User
 
 MINUTE = 60_000
 RANGES = {  # label -> (length, interval), ms

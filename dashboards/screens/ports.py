@@ -9,12 +9,12 @@ from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
-from pipeline.actions.search import Query, search
+from pipeline.actions.console.search import Query, search
 from pipeline.errors import AntispamError
 from pipeline.rules.ports import PortEntry
-from pipeline.store import registry
-from pipeline.store.port_history import port_history
-from pipeline.store.roles import Right, User, allowed
+from pipeline.store.accounts.roles import Right, User, allowed
+from pipeline.store.registry import registry
+from pipeline.store.registry.port_history import port_history
 
 PAGE = 200
 WEEK_MS = 7 * 86_400_000

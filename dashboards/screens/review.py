@@ -9,10 +9,10 @@ import streamlit as st
 
 from dashboards import deck, session
 from dashboards.guard import now_ms
-from pipeline.actions.overview import standing
-from pipeline.actions.why import why
+from pipeline.actions.console.overview import standing
+from pipeline.actions.console.why import why
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
-from pipeline.store.roles import Right, User, require
 
 HAND = "hand"
 REFRESH_SECONDS = 5

@@ -14,8 +14,8 @@ from dashboards.language import N_, Text
 from dashboards.marked import marked
 from dashboards.table import table
 from dashboards.words import clock, count, word
-from pipeline.actions.reveal import reveal
-from pipeline.actions.search import (
+from pipeline.actions.console.reveal import reveal
+from pipeline.actions.console.search import (
     RECORDS,
     SUBMISSIONS,
     UNDECIDED,
@@ -26,9 +26,9 @@ from pipeline.actions.search import (
     reviewed,
     search,
 )
-from pipeline.actions.why import campaign_sizes
+from pipeline.actions.console.why import campaign_sizes
 from pipeline.events import Verdict
-from pipeline.store.roles import Right, User, allowed
+from pipeline.store.accounts.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
 SHOWN = 200  # rows; the newest

@@ -9,8 +9,8 @@ from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.table import table
 from dashboards.words import clock, word
-from pipeline.store.roles import RIGHTS, SCOPES, Role, User
-from pipeline.store.users import Account, add_user, let_in, list_users, reset_password, set_active
+from pipeline.store.accounts.roles import RIGHTS, SCOPES, Role, User
+from pipeline.store.accounts.users import Account, add_user, let_in, list_users, reset_password, set_active
 
 
 def page() -> None:

@@ -14,9 +14,9 @@ from pipeline.decision.configuration import CHALLENGER
 from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
 from pipeline.settings import Settings
-from pipeline.store import registry
+from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
-from pipeline.store.roles import User
+from pipeline.store.registry import registry
 
 ACTIVE = "active"  # the name of the entry of kind model that decides
 FILES = ("card.json", "card.md", "weights.npz")

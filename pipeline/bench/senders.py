@@ -37,9 +37,9 @@ from pipeline.rules.ports import Ports
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from pipeline.store import api_keys
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
 
 LINKS = 4
 RATE = 1000  # messages/s of the journey

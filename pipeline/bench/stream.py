@@ -40,9 +40,9 @@ from pipeline.sample.config import write_config
 from pipeline.sample.enterprises import PORTS as DEMO_PORTS
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
-from pipeline.store import import_configuration
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import import_configuration
 from pipeline.stream.relay import deliver
 
 RATE = 1000  # submissions/s of the latency parts

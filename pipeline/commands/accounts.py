@@ -20,8 +20,8 @@ def user_add(
     scope: Annotated[str | None, typer.Option(help="province=…, city=… or enterprise=…; default all.")] = None,
 ) -> None:
     """Create an account; prints its one-time password, which is shown once."""
-    from pipeline.store.roles import Role
-    from pipeline.store.users import add_user
+    from pipeline.store.accounts.roles import Role
+    from pipeline.store.accounts.users import add_user
 
     if role not in list(Role):
         raise typer.BadParameter(f"unknown role {role!r}; one of {', '.join(Role)}")
@@ -38,7 +38,7 @@ def user_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.store.users import list_users
+    from pipeline.store.accounts.users import list_users
 
     table = Table("name", "role", "scope", "state")
     with context.database() as db:
@@ -51,7 +51,7 @@ def user_list() -> None:
 @user_app.command("disable")
 def user_disable(name: str) -> None:
     """End an account's sessions and let it sign in no more."""
-    from pipeline.store.users import set_active
+    from pipeline.store.accounts.users import set_active
 
     with context.database() as db:
         set_active(db, context.administrator(), name, False, context.now())
@@ -61,7 +61,7 @@ def user_disable(name: str) -> None:
 @user_app.command("reset")
 def user_reset(name: str) -> None:
     """A new one-time password, printed once; sessions end."""
-    from pipeline.store.users import reset_password
+    from pipeline.store.accounts.users import reset_password
 
     with context.database() as db:
         typer.echo(reset_password(db, context.administrator(), name, context.now()))
@@ -70,7 +70,7 @@ def user_reset(name: str) -> None:
 @user_app.command("let-in")
 def user_let_in(name: str) -> None:
     """Let somebody who failed too often try again at once; password and sessions stay."""
-    from pipeline.store.users import let_in
+    from pipeline.store.accounts.users import let_in
 
     with context.database() as db:
         let_in(db, context.administrator(), name, context.now())

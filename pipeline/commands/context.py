@@ -82,7 +82,7 @@ def administrator() -> Any:
     from getpass import getuser
     from os import getuid
 
-    from pipeline.store.roles import Role, User
+    from pipeline.store.accounts.roles import Role, User
 
     try:
         name = getuser()

@@ -41,7 +41,7 @@ def labels(
 
     import msgspec
 
-    from pipeline.actions.labels import labels as find
+    from pipeline.actions.review.labels import labels as find
 
     now = context.now()
     with context.database() as db:
@@ -96,7 +96,7 @@ def model_publish(
 def model_rollback() -> None:
     """Put the model that was in force before in force again."""
     from pipeline.actions.model_versions import ACTIVE
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         context.await_relay(db, registry.rollback(db, context.administrator(), "model", ACTIVE, context.now()))
@@ -106,7 +106,7 @@ def model_rollback() -> None:
 def model_end_trial() -> None:
     """Score no longer with the model that is on trial."""
     from pipeline.decision.configuration import CHALLENGER
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         context.await_relay(db, registry.withdraw(db, context.administrator(), "model", CHALLENGER, context.now()))
@@ -119,7 +119,7 @@ def model_versions() -> None:
 
     from pipeline.actions.model_versions import ACTIVE
     from pipeline.decision.configuration import CHALLENGER
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         for name in (ACTIVE, CHALLENGER):

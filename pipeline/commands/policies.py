@@ -79,7 +79,7 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
 def policy_publish(file: Path) -> None:
     """Check a policy and put it in force on all workers."""
     from pipeline.decision.configuration import read_text
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     text = read_text(file)
     with context.database() as db:
@@ -93,7 +93,7 @@ def policy_rollback(
     to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
 ) -> None:
     """Put an earlier policy in force again."""
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         context.await_relay(db, registry.rollback(db, context.administrator(), "policy", POLICY, context.now(), to))
@@ -104,7 +104,7 @@ def policy_versions() -> None:
     """Every policy ever published, newest first."""
     from datetime import UTC, datetime
 
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         for version, author, at, current in registry.versions(db, "policy", POLICY):
@@ -121,7 +121,7 @@ def policy_diff(
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         texts = []
@@ -139,7 +139,7 @@ def config_publish(folder: Path) -> None:
     """Put a configuration folder in force; list files that are not in it are removed, ports that are not are
     suspended."""
     from pipeline.decision.configuration import directory_entries
-    from pipeline.store import import_configuration
+    from pipeline.store.registry import import_configuration
 
     entries = list(directory_entries(folder))
     with context.database() as db:

@@ -21,7 +21,7 @@ def port_show(
     code: Annotated[str | None, typer.Argument(help="A port's code; default: all, one a line.")] = None,
 ) -> None:
     """A port as registered, in json; or all ports with tier and state."""
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         if code is not None:
@@ -40,7 +40,7 @@ def port_show(
 @port_app.command("suspend")
 def port_suspend(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
     """Stop an open port."""
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         changed = registry.suspend_port(db, context.administrator(), code, reason, "", context.now())
@@ -50,7 +50,7 @@ def port_suspend(code: str, reason: Annotated[str, typer.Option(help="Why; kept 
 @port_app.command("resume")
 def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
     """Open a suspended port again."""
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         changed = registry.resume_port(db, context.administrator(), code, reason, "", context.now())
@@ -60,7 +60,7 @@ def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept i
 @port_app.command("terminate")
 def port_terminate(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
     """Stop a port for good: that cannot be taken back."""
-    from pipeline.store import registry
+    from pipeline.store.registry import registry
 
     with context.database() as db:
         changed = registry.terminate(db, context.administrator(), code, reason, "", context.now())
@@ -73,8 +73,8 @@ def api_key_add(
     callback: Annotated[str, typer.Option(help="http(s) address that is told of refusals.")] = "",
 ) -> None:
     """A new key for a registered port; it is shown this once."""
-    from pipeline.store.api_keys import create
-    from pipeline.stream.public_address import refuse
+    from pipeline.actions.status.public_address import refuse
+    from pipeline.store.accounts.api_keys import create
 
     if callback:
         refuse(callback, context.settings().callback_networks)
@@ -85,7 +85,7 @@ def api_key_add(
 @key_app.command("list")
 def api_key_list() -> None:
     """All keys by the beginning of their hash, oldest first."""
-    from pipeline.store.api_keys import keys
+    from pipeline.store.accounts.api_keys import keys
 
     with context.database() as db:
         for key in keys(db, context.administrator()):
@@ -96,7 +96,7 @@ def api_key_list() -> None:
 @key_app.command("revoke")
 def api_key_revoke(name: Annotated[str, typer.Argument(help="As `list` shows it.")]) -> None:
     """End a key: it is refused within 5 seconds."""
-    from pipeline.store.api_keys import revoke
+    from pipeline.store.accounts.api_keys import revoke
 
     with context.database() as db:
         revoke(db, context.administrator(), name, context.now())

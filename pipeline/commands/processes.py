@@ -56,7 +56,7 @@ def worker(
 @app.command()
 def sink() -> None:
     """Run the lake's sink until it is told to end."""
-    from pipeline.stream.lake_sink import run_lake_sink
+    from pipeline.lake.sink_process import run_lake_sink
 
     raise typer.Exit(run_lake_sink(context.process_settings()))
 

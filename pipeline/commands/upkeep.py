@@ -48,7 +48,7 @@ def expire(
     ] = False,
 ) -> None:
     """Delete everywhere what is over its time, as the role `retention` does every hour."""
-    from pipeline.actions.expiry import expire as run
+    from pipeline.actions.retention.expiry import expire as run
     from pipeline.lake.delta import READER_GRACE_HOURS
 
     settings = context.settings()
@@ -61,7 +61,7 @@ def expire(
 def audit_verify() -> None:
     """Check every row's signature, and that the trail has every head that was published."""
     from pipeline.store import audit
-    from pipeline.stream.audit_heads import ForeignHeadError, published
+    from pipeline.store.audit_heads import ForeignHeadError, published
 
     settings = context.settings()
     with context.database() as db, db.read() as connection:

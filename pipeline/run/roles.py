@@ -28,13 +28,13 @@ from pipeline.settings import Settings
 ROLES: dict[str, str] = {
     "relay": "pipeline.stream.relay:run_relay",
     "api": "pipeline.ingest.http.role:run_api",
-    "callbacks": "pipeline.stream.callbacks:run_callbacks",
-    "sender": "pipeline.stream.sender:run_sender",
+    "callbacks": "pipeline.actions.status.role:run_callbacks",
+    "sender": "pipeline.actions.senders.role:run_sender",
     "projector": "pipeline.stream.projector:run_projector",
-    "timers": "pipeline.stream.timers:run_timers",
-    "releaser": "pipeline.stream.releaser:run_releaser",
+    "timers": "pipeline.actions.holds.timers:run_timers",
+    "releaser": "pipeline.actions.review.releaser:run_releaser",
     "files": "pipeline.ingest.records.role:run_files",
-    "retention": "pipeline.stream.retention:run_retention",
+    "retention": "pipeline.actions.retention.role:run_retention",
     "campaigns": "pipeline.stream.campaign_stage:run_campaigns",
 }
 STOP_TIMEOUT = 90.0  # seconds a role may take to end: a running batch commits within one broker timeout

@@ -28,10 +28,10 @@ from pipeline.run.supervised import Supervised
 from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config
 from pipeline.settings import Settings
-from pipeline.store import import_configuration
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.accounts.users import first_administrator
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
-from pipeline.store.users import first_administrator
+from pipeline.store.registry import import_configuration
 
 SOON = 5.0  # seconds of a start in which nothing needs to be said
 TELL_EVERY = 15.0  # seconds until the same is said again

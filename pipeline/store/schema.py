@@ -297,7 +297,7 @@ case_members = Table(
     Column("recipients", _JSON, nullable=False),  # exceptions of the decision left out
     Column("channel", String(32), nullable=False),
     _at("added_at"),
-    Column("asks", String(16), nullable=False, server_default=""),  # actions/variants.py
+    Column("asks", String(16), nullable=False, server_default=""),  # actions/review/variants.py
     Column("exact", String(16), nullable=False, server_default=""),
     Index("ix_case_members_case", "case", "seq"),
     Index("ix_case_members_asks", "case", "asks"),

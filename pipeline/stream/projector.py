@@ -19,11 +19,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
-from pipeline.actions.cases import project_members
-from pipeline.actions.holds import DAY_MS, project_holds
-from pipeline.actions.notices import project_alerts, project_list_actions
-from pipeline.actions.port_conduct import project_complaints, project_port_actions
-from pipeline.actions.statuses import project_decisions, project_submissions
+from pipeline.actions.conduct.notices import project_alerts, project_list_actions
+from pipeline.actions.conduct.port_conduct import project_complaints, project_port_actions
+from pipeline.actions.holds.holds import DAY_MS, project_holds
+from pipeline.actions.review.cases import project_members
+from pipeline.actions.status.statuses import project_decisions, project_submissions
 from pipeline.kafka.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.polled import is_record

@@ -38,10 +38,10 @@ from pipeline.kafka.resting import rest_after
 from pipeline.kafka.security import is_refusal
 from pipeline.kafka.steady import steadily
 from pipeline.settings import Settings
-from pipeline.store import audit, configurations, outbox, positions, report_outbox
+from pipeline.store import audit, audit_heads, outbox, positions, report_outbox
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.stream import audit_heads
+from pipeline.store.registry import configurations
 
 TRANSACTIONAL_ID = "antispam-relay"
 INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
-from pipeline.actions import review
-from pipeline.actions.cases import project_members
+from pipeline.actions.review import claims
+from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.releaser import take_effect
 from pipeline.errors import AntispamError
 from pipeline.store import schema
+from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
-from pipeline.store.roles import User
-from pipeline.stream.releaser import take_effect
 
 USERS = st.sampled_from((LIN, CHEN))
 FINGERPRINTS = st.sampled_from(("f1", "f2"))
@@ -59,10 +59,10 @@ class Cases(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def claim(self, user: User) -> None:
-        for case in review.claim(self.db, user, self.now, 1):
+        for case in claims.claim(self.db, user, self.now, 1):
             holder, until = self.held.get(case.id, (user.name, 0))
             assert holder == user.name or until <= self.now
-            self.held[case.id] = (user.name, self.now + review.LEASE_MS)
+            self.held[case.id] = (user.name, self.now + claims.LEASE_MS)
 
     @rule(user=USERS, verdict=st.sampled_from(("release", "reject")), which=st.integers(0, 5))
     def decide(self, user: User, verdict: str, which: int) -> None:
@@ -70,7 +70,7 @@ class Cases(RuleBasedStateMachine):
         if case is None:
             return
         try:
-            review.decide(self.db, user, case.id, verdict, "", self.now, case.last_member)
+            claims.decide(self.db, user, case.id, verdict, "", self.now, case.last_member)
         except AntispamError:
             assert case.state != "open" or case.claimed_by != user.name
         else:
@@ -84,20 +84,20 @@ class Cases(RuleBasedStateMachine):
             return
         allowed = case.state == "decided" and case.decided_by == user.name and case.effective_at > self.now
         try:
-            review.undo(self.db, user, case.id, self.now)
+            claims.undo(self.db, user, case.id, self.now)
         except AntispamError:
             assert not allowed
         else:
             assert allowed
-            self.held[case.id] = (user.name, self.now + review.LEASE_MS)
+            self.held[case.id] = (user.name, self.now + claims.LEASE_MS)
 
     @rule(user=USERS, which=st.integers(0, 5))
     def skip(self, user: User, which: int) -> None:
         case = self._any(which)
         if case is not None and case.state == "open" and case.claimed_by == user.name:
-            review.skip(self.db, user, case.id, self.now)
+            claims.skip(self.db, user, case.id, self.now)
             self.held.pop(case.id)
-            assert all(view.id != case.id for view in review.claim(self.db, user, self.now, 0))
+            assert all(view.id != case.id for view in claims.claim(self.db, user, self.now, 0))
 
     @rule(which=st.integers(0, 5))
     def takes_effect(self, which: int) -> None:

@@ -17,8 +17,11 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from pipeline import topics
-from pipeline.actions import cases, holds, notices, port_conduct, statuses
-from pipeline.actions.expiry import expire
+from pipeline.actions.conduct import notices, port_conduct
+from pipeline.actions.holds import holds
+from pipeline.actions.retention.expiry import expire
+from pipeline.actions.review import cases
+from pipeline.actions.status import statuses
 from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,

@@ -11,10 +11,11 @@ import pytest
 from case_events import LIN, NOW, PORT, add_port, member, submission
 from sqlalchemy import func, insert, select
 
-from pipeline.actions import cases, holds, review
-from pipeline.actions.cases import JOIN_MS, escalate, project_members
-from pipeline.actions.notices import project_alerts, project_list_actions
-from pipeline.actions.port_conduct import project_complaints, project_port_actions
+from pipeline.actions.conduct.notices import project_alerts, project_list_actions
+from pipeline.actions.conduct.port_conduct import project_complaints, project_port_actions
+from pipeline.actions.holds import holds
+from pipeline.actions.review import cases, claims
+from pipeline.actions.review.cases import JOIN_MS, escalate, project_members
 from pipeline.events import Complaint, Hold, ListAction, PortAction, encode
 from pipeline.rules.lists import ListEntry, parse_lists
 from pipeline.rules.ports import parse_port
@@ -103,7 +104,7 @@ def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
     """The first case's alert locks the outbox; the reviewer has the second case's row and wants the outbox."""
     with postgres_db.write() as c:
         project_members(c, NOW, [member("a", "f1"), member("b", "f2", NOW + 1)])
-    _, second = review.claim(postgres_db, LIN, NOW + 1)
+    _, second = claims.claim(postgres_db, LIN, NOW + 1)
     alerted, row_taken = Event(), Event()
 
     def alert(*given: Any) -> Any:
@@ -123,7 +124,7 @@ def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
     with ThreadPoolExecutor(1) as timers:
         escalated = timers.submit(escalate, postgres_db, NOW + 61 * 60_000, 10)
         alerted.wait(5)
-        review.decide(postgres_db, LIN, second.id, "release", "", NOW, second.last_member)
+        claims.decide(postgres_db, LIN, second.id, "release", "", NOW, second.last_member)
         assert escalated.result(20) == 2
 
 

@@ -7,16 +7,16 @@ import pytest
 from console_data import open_cases, register_ports
 from sqlalchemy import select, update
 
-from pipeline.actions import review
-from pipeline.actions.labels import labels
+from pipeline.actions.review import claims
+from pipeline.actions.review.labels import labels
 from pipeline.events import Verdict
 from pipeline.models.evaluate import Sample
 from pipeline.store import audit, schema
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
 
 NOW = 1_790_000_000_000
-LATER = NOW + review.UNDO_MS + 1
+LATER = NOW + claims.UNDO_MS + 1
 CHIEF = User("chief", Role.ADMINISTRATOR)
 LIN = User("lin", Role.REVIEWER)
 
@@ -24,9 +24,9 @@ LIN = User("lin", Role.REVIEWER)
 def test_verdicts_become_labels(any_db: Database) -> None:
     register_ports(any_db, NOW)
     refused, released, listed, _open = open_cases(any_db, NOW, 4)
-    seen = {view.id: view.last_member for view in review.claim(any_db, LIN, NOW)}
+    seen = {view.id: view.last_member for view in claims.claim(any_db, LIN, NOW)}
     for case, verdict in ((refused, Verdict.REJECT), (released, Verdict.RELEASE), (listed, Verdict.BLACKLIST)):
-        review.decide(any_db, LIN, case, verdict, "", NOW, seen[case])
+        claims.decide(any_db, LIN, case, verdict, "", NOW, seen[case])
     assert labels(any_db, CHIEF, 0, NOW) == [], "they can still be undone"
     t = schema.ports
     with any_db.write() as connection:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.actions.list_file import MAX_BYTES, add_all, read_list_file, undo_all
+from pipeline.actions.console.list_file import MAX_BYTES, add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.lists import ENTITIES
-from pipeline.store import registry
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
+from pipeline.store.registry import registry
 
 NOW = 1_790_000_000_000
 OPERATOR = User("ops", Role.OPERATOR)

@@ -14,9 +14,10 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.settings import Settings
-from pipeline.store import configurations, outbox, registry
+from pipeline.store import outbox
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import configurations, registry
 
 ADMIN = User("chief", Role.ADMINISTRATOR)
 VERSION = Classifier.load().version

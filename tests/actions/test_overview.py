@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from console_data import CASES, fill_lake, fill_rest, open_cases, register_ports
 
-from pipeline.actions.overview import HOUR_MS, standing, traffic
+from pipeline.actions.console.overview import HOUR_MS, standing, traffic
 from pipeline.events import Verdict
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
 
 NOW = 1_790_000_000_000
 VIEWER = User("vic", Role.VIEWER)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.actions.console.score_parts import MOST, model_in_force, score_parts
+from pipeline.actions.console.search import parts_of_score
 from pipeline.actions.model_versions import ACTIVE
-from pipeline.actions.score_parts import MOST, model_in_force, score_parts
-from pipeline.actions.search import parts_of_score
 from pipeline.models.classifier import WEIGHTS, Classifier
-from pipeline.store import registry
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
+from pipeline.store.registry import registry
 
 
 @pytest.fixture(scope="module")

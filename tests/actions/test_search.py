@@ -10,18 +10,18 @@ import pytest
 from console_data import CAMPAIGN, PHONE, fill_lake, fill_rest, open_cases, register_ports
 from sqlalchemy import insert, select
 
-from pipeline.actions import review
-from pipeline.actions.reveal import reveal
-from pipeline.actions.search import Found, Query, Reviewed, message_states, reviewed, search
-from pipeline.actions.why import CampaignSize, Seen, campaign_sizes, why
+from pipeline.actions.console.reveal import reveal
+from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search
+from pipeline.actions.console.why import CampaignSize, Seen, campaign_sizes, why
+from pipeline.actions.review import claims
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
 
 NOW = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -142,8 +142,8 @@ def test_what_a_person_said_of_a_submission(operational_db: Database) -> None:
         return reviewed(operational_db, ANALYST, port, port, submission)
 
     assert ask() == Reviewed(case, None, None, None, "")
-    assert review.claim(operational_db, SENIOR, NOW)
-    review.decide(operational_db, SENIOR, case, Verdict.RELEASE, "an old customer", NOW, seen=99)
+    assert claims.claim(operational_db, SENIOR, NOW)
+    claims.decide(operational_db, SENIOR, case, Verdict.RELEASE, "an old customer", NOW, seen=99)
     assert ask() == Reviewed(case, "release", SENIOR.name, NOW, "an old customer")
     assert reviewed(operational_db, ANALYST, port, port, "never reviewed") is None
     with pytest.raises(Forbidden):

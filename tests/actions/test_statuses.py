@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select
 
-from pipeline.actions.callbacks import enqueue
-from pipeline.actions.statuses import (
+from pipeline.actions.status.callbacks import enqueue
+from pipeline.actions.status.statuses import (
     POLICY,
     digests,
     project_decisions,
@@ -20,11 +20,11 @@ from pipeline.actions.statuses import (
     senders_of,
     status_of,
 )
+from pipeline.actions.status.submission_status import Said, SubmissionStatus
 from pipeline.events import Submission, encode
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
-from pipeline.store.submission_status import Said, SubmissionStatus
 
 NOW = 1_700_000_000_000
 PORT, SENDER, ID = "10690001", "1069000105", "s-1"

@@ -6,8 +6,8 @@ import duckdb
 from case_events import LIN, NOW, add_port, member
 from sqlalchemy import select
 
-from pipeline.actions.cases import project_members
-from pipeline.actions.why import why
+from pipeline.actions.console.why import why
+from pipeline.actions.review.cases import project_members
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.database import Database

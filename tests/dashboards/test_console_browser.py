@@ -19,9 +19,9 @@ from sqlalchemy import select
 
 from pipeline.settings import Settings
 from pipeline.store import schema
+from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

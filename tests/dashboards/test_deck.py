@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from dashboards import deck, language
-from pipeline.actions import review
-from pipeline.actions.score_parts import ScorePart, ScoreParts
-from pipeline.actions.why import CampaignSize, Explained, Seen, Why
-from pipeline.store import registry, schema
+from pipeline.actions.console.score_parts import ScorePart, ScoreParts
+from pipeline.actions.console.why import CampaignSize, Explained, Seen, Why
+from pipeline.actions.review import claims
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import registry
 
 NOW = 1_790_000_000_000
 ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)
@@ -71,10 +72,10 @@ def test_undo_brings_the_case_back_to_the_front(db: Database) -> None:
 
 def test_what_cannot_be_done_is_told_and_the_rest_is_done(db: Database) -> None:
     hand = hand_of(db)
-    late = NOW + review.LEASE_MS + 1
-    review.claim(db, BEN, late)  # Anna was away: Ben has them now
-    review.give_back(db, BEN, ["case-001"], late)
-    review.claim(db, ANNA, late)
+    late = NOW + claims.LEASE_MS + 1
+    claims.claim(db, BEN, late)  # Anna was away: Ben has them now
+    claims.give_back(db, BEN, ["case-001"], late)
+    claims.claim(db, ANNA, late)
     log = [entry(1, "release", "case-000"), entry(2, "release", "case-001"), entry(3, "explode", "case-001")]
     deck.apply(db, ANNA, hand, log, late)
     assert [(f["seq"], f["case"]) for f in hand.failed] == [(1, "case-000"), (3, "case-001")]
@@ -103,10 +104,10 @@ def test_who_is_away_keeps_no_lease_and_claims_nothing(db: Database) -> None:
     later = NOW + deck.AWAY_MS
     deck.refill(db, ANNA, hand, later, touched=False)
     assert len(hand.cases) == len(CASES), "the lease runs on for its ten minutes"
-    over = NOW + review.LEASE_MS + 1
+    over = NOW + claims.LEASE_MS + 1
     deck.refill(db, ANNA, hand, over, touched=False)
     assert hand.cases == {}
-    assert len(review.claim(db, BEN, over)) == len(CASES)
+    assert len(claims.claim(db, BEN, over)) == len(CASES)
     deck.refill(db, ANNA, hand, over, touched=False)
     assert hand.cases == {}
 
@@ -115,7 +116,7 @@ def test_a_sign_of_life_renews_the_leases(db: Database) -> None:
     hand = hand_of(db)
     assert deck.apply(db, ANNA, hand, [entry(1, "here", "")], NOW + 60_000)
     deck.refill(db, ANNA, hand, NOW + 60_000, touched=True)
-    assert {view.lease_until for view in hand.cases.values()} == {NOW + 60_000 + review.LEASE_MS}
+    assert {view.lease_until for view in hand.cases.values()} == {NOW + 60_000 + claims.LEASE_MS}
 
 
 def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database) -> None:
@@ -152,7 +153,7 @@ def test_a_port_suspended_meanwhile_is_told_before_a_release_sends_nothing(db: D
 def test_leaving_gives_back(db: Database) -> None:
     hand = hand_of(db)
     deck.leave(db, ANNA, hand, NOW)
-    assert len(review.claim(db, BEN, NOW)) == len(CASES)
+    assert len(claims.claim(db, BEN, NOW)) == len(CASES)
 
 
 def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:

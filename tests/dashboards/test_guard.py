@@ -19,10 +19,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from dashboards.guard import COOKIE, Guard
 from dashboards.sign_in import SignIn
 from pipeline.store import schema
+from pipeline.store.accounts.roles import Role
+from pipeline.store.accounts.sessions import IDLE_MS
+from pipeline.store.accounts.users import first_administrator
 from pipeline.store.database import Database
-from pipeline.store.roles import Role
-from pipeline.store.sessions import IDLE_MS
-from pipeline.store.users import first_administrator
 
 
 async def _inside(_: Request) -> PlainTextResponse:

@@ -13,10 +13,10 @@ from babel.messages.pofile import read_po
 
 from dashboards import language
 from dashboards.words import WORDS, clock, span
-from pipeline.actions.search import UNDECIDED
+from pipeline.actions.console.search import UNDECIDED
 from pipeline.events import AlertLevel, Category, Kind, PortState, Tier, Verdict
 from pipeline.rules.lists import ENTITIES
-from pipeline.store.roles import SCOPES, Role
+from pipeline.store.accounts.roles import SCOPES, Role
 
 CODE = Path(language.__file__).parent
 

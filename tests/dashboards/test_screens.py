@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import session
 from pipeline.settings import Settings
+from pipeline.store.accounts.roles import Right, Role, User, allowed
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Right, Role, User, allowed
 
 RIGHTS = {
     "overview": Right.SEE_TRAFFIC, "review": Right.REVIEW, "search": Right.SEARCH, "lists": Right.EDIT_LISTS,

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission
 from pipeline.ingest.http.app import create_app
@@ -21,9 +22,8 @@ from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import MAX_AGE, KeyRing
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.settings import Settings
-from pipeline.store.api_keys import hashed
+from pipeline.store.accounts.api_keys import hashed
 from pipeline.store.digest import digest
-from pipeline.store.submission_status import SubmissionStatus
 
 PORT, OTHER = "10690001", "1069000188"  # the second is registered, and no extension of the first
 KEY = "ask_test"

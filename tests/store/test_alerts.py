@@ -6,12 +6,12 @@ import pytest
 from console_data import fill_rest, register_ports
 from sqlalchemy import select
 
+from pipeline.actions.alerts.alerts import acknowledge, list_alerts
 from pipeline.errors import AntispamError
 from pipeline.store import schema
-from pipeline.store.alerts import acknowledge, list_alerts
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.port_history import port_history
-from pipeline.store.roles import Forbidden, Role, User
+from pipeline.store.registry.port_history import port_history
 
 NOW = 1_790_000_000_000
 OPERATOR = User("ops", Role.OPERATOR)

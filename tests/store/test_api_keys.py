@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.errors import AntispamError
-from pipeline.store import api_keys, audit, schema
+from pipeline.store import audit, schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
 
 ROOT = User("root", Role.ADMINISTRATOR)
 PORT = "10690001"

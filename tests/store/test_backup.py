@@ -12,11 +12,12 @@ from sqlalchemy import insert, select, text
 
 from pipeline.errors import AntispamError
 from pipeline.rules.ports import PortEntry
-from pipeline.store import audit, positions, registry, schema
+from pipeline.store import audit, positions, schema
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import registry
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 

@@ -18,17 +18,22 @@ from sqlalchemy import select, update
 
 import pipeline.actions
 import pipeline.store
-from pipeline.actions import labels, list_file, model_versions, overview, reveal, review, search, why
+from pipeline.actions import model_versions
+from pipeline.actions.alerts import alerts
+from pipeline.actions.console import list_file, overview, reveal, search, why
+from pipeline.actions.review import claims, labels
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
 from pipeline.models.classifier import WEIGHTS
 from pipeline.rules.lists import NEVER, ListEntry
 from pipeline.settings import Settings
-from pipeline.store import alerts, api_keys, import_configuration, port_history, registry, roles, schema, users
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys, roles, users
+from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User
 from pipeline.store.database import Database
-from pipeline.store.list_entries import Change
-from pipeline.store.roles import RIGHTS, Forbidden, Right, Role, User
+from pipeline.store.registry import import_configuration, port_history, registry
+from pipeline.store.registry.list_entries import Change
 
 NOW = int(time() * 1000)
 HEAD = "list,entity,value,reason,expires\n"
@@ -141,26 +146,26 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "why.why": (
         R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])
     ),
-    "review.claim": (
+    "claims.claim": (
         R.REVIEW, HIDES,
-        lambda w, u, n: _free(w, n) and [c for c in review.claim(w.db, u, NOW, 99) if c.port == w.port(n)],
+        lambda w, u, n: _free(w, n) and [c for c in claims.claim(w.db, u, NOW, 99) if c.port == w.port(n)],
     ),
-    "review.heartbeat": (R.REVIEW, HIDES, lambda w, u, n: _held(w, u, n) and review.heartbeat(w.db, u, NOW)),
-    "review.give_back": (R.REVIEW, OF_NO_PORT, lambda w, u, n: review.give_back(w.db, u, [_held(w, u, n)], NOW)),
-    "review.skip": (R.REVIEW, REFUSES, lambda w, u, n: review.skip(w.db, u, _held(w, u, n), NOW)),
-    "review.decide": (
-        R.REVIEW, REFUSES, lambda w, u, n: review.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6)
+    "claims.heartbeat": (R.REVIEW, HIDES, lambda w, u, n: _held(w, u, n) and claims.heartbeat(w.db, u, NOW)),
+    "claims.give_back": (R.REVIEW, OF_NO_PORT, lambda w, u, n: claims.give_back(w.db, u, [_held(w, u, n)], NOW)),
+    "claims.skip": (R.REVIEW, REFUSES, lambda w, u, n: claims.skip(w.db, u, _held(w, u, n), NOW)),
+    "claims.decide": (
+        R.REVIEW, REFUSES, lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6)
     ),
-    "review.undo": (R.REVIEW, REFUSES, lambda w, u, n: review.undo(w.db, u, _decided(w, u, n), NOW)),
-    "review.case_view": (R.REVIEW, REFUSES, lambda w, u, n: review.case_view(w.db, u, f"case-00{n}", NOW)),
-    "review.queue": (
+    "claims.undo": (R.REVIEW, REFUSES, lambda w, u, n: claims.undo(w.db, u, _decided(w, u, n), NOW)),
+    "claims.case_view": (R.REVIEW, REFUSES, lambda w, u, n: claims.case_view(w.db, u, f"case-00{n}", NOW)),
+    "claims.queue": (
         R.REVIEW, HIDES,
-        lambda w, u, n: _held(w, u, n) and [c for c in review.queue(w.db, u, NOW, 99) if c.port == w.port(n)],
+        lambda w, u, n: _held(w, u, n) and [c for c in claims.queue(w.db, u, NOW, 99) if c.port == w.port(n)],
     ),
-    "review.in_hand": (
-        R.REVIEW, HIDES, lambda w, u, n: review.in_hand(w.db, u, NOW) & {_held(w, u, n)}
+    "claims.in_hand": (
+        R.REVIEW, HIDES, lambda w, u, n: claims.in_hand(w.db, u, NOW) & {_held(w, u, n)}
     ),
-    "review.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: review.stopped_ports(w.db, u, _stopped(w, n))),
+    "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
     "list_file.add_all": (
         R.EDIT_LISTS, FOR_ALL,

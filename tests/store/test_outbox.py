@@ -9,9 +9,10 @@ from threading import Event, Thread
 from sqlalchemy import select
 
 from pipeline.rules.ports import PortEntry
-from pipeline.store import audit, outbox, registry, schema
+from pipeline.store import audit, outbox, schema
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import registry
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 WRITER = """

@@ -20,20 +20,11 @@ from pipeline.events import ConfigChange, Kind, PortState, Tier
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
-from pipeline.store import (
-    audit,
-    configurations,
-    enterprises,
-    import_configuration,
-    list_entries,
-    outbox,
-    ports,
-    registry,
-    schema,
-)
+from pipeline.store import audit, outbox, schema
+from pipeline.store.accounts.roles import Forbidden, Role, User
+from pipeline.store.accounts.users import add_user
 from pipeline.store.database import Database
-from pipeline.store.roles import Forbidden, Role, User
-from pipeline.store.users import add_user
+from pipeline.store.registry import configurations, enterprises, import_configuration, list_entries, ports, registry
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 VIEWER = User("viewer", Role.VIEWER)

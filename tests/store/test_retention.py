@@ -9,11 +9,12 @@ import pytest
 from case_events import submission as of_case
 from sqlalchemy import func, insert, select
 
+from pipeline.actions.retention import rows
+from pipeline.actions.retention.rows import DAY_MS, expire
 from pipeline.events import encode
 from pipeline.settings import Settings
-from pipeline.store import retention, schema
+from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.retention import DAY_MS, expire
 
 TODAY = 20_000 * DAY_MS
 NOW = TODAY + 5 * 3_600_000
@@ -90,7 +91,7 @@ def test_a_case_nobody_decided_is_refused_a_day_before_it_goes(any_db: Database,
 def test_more_rows_than_one_transaction_takes(
     operational_db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNK", 3)
+    monkeypatch.setattr(rows, "CHUNK", 3)
     for n in range(10):
         submission(operational_db, f"s{n}", 0)
     assert expire(operational_db, settings, NOW)["submissions"] == 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.store.roles import RIGHTS, Right, Role
+from pipeline.store.accounts.roles import RIGHTS, Right, Role
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "console.md"
 

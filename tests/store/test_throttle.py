@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline.errors import AntispamError
-from pipeline.store import schema, throttle
+from pipeline.store import schema
+from pipeline.store.accounts import throttle
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.accounts.sessions import user_of
+from pipeline.store.accounts.throttle import FIRST_MS, FREE, FREE_OF_MANY, KNOWN_MS, LONGEST_MS, QUIET_MS, wait_ms
+from pipeline.store.accounts.users import add_user, change_password, let_in, list_users, sign_in
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
-from pipeline.store.sessions import user_of
-from pipeline.store.throttle import FIRST_MS, FREE, FREE_OF_MANY, KNOWN_MS, LONGEST_MS, QUIET_MS, wait_ms
-from pipeline.store.users import add_user, change_password, let_in, list_users, sign_in
 
 NOW = 1_700_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)

@@ -7,11 +7,10 @@ from sqlalchemy import insert, select
 
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
-from pipeline.store.database import Database
-from pipeline.store.roles import RIGHTS, Forbidden, Right, Role, User, ports_in_scope, require, require_port
-from pipeline.store.sessions import IDLE_MS, SESSION_MS, sign_out, user_of
-from pipeline.store.throttle import FIRST_MS
-from pipeline.store.users import (
+from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User, ports_in_scope, require, require_port
+from pipeline.store.accounts.sessions import IDLE_MS, SESSION_MS, sign_out, user_of
+from pipeline.store.accounts.throttle import FIRST_MS
+from pipeline.store.accounts.users import (
     REFUSED,
     add_user,
     change_password,
@@ -21,6 +20,7 @@ from pipeline.store.users import (
     set_active,
     sign_in,
 )
+from pipeline.store.database import Database
 
 NOW = 1_700_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)

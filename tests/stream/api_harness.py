@@ -17,9 +17,10 @@ from sqlalchemy import insert
 from pipeline.kafka.admin import ensure_topics
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
-from pipeline.store import api_keys, schema
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
 
 PORT = "10690001"
 ADMINISTRATOR = User("test", Role.ADMINISTRATOR)

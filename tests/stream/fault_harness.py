@@ -28,9 +28,9 @@ from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
 from pipeline.settings import Settings
-from pipeline.store import import_configuration
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import import_configuration
 from pipeline.stream.relay import deliver
 from pipeline.stream.state import IDS
 

@@ -16,9 +16,9 @@ from pipeline.decision.configuration import default_policy, directory_entries
 from pipeline.kafka.admin import ensure_topics
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
-from pipeline.store import api_keys
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
 
 TOGETHER = 25  # messages in a request
 LINKS, WINDOW = 2, 16

@@ -21,7 +21,7 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
-from pipeline.store import api_keys
+from pipeline.store.accounts import api_keys
 from pipeline.store.database import database
 
 

@@ -17,11 +17,11 @@ from pipeline.kafka.clients import writer
 from pipeline.rules.ports import PortEntry
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from pipeline.store import registry
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.audit_heads import message, published
 from pipeline.store.backup import backup, restore
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
-from pipeline.stream.audit_heads import message, published
+from pipeline.store.registry import registry
 from pipeline.stream.relay import Relay, deliver
 
 ADMIN = User("admin", Role.ADMINISTRATOR)

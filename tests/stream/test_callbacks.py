@@ -17,12 +17,8 @@ import httpx
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline.actions.callbacks import enqueue
-from pipeline.settings import Settings
-from pipeline.store import api_keys, schema
-from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
-from pipeline.stream.callbacks import (
+from pipeline.actions.status.callbacks import enqueue
+from pipeline.actions.status.role import (
     AT_ONCE,
     AT_ONCE_TO_ONE,
     FIRST_WAIT_MS,
@@ -34,6 +30,11 @@ from pipeline.stream.callbacks import (
     run_callbacks,
     settle,
 )
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.database import Database
 
 NOW = 1_700_000_000_000
 PORT = "10690001"

@@ -19,7 +19,7 @@ from fault_harness import decisions, produce, publish, settings_for, start
 from sqlalchemy import func, select
 
 from pipeline import topics
-from pipeline.actions import review
+from pipeline.actions.review import claims
 from pipeline.decision.configuration import default_policy, directory_entries, load_directory
 from pipeline.events import Priority, Submission
 from pipeline.kafka.admin import ensure_topics
@@ -95,9 +95,9 @@ def test_every_submission_comes_to_one_end(fresh_kafka: KafkaNode, tmp_path: Pat
 
 def review_some(db: Database) -> None:
     """Decide what is there: two of three cases are released; effective at once."""
-    for case in review.claim(db, LIN, now(), 3):
+    for case in claims.claim(db, LIN, now(), 3):
         verdict = ("release", "reject", "release")[int(case.id, 16) % 3]
-        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS, case.last_member)
+        claims.decide(db, LIN, case.id, verdict, "", now() - claims.UNDO_MS, case.last_member)
 
 
 def check(settings: Settings, db: Database, events: list[Submission]) -> int:

@@ -20,7 +20,7 @@ from confluent_kafka import Message
 from fault_harness import publish, settings_for
 
 from pipeline import topics
-from pipeline.actions.statuses import project_submissions
+from pipeline.actions.status.statuses import project_submissions
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
 from pipeline.file_exchange import CsvForm

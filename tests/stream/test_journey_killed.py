@@ -24,7 +24,7 @@ from journey_harness import COMMANDS, LINKS, WINDOW, Client, Process, deployment
 from sqlalchemy import func, select
 
 from pipeline import topics
-from pipeline.actions import review
+from pipeline.actions.review import claims
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
@@ -82,9 +82,9 @@ def test_nothing_is_lost_and_a_window_a_kill_is_the_most_that_is_repeated(
 
 def review_some(db: Database) -> None:
     """Decide what is there, most for release; effective at once."""
-    for case in review.claim(db, LIN, now(), 3):
+    for case in claims.claim(db, LIN, now(), 3):
         verdict = "reject" if int(case.id, 16) % 3 == 0 else "release"
-        review.decide(db, LIN, case.id, verdict, "", now() - review.UNDO_MS, case.last_member)
+        claims.decide(db, LIN, case.id, verdict, "", now() - claims.UNDO_MS, case.last_member)
 
 
 def ends(settings: Settings, db: Database) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pipeline import metrics
 from pipeline.ingest.files import source_file
 from pipeline.ingest.files.ingester import Ingester
 from pipeline.ingest.records import ftp_folder
+from pipeline.ingest.records import role as records_role
 from pipeline.ingest.records import source as record_source
 from pipeline.ingest.records.folders import MAX_SIZE, listed
 from pipeline.ingest.records.role import run_files
@@ -109,7 +110,7 @@ def far_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.setattr(record_source, "LIST_SECONDS", 2.0)
     monkeypatch.setattr(ftp_folder, "LIST_SECONDS", 2.0)
     monkeypatch.setattr(record_source, "FETCH_SECONDS", 2.0)
-    monkeypatch.setattr(role, "MAX_PAUSE", 1.0)
+    monkeypatch.setattr(records_role, "MAX_PAUSE", 1.0)
     monkeypatch.setattr(source_file, "MAX_UNPACKED", 1_000_000)
     (tmp_path / "far" / "out").mkdir(parents=True)
     with ExitStack() as opened:

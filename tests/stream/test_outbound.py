@@ -15,12 +15,12 @@ from fault_harness import settings_for
 
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.lane import Lane, _Place
 from pipeline.events import Priority
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream.outbound import Lane, _Place
 
 
 @pytest.fixture

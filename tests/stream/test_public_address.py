@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.actions.status.public_address import ForbiddenAddressError, is_public, refuse, resolve
+from pipeline.actions.status.role import post
 from pipeline.errors import AntispamError
-from pipeline.stream.callbacks import post
-from pipeline.stream.public_address import ForbiddenAddressError, is_public, refuse, resolve
 
 SPELLINGS = (
     "127.0.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001", "127.1", "127.0.1", "localhost",

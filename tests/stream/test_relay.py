@@ -26,11 +26,12 @@ from pipeline.rules.ports import PortEntry
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
-from pipeline.store import configurations, outbox, registry, schema
+from pipeline.store import outbox, schema
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
+from pipeline.store.registry import configurations, registry
 from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
 
 ADMIN = User("admin", Role.ADMINISTRATOR)

@@ -10,9 +10,12 @@ import pytest
 from case_events import LIN, NOW, PORT, add_port, member
 from sqlalchemy import insert, select
 
-from pipeline.actions import holds, review
-from pipeline.actions.cases import project_members
-from pipeline.actions.statuses import status_of
+from pipeline.actions.holds import holds
+from pipeline.actions.retention.rows import DAY_MS, expire
+from pipeline.actions.review import claims, releaser
+from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.releaser import Releaser
+from pipeline.actions.status.statuses import status_of
 from pipeline.decision.configuration import Config
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Outbound, ReviewVerdict
@@ -22,11 +25,8 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import unpublished
-from pipeline.store.retention import DAY_MS, expire
-from pipeline.stream import releaser
-from pipeline.stream.releaser import Releaser
 
-EFFECTIVE = NOW + review.UNDO_MS
+EFFECTIVE = NOW + claims.UNDO_MS
 
 
 class Broker:
@@ -56,8 +56,8 @@ def at(db: Database, now: int, config: Config = Config()) -> Releaser:  # noqa: 
 def decided(db: Database, verdict: str, members: list[bytes]) -> str:
     with db.write() as connection:
         project_members(connection, NOW, members)
-    (case,) = review.claim(db, LIN, NOW)
-    review.decide(db, LIN, case.id, verdict, "", NOW, case.last_member)
+    (case,) = claims.claim(db, LIN, NOW)
+    claims.decide(db, LIN, case.id, verdict, "", NOW, case.last_member)
     return case.id
 
 

@@ -30,9 +30,10 @@ from pipeline.run.brokers.kafka_node_security import sasl
 from pipeline.run.child import Child, free_port
 from pipeline.run.doctor import examine
 from pipeline.settings import Settings
-from pipeline.store import api_keys, schema
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.roles import Role, User
 
 pytestmark = pytest.mark.kafka
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"

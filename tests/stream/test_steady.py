@@ -11,13 +11,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from fault_harness import settings_for
 
+from pipeline.actions.status import role as callbacks
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.kafka import steady
 from pipeline.kafka.clients import COMMIT_TRIES, broker_error, commit, is_away
 from pipeline.kafka.steady import TRIES, patiently, steadily
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.process import readiness
-from pipeline.stream import callbacks, processor, relay
+from pipeline.stream import processor, relay
 
 MOVING = (
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,

@@ -12,6 +12,7 @@ from fault_harness import Progress, decisions, prepare, produce, settings_for, s
 
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.lane import Lane
 from pipeline.events import Priority
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import writer
@@ -22,7 +23,6 @@ from pipeline.lake.sink import Sink
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.settings import Settings
 from pipeline.stream.campaign_stage import CampaignStage
-from pipeline.stream.outbound import Lane
 from pipeline.stream.processor import Processor
 from pipeline.stream.projector import Projector, projections
 

@@ -8,13 +8,12 @@ import pytest
 from case_events import NOW, submission
 from sqlalchemy import select
 
-from pipeline.actions import holds
+from pipeline.actions.holds import holds, timers
 from pipeline.decision.configuration import Config
 from pipeline.events import Hold, encode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.stream import timers
 
 DAY = holds.DAY_MS
 

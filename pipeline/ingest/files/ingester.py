@@ -20,7 +20,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 
 from pipeline import metrics, topics
-from pipeline.actions.statuses import digests
+from pipeline.actions.status.statuses import digests
 from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm

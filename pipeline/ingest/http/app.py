@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import metrics
+from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
 from pipeline.ingest.http import body, openapi, page
 from pipeline.ingest.http.answers import answer, refusal
@@ -25,7 +26,6 @@ from pipeline.ingest.http.submit import submit
 from pipeline.process.http_connections import known
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
-from pipeline.store.submission_status import SubmissionStatus
 
 UPLOADS = 4  # batch files at once: each may take its whole size on disk
 DATABASE_SECONDS = 10.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.events import Priority, Submission
 from pipeline.rules.ports import Ports
-from pipeline.store.submission_status import SubmissionStatus
 
 
 class Send(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from pipeline.ingest.http.problems import Problem, unavailable
-from pipeline.store.api_keys import hashed
+from pipeline.store.accounts.api_keys import hashed
 
 REFRESH = 2.0  # seconds between readings
 MAX_AGE = 5.0  # seconds a reading is trusted

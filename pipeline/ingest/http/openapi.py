@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest import door
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
 from pipeline.settings import Settings
-from pipeline.store.submission_status import SubmissionStatus
 
 _ABOUT = """Submissions of enterprise ports, before they are sent.
 

@@ -20,7 +20,7 @@ import uvicorn
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from sqlalchemy import Connection
 
-from pipeline.actions.statuses import digests, senders_of, status_of
+from pipeline.actions.status.statuses import digests, senders_of, status_of
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import Submission, decoder, encode
 from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
@@ -37,7 +37,7 @@ from pipeline.process import readiness
 from pipeline.process.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
-from pipeline.store import api_keys
+from pipeline.store.accounts import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 

@@ -17,7 +17,7 @@ from time import time
 import structlog
 
 from pipeline import metrics
-from pipeline.actions.blacklist_file import blacklist_file, last_digest, record_written
+from pipeline.actions.conduct.blacklist_file import blacklist_file, last_digest, record_written
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
 from pipeline.ingest.files.ingester import Ingested, Ingester

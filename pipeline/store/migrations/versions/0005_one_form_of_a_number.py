@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from pipeline.rules.lists import NEVER, ListEntry, one_form
-from pipeline.store import list_entries, outbox
+from pipeline.store import outbox
+from pipeline.store.registry import list_entries
 
 revision = "0005"
 down_revision = "0004"

@@ -1,0 +1,1 @@
+"""Alerts as operators work through them."""

@@ -1,0 +1,1 @@
+"""The conduct of ports and numbers: suspension, list entries, the black list file."""

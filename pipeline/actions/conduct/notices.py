@@ -1,0 +1,45 @@
+"""List entries the pipeline asks for, and alerts, put where people find them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from pipeline import topics
+from pipeline.events import Alert, ListAction
+from pipeline.kafka.decoding import decoded
+from pipeline.rules.lists import ENTITIES, ListEntry
+from pipeline.store import audit, schema
+from pipeline.store.database import upsert
+from pipeline.store.registry import list_entries
+
+
+def project_list_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
+    """Put standing entries on operators' lists and publish them.
+
+    What is listed already stays as it is, and evidence acts once: an entry that somebody removed does
+    not come back by the decision that made it.
+    """
+    actions = decoded(topics.LIST_ACTIONS, ListAction, records)
+    for asked in actions:
+        if ENTITIES.get(asked.list) != asked.entity or list_entries.stands(connection, asked.list, asked.value, now):
+            continue
+        item = ListEntry(asked.list, asked.value, asked.rule)
+        evidence = f"decision/{asked.evidence}"[:256]
+        list_entries.put(connection, now, audit.PIPELINE, item, asked.rule, evidence)
+    return len(records) - len(actions)
+
+
+def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - a projection
+    """Remember alerts until somebody acknowledges them; idempotent by id."""
+    rows = [
+        {
+            "id": alert.id, "level": alert.level.value, "rule": alert.rule, "subject": alert.subject,
+            "message": alert.message, "at": alert.at,
+        }
+        for alert in decoded(topics.ALERTS, Alert, records)
+    ]  # fmt: skip
+    if rows:
+        connection.execute(upsert(connection, schema.alerts).on_conflict_do_nothing(), rows)
+    return len(records) - len(rows)

@@ -1,0 +1,123 @@
+"""A port's conduct: what suspends or terminates it without anybody asking (DESIGN §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from pipeline import topics
+from pipeline.events import Complaint, PortAction, Verdict
+from pipeline.kafka.decoding import decoded
+from pipeline.store import audit, schema
+from pipeline.store.database import upsert
+from pipeline.store.registry import ports
+
+DAY_MS = 24 * 3_600_000
+MONTH_MS = 30 * DAY_MS
+GRACE_MS = 3 * DAY_MS  # after a port opened, complaints are about somebody who had the number before
+COMPLAINTS_SUSPEND = 15  # more than these in a month
+COMPLAINTS_TERMINATE = 50
+REFUSED_BULK = 5  # bulk cases refused since the port was opened or last reinstated
+BULK_MESSAGES = 50  # more messages of one content than these are bulk
+_log = structlog.get_logger()
+
+
+def close(connection: Connection, now: int, action: str, port: str, actor: str, rule: str, evidence: str) -> bool:
+    """Suspend or terminate a port by its conduct; False if that changed nothing.
+
+    The same evidence acts once. A port that was never registered, or is not any more, has nothing to close.
+    """
+    if ports.find(connection, port) is None:
+        _log.info("port_not_closed", action=action, rule=rule, reason="not registered")
+        return False
+    return ports.change_state(connection, now, actor, action, port, rule, rule, evidence[:256])
+
+
+def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
+    """Carry out what decisions ask for; the same evidence acts once."""
+    actions = decoded(topics.PORT_ACTIONS, PortAction, records)
+    for action in actions:
+        if action.action == "suspend":
+            evidence = f"decision/{action.evidence}"
+            close(connection, now, "suspend", action.port, audit.PIPELINE, action.rule, evidence)
+    return len(records) - len(actions)
+
+
+def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> int:
+    """Remember complaints under their registered port, and judge the ports that got new ones; idempotent."""
+    latest: dict[str, str] = {}
+    complaints = decoded(topics.COMPLAINTS, Complaint, records)
+    for complaint in complaints:
+        port = _registered(connection, complaint.port)
+        added = connection.execute(
+            upsert(connection, schema.complaints)
+            .values(
+                id=complaint.id, port=port, recipient=complaint.recipient, source=complaint.source,
+                complained_at=complaint.complained_at,
+            )
+            .on_conflict_do_nothing()
+            .returning(schema.complaints.c.id)
+        ).first()  # fmt: skip
+        if added is not None:
+            latest[port] = complaint.id
+    for port, ident in latest.items():
+        _judge_complaints(connection, now, port, f"complaint/{ident}")
+    return len(records) - len(complaints)
+
+
+def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: str) -> bool:
+    """Suspend a port whose REFUSED_BULK-th bulk case was refused; called when a refusal takes effect."""
+    opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
+    if opened is None:
+        return False
+    cases = schema.cases
+    refused = connection.execute(
+        select(func.count()).where(
+            cases.c.port == port,
+            cases.c.state == "effective",
+            cases.c.verdict.in_((Verdict.REJECT, Verdict.BLACKLIST)),
+            cases.c.messages > BULK_MESSAGES,
+            cases.c.decided_by != audit.PIPELINE,  # nobody looked at it: its time was over
+            cases.c.decided_at > max(opened, _reinstated(connection, port)),
+        )
+    ).scalar_one()
+    if refused < REFUSED_BULK:
+        return False
+    return close(connection, now, "suspend", port, audit.PIPELINE, "refused-bulk", evidence)
+
+
+def _judge_complaints(connection: Connection, now: int, port: str, evidence: str) -> None:
+    """Terminate by all complaints of the month; suspend by those since the port was last reinstated."""
+    opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
+    if opened is None:
+        return
+    since = max(now - MONTH_MS, opened + GRACE_MS)
+    if _complaints(connection, port, since) > COMPLAINTS_TERMINATE:
+        close(connection, now, "terminate", port, audit.PIPELINE, "complaints", evidence)
+    elif _complaints(connection, port, max(since, _reinstated(connection, port))) > COMPLAINTS_SUSPEND:
+        close(connection, now, "suspend", port, audit.PIPELINE, "complaints", evidence)
+
+
+def _complaints(connection: Connection, port: str, since: int) -> int:
+    complaints = schema.complaints
+    return connection.execute(
+        select(func.count()).where(complaints.c.port == port, complaints.c.complained_at >= since)
+    ).scalar_one()
+
+
+def _reinstated(connection: Connection, port: str) -> int:
+    """When the port was last resumed (ms), 0 if never."""
+    actions = schema.actions
+    last = connection.execute(
+        select(func.max(actions.c.at)).where(actions.c.kind == "resume", actions.c.subject == port)
+    ).scalar()
+    return last or 0
+
+
+def _registered(connection: Connection, sender: str) -> str:
+    """The longest registered code that prefixes the sender, else the sender itself."""
+    codes = schema.ports.c.code
+    found = connection.scalars(select(codes).where(codes.in_([sender[:n] for n in range(3, len(sender) + 1)])))
+    return max(found, key=len, default=sender)

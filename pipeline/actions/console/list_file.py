@@ -1,0 +1,82 @@
+"""Many list entries from one csv: read and shown first, then added together."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import AntispamError
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, parse_lists
+from pipeline.store.accounts.roles import Forbidden, Right, User, require
+from pipeline.store.database import Database
+from pipeline.store.registry import list_entries, registry
+from pipeline.store.registry.list_entries import Change
+
+MAX_LINES = 10_000
+MAX_BYTES = 2_000_000
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """Entries that can be added, and what is wrong with the other lines, each with its line number."""
+
+    entries: Sequence[ListEntry]
+    faults: Sequence[str]
+
+
+def read_list_file(data: bytes) -> ListFile:
+    """Read `list,entity,value,reason,expires` in UTF-8. Raises AntispamError for a file that is none."""
+    if len(data) > MAX_BYTES:
+        raise AntispamError(f"at most {MAX_BYTES} bytes expected; a larger list is published as a configuration")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AntispamError(f"UTF-8 expected: {error}") from None
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    entries, faults = [], []
+    try:
+        if tuple(next(rows, ())) != COLUMNS:
+            raise AntispamError(f"line 1: header must be {','.join(COLUMNS)}")
+        for row in rows:
+            if rows.line_num > MAX_LINES:
+                raise AntispamError(f"at most {MAX_LINES} lines expected")
+            if not row:
+                continue  # an empty line, such as the last one of many editors
+            try:
+                entries.append(_entry(row))
+            except AntispamError as error:
+                faults.append(f"line {rows.line_num}: {error}")
+    except csv.Error as error:
+        raise AntispamError(f"line {rows.line_num}: {error}") from None
+    return ListFile(entries, faults)
+
+
+def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) -> list[Change]:
+    """Add these entries in one transaction; returns what that changed."""
+    require(user, Right.EDIT_LISTS)
+    if user.scope:
+        raise Forbidden(f"{user.name}: a list file holds for all ports, beyond the scope of this account")
+    with db.write() as connection:
+        done = [list_entries.put(connection, now, user.name, entry) for entry in entries]
+    return [change for change in done if change is not None]
+
+
+def undo_all(db: Database, user: User, changes: Sequence[Change], now: int) -> int:
+    """Take these changes back, the last first; returns how many nobody had changed since."""
+    return sum(registry.undo_list_change(db, user, change, now) for change in reversed(changes))
+
+
+def _entry(row: Sequence[str]) -> ListEntry:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([COLUMNS, row])
+    try:
+        item = parse_lists(line.getvalue(), "")[0]
+    except AntispamError as error:
+        raise AntispamError(str(error).partition(": ")[2]) from None
+    expires = None if item.expires == NEVER else item.expires
+    return list_entries.entry(item.list, item.value, item.reason, expires)
+
+
+__all__ = ["ENTITIES", "ListFile", "add_all", "read_list_file", "undo_all"]

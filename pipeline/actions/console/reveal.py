@@ -1,0 +1,86 @@
+"""Full text and numbers of one message, for those who may, with a reason and an audit row.
+
+The row is committed before the text is handed out: nobody has seen what the trail does not tell of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+from sqlalchemy import Connection, func, select
+
+from pipeline.actions.console.search import Place
+from pipeline.errors import AntispamError
+from pipeline.lake.views import full_files, open_empty
+from pipeline.settings import Settings
+from pipeline.store import audit, schema
+from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
+from pipeline.store.database import Database
+
+SHORTEST_REASON, LONGEST_REASON = 4, 500  # characters
+
+
+@dataclass(frozen=True)
+class FullText:
+    """A message as it came."""
+
+    id: str
+    sender: str
+    recipients: tuple[str, ...]
+    content: str
+
+
+def reveal(db: Database, settings: Settings, user: User, place: Place, reason: str, now: int) -> FullText:
+    """The full text at a place of the log. Raises Forbidden, or AntispamError without a reason or a text."""
+    require(user, Right.SEE_FULL_TEXT)
+    reason = reason.strip()
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of {SHORTEST_REASON} to {LONGEST_REASON} characters is wanted")
+    found = _read(settings, place)
+    if found is None:
+        raise AntispamError("the full text is not in the lake: past retention, or not yet written")
+    with db.write() as connection:
+        if user.scope:
+            _require_sender(connection, user, found.sender)
+        audit.record(
+            connection, now, user.name, "reveal", f"message/{place.topic}/{place.partition}/{place.offset}",
+            after={"log": place.log_id}, reason=reason,
+        )  # fmt: skip
+    return found
+
+
+def _require_sender(connection: Connection, user: User, sender: str) -> None:
+    code = schema.ports.c.code
+    port = connection.execute(
+        select(code)
+        .where(func.substr(sender, 1, func.length(code)) == code)
+        .order_by(func.length(code).desc())
+        .limit(1)
+    ).scalar()
+    if port is None:
+        raise Forbidden(f"{user.name}: the sender is no registered port, beyond the scope of this account")
+    require_port(connection, user, port)
+
+
+def _read(settings: Settings, place: Place) -> FullText | None:
+    files = [file for file in full_files(settings, "texts") if f"dt={place.date.isoformat()}" in file]
+    if not files:
+        return None
+    lake = open_empty()
+    try:
+        row = lake.execute(
+            """
+            SELECT id, sender, recipients, content FROM read_parquet($files, union_by_name = true)
+            WHERE log_id = $log_id AND topic = $topic AND partition = $partition AND "offset" = $offset
+            """,
+            {
+                "files": files, "log_id": place.log_id, "topic": place.topic, "partition": place.partition,
+                "offset": place.offset,
+            },
+        ).fetchone()  # fmt: skip
+    except duckdb.Error as error:
+        raise AntispamError(f"lake: {type(error).__name__}") from None  # its words may quote the text
+    finally:
+        lake.close()
+    return None if row is None else FullText(row[0], row[1], tuple(row[2]), row[3])

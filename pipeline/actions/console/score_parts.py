@@ -1,0 +1,74 @@
+"""Which words carried a score: the classifier's sum, gathered for a person who looks at one text."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+
+import structlog
+
+from pipeline.actions.model_versions import ACTIVE
+from pipeline.decision.configuration import model_of
+from pipeline.errors import AntispamError
+from pipeline.models.classifier import Classifier
+from pipeline.rules.words import borders
+from pipeline.store.database import Database
+from pipeline.store.registry import registry
+
+LEAST = 0.2  # log-odds of a character or word that is worth naming
+_log = structlog.get_logger()
+MOST = 6  # pieces named
+
+
+@dataclass(frozen=True)
+class ScorePart:
+    """A piece of the raw text (code points, `end` exclusive) and what it adds to the log-odds of spam."""
+
+    start: int
+    end: int
+    log_odds: float
+
+
+@dataclass(frozen=True)
+class ScoreParts:
+    """The pieces that weigh most, heaviest first; `rest` is what all others and the model's start add (log-odds)."""
+
+    words: tuple[ScorePart, ...]
+    rest: float
+
+
+def model_in_force(db: Database) -> Classifier | None:
+    """The model decisions are made with now; None when none was published, or its folder cannot be read here."""
+    value = registry.configuration(db, "model", ACTIVE)
+    if value is None:
+        return None
+    try:
+        return _loaded(value)
+    except AntispamError as error:  # a reviewer can decide without the parts of a score
+        _log.warning("model_unreadable", cause=str(error))
+        return None
+
+
+def score_parts(model: Classifier, text: str) -> ScoreParts:
+    """The words that weigh most, for or against spam; Chinese is cut into words by jieba."""
+    begins = [begin for _, begin, _ in borders.tokenizer().tokenize(text)]
+    pieces: dict[int, ScorePart] = {}
+    explained = model.explain(text)
+    for part in explained.parts:
+        word = bisect_right(begins, part.start)
+        before = pieces.get(word)
+        start, carried = (before.start, before.log_odds) if before else (part.start, 0.0)
+        pieces[word] = ScorePart(start, part.end, carried + part.log_odds)
+    named = [
+        piece
+        for piece in pieces.values()
+        if abs(piece.log_odds) >= LEAST and any(map(str.isalnum, text[piece.start : piece.end]))
+    ]
+    words = tuple(sorted(named, key=lambda piece: -abs(piece.log_odds))[:MOST])
+    return ScoreParts(words, explained.log_odds - sum(word.log_odds for word in words))
+
+
+@lru_cache(maxsize=2)  # the one before is asked about while workers change over
+def _loaded(value: str) -> Classifier:
+    return model_of(value)

@@ -1,0 +1,136 @@
+"""Why a case is here: what its first member's decision said, with the places it points at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from sqlalchemy import func, select
+
+from pipeline.actions.console.score_parts import ScoreParts, model_in_force, score_parts
+from pipeline.lake.privacy import Privacy
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.database import Database
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reason points at in the first member's text: code points, `end` exclusive.
+
+    `word` is what was meant (a dictionary word, a link's domain, a kind of contact), `via` the view it was read in.
+    """
+
+    start: int
+    end: int
+    word: str
+    via: str
+
+
+@dataclass(frozen=True)
+class Why:
+    """One reason of a decision, and where it points."""
+
+    rule: str
+    verdict: str
+    message: str
+    values: str  # JSON
+    spans: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class CampaignSize:
+    """How large the campaign of a text has become, over all ports: as it was last told."""
+
+    id: str
+    messages: int
+    ports: int
+    senders: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why a case is here: its reasons, the most severe first, the campaign its text belongs to, and its score's parts.
+
+    `score_parts` is None when the model in force is not the one that decided.
+    """
+
+    reasons: tuple[Why, ...]
+    campaign: CampaignSize | None = None
+    score_parts: ScoreParts | None = None
+
+
+def why(
+    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
+) -> dict[str, Explained]:  # fmt: skip
+    """What the decision said, by case; left out are cases outside the user's scope or not in the lake yet."""
+    require(user, Right.REVIEW)
+    cases = _in_scope(db, user, cases)
+    t = schema.case_members
+    first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
+    with db.read() as connection:
+        rows = connection.execute(select(t.c.case, t.c.port, t.c.submission, t.c.round).where(t.c.seq.in_(first))).all()
+    if not rows:
+        return {}
+    wanted = {(privacy.party(row.port), privacy.ident(row.submission), row.round): row.case for row in rows}
+    found = lake.execute(
+        """
+        SELECT coalesce(nullif(sender, ''), port) AS sent_by, id, round,
+               arg_min(reasons, "offset"), arg_min(campaign, "offset"), arg_min(model, "offset")
+        FROM decisions
+        WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
+        GROUP BY sent_by, id, round
+        """,
+        {"ids": [ident for _, ident, _ in wanted], "ports": _ports(db, cases)},
+    ).fetchall()
+    sizes = campaign_sizes(lake, [campaign for *_, campaign, _ in found if campaign])
+    model, contents = model_in_force(db), _contents(db, cases)
+    explained: dict[str, Explained] = {}
+    for *key, listed, campaign, version in found:
+        case = wanted.get(tuple(key))
+        if case is not None:
+            ordered = sorted(listed, key=lambda reason: -reason["severity"])
+            parts = score_parts(model, contents[case]) if model and model.version == version else None
+            explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign), parts)
+    return explained
+
+
+def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) -> dict[str, CampaignSize]:
+    """The sizes of campaigns by id: figures only, so whoever sees a text may see them."""
+    if not campaigns:
+        return {}
+    rows = lake.execute(
+        "SELECT campaign, messages, ports, senders FROM campaigns WHERE list_contains($ids, campaign)",
+        {"ids": list(campaigns)},
+    ).fetchall()
+    return {row[0]: CampaignSize(*row) for row in rows}
+
+
+def _in_scope(db: Database, user: User, cases: Sequence[str]) -> Sequence[str]:
+    within = ports_in_scope(user)
+    if within is None:
+        return cases
+    t = schema.cases
+    with db.read() as connection:
+        return connection.scalars(select(t.c.id).where(t.c.id.in_(cases), t.c.port.in_(within))).all()
+
+
+def _ports(db: Database, cases: Sequence[str]) -> list[str]:
+    with db.read() as connection:
+        return list(connection.execute(select(schema.cases.c.port).where(schema.cases.c.id.in_(cases))).scalars())
+
+
+def _contents(db: Database, cases: Sequence[str]) -> dict[str, str]:
+    t = schema.cases
+    with db.read() as connection:
+        rows = connection.execute(select(t.c.id, t.c.content).where(t.c.id.in_(cases))).all()
+    return {row.id: row.content for row in rows}
+
+
+def _why(reason: dict[str, Any]) -> Why:
+    spans = tuple(
+        Seen(span["start"], span["end"], span["word"] or "", span["via"] or "") for span in reason["spans"] or ()
+    )
+    return Why(reason["rule"], reason["verdict"], reason["message"], reason["values"] or "{}", spans)

@@ -1,0 +1,1 @@
+"""Holds: submissions that wait, and the timers that end their wait."""

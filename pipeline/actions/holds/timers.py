@@ -1,0 +1,113 @@
+"""The role of timers: holds that are due go round again, cases that are overdue are escalated.
+
+All times are rows of the database, claimed by lease: any number of processes may run this role.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import time
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from pipeline import metrics
+from pipeline.actions.holds import holds
+from pipeline.actions.holds.holds import DueHold
+from pipeline.actions.review.cases import escalate
+from pipeline.actions.status.settle import EXPIRED, UNMET, Settled, settle
+from pipeline.decision.configuration import Config
+from pipeline.events import Verdict, encode
+from pipeline.kafka.clients import send, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.destination import destination
+from pipeline.kafka.steady import steadily
+from pipeline.rules.ports import Ports
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+
+BATCH = 500  # holds a lease
+IDLE = 0.2  # seconds between looks when nothing is due
+FACTS_EVERY = 2_000  # ms between looks for facts that have come
+_log = structlog.get_logger()
+
+
+def run_timers(settings: Settings, stop: threading.Event) -> None:
+    """The role, until `stop`. Raises when database or broker stay away."""
+    db = open_database(settings)
+    follower = ConfigFollower(settings, "timers")
+    try:
+        follower.catch_up()
+        timers = Timers(settings, db, follower.poll)
+        steadily("timers", timers.step, stop, IDLE)
+    finally:
+        follower.close()
+        db.close()
+
+
+class Timers:
+    """One process's timers; `config` gives the configuration in force."""
+
+    def __init__(
+        self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
+    ) -> None:
+        self._db = db
+        self._config = config
+        self._clock = clock
+        self._owner = uuid4().hex
+        self._producer = writer(settings)
+        self._facts: tuple[object, object] = (None, None)
+        self._facts_epoch = 0
+        self._looked_at = 0
+
+    def step(self) -> bool:
+        """Handle one batch of each kind; True if something was due."""
+        now = int(self._clock() * 1000)
+        config = self._config()
+        ports = config.ports or Ports(())
+        self._meet_facts(now, config, ports)
+        overdue = escalate(self._db, now, BATCH)
+        with self._db.write() as connection:
+            due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
+        expired: list[DueHold] = []
+        again: list[DueHold] = []
+        for hold in due:
+            (expired if hold.ended or _expired(hold, now) else again).append(hold)
+        send(self._producer, [_next_round(hold) for hold in again])
+        if due:
+            with self._db.write() as connection:
+                gone = holds.end(connection, self._owner, due)
+                settle(connection, now, [_refusal(hold, now) for hold in expired if hold in gone])
+            metrics.HOLDS_ENDED.labels("screened").inc(len(again))
+            metrics.HOLDS_ENDED.labels("expired").inc(len(expired))
+        return bool(due) or overdue > 0
+
+    def _meet_facts(self, now: int, config: Config, ports: Ports) -> None:
+        """A new policy or another registry is a fact; lists, dictionary and model are not waited for."""
+        facts = (config.policy, config.ports)
+        if facts[0] is not self._facts[0] or facts[1] is not self._facts[1]:
+            self._facts, self._facts_epoch = facts, config.epoch
+        if now - self._looked_at >= FACTS_EVERY:
+            self._looked_at = now
+            with self._db.write() as connection:
+                met = holds.meet_facts(connection, now, lambda s: ports.find(s) is not None, self._facts_epoch)
+            if met:
+                _log.info("facts_met", holds=met, epoch=self._facts_epoch)
+
+
+def _expired(hold: DueHold, now: int) -> bool:
+    return hold.submission.valid_until is not None and hold.submission.valid_until <= now
+
+
+def _next_round(hold: DueHold) -> tuple[str, str, bytes]:
+    again = msgspec.structs.replace(hold.submission, round=hold.submission.round + 1)
+    topic, _ = destination(again, Ports(()))
+    return topic, hold.key, encode(again)
+
+
+def _refusal(hold: DueHold, now: int) -> Settled:
+    rule = EXPIRED if _expired(hold, now) else UNMET
+    return Settled(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", rule)

@@ -1,0 +1,1 @@
+"""Retention: what is over its time is deleted everywhere."""

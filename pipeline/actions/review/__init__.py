@@ -1,0 +1,1 @@
+"""Review: cases, who has claimed them, what was decided, and its execution."""

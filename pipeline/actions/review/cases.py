@@ -1,0 +1,195 @@
+"""Cases: submissions of one port and content that wait for one person's verdict together.
+
+A case is open once per (port, fingerprint). A member that comes within JOIN_MS after the verdict joins
+the decided case and follows it: the rest of a batch need not be asked about again. A refusal is followed by
+all of its fingerprint, a release only by what says exactly the same for the same rule (variants.py): nothing is
+released that nobody saw. Members keep their
+order of arrival (`seq`); the case's row is locked before a member gets its number, so within a case a
+lower number is never committed after a higher one and the releaser's cursor passes nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
+
+from pipeline import metrics, topics
+from pipeline.actions.review.variants import Variant, variants
+from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
+from pipeline.kafka.decoding import decoded
+from pipeline.rules.timetable import Timetable
+from pipeline.store import schema
+from pipeline.store.database import Database
+from pipeline.store.outbox import publish
+
+REVIEW_MINUTES = 60  # of review hours until a case is escalated (DESIGN §9)
+JOIN_MS = 24 * 3_600_000
+OVERDUE = "case-overdue"  # kind of the timer, and rule of its alert
+_CHUNK = 300  # keys in one statement
+_cases, _members = schema.cases, schema.case_members
+
+
+def project_members(
+    connection: Connection, now: int, records: Sequence[bytes], timetable: Timetable = Timetable()  # noqa: B008 - frozen
+) -> int:  # fmt: skip
+    """Put members into their cases, opening what is needed; idempotent per (port, submission, round)."""
+    groups: dict[tuple[str, str], dict[tuple[str, str, int], CaseMember]] = {}
+    members = decoded(topics.CASES, CaseMember, records)
+    for member in members:
+        group = groups.setdefault((member.port, member.fingerprint), {})
+        group.setdefault(_name(member), member)
+    known = _known(connection, [name for group in groups.values() for name in group])
+    for group in groups.values():
+        fresh = [member for name, member in group.items() if name not in known]
+        placed: dict[str, list[tuple[CaseMember, Variant]]] = {}
+        for case_id, pair in _placed(connection, list(zip(fresh, variants(fresh), strict=True)), timetable):
+            placed.setdefault(case_id, []).append(pair)
+        for case_id, pairs in placed.items():
+            _join(connection, now, case_id, pairs)
+    return len(records) - len(members)
+
+
+def escalate(db: Database, now: int, limit: int) -> int:
+    """Handle due timers of cases: one that is still open is marked, given up by who held it, and an alert raised, once.
+
+    A verdict that can still be undone keeps its timer until it is effective. Returns how many were due. Each
+    case is a transaction of its own: the outbox is locked after the case's row, as by all who change a case.
+    """
+    timers = schema.timers
+    with db.read() as connection:
+        due = connection.scalars(
+            select(timers.c.subject)
+            .where(timers.c.kind == OVERDUE, timers.c.due_at <= now)
+            .order_by(timers.c.due_at)
+            .limit(limit)
+        ).all()
+    for subject in due:
+        with db.write() as connection:
+            _escalate(connection, now, subject)
+    return len(due)
+
+
+def _escalate(connection: Connection, now: int, subject: str) -> None:
+    timers = schema.timers
+    found = connection.execute(
+        select(_cases.c.state, _cases.c.port, _cases.c.effective_at, _cases.c.messages, _cases.c.escalated_at)
+        .where(_cases.c.id == subject)
+        .with_for_update()
+    ).first()
+    timer = (timers.c.kind == OVERDUE, timers.c.subject == subject)
+    if found is not None and found.state == "decided":
+        connection.execute(update(timers).where(*timer).values(due_at=max(now, found.effective_at) + 1000))
+        return
+    connection.execute(timers.delete().where(*timer))
+    if found is None or found.state != "open" or found.escalated_at is not None:
+        return
+    freed = {"claimed_by": None, "lease_until": None}  # who held it may not be one who may decide it now
+    connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
+    metrics.CASES_OVERDUE.inc()
+    alert = Alert(
+        id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,
+        message=f"待审任务 {subject} 超过 {REVIEW_MINUTES} 分钟未审，共 {found.messages} 条",
+    )  # fmt: skip
+    publish(connection, now, (topics.ALERTS, found.port, alert))
+
+
+def _placed(
+    connection: Connection, fresh: Sequence[tuple[CaseMember, Variant]], timetable: Timetable
+) -> Iterator[tuple[str, tuple[CaseMember, Variant]]]:
+    """The case each member of one port and fingerprint belongs to, locked; opened where there is none."""
+    if not fresh:
+        return
+    first = fresh[0][0]
+    since = min(member.decided_at for member, _ in fresh) - JOIN_MS
+    found = connection.execute(
+        select(_cases.c.id, _cases.c.verdict, _cases.c.decided_at)
+        .where(
+            _cases.c.port == first.port,
+            _cases.c.fingerprint == first.fingerprint,
+            or_(_cases.c.state == "open", _cases.c.decided_at > since),
+        )
+        .order_by(_cases.c.decided_at.desc().nulls_last(), _cases.c.id)  # the newest verdict counts
+        .with_for_update()
+    ).all()
+    opened = next((row.id for row in found if row.decided_at is None), None)
+    released = [row for row in found if row.verdict == Verdict.RELEASE]
+    refused = [row for row in found if row.decided_at is not None and row.verdict != Verdict.RELEASE]
+    passed = _exacts(connection, [row.id for row in released], sorted({variant.exact for _, variant in fresh}))
+    for member, variant in fresh:
+        oldest = member.decided_at - JOIN_MS
+        followed = (row.id for row in released if row.decided_at > oldest and (row.id, variant.exact) in passed)
+        denied = (row.id for row in refused if row.decided_at > oldest)
+        place = next(chain(followed, denied), opened)
+        if place is None:
+            place = opened = _open(connection, member, timetable)
+        yield place, (member, variant)
+
+
+def _exacts(connection: Connection, cases: Sequence[str], exacts: Sequence[str]) -> set[tuple[str, str]]:
+    """Of these cases and contents, those that go together."""
+    found: set[tuple[str, str]] = set()
+    for i in range(0, len(exacts) if cases else 0, _CHUNK):
+        query = select(_members.c.case, _members.c.exact).distinct()
+        query = query.where(_members.c.case.in_(cases), _members.c.exact.in_(exacts[i : i + _CHUNK]))
+        found |= {(row.case, row.exact) for row in connection.execute(query)}
+    return found
+
+
+def _open(connection: Connection, member: CaseMember, timetable: Timetable) -> str:
+    ident = sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16]
+    due_at = timetable.after(member.decided_at, REVIEW_MINUTES)
+    connection.execute(
+        insert(_cases).values(
+            id=ident, port=member.port, fingerprint=member.fingerprint, state="open", rule=member.rule,
+            content=member.submission.content.replace("\0", "\ufffd"),  # PostgreSQL's text cannot hold it
+            score=member.score, category=member.category, opened_at=member.decided_at, due_at=due_at,
+        )
+    )  # fmt: skip
+    connection.execute(insert(schema.timers).values(kind=OVERDUE, subject=ident, due_at=due_at))
+    return ident
+
+
+def _join(connection: Connection, now: int, ident: str, members: Sequence[tuple[CaseMember, Variant]]) -> None:
+    rows = [_row(member, variant, ident, now) for member, variant in members]
+    connection.execute(insert(_members), rows)
+    express = any(member.submission.priority is Priority.EXPRESS for member, _ in members)
+    newest = select(func.max(_members.c.seq)).where(_members.c.case == ident).scalar_subquery()
+    connection.execute(
+        update(_cases)
+        .where(_cases.c.id == ident)
+        .values(
+            submissions=_cases.c.submissions + len(rows),
+            messages=_cases.c.messages + sum(row["messages"] for row in rows),
+            priority=1 if express else _cases.c.priority,  # somebody may be waiting for it
+            last_member=newest,
+        )
+    )
+
+
+def _row(member: CaseMember, variant: Variant, ident: str, now: int) -> dict[str, Any]:
+    recipients = member.submission.recipients if member.recipients is None else member.recipients
+    port, submission, number = _name(member)
+    return {
+        "case": ident, "port": port, "submission": submission, "round": number, "messages": len(recipients),
+        "body": encode(member.submission), "recipients": recipients, "channel": member.channel, "added_at": now,
+        "asks": variant.asks, "exact": variant.exact,
+    }  # fmt: skip
+
+
+def _name(member: CaseMember) -> tuple[str, str, int]:
+    return member.submission.port, member.submission.id, member.submission.round
+
+
+def _known(connection: Connection, names: list[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
+    key = tuple_(_members.c.port, _members.c.submission, _members.c.round)
+    found: set[tuple[str, str, int]] = set()
+    for i in range(0, len(names), _CHUNK):
+        rows = connection.execute(
+            select(_members.c.port, _members.c.submission, _members.c.round).where(key.in_(names[i : i + _CHUNK]))
+        )
+        found |= {(row.port, row.submission, row.round) for row in rows}
+    return found

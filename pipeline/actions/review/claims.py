@@ -1,0 +1,368 @@
+"""Review: people claim cases, decide them, and may take a verdict back for ten seconds.
+
+    open --claim--> open, leased --decide--> decided --10 s--> effective
+      ^-- give back, skip, lease runs out --'    |
+      ^-------------------- undo ----------------'
+
+A lease says who works on a case; it runs out by itself, so a closed browser blocks nothing. A verdict
+is published and carried out by the releaser once it is effective, so taking it back is a change of one row.
+Each step is one compare-and-set: of two people who press a key at once, one is told that it was too late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
+
+from pipeline.errors import AntispamError
+from pipeline.events import PortState, Submission, Verdict
+from pipeline.lake.privacy import mask_text
+from pipeline.store import audit, schema
+from pipeline.store.accounts.roles import RIGHTS, Right, User, ports_in_scope, require
+from pipeline.store.database import Database, upsert
+
+LEASE_MS = 10 * 60_000
+UNDO_MS = 10_000
+SKIP_MS = 30 * 60_000  # that a skipped case is kept from the reviewer who skipped it
+SAMPLES = 3
+MAX_NOTE = 1000  # characters
+VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
+
+_cases = schema.cases
+_decode = msgspec.json.Decoder(Submission).decode
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """A case as a reviewer sees it. Times are epoch ms; `messages` counts recipients of all members.
+
+    `state` is open, decided (can still be undone) or effective; `samples` are contents of other
+    members that differ from `content`, the first member's; `last_member` is the newest member's number.
+    In `queue` the content is masked and there are no samples: full text is shown, and audited, for a
+    claimed or opened case only.
+    """
+
+    id: str
+    port: str
+    state: str
+    content: str
+    fingerprint: str
+    rule: str
+    score: float | None
+    category: str | None
+    submissions: int
+    messages: int
+    opened_at: int
+    due_at: int
+    claimed_by: str | None
+    lease_until: int | None
+    verdict: str | None
+    decided_by: str | None
+    effective_at: int | None
+    last_member: int
+    samples: tuple[str, ...] = ()
+
+
+def claim(
+    db: Database, user: User, now: int, count: int = 20, shown: Mapping[str, CaseView] = MappingProxyType({})
+) -> list[CaseView]:
+    """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
+
+    Returns at most `count`, escalated ones to those with REVIEW_SECOND only, never one that somebody else holds
+    or that the user skipped lately. Samples of those in `shown` are not read again: they stay, with their
+    `last_member`, as they were shown.
+    """
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        mine = _ids(connection, and_(_held_by(user), *_level(user)), count)
+        free = _ids(connection, and_(_free(user, now), *_scope(user), *_level(user)), count - len(mine))
+        ids = [*mine, *free]
+        connection.execute(
+            update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
+        )
+        for case in free:
+            audit.record(connection, now, user.name, "case.claim", f"case/{case}")
+    with db.read() as connection:  # members' texts are read when nobody waits to write
+        rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
+        return [_still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row) for row in rows.all()]
+
+
+def heartbeat(db: Database, user: User, now: int) -> int:
+    """Extend the user's leases to LEASE_MS from now; returns how many cases they hold."""
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        return connection.execute(update(_cases).where(_held_by(user)).values(lease_until=now + LEASE_MS)).rowcount
+
+
+def give_back(db: Database, user: User, case_ids: Sequence[str], now: int) -> None:
+    """End the user's leases of these cases; those that are not theirs are left alone."""
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        for case in _set_free(connection, user, case_ids):
+            audit.record(connection, now, user.name, "case.give_back", f"case/{case}")
+
+
+def skip(db: Database, user: User, case: str, now: int) -> None:
+    """Give a case back and keep it from this reviewer for SKIP_MS, in one step.
+
+    Raises AntispamError when the case is not the user's any more.
+    """
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        if not _set_free(connection, user, [case]):
+            raise _not_yours(connection, user, case)
+        skipped = upsert(connection, schema.case_skips).values(case=case, reviewer=user.name, skipped_at=now)
+        connection.execute(skipped.on_conflict_do_update(index_elements=["case", "reviewer"], set_={"skipped_at": now}))
+        audit.record(connection, now, user.name, "case.skip", f"case/{case}")
+
+
+def decide(db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int) -> None:
+    """Decide a claimed case: release, reject or blacklist. It takes effect after UNDO_MS.
+
+    `seen` is `last_member` of the case as it was on screen. A release is refused when members have joined since
+    that ask for something else (another rule, link or contact) than any before: nobody saw those. Where more
+    kinds than can be shown were there already it is not, or a busy case could never be decided.
+
+    A lease that ran out still counts until somebody else takes the case. Raises AntispamError for
+    another verdict, a note over MAX_NOTE characters, or when the case has grown or is not the user's any more.
+    """
+    require(user, Right.REVIEW)
+    if verdict not in VERDICTS:
+        raise AntispamError(f"verdict {verdict!r}: one of {', '.join(VERDICTS)}")
+    if len(note) > MAX_NOTE or "\0" in note:
+        raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
+    with db.write() as connection:
+        decided = connection.execute(
+            update(_cases)
+            .where(_cases.c.id == case, _held_by(user), *_level(user))
+            .values(
+                state="decided", verdict=verdict, decided_by=user.name, decided_at=now, note=note,
+                effective_at=now + UNDO_MS, claimed_by=None, lease_until=None,
+            )
+            .returning(_cases.c.submissions, _cases.c.messages)
+        ).first()  # fmt: skip
+        if decided is None:
+            raise _not_yours(connection, user, case)
+        unseen = _unseen(connection, case, seen) if verdict == Verdict.RELEASE else 0
+        if unseen:  # what was changed above is taken back
+            raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
+        after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
+        audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
+
+
+def undo(db: Database, user: User, case: str, now: int) -> None:
+    """Take one's own verdict back before it is effective; the case is open and leased to the user again.
+
+    Raises AntispamError when it is too late or was not the user's verdict.
+    """
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        before = connection.execute(
+            select(_cases.c.verdict, _cases.c.port, _cases.c.fingerprint)
+            .where(_cases.c.id == case, _undoable(user, now))
+            .with_for_update()
+        ).first()
+        if before is not None:
+            _take_in(connection, case, before.port, before.fingerprint)
+        undone = connection.execute(
+            update(_cases)
+            .where(_cases.c.id == case, _undoable(user, now))
+            .values(
+                state="open", verdict=None, decided_by=None, decided_at=None, effective_at=None, note="",
+                claimed_by=user.name, lease_until=now + LEASE_MS,
+            )
+        )  # fmt: skip
+        if before is None or undone.rowcount == 0:
+            raise AntispamError(f"case {case}: too late to undo, or not your verdict")
+        audit.record(
+            connection, now, user.name, "case.undo", f"case/{case}", {"verdict": before.verdict}, {"state": "open"}
+        )
+
+
+def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
+    """One case with its text. Who does not hold it leaves an audit row that they saw it.
+
+    Raises AntispamError when there is no such case in the user's scope.
+    """
+    require(user, Right.REVIEW)
+    with db.write() as connection:
+        row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).mappings().first()
+        if row is None:
+            raise AntispamError(f"no case {case!r}")
+        if row["claimed_by"] != user.name:
+            audit.record(connection, now, user.name, "case.view", f"case/{case}")
+        return _seen(connection, row)
+
+
+def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
+    """Open cases in the user's scope, by due time, then priority; content masked.
+
+    `claimed_by` is None where a lease has run out.
+    """
+    require(user, Right.REVIEW)
+    with db.read() as connection:
+        rows = connection.execute(_in_order(select(_cases).where(_cases.c.state == "open", *_scope(user))).limit(limit))
+        return [_masked(row, now) for row in rows.mappings()]
+
+
+def in_hand(db: Database, user: User, now: int) -> set[str]:
+    """The open cases that the user holds a running lease of."""
+    require(user, Right.REVIEW)
+    with db.read() as connection:
+        return set(
+            connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now, *_level(user)))
+        )
+
+
+def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, str]:
+    """Of these ports, as far as they are in the user's scope, those that are not open, with their state.
+
+    What is released there is refused, not sent.
+    """
+    require(user, Right.REVIEW)
+    t = schema.ports
+    within = ports_in_scope(user)
+    with db.read() as connection:
+        found = select(t.c.code, t.c.state).where(t.c.code.in_(ports), t.c.state != PortState.OPEN)
+        if within is not None:
+            found = found.where(t.c.code.in_(within))
+        return {row.code: row.state for row in connection.execute(found)}
+
+
+def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:
+    """Ids in the order of the queue, locked where the database has row locks."""
+    if count <= 0:
+        return []
+    query = _in_order(select(_cases.c.id).where(_cases.c.state == "open", condition)).limit(count)
+    return list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+
+
+def _in_order(query: Select[Any]) -> Select[Any]:
+    return query.order_by(_cases.c.due_at, _cases.c.priority.desc(), _cases.c.id)
+
+
+def _scope(user: User) -> list[ColumnElement[bool]]:
+    within = ports_in_scope(user)
+    return [] if within is None else [_cases.c.port.in_(within)]
+
+
+def _level(user: User) -> list[ColumnElement[bool]]:
+    """An escalated case is for those who may give a second opinion."""
+    return [] if Right.REVIEW_SECOND in RIGHTS[user.role] else [_cases.c.escalated_at.is_(None)]
+
+
+def _held_by(user: User) -> ColumnElement[bool]:
+    return and_(_cases.c.state == "open", _cases.c.claimed_by == user.name, *_scope(user))
+
+
+def _free(user: User, now: int) -> ColumnElement[bool]:
+    """Nobody's, or somebody else's whose lease has run out; not skipped by this user lately."""
+    skips = schema.case_skips
+    skipped = exists().where(
+        skips.c.case == _cases.c.id, skips.c.reviewer == user.name, skips.c.skipped_at > now - SKIP_MS
+    )
+    unheld = or_(
+        _cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now)
+    )  # fmt: skip
+    return and_(unheld, ~skipped)
+
+
+def _undoable(user: User, now: int) -> ColumnElement[bool]:
+    own = and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
+    return and_(own, *_scope(user))
+
+
+def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> list[str]:
+    freed = connection.execute(
+        update(_cases)
+        .where(_cases.c.id.in_(case_ids), _held_by(user))
+        .values(claimed_by=None, lease_until=None)
+        .returning(_cases.c.id)
+    )
+    return list(freed.scalars())
+
+
+def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
+    row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).first()
+    if row is None:
+        return AntispamError(f"no case {case!r}")
+    if row.state != "open":
+        return AntispamError(f"case {case}: already decided by {row.decided_by}")
+    if row.escalated_at is not None and _level(user):
+        return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
+    if row.claimed_by is None:
+        return AntispamError(f"case {case}: claim it first")
+    return AntispamError(f"case {case}: {row.claimed_by} has it now")
+
+
+def _unseen(connection: Connection, case: str, seen: int) -> int:
+    """Messages that joined after `seen` and ask for what none did before; 0 where not all could be shown then."""
+    members = schema.case_members
+    before = select(members.c.asks).distinct().where(members.c.case == case, members.c.seq <= seen).limit(SAMPLES + 2)
+    shown = connection.scalars(before).all()
+    if len(shown) > SAMPLES + 1:
+        return 0
+    later = (members.c.case == case, members.c.seq > seen, members.c.asks.not_in(shown))
+    return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*later)) or 0
+
+
+def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> None:
+    """Move the members of a case that opened beside a released one into it: there is one open case for a content."""
+    members = schema.case_members
+    beside = connection.execute(
+        select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority)
+        .where(_cases.c.port == port, _cases.c.fingerprint == fingerprint, _cases.c.state == "open")
+        .with_for_update()
+    ).first()
+    if beside is None:
+        return
+    connection.execute(update(members).where(members.c.case == beside.id).values(case=case))
+    connection.execute(delete(_cases).where(_cases.c.id == beside.id))
+    newest = select(func.max(members.c.seq)).where(members.c.case == case).scalar_subquery()
+    connection.execute(
+        update(_cases)
+        .where(_cases.c.id == case)
+        .values(
+            submissions=_cases.c.submissions + beside.submissions, messages=_cases.c.messages + beside.messages,
+            priority=beside.priority or _cases.c.priority, last_member=newest,
+        )
+    )  # fmt: skip
+
+
+def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
+    """Contents of members that differ: first what asks for something else, then what only reads otherwise."""
+    members = schema.case_members
+    first = func.min(members.c.seq)
+    numbers: dict[int, None] = {}
+    for kind in (members.c.asks, members.c.exact):
+        query = select(first).where(members.c.case == row["id"]).group_by(kind).order_by(first).limit(SAMPLES + 1)
+        numbers |= dict.fromkeys(connection.scalars(query))
+    bodies = connection.execute(select(members.c.seq, members.c.body).where(members.c.seq.in_(numbers)))
+    bodies_by_number = {found.seq: found.body for found in bodies}
+    contents = dict.fromkeys(_decode(bodies_by_number[number]).content for number in numbers)
+    contents.pop(row["content"], None)
+    return tuple(contents)[:SAMPLES]
+
+
+def _seen(connection: Connection, row: RowMapping) -> CaseView:
+    return _view(row, _samples(connection, row))
+
+
+def _still(row: RowMapping, view: CaseView) -> CaseView:
+    return _view(row, view.samples, last_member=view.last_member)
+
+
+def _view(row: RowMapping, samples: tuple[str, ...], **replaced: Any) -> CaseView:
+    fields = {name: row[name] for name in CaseView.__dataclass_fields__ if name != "samples"}
+    return CaseView(**{**fields, **replaced}, samples=samples)
+
+
+def _masked(row: RowMapping, now: int) -> CaseView:
+    expired = row["lease_until"] is not None and row["lease_until"] <= now
+    leased = {"claimed_by": None, "lease_until": None} if expired else {}
+    return _view(row, (), content=mask_text(row["content"]), **leased)

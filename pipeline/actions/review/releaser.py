@@ -1,0 +1,201 @@
+"""The releaser: carries out what reviewers decided, member by member, in their order of arrival.
+
+First a verdict takes effect: once it cannot be undone any more it is published, and a blacklisted port
+suspended, in one transaction. Then the members follow, a batch at a time; the cursor `cases.released`
+moves behind what the broker has acknowledged. Killed in between, a batch is produced again and the
+sender drops what it has sent; two releasers at once only do the same twice, and one cursor wins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from time import time
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+
+from pipeline import metrics, topics
+from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
+from pipeline.actions.proof import proved
+from pipeline.actions.review.cases import OVERDUE
+from pipeline.actions.routes import load_routes
+from pipeline.actions.status.settle import EXPIRED, UNREVIEWED, Settled, settle
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import SCHEDULED
+from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
+from pipeline.kafka.clients import send, writer
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.steady import steadily
+from pipeline.settings import Settings
+from pipeline.store import audit, schema
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+from pipeline.store.outbox import publish
+
+BATCH = 500  # members
+BATCH_MESSAGES = 50_000  # recipients of a batch, unless one member has more
+CASES = 20  # that take turns, a batch each
+IDLE = 0.2  # seconds between looks when nothing is decided
+
+_cases, _members = schema.cases, schema.case_members
+_decode = msgspec.json.Decoder(Submission).decode
+
+
+def run_releaser(settings: Settings, stop: threading.Event) -> None:
+    """The role, until `stop`. Raises when database or broker stay away."""
+    db = open_database(settings)
+    follower = ConfigFollower(settings, "releaser")
+    try:
+        follower.catch_up()
+        steadily("releaser", Releaser(settings, db, follower.poll).step, stop, IDLE)
+    finally:
+        follower.close()
+        db.close()
+
+
+class Releaser:
+    """One process's releaser; `config` gives the configuration in force."""
+
+    def __init__(
+        self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
+    ) -> None:
+        self._db = db
+        self._config = config
+        self._clock = clock
+        self._routes = load_routes(settings)
+        self._secret = settings.release_secret
+        # A gap in what a producer wrote would let a later member overtake one that is sent again.
+        self._producer = writer(settings, None, **{"enable.gapless.guarantee": True})
+
+    def step(self) -> bool:
+        """Let due verdicts take effect, then a batch of each unfinished case; True if there was any."""
+        now = int(self._clock() * 1000)
+        with self._db.read() as connection:
+            due = connection.scalars(
+                select(_cases.c.id)
+                .where(_cases.c.state == "decided", _cases.c.effective_at <= now)
+                .order_by(_cases.c.effective_at)
+                .limit(CASES)
+            ).all()
+        for case in due:
+            with self._db.write() as connection:
+                take_effect(connection, now, case)
+        with self._db.read() as connection:
+            unfinished = connection.execute(
+                select(_cases.c.id, _cases.c.port, _cases.c.verdict, _cases.c.decided_by, _cases.c.released)
+                .where(_cases.c.state == "effective", _cases.c.released < _cases.c.last_member)
+                .order_by(_cases.c.decided_at)
+                .limit(CASES)
+            ).all()
+        for found in unfinished:
+            self._carry_out(now, found)
+        return bool(due or unfinished)
+
+    def _carry_out(self, now: int, case: Any) -> None:
+        """One batch of a case's members: produced, acknowledged, then noted with the cursor."""
+        config = self._config()
+        with self._db.read() as connection:
+            members = _batch(connection, case)
+            port = connection.execute(
+                select(schema.ports.c.state, schema.ports.c.channel).where(schema.ports.c.code == case.port)
+            ).first()
+        outcomes: list[Settled] = []
+        outbound: list[tuple[str, str, bytes]] = []
+        for member in members:
+            submission = _decode(member.body)
+            channel = member.channel or (port.channel if port else "")
+            verdict, rule = self._outcome(now, case, port, submission, channel)
+            refused: dict[str, str] = {}
+            if verdict is Verdict.RELEASE:
+                # Who has unsubscribed, or was blocked, while the case waited.
+                refused = _unreachable(config, submission, member.recipients, now)
+                if refused and len(refused) == len(member.recipients):
+                    verdict, rule = Verdict.REJECT, next(iter(refused.values()))
+            decided_by = case.decided_by if rule == "review" else "policy"
+            outcomes.append(Settled(submission, member.round, verdict, decided_by, rule, refused))
+            recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
+            if verdict is Verdict.RELEASE and recipients and (submission.scheduled_at or 0) > now:
+                reviewed = msgspec.structs.replace(submission, reviewed=True)
+                hold = Hold(submission=reviewed, rule=SCHEDULED, due_at=submission.scheduled_at, epoch=config.epoch)
+                outbound.append((topics.HOLDS.name, submission.id, encode(hold)))
+            elif verdict is Verdict.RELEASE and recipients:
+                for name, part in self._routes.split(channel, recipients).items():
+                    record = Outbound(submission=submission, recipients=part, round=member.round, decided_at=now)
+                    topic = topics.outbound(name, submission.priority).name
+                    outbound.append((topic, case.port, encode(proved(self._secret, topic, case.port, record))))
+        send(self._producer, outbound)
+        with self._db.write() as connection:
+            moved = connection.execute(
+                update(_cases)
+                .where(_cases.c.id == case.id, _cases.c.released == case.released)
+                .values(released=members[-1].seq)
+            )
+            if moved.rowcount == 0:
+                return  # another releaser has been here
+            settle(connection, now, outcomes)
+        for outcome in outcomes:
+            metrics.MEMBERS_SETTLED.labels(outcome.verdict.value).inc()
+
+    def _outcome(self, now: int, case: Any, port: Any, submission: Submission, channel: str) -> tuple[Verdict, str]:
+        """The verdict on a member and the rule it stands on: what was released may have become impossible."""
+        if case.decided_by == audit.PIPELINE:
+            return Verdict.REJECT, UNREVIEWED
+        if case.verdict != Verdict.RELEASE:
+            return Verdict(case.verdict), "review"
+        if port is None:
+            return Verdict.REJECT, "port-unknown"
+        if port.state != PortState.OPEN:
+            return Verdict.REJECT, f"port-{port.state}"
+        if submission.valid_until is not None and submission.valid_until <= now:
+            return Verdict.REJECT, EXPIRED
+        if not self._routes.knows(channel):
+            return Verdict.REJECT, "channel-unknown"
+        return Verdict.RELEASE, "review"
+
+
+def _unreachable(config: Config, submission: Submission, recipients: Sequence[str], now: int) -> dict[str, str]:
+    port = config.ports.find(submission.port) if config.ports else None
+    if port is None:
+        return config.lists.unreachable(recipients, "", Kind.NOTICE, now)
+    return config.lists.unreachable(recipients, port.code, port.kind_of(submission.content), now)
+
+
+def take_effect(connection: Connection, now: int, case: str) -> bool:
+    """Make a decided case effective: publish its verdict, act on its port. False if undone or done meanwhile."""
+    found = connection.execute(
+        update(_cases)
+        .where(_cases.c.id == case, _cases.c.state == "decided", _cases.c.effective_at <= now)
+        .values(state="effective")
+        .returning(_cases)
+    ).first()
+    if found is None:
+        return False
+    timers = schema.timers
+    connection.execute(delete(timers).where(timers.c.kind == OVERDUE, timers.c.subject == case))
+    evidence = f"case/{case}"
+    if found.verdict == Verdict.BLACKLIST:
+        close(connection, now, "suspend", found.port, found.decided_by, found.rule, evidence)
+    elif found.verdict == Verdict.REJECT:
+        judge_refused_bulk(connection, now, found.port, evidence)
+    verdict = ReviewVerdict(
+        case=case, verdict=Verdict(found.verdict), reviewer=found.decided_by, decided_at=found.decided_at,
+        note=found.note,
+    )  # fmt: skip
+    publish(connection, now, (topics.REVIEWS, case, verdict))
+    return True
+
+
+def _batch(connection: Connection, case: Any) -> Sequence[Any]:
+    """The next members behind the cursor, bounded in number and in messages; at least one."""
+    behind = (_members.c.case == case.id, _members.c.seq > case.released)
+    last, messages = case.released, 0
+    for row in connection.execute(
+        select(_members.c.seq, _members.c.messages).where(*behind).order_by(_members.c.seq).limit(BATCH)
+    ):
+        messages += row.messages
+        if messages > BATCH_MESSAGES and last != case.released:
+            break
+        last = row.seq
+    return connection.execute(select(_members).where(*behind, _members.c.seq <= last).order_by(_members.c.seq)).all()

@@ -1,0 +1,202 @@
+"""The `sender` role: every configured channel's released submissions, over its links, to the carrier.
+
+One event loop holds the links; blocking work has threads of its own: one writes the database, one looks
+at the states of ports, one a lane polls Kafka. A failing database ends the role, and its successor goes on from
+what is stored. A broker that is away does not: lanes try again, links stay up, and reports are stored and
+acknowledged, to be published by the relay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from random import SystemRandom
+from time import monotonic, time
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaException, Producer
+
+from pipeline.actions.senders import deliveries, gate
+from pipeline.actions.senders.agent import Agent
+from pipeline.actions.senders.channels import Channel, load_channels
+from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.lane import Lane
+from pipeline.actions.senders.reports import Reports
+from pipeline.actions.senders.work import Job
+from pipeline.errors import AntispamError
+from pipeline.events import Priority
+from pipeline.kafka.clients import is_away, writer
+from pipeline.process import readiness
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+
+QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled
+PAUSE = (0.2, 5.0)  # seconds until a lane tries again, at first and at most, while the broker does not answer
+GRACE = 10.0  # seconds that answers are waited for at the end, and when a partition goes to another sender
+LANES = (Priority.EXPRESS, Priority.BULK)
+_log = structlog.get_logger()
+
+
+def run_sender(settings: Settings, stop: threading.Event) -> None:
+    """Send until `stop`. Raises AntispamError without channels, secrets, database or broker."""
+    channels = load_channels(settings)
+    if not channels:
+        raise AntispamError("no channels: ANTISPAM_CHANNELS_FILE is not set")
+    missing = [name for name in settings.channels if name not in channels]
+    if missing:
+        raise AntispamError(f"{settings.channels_file}: no channel {', '.join(missing)}, named in ANTISPAM_CHANNELS")
+    db = open_database(settings)
+    try:
+        asyncio.run(_run(settings, channels, db, stop))
+    finally:
+        db.close()
+
+
+async def _run(settings: Settings, channels: dict[str, Channel], db: Database, stop: threading.Event) -> None:
+    producer = writer(settings)
+    ports = Gate(db, monotonic, _now)
+    with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
+        senders = [_Sender(settings, channel, db, ports, producer, write) for channel in channels.values()]
+        work = [
+            _look(ports, look),
+            _tell(senders),
+            *(coroutine for sender in senders for coroutine in sender.coroutines()),
+        ]
+        tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+        ended = asyncio.ensure_future(_ended(stop))
+        try:
+            await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.gather(*(sender.finish() for sender in senders))
+        finally:
+            for task in (*tasks, ended):
+                task.cancel()
+            await asyncio.gather(*tasks, ended, return_exceptions=True)
+            await asyncio.gather(*(sender.close() for sender in senders))
+
+
+class _Sender:
+    """One channel: its agent, its reports and the two lanes that feed it."""
+
+    def __init__(
+        self, settings: Settings, channel: Channel, db: Database, ports: Gate, producer: Producer,
+        write: ThreadPoolExecutor,
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self._db, self._channel, self._producer = db, channel, producer
+        self._queued = [0, 0]  # messages in memory, by lane
+        self._sizes: dict[Job, tuple[int, int]] = {}  # lane and number of messages
+        self._threads = ThreadPoolExecutor(len(LANES), f"sender-{channel.name}")
+        self._writer = write
+        self.reports = Reports(channel, db, self._write, _now)
+        self.agent = Agent(
+            channel, db, ports, self._write, self.reports.take, self._done, monotonic, _now, SystemRandom(),
+            resend=settings.resend_maybe_sent,
+        )  # fmt: skip
+        self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
+
+    def coroutines(self) -> list[Any]:
+        """Everything that runs until the role ends."""
+        return [
+            self._agent(),
+            self.reports.run(),
+            *(link.run() for link in self.agent.links),
+            *(self._pump(i) for i in range(len(LANES))),
+        ]
+
+    def tell(self) -> None:
+        """Say whether anything can be sent now."""
+        up = any(link.connected for link in self.agent.links)
+        gateway = f"{self._channel.host}:{self._channel.port}"
+        readiness.say(f"sender-{self._channel.name}", up, "" if up else f"a link to {gateway}")
+
+    async def finish(self) -> None:
+        """Begin nothing new, and wait for the answers that are due."""
+        self.agent.stop()
+        deadline = self._loop.time() + GRACE
+        while self.agent.at_risk and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*(link.close() for link in self.agent.links))
+
+    async def close(self) -> None:
+        """Commit what is stored; the rest is found again by the next sender."""
+        for lane in self._lanes:
+            await asyncio.wrap_future(self._threads.submit(lane.close))
+        self._threads.shutdown()
+
+    async def _agent(self) -> None:
+        interrupted = await self._write(deliveries.mark_interrupted, self._db, self._channel.name, _now())
+        if interrupted:
+            _log.warning("parts_in_doubt", channel=self._channel.name, parts=interrupted)
+        await self.agent.run()
+        await asyncio.Event().wait()  # stopped: the role ends when everything else has
+
+    async def _pump(self, number: int) -> None:
+        lane, failures = self._lanes[number], 0
+        while True:
+            room = self._queued[number] < QUEUED
+            try:
+                jobs = await asyncio.wrap_future(self._threads.submit(lane.poll, room))
+            except KafkaException as error:
+                fault = error.args[0]
+                if not is_away(fault):
+                    raise
+                failures += 1
+                name = self._channel.name
+                _log.warning("lane_retried", channel=name, lane=LANES[number], failures=failures, cause=fault.str())
+                await asyncio.sleep(min(PAUSE[1], PAUSE[0] * 2 ** min(failures, 10)))
+                continue
+            failures = 0
+            for job in jobs:
+                self._queued[number] += job.open
+                self._sizes[job] = (number, job.open)
+                self.agent.add(job, number)
+
+    def _done(self, job: Job) -> None:
+        lane, messages = self._sizes.pop(job, (0, 0))
+        self._queued[lane] -= messages
+
+    def _revoked(self, jobs: Sequence[Job]) -> None:
+        """Called by a lane's thread: returns when nothing of these jobs is under way any more."""
+        asyncio.run_coroutine_threadsafe(self._give_up(jobs), self._loop).result(2 * GRACE)
+
+    async def _give_up(self, jobs: Sequence[Job]) -> None:
+        self.agent.drop(set(jobs))
+        for job in jobs:
+            self._done(job)
+        deadline = self._loop.time() + GRACE
+        while any(job.at_risk for job in jobs) and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+
+    async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.wrap_future(self._writer.submit(work, *arguments))
+
+
+async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
+    while True:
+        await asyncio.wrap_future(thread.submit(ports.look))
+        await asyncio.sleep(gate.POLL)
+
+
+async def _tell(senders: Sequence[_Sender]) -> None:
+    """A channel can work while one of its links is up."""
+    while True:
+        for sender in senders:
+            sender.tell()
+        readiness.say("sender", True)  # as far as it is not its channels'
+        await asyncio.sleep(gate.POLL)
+
+
+async def _ended(stop: threading.Event) -> None:
+    while not stop.is_set():
+        await asyncio.sleep(0.05)
+
+
+def _now() -> int:
+    return int(time() * 1000)

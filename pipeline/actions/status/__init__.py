@@ -1,0 +1,1 @@
+"""The state of each submission, and how its sender learns of it."""

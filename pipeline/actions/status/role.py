@@ -1,0 +1,194 @@
+"""The role `callbacks`: posts what waits in the table to the owners of ports.
+
+A row is leased, posted and deleted, or put off; a process killed in between leaves a lease that runs
+out, and the row is posted again (`Antispam-Event` tells the receiver). A slow address holds up only
+its own: a few of its posts are under way at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import time
+
+import httpx
+import structlog
+from sqlalchemy import Row, delete, or_, select, update
+
+from pipeline import metrics
+from pipeline.actions.status.public_address import ForbiddenAddressError, Network, resolve
+from pipeline.errors import AntispamError, UnavailableError
+from pipeline.process import readiness
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+
+ANSWER_SECONDS = 10.0  # for one post as a whole
+LEASE_MS = 60_000
+TRIES = 8
+FIRST_WAIT_MS = 30_000  # then 2, 8, 32 minutes, 2 hours, 6, 6
+LONGEST_WAIT_MS = 6 * 3_600_000
+AT_ONCE = 32
+AT_ONCE_TO_ONE = 4
+THREADS = 4 * AT_ONCE  # a name server that is silent keeps a thread longer than its post is waited for
+IDLE = 0.5  # seconds between looks at an empty table
+DATABASE_TRIES = 60  # failures in a row, a second apart; then the process ends and is started again
+
+_log = structlog.get_logger()
+
+
+def run_callbacks(settings: Settings, stop: threading.Event) -> None:
+    """Post until `stop` is set. Raises AntispamError when the database stays away."""
+    db = open_database(settings)
+    try:
+        asyncio.run(_run(db, settings.callback_networks, stop))
+    finally:
+        db.close()
+
+
+async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) -> None:
+    # Names are looked up, and the database is asked, in threads of one pool: by default it has 6 on two cores.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "callbacks"))
+    # Redirects are not followed and proxies not taken from the environment: posts go where an administrator said.
+    # Connections are not kept: one is of an address, and the certificate it was made with of a name.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        follow_redirects=False, trust_env=False, timeout=ANSWER_SECONDS, limits=limits
+    ) as client:
+        under_way: dict[asyncio.Task[None], str] = {}
+        failures = 0
+        while not stop.is_set():
+            busy = Counter(under_way.values())
+            full = [url for url, number in busy.items() if number >= AT_ONCE_TO_ONE]
+            try:
+                rows = await asyncio.to_thread(claim, db, int(time() * 1000), AT_ONCE - len(under_way), full)
+                failures = 0
+                readiness.say("callbacks", True)
+            except UnavailableError as error:
+                failures += 1
+                readiness.say("callbacks", False, str(error))
+                if failures == DATABASE_TRIES:
+                    raise AntispamError(f"callbacks: given up after {failures} tries: {error}") from error
+                _log.error("callbacks_not_read", cause=str(error), tries=failures)
+                await asyncio.sleep(1)
+                continue
+            for row in rows:
+                under_way[asyncio.create_task(_deliver(db, client, allowed, row))] = row.url
+            if under_way:
+                await asyncio.wait(under_way, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(IDLE)
+            for task in [task for task in under_way if task.done()]:
+                del under_way[task]
+                task.result()
+        if under_way:
+            await asyncio.wait(under_way, timeout=ANSWER_SECONDS)
+
+
+def claim(db: Database, now: int, count: int, full: Sequence[str] = ()) -> list[Row[tuple[object, ...]]]:
+    """Lease at most `count` due posts, at most AT_ONCE_TO_ONE of an address and none to those in `full`."""
+    if count <= 0:
+        return []
+    table = schema.callbacks
+    with db.write() as connection:
+        query = (
+            select(table)
+            .where(
+                table.c.due_at <= now, or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+                table.c.url.not_in(full),
+            )
+            .order_by(table.c.due_at, table.c.id).limit(count * AT_ONCE_TO_ONE).with_for_update(skip_locked=True)
+        )  # fmt: skip
+        taken: Counter[str] = Counter()
+        rows: list[Row[tuple[object, ...]]] = []
+        for row in connection.execute(query):
+            if len(rows) < count and taken[row.url] < AT_ONCE_TO_ONE:
+                taken[row.url] += 1
+                rows.append(row)
+        lease = secrets.token_hex(8)
+        if rows:
+            connection.execute(
+                update(table).where(table.c.id.in_([row.id for row in rows]))
+                .values(lease=lease, lease_until=now + LEASE_MS)
+            )  # fmt: skip
+    return rows
+
+
+async def _deliver(
+    db: Database, client: httpx.AsyncClient, allowed: Sequence[Network], row: Row[tuple[object, ...]]
+) -> None:
+    try:
+        key = await asyncio.to_thread(_signing_key, db, row.port, row.url)
+        outcome = "no_key"
+        if key is not None:
+            outcome = await post(client, allowed, key, row.id, row.url, row.body, int(time() * 1000))
+        await asyncio.to_thread(settle, db, row.id, row.tries + 1, outcome, int(time() * 1000))
+    except AntispamError as error:  # the lease runs out, and it is posted again
+        _log.error("callback_not_settled", cause=str(error))
+
+
+async def post(
+    client: httpx.AsyncClient, allowed: Sequence[Network], key: str, ident: int, url: str, body: bytes, now: int
+) -> str:
+    """Post one event, signed; "delivered", or why not in a word. The answer's body is not read.
+
+    The connection goes to the address that was looked at (public_address.py); a certificate is asked for the name.
+    """
+    headers = {
+        "Content-Type": "application/json",
+        "Antispam-Event": str(ident),
+        "Antispam-Signature": f"t={now},v1={signature(key, now, body)}",
+    }
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            to = httpx.URL(url)
+            port = to.port or (443 if to.scheme == "https" else 80)
+            headers["Host"] = to.netloc.decode("ascii")
+            there = to.copy_with(host=await resolve(to.host, port, allowed))
+            named = {"sni_hostname": to.raw_host.decode("ascii")}
+            async with client.stream(
+                "POST", there, content=body, headers=headers, extensions=named, follow_redirects=False
+            ) as answer:
+                return "delivered" if answer.is_success else "redirected" if answer.is_redirect else "refused"
+    except ForbiddenAddressError:
+        _log.warning("callback_forbidden", callback=ident)
+        return "forbidden"
+    except (TimeoutError, httpx.TimeoutException):
+        return "timed_out"
+    except Exception as error:  # noqa: BLE001 - what an address can cause must not end the posts of all
+        _log.warning("callback_unreachable", callback=ident, cause=type(error).__name__)
+        return "unreachable"
+
+
+def signature(key: str, now: int, body: bytes) -> str:
+    """HMAC-SHA256 over `<epoch ms>.<body>`, in hex; `key` is the stored hash of an API key."""
+    return hmac.new(api_keys.callback_secret(key), b"%d.%s" % (now, body), "sha256").hexdigest()
+
+
+def settle(db: Database, ident: int, tries: int, outcome: str, now: int) -> None:
+    """Delete what was delivered; put the rest off, and give it up at the last try or without a key."""
+    table = schema.callbacks
+    metrics.CALLBACKS.labels(outcome).inc()
+    with db.write() as connection:
+        if outcome == "delivered":
+            connection.execute(delete(table).where(table.c.id == ident))
+            return
+        due: int | None = now + min(FIRST_WAIT_MS * 4 ** (tries - 1), LONGEST_WAIT_MS)
+        if outcome == "no_key" or tries >= TRIES:
+            due = None
+            metrics.CALLBACKS.labels("given_up").inc()
+            _log.error("callback_given_up", callback=ident, tries=tries, cause=outcome)
+        values = {"tries": tries, "due_at": due, "lease": None, "lease_until": None}
+        connection.execute(update(table).where(table.c.id == ident).values(values))
+
+
+def _signing_key(db: Database, port: str, url: str) -> str | None:
+    with db.read() as connection:
+        return api_keys.signing(connection, port, url)

@@ -1,0 +1,108 @@
+"""What a person or a deadline settled about submissions: their status, and the word to their sender.
+
+The first verdict of an (id, round) is the pipeline's; what is settled here replaces it, whichever of
+the two reaches the database first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from pipeline.actions.status.callbacks import enqueue_all
+from pipeline.events import Submission, Verdict
+from pipeline.store import schema
+from pipeline.store.database import upsert
+
+EXPIRED = "expired"  # rule: the validity period the sender gave has passed
+UNMET = "unmet"  # rule: what it waited for (its port registered, a policy) did not come in time
+UNREVIEWED = "unreviewed"  # rule: its case was kept as long as it may be, and nobody decided it
+_MESSAGES = {
+    EXPIRED: "有效期已过，未发送",
+    UNMET: "等待端口登记或策略超过期限，未发送",
+    "review": "人工审核",
+    UNREVIEWED: "保存期限内无人审核，未发送",
+    "recipient-unsubscribed": "接收人已退订",
+    "recipient-blocked": "接收人在屏蔽名单",
+    "port-suspended": "端口已暂停",
+    "port-terminated": "端口已终止",
+    "port-unknown": "端口已注销",
+    "channel-unknown": "端口的通道不存在",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One submission's outcome: `round` is the one that was settled, `rule` a key of the messages above.
+
+    `exceptions` are the recipients that do not share it, and the rule that refuses each.
+    """
+
+    submission: Submission
+    round: int
+    verdict: Verdict
+    decided_by: str
+    rule: str
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+
+def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> None:
+    """Write the outcomes; a refusal is told to the port's owner. Not idempotent: once per outcome."""
+    if not outcomes:
+        return
+    table = schema.submissions
+    statement = upsert(connection, table)
+    changed = ("round", "verdict", "decided_by", "reasons", "decided_at")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["port", "id"],
+            set_={name: statement.excluded[name] for name in changed},
+            where=table.c.round <= statement.excluded.round,
+        ),
+        [_row(outcome, now) for outcome in outcomes],
+    )
+    for outcome in outcomes:
+        if outcome.exceptions:
+            _except(connection, outcome)
+    refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.RELEASE]
+    enqueue_all(connection, [(o.submission.port, _word(o, now)) for o in refused], now)
+
+
+def _except(connection: Connection, outcome: Settled) -> None:
+    """Add the outcome's exceptions to those of the decision."""
+    table = schema.submissions
+    row = (table.c.port == outcome.submission.port, table.c.id == outcome.submission.id)
+    known = connection.scalar(select(table.c.exceptions).where(*row)) or []
+    added = [
+        {"recipient": recipient, "verdict": Verdict.REJECT.value, "rule": rule}
+        for recipient, rule in outcome.exceptions.items()
+    ]
+    others = [exception for exception in known if exception["recipient"] not in outcome.exceptions]
+    connection.execute(update(table).where(*row).values(exceptions=[*others, *added]))
+
+
+def _row(outcome: Settled, now: int) -> dict[str, Any]:
+    """All but the last five stand only if the submission itself has not been met yet."""
+    submission = outcome.submission
+    return {
+        "port": submission.port, "id": submission.id, "recipients": submission.recipients,
+        "priority": submission.priority.value, "accepted_at": submission.accepted_at,
+        "round": outcome.round, "verdict": outcome.verdict.value, "decided_by": outcome.decided_by,
+        "reasons": _reasons(outcome), "decided_at": now,
+    }  # fmt: skip
+
+
+def _word(outcome: Settled, now: int) -> dict[str, Any]:
+    """The body of the callback, as `actions.statuses` gives it for refusals by policy; no reviewer's name."""
+    return {
+        "event": "rejected", "port": outcome.submission.port, "id": outcome.submission.id, "round": outcome.round,
+        "reasons": _reasons(outcome), "decided_by": "reviewer" if outcome.rule == "review" else "policy",
+        "decided_at": now,
+    }  # fmt: skip
+
+
+def _reasons(outcome: Settled) -> list[dict[str, str]]:
+    return [{"rule": outcome.rule, "message": _MESSAGES[outcome.rule]}]

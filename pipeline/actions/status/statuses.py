@@ -1,0 +1,232 @@
+"""What is known of each submission: projected from the topics, and composed for its sender.
+
+A submission and its decision are on different topics and may be met in either order, and any of them
+again. So a submission fills only a row that no submission has filled, and a decision only one that has
+none of its round or a later one: the first of an (id, round) counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, and_, select, tuple_
+
+from pipeline import topics
+from pipeline.actions.status.callbacks import enqueue_all
+from pipeline.actions.status.submission_status import PARTS, RecipientStatus, Said, SubmissionStatus
+from pipeline.events import Priority, Submission, Verdict
+from pipeline.kafka.decoding import decoded
+from pipeline.store import schema
+from pipeline.store.database import upsert
+from pipeline.store.digest import digest
+
+POLICY = "policy"  # who decided, when it was no reviewer
+REVIEWER = "reviewer"  # who decided, when it was one, as senders are told
+_CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older ones 999
+_TERMINAL = (Verdict.REJECT, Verdict.BLACKLIST)
+
+
+class _Decided(msgspec.Struct):
+    """The part of `events.Decision` that is kept: decoding the rest would cost most of the time."""
+
+    id: str
+    round: int
+    verdict: Verdict
+    exceptions: list[dict[str, Any]]
+    reasons: list[Said]
+    decided_at: int
+    source: str
+    port: str
+    accepted_at: int
+    sender: str = ""
+
+
+Key = tuple[str, str]  # sender field as given, submission id
+
+
+def project_submissions(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the form of every projection
+    """Remember who sent what to whom; idempotent, the first submission of an id counts."""
+    rows = [
+        {
+            "port": event.port, "id": event.id, "digest": digest(event), "recipients": event.recipients,
+            "priority": event.priority.value, "accepted_at": event.accepted_at,
+        }
+        for event in decoded(topics.SUBMISSIONS_EXPRESS, Submission, records)
+    ]  # fmt: skip
+    if not rows:
+        return len(records)
+    table = schema.submissions
+    statement = upsert(connection, table)
+    given = {name: statement.excluded[name] for name in ("digest", "recipients", "priority", "accepted_at")}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["port", "id"], set_=given, where=table.c.digest.is_(None)
+        ), rows,
+    )  # fmt: skip
+    return len(records) - len(rows)
+
+
+def project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
+    """Remember verdicts; a later round overrides an earlier one, a second of the same round is left out.
+
+    A rejection that counts here for the first time is told to the port's owner (`actions.callbacks`).
+    """
+    found = decoded(topics.DECISIONS, _Decided, records)
+    decisions = [decision for decision in found if decision.source == "submission"]
+    known = _rounds(connection, {(d.sender or d.port, d.id) for d in decisions})
+    rows: dict[Key, dict[str, Any]] = {}
+    told = []
+    for decision in decisions:
+        key = (decision.sender or decision.port, decision.id)
+        if decision.round <= known.get(key, -1):
+            continue
+        known[key] = decision.round
+        rows[key] = _row(key, decision)
+        if decision.verdict in _TERMINAL:
+            told.append((decision.port, rejection(key, rows[key])))
+    if not rows:
+        return len(records) - len(found)
+    statement = upsert(connection, schema.submissions)
+    fields = ("round", "verdict", "decided_by", "reasons", "exceptions", "decided_at")
+    decided = {name: statement.excluded[name] for name in fields}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["port", "id"], set_=decided), list(rows.values())
+    )  # fmt: skip
+    enqueue_all(connection, told, now)
+    return len(records) - len(found)
+
+
+def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
+    """What a callback says of a submission that will not be sent; no content, no numbers."""
+    return {
+        "event": "rejected", "port": key[0], "id": key[1], "round": row["round"], "reasons": row["reasons"],
+        "decided_by": POLICY, "decided_at": row["decided_at"],
+    }  # fmt: skip
+
+
+def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
+    """The last decided round of each key that has one; the rows stay locked where rows can be."""
+    table = schema.submissions
+    ordered = sorted(keys)
+    found: dict[Key, int] = {}
+    for i in range(0, len(ordered), _CHUNK):
+        query = select(table.c.port, table.c.id, table.c.round).where(
+            tuple_(table.c.port, table.c.id).in_(ordered[i : i + _CHUNK]), table.c.verdict.is_not(None)
+        )  # fmt: skip
+        found |= {(row.port, row.id): row.round for row in connection.execute(query.with_for_update())}
+    return found
+
+
+def _row(key: Key, decision: _Decided) -> dict[str, Any]:
+    """The first five fields stand only until the submission itself is met."""
+    return {
+        "port": key[0], "id": key[1], "recipients": [], "priority": Priority.EXPRESS.value,
+        "accepted_at": decision.accepted_at, "round": decision.round, "verdict": decision.verdict.value,
+        "decided_by": POLICY, "decided_at": decision.decided_at, "exceptions": decision.exceptions,
+        "reasons": [{"rule": r.rule, "message": r.message} for r in decision.reasons],
+    }  # fmt: skip
+
+
+def senders_of(connection: Connection, port: str, ident: str) -> list[str]:
+    """The sender fields, `port` itself and extensions of it, under which this id was sent."""
+    table = schema.submissions
+    query = select(table.c.port).where(table.c.id == ident, table.c.port.startswith(port, autoescape=True))
+    return list(connection.scalars(query))
+
+
+def digests(connection: Connection, idents: Sequence[str]) -> dict[Key, str]:
+    """The digest (`store.digest`) of every submission with one of these ids, of whatever port."""
+    table = schema.submissions
+    found: dict[Key, str] = {}
+    for i in range(0, len(idents), _CHUNK):
+        query = select(table.c.port, table.c.id, table.c.digest).where(
+            table.c.id.in_(idents[i : i + _CHUNK]), table.c.digest.is_not(None)
+        )  # fmt: skip
+        found |= {(row.port, row.id): row.digest for row in connection.execute(query)}
+    return found
+
+
+_BY_VERDICT = {
+    None: "accepted",
+    Verdict.RELEASE: "released",
+    Verdict.HOLD: "held",
+    Verdict.REVIEW: "in_review",
+    Verdict.REJECT: "rejected",
+    Verdict.BLACKLIST: "rejected",
+}
+
+
+def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus | None:
+    """The state of each recipient of a submission; None if there is none. `port` is the sender as given."""
+    table = schema.submissions
+    row = connection.execute(select(table).where(table.c.port == port, table.c.id == ident)).one_or_none()
+    if row is None:
+        return None
+    verdict = None if row.verdict is None else Verdict(row.verdict)
+    decided_by = row.decided_by
+    held_until = None
+    if verdict is Verdict.HOLD:
+        held_until = _held_until(connection, port, ident, row.round)
+    elif verdict is Verdict.REVIEW and (reviewed := _reviewed(connection, port, ident, row.round)):
+        verdict, decided_by = reviewed
+    state = _BY_VERDICT[verdict]
+    excepted = {e["recipient"]: e for e in row.exceptions or ()}
+    delivered = _delivered(connection, port, ident)
+    recipients = []
+    for n, recipient in enumerate(row.recipients, 1):
+        if n in delivered:
+            recipients.append(RecipientStatus(recipient, *delivered[n]))
+        elif recipient in excepted:
+            exception = excepted[recipient]
+            recipients.append(
+                RecipientStatus(recipient, _BY_VERDICT[Verdict(exception["verdict"])], rule=exception["rule"])
+            )
+        else:
+            recipients.append(RecipientStatus(recipient, state))
+    return SubmissionStatus(
+        id=ident, port=port, state=state, accepted_at=row.accepted_at, round=row.round, decided_at=row.decided_at,
+        decided_by=_whom(decided_by), held_until=held_until,
+        reasons=[Said(**r) for r in row.reasons or ()], recipients=recipients,
+    )  # fmt: skip
+
+
+def _whom(decided_by: str | None) -> str | None:
+    """A sender learns that a person decided, not who."""
+    return decided_by if decided_by in (None, POLICY) else REVIEWER
+
+
+def _held_until(connection: Connection, port: str, ident: str, number: int) -> int | None:
+    holds = schema.holds
+    due: int | None = connection.scalar(
+        select(holds.c.due_at).where(holds.c.port == port, holds.c.submission == ident, holds.c.round == number)
+    )
+    return due
+
+
+def _reviewed(connection: Connection, port: str, ident: str, number: int) -> tuple[Verdict, str | None] | None:
+    """The verdict on the case of this round, once the releaser has carried it out for this member."""
+    cases, members = schema.cases, schema.case_members
+    row = connection.execute(
+        select(cases.c.verdict, cases.c.decided_by)
+        .join(members, members.c["case"] == cases.c.id)
+        .where(
+            and_(members.c.port == port, members.c.submission == ident, members.c.round == number),
+            cases.c.verdict.is_not(None), cases.c.released >= members.c.seq,
+        )
+    ).first()  # fmt: skip
+    return (Verdict(row.verdict), row.decided_by) if row else None
+
+
+def _delivered(connection: Connection, port: str, ident: str) -> dict[int, tuple[str, str]]:
+    """(state, carrier's word) by place of the recipient, of its worst part."""
+    table = schema.deliveries
+    query = select(table.c.n, table.c.state, table.c.status).where(
+        table.c.port == port, table.c.submission == ident
+    )  # fmt: skip
+    worst: dict[int, tuple[str, str]] = {}
+    for row in connection.execute(query):
+        if row.n not in worst or PARTS.index(row.state) < PARTS.index(worst[row.n][0]):
+            worst[row.n] = (row.state, row.status)
+    return worst

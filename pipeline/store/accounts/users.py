@@ -1,0 +1,244 @@
+"""Local accounts: argon2id, waits after failures (throttle.py), one-time passwords.
+
+An attempt to sign in is counted before its password is looked at, so a hundred parallel guesses are
+a hundred attempts. Unknown, waiting and disabled accounts get the same answer; whether a name exists
+cannot be told from the time it takes.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from pipeline.errors import AntispamError
+from pipeline.store import audit, schema
+from pipeline.store.accounts import throttle
+from pipeline.store.accounts.roles import SCOPES, Right, Role, User, require
+from pipeline.store.accounts.sessions import open_session
+from pipeline.store.database import Database
+
+SHORTEST, LONGEST = 12, 200  # characters of a password
+
+REFUSED = "name or password is wrong, the account is disabled, or too many tries have failed"
+_NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+# Actors of what no person did; a user of that name could hide behind them in the audit trail.
+_RESERVED = frozenset({audit.PIPELINE, "policy", "cli", "system"})
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(secrets.token_hex())  # verified for names that do not exist: as slow as one that does
+# Each verification takes 64 MB and a core for some 50 ms: a flood of guesses waits in line.
+_verifying = BoundedSemaphore(2)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user as the administrator sees it; times are epoch ms."""
+
+    name: str
+    role: Role
+    scope: Mapping[str, str]
+    active: bool
+    must_change: bool
+    waits_until: int | None  # somebody must wait before the next attempt on this name
+    created_at: int
+
+    def state(self, now: int) -> str:
+        """active, disabled, waiting (after failures), or new: the one-time password has not been changed yet."""
+        if not self.active:
+            return "disabled"
+        if (self.waits_until or 0) > now:
+            return "waiting"
+        return "new" if self.must_change else "active"
+
+
+def first_administrator(db: Database, now: int) -> str | None:
+    """Create `admin` in an empty table of users; returns its one-time password, or None when there are users."""
+    with db.write() as connection:
+        if connection.execute(select(func.count()).select_from(schema.users)).scalar_one():
+            return None
+        return _add(connection, audit.PIPELINE, "admin", Role.ADMINISTRATOR, {}, now)
+
+
+def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str, str], now: int) -> str:
+    """Create an account; returns its one-time password, which is kept nowhere else.
+
+    Raises AntispamError for a bad or taken name or a scope that is none or matches nothing.
+    """
+    require(user, Right.ADMINISTER)
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise AntispamError(f"user name {name!r}: 2 to 32 of a-z 0-9 . _ -, beginning with a letter, not reserved")
+    if len(scope) > 1 or not set(scope) <= set(SCOPES) or not all(scope.values()):
+        raise AntispamError(f"scope: one of {', '.join(SCOPES)} with its value, or none for all")
+    if scope and role is Role.ADMINISTRATOR:
+        raise AntispamError("an administrator sees and changes everything: no scope; choose another role for a part")
+    with db.write() as connection:
+        for kind, value in scope.items():
+            column = schema.enterprises.c["id" if kind == "enterprise" else kind]
+            if connection.execute(select(column).where(column == value).limit(1)).first() is None:
+                raise AntispamError(f"scope: no enterprise with {kind} {value!r}; the account would see nothing")
+        taken = select(schema.users.c.name).where(schema.users.c.name == name)
+        if connection.execute(taken).first():
+            raise AntispamError(f"user {name!r} exists")
+        return _add(connection, user.name, name, role, scope, now)
+
+
+def list_users(db: Database, user: User, now: int) -> list[Account]:
+    """All accounts, by name."""
+    require(user, Right.ADMINISTER)
+    t = schema.users
+    with db.read() as connection:
+        rows = connection.execute(select(t).order_by(t.c.name)).all()
+        waits = throttle.waits(connection, now)
+    return [
+        Account(r.name, Role(r.role), r.scope, r.active, r.must_change, waits.get(r.name), r.created_at) for r in rows
+    ]
+
+
+def set_active(db: Database, user: User, name: str, active: bool, now: int) -> None:
+    """Disable an account, ending its sessions, or enable it again.
+
+    Raises AntispamError for one's own account and for the last active administrator.
+    """
+    require(user, Right.ADMINISTER)
+    if name == user.name:
+        raise AntispamError("nobody disables the account they are signed in with")
+    with db.write() as connection:
+        row = _row(connection, name)
+        if row.active == active:
+            return
+        if not active and row.role == Role.ADMINISTRATOR and _administrators(connection) == 1:
+            raise AntispamError(f"{name} is the last administrator")
+        connection.execute(update(schema.users).where(schema.users.c.name == name).values(active=active))
+        if not active:
+            connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
+        audit.record(
+            connection, now, user.name, "enable" if active else "disable", f"user/{name}",
+            {"active": row.active}, {"active": active},
+        )  # fmt: skip
+
+
+def reset_password(db: Database, user: User, name: str, now: int) -> str:
+    """A new one-time password for an account; its sessions end and nobody waits to try it."""
+    require(user, Right.ADMINISTER)
+    password = secrets.token_urlsafe(12)
+    hashed = _hasher.hash(password)
+    with db.write() as connection:
+        _row(connection, name)
+        connection.execute(
+            update(schema.users).where(schema.users.c.name == name)
+            .values(password=hashed, must_change=True)
+        )  # fmt: skip
+        throttle.lift(connection, name)
+        connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
+        audit.record(connection, now, user.name, "reset password", f"user/{name}")
+    return password
+
+
+def let_in(db: Database, user: User, name: str, now: int) -> None:
+    """Let an account be tried again at once after failures; password and sessions stay."""
+    require(user, Right.ADMINISTER)
+    with db.write() as connection:
+        _row(connection, name)
+        throttle.lift(connection, name)
+        audit.record(connection, now, user.name, "let in", f"user/{name}")
+
+
+def sign_in(db: Database, name: str, password: str, now: int, address: str = "local") -> str:
+    """Returns the token of a new session. Raises AntispamError with the same words whatever is wrong.
+
+    `address` is where the attempt comes from: failures of one do not keep another out.
+    """
+    name = name.strip().lower()
+    name = name if _NAME.fullmatch(name) else "?"  # counted all the same
+    hashed = _attempt(db, name, password, address, now)
+    if hashed is None:
+        raise AntispamError(REFUSED)
+    users = schema.users
+    with db.write() as connection:
+        values = {"password": _hasher.hash(password) if _hasher.check_needs_rehash(hashed) else hashed}
+        # Not when the password was changed or the account disabled while we verified.
+        mine = (users.c.name == name) & (users.c.password == hashed) & users.c.active
+        if connection.execute(update(users).where(mine).values(**values)).rowcount != 1:
+            raise AntispamError(REFUSED)
+        throttle.right(connection, name, address, now)
+        audit.record(connection, now, name, "sign in", f"user/{name}")
+        return open_session(connection, name, now)
+
+
+def change_password(db: Database, user: User, old: str, new: str, now: int) -> str:
+    """Change one's own password; all sessions end, the token of a new one is returned.
+
+    A wrong old password is counted, apart from attempts to sign in. Raises AntispamError for a password that is too
+    short (12 characters), too long, the name, or the old one.
+    """
+    if not SHORTEST <= len(new) <= LONGEST:
+        raise AntispamError(f"a password has {SHORTEST} to {LONGEST} characters")
+    if new == old:
+        raise AntispamError("the new password must differ from the old one")
+    if user.name in new.lower():
+        raise AntispamError("a password must not contain the user's name")
+    hashed = _attempt(db, user.name, old, throttle.CHANGING, now)
+    if hashed is None:
+        raise AntispamError("the old password is wrong, or too many tries have failed")
+    fresh = _hasher.hash(new)
+    users = schema.users
+    with db.write() as connection:
+        mine = (users.c.name == user.name) & (users.c.password == hashed) & users.c.active
+        values = {"password": fresh, "must_change": False}
+        if connection.execute(update(users).where(mine).values(**values)).rowcount != 1:
+            raise AntispamError("the account was changed meanwhile")
+        throttle.right(connection, user.name, throttle.CHANGING, now)
+        connection.execute(delete(schema.sessions).where(schema.sessions.c.user == user.name))
+        audit.record(connection, now, user.name, "change password", f"user/{user.name}")
+        return open_session(connection, user.name, now)
+
+
+def _add(connection: Connection, actor: str, name: str, role: Role, scope: Mapping[str, str], now: int) -> str:
+    password = secrets.token_urlsafe(12)
+    connection.execute(
+        insert(schema.users).values(
+            name=name, password=_hasher.hash(password), role=role.value, scope=dict(scope), active=True,
+            must_change=True, created_at=now,
+        )
+    )  # fmt: skip
+    audit.record(connection, now, actor, "add", f"user/{name}", after={"role": role.value, "scope": dict(scope)})
+    return password
+
+
+def _attempt(db: Database, name: str, password: str, address: str, now: int) -> str | None:
+    """One counted attempt at a password; the stored hash when it is right, else None."""
+    users = schema.users
+    with db.write() as connection:
+        if not throttle.admit(connection, name, address, now):
+            return None
+        found = connection.scalar(select(users.c.password).where(users.c.name == name, users.c.active))
+    right = _verify(found or _NOBODY, password)
+    return found if right else None
+
+
+def _verify(hashed: str, password: str) -> bool:
+    with _verifying:
+        try:
+            return _hasher.verify(hashed, password[: LONGEST + 1])
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _row(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(schema.users).where(schema.users.c.name == name)).first()
+    if row is None:
+        raise AntispamError(f"no user {name!r}")
+    return row
+
+
+def _administrators(connection: Connection) -> int:
+    users = schema.users
+    active = users.c.active & (users.c.role == Role.ADMINISTRATOR.value)
+    return int(connection.execute(select(func.count()).select_from(users).where(active)).scalar_one())

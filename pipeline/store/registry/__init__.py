@@ -1,0 +1,1 @@
+"""The registry: ports, lists, enterprises and configurations as rows, changed by people."""

@@ -1,0 +1,101 @@
+"""Policies, dictionaries, models and list files: immutable versions, one in force of each name.
+
+These functions work inside the caller's transaction, see `store/registry/ports.py`; they neither audit nor
+publish.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from sqlalchemy import Connection, delete, select
+
+from pipeline.errors import AntispamError
+from pipeline.store import schema
+from pipeline.store.database import upsert
+from pipeline.store.registry import list_entries, ports
+
+KINDS = ("policy", "dictionary", "model", "list")
+
+
+def version_of(value: str) -> str:
+    """The version of a value: of a policy, the one decisions name."""
+    return sha256(value.encode()).hexdigest()[:12]
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raises AntispamError for an unknown kind, and for a name that would be another entry's."""
+    if kind not in KINDS:
+        raise AntispamError(f"unknown kind of configuration {kind!r}; one of {', '.join(KINDS)}")
+    if not name or len(name) > 128 or "/" in name or not name.isprintable():
+        raise AntispamError(f"{kind}: name {name[:20]!r}: 1 to 128 printable characters without / expected")
+
+
+def put_in_force(connection: Connection, kind: str, name: str, value: str, author: str, epoch: int, now: int) -> None:
+    """Keep this version and put it in force with this epoch."""
+    version = version_of(value)
+    connection.execute(
+        upsert(connection, schema.configurations).on_conflict_do_nothing(),
+        {"kind": kind, "name": name, "version": version, "value": value, "author": author, "created_at": now},
+    )
+    table = schema.in_force
+    before = in_force(connection, kind, name)
+    statement = upsert(connection, table).values(
+        kind=kind, name=name, version=version, previous=before, since_epoch=epoch, since=now
+    )
+    changed = {name: statement.excluded[name] for name in ("version", "previous", "since_epoch", "since")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["kind", "name"], set_=changed))
+
+
+def in_force(connection: Connection, kind: str, name: str) -> str | None:
+    """The version in force, or None."""
+    table = schema.in_force
+    return connection.execute(select(table.c.version).where(table.c.kind == kind, table.c.name == name)).scalar()
+
+
+def previous(connection: Connection, kind: str, name: str) -> str | None:
+    """The version that was in force before the one in force, or None."""
+    table = schema.in_force
+    return connection.execute(select(table.c.previous).where(table.c.kind == kind, table.c.name == name)).scalar()
+
+
+def value_of(connection: Connection, kind: str, name: str, version: str) -> str | None:
+    """The value of a version, or None when it is unknown."""
+    table = schema.configurations
+    return connection.execute(
+        select(table.c.value).where(table.c.kind == kind, table.c.name == name, table.c.version == version)
+    ).scalar()
+
+
+def author_of(connection: Connection, kind: str, name: str, version: str) -> str | None:
+    """Who published a version first, or None when it is unknown."""
+    table = schema.configurations
+    return connection.execute(
+        select(table.c.author).where(table.c.kind == kind, table.c.name == name, table.c.version == version)
+    ).scalar()
+
+
+def withdraw(connection: Connection, kind: str, name: str) -> None:
+    """No version of this name is in force any more; the versions stay."""
+    table = schema.in_force
+    connection.execute(delete(table).where(table.c.kind == kind, table.c.name == name))
+
+
+def names_in_force(connection: Connection, kind: str) -> list[str]:
+    """The names of this kind that have a version in force."""
+    table = schema.in_force
+    return list(connection.execute(select(table.c.name).where(table.c.kind == kind)).scalars())
+
+
+def everything(connection: Connection) -> list[tuple[str, str, str]]:
+    """The whole configuration in force: (kind, name, value) of every entry of the config topic."""
+    versions, force = schema.configurations, schema.in_force
+    same = (
+        (versions.c.kind == force.c.kind) & (versions.c.name == force.c.name) & (versions.c.version == force.c.version)
+    )
+    files = connection.execute(select(force.c.kind, force.c.name, versions.c.value).join(versions, same))
+    return [
+        *((row.kind, row.name, row.value) for row in files),
+        *(("list", f"{item.list}/{item.value}", list_entries.text(item)) for item in list_entries.load(connection)),
+        *(("port", entry.code, ports.text(entry)) for entry in ports.load(connection)),
+    ]

@@ -1,0 +1,37 @@
+"""Enterprises as rows. They are published nowhere: what scopes go by is looked up in the database.
+
+These functions work inside the caller's transaction, see `store/registry/ports.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+
+from pipeline.rules.enterprises import EnterpriseEntry
+from pipeline.store import audit, outbox, schema
+
+_table = schema.enterprises
+
+
+def put(
+    connection: Connection, now: int, actor: str, entries: Iterable[EnterpriseEntry], *, only_new: bool = False
+) -> None:
+    """Register enterprises, or change their name and place; audited.
+
+    `only_new` leaves alone those of whom more than the code is known.
+    """
+    outbox.lock(connection)
+    for entry in entries:
+        values = {"name": entry.name or entry.code, "province": entry.province, "city": entry.city}
+        found = connection.execute(select(_table).where(_table.c.id == entry.code)).mappings().first()
+        before = None if found is None else {key: found[key] for key in values}
+        known = before not in (None, {"name": entry.code, "province": "", "city": ""})
+        if before == values or (only_new and known):
+            continue
+        if found is None:
+            connection.execute(_table.insert().values(id=entry.code, created_at=now, **values))
+        else:
+            connection.execute(_table.update().where(_table.c.id == entry.code).values(**values))
+        audit.record(connection, now, actor, "save", f"enterprise/{entry.code}", before, values)

@@ -1,0 +1,116 @@
+"""A whole configuration folder into the database, as one change with one epoch.
+
+`replace` makes the folder the truth: list files that are not in it go, ports that are not are suspended
+(a folder without any port leaves them alone). A port is never deleted: what of it is still queued must not
+pass, and who brings it back later must not lift what stopped it; `antispam port resume` does. `add` is what
+a start does: it brings what the database does not know, and leaves alone what people have changed since.
+Neither deletes an enterprise, touches the state of a registered port that the folder has (a file that
+forgets a suspension must not lift it), or single list entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+import msgspec
+from sqlalchemy import Connection
+
+from pipeline.decision.configuration import ENTERPRISE
+from pipeline.events import PortState
+from pipeline.rules.enterprises import parse_enterprise
+from pipeline.rules.ports import PortEntry, parse_port
+from pipeline.store import audit, outbox
+from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.database import Database
+from pipeline.store.registry import configurations, enterprises, ports, registry
+from pipeline.text.numbers import service_code
+
+
+def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
+    """Make these (kind, name, value) the configuration; the epoch in force then, and the ports suspended.
+
+    Raises AntispamError.
+    """
+    return _import(db, user, list(entries), now, remove=True)
+
+
+def add(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> int:
+    """Add what is new among these (kind, name, value); the epoch in force then. Raises AntispamError.
+
+    A registered port stays as it is. A file is put in force when its text was never in force and the
+    one in force came by `add` too.
+    """
+    return _import(db, user, list(entries), now, remove=False)[0]
+
+
+def _import(
+    db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool
+) -> tuple[int, list[str]]:
+    require(user, Right.ADMINISTER)
+    companies = [parse_enterprise(value) for kind, _, value in entries if kind == ENTERPRISE]
+    entries = [entry for entry in entries if entry[0] != ENTERPRISE]
+    registry.check(entries)
+    given = [parse_port(value).entry for kind, _, value in entries if kind == "port"]
+    files = [(kind, name, value) for kind, name, value in entries if kind != "port"]
+    for kind, name, _ in files:
+        configurations.check_name(kind, name)
+    with db.write() as connection:
+        outbox.lock(connection)
+        enterprises.put(connection, now, user.name, companies, only_new=not remove)
+        there = {entry.code: entry for entry in ports.load(connection)}
+        read = {entry.code: entry for entry in (_spelled(entry, there) for entry in given)}
+        wanted = _ports(there, read, remove)
+        files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
+        absent = sorted(there.keys() - read.keys()) if remove and read else []
+        suspended = [code for code in absent if there[code].state == PortState.OPEN]
+        gone_files = []
+        if remove:
+            named = {name for kind, name, _ in entries if kind == "list"}
+            gone_files = [name for name in configurations.names_in_force(connection, "list") if name not in named]
+        for code in suspended:
+            ports.change_state(connection, now, user.name, "suspend", code, "not in the configuration folder")
+        if not (wanted or files or gone_files):
+            return outbox.last_id(connection), suspended
+        ports.put(connection, wanted, now)
+        for name in gone_files:
+            configurations.withdraw(connection, "list", name)
+        put = [f"{kind}/{name}@{configurations.version_of(value)}" for kind, name, value in files]
+        after = {
+            "put": put + [f"port/{entry.code}" for entry in wanted],
+            "removed": [f"list/{name}" for name in gone_files],
+        }
+        audit.record(connection, now, user.name, "import", "configuration", None, after)
+        changes: list[tuple[str, str, str | None, str | None]] = [(k, n, v, None) for k, n, v in files]
+        changes += [("list", name, None, None) for name in gone_files]
+        changes += [("port", entry.code, ports.text(entry), None) for entry in wanted]
+        epoch = outbox.publish_config(connection, now, changes)
+        for kind, name, value in files:
+            configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
+        return epoch, suspended
+
+
+def _spelled(entry: PortEntry, there: Container[str]) -> PortEntry:
+    """The port under its code's one form, unless it is registered as the file has it."""
+    return entry if entry.code in there else msgspec.structs.replace(entry, code=service_code(entry.code) or entry.code)
+
+
+def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool) -> list[PortEntry]:
+    """The ports to be written."""
+    wanted = []
+    for code, entry in read.items():
+        before = there.get(code)
+        if before is None:
+            wanted.append(entry)
+        elif remove:
+            kept = msgspec.structs.replace(entry, state=before.state)
+            if kept != before:
+                wanted.append(kept)
+    return wanted
+
+
+def _is_new(connection: Connection, user: User, kind: str, name: str, value: str, *, remove: bool) -> bool:
+    version, current = configurations.version_of(value), configurations.in_force(connection, kind, name)
+    if current is None or remove:
+        return version != current
+    known = configurations.value_of(connection, kind, name, version) is not None
+    return not known and configurations.author_of(connection, kind, name, current) == user.name

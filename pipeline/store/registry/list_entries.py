@@ -1,0 +1,162 @@
+"""Single entries of the operators' lists, each an entry of the config topic of its own.
+
+A whole `lists.csv` is a configuration file (`store/registry/configurations.py`); a worker merges both. These
+functions work inside the caller's transaction, see `store/registry/ports.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from pipeline.errors import AntispamError
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, one_form, parse_lists
+from pipeline.store import audit, outbox, schema
+from pipeline.store.database import upsert
+
+MAX_REASON = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are shown whole
+
+
+def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEntry:
+    """A checked entry, as the workers' parser reads it. `expires_at` is epoch ms, None: standing.
+
+    Raises AntispamError saying what is wrong.
+    """
+    if name not in ENTITIES:
+        raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
+    form = one_form(name, value)
+    if form is None:
+        what = "port:number" if name == "unsubscribed" else "one number"
+        raise AntispamError(f"list {name}: a value that is {what} expected")
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"list {name}: a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+    if expires_at is not None and not 0 <= expires_at < 253_402_300_800_000:  # the year 10000
+        raise AntispamError(f"list {name}: expires_at {expires_at}: epoch milliseconds expected")
+    expires = NEVER if expires_at is None else expires_at
+    return parse_lists(text(ListEntry(name, form, reason, expires)), f"list {name}")[0]
+
+
+def text(item: ListEntry) -> str:
+    """The entry as a `lists.csv` of one row: its value on the config topic."""
+    expires = "" if item.expires == NEVER else (_EPOCH + timedelta(milliseconds=item.expires)).isoformat()
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a reason may hold a line break
+    rows.writerows([COLUMNS, (item.list, ENTITIES[item.list], item.value, item.reason, expires)])
+    return table.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to one value of a list: its entry before and after, None where there is none."""
+
+    before: ListEntry | None
+    after: ListEntry | None
+
+
+def put(
+    connection: Connection, now: int, actor: str, item: ListEntry, rule: str = "", evidence: str = ""
+) -> Change | None:
+    """Add an entry, or change the one of this value; audited and published. None if nothing changed.
+
+    One piece of evidence acts once: met again, even after somebody removed the entry, it changes nothing.
+    """
+    outbox.lock(connection)  # of two writers of one value the second sees the first's row
+    item = replace(item, value=_spelled(item.list, item.value))
+    table, where = schema.list_entries, _where(item.list, item.value)
+    if evidence:
+        noted = connection.execute(
+            upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
+            {
+                "kind": "list", "subject": f"{item.list}/{item.value}", "rule": rule, "evidence": evidence,
+                "actor": actor, "at": now,
+            },
+        )  # fmt: skip
+        if noted.first() is None:
+            return None
+    found = connection.execute(select(table).where(*where)).first()
+    if found is not None and _entry(found) == item:
+        return None
+    row = {
+        "list": item.list, "value": item.value, "entity": ENTITIES[item.list], "reason": item.reason,
+        "added_by": actor, "added_at": now, "expires_at": None if item.expires == NEVER else item.expires,
+    }  # fmt: skip
+    if found is None:
+        connection.execute(insert(table).values(row))
+    else:
+        connection.execute(update(table).where(*where).values(row))
+    after = {"reason": item.reason, "expires_at": row["expires_at"], "rule": rule, "evidence": evidence}
+    before = None if found is None else {"reason": found.reason, "expires_at": found.expires_at}
+    audit.record(connection, now, actor, "list", _subject(item.list, item.value), before, after, item.reason)
+    outbox.publish_config(connection, now, [("list", f"{item.list}/{item.value}", text(item), None)])
+    return Change(None if found is None else _entry(found), item)
+
+
+def stands(connection: Connection, name: str, value: str, now: int) -> bool:
+    """Whether the value is on the list and its entry has not run out."""
+    found = connection.execute(select(schema.list_entries.c.expires_at).where(*_where(name, value))).first()
+    return found is not None and (found.expires_at is None or found.expires_at > now)
+
+
+def remove(connection: Connection, now: int, actor: str, name: str, value: str, reason: str) -> bool:
+    """Remove an entry; audited and published. False if there is none."""
+    outbox.lock(connection)
+    value = _spelled(name, value)
+    table, where = schema.list_entries, _where(name, value)
+    found = connection.execute(select(table).where(*where)).first()
+    if found is None:
+        return False
+    connection.execute(delete(table).where(*where))
+    before = {"reason": found.reason, "expires_at": found.expires_at}
+    audit.record(connection, now, actor, "unlist", _subject(name, value), before, None, reason)
+    outbox.publish_config(connection, now, [("list", f"{name}/{value}", None, None)])
+    return True
+
+
+def undo(connection: Connection, now: int, actor: str, change: Change) -> bool:
+    """Put back what stood before a change. False if somebody has changed the value since: that stays."""
+    outbox.lock(connection)
+    item = change.after or change.before
+    if item is None:
+        return False
+    found = connection.execute(select(schema.list_entries).where(*_where(item.list, item.value))).first()
+    if (None if found is None else _entry(found)) != change.after:
+        return False
+    if change.before is None:
+        return remove(connection, now, actor, item.list, item.value, "undo")
+    return put(connection, now, actor, change.before) is not None
+
+
+def load(connection: Connection) -> Iterable[ListEntry]:
+    """Every entry."""
+    return [_entry(row) for row in connection.execute(select(schema.list_entries))]
+
+
+def masked(value: str) -> str:
+    """The value with the middle of a mobile number left out: for audit rows and logs."""
+    return _NUMBER.sub(r"\1****\2", value)
+
+
+def _entry(row: Any) -> ListEntry:
+    return ListEntry(row.list, row.value, row.reason, NEVER if row.expires_at is None else row.expires_at)
+
+
+def _spelled(name: str, value: str) -> str:
+    """The value as the table holds it. One that is no number was entered before those were refused."""
+    return one_form(name, value) or value
+
+
+def _where(name: str, value: str) -> tuple[Any, Any]:
+    return schema.list_entries.c.list == name, schema.list_entries.c.value == _spelled(name, value)
+
+
+def _subject(name: str, value: str) -> str:
+    return f"list/{name}/{masked(value)}"

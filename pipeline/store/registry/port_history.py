@@ -1,0 +1,55 @@
+"""What has been done to a port and said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Right, User, require, require_port
+from pipeline.store.database import Database
+
+MONTH_MS = 30 * 86_400_000
+
+
+@dataclass(frozen=True)
+class Deed:
+    """An action on a port: suspend, resume or terminate; `at` is epoch ms."""
+
+    at: int
+    kind: str
+    actor: str
+    rule: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class PortHistory:
+    """Actions newest first; complaints of the last 30 days; cases that are open now."""
+
+    deeds: Sequence[Deed]
+    complaints: int
+    open_cases: int
+
+
+def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
+    """Raises Forbidden for a port outside the user's scope."""
+    require(user, Right.SEE_TRAFFIC)
+    a, c, k = schema.actions, schema.complaints, schema.cases
+    with db.read() as connection:
+        require_port(connection, user, code)
+        deeds = connection.execute(
+            select(a.c.at, a.c.kind, a.c.actor, a.c.rule, a.c.evidence)
+            .where(a.c.subject == code, a.c.kind.in_(("suspend", "resume", "terminate")))
+            .order_by(a.c.at.desc(), a.c.id.desc())
+            .limit(50)
+        ).all()
+        complaints = connection.execute(
+            select(func.count()).select_from(c).where(c.c.port == code, c.c.complained_at > now - MONTH_MS)
+        ).scalar_one()
+        cases = connection.execute(
+            select(func.count()).select_from(k).where(k.c.port == code, k.c.state == "open")
+        ).scalar_one()
+    return PortHistory([Deed(*row) for row in deeds], complaints, cases)

@@ -1,0 +1,200 @@
+"""Ports as rows: the registry's truth, from which each port's entry of the config topic is made.
+
+These functions work inside the caller's transaction. People come through `store/registry/registry.py`, which
+asks for their rights; the pipeline's own actions come here with `audit.PIPELINE` as the actor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, Table, delete, insert, or_, select, update
+
+from pipeline.errors import AntispamError
+from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.ports import Port, PortEntry, TemplateEntry
+from pipeline.store import audit, outbox, schema
+from pipeline.store.database import upsert
+
+# An action -> the states it leads from, and the one it leads to.
+_STEPS = {
+    "suspend": ((PortState.OPEN,), PortState.SUSPENDED),
+    "resume": ((PortState.SUSPENDED,), PortState.OPEN),
+    "terminate": ((PortState.OPEN, PortState.SUSPENDED), PortState.TERMINATED),
+}
+_INT4 = 2**31
+
+
+def check(entry: PortEntry) -> None:
+    """Raises AntispamError for an entry that a worker would refuse or the tables cannot hold."""
+    faults = Port(entry).faults
+    if faults:
+        raise AntispamError(f"port {entry.code}: {faults[0]}")
+    for what, value, limit in (
+        ("enterprise", entry.enterprise, 64),
+        ("channel", entry.channel, 32),
+        *(("signature", signature, 64) for signature in entry.signatures),
+        *(("template id", template.id, 128) for template in entry.templates),
+    ):
+        if len(value) > limit or "\0" in value:
+            raise AntispamError(
+                f"port {entry.code}: {what} {value[:20]!r}: at most {limit} characters, none of them NUL"
+            )
+    if "\0" in entry.name or any("\0" in template.text for template in entry.templates):
+        raise AntispamError(f"port {entry.code}: a text holds NUL")
+    if entry.volume_5m is not None and not 0 <= entry.volume_5m < _INT4:
+        raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
+    if len(set(entry.signatures)) < len(entry.signatures):
+        raise AntispamError(f"port {entry.code}: a signature is there twice")
+    if len({template.id for template in entry.templates}) < len(entry.templates):
+        raise AntispamError(f"port {entry.code}: a template id is there twice")
+
+
+def find(connection: Connection, code: str) -> PortEntry | None:
+    """The port of this code, or None."""
+    return next(iter(load(connection, select(schema.ports).where(schema.ports.c.code == code))), None)
+
+
+def search(connection: Connection, text: str, limit: int, offset: int, within: Select[str] | None) -> list[PortEntry]:
+    """Ports by code, whose code begins with `text` or whose name or enterprise holds it; `within`: of these codes."""
+    table = schema.ports
+    statement = select(table).order_by(table.c.code).limit(limit).offset(offset)
+    if text:
+        statement = statement.where(
+            or_(
+                table.c.code.startswith(text, autoescape=True),
+                table.c.name.contains(text, autoescape=True),
+                table.c.enterprise.contains(text, autoescape=True),
+            )
+        )
+    return load(connection, statement if within is None else statement.where(table.c.code.in_(within)))
+
+
+def load(connection: Connection, statement: Select[tuple[object, ...]] | None = None) -> list[PortEntry]:
+    """The ports this SELECT of `schema.ports` gives, all of them by default, with signatures and templates."""
+    rows = connection.execute(select(schema.ports) if statement is None else statement).all()
+    some = None if statement is None else [row.code for row in rows]
+    signatures: defaultdict[str, list[str]] = defaultdict(list)
+    for row in _parts(connection, schema.signatures, some):
+        signatures[row.port].append(row.signature)
+    templates: defaultdict[str, list[TemplateEntry]] = defaultdict(list)
+    for row in _parts(connection, schema.templates, some):
+        templates[row.port].append(TemplateEntry(row.id, row.text, Kind(row.kind)))
+    return [
+        PortEntry(
+            code=row.code, name=row.name, enterprise=row.enterprise or "", tier=Tier(row.tier),
+            state=PortState(row.state), kind=Kind(row.kind), signatures=tuple(signatures[row.code]),
+            channel=row.channel, volume_5m=row.volume_5m, templates=tuple(templates[row.code]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
+    """Write these ports, new ones or in the place of those there; neither audited nor published here."""
+    if not entries:
+        return
+    enterprises = [{"id": name, "name": name, "created_at": now} for name in {e.enterprise for e in entries} if name]
+    if enterprises:
+        connection.execute(upsert(connection, schema.enterprises).on_conflict_do_nothing(), enterprises)
+    statement = upsert(connection, schema.ports)
+    kept = {"code", "opened_at"}
+    changed = {column.name: statement.excluded[column.name] for column in schema.ports.c if column.name not in kept}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["code"], set_=changed),
+        [
+            {
+                "code": e.code, "enterprise": e.enterprise or None, "name": e.name, "tier": e.tier.value,
+                "kind": e.kind.value, "state": e.state.value, "channel": e.channel, "volume_5m": e.volume_5m,
+                "opened_at": now, "changed_at": now,
+            }
+            for e in entries
+        ],
+    )  # fmt: skip
+    for part in (entries[i : i + 500] for i in range(0, len(entries), 500)):
+        codes = [entry.code for entry in part]
+        connection.execute(delete(schema.signatures).where(schema.signatures.c.port.in_(codes)))
+        connection.execute(delete(schema.templates).where(schema.templates.c.port.in_(codes)))
+    signatures = [
+        {"port": e.code, "signature": signature, "place": place}
+        for e in entries
+        for place, signature in enumerate(e.signatures)
+    ]
+    if signatures:
+        connection.execute(insert(schema.signatures), signatures)
+    templates = [
+        {"port": e.code, "id": t.id, "text": t.text, "kind": t.kind.value, "place": place}
+        for e in entries
+        for place, t in enumerate(e.templates)
+    ]
+    if templates:
+        connection.execute(insert(schema.templates), templates)
+
+
+def change_state(
+    connection: Connection, now: int, actor: str, action: str, code: str,
+    reason: str, rule: str = "", evidence: str = "",
+) -> bool:  # fmt: skip
+    """Suspend, resume or terminate a port; True if that changed it.
+
+    One piece of evidence (a decision's id, a case) acts once: met again, even after the port was
+    resumed, it changes nothing. Raises AntispamError for an unknown port, and for resuming a
+    terminated one.
+    """
+    origins, state = _STEPS[action]
+    table = schema.ports
+    outbox.lock(connection)
+    if evidence and not _first(connection, now, actor, action, code, rule, evidence):
+        return False
+    before = connection.execute(select(table.c.state).where(table.c.code == code)).scalar()
+    if before is None:
+        raise AntispamError(f"unknown port {code}")
+    if action == "resume" and before == PortState.TERMINATED:
+        raise AntispamError(f"port {code} is terminated: that cannot be taken back")
+    changed = connection.execute(
+        update(table).where(table.c.code == code, table.c.state.in_(origins)).values(state=state, changed_at=now)
+    )
+    if changed.rowcount == 0:
+        return False
+    if not evidence:
+        _first(connection, now, actor, action, code, rule, "")
+    audit.record(
+        connection, now, actor, action, f"port/{code}", {"state": before},
+        {"state": state.value, "rule": rule, "evidence": evidence}, reason,
+    )  # fmt: skip
+    publish(connection, now, load(connection, select(table).where(table.c.code == code)))
+    return True
+
+
+def publish(connection: Connection, now: int, entries: Iterable[PortEntry]) -> int:
+    """Put these ports' entries into the outbox; the epoch."""
+    return outbox.publish_config(connection, now, [("port", entry.code, text(entry), None) for entry in entries])
+
+
+def text(entry: PortEntry) -> str:
+    """The port's entry of the config topic: canonical JSON."""
+    return msgspec.json.encode(entry, order="deterministic").decode()
+
+
+def _first(
+    connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str
+) -> bool:  # fmt: skip
+    """Note the action; False when this evidence has acted before."""
+    noted = connection.execute(
+        upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
+        {"kind": action, "subject": code, "rule": rule, "evidence": evidence, "actor": actor, "at": now},
+    )
+    return noted.first() is not None
+
+
+def _parts(connection: Connection, table: Table, codes: list[str] | None) -> Iterable[Row[tuple[object, ...]]]:
+    statement = select(table).order_by(table.c.port, table.c.place)
+    if codes is None:
+        return connection.execute(statement)
+    return [
+        row
+        for i in range(0, len(codes), 500)
+        for row in connection.execute(statement.where(table.c.port.in_(codes[i : i + 500])))
+    ]

@@ -1,0 +1,285 @@
+"""What people change of the configuration: each change checked, audited and put into the outbox at once.
+
+A value is read by the parser the workers use before anything is written. Every function that changes
+something asks for the user's right first and works in one transaction: the change, its audit row and
+its publication are there together or not at all. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, Row, exists, func, or_, select
+
+from pipeline.decision.configuration import ConfigEntries
+from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange
+from pipeline.rules.lists import one_form, parse_lists
+from pipeline.rules.ports import PortEntry, parse_port
+from pipeline.store import audit, outbox, schema
+from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+from pipeline.store.database import Database
+from pipeline.store.registry import configurations
+from pipeline.store.registry import list_entries as list_rows
+from pipeline.store.registry import ports as port_rows
+from pipeline.text.numbers import service_code
+
+MAX_REASON = 500
+UNSUBSCRIBED = "unsubscribed"  # the list whose entries name a port
+_RIGHTS = {
+    "policy": Right.APPROVE_POLICY,
+    "dictionary": Right.APPROVE_POLICY,
+    "model": Right.APPROVE_POLICY,
+    "list": Right.EDIT_LISTS,
+}
+
+
+def port(db: Database, code: str) -> PortEntry | None:
+    """The port of this code, or None."""
+    with db.read() as connection:
+        return port_rows.find(connection, _registered(connection, code))
+
+
+def ports(
+    db: Database, user: User, search: str = "", limit: int = 100, offset: int = 0
+) -> list[PortEntry]:  # fmt: skip
+    """Ports in the user's scope by code; `search` is the beginning of a code, or part of a name or enterprise."""
+    require(user, Right.SEE_TRAFFIC)
+    with db.read() as connection:
+        return port_rows.search(connection, search, limit, offset, ports_in_scope(user))
+
+
+def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str = "") -> int | None:
+    """Register a port, or change one; the epoch, or None when nothing differs. Its code gets its one form.
+
+    The state of a registered port is not changed here: that takes `suspend_port` and its like.
+    Raises AntispamError for an entry that cannot be.
+    """
+    require(user, Right.EDIT_PORTS)
+    port_rows.check(entry)
+    _check_reason(reason)
+    with db.write() as connection:
+        outbox.lock(connection)
+        entry = msgspec.structs.replace(entry, code=_registered(connection, entry.code))
+        before = port_rows.find(connection, entry.code)
+        if before is not None:
+            require_port(connection, user, entry.code)
+            entry = msgspec.structs.replace(entry, state=before.state)
+        if before == entry:
+            return None
+        port_rows.put(connection, [entry], now)
+        require_port(connection, user, entry.code)  # nor may it leave the user's scope
+        audit.record(
+            connection, now, user.name, "save", f"port/{entry.code}", _for_audit(before), _for_audit(entry), reason
+        )
+        return port_rows.publish(connection, now, [entry])
+
+
+def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Stop an open port; True if that changed it. One piece of evidence acts once ("" is none)."""
+    return _change_state(db, user, "suspend", code, reason, evidence, now)
+
+
+def resume_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Open a suspended port again; True if that changed it."""
+    return _change_state(db, user, "resume", code, reason, evidence, now)
+
+
+def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
+    """Stop a port for good; True if that changed it."""
+    return _change_state(db, user, "terminate", code, reason, evidence, now)
+
+
+def add_list_entry(
+    db: Database, user: User, name: str, value: str, reason: str, expires_at: int | None, now: int
+) -> list_rows.Change | None:  # fmt: skip
+    """Put a value on a list, or change its reason or end; None if that changed nothing."""
+    require(user, Right.EDIT_LISTS)
+    item = list_rows.entry(name, value, reason, expires_at)
+    with db.write() as connection:
+        _require_list(connection, user, name, item.value)
+        return list_rows.put(connection, now, user.name, item)
+
+
+def remove_list_entry(db: Database, user: User, name: str, value: str, reason: str, now: int) -> bool:
+    """Take a value off a list; False if it was not on it by itself (it may be in a list file)."""
+    require(user, Right.EDIT_LISTS)
+    _check_reason(reason)
+    with db.write() as connection:
+        _require_list(connection, user, name, value)
+        return list_rows.remove(connection, now, user.name, name, value, reason)
+
+
+def undo_list_change(db: Database, user: User, change: list_rows.Change, now: int) -> bool:
+    """Put back what stood before a change; False if somebody has changed the value since."""
+    require(user, Right.EDIT_LISTS)
+    with db.write() as connection:
+        for item in (change.before, change.after):
+            if item is not None:
+                _require_list(connection, user, item.list, item.value)
+        return list_rows.undo(connection, now, user.name, change)
+
+
+def list_entries(
+    db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
+) -> Sequence[Row[tuple[object, ...]]]:  # fmt: skip
+    """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first.
+
+    A user with a limited scope sees the entries of `unsubscribed` that name a port in it, and no other list.
+    """
+    require(user, Right.EDIT_LISTS)
+    table = schema.list_entries
+    statement = select(table).where(table.c.list == name).order_by(table.c.added_at.desc(), table.c.value)
+    within = ports_in_scope(user)
+    if within is not None:
+        if name != UNSUBSCRIBED:
+            raise _holds_for_all(user, name)
+        code = schema.ports.c.code
+        names = func.substr(table.c.value, 1, func.length(code) + 1) == code + ":"
+        statement = statement.where(exists().where(code.in_(within), names))
+    if search:
+        begins = (search, one_form(name, search) or search)  # the second: of a whole number in another spelling
+        statement = statement.where(or_(*(table.c.value.startswith(text, autoescape=True) for text in begins)))
+    with db.read() as connection:
+        return connection.execute(statement.limit(limit).offset(offset)).all()
+
+
+def publish_configuration(db: Database, user: User, kind: str, name: str, value: str, now: int) -> int:
+    """Put a policy, dictionary, model or list file in force; the epoch, the present one when it is already.
+
+    Raises AntispamError with the parser's words for a value that cannot be.
+    """
+    _require_kind(user, kind, name)
+    check([(kind, name, value)])
+    with db.write() as connection:
+        return _put_in_force(connection, user, "publish", kind, name, value, now)
+
+
+def rollback(db: Database, user: User, kind: str, name: str, now: int, version: str | None = None) -> int:
+    """Put an earlier version in force again, by default the one before; the epoch. Raises AntispamError."""
+    _require_kind(user, kind, name)
+    with db.write() as connection:
+        outbox.lock(connection)
+        target = version or configurations.previous(connection, kind, name)
+        if target is None:
+            raise AntispamError(f"{kind} {name}: no version was in force before")
+        value = configurations.value_of(connection, kind, name, target)
+        if value is None:
+            raise AntispamError(f"{kind} {name}: unknown version {target}")
+        check([(kind, name, value)])  # a model's folder may be gone, an older policy's words too
+        return _put_in_force(connection, user, "rollback", kind, name, value, now)
+
+
+def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
+    """Nothing is in force under this name any more, its versions stay; the epoch. Raises AntispamError for none."""
+    _require_kind(user, kind, name)
+    with db.write() as connection:
+        outbox.lock(connection)
+        before = configurations.in_force(connection, kind, name)
+        if before is None:
+            raise AntispamError(f"{kind} {name}: none is in force")
+        audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
+        configurations.withdraw(connection, kind, name)
+        return outbox.publish_config(connection, now, [(kind, name, None, None)])
+
+
+def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bool]]:
+    """(version, author, created at, in force) of every version, newest first."""
+    table = schema.configurations
+    with db.read() as connection:
+        current = configurations.in_force(connection, kind, name)
+        rows = connection.execute(
+            select(table.c.version, table.c.author, table.c.created_at)
+            .where(table.c.kind == kind, table.c.name == name)
+            .order_by(table.c.created_at.desc(), table.c.version)
+        )
+        return [(row.version, row.author, row.created_at, row.version == current) for row in rows]
+
+
+def configuration(db: Database, kind: str, name: str, version: str | None = None) -> str | None:
+    """The value of a version, by default of the one in force; None when there is none."""
+    with db.read() as connection:
+        wanted = version or configurations.in_force(connection, kind, name)
+        return None if wanted is None else configurations.value_of(connection, kind, name, wanted)
+
+
+def check(entries: Iterable[tuple[str, str, str]]) -> None:
+    """Raises AntispamError for the first (kind, name, value) that cannot be put in force."""
+    changes = [ConfigChange(epoch=1, kind=kind, name=name, value=value) for kind, name, value in entries]
+    if changes:
+        faults = ConfigEntries().apply(changes)
+        if faults:
+            raise AntispamError(faults[0])
+    for change in changes:
+        if change.kind == "port":
+            port_rows.check(parse_port(change.value or "").entry)
+        elif change.kind == "list":
+            parse_lists(change.value or "", change.name)  # stricter than a worker, which must hold on to old ones
+        if "\0" in (change.value or ""):
+            raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
+
+
+def _put_in_force(
+    connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int
+) -> int:  # fmt: skip
+    outbox.lock(connection)
+    before, version = configurations.in_force(connection, kind, name), configurations.version_of(value)
+    if before == version:
+        return outbox.last_id(connection)
+    audit.record(connection, now, user.name, action, f"{kind}/{name}", {"version": before}, {"version": version})
+    epoch = outbox.publish_config(connection, now, [(kind, name, value, None)])
+    configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
+    return epoch
+
+
+def _change_state(
+    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int
+) -> bool:  # fmt: skip
+    require(user, Right.SUSPEND_PORTS)
+    _check_reason(reason)
+    if len(evidence) > 256 or "\0" in evidence:
+        raise AntispamError("evidence: at most 256 characters expected")
+    with db.write() as connection:
+        code = _registered(connection, code)
+        if port_rows.find(connection, code) is not None:
+            require_port(connection, user, code)
+        return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
+
+
+def _registered(connection: Connection, code: str) -> str:
+    """The code as it is registered, or would be: in its one form, unless an older version took it otherwise."""
+    return code if port_rows.find(connection, code) else service_code(code) or code
+
+
+def _require_kind(user: User, kind: str, name: str) -> None:
+    configurations.check_name(kind, name)
+    require(user, _RIGHTS[kind])
+    if user.scope:
+        raise Forbidden(f"{user.name}: a {kind} holds for all ports, beyond the scope of this account")
+
+
+def _require_list(connection: Connection, user: User, name: str, value: str) -> None:
+    """A list holds for all ports, but for `unsubscribed`, whose entries name one."""
+    if not user.scope:
+        return
+    if name != UNSUBSCRIBED:
+        raise _holds_for_all(user, name)
+    require_port(connection, user, (one_form(name, value) or value).partition(":")[0])
+
+
+def _holds_for_all(user: User, name: str) -> Forbidden:
+    return Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+
+
+def _for_audit(entry: PortEntry | None) -> dict[str, object] | None:
+    """The entry without its templates' texts, which the audit does not keep."""
+    if entry is None:
+        return None
+    shown: dict[str, object] = msgspec.to_builtins(entry)
+    return shown | {"templates": [template.id for template in entry.templates]}
