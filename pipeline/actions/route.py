@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pipeline import topics
+from pipeline.actions.alerts.recurring import recurring_alert
 from pipeline.actions.proof import proved
 from pipeline.actions.routes import Routes
 from pipeline.decision.screening import Screened
 from pipeline.events import (
-    Alert,
     CaseMember,
     Decision,
     Event,
@@ -25,8 +25,6 @@ from pipeline.events import (
     Submission,
     Verdict,
 )
-
-ALERT_GRANULARITY_MS = 15 * 60_000  # one alert per rule and subject in a quarter of an hour
 
 
 def consequences(
@@ -61,19 +59,7 @@ def consequences(
             )
         subject = decision.port or pseudonym(event.sender)
     for level, rule, message in screened.alerts:
-        quarter = decision.accepted_at // ALERT_GRANULARITY_MS
-        yield (
-            topics.ALERTS.name,
-            subject,
-            Alert(
-                id=f"{rule}/{subject}/{quarter}",
-                level=level,
-                rule=rule,
-                subject=subject,
-                message=message,
-                at=decision.accepted_at,
-            ),
-        )
+        yield topics.ALERTS.name, subject, recurring_alert(level, rule, subject, message, decision.accepted_at)
 
 
 def _submission(

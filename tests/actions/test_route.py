@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.actions.alerts.recurring import GRANULARITY_MS
 from pipeline.actions.proof import proved
-from pipeline.actions.route import ALERT_GRANULARITY_MS, consequences
+from pipeline.actions.route import consequences
 from pipeline.actions.routes import Routes
 from pipeline.decision.screening import Screened
 from pipeline.errors import AntispamError
@@ -134,7 +135,7 @@ ALERTS = ((AlertLevel.SEVERE, "volume", "已发 51 条"),)
 
 def test_alerts_of_one_rule_and_subject_share_an_id_for_a_quarter_of_an_hour() -> None:
     ids = set()
-    for at in (AT, AT // ALERT_GRANULARITY_MS * ALERT_GRANULARITY_MS, AT + ALERT_GRANULARITY_MS):
+    for at in (AT, AT // GRANULARITY_MS * GRANULARITY_MS, AT + GRANULARITY_MS):
         [(topic, subject, alert)] = causes(SUBMISSION, decision(Verdict.REJECT, accepted_at=at), PORT, ALERTS)
         assert isinstance(alert, Alert)
         assert (topic, subject, alert.level, alert.at) == ("alerts", "10690001", AlertLevel.SEVERE, at)

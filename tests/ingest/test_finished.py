@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingest.records.finished import Finished, wanted
-from pipeline.ingest.records.folders import Listed
+from pipeline.ingest.records.folder import Listed
 
 QUIET = 30
 

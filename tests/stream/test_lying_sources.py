@@ -21,7 +21,7 @@ from pipeline.ingest.files.ingester import Ingester
 from pipeline.ingest.records import ftp_folder
 from pipeline.ingest.records import role as records_role
 from pipeline.ingest.records import source as record_source
-from pipeline.ingest.records.folders import MAX_SIZE, listed
+from pipeline.ingest.records.folder import MAX_SIZE, listed
 from pipeline.ingest.records.role import run_files
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings

@@ -19,7 +19,7 @@ from pipeline.file_exchange import BlacklistTarget, RecordSource
 from pipeline.ingest.files.columns import Columns
 from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.files.source_file import SourceFile
-from pipeline.ingest.records.folders import FolderError
+from pipeline.ingest.records.folder import FolderError
 from pipeline.ingest.records.role import backoff, write_blacklist
 from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.settings import Settings

@@ -26,12 +26,12 @@ from confluent_kafka import (
 )
 
 from pipeline import metrics, topics
+from pipeline.actions.alerts.recurring import recurring_alert
 from pipeline.actions.proof import is_proved
-from pipeline.actions.route import ALERT_GRANULARITY_MS
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import Alert, AlertLevel, Outbound, Priority, decoder, encode
+from pipeline.events import AlertLevel, Outbound, Priority, decoder, encode
 from pipeline.kafka.clients import TIMEOUT, is_away, resting_reader, send
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.dead_letters import letter
@@ -79,7 +79,7 @@ class Lane:
         self._remembered_ms = settings.status_days * topics.DAY_MS
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._key_fits = False  # one of our keys has proved a record
-        self._alerted = 0  # the quarter of an hour of the last alert
+        self._alerted = ""  # id of the last alert
         self._places: dict[int, deque[_Place]] = {}
         self._paused = False
         self._moved = False
@@ -223,13 +223,10 @@ class Lane:
 
     def _alert(self, now: int) -> None:
         """Tell operators of a record without proof, once a quarter of an hour."""
-        quarter = now // ALERT_GRANULARITY_MS
-        if quarter == self._alerted:
+        message = "a record without proof of its release was not sent; see the dead letters"
+        alert = recurring_alert(AlertLevel.CRITICAL, ALERT_RULE, self._topic, message, now)
+        if alert.id == self._alerted:
             return
-        alert = Alert(
-            id=f"{ALERT_RULE}/{self._topic}/{quarter}", level=AlertLevel.CRITICAL, rule=ALERT_RULE, subject=self._topic,
-            message="a record without proof of its release was not sent; see the dead letters", at=now,
-        )  # fmt: skip
         send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)
         metrics.ALERTS.labels(alert.level.value, alert.rule).inc()
-        self._alerted = quarter
+        self._alerted = alert.id

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from pipeline.ingest.records.folders import Listed
+from pipeline.ingest.records.folder import Listed
 
 _TEMPORARY = re.compile(r"\..*|.*\.(?:part|tmp|temp|filepart)", re.IGNORECASE | re.DOTALL)
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")

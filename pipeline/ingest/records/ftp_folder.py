@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import aioftp
 
 from pipeline.file_exchange import Place
-from pipeline.ingest.records.folders import (
+from pipeline.ingest.records.folder import (
     BLOCK,
     CALL_SECONDS,
     LIST_SECONDS,

@@ -22,7 +22,8 @@ from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
 from pipeline.ingest.files.ingester import Ingested, Ingester
 from pipeline.ingest.files.source_file import SourceFile
-from pipeline.ingest.records.folders import FileRefusedError, FolderError, open_folder
+from pipeline.ingest.records.folder import FileRefusedError, FolderError
+from pipeline.ingest.records.open_folder import open_folder
 from pipeline.ingest.records.source import SourceIntake, Stopping
 from pipeline.process import readiness
 from pipeline.process.ending import fault

@@ -11,7 +11,7 @@ from typing import cast
 import asyncssh
 
 from pipeline.file_exchange import Place
-from pipeline.ingest.records.folders import (
+from pipeline.ingest.records.folder import (
     BLOCK,
     CALL_SECONDS,
     MAX_LISTED,

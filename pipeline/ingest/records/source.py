@@ -28,7 +28,8 @@ from pipeline.ingest.files.source_file import SourceFile, UnreadableFileError, o
 from pipeline.ingest.records import file_rows as files
 from pipeline.ingest.records.file_rows import FileKey
 from pipeline.ingest.records.finished import Finished
-from pipeline.ingest.records.folders import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed, open_folder
+from pipeline.ingest.records.folder import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed
+from pipeline.ingest.records.open_folder import open_folder
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
