@@ -14,7 +14,6 @@ from secrets import token_hex
 
 import hypothesis
 import pytest
-from postgres_server import find_programs, postgres_server
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -24,6 +23,7 @@ from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
+from tests.harness.postgres_server import find_programs, postgres_server
 
 AUDIT_SECRET = b"of the audit"  # signs the trail of the fixtures' databases
 # How long an example takes is the machine's business, and it may have other things to do.

@@ -1,4 +1,4 @@
-"""CPU and memory of an idle `antispam up`, by process: `python tests/idle_up.py [seconds]`. Not part of the suite."""
+"""CPU and memory of an idle `antispam up`, by process: `python -m tests.idle_up [seconds]`. Not part of the suite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from time import sleep
 
 import psutil
-from up_process import Up
+
+from tests.harness.up_process import Up
 
 SETTLE = 30  # seconds after all are ready
 

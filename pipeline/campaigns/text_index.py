@@ -28,7 +28,7 @@ MAX_MEMBERS = 8
 # Jaccard similarity; the share of the smaller text found in the larger, for one padded with other words: so much
 # longer, at least; and for a text of few shingles those of the larger not found in the smaller (a changed character
 # takes three), with the least similarity. Chosen on labelled fake-base-station messages and on variants as in
-# tests/models/variants.py.
+# tests/harness/variants.py.
 # SHORT are texts whose signs are kept.
 _NEAR, _NEAR_SHORT, _NEAR_OTHERS = 0.71, 0.74, 0.80
 _INSIDE, _PADDED = 0.80, 1.15

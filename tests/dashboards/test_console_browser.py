@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from console_data import PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
 from sqlalchemy import select
 
 from pipeline.settings import Settings
@@ -22,6 +21,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from tests.harness.console_data import PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

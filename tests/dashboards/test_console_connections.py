@@ -12,13 +12,13 @@ from time import monotonic, time
 
 import httpx
 import pytest
-from console_data import sign_up
 
 from dashboards.guard import COOKIE
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
 from pipeline.store.migrate import open_database
+from tests.harness.console_data import sign_up
 
 PATIENCE = 90.0  # seconds; far above anything measured
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console_data import CASES, open_cases, register_ports
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
@@ -18,6 +17,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
+from tests.harness.console_data import CASES, open_cases, register_ports
 
 NOW = 1_790_000_000_000
 ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)

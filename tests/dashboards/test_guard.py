@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from console_data import PASSWORD, sign_up
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,6 +22,7 @@ from pipeline.store.accounts.roles import Role
 from pipeline.store.accounts.sessions import IDLE_MS
 from pipeline.store.accounts.users import first_administrator
 from pipeline.store.database import Database
+from tests.harness.console_data import PASSWORD, sign_up
 
 
 async def _inside(_: Request) -> PlainTextResponse:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Right, Role, User, allowed
 from pipeline.store.migrate import open_database
+from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 RIGHTS = {
     "overview": Right.SEE_TRAFFIC, "review": Right.REVIEW, "search": Right.SEARCH, "lists": Right.EDIT_LISTS,

@@ -15,7 +15,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from up_process import Up
+
+from tests.harness.up_process import Up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

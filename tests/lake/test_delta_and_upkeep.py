@@ -9,7 +9,6 @@ from pathlib import Path
 import deltalake
 import duckdb
 import pytest
-from lake_events import PHONE, decision, now_ms, submission
 
 from pipeline.errors import AntispamError
 from pipeline.lake import columns, delta, tables
@@ -18,6 +17,7 @@ from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin
 from pipeline.lake.upkeep import compact, expire
 from pipeline.lake.views import connect, refresh
 from pipeline.settings import Settings
+from tests.harness.lake_events import PHONE, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 DAY_MS = 86_400_000

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from lake_events import PHONE, decision, now_ms, submission
 from msgspec.structs import replace
 
 from pipeline.errors import AntispamError
@@ -20,6 +19,7 @@ from pipeline.lake.query import query, render
 from pipeline.lake.tables import DECISIONS, SHARED, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.lake.views import DERIVED, connect, full_files
 from pipeline.settings import Settings
+from tests.harness.lake_events import PHONE, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 VIEWS = [table.name for table in SHARED] + list(DERIVED)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from lake_events import PHONE, decision, now_ms, submission
 
 from pipeline.errors import AntispamError
 from pipeline.events import (
@@ -38,6 +37,7 @@ from pipeline.lake.tables import FULL, SHARED
 from pipeline.lake.views import connect, full_files
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
+from tests.harness.lake_events import PHONE, decision, now_ms, submission
 
 pytestmark = pytest.mark.broker
 DEADLINE = 60.0

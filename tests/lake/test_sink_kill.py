@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from lake_events import decision, submission
 
 from pipeline.errors import AntispamError
 from pipeline.events import encode
@@ -29,6 +28,7 @@ from pipeline.lake.upkeep import MIDDLING_BYTES, compact
 from pipeline.lake.views import connect, full_files, refresh
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
+from tests.harness.lake_events import decision, submission
 
 PARTITIONS = 4
 RUN = """

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lake_events import PHONE, SECRET_TEXT, decision, now_ms, submission
 
 from pipeline import topics
 from pipeline.events import DeadLetter, Outbound, Record, RecordKind, Submission, encode
@@ -18,6 +17,7 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import REMEMBERED, FirstDecisions, recall
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED, Origin, Table
+from tests.harness.lake_events import PHONE, SECRET_TEXT, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 NOTHING_YET = {table.name: None for table in SHARED + FULL}

@@ -14,9 +14,10 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.models.evaluate import evaluate, read_samples
+from tests.harness.places import RESEARCH
 
 CLASSIFIER = Classifier.load()
-DATA = Path(__file__).parents[3] / "shared" / "data" / "sms"
+DATA = RESEARCH / "sms"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="research data (../shared/data/sms) is not here")
 hostile = st.text(st.characters(exclude_categories=()), max_size=80)
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
@@ -12,6 +11,7 @@ from pipeline.models.classifier import Classifier
 from pipeline.models.evaluate import evaluate, read_samples
 from pipeline.models.invented import invented
 from pipeline.models.train import train
+from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
 SPAM = ["百家乐首存送彩金{}", "代开发票增值税{}", "无抵押贷款当天放款{}", "win a free prize call {}"]
 HAM = ["明天几点开会{}", "我到家了晚安{}", "会议室在三楼{}", "see you at lunch {}"]

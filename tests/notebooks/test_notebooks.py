@@ -24,8 +24,9 @@ from pipeline.rules.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
+from tests.harness.places import ROOT
 
-NOTEBOOKS = sorted(Path(__file__).parents[2].joinpath("notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(ROOT.joinpath("notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cmpp3 import CONNECT, CONNECT_RESP, REPORT, SUBMIT
 from typer.testing import CliRunner
 
 from pipeline.cli import app
@@ -17,6 +16,7 @@ from pipeline.protocols import cmpp3
 from pipeline.protocols.cmpp3_shown import show
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.kinds import decode
+from tests.protocols.test_cmpp3 import CONNECT, CONNECT_RESP, REPORT, SUBMIT
 
 
 def test_a_frame_is_shown_with_its_text() -> None:

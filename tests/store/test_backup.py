@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import AUDIT_SECRET
 from sqlalchemy import insert, select, text
 
 from pipeline.errors import AntispamError
@@ -18,6 +17,7 @@ from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
 from pipeline.store.registry import registry
+from tests.conftest import AUDIT_SECRET
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 

@@ -13,7 +13,6 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
-from console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 from sqlalchemy import select, update
 
 import pipeline.actions
@@ -34,6 +33,7 @@ from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import import_configuration, port_history, registry
 from pipeline.store.registry.list_entries import Change
+from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = int(time() * 1000)
 HEAD = "list,entity,value,reason,expires\n"

@@ -14,7 +14,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from conftest import AUDIT_SECRET
 from sqlalchemy import insert, inspect, select, text
 
 from pipeline.errors import AntispamError
@@ -23,6 +22,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import head, migrate, revision, upgrade
 from pipeline.store.migrations import versions
+from tests.conftest import AUDIT_SECRET
 
 
 def test_migrations_lead_to_the_schema(any_db: Database) -> None:

@@ -11,7 +11,6 @@ from time import monotonic, sleep, time
 import msgspec
 import pytest
 from confluent_kafka import Message
-from fault_harness import settings_for, start
 from sqlalchemy import func, select
 
 from pipeline import topics
@@ -33,6 +32,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.registry import configurations, registry
 from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
+from tests.harness.processes import settings_for, start
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 CHANGES = 500

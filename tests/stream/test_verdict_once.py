@@ -12,7 +12,13 @@ from random import Random
 from time import monotonic
 
 import pytest
-from fault_harness import (
+
+from pipeline import lake
+from pipeline.run.brokers.embedded import EmbeddedBroker
+from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.run.child import Child
+from pipeline.settings import Settings
+from tests.harness.processes import (
     Progress,
     assert_once,
     counters,
@@ -26,12 +32,6 @@ from fault_harness import (
     undisturbed,
     worker,
 )
-
-from pipeline import lake
-from pipeline.run.brokers.embedded import EmbeddedBroker
-from pipeline.run.brokers.kafka_node import KafkaNode
-from pipeline.run.child import Child
-from pipeline.settings import Settings
 
 SLOW = pytest.param(200_000, 3, marks=pytest.mark.slow, id="200k-3-kills")
 QUICK = pytest.param(20_000, 1, id="20k-1-kill")

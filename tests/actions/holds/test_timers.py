@@ -1,0 +1,48 @@
+"""What waits for a fact ends: when it has come, or is over, and then its sender is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.actions.holds import holds, timers
+from pipeline.decision.configuration import Config
+from pipeline.events import Hold, encode
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.database import Database
+from tests.harness.case_events import NOW, submission
+
+DAY = holds.DAY_MS
+
+
+def test_a_hold_for_a_port_nobody_registers_is_refused(
+    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(timers, "send", lambda _, records: sent.extend(records))
+    short, late = submission("short", valid_until=NOW + 1000), submission("late", scheduled_at=NOW + DAY)
+    given = [short, submission("long"), late]
+    with operational_db.write() as connection:
+        records = [encode(Hold(submission=one, rule=holds.UNKNOWN_PORT, due_at=None, epoch=1)) for one in given]
+        holds.project_holds(connection, NOW, records)
+    clock = [NOW]
+    role = timers.Timers(Settings(kafka="127.0.0.1:9"), operational_db, lambda: Config(), lambda: clock[0] / 1000)
+
+    def refused_by(now: int) -> dict[str, str]:
+        clock[0] = now
+        while role.step():
+            pass
+        s = schema.submissions
+        with operational_db.read() as connection:
+            found = connection.execute(select(s.c.id, s.c.reasons, s.c.verdict)).all()
+        assert {row.verdict for row in found} <= {"reject"}
+        return {row.id: row.reasons[0]["rule"] for row in found}
+
+    assert refused_by(NOW + 999) == {}
+    assert refused_by(NOW + 1000) == {"short": "expired"}
+    assert refused_by(NOW + 3 * DAY) == {"short": "expired", "long": "unmet"}
+    assert refused_by(NOW + 4 * DAY) == {"short": "expired", "long": "unmet", "late": "unmet"}
+    assert sent == []

@@ -1,0 +1,255 @@
+"""The command line: exit codes, one clear line on stderr, nothing lost and no traceback."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+
+from pipeline import cli
+from tests.harness.places import ROOT
+
+PORTS = '{"code": "10690001", "name": "示例"}\n'
+SUBMISSION = {"id": "s-1", "port": "10690001", "recipients": ["13800000001"], "content": "【示例】您的快递已到"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Iterator[Run]:
+    """The command in this process, in an empty folder, as `main` runs it."""
+    for name in [name for name in os.environ if name.startswith("ANTISPAM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    handlers = logging.getLogger().handlers[:]
+
+    def command(*arguments: str | Path, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "argv", ["antispam", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        code = ended.value.code
+        return Ran(code if isinstance(code, int) else 0 if code is None else 1, out.decode(), err.decode())
+
+    yield command
+    # The command set up logging to a stderr that ends with this test.
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A configuration folder with one port."""
+    made = tmp_path / "config"
+    made.mkdir()
+    (made / "ports.jsonl").write_text(PORTS, encoding="utf-8")
+    return made
+
+
+def write(path: Path, lines: Sequence[Any]) -> Path:
+    text = [line if isinstance(line, str) else msgspec.json.encode(line).decode() for line in lines]
+    path.write_text("".join(line + "\n" for line in text), encoding="utf-8")
+    return path
+
+
+def test_screen_decides_a_file_and_keeps_its_bad_lines_beside_the_output(
+    run: Run, tmp_path: Path, folder: Path
+) -> None:
+    source, out = write(tmp_path / "in.jsonl", [SUBMISSION, "nonsense", SUBMISSION | {"port": "95555"}]), tmp_path / "o"
+    ran = run("screen", "--in", source, "--out", out, "--config", folder)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == f"2 decisions, 1 bad lines in {out}.rejected.jsonl\n"
+    assert [msgspec.json.decode(line)["verdict"] for line in out.read_bytes().splitlines()] == ["release", "hold"]
+    assert msgspec.json.decode((tmp_path / "o.rejected.jsonl").read_bytes())["line"] == 2
+
+
+def test_screen_reads_stdin_and_writes_stdout(run: Run, tmp_path: Path, folder: Path) -> None:
+    stdin = msgspec.json.encode(SUBMISSION | {"content": "秒批秒下"}) + b"\n{\n"
+    ran = run("screen", "--in", "-", "--out", "-", "--config", folder, stdin=stdin)
+    [decision] = ran.decisions
+    assert (ran.code, decision["verdict"], decision["reasons"][0]["rule"]) == (0, "reject", "keyword-reject")
+    assert "秒批秒下" in ran.out  # unescaped
+    assert ran.err == "1 decisions, 1 bad lines in screen.rejected.jsonl\n"
+    assert Path("screen.rejected.jsonl").exists()
+
+
+def test_the_rejected_file_may_be_named(run: Run, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", ["nonsense"])
+    ran = run("screen", "--in", source, "--out", tmp_path / "o", "--rejected", tmp_path / "bad")
+    assert (ran.code, ran.err) == (0, f"0 decisions, 1 bad lines in {tmp_path / 'bad'}\n")
+    assert (tmp_path / "bad").exists()
+    assert not (tmp_path / "o.rejected.jsonl").exists()
+
+
+@pytest.mark.parametrize("command", ["classify", "match"])
+def test_classify_and_match_answer_line_by_line(run: Run, command: str) -> None:
+    ran = run(command, "--in", "-", "--out", "-", stdin='{"id": 1, "text": "信用卡套现"}\n{"id": 2}\n'.encode())
+    [answer] = ran.decisions
+    assert (ran.code, answer["id"]) == (0, 1)
+    assert ran.err == f"1 texts, 1 bad lines in {command}.rejected.jsonl\n"
+    assert "score" in answer or answer["hits"][0]["word"] == "信用卡套现"
+
+
+USAGE: list[tuple[str, ...]] = [
+    ("nonsense",),
+    ("screen",),
+    ("screen", "--in", "a"),
+    ("screen", "--in", "a", "--out", "b", "--loud"),
+    ("up", "--for", "soon"),
+    ("up", "--for", "1.5s"),
+    ("up", "--for", "١s"),
+    ("ingest", "messages", "a.jsonl"),
+    ("worker", "--stream", "rivers"),
+    ("query", "select 1", "--format", "xml"),
+    ("dead-letters", "retry"),
+    ("dead-letters", "retry", "a/0/1", "--all"),
+    ("bench", "engine", "--count", "many"),
+]
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_bad_usage_is_exit_2(run: Run, arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Traceback" not in ran.err
+    assert "Usage: antispam" in ran.err
+
+
+NO_BROKER = "antispam: no broker: start everything with `antispam up`, or set ANTISPAM_KAFKA=host:port\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("screen", "--in", "absent", "--out", "o"), "antispam: absent: No such file or directory\n"),
+        (("screen", "--in", ".", "--out", "o"), "antispam: .: not a file\n"),
+        (("screen", "--in", "-", "--out", "no/where"), "antispam: no/where: No such file or directory\n"),
+        (("screen", "--in", "-", "--out", "-", "--config", "absent"), "antispam: absent: not a directory\n"),
+        (
+            ("screen", "--in", "-", "--out", "-", "--policy", "absent"),
+            "antispam: absent: No such file or directory\n",
+        ),
+        (("classify", "--in", "-", "--out", "-", "--model", "absent"), "antispam: absent/card.json: "),
+        (("match", "--in", "-", "--out", "-", "--dictionary", "absent"), "antispam: absent: No such file"),
+        (("policy", "check", "absent"), "antispam: absent: No such file or directory\n"),
+        (("policy", "publish", "absent"), "antispam: absent: No such file or directory\n"),
+        (("ingest", "records", "absent"), "antispam: absent: No such file or directory\n"),
+        (("train", "--data", "absent", "--out", "m"), "antispam: "),
+        (("topics",), NO_BROKER),
+        (("worker",), NO_BROKER),
+        (("sink",), NO_BROKER),
+        (("dead-letters", "list"), NO_BROKER),
+        (("query", "selekt 1"), "antispam: "),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_exit_1_with_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(message)
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PARTITIONS", "many", "antispam: ANTISPAM_PARTITIONS: Input should be a valid integer"),
+        ("LOG_LEVEL", "LOUD", "antispam: ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected\n"),
+        ("CHANNELS", "cmcc", "antispam: settings: "),
+        ("RECORD_ZONE", "Mars", "antispam: ANTISPAM_RECORD_ZONE: "),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(
+    run: Run, name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ANTISPAM_{name}", value)
+    ran = run("doctor")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(message)
+    assert ran.err.count("\n") == 1
+
+
+def test_policy_check_says_what_it_holds_or_points_at_the_fault(run: Run, tmp_path: Path) -> None:
+    ran = run("policy", "check")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("policy ")
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("rulez: []\n")
+    ran = run("policy", "check", policy)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"antispam: {policy}:1:1: unknown field 'rulez'\n")
+    assert "^~~~~" in ran.err
+
+
+def test_policy_signals_lists_every_name(run: Run) -> None:
+    ran = run("policy", "signals")
+    assert ran.code == 0
+    for name in ("port_tier", "score", "same_content_5m", "sender_volume_5m"):
+        assert name in ran.out
+
+
+def test_help_names_every_command(run: Run) -> None:
+    ran = run("--help")
+    assert ran.code == 0
+    for name in ("up", "worker", "sink", "screen", "ingest", "query", "doctor", "policy", "dead-letters", "broker"):
+        assert f" {name} " in ran.out
+
+
+def test_help_does_not_wait_for_what_commands_need() -> None:
+    code = "import pipeline.cli, sys; print(sorted({'numpy', 'faust', 'duckdb', 'pyarrow'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "[]\n"
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    line = msgspec.json.encode({"id": 1, "text": "您好"}) + b"\n"
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "match", "--in", "-", "--out", "/dev/full"],
+        cwd=ROOT, input=line, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == b"antispam: No space left on device\n"
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"id": n, "text": "您好" * 50} for n in range(5000)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "match", "--in", str(source), "--out", "-"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read().decode()
+        assert process.wait(60) == 1
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err

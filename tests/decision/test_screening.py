@@ -1,0 +1,279 @@
+"""The decision function: the order of authority, every verdict, and what never changes a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.decision.screening import Failure, Screened, screen
+from pipeline.events import (
+    AlertLevel,
+    Decision,
+    Kind,
+    PortState,
+    Record,
+    RecordKind,
+    Submission,
+    Tier,
+    Verdict,
+)
+from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.lists import ListEntry
+from pipeline.rules.policy import parse_policy
+from pipeline.rules.ports import Ports
+from tests.harness.screening_events import (
+    AWAY,
+    CALM,
+    NOW,
+    POLICY,
+    RECIPIENTS,
+    Opinion,
+    config,
+    decide,
+    outcome,
+    port,
+    record,
+    shipped,
+    submission,
+    why,
+)
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (CALM, Kind.NOTICE, ("release", [])),
+        (CALM, Kind.COMMERCIAL, ("hold", ["pause"])),
+        ("需审词", Kind.NOTICE, ("review", ["word-review"])),
+        ("拒发词", Kind.NOTICE, ("reject", ["word-reject"])),
+        ("禁发词", Kind.NOTICE, ("blacklist", ["word-black"])),
+        ("需审词和拒发词", Kind.COMMERCIAL, ("reject", ["word-reject", "pause"])),
+        ("垃圾，需审词", Kind.NOTICE, ("review", ["score", "word-review"])),
+    ],
+)
+def test_the_most_severe_verdict_wins_and_its_reason_stands_first(
+    content: str, kind: Kind, expected: tuple[str, list[str]]
+) -> None:
+    assert why(decide(submission(content), config(port(kind=kind)))) == expected
+
+
+def test_a_decision_says_what_it_was_made_with() -> None:
+    known = config()
+    decision = decide(submission("需审词", recipients=("13800000001", "13800000002")), known)
+    assert known.policy is not None
+    assert known.dictionary is not None
+    assert (decision.epoch, decision.policy, decision.dictionary, decision.model) == (
+        7, known.policy.version, known.dictionary.version, "opinion",
+    )  # fmt: skip
+    assert (decision.counters, decision.messages, decision.source) == ({"volume": 2}, 2, "submission")
+    assert (decision.accepted_at, decision.decided_at) == (NOW, NOW + 5)
+    assert not decision.degraded
+
+
+def test_a_reason_holds_the_values_it_saw() -> None:
+    state, known = MemoryCounters(), config(port(volume_5m=3))
+    for n in range(3):
+        assert why(decide(submission(id=f"s-{n}"), known, state)) == ("release", [])
+    found = outcome(submission(id="s-3"), known, state)
+    [reason] = found.decision.reasons
+    assert (reason.rule, reason.values, reason.message) == ("volume", {"volume": 4, "port_limit_5m": 3}, "已发 4 条")
+    assert found.alerts == ((AlertLevel.WARNING, "volume", "已发 4 条"),)
+
+
+@pytest.mark.parametrize(("tier", "limit"), [(Tier.HIGH, 5), (Tier.ORDINARY, 10), (Tier.TRUSTED, 1000)])
+def test_without_a_limit_of_its_own_a_port_has_that_of_its_tier(tier: Tier, limit: int) -> None:
+    numbers = tuple(f"139{n:08d}" for n in range(limit + 1))
+    known = config(port(tier=tier))
+    assert decide(submission(recipients=numbers[:limit]), known).verdict is Verdict.RELEASE
+    assert decide(submission(recipients=numbers), known).verdict is Verdict.REJECT
+
+
+def test_an_extension_does_not_escape_the_limit_of_its_port() -> None:
+    state, known = MemoryCounters(), config(port(volume_5m=2))
+    verdicts = [decide(submission(port=f"10690001{n:03d}"), known, state) for n in range(3)]
+    assert [v.verdict.value for v in verdicts] == ["release", "release", "reject"]
+    assert {v.port for v in verdicts} == {"10690001"}
+
+
+def test_spans_point_at_the_words_where_the_reader_sees_them() -> None:
+    text = "😀【ＡＢ】先生，需审词　和 拒发词！"
+    reasons = decide(submission(text), config()).reasons
+    assert {s.word: text[s.start : s.end] for reason in reasons for s in reason.spans} == {
+        "需审词": "需审词", "拒发词": "拒发词",
+    }  # fmt: skip
+
+
+def test_a_text_full_of_words_has_a_bounded_decision() -> None:
+    decision = decide(submission("需审词，" * 400), config())
+    assert [len(reason.spans) for reason in decision.reasons] == [20]
+
+
+def test_a_shadow_rule_is_noted_and_decides_nothing() -> None:
+    decision = decide(submission(), config())
+    assert why(decision) == ("release", [])
+    assert [(s.rule, s.verdict) for s in decision.shadow] == [("watched", Verdict.BLACKLIST)]
+
+
+def test_a_challenger_is_scored_for_shadow_rules_and_decides_nothing() -> None:
+    trial = (
+        "  - {id: trial, event: submission, description: on trial, when: challenger_score > 0.9, verdict: reject,"
+        " mode: shadow}\n"
+    )
+    known = config(policy=parse_policy(POLICY + trial), model=None, challenger=Opinion())
+    decision = decide(submission("垃圾" + CALM), known)
+    assert (decision.score, decision.verdict) == (None, Verdict.RELEASE)
+    assert [s.rule for s in decision.shadow] == ["watched", "trial"]
+    without = decide(submission("垃圾" + CALM), replace(known, challenger=None))
+    assert [s.rule for s in without.shadow] == ["watched"]
+
+
+def test_rules_end_at_their_expiry_by_the_time_of_the_event() -> None:
+    before = submission(at=1_735_660_799_999)
+    assert why(decide(before, config())) == ("blacklist", ["gone"])
+    assert why(decide(submission(at=1_735_660_800_000), config())) == ("release", [])
+
+
+# Order of authority
+
+
+def test_a_hold_ends_by_its_longest_rule_and_by_its_round() -> None:
+    known = config(port(kind=Kind.COMMERCIAL))
+    until = [decide(submission(round=n), known).hold_until for n in range(3)]
+    assert until == [NOW + 10_000, NOW + 20_000, None]
+    both = submission(recipients=RECIPIENTS[:2])
+    assert decide(both, known).hold_until == NOW + 30_000
+
+
+def test_what_waits_for_the_graver_verdict_has_no_time_to_end() -> None:
+    assert decide(submission("需审词"), config(port(kind=Kind.COMMERCIAL))).hold_until is None
+
+
+def test_later_rounds_read_the_counters_and_do_not_move_them() -> None:
+    state, known = MemoryCounters(), config(port(kind=Kind.COMMERCIAL))
+    assert decide(submission(), known, state).counters == {"volume": 1}
+    for n in (1, 2):
+        assert decide(submission(at=NOW, round=n), known, state).counters == {"volume": 1}
+    assert decide(submission(id="s-2"), known, state).counters == {"volume": 2}
+
+
+def test_refused_submissions_move_the_counters_too() -> None:
+    state, known = MemoryCounters(), config(port(volume_5m=2, state=PortState.SUSPENDED))
+    assert decide(submission(), known, state).counters == {"volume": 1}
+    assert decide(submission(), known, state).counters == {"volume": 2}
+
+
+# Records
+
+
+def test_records_count_by_sender_and_by_event_time() -> None:
+    state, known = MemoryCounters(), config()
+    decisions = [decide(record(at=NOW + n, id=f"r-{n}"), known, state) for n in range(3)]
+    assert [d.verdict.value for d in decisions] == ["release", "release", "blacklist"]
+    assert decide(record(at=NOW, sender="13900000008"), known, state).counters == {"sent": 1}
+    assert decide(record(at=NOW, kind=RecordKind.MT), known, state).counters == {}
+    assert {d.source for d in decisions} == {"record"}
+
+
+def test_a_record_of_a_port_is_known_by_its_port_unless_a_person_sent_it() -> None:
+    known = config(port("1069", kind=Kind.COMMERCIAL))
+    sent = decide(record(sender="10691234", kind=RecordKind.AO), known)
+    assert (sent.port, sent.kind) == ("1069", Kind.COMMERCIAL)
+    assert decide(record(sender="10691234"), known).port == ""
+
+
+def test_listed_numbers_lateness_and_the_allow_lane_of_records() -> None:
+    black = config(lists=[ListEntry("black", "13900000009", "群发")])
+    assert why(decide(record(), black)) == ("reject", ["list-black"])
+    late = record(at=NOW - 600_001, ingested_at=NOW)
+    assert why(decide(late, config())) == ("review", ["belated"])
+    assert why(decide(record(at=NOW - 600_000, ingested_at=NOW), config())) == ("release", [])
+    state, allowed = MemoryCounters(), config(lists=[ListEntry("allow", "13900000009", "客服")])
+    assert [decide(record(), allowed, state).verdict for _ in range(3)] == [Verdict.RELEASE] * 3
+
+
+# What never changes a decision
+
+
+def test_a_text_that_raises_costs_only_its_own_events() -> None:
+    batch = [submission(id="a"), submission("炸", id="b"), submission("需审词", id="c"), submission("炸", id="d")]
+    outcomes = screen(batch, MemoryCounters(), config(), NOW)
+    assert [type(o) for o in outcomes] == [Screened, Failure, Screened, Failure]
+    failures = [o for o in outcomes if isinstance(o, Failure)]
+    assert [f.index for f in failures] == [1, 3]
+    assert all(f.cause.startswith("FloatingPointError at classify:") for f in failures)
+    assert not any("炸" in f.cause or "planted" in f.cause for f in failures)
+
+
+def test_an_event_that_raises_costs_only_itself() -> None:
+    class Faulty(MemoryCounters):
+        def add(self, counter: Any, key: str, at: int, n: int) -> int:
+            if n == 2:
+                raise ZeroDivisionError("13800000001")
+            return super().add(counter, key, at, n)
+
+    batch = [submission(id="a"), submission(id="b", recipients=RECIPIENTS[:2]), submission(id="c")]
+    first, second, third = screen(batch, Faulty(), config(), NOW)
+    assert isinstance(first, Screened)
+    assert isinstance(third, Screened)
+    assert third.decision.counters == {"volume": 2}
+    assert isinstance(second, Failure)
+    assert second.cause.startswith("ZeroDivisionError at add:")
+
+
+def test_nothing_to_decide_is_decided() -> None:
+    assert screen([], MemoryCounters(), config(), NOW) == []
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Submission | Record]:
+    """Submissions and records of a few ports and numbers, in order of time, some texts alike."""
+    texts = st.sampled_from([CALM, "需审词", "拒发词", "禁发词", "垃圾", "【示例】验证码123456", "在吗"])
+    events: list[Submission | Record] = []
+    at = NOW
+    for n in range(draw(st.integers(1, 40))):
+        at += draw(st.integers(0, 60_000))
+        if draw(st.booleans()):
+            code = draw(st.sampled_from(["10690001", "1069000107", "10690002", "95555"]))
+            rounds, numbers = draw(st.sampled_from([0, 0, 0, 1])), RECIPIENTS[: draw(st.integers(1, 3))]
+            events.append(submission(draw(texts), at, id=f"s-{n}", port=code, recipients=numbers, round=rounds))
+        else:
+            sender, kind = draw(st.sampled_from(["13900000008", "13900000009"])), draw(st.sampled_from(RecordKind))
+            events.append(record(at, id=f"r-{n}", sender=sender, kind=kind, content=draw(texts)))
+    return events
+
+
+KNOWN = config(port(tier=Tier.HIGH, kind=Kind.COMMERCIAL), port("10690002", volume_5m=4), lists=AWAY)
+
+
+def _decisions(batches: Sequence[Sequence[Submission | Record]]) -> list[Decision]:
+    state = MemoryCounters()
+    found = [o for batch in batches for o in screen(batch, state, KNOWN, NOW)]
+    return [msgspec.structs.replace(o.decision, timings={}) for o in found if isinstance(o, Screened)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=streams(), cuts=st.lists(st.integers(0, 40)))
+def test_cutting_the_stream_into_other_batches_never_changes_a_decision(
+    events: list[Submission | Record], cuts: list[int]
+) -> None:
+    edges = sorted({0, len(events), *(min(cut, len(events)) for cut in cuts)})
+    whole = _decisions([events])
+    assert len(whole) == len(events)
+    assert _decisions([events[a:b] for a, b in pairwise(edges)]) == whole
+
+
+def test_the_shipped_model_scores_a_text_alike_in_any_company() -> None:
+    known = replace(shipped(), ports=Ports([port()]))
+    texts = [CALM, "代开发票，加微信", "周末聚餐吗", "恭喜您获得大奖，点击领取"]
+    together = screen([submission(t) for t in texts], MemoryCounters(), known, NOW)
+    scores = [o.decision.score for o in together if isinstance(o, Screened)]
+    assert scores == [decide(submission(t), known).score for t in texts]

@@ -1,0 +1,93 @@
+"""The API as a process of its own, with a port registered and a key for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from sqlalchemy import insert
+
+from pipeline.kafka.admin import ensure_topics
+from pipeline.run.child import Child, free_port
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.accounts import api_keys
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.migrate import open_database
+from tests.harness.processes import publish
+
+PORT = "10690001"
+ADMINISTRATOR = User("test", Role.ADMINISTRATOR)
+NOW = 1_700_000_000_000
+
+
+def register(settings: Settings, port: str = PORT, callback_url: str = "") -> str:
+    """Tables, a port and a key for it, which is returned."""
+    db = open_database(settings)
+    with db.write() as connection:
+        connection.execute(insert(schema.ports).values(
+            code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
+        ))  # fmt: skip
+    key = api_keys.create(db, ADMINISTRATOR, port, callback_url, NOW)
+    db.close()
+    return key
+
+
+def deployment(bootstrap: str, folder: Path, **overrides: object) -> tuple[Settings, str]:
+    """Settings with topics, a published port and a key."""
+    settings = Settings.model_validate(
+        {"kafka": bootstrap, "data_dir": folder / "data", "session_timeout": 6.0, "partitions": 4}
+        | {"api_port": free_port()} | overrides
+    )  # fmt: skip
+    ensure_topics(bootstrap, settings)
+    key = register(settings)
+    publish(settings, [("port", PORT, f'{{"code":"{PORT}"}}')], NOW)
+    return settings, key
+
+
+def start_api(settings: Settings) -> Child:
+    """A running API; returns once it is ready."""
+    environment = {
+        **os.environ,
+        "ANTISPAM_KAFKA": settings.kafka or "",
+        "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
+        "ANTISPAM_PARTITIONS": str(settings.partitions),
+        "ANTISPAM_API_PORT": str(settings.api_port),
+        "ANTISPAM_API_ACK_SECONDS": str(settings.api_ack_seconds),
+        "ANTISPAM_API_LAG_LIMIT": str(settings.api_lag_limit),
+        "ANTISPAM_API_HEAD_SECONDS": str(settings.api_head_seconds),
+    }
+    command = [sys.executable, "-m", "pipeline.cli", "serve", "api"]
+    child = Child("api", command, settings.data_dir / "api.log", env=environment, on_parent_death=signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(f"{address(settings)}/ready", timeout=2).status_code == 200:
+                return child
+        except httpx.TransportError:
+            pass
+        assert child.returncode is None, child.tail()
+        assert time.monotonic() < deadline, f"not ready{child.tail()}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[list[Child]]:
+    """A running API in a list, so that a test may replace it; whatever is in the list is ended."""
+    running = [start_api(settings)]
+    try:
+        yield running
+    finally:
+        for child in running:
+            child.stop(15)
+
+
+def address(settings: Settings) -> str:
+    """Where the API answers."""
+    return f"http://127.0.0.1:{settings.api_port}"

@@ -1,0 +1,71 @@
+"""A simulated carrier beside a test's own processes, and a deployment that sends to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from sqlalchemy import insert
+
+from pipeline.actions.senders.simulator import Conduct, Simulator
+from pipeline.kafka.admin import ensure_topics
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+from tests.harness.processes import settings_for
+
+PORT = "10690001"
+
+
+def sender_deployment(
+    bootstrap: str, folder: Path, port: int, monkeypatch: pytest.MonkeyPatch, window: int = 16
+) -> tuple[Settings, Database]:
+    """Settings, topics and tables of a sender that sends to this port of ours."""
+    channels = folder / "channels.yaml"
+    channels.write_text(f"default: {{host: 127.0.0.1, port: {port}, account: '900001', window: {window}, rate: 800}}")
+    monkeypatch.setenv("ANTISPAM_CHANNELS_FILE", str(channels))
+    monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", "secret")
+    settings = settings_for(bootstrap, folder, partitions=2)
+    ensure_topics(bootstrap, settings)
+    db = open_database(settings)
+    with db.write() as connection:  # the sender sends nothing for a port it does not know
+        connection.execute(
+            insert(schema.ports).values(
+                code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=0, changed_at=0
+            )
+        )
+    return settings, db
+
+
+@contextmanager
+def simulated(conduct: Conduct) -> Iterator[Simulator]:
+    """A carrier in a thread of its own."""
+    started, ended = threading.Event(), threading.Event()
+    simulator = Simulator("900001", b"secret", conduct)
+
+    async def run() -> None:
+        async with simulator:
+            started.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    started.wait(10)
+    try:
+        yield simulator
+    finally:
+        ended.set()
+        thread.join(10)
+
+
+def until(condition: Callable[[], bool], deadline: float = 60) -> None:
+    end = monotonic() + deadline
+    while not condition():
+        assert monotonic() < end
+        sleep(0.01)

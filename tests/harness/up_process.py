@@ -1,0 +1,80 @@
+"""`antispam up` as a process of a test's own, with what it prints and every process it starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from pipeline.run.child import free_port
+from tests.harness.places import ROOT
+
+
+class Up:
+    """A running `antispam up` and every process it has started."""
+
+    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTISPAM_")}
+        self.data = folder / "var"
+        self.environment |= {"ANTISPAM_DATA_DIR": str(self.data), "COLUMNS": "100"}
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.environment |= {"TMPDIR": str(self.temporary)}
+        self.environment |= {"ANTISPAM_API_PORT": str(free_port()), "ANTISPAM_CONSOLE_PORT": str(free_port())}
+        self.environment |= settings
+        self.note = folder / "var" / "embedded-broker.address"
+        self.log = (folder / "up.log").open("w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "up", *arguments],
+            cwd=ROOT, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT,
+            umask=0,  # the loosest there is: our processes close their files themselves
+        )  # fmt: skip
+        self.family: set[psutil.Process] = set()
+
+    def look(self) -> str:
+        """What it has printed; remembers its children on the way."""
+        with suppress(psutil.NoSuchProcess):
+            self.family |= set(psutil.Process(self.process.pid).children(recursive=True))
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def until(self, text: str, deadline: float = 90) -> None:
+        end = monotonic() + deadline
+        while text not in self.look():
+            assert self.process.poll() is None, self.look()
+            assert monotonic() < end, self.look()
+            try:
+                self.process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def ended(self, deadline: float = 90) -> tuple[int, str]:
+        """Exit code and output; fails if a process of it is still there."""
+        end = monotonic() + deadline
+        while self.process.poll() is None:
+            assert monotonic() < end, self.look()
+            self.look()
+            try:
+                self.process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                continue
+        _, left = psutil.wait_procs(list(self.family), timeout=10)
+        assert not left
+        assert not self.note.exists()
+        output = self.look()
+        self.log.close()
+        return self.process.returncode, output
+
+    def antispam(self, *arguments: str) -> str:
+        """Another command on the same data folder."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=90, umask=0,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
