@@ -20,17 +20,18 @@ from tests.harness.processes import prepare, settings_for
 
 ROLE = """
 import threading, time
-from pipeline import configuration
+from pipeline.decision import configuration
 from pipeline.events import ConfigChange
+from pipeline.process import ending
+from pipeline.run import roles
 from pipeline.settings import Settings
-from pipeline.stream import ending, serve
 
 def planted(settings, stop):
     {body}
 
-serve.ROLES["planted"] = "__main__:planted"
-serve.STOP_TIMEOUT = 0.3
-raise SystemExit(serve.run_roles(Settings(_env_file=None, serve_port=0), ["planted"]))
+roles.ROLES["planted"] = "__main__:planted"
+roles.STOP_TIMEOUT = 0.3
+raise SystemExit(roles.run_roles(Settings(_env_file=None, serve_port=0), ["planted"]))
 """
 
 
@@ -99,7 +100,7 @@ def test_an_agent_that_cannot_go_on_leaves_its_stack() -> None:
 
 
 FOLLOWER_DIES = """
-    from pipeline.stream.config_topic import ConfigFollower
+    from pipeline.kafka.config_topic import ConfigFollower
     honest, polls = ConfigFollower.poll, []
     def poll(self):
         polls.append(1)
@@ -155,7 +156,7 @@ def test_a_worker_whose_broker_is_away_at_the_start_waits_for_it_and_ends_when_a
     settings = settings_for(f"127.0.0.1:{free_port()}", tmp_path)
     patch = """
     import os, signal
-    from pipeline.stream import readiness
+    from pipeline.process import readiness
     honest = readiness.say
     def say(part, ready, waits_for=""):
         honest(part, ready, waits_for)

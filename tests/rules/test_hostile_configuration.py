@@ -19,7 +19,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 from pipeline.actions.scenarios import read
 from pipeline.actions.senders.channels import parse_channels
 from pipeline.errors import AntispamError
-from pipeline.rules.dictionary import Dictionary
+from pipeline.rules.words.dictionary import Dictionary
 from pipeline.rules.policy import parse_policy
 parsers = {"policy": parse_policy, "dictionary": Dictionary.parse, "story": read,
            "channels": lambda text: parse_channels(text, "channels.yaml", ("a",))}

@@ -20,7 +20,7 @@ import sys
 from pipeline.rules.ports import PortEntry
 from pipeline.store import registry
 from pipeline.store.database import Database
-from pipeline.store.roles import Role, User
+from pipeline.store.accounts.roles import Role, User
 db = Database(sys.argv[1], b"of the audit")
 for n in range(int(sys.argv[3])):
     entry = PortEntry(code="1069", name=f"{sys.argv[2]}-{n}")

@@ -200,8 +200,8 @@ def test_a_file_done_before_is_skipped_under_any_name_but_not_as_another_kind(
 # The command itself, made to kill itself (SIGKILL) at one moment of its work.
 KILLED = """
 import os, signal, sys
-from pipeline.stream import ingest_files
-from pipeline.stream import replay as replay_module
+from pipeline.ingest.files import ingester
+from pipeline.kafka import replay as replay_module
 moment, chunk = sys.argv[1], int(sys.argv[2])
 ingester.CHUNK = 100
 commit, commits = ingester._commit, [0]
