@@ -97,8 +97,16 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
         if kept is None or len(kept["reasons"]) != len(explained.reasons):
             kept = hand.cards[case] = _card(_, view, explained)
         stopped = hand.stopped.get(view.port)
-        shown.append({**kept, "due": view.due_at, "lease": view.lease_until, "messages": view.messages,
-                      "submissions": view.submissions, "stopped": stopped and _stopped(_, stopped)})  # fmt: skip
+        shown.append(
+            {
+                **kept,
+                "due": view.due_at,
+                "lease": view.lease_until,
+                "messages": view.messages,
+                "submissions": view.submissions,
+                "stopped": stopped and _stopped(_, stopped),
+            }
+        )
     return shown
 
 
@@ -153,24 +161,48 @@ def _stopped(_: Text, state: str) -> str:
 def labels(_: Text) -> dict[str, str]:
     """Every word the browser shows."""
     return {
-        "release": _("Release"), "reject": _("Reject"), "blacklist": _("Blacklist"), "skip": _("Skip"),
-        "undo": _("Undo"), "note": _("Note"), "port": _("Port"), "score": _("Score"), "rule": _("Rule"),
-        "campaign": _("Campaign"), "score_parts": _("Score by its parts (log-odds)"),
-        "category": _("Category"), "due": _("Limit"), "lease": _("Lease"), "why": _("Why"),
-        "message": _("message"), "messages": _("messages"), "submission": _("submission"),
-        "submissions": _("submissions"), "samples": _("Other members"),
-        "next": _("Next"), "in_hand": _("in hand"), "waiting": _("open in all"), "decided": _("decided by you"),
-        "empty": _("No case waits for review."), "empty_hint": _("New ones appear here by themselves."),
-        "away": _("Paused: your cases went back to the queue."), "away_hint": _("Press any key to go on."),
-        "overdue": _("overdue"), "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),
-        "undone": _("Taken back"), "undo_none": _("Nothing to take back: ten seconds are over"),
-        "failed": _("Not done"), "taken": _("The case went to somebody else"), "opened": _("Opened"),
+        "release": _("Release"),
+        "reject": _("Reject"),
+        "blacklist": _("Blacklist"),
+        "skip": _("Skip"),
+        "undo": _("Undo"),
+        "note": _("Note"),
+        "port": _("Port"),
+        "score": _("Score"),
+        "rule": _("Rule"),
+        "campaign": _("Campaign"),
+        "score_parts": _("Score by its parts (log-odds)"),
+        "category": _("Category"),
+        "due": _("Limit"),
+        "lease": _("Lease"),
+        "why": _("Why"),
+        "message": _("message"),
+        "messages": _("messages"),
+        "submission": _("submission"),
+        "submissions": _("submissions"),
+        "samples": _("Other members"),
+        "next": _("Next"),
+        "in_hand": _("in hand"),
+        "waiting": _("open in all"),
+        "decided": _("decided by you"),
+        "empty": _("No case waits for review."),
+        "empty_hint": _("New ones appear here by themselves."),
+        "away": _("Paused: your cases went back to the queue."),
+        "away_hint": _("Press any key to go on."),
+        "overdue": _("overdue"),
+        "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),
+        "undone": _("Taken back"),
+        "undo_none": _("Nothing to take back: ten seconds are over"),
+        "failed": _("Not done"),
+        "taken": _("The case went to somebody else"),
+        "opened": _("Opened"),
         "no_reasons": _("The decision is not in the lake yet; the rule above opened the case."),
         "unsent": _("not sent yet"),
         "blacklist_does": _("Refuses all of it and lists the sender; a port is suspended."),
-        "release_does": _("Sends all messages of the case."), "reject_does": _("Refuses all messages of the case."),
+        "release_does": _("Sends all messages of the case."),
+        "reject_does": _("Refuses all messages of the case."),
         "skip_does": _("Leaves the case to somebody else for half an hour."),
-    }  # fmt: skip
+    }
 
 
 def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> None:
@@ -223,13 +255,16 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "samples": [differences(view.content, sample) for sample in view.samples],
         "reasons": [
             {
-                "rule": why.rule, "verdict": word(_, why.verdict), "kind": why.verdict, "text": why.message,
+                "rule": why.rule,
+                "verdict": word(_, why.verdict),
+                "kind": why.verdict,
+                "text": why.message,
                 "mark": f"r{n % 6}" if why.spans else "",
                 "words": list(dict.fromkeys(found(_, view.content, seen) for seen in why.spans))[:6],
             }
             for n, why in enumerate(reasons)
         ],
-    }  # fmt: skip
+    }
 
 
 def _is_unseen(character: str) -> bool:

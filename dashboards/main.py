@@ -57,9 +57,10 @@ def main() -> None:
 def _who(user: User) -> None:
     """The corner of the page: whose session this is, language, password, the way out."""
     _ = session.text()
-    links = {
-        f"/language/{code}": name for code, name in LANGUAGES.items() if code != session.chosen_language()
-    } | {"/password": _("Password"), "/logout": _("Sign out")}  # fmt: skip
+    links = {f"/language/{code}": name for code, name in LANGUAGES.items() if code != session.chosen_language()} | {
+        "/password": _("Password"),
+        "/logout": _("Sign out"),
+    }
     anchors = "".join(f'<a href="{path}" target="_self">{escape(label)}</a>' for path, label in links.items())
     name, role = escape(user.name), escape(word(_, user.role))
     st.html(f'{STYLE}<div class="who"><span><b>{name}</b> {role}</span>{anchors}</div>')

@@ -55,9 +55,7 @@ def user(*, active: bool = True) -> User:
 
 def chosen_language() -> str:
     """The language of this browser."""
-    return language.preferred(
-        st.context.cookies.get(language.COOKIE), st.context.headers.get("Accept-Language")
-    )  # fmt: skip
+    return language.preferred(st.context.cookies.get(language.COOKIE), st.context.headers.get("Accept-Language"))
 
 
 def text() -> Text:

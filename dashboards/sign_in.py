@@ -117,9 +117,14 @@ class SignIn:
     def _with_session(self, request: Request, token: str) -> Response:
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
-            COOKIE, token, max_age=SESSION_MS // 1000, path="/", httponly=True, samesite="strict",
+            COOKIE,
+            token,
+            max_age=SESSION_MS // 1000,
+            path="/",
+            httponly=True,
+            samesite="strict",
             secure=(self._public or "").startswith("https:") or request.url.scheme == "https",
-        )  # fmt: skip
+        )
         return answer
 
     async def logout(self, request: Request) -> Response:

@@ -10,45 +10,101 @@ from dashboards.language import N_, Text
 # Every value that is shown; a test holds that each enumeration is complete.
 WORDS = {
     # verdicts
-    "release": N_("release"), "hold": N_("hold"), "review": N_("review"), "reject": N_("reject"),
-    "blacklist": N_("blacklist"), "undecided": N_("undecided"),
+    "release": N_("release"),
+    "hold": N_("hold"),
+    "review": N_("review"),
+    "reject": N_("reject"),
+    "blacklist": N_("blacklist"),
+    "undecided": N_("undecided"),
     # categories
-    "fraud": N_("fraud"), "phishing": N_("phishing"), "gambling": N_("gambling"), "pornography": N_("pornography"),
-    "drugs": N_("drugs"), "weapons": N_("weapons"), "counterfeit": N_("counterfeit"),
-    "fake_document": N_("fake document"), "loan": N_("loan"), "recruitment": N_("recruitment"),
-    "property": N_("property"), "education": N_("education"), "finance": N_("finance"), "retail": N_("retail"),
-    "services": N_("services"), "competitor": N_("competitor"), "other": N_("other"),
+    "fraud": N_("fraud"),
+    "phishing": N_("phishing"),
+    "gambling": N_("gambling"),
+    "pornography": N_("pornography"),
+    "drugs": N_("drugs"),
+    "weapons": N_("weapons"),
+    "counterfeit": N_("counterfeit"),
+    "fake_document": N_("fake document"),
+    "loan": N_("loan"),
+    "recruitment": N_("recruitment"),
+    "property": N_("property"),
+    "education": N_("education"),
+    "finance": N_("finance"),
+    "retail": N_("retail"),
+    "services": N_("services"),
+    "competitor": N_("competitor"),
+    "other": N_("other"),
     # views of a text, and what a place in it can be
-    "normal": N_("normal form"), "joined": N_("marks between"), "split": N_("split characters"), "leet": N_("leet"),
-    "lookalike": N_("look-alike"), "pinyin": N_("sound"), "link": N_("link"),
-    "contact": N_("contact"), "phone": N_("phone"), "qq": N_("QQ"), "wechat": N_("WeChat"),
+    "normal": N_("normal form"),
+    "joined": N_("marks between"),
+    "split": N_("split characters"),
+    "leet": N_("leet"),
+    "lookalike": N_("look-alike"),
+    "pinyin": N_("sound"),
+    "link": N_("link"),
+    "contact": N_("contact"),
+    "phone": N_("phone"),
+    "qq": N_("QQ"),
+    "wechat": N_("WeChat"),
     "telegram": N_("Telegram"),
     # ports
-    "open": N_("open"), "suspended": N_("suspended"), "terminated": N_("terminated"),
-    "high": N_("high risk"), "ordinary": N_("ordinary"), "trusted": N_("trusted"),
-    "one_time_code": N_("one-time code"), "notice": N_("notice"), "commercial": N_("commercial"),
-    "personal": N_("personal"), "suspend": N_("suspend"), "resume": N_("resume"), "terminate": N_("terminate"),
+    "open": N_("open"),
+    "suspended": N_("suspended"),
+    "terminated": N_("terminated"),
+    "high": N_("high risk"),
+    "ordinary": N_("ordinary"),
+    "trusted": N_("trusted"),
+    "one_time_code": N_("one-time code"),
+    "notice": N_("notice"),
+    "commercial": N_("commercial"),
+    "personal": N_("personal"),
+    "suspend": N_("suspend"),
+    "resume": N_("resume"),
+    "terminate": N_("terminate"),
     # lists
-    "black": N_("black list"), "allow": N_("allow list"), "blocked": N_("blocked recipients"),
+    "black": N_("black list"),
+    "allow": N_("allow list"),
+    "blocked": N_("blocked recipients"),
     "unsubscribed": N_("unsubscribed"),
     # alerts
-    "warning": N_("warning"), "severe": N_("severe"), "critical": N_("critical"),
+    "warning": N_("warning"),
+    "severe": N_("severe"),
+    "critical": N_("critical"),
     # deliveries
-    "submitting": N_("submitting"), "maybe_sent": N_("maybe sent"), "submitted": N_("submitted"),
-    "delivered": N_("delivered"), "failed": N_("failed"), "refused": N_("refused"), "expired": N_("expired"),
+    "submitting": N_("submitting"),
+    "maybe_sent": N_("maybe sent"),
+    "submitted": N_("submitted"),
+    "delivered": N_("delivered"),
+    "failed": N_("failed"),
+    "refused": N_("refused"),
+    "expired": N_("expired"),
     "stopped": N_("stopped"),
     # accounts
-    "viewer": N_("viewer"), "reviewer": N_("reviewer"), "senior_reviewer": N_("senior reviewer"),
-    "policy_author": N_("policy author"), "policy_approver": N_("policy approver"), "operator": N_("operator"),
-    "analyst": N_("analyst"), "administrator": N_("administrator"),
-    "active": N_("active"), "disabled": N_("disabled"), "waiting": N_("must wait after failures"),
+    "viewer": N_("viewer"),
+    "reviewer": N_("reviewer"),
+    "senior_reviewer": N_("senior reviewer"),
+    "policy_author": N_("policy author"),
+    "policy_approver": N_("policy approver"),
+    "operator": N_("operator"),
+    "analyst": N_("analyst"),
+    "administrator": N_("administrator"),
+    "active": N_("active"),
+    "disabled": N_("disabled"),
+    "waiting": N_("must wait after failures"),
     "new": N_("one-time password"),
-    "province": N_("province"), "city": N_("city"), "enterprise": N_("enterprise"), "all": N_("all"),
-}  # fmt: skip
+    "province": N_("province"),
+    "city": N_("city"),
+    "enterprise": N_("enterprise"),
+    "all": N_("all"),
+}
 
 VERDICT_COLOURS = {
-    "release": "#2e9e6b", "hold": "#4a7fd4", "review": "#e0a21b", "reject": "#d4573a", "blacklist": "#7a2e3a",
-}  # fmt: skip
+    "release": "#2e9e6b",
+    "hold": "#4a7fd4",
+    "review": "#e0a21b",
+    "reject": "#d4573a",
+    "blacklist": "#7a2e3a",
+}
 LEVEL_COLOURS = {"warning": "#e0a21b", "severe": "#d4573a", "critical": "#9b1c31"}
 
 
@@ -74,8 +130,10 @@ def span(_: Text, ms: float | None) -> str:
     if ms < 1000:
         return f"{max(ms, 0):.0f} ms"
     for limit, size, unit in (
-        (120_000, 1000, N_("s")), (7_200_000, 60_000, N_("min")), (172_800_000, 3_600_000, N_("h")),
-    ):  # fmt: skip
+        (120_000, 1000, N_("s")),
+        (7_200_000, 60_000, N_("min")),
+        (172_800_000, 3_600_000, N_("h")),
+    ):
         if ms < limit:
             return f"{ms / size:.0f} {_(unit)}"
     days = _("d")

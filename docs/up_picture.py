@@ -26,8 +26,11 @@ def output() -> list[str]:
         run = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *COMMAND.split()[1:]],
             env=environ | {"ANTISPAM_DATA_DIR": folder},
-            capture_output=True, text=True, check=True, timeout=180,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=180,
+        )
     return run.stdout.splitlines()
 
 
@@ -54,11 +57,15 @@ def drawn(lines: list[str]) -> str:
             y += LINE
             write(line.strip(), LEFT, "#9aa5ce")
     height = y + 20
-    return "\n".join((
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'font-family="{FONT}" font-size="15">',
-        f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#1a1b26"/>', *shapes, "</svg>\n",
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+            f'font-family="{FONT}" font-size="15">',
+            f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#1a1b26"/>',
+            *shapes,
+            "</svg>\n",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -51,9 +51,13 @@ def address(url: str) -> Address:
     if not parts.path.startswith("/") or not pattern or _CONTROL.search(folder + pattern + (parts.username or "")):
         raise ValueError("a path from / to a file name or pattern expected, without control characters")
     return Address(
-        scheme=parts.scheme, host=parts.hostname or "", port=parts.port or DEFAULT_PORTS[parts.scheme],
-        user=unquote(parts.username or ""), folder=folder or "/", pattern=pattern,
-    )  # fmt: skip
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=parts.port or DEFAULT_PORTS[parts.scheme],
+        user=unquote(parts.username or ""),
+        folder=folder or "/",
+        pattern=pattern,
+    )
 
 
 def _checked(url: str) -> str:
@@ -99,14 +103,16 @@ class RecordSource(Place, CsvForm):
     """A folder in which an SMSC lays record files."""
 
     quiet: float = Field(
-        30.0, ge=0,
+        30.0,
+        ge=0,
         description="Seconds that size and time of a file must stay the same before it is taken; 0 where the SMSC "
         "renames a finished file into place.",
-    )  # fmt: skip
+    )
     marker: str | None = Field(
-        None, pattern=r"^\.[A-Za-z0-9_.-]{1,16}$",
+        None,
+        pattern=r"^\.[A-Za-z0-9_.-]{1,16}$",
         description="Suffix of the empty file that says its namesake is finished (x.csv.ok: .ok); replaces `quiet`.",
-    )  # fmt: skip
+    )
     after: Literal["keep", "move", "delete"] = Field("keep", description="The far file's fate once ingested.")
     moved_to: str = Field("done", description="Folder below the source's that `after: move` uses; it must exist.")
     columns: dict[str, str | Ordinal] | None = Field(

@@ -23,9 +23,12 @@ class Settings(BaseSettings):
     """Settings of one process. Sizes are bytes, durations seconds, unless the name says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ANTISPAM_", env_file=".env", env_ignore_empty=True, extra="ignore",
+        env_prefix="ANTISPAM_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
         hide_input_in_errors=True,
-    )  # fmt: skip
+    )
 
     kafka: str | None = Field(None, description="Bootstrap servers, host:port[,host:port]. Unset: the embedded broker.")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -65,9 +68,10 @@ class Settings(BaseSettings):
         "window a crash is repeated. False: never repeated, and lost if the carrier did not have it.",
     )
     worker_id: str = Field(
-        "worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        "worker-0",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Unique and stable per worker: its transactional id, so a restart takes over at once.",
-    )  # fmt: skip
+    )
     session_timeout: float = Field(
         10.0, ge=6, description="Seconds without a heartbeat until a dead worker's partitions move."
     )
@@ -77,22 +81,27 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address the pages of health, readiness and metrics bind to.")
     web_port: int = Field(6066, ge=1, le=65535, description="Port of a worker's page.")
     serve_port: int | None = Field(
-        None, ge=0, le=65535,
+        None,
+        ge=0,
+        le=65535,
         description="Port of the page of `antispam serve` and `sink`. Unset: 6070 + the first role's place in the "
         "list of roles, 6069 for the sink. 0: a free one, told in the log.",
-    )  # fmt: skip
+    )
     console_host: str = Field("127.0.0.1", description="Address the console binds to.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     console_url: str | None = Field(
-        None, pattern=r"^https?://[^/?#@]+/?$",
+        None,
+        pattern=r"^https?://[^/?#@]+/?$",
         description="Address at which people open the console, when a proxy stands before it: https://console.example",
-    )  # fmt: skip
+    )
     console_zone: str = Field("Asia/Shanghai", description="Zone of the times the console shows.")
     max_content: int = Field(2000, ge=70, le=20_000, description="Longest accepted content, code points.")
     max_recipients: int = Field(
-        10_000, ge=1, le=40_000,
+        10_000,
+        ge=1,
+        le=40_000,
         description="Most recipients of one submission; 40,000 at most: what follows from it must fit a record.",
-    )  # fmt: skip
+    )
     campaign_texts: int = Field(
         1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 393 MB."
     )
@@ -139,15 +148,17 @@ class Settings(BaseSettings):
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
     )
     audit_key: SecretStr | None = Field(
-        None, min_length=16,
+        None,
+        min_length=16,
         description="Signs the audit trail; every process that opens the database needs the same, for good. Unset: "
         "made at first start in data_dir.",
-    )  # fmt: skip
+    )
     release_key: SecretStr | None = Field(
-        None, min_length=16,
+        None,
+        min_length=16,
         description="Signs what is released; workers, releaser and senders need the same. Unset: made at first start "
         "in data_dir.",
-    )  # fmt: skip
+    )
     release_key_before: SecretStr | None = Field(
         None, min_length=16, description="While the release key is changed: senders take what the old one signed too."
     )
@@ -157,9 +168,11 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
     api_head_seconds: float = Field(
-        10.0, gt=0, le=60,
+        10.0,
+        gt=0,
+        le=60,
         description="Seconds for the head of a request; without a valid key for the whole of it.",
-    )  # fmt: skip
+    )
     api_requests: int = Field(64, ge=1, description="Requests of keys served at once; one more is answered 503.")
     api_items: int = Field(1000, ge=1, description="Most submissions in one array.")
     api_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Longest body of POST /v1/submissions.")
@@ -168,17 +181,23 @@ class Settings(BaseSettings):
         10.0, gt=0, le=60, description="Seconds a request waits for the broker; then it is answered 503."
     )
     api_lag_limit: int = Field(
-        50_000, ge=1,
+        50_000,
+        ge=1,
         description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
-    )  # fmt: skip
+    )
     dead_letter_count: int = Field(
-        50, ge=1, description="Failures among the records polled last from which a process stops instead of setting "
+        50,
+        ge=1,
+        description="Failures among the records polled last from which a process stops instead of setting "
         "them aside, if they are also more than ANTISPAM_DEAD_LETTER_RATIO of them.",
-    )  # fmt: skip
+    )
     dead_letter_ratio: float = Field(
-        0.5, gt=0, le=1, description="Share of the records polled last above which failures are no single events' "
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the records polled last above which failures are no single events' "
         "fault. 1: never; everything that fails is set aside.",
-    )  # fmt: skip
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")

@@ -48,13 +48,21 @@ DECISIONS = Topic("decisions", events.Decision, "submission or record id", descr
 # remembered longer than `holds` keeps what they come from: a database that is restored reads all of it again.
 ROUNDS_KEPT_MS = 8 * DAY_MS
 STATE_SUBMISSIONS = Topic(
-    "state.submissions", None, "counter and key", "compact,delete", ROUNDS_KEPT_MS + DAY_MS,
+    "state.submissions",
+    None,
+    "counter and key",
+    "compact,delete",
+    ROUNDS_KEPT_MS + DAY_MS,
     description="changelog of counters by port",
-)  # fmt: skip
+)
 STATE_RECORDS = Topic(
-    "state.records", None, "counter and key", "compact,delete", 3 * DAY_MS,
+    "state.records",
+    None,
+    "counter and key",
+    "compact,delete",
+    3 * DAY_MS,
     description="changelog of counters by sender",
-)  # fmt: skip
+)
 HOLDS = Topic("holds", events.Hold, "submission id", description="waiting for a time")
 CASES = Topic("cases", events.CaseMember, "submission id", description="waiting for a person")
 REVIEWS = Topic("reviews", events.ReviewVerdict, "case", description="what reviewers decided")
@@ -65,41 +73,78 @@ COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipien
 DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
 # One that is not written for three days is forgotten long before (models.campaigns.TTL_MS).
 CAMPAIGNS = Topic(
-    "campaigns", events.Campaign, "campaign", "compact,delete", 3 * DAY_MS, partitions=1,
+    "campaigns",
+    events.Campaign,
+    "campaign",
+    "compact,delete",
+    3 * DAY_MS,
+    partitions=1,
     description="campaigns over the policy's size, with what their texts are recognised by",
-)  # fmt: skip
+)
 CONFIG = Topic(
-    "config", events.ConfigChange, "kind/name", "compact", partitions=1,
+    "config",
+    events.ConfigChange,
+    "kind/name",
+    "compact",
+    partitions=1,
     description="policy, ports, lists, dictionary, model: ordered by epoch",
-)  # fmt: skip
+)
 INGEST = Topic(
-    "ingest-progress", events.IngestProgress, "file hash", "compact", partitions=1,
+    "ingest-progress",
+    events.IngestProgress,
+    "file hash",
+    "compact",
+    partitions=1,
     description="how far each file has been read",
-)  # fmt: skip
+)
 # The key names the row and its signature, so that no head takes another's place: two of one row are evidence.
 AUDIT_HEADS = Topic(
-    "audit-heads", events.AuditHead, "row/signature", "compact", partitions=1,
+    "audit-heads",
+    events.AuditHead,
+    "row/signature",
+    "compact",
+    partitions=1,
     description="the last row of the audit trail, again and again: what it is compared with",
-)  # fmt: skip
+)
 DEAD_LETTERS = Topic(
-    "dead-letters", events.DeadLetter, "origin", retention_ms=30 * DAY_MS,
+    "dead-letters",
+    events.DeadLetter,
+    "origin",
+    retention_ms=30 * DAY_MS,
     description="what could not be decoded or screened",
-)  # fmt: skip
+)
 
 FIXED: tuple[Topic, ...] = (
-    SUBMISSIONS_EXPRESS, SUBMISSIONS_BULK, RECORDS, DECISIONS, STATE_SUBMISSIONS, STATE_RECORDS,
-    HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS, COMPLAINTS, DELIVERIES, CAMPAIGNS,
+    SUBMISSIONS_EXPRESS,
+    SUBMISSIONS_BULK,
+    RECORDS,
+    DECISIONS,
+    STATE_SUBMISSIONS,
+    STATE_RECORDS,
+    HOLDS,
+    CASES,
+    REVIEWS,
+    PORT_ACTIONS,
+    LIST_ACTIONS,
+    ALERTS,
+    COMPLAINTS,
+    DELIVERIES,
+    CAMPAIGNS,
     CONFIG,
-    INGEST, AUDIT_HEADS, DEAD_LETTERS,
-)  # fmt: skip
+    INGEST,
+    AUDIT_HEADS,
+    DEAD_LETTERS,
+)
 
 
 def outbound(channel: str, priority: events.Priority) -> Topic:
     """The topic of one carrier channel and lane: `outbound.<channel>.<express|bulk>`."""
     return Topic(
-        f"outbound.{channel}.{priority.value}", events.Outbound, "port",
+        f"outbound.{channel}.{priority.value}",
+        events.Outbound,
+        "port",
         description=f"released, to be sent over {channel}",
-    )  # fmt: skip
+    )
 
 
 def all_topics(channels: tuple[str, ...]) -> tuple[Topic, ...]:

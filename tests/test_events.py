@@ -23,9 +23,12 @@ def test_hostile_bytes(value: bytes) -> None:
         _decode(value)
 
 
-@given(st.binary() | st.tuples(st.integers(0, len(encode(SUBMISSION))), st.binary()).map(
-    lambda cut: encode(SUBMISSION)[: cut[0]] + cut[1] + encode(SUBMISSION)[cut[0] :]
-))  # fmt: skip
+@given(
+    st.binary()
+    | st.tuples(st.integers(0, len(encode(SUBMISSION))), st.binary()).map(
+        lambda cut: encode(SUBMISSION)[: cut[0]] + cut[1] + encode(SUBMISSION)[cut[0] :]
+    )
+)
 def test_any_bytes(value: bytes) -> None:
     with suppress(msgspec.DecodeError):
         assert isinstance(_decode(value), Submission)

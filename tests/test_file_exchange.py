@@ -18,10 +18,18 @@ def test_address_is_taken_apart() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://u@h/a", "ftp://h/a", "ftp://u:geheim@h/a", "ftp://u@h", "ftp://u@h/out/", "ftp://u@h/a?b", "file://h/a",
-        "file:a", "ftp://u@h/a%0d%0aDELE%20b", "ftp://u@h:99999/a",
+        "http://u@h/a",
+        "ftp://h/a",
+        "ftp://u:geheim@h/a",
+        "ftp://u@h",
+        "ftp://u@h/out/",
+        "ftp://u@h/a?b",
+        "file://h/a",
+        "file:a",
+        "ftp://u@h/a%0d%0aDELE%20b",
+        "ftp://u@h:99999/a",
     ],
-)  # fmt: skip
+)
 def test_bad_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
         address(url)

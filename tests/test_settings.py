@@ -53,13 +53,26 @@ def test_lists_and_maps_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("partitions", "0"), ("partitions", "many"), ("partitions", "513"), ("replication", "0"),
-        ("worker_id", "a b"), ("worker_id", "../x"), ("worker_id", "x" * 65), ("session_timeout", "5"),
-        ("web_port", "0"), ("web_port", "70000"), ("max_content", "1"), ("lake_flush", "0"), ("retention_days", "0"),
-        ("record_zone", "Mars/Olympus"), ("record_zone", "../etc"), ("record_time_format", "%H:%M"),
-        ("record_time_format", "%Q"), ("record_time_format", "yesterday"),
+        ("partitions", "0"),
+        ("partitions", "many"),
+        ("partitions", "513"),
+        ("replication", "0"),
+        ("worker_id", "a b"),
+        ("worker_id", "../x"),
+        ("worker_id", "x" * 65),
+        ("session_timeout", "5"),
+        ("web_port", "0"),
+        ("web_port", "70000"),
+        ("max_content", "1"),
+        ("lake_flush", "0"),
+        ("retention_days", "0"),
+        ("record_zone", "Mars/Olympus"),
+        ("record_zone", "../etc"),
+        ("record_time_format", "%H:%M"),
+        ("record_time_format", "%Q"),
+        ("record_time_format", "yesterday"),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"ANTISPAM_{name.upper()}", value)
     with pytest.raises(ValidationError) as caught:

@@ -41,14 +41,16 @@ def page() -> None:
         st.dataframe(frame, hide_index=True, column_config=config)
         return
     chosen = st.dataframe(
-        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="multi-row",
+        frame,
+        hide_index=True,
+        column_config=config,
+        on_select="rerun",
+        selection_mode="multi-row",
         key=f"alerts-{len(rows)}-{rows[0].id}",
-    )  # fmt: skip
+    )
     picked = [rows[i].id for i in chosen["selection"]["rows"] if rows[i].acknowledged_by is None]
     st.caption(_("Choose rows, then acknowledge: others see that you have taken them on."))
-    if st.button(
-        _("Acknowledge {n}").format(n=len(picked)), type="primary", disabled=not picked, key="acknowledge"
-    ):  # fmt: skip
+    if st.button(_("Acknowledge {n}").format(n=len(picked)), type="primary", disabled=not picked, key="acknowledge"):
         with session.told():
             acknowledge(services.db, user, picked, now_ms())
             st.rerun()

@@ -34,9 +34,14 @@ def page() -> None:
     user, _ = session.user(), session.text()
     st.title(_("Lists"))
     name = st.segmented_control(
-        _("List"), list(ENTITIES), default="black", format_func=lambda name: word(_, name), key="list", required=True,
+        _("List"),
+        list(ENTITIES),
+        default="black",
+        format_func=lambda name: word(_, name),
+        key="list",
+        required=True,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     st.caption(_(MEANINGS[name]))
     _undo(_, user)
     left, right = st.columns([5, 2], gap="medium")
@@ -60,17 +65,29 @@ def _entries(_: Text, user: User, name: str) -> None:
     now = now_ms()
     frame = table(
         [
-            (masked(r.value), r.reason, r.added_by, clock(zone, r.added_at),
-             _("standing") if r.expires_at is None
-             else (_("over since {time}") if r.expires_at <= now else "{time}").format(time=clock(zone, r.expires_at)))
+            (
+                masked(r.value),
+                r.reason,
+                r.added_by,
+                clock(zone, r.added_at),
+                _("standing")
+                if r.expires_at is None
+                else (_("over since {time}") if r.expires_at <= now else "{time}").format(
+                    time=clock(zone, r.expires_at)
+                ),
+            )
             for r in rows[:PAGE]
         ],
         columns=[_("Value"), _("Reason"), _("Added by"), _("Added"), _("Until")],
-    )  # fmt: skip
+    )
     shown = st.dataframe(
-        frame, hide_index=True, on_select="rerun", selection_mode="single-row", height="content",
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height="content",
         key=f"entries_{name}_{search}_{turned}_{len(rows)}_{rows[0].added_at}",
-    )  # fmt: skip
+    )
     if len(rows) > PAGE or turned > 1:
         st.pagination(turned + (len(rows) > PAGE), key=f"page_{name}_{search}")
     if not shown["selection"]["rows"]:
@@ -101,7 +118,7 @@ def _add(_: Text, user: User, name: str) -> None:
         today = datetime.now(ZoneInfo(zone)).date()
         until = st.date_input(
             _("Until the end of (empty: standing)"), value=None, min_value=today, max_value=today + timedelta(days=3650)
-        )  # fmt: skip
+        )
         if st.form_submit_button(_("Add"), type="primary", width="stretch"):
             with session.told():
                 _need(_, reason)

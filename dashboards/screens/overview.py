@@ -17,9 +17,10 @@ from pipeline.store.accounts.roles import User
 
 MINUTE = 60_000
 RANGES = {  # label -> (length, interval), ms
-    N_("15 minutes"): (15 * MINUTE, 15_000), N_("1 hour"): (60 * MINUTE, MINUTE),
+    N_("15 minutes"): (15 * MINUTE, 15_000),
+    N_("1 hour"): (60 * MINUTE, MINUTE),
     N_("24 hours"): (1440 * MINUTE, 30 * MINUTE),
-}  # fmt: skip
+}
 
 
 def page() -> None:
@@ -36,9 +37,15 @@ def _live() -> None:
     title.title(_("Overview"))
     with chooser:
         chosen = st.segmented_control(
-            _("Period"), list(RANGES), default="1 hour", format_func=_, key="period", required=True,
-            label_visibility="collapsed", width="stretch",
-        )  # fmt: skip
+            _("Period"),
+            list(RANGES),
+            default="1 hour",
+            format_func=_,
+            key="period",
+            required=True,
+            label_visibility="collapsed",
+            width="stretch",
+        )
     now = now_ms()
     with session.told():
         now_waits = standing(session.services().db, user, now)
@@ -72,33 +79,55 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     columns = st.columns(5)
     columns[0].metric(
         _("Latency p50 / p99"),
-        f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}", border=True, height="stretch",
+        f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}",
+        border=True,
+        height="stretch",
         help=_("From acceptance of a submission to its decision, over the period."),
-    )  # fmt: skip
+    )
     columns[1].metric(
-        _("Waiting for a decision, submissions"), count(now.undecided),
+        _("Waiting for a decision, submissions"),
+        count(now.undecided),
         _("oldest {age}").format(age=age(now.oldest_undecided)),
-        delta_color="off", delta_arrow="off", border=True, height="stretch",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
         help=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
-    )  # fmt: skip
+    )
     columns[2].metric(
-        _("Holds, submissions"), count(now.holds),
-        _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds
+        _("Holds, submissions"),
+        count(now.holds),
+        _("{n} overdue").format(n=count(now.overdue_holds))
+        if now.overdue_holds
         else _("oldest {age}").format(age=age(now.oldest_hold)),
-        delta_color="inverse" if now.overdue_holds else "off", delta_arrow="off", border=True, height="stretch",
-    )  # fmt: skip
+        delta_color="inverse" if now.overdue_holds else "off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
     columns[3].metric(
-        _("Open cases"), count(now.cases),
-        _("{n} past the limit").format(n=count(now.overdue_cases)) if now.overdue_cases
-        else _("oldest {age}, limit in {limit}").format(age=age(now.oldest_case), limit=limit) if now.cases
+        _("Open cases"),
+        count(now.cases),
+        _("{n} past the limit").format(n=count(now.overdue_cases))
+        if now.overdue_cases
+        else _("oldest {age}, limit in {limit}").format(age=age(now.oldest_case), limit=limit)
+        if now.cases
         else _("nothing waits"),
-        delta_color="inverse" if now.overdue_cases else "off", delta_arrow="off", border=True, height="stretch",
-    )  # fmt: skip
+        delta_color="inverse" if now.overdue_cases else "off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
     columns[4].metric(
-        _("To be published, changes"), count(now.outbox), _("oldest {age}").format(age=age(now.oldest_outbox)),
-        delta_color="off", delta_arrow="off", border=True, height="stretch",
+        _("To be published, changes"),
+        count(now.outbox),
+        _("oldest {age}").format(age=age(now.oldest_outbox)),
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
         help=_("Changes in the outbox that the relay has not sent to the broker yet."),
-    )  # fmt: skip
+    )
 
 
 def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
@@ -112,10 +141,17 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
     rows = {(start, verdict): 0 for start in starts for verdict in Verdict}
     rows |= {(start, verdict): messages for start, verdict, messages in seen.series}
     frame = table(
-        [(pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).tz_localize(None), names[verdict],
-          verdict.severity, messages) for (start, verdict), messages in rows.items()],
+        [
+            (
+                pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).tz_localize(None),
+                names[verdict],
+                verdict.severity,
+                messages,
+            )
+            for (start, verdict), messages in rows.items()
+        ],
         columns=["time", "verdict", "order", "messages"],
-    )  # fmt: skip
+    )
     chart = (
         alt.Chart(frame)
         .mark_area(interpolate="step-after")
@@ -123,7 +159,9 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
             x=alt.X("time:T", title=None, axis=alt.Axis(labelAngle=0, format="%H:%M", tickCount=8)),
             y=alt.Y("messages:Q", title=per[seen.step], stack="zero", axis=alt.Axis(tickMinStep=1)),
             color=alt.Color(
-                "verdict:N", title=None, sort=list(names.values()),
+                "verdict:N",
+                title=None,
+                sort=list(names.values()),
                 scale=alt.Scale(domain=list(names.values()), range=[VERDICT_COLOURS[v] for v in Verdict]),
                 legend=alt.Legend(orient="top"),
             ),
@@ -135,7 +173,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
             ],
         )
         .properties(height=360)
-    )  # fmt: skip
+    )
     st.altair_chart(chart, width="stretch")
 
 
@@ -148,13 +186,15 @@ def _totals(_: Text, seen: Traffic, chosen: str) -> None:
     ]
     frame = table(rows, columns=["verdict", "messages", "share"])
     st.dataframe(
-        frame, hide_index=True, height="content",
+        frame,
+        hide_index=True,
+        height="content",
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict")),
             "messages": st.column_config.NumberColumn(_("Messages"), format="localized"),
             "share": st.column_config.ProgressColumn(_("Share"), format="percent", min_value=0, max_value=1),
         },
-    )  # fmt: skip
+    )
 
 
 def _channels(_: Text, now: Standing) -> None:

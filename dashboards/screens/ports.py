@@ -26,9 +26,13 @@ def page() -> None:
     db = session.services().db
     st.title(_("Ports"))
     text = st.text_input(
-        _("Search"), placeholder=_("beginning of a code, or part of a name or enterprise"), key="ports_search",
-        max_chars=64, label_visibility="collapsed", icon=":material/search:",
-    )  # fmt: skip
+        _("Search"),
+        placeholder=_("beginning of a code, or part of a name or enterprise"),
+        key="ports_search",
+        max_chars=64,
+        label_visibility="collapsed",
+        icon=":material/search:",
+    )
     entries = registry.ports(db, user, text.strip(), PAGE + 1)
     if not entries:
         st.info(_("No port fits.") if text else _("No port is registered."), icon=":material/inbox:")
@@ -39,7 +43,7 @@ def page() -> None:
             for e in entries[:PAGE]
         ],
         columns=[_("Code"), _("Name"), _("Enterprise"), _("State"), _("Tier"), _("Kind"), _("Channel")],
-    )  # fmt: skip
+    )
     left, right = st.columns([3, 2], gap="medium")
     with left:
         shown = st.dataframe(
@@ -121,5 +125,5 @@ def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:
             for f in rows
         ],
         columns=[_("Time"), _("Verdict"), _("Rules"), _("Text, masked")],
-    )  # fmt: skip
+    )
     st.dataframe(frame, hide_index=True, height="content")

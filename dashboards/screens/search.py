@@ -79,10 +79,10 @@ def _form(_: Text, user: User, zone: str) -> Query:
         port = row[0].text_input(_("Port or sender begins with"), max_chars=21)
         number = row[1].text_input(
             _("Number"), max_chars=24, help=_("Recipient or sender; hashed before it is compared.")
-        )  # fmt: skip
+        )
         text = row[2].text_input(
             _("Text contains"), max_chars=100, help=_("Compared with masked text: figures and names are left out.")
-        )  # fmt: skip
+        )
         campaign = row[3].text_input(_("Campaign"), max_chars=17)
         row[4].form_submit_button(_("Search"), type="primary", width="stretch", icon=":material/search:")
 
@@ -90,22 +90,41 @@ def _form(_: Text, user: User, zone: str) -> Query:
         return int((at or now).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
 
     return Query(
-        since=ms(since), until=ms(until), kind=kind, port=port, verdict=verdict, rule=rule, text=text, number=number,
-        campaign=campaign, limit=SHOWN,
-    )  # fmt: skip
+        since=ms(since),
+        until=ms(until),
+        kind=kind,
+        port=port,
+        verdict=verdict,
+        rule=rule,
+        text=text,
+        number=number,
+        campaign=campaign,
+        limit=SHOWN,
+    )
 
 
 def _table(_: Text, found: list[Found], zone: str) -> Found | None:
     frame = table(
         [
-            (clock(zone, f.at)[5:], f.sender, word(_, f.verdict or UNDECIDED), len(f.recipients),
-             ", ".join(reason["rule"] for reason in f.reasons), f.score, f.content)
+            (
+                clock(zone, f.at)[5:],
+                f.sender,
+                word(_, f.verdict or UNDECIDED),
+                len(f.recipients),
+                ", ".join(reason["rule"] for reason in f.reasons),
+                f.score,
+                f.content,
+            )
             for f in found
         ],
         columns=["at", "sender", "verdict", "messages", "rules", "score", "text"],
-    )  # fmt: skip
+    )
     shown = st.dataframe(
-        frame, hide_index=True, height=560, on_select="rerun", selection_mode="single-row",
+        frame,
+        hide_index=True,
+        height=560,
+        on_select="rerun",
+        selection_mode="single-row",
         key=f"found_{len(found)}_{found[0].place.offset}_{found[0].place.partition}",
         column_config={
             "at": st.column_config.TextColumn(_("Time"), width=115),
@@ -116,7 +135,7 @@ def _table(_: Text, found: list[Found], zone: str) -> Found | None:
             "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=50),
             "text": st.column_config.TextColumn(_("Text"), width="large"),
         },
-    )  # fmt: skip
+    )
     rows = shown["selection"]["rows"]
     return found[rows[0]] if rows else None
 
@@ -169,9 +188,10 @@ def _case(_: Text, user: User, f: Found, zone: str) -> None:
             st.markdown(_("Waits for a reviewer in case {case}.").format(case=f"`{found.case}`"))
             return
         told = _("Reviewer: {verdict}, by {name} at {at}").format(
-            verdict=f"**{word(_, found.verdict)}**", name=session.plain(found.decided_by or "–"),
+            verdict=f"**{word(_, found.verdict)}**",
+            name=session.plain(found.decided_by or "–"),
             at=clock(zone, found.decided_at),
-        )  # fmt: skip
+        )
         st.markdown(told + (f" · {session.plain(found.note)}" if found.note else ""))
 
 
@@ -201,8 +221,14 @@ def _messages(_: Text, user: User, f: Found, zone: str) -> None:
         state = states.get(n)
         verdict = exceptions[recipient]["verdict"] if recipient in exceptions else f.verdict
         rows.append(
-            (n, recipient, word(_, verdict or UNDECIDED), word(_, state.state) if state else "–",
-             state.status if state else "", clock(zone, state.changed_at, date=False) if state else "–")
-        )  # fmt: skip
+            (
+                n,
+                recipient,
+                word(_, verdict or UNDECIDED),
+                word(_, state.state) if state else "–",
+                state.status if state else "",
+                clock(zone, state.changed_at, date=False) if state else "–",
+            )
+        )
     columns = [_("No."), _("Recipient, hashed"), _("Verdict"), _("Delivery"), _("Carrier's word"), _("Changed")]
     st.dataframe(table(rows, columns=columns), hide_index=True, height="content" if len(rows) < 8 else 280)

@@ -21,15 +21,12 @@ def page() -> None:
     st.title(_("Users"))
     accounts = list_users(services.db, user, now)
     frame = table(
-        [
-            (a.name, word(_, a.role), _scope(_, a), word(_, a.state(now)), clock(zone, a.created_at))
-            for a in accounts
-        ],
+        [(a.name, word(_, a.role), _scope(_, a), word(_, a.state(now)), clock(zone, a.created_at)) for a in accounts],
         columns=[_("Name"), _("Role"), _("Scope"), _("State"), _("Created ({zone})").format(zone=zone)],
-    )  # fmt: skip
+    )
     shown = st.dataframe(
         frame, hide_index=True, on_select="rerun", selection_mode="single-row", key="accounts", height="content"
-    )  # fmt: skip
+    )
     if shown["selection"]["rows"]:
         _change(_, user, accounts[shown["selection"]["rows"][0]], now)
     else:

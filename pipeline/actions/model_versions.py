@@ -24,7 +24,7 @@ FILES = ("card.json", "card.md", "weights.npz")
 
 def publish(
     db: Database, settings: Settings, user: User, folder: Path, now: int, *, on_trial: bool = False
-) -> tuple[str, int]:  # fmt: skip
+) -> tuple[str, int]:
     """Keep a model directory and put it in force, or beside the one in force on trial; its version and the epoch.
 
     Raises AntispamError for a directory that is no model, or a data folder that cannot be written.

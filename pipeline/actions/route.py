@@ -28,9 +28,12 @@ from pipeline.events import (
 
 
 def consequences(
-    event: Submission | Record, screened: Screened, routes: Routes, pseudonym: Callable[[str], str],
+    event: Submission | Record,
+    screened: Screened,
+    routes: Routes,
+    pseudonym: Callable[[str], str],
     release_secret: bytes,
-) -> Iterator[tuple[str, str, Event]]:  # fmt: skip
+) -> Iterator[tuple[str, str, Event]]:
     """(topic, key, record) for everything a decision causes besides itself.
 
     `pseudonym` turns a number into its keyed hash: alerts leave the pipeline, numbers do not.
@@ -75,18 +78,21 @@ def _submission(
             topic = topics.outbound(name, event.priority).name
             yield topic, decision.port, proved(release_secret, topic, decision.port, outbound)
     elif decision.verdict is Verdict.HOLD:
-        hold = Hold(
-            submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch
-        )  # fmt: skip
+        hold = Hold(submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch)
         yield topics.HOLDS.name, event.id, hold
     elif decision.verdict is Verdict.REVIEW:
         routes.check(channel)
         member = CaseMember(
-            submission=event, port=decision.port, fingerprint=_content(decision),
-            rule=decision.reasons[0].rule, decided_at=decision.decided_at,
-            score=decision.score, category=decision.category, channel=channel,
+            submission=event,
+            port=decision.port,
+            fingerprint=_content(decision),
+            rule=decision.reasons[0].rule,
+            decided_at=decision.decided_at,
+            score=decision.score,
+            category=decision.category,
+            channel=channel,
             recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
-        )  # fmt: skip
+        )
         yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
         yield _suspension(decision)

@@ -223,11 +223,13 @@ def _configuration(given: Given, under_test: Config) -> Config:
     """What the story takes as given; the rest is what is under test."""
     entries = [
         ListEntry(
-            entry.list, one_form(entry.list, entry.value) or entry.value, entry.reason,
+            entry.list,
+            one_form(entry.list, entry.value) or entry.value,
+            entry.reason,
             NEVER if entry.expires is None else int(datetime.fromisoformat(entry.expires).timestamp() * 1000),
         )
         for entry in given.lists
-    ]  # fmt: skip
+    ]
     for entry in given.lists:
         if ENTITIES[entry.list] == "port_recipient" and ":" not in entry.value:
             raise ScenarioError(f"lists: {entry.list} holds port:recipient")
@@ -255,11 +257,15 @@ def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]
             yield (
                 at,
                 Record(
-                    id=f"{number}-{i}", kind=step.record.kind, sender=sender,
-                    recipient=recipient or step.record.recipient, content=step.record.content,
-                    submitted_at=at, ingested_at=at,
+                    id=f"{number}-{i}",
+                    kind=step.record.kind,
+                    sender=sender,
+                    recipient=recipient or step.record.recipient,
+                    content=step.record.content,
+                    submitted_at=at,
+                    ingested_at=at,
                 ),
-            )  # fmt: skip
+            )
 
 
 def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Submission:
@@ -271,10 +277,16 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
     if not recipients:
         raise ScenarioError(f"step {name}: nobody to send to")
     return Submission(
-        id=name, port=submit.port, recipients=recipients, content=submit.content, accepted_at=at,
-        batch_size=submit.batch_size, round=submit.round, reviewed=submit.reviewed,
+        id=name,
+        port=submit.port,
+        recipients=recipients,
+        content=submit.content,
+        accepted_at=at,
+        batch_size=submit.batch_size,
+        round=submit.round,
+        reviewed=submit.reviewed,
         scheduled_at=_clock(submit.scheduled_at) if submit.scheduled_at else None,
-    )  # fmt: skip
+    )
 
 
 def run(told: Told, under_test: Config) -> list[Mismatch]:

@@ -68,10 +68,16 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
         journal = Journal(folder / "journal.jsonl")
         stack.enter_context(
             running(
-                settings, "simulate", "carrier", "--port", str(carrier), "--journal", str(journal.path),
+                settings,
+                "simulate",
+                "carrier",
+                "--port",
+                str(carrier),
+                "--journal",
+                str(journal.path),
                 ANTISPAM_SIMULATOR_SECRET=secret,
             )
-        )  # fmt: skip
+        )
         own = {"ANTISPAM_CHANNELS_FILE": str(channels), "ANTISPAM_CHANNEL_DEFAULT_SECRET": secret}
         return {
             "broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded",
@@ -105,9 +111,11 @@ def _throughput(settings: Settings, port: str, count: int, journal: Journal, own
         seconds, after = monotonic() - started, process.cpu_times()
     cpu = after.user + after.system - times.user - times.system
     return {
-        "parts": count, "links": LINKS, "parts_per_s": round((count - first) / seconds),
+        "parts": count,
+        "links": LINKS,
+        "parts_per_s": round((count - first) / seconds),
         "sender_cpu_us": round(cpu * 1e6 / (count - first)),
-    }  # fmt: skip
+    }
 
 
 def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str]) -> dict[str, Any]:
@@ -145,15 +153,16 @@ def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str
     wall = time() - monotonic()  # the journal has the wall clock
     submitted = {f"journey-{int(s.recipient[3:])}": s.at - wall for s in journal.found if s.recipient.startswith(OURS)}
     return {
-        "submissions": len(answered), "not_202": len(failed),
+        "submissions": len(answered),
+        "not_202": len(failed),
         "202_to_decision": _quantiles([(decisions.seen[name] - at) * 1000 for name, at in answered.items()]),
         "202_to_submit": _quantiles([(submitted[name] - at) * 1000 for name, at in answered.items()]),
-    }  # fmt: skip
+    }
 
 
 async def _post(
     address: str, key: str, port: str, firsts: range, answered: dict[str, float], failed: list[str]
-) -> None:  # fmt: skip
+) -> None:
     """Requests of TOGETHER submissions beginning with each of `firsts`, at RATE submissions a second."""
     limits = httpx.Limits(max_connections=16)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -178,9 +187,12 @@ async def _post(
 
 def _submission(port: str, n: int) -> dict[str, Any]:
     return {
-        "id": f"journey-{n}", "port": port, "recipients": [f"{OURS}{n:08d}"], "content": f"【负载】第{n}条",
+        "id": f"journey-{n}",
+        "port": port,
+        "recipients": [f"{OURS}{n:08d}"],
+        "content": f"【负载】第{n}条",
         "priority": "express",
-    }  # fmt: skip
+    }
 
 
 def _watch(decisions: Decisions, ended: Event) -> None:

@@ -101,9 +101,12 @@ def running(settings: Settings, *command: str, **environment: str) -> Iterator[p
         **environment,
     }
     child = Child(
-        name, [sys.executable, "-m", "pipeline.cli", *command], settings.data_dir / f"{name}.log",
-        env=own, on_parent_death=signal.SIGTERM,
-    )  # fmt: skip
+        name,
+        [sys.executable, "-m", "pipeline.cli", *command],
+        settings.data_dir / f"{name}.log",
+        env=own,
+        on_parent_death=signal.SIGTERM,
+    )
     try:
         yield psutil.Process(child.pid)
     except AntispamError as error:
@@ -194,9 +197,13 @@ def _latency(
 
 def _express(event: Submission, name: str) -> Submission:
     return msgspec.structs.replace(
-        event, id=name, accepted_at=int(time() * 1000), recipients=event.recipients[:1],
-        priority=Priority.EXPRESS, batch_size=None,
-    )  # fmt: skip
+        event,
+        id=name,
+        accepted_at=int(time() * 1000),
+        recipients=event.recipients[:1],
+        priority=Priority.EXPRESS,
+        batch_size=None,
+    )
 
 
 def _bulk(event: Submission, n: int) -> Submission:

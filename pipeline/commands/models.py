@@ -59,7 +59,7 @@ def labels(
 @app.command()
 def evaluate(
     data: DataFiles, model: Annotated[Path, typer.Option(help="The model directory; takes the report.")]
-) -> None:  # fmt: skip
+) -> None:
     """Measure a model: json on stdout, and evaluation.json and evaluation.md in its directory."""
     import msgspec
 

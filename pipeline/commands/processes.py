@@ -183,7 +183,12 @@ def simulate_carrier(
 
     context.settings()
     conduct = Conduct(
-        rate=rate, delay=delay, report_delay=report_delay, report_fail=report_fail, drop=drop,
-        disconnect=disconnect, seed=seed,
-    )  # fmt: skip
+        rate=rate,
+        delay=delay,
+        report_delay=report_delay,
+        report_fail=report_fail,
+        drop=drop,
+        disconnect=disconnect,
+        seed=seed,
+    )
     serve(account, conduct, port, journal)

@@ -85,11 +85,17 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             campaign,
         )
         for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign in zip(
-            fingerprints(normals), normals.techniques, links, find_contacts(normals), hits, opinions, trials,
+            fingerprints(normals),
+            normals.techniques,
+            links,
+            find_contacts(normals),
+            hits,
+            opinions,
+            trials,
             of_campaigns,
             strict=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:

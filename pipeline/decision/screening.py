@@ -59,9 +59,13 @@ class Screened:
 
 
 def screen(
-    batch: Sequence[Submission | Record], state: Counters, config: Config, now: int, late_ms: int = 600_000,
+    batch: Sequence[Submission | Record],
+    state: Counters,
+    config: Config,
+    now: int,
+    late_ms: int = 600_000,
     campaigns: KnownCampaigns | None = None,
-) -> list[Screened | Failure]:  # fmt: skip
+) -> list[Screened | Failure]:
     """Decide a batch, in order; one outcome per event.
 
     `now` (epoch ms) stamps the decisions, says which of `campaigns` are alive, and whether the time that a
@@ -126,11 +130,25 @@ def _submission(
     elif waits and reasons[0].rule == SCHEDULED:  # last among holds: what waits for a fact waits for that
         hold_until = event.scheduled_at
     return _screened(
-        outcome, config, port, (counters, whole), now, content_us,
-        id=event.id, round=event.round, source="submission", port=port.code if port else event.port, sender=event.port,
-        kind=kind, messages=len(event.recipients), accepted_at=at, hold_until=hold_until, verdict=verdict,
-        reasons=reasons, exceptions=_exceptions(event, port, kind, verdict, config),
-    )  # fmt: skip
+        outcome,
+        config,
+        port,
+        (counters, whole),
+        now,
+        content_us,
+        id=event.id,
+        round=event.round,
+        source="submission",
+        port=port.code if port else event.port,
+        sender=event.port,
+        kind=kind,
+        messages=len(event.recipients),
+        accepted_at=at,
+        hold_until=hold_until,
+        verdict=verdict,
+        reasons=reasons,
+        exceptions=_exceptions(event, port, kind, verdict, config),
+    )
 
 
 def _record(
@@ -162,16 +180,34 @@ def _record(
         outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
     verdict, reasons = outcome.settle()
     return _screened(
-        outcome, config, port, (counters, whole), now, content_us,
-        id=event.id, round=0, source="record", port=port.code if port else "", kind=kind, messages=1, accepted_at=at,
-        verdict=verdict, reasons=reasons, exceptions=(),
-    )  # fmt: skip
+        outcome,
+        config,
+        port,
+        (counters, whole),
+        now,
+        content_us,
+        id=event.id,
+        round=0,
+        source="record",
+        port=port.code if port else "",
+        kind=kind,
+        messages=1,
+        accepted_at=at,
+        verdict=verdict,
+        reasons=reasons,
+        exceptions=(),
+    )
 
 
 def _screened(
-    outcome: Outcome, config: Config, registered: Port | None, counted: tuple[dict[str, int], bool], now: int,
-    content_us: float, **own: Any,
-) -> Screened:  # fmt: skip
+    outcome: Outcome,
+    config: Config,
+    registered: Port | None,
+    counted: tuple[dict[str, int], bool],
+    now: int,
+    content_us: float,
+    **own: Any,
+) -> Screened:
     """A decision: what submissions and records have in common, and the fields that are their `own`."""
     facts, policy, dictionary, model = outcome.facts, config.policy, config.dictionary, config.model
     counters, whole = counted
@@ -202,9 +238,15 @@ def _limit(port: Port | None, policy: Policy | None) -> int:
 
 
 def _count(
-    on: On, values: dict[str, Any], owner: str, facts: Facts, state: Counters,
-    policy: Policy | None, event: Submission | None, at: int,
-) -> tuple[dict[str, int], bool]:  # fmt: skip
+    on: On,
+    values: dict[str, Any],
+    owner: str,
+    facts: Facts,
+    state: Counters,
+    policy: Policy | None,
+    event: Submission | None,
+    at: int,
+) -> tuple[dict[str, int], bool]:
     """Move (round 0) or read this event's counters; they become signals. One not counted reads 0.
 
     False when a counter's condition could not be evaluated.

@@ -59,27 +59,51 @@ def _names(*found: Topic) -> tuple[str, ...]:
 _SUBMISSIONS = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK)
 _STATE = (topics.STATE_SUBMISSIONS, topics.STATE_RECORDS)
 _CAUSED = (
-    topics.DECISIONS, topics.HOLDS, topics.CASES, topics.PORT_ACTIONS, topics.LIST_ACTIONS, topics.ALERTS,
+    topics.DECISIONS,
+    topics.HOLDS,
+    topics.CASES,
+    topics.PORT_ACTIONS,
+    topics.LIST_ACTIONS,
+    topics.ALERTS,
     topics.DEAD_LETTERS,
-)  # fmt: skip
+)
 _EVERYTHING = (*(topic.name for topic in topics.FIXED), ALL_OUTBOUND)
 
 ROLES: dict[str, Rights] = {
     "worker": Rights(
         reads=_names(*_SUBMISSIONS, topics.RECORDS, *_STATE, topics.CONFIG, topics.CAMPAIGNS, topics.ALERTS),
         writes=(*_names(*_STATE, *_CAUSED), ALL_OUTBOUND),
-        groups=("submissions", "submissions-", "records", "records-", "config-submissions-", "config-records-",
-                "campaigns-submissions-", "campaigns-records-", "antispam-alerts"),
+        groups=(
+            "submissions",
+            "submissions-",
+            "records",
+            "records-",
+            "config-submissions-",
+            "config-records-",
+            "campaigns-submissions-",
+            "campaigns-records-",
+            "antispam-alerts",
+        ),
         transactions=("antispam-submissions-", "antispam-records-"),
     ),
     "relay": Rights(
         reads=_names(topics.CONFIG),
         writes=_names(topics.CONFIG, topics.AUDIT_HEADS, topics.REVIEWS, topics.ALERTS, topics.DELIVERIES),
-        groups=("relay",), transactions=("antispam-relay",), inspects=_EVERYTHING,
+        groups=("relay",),
+        transactions=("antispam-relay",),
+        inspects=_EVERYTHING,
     ),
     "projector": Rights(
-        reads=_names(*_SUBMISSIONS, topics.DECISIONS, topics.HOLDS, topics.CASES, topics.COMPLAINTS,
-                     topics.PORT_ACTIONS, topics.LIST_ACTIONS, topics.ALERTS),
+        reads=_names(
+            *_SUBMISSIONS,
+            topics.DECISIONS,
+            topics.HOLDS,
+            topics.CASES,
+            topics.COMPLAINTS,
+            topics.PORT_ACTIONS,
+            topics.LIST_ACTIONS,
+            topics.ALERTS,
+        ),
         groups=("projector-",),
     ),
     "timers": Rights(reads=_names(topics.CONFIG), writes=_names(*_SUBMISSIONS), groups=("config-timers",)),
@@ -88,30 +112,48 @@ ROLES: dict[str, Rights] = {
     ),
     "campaigns": Rights(
         reads=_names(*_SUBMISSIONS, topics.RECORDS, topics.CAMPAIGNS, topics.CONFIG),
-        writes=_names(topics.CAMPAIGNS), groups=("campaigns", "config-campaigns"),
+        writes=_names(topics.CAMPAIGNS),
+        groups=("campaigns", "config-campaigns"),
     ),
     "api": Rights(
-        reads=_names(*_SUBMISSIONS, topics.CONFIG), writes=_names(*_SUBMISSIONS),
-        groups=("config-api", "api-memory"), sees_groups=("submissions",),
+        reads=_names(*_SUBMISSIONS, topics.CONFIG),
+        writes=_names(*_SUBMISSIONS),
+        groups=("config-api", "api-memory"),
+        sees_groups=("submissions",),
     ),
     "files": Rights(
-        reads=_names(topics.CONFIG, topics.INGEST), writes=_names(topics.RECORDS, topics.INGEST),
-        groups=("config-ingest", "ingest-progress"), transactions=("antispam-ingest-",),
+        reads=_names(topics.CONFIG, topics.INGEST),
+        writes=_names(topics.RECORDS, topics.INGEST),
+        groups=("config-ingest", "ingest-progress"),
+        transactions=("antispam-ingest-",),
     ),
     "sink": Rights(
-        reads=(*_names(*_SUBMISSIONS, topics.RECORDS, *_CAUSED, topics.REVIEWS, topics.COMPLAINTS, topics.DELIVERIES,
-                       topics.CAMPAIGNS), ALL_OUTBOUND),
+        reads=(
+            *_names(
+                *_SUBMISSIONS,
+                topics.RECORDS,
+                *_CAUSED,
+                topics.REVIEWS,
+                topics.COMPLAINTS,
+                topics.DELIVERIES,
+                topics.CAMPAIGNS,
+            ),
+            ALL_OUTBOUND,
+        ),
         groups=("lake",),
     ),
     # Whoever works at the shell: antispam ingest, dead-letters, doctor, audit verify.
     "operator": Rights(
         reads=_names(topics.CONFIG, topics.INGEST, topics.DEAD_LETTERS, topics.AUDIT_HEADS),
-        writes=(*_names(*_SUBMISSIONS, topics.RECORDS, topics.COMPLAINTS, topics.INGEST, topics.DEAD_LETTERS),
-                ALL_OUTBOUND),
+        writes=(
+            *_names(*_SUBMISSIONS, topics.RECORDS, topics.COMPLAINTS, topics.INGEST, topics.DEAD_LETTERS),
+            ALL_OUTBOUND,
+        ),
         groups=("config-ingest", "ingest-progress", "dead-letters-list", "audit-verify", "doctor"),
-        transactions=("antispam-ingest-", "antispam-dead-letters"), inspects=_EVERYTHING,
+        transactions=("antispam-ingest-", "antispam-dead-letters"),
+        inspects=_EVERYTHING,
     ),
-}  # fmt: skip
+}
 
 
 def rights(role: str, channels: Sequence[str]) -> dict[str, Rights]:

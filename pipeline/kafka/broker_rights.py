@@ -32,11 +32,16 @@ def grant(settings: Settings, acls: Iterable[Acl]) -> int:
     """Allow all of it; how many. Repeating it changes nothing. Raises AntispamError when the broker refuses."""
     bindings = [
         AclBinding(
-            _KINDS[acl.kind], acl.name, ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
-            f"User:{acl.user}", "*", AclOperation[acl.operation], AclPermissionType.ALLOW,
+            _KINDS[acl.kind],
+            acl.name,
+            ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
+            f"User:{acl.user}",
+            "*",
+            AclOperation[acl.operation],
+            AclPermissionType.ALLOW,
         )
         for acl in acls
-    ]  # fmt: skip
+    ]
     client = administrator(settings)  # held: its requests end with it
     try:
         for answer in client.create_acls(bindings, request_timeout=TIMEOUT).values():

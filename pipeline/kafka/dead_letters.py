@@ -20,9 +20,15 @@ _log = structlog.get_logger()
 
 
 def letter(
-    topic: str, partition: int, offset: int, cause: str, key: bytes | None, value: bytes | None, at: int,
+    topic: str,
+    partition: int,
+    offset: int,
+    cause: str,
+    key: bytes | None,
+    value: bytes | None,
+    at: int,
     attempts: int = 1,
-) -> tuple[bytes, bytes]:  # fmt: skip
+) -> tuple[bytes, bytes]:
     """Key and value on `dead-letters` of a record that failed at `at` (ms).
 
     Bytes that would make the letter too large for its topic are left out, and the cause says so.
@@ -84,9 +90,12 @@ def retry(settings: Settings, names: Iterable[str] | None) -> int:
         for name in chosen:
             letter = letters[name]
             producer.produce(
-                letter.topic, letter.value, letter.key, letter.partition,
+                letter.topic,
+                letter.value,
+                letter.key,
+                letter.partition,
                 headers=[("attempts", str(letter.attempts).encode())],
-            )  # fmt: skip
+            )
             producer.produce(topics.DEAD_LETTERS.name, None, name, letter.partition)
         commit(producer)
     except KafkaException as error:

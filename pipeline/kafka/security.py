@@ -10,11 +10,16 @@ from confluent_kafka import KafkaError
 from pipeline.settings import Settings
 
 # What no retry mends: wrong credentials, or rights that an administrator has to give.
-_REFUSALS = frozenset({
-    KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-})  # fmt: skip
+_REFUSALS = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
 
 
 def is_refusal(error: KafkaError) -> bool:
@@ -70,9 +75,11 @@ def faust(settings: Settings) -> dict[str, Any]:
     if not settings.kafka_sasl:
         return {"broker_credentials": SSLCredentials(context=context)}
     credentials = SASLCredentials(
-        username=settings.kafka_username, password=_plain(settings.kafka_password), ssl_context=context,
+        username=settings.kafka_username,
+        password=_plain(settings.kafka_password),
+        ssl_context=context,
         mechanism=settings.kafka_sasl_mechanism,
-    )  # fmt: skip
+    )
     return {"broker_credentials": credentials}
 
 

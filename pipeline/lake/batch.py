@@ -119,9 +119,14 @@ class Batch:
             return  # for another of its tables
         self._buried.add(origin)
         letter = DeadLetter(
-            topic=origin.topic, partition=origin.partition, offset=origin.offset, cause=cause[:500],
-            at=origin.stamped_at, key=record.key, value=record.value,
-        )  # fmt: skip
+            topic=origin.topic,
+            partition=origin.partition,
+            offset=origin.offset,
+            cause=cause[:500],
+            at=origin.stamped_at,
+            key=record.key,
+            value=record.value,
+        )
         self.undecodable += 1
         self.cause = cause[:500]
         for table in (DEAD_BYTES, DEAD_LETTERS):

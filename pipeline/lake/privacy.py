@@ -47,10 +47,17 @@ _HASH_LIKE = re.compile(r"(?=.*[a-f])[0-9a-f]{16}")
 # Every character that Unicode calls a digit or a number below a hundred: 5, ５, ⑤, ⑽, 𝟓 …
 _DIGITS = {
     code: "*"
-    for code in (*range(0x110), *range(0x660, 0x3400), *range(0xA620, 0xABFA), *range(0xFF00, 0xFF60),
-                 *range(0x1D7CE, 0x1D800), *range(0x1F100, 0x1F10D), *range(0x1FBF0, 0x1FBFA))
+    for code in (
+        *range(0x110),
+        *range(0x660, 0x3400),
+        *range(0xA620, 0xABFA),
+        *range(0xFF00, 0xFF60),
+        *range(0x1D7CE, 0x1D800),
+        *range(0x1F100, 0x1F10D),
+        *range(0x1FBF0, 0x1FBFA),
+    )
     if unicodedata.category(chr(code)) in ("Nd", "No")
-}  # fmt: skip
+}
 _AS_ASCII = {code: str(unicodedata.digit(chr(code))) for code in _DIGITS if unicodedata.category(chr(code)) == "Nd"}
 _NUMERALS = "〇零○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸"
 _APART = r"[\s\-._,、·\u200b-\u200d\ufeff]{0,2}"

@@ -55,9 +55,15 @@ FAILURES = (DeltaError, OSError, KafkaException)
 COMMIT_ORDER = (*FULL, DEAD_LETTERS, *(table for table in SHARED if table is not DEAD_LETTERS))
 
 _UNAVAILABLE = frozenset(
-    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
-     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT}
-)  # fmt: skip
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+    }
+)
 
 
 @dataclass(slots=True)

@@ -81,154 +81,283 @@ def _date(at: int, stamped_at: int) -> datetime.date:
 
 
 _SPAN = (
-    col.count("start", lambda s: s.start), col.count("end", lambda s: s.end),
-    col.masked("word", lambda s: s.word), col.ident("category", lambda s: s.category),
+    col.count("start", lambda s: s.start),
+    col.count("end", lambda s: s.end),
+    col.masked("word", lambda s: s.word),
+    col.ident("category", lambda s: s.category),
     col.word("via", lambda s: s.via),
-)  # fmt: skip
+)
 
 _REASON = (
-    col.own_words("rule", lambda r: r.rule), col.word("verdict", lambda r: r.verdict),
-    col.count("severity", lambda r: r.severity), col.own_words("message", lambda r: r.message),
-    col.json_values("values", lambda r: r.values), col.nested("spans", lambda r: r.spans, *_SPAN),
-)  # fmt: skip
+    col.own_words("rule", lambda r: r.rule),
+    col.word("verdict", lambda r: r.verdict),
+    col.count("severity", lambda r: r.severity),
+    col.own_words("message", lambda r: r.message),
+    col.json_values("values", lambda r: r.values),
+    col.nested("spans", lambda r: r.spans, *_SPAN),
+)
 
 _EXCEPTION = (
-    col.number("recipient", lambda x: x.recipient), col.word("verdict", lambda x: x.verdict),
+    col.number("recipient", lambda x: x.recipient),
+    col.word("verdict", lambda x: x.verdict),
     col.own_words("rule", lambda x: x.rule),
-)  # fmt: skip
+)
 
 
 def _submission(get: Getter) -> tuple[Column, ...]:
     """What holds, cases and outbound keep of the submission they carry."""
     return (
-        col.ident("id", lambda e: get(e).id), col.count("round", lambda e: get(e).round),
-        col.party("sender", lambda e: get(e).port), col.time("accepted_at", lambda e: get(e).accepted_at),
-        col.label("batch", lambda e: get(e).batch), col.word("priority", lambda e: get(e).priority),
-    )  # fmt: skip
+        col.ident("id", lambda e: get(e).id),
+        col.count("round", lambda e: get(e).round),
+        col.party("sender", lambda e: get(e).port),
+        col.time("accepted_at", lambda e: get(e).accepted_at),
+        col.label("batch", lambda e: get(e).batch),
+        col.word("priority", lambda e: get(e).priority),
+    )
 
 
-SUBMISSIONS = Table("submissions", lambda e: e.accepted_at, (
-    col.ident("id", lambda e: e.id), col.count("round", lambda e: e.round),
-    col.party("port", lambda e: e.port),
-    col.numbers("recipients", lambda e: e.recipients), col.count("messages", lambda e: len(e.recipients)),
-    col.masked("content", lambda e: e.content), col.count("length", lambda e: len(e.content)),
-    col.label("batch", lambda e: e.batch), col.count("batch_size", lambda e: e.batch_size),
-    col.ident("template", lambda e: e.template), col.word("priority", lambda e: e.priority),
-    col.time("accepted_at", lambda e: e.accepted_at), col.time("submitted_at", lambda e: e.submitted_at),
-    col.time("scheduled_at", lambda e: e.scheduled_at), col.time("valid_until", lambda e: e.valid_until),
-))  # fmt: skip
+SUBMISSIONS = Table(
+    "submissions",
+    lambda e: e.accepted_at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.count("round", lambda e: e.round),
+        col.party("port", lambda e: e.port),
+        col.numbers("recipients", lambda e: e.recipients),
+        col.count("messages", lambda e: len(e.recipients)),
+        col.masked("content", lambda e: e.content),
+        col.count("length", lambda e: len(e.content)),
+        col.label("batch", lambda e: e.batch),
+        col.count("batch_size", lambda e: e.batch_size),
+        col.ident("template", lambda e: e.template),
+        col.word("priority", lambda e: e.priority),
+        col.time("accepted_at", lambda e: e.accepted_at),
+        col.time("submitted_at", lambda e: e.submitted_at),
+        col.time("scheduled_at", lambda e: e.scheduled_at),
+        col.time("valid_until", lambda e: e.valid_until),
+    ),
+)
 
-RECORDS = Table("records", lambda e: e.submitted_at, (
-    col.ident("id", lambda e: e.id), col.word("kind", lambda e: e.kind),
-    col.party("sender", lambda e: e.sender), col.party("recipient", lambda e: e.recipient),
-    col.masked("content", lambda e: e.content), col.count("length", lambda e: len(e.content)),
-    col.ident("status", lambda e: e.status), col.ident("smsc", lambda e: e.smsc),
-    col.time("submitted_at", lambda e: e.submitted_at), col.time("done_at", lambda e: e.done_at),
-    col.time("ingested_at", lambda e: e.ingested_at),
-))  # fmt: skip
+RECORDS = Table(
+    "records",
+    lambda e: e.submitted_at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.word("kind", lambda e: e.kind),
+        col.party("sender", lambda e: e.sender),
+        col.party("recipient", lambda e: e.recipient),
+        col.masked("content", lambda e: e.content),
+        col.count("length", lambda e: len(e.content)),
+        col.ident("status", lambda e: e.status),
+        col.ident("smsc", lambda e: e.smsc),
+        col.time("submitted_at", lambda e: e.submitted_at),
+        col.time("done_at", lambda e: e.done_at),
+        col.time("ingested_at", lambda e: e.ingested_at),
+    ),
+)
 
-DECISIONS = Table("decisions", lambda e: e.decided_at, (
-    col.ident("id", lambda e: e.id), col.count("round", lambda e: e.round),
-    col.word("verdict", lambda e: e.verdict), col.ident("source", lambda e: e.source),
-    col.party("port", lambda e: e.port), col.word("kind", lambda e: e.kind),
-    col.count("messages", lambda e: e.messages), col.plain("score", lambda e: e.score, pa.float64()),
-    col.word("label", lambda e: e.label), col.word("category", lambda e: e.category),
-    col.nested("exceptions", lambda e: e.exceptions, *_EXCEPTION),
-    col.nested("reasons", lambda e: e.reasons, *_REASON),
-    col.nested("shadow", lambda e: e.shadow, col.own_words("rule", lambda s: s.rule),
-            col.word("verdict", lambda s: s.verdict)),
-    col.mapping("counters", lambda e: e.counters, pa.int64()),
-    col.mapping("timings", lambda e: e.timings, pa.float64()),
-    col.word("fingerprint", lambda e: e.fingerprint), col.count("epoch", lambda e: e.epoch),
-    col.word("policy", lambda e: e.policy), col.word("dictionary", lambda e: e.dictionary),
-    col.word("model", lambda e: e.model), col.plain("degraded", lambda e: e.degraded, pa.bool_()),
-    col.time("accepted_at", lambda e: e.accepted_at), col.time("decided_at", lambda e: e.decided_at),
-    col.time("hold_until", lambda e: e.hold_until), col.word("campaign", lambda e: e.campaign or None),
-    col.party("sender", lambda e: e.sender),
-))  # fmt: skip
+DECISIONS = Table(
+    "decisions",
+    lambda e: e.decided_at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.count("round", lambda e: e.round),
+        col.word("verdict", lambda e: e.verdict),
+        col.ident("source", lambda e: e.source),
+        col.party("port", lambda e: e.port),
+        col.word("kind", lambda e: e.kind),
+        col.count("messages", lambda e: e.messages),
+        col.plain("score", lambda e: e.score, pa.float64()),
+        col.word("label", lambda e: e.label),
+        col.word("category", lambda e: e.category),
+        col.nested("exceptions", lambda e: e.exceptions, *_EXCEPTION),
+        col.nested("reasons", lambda e: e.reasons, *_REASON),
+        col.nested(
+            "shadow",
+            lambda e: e.shadow,
+            col.own_words("rule", lambda s: s.rule),
+            col.word("verdict", lambda s: s.verdict),
+        ),
+        col.mapping("counters", lambda e: e.counters, pa.int64()),
+        col.mapping("timings", lambda e: e.timings, pa.float64()),
+        col.word("fingerprint", lambda e: e.fingerprint),
+        col.count("epoch", lambda e: e.epoch),
+        col.word("policy", lambda e: e.policy),
+        col.word("dictionary", lambda e: e.dictionary),
+        col.word("model", lambda e: e.model),
+        col.plain("degraded", lambda e: e.degraded, pa.bool_()),
+        col.time("accepted_at", lambda e: e.accepted_at),
+        col.time("decided_at", lambda e: e.decided_at),
+        col.time("hold_until", lambda e: e.hold_until),
+        col.word("campaign", lambda e: e.campaign or None),
+        col.party("sender", lambda e: e.sender),
+    ),
+)
 
-OUTBOUND = Table("outbound", lambda e: e.decided_at, (
-    *_submission(lambda e: e.submission), col.numbers("recipients", lambda e: e.recipients),
-    col.count("messages", lambda e: len(e.recipients)), col.count("decided_round", lambda e: e.round),
-    col.time("decided_at", lambda e: e.decided_at),
-))  # fmt: skip
+OUTBOUND = Table(
+    "outbound",
+    lambda e: e.decided_at,
+    (
+        *_submission(lambda e: e.submission),
+        col.numbers("recipients", lambda e: e.recipients),
+        col.count("messages", lambda e: len(e.recipients)),
+        col.count("decided_round", lambda e: e.round),
+        col.time("decided_at", lambda e: e.decided_at),
+    ),
+)
 
-HOLDS = Table("holds", lambda e: e.submission.accepted_at, (
-    *_submission(lambda e: e.submission), col.count("messages", lambda e: len(e.submission.recipients)),
-    col.own_words("rule", lambda e: e.rule), col.time("due_at", lambda e: e.due_at),
-))  # fmt: skip
+HOLDS = Table(
+    "holds",
+    lambda e: e.submission.accepted_at,
+    (
+        *_submission(lambda e: e.submission),
+        col.count("messages", lambda e: len(e.submission.recipients)),
+        col.own_words("rule", lambda e: e.rule),
+        col.time("due_at", lambda e: e.due_at),
+    ),
+)
 
-CASES = Table("cases", lambda e: e.decided_at, (
-    *_submission(lambda e: e.submission), col.count("messages", lambda e: len(e.submission.recipients)),
-    col.masked("content", lambda e: e.submission.content), col.party("port", lambda e: e.port),
-    col.word("fingerprint", lambda e: e.fingerprint), col.own_words("rule", lambda e: e.rule),
-    col.time("decided_at", lambda e: e.decided_at),
-))  # fmt: skip
+CASES = Table(
+    "cases",
+    lambda e: e.decided_at,
+    (
+        *_submission(lambda e: e.submission),
+        col.count("messages", lambda e: len(e.submission.recipients)),
+        col.masked("content", lambda e: e.submission.content),
+        col.party("port", lambda e: e.port),
+        col.word("fingerprint", lambda e: e.fingerprint),
+        col.own_words("rule", lambda e: e.rule),
+        col.time("decided_at", lambda e: e.decided_at),
+    ),
+)
 
-REVIEWS = Table("reviews", lambda e: e.decided_at, (
-    col.word("case", lambda e: e.case), col.word("verdict", lambda e: e.verdict),
-    col.ident("reviewer", lambda e: e.reviewer), col.time("decided_at", lambda e: e.decided_at),
-    col.masked("note", lambda e: e.note),
-))  # fmt: skip
+REVIEWS = Table(
+    "reviews",
+    lambda e: e.decided_at,
+    (
+        col.word("case", lambda e: e.case),
+        col.word("verdict", lambda e: e.verdict),
+        col.ident("reviewer", lambda e: e.reviewer),
+        col.time("decided_at", lambda e: e.decided_at),
+        col.masked("note", lambda e: e.note),
+    ),
+)
 
-PORT_ACTIONS = Table("port_actions", lambda e: e.at, (
-    col.party("port", lambda e: e.port), col.own_words("action", lambda e: e.action),
-    col.own_words("rule", lambda e: e.rule), col.ident("evidence", lambda e: e.evidence),
-    col.time("at", lambda e: e.at),
-))  # fmt: skip
+PORT_ACTIONS = Table(
+    "port_actions",
+    lambda e: e.at,
+    (
+        col.party("port", lambda e: e.port),
+        col.own_words("action", lambda e: e.action),
+        col.own_words("rule", lambda e: e.rule),
+        col.ident("evidence", lambda e: e.evidence),
+        col.time("at", lambda e: e.at),
+    ),
+)
 
-LIST_ACTIONS = Table("list_actions", lambda e: e.at, (
-    col.ident("list", lambda e: e.list), col.own_words("entity", lambda e: e.entity),
-    col.value("value", lambda e: e.value),
-    col.own_words("rule", lambda e: e.rule), col.ident("evidence", lambda e: e.evidence),
-    col.time("at", lambda e: e.at),
-))  # fmt: skip
+LIST_ACTIONS = Table(
+    "list_actions",
+    lambda e: e.at,
+    (
+        col.ident("list", lambda e: e.list),
+        col.own_words("entity", lambda e: e.entity),
+        col.value("value", lambda e: e.value),
+        col.own_words("rule", lambda e: e.rule),
+        col.ident("evidence", lambda e: e.evidence),
+        col.time("at", lambda e: e.at),
+    ),
+)
 
-ALERTS = Table("alerts", lambda e: e.at, (
-    col.ident("id", lambda e: e.id), col.word("level", lambda e: e.level),
-    col.own_words("rule", lambda e: e.rule),
-    col.party("subject", lambda e: e.subject), col.own_words("message", lambda e: e.message),
-    col.time("at", lambda e: e.at),
-))  # fmt: skip
+ALERTS = Table(
+    "alerts",
+    lambda e: e.at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.word("level", lambda e: e.level),
+        col.own_words("rule", lambda e: e.rule),
+        col.party("subject", lambda e: e.subject),
+        col.own_words("message", lambda e: e.message),
+        col.time("at", lambda e: e.at),
+    ),
+)
 
 # What was told of a campaign, each time; the view `campaigns` has the last.
-TOLD = Table("told_campaigns", lambda e: e.at, (
-    col.word("campaign", lambda e: e.id), col.count("messages", lambda e: e.messages),
-    col.count("ports", lambda e: e.ports), col.count("senders", lambda e: e.senders),
-    col.count("growth", lambda e: e.growth), col.time("first_seen", lambda e: e.first_seen),
-    col.time("last_seen", lambda e: e.last_seen), col.time("at", lambda e: e.at),
-    col.nested("first", lambda e: e.first, col.party("port", lambda name: name.partition("/")[0]),
-            col.ident("id", lambda name: name.partition("/")[2])),
-))  # fmt: skip
+TOLD = Table(
+    "told_campaigns",
+    lambda e: e.at,
+    (
+        col.word("campaign", lambda e: e.id),
+        col.count("messages", lambda e: e.messages),
+        col.count("ports", lambda e: e.ports),
+        col.count("senders", lambda e: e.senders),
+        col.count("growth", lambda e: e.growth),
+        col.time("first_seen", lambda e: e.first_seen),
+        col.time("last_seen", lambda e: e.last_seen),
+        col.time("at", lambda e: e.at),
+        col.nested(
+            "first",
+            lambda e: e.first,
+            col.party("port", lambda name: name.partition("/")[0]),
+            col.ident("id", lambda name: name.partition("/")[2]),
+        ),
+    ),
+)
 
-COMPLAINTS = Table("complaints", lambda e: e.complained_at, (
-    col.ident("id", lambda e: e.id), col.party("port", lambda e: e.port),
-    col.number("recipient", lambda e: e.recipient),
-    col.time("complained_at", lambda e: e.complained_at), col.masked("content", lambda e: e.content),
-    col.ident("source", lambda e: e.source),
-))  # fmt: skip
+COMPLAINTS = Table(
+    "complaints",
+    lambda e: e.complained_at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.party("port", lambda e: e.port),
+        col.number("recipient", lambda e: e.recipient),
+        col.time("complained_at", lambda e: e.complained_at),
+        col.masked("content", lambda e: e.content),
+        col.ident("source", lambda e: e.source),
+    ),
+)
 
-DELIVERIES = Table("deliveries", lambda e: e.reported_at, (
-    col.ident("id", lambda e: e.id), col.ident("channel", lambda e: e.channel),
-    col.ident("carrier_id", lambda e: e.carrier_id), col.ident("status", lambda e: e.status),
-    col.count("part", lambda e: e.part), col.time("reported_at", lambda e: e.reported_at),
-    col.party("port", lambda e: e.port),
-))  # fmt: skip
+DELIVERIES = Table(
+    "deliveries",
+    lambda e: e.reported_at,
+    (
+        col.ident("id", lambda e: e.id),
+        col.ident("channel", lambda e: e.channel),
+        col.ident("carrier_id", lambda e: e.carrier_id),
+        col.ident("status", lambda e: e.status),
+        col.count("part", lambda e: e.part),
+        col.time("reported_at", lambda e: e.reported_at),
+        col.party("port", lambda e: e.port),
+    ),
+)
 
-DEAD_LETTERS = Table("dead_letters", lambda e: e.at, (
-    col.ident("origin_topic", lambda e: e.topic), col.count("origin_partition", lambda e: e.partition),
-    col.count("origin_offset", lambda e: e.offset), col.own_words("cause", lambda e: e.cause),
-    col.count("bytes", lambda e: len(e.value or b"")), col.count("attempts", lambda e: e.attempts),
-    col.time("at", lambda e: e.at),
-))  # fmt: skip
+DEAD_LETTERS = Table(
+    "dead_letters",
+    lambda e: e.at,
+    (
+        col.ident("origin_topic", lambda e: e.topic),
+        col.count("origin_partition", lambda e: e.partition),
+        col.count("origin_offset", lambda e: e.offset),
+        col.own_words("cause", lambda e: e.cause),
+        col.count("bytes", lambda e: len(e.value or b"")),
+        col.count("attempts", lambda e: e.attempts),
+        col.time("at", lambda e: e.at),
+    ),
+)
 
 
 def _full_texts(table: Table, sender: Getter, recipients: Getter) -> Table:
-    return Table("texts", table.at, (
-        col.word("id", lambda e: e.id), col.word("sender", sender),
-        col.plain("recipients", recipients, pa.list_(TEXT)), col.word("content", lambda e: e.content),
-        col.time("at", table.at),
-    ), full=True)  # fmt: skip
+    return Table(
+        "texts",
+        table.at,
+        (
+            col.word("id", lambda e: e.id),
+            col.word("sender", sender),
+            col.plain("recipients", recipients, pa.list_(TEXT)),
+            col.word("content", lambda e: e.content),
+            col.time("at", table.at),
+        ),
+        full=True,
+    )
 
 
 # One table, filled from three kinds of event: full text and numbers, keyed by id and sender.
@@ -239,17 +368,37 @@ TEXTS_OF = {
 }
 TEXTS = TEXTS_OF[SUBMISSIONS.name]
 
-DEAD_BYTES = Table("dead_bytes", lambda e: e.at, (
-    col.word("origin_topic", lambda e: e.topic), col.count("origin_partition", lambda e: e.partition),
-    col.count("origin_offset", lambda e: e.offset), col.word("cause", lambda e: e.cause),
-    col.plain("key", lambda e: e.key, pa.binary()), col.plain("value", lambda e: e.value, pa.binary()),
-    col.time("at", lambda e: e.at),
-), full=True)  # fmt: skip
+DEAD_BYTES = Table(
+    "dead_bytes",
+    lambda e: e.at,
+    (
+        col.word("origin_topic", lambda e: e.topic),
+        col.count("origin_partition", lambda e: e.partition),
+        col.count("origin_offset", lambda e: e.offset),
+        col.word("cause", lambda e: e.cause),
+        col.plain("key", lambda e: e.key, pa.binary()),
+        col.plain("value", lambda e: e.value, pa.binary()),
+        col.time("at", lambda e: e.at),
+    ),
+    full=True,
+)
 
 SHARED: tuple[Table, ...] = (
-    SUBMISSIONS, RECORDS, DECISIONS, OUTBOUND, HOLDS, CASES, REVIEWS, PORT_ACTIONS, LIST_ACTIONS, ALERTS,
-    COMPLAINTS, DELIVERIES, DEAD_LETTERS, TOLD,
-)  # fmt: skip
+    SUBMISSIONS,
+    RECORDS,
+    DECISIONS,
+    OUTBOUND,
+    HOLDS,
+    CASES,
+    REVIEWS,
+    PORT_ACTIONS,
+    LIST_ACTIONS,
+    ALERTS,
+    COMPLAINTS,
+    DELIVERIES,
+    DEAD_LETTERS,
+    TOLD,
+)
 FULL: tuple[Table, ...] = (TEXTS, DEAD_BYTES)
 
 OUTBOUND_TOPICS = r"^outbound\..*"  # channels come and go: subscribed by pattern

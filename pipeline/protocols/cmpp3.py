@@ -208,27 +208,50 @@ _BODIES: dict[type[Pdu], Layout] = {
     Terminate: _EMPTY,
     TerminateResp: _EMPTY,
     Submit: Layout(
-        ("msg_id", "Q"), ("pk_total", "B"), ("pk_number", "B"), ("registered_delivery", "B"), ("msg_level", "B"),
-        ("service_id", "10s"), ("fee_user_type", "B"), ("fee_terminal_id", "32s"), ("fee_terminal_type", "B"),
-        ("pid", "B"), ("udhi", "B"), ("msg_fmt", "B"), ("msg_src", "6s"), ("fee_type", "2s"), ("fee_code", "6s"),
-        ("valid_time", "17s"), ("at_time", "17s"), ("src_id", "21s"),
+        ("msg_id", "Q"),
+        ("pk_total", "B"),
+        ("pk_number", "B"),
+        ("registered_delivery", "B"),
+        ("msg_level", "B"),
+        ("service_id", "10s"),
+        ("fee_user_type", "B"),
+        ("fee_terminal_id", "32s"),
+        ("fee_terminal_type", "B"),
+        ("pid", "B"),
+        ("udhi", "B"),
+        ("msg_fmt", "B"),
+        ("msg_src", "6s"),
+        ("fee_type", "2s"),
+        ("fee_code", "6s"),
+        ("valid_time", "17s"),
+        ("at_time", "17s"),
+        ("src_id", "21s"),
     ),
     SubmitResp: _DONE,
     Deliver: Layout(
-        ("msg_id", "Q"), ("dest_id", "21s"), ("service_id", "10s"), ("pid", "B"), ("udhi", "B"), ("msg_fmt", "B"),
-        ("src_terminal_id", "32s"), ("src_terminal_type", "B"), ("registered_delivery", "B"),
+        ("msg_id", "Q"),
+        ("dest_id", "21s"),
+        ("service_id", "10s"),
+        ("pid", "B"),
+        ("udhi", "B"),
+        ("msg_fmt", "B"),
+        ("src_terminal_id", "32s"),
+        ("src_terminal_type", "B"),
+        ("registered_delivery", "B"),
     ),
     DeliverResp: _DONE,
     Query: Layout(("time", "8s"), ("query_type", "B"), ("query_code", "10s"), ("reserve", "8s")),
     QueryResp: Layout(
-        ("time", "8s"), ("query_type", "B"), ("query_code", "10s"),
+        ("time", "8s"),
+        ("query_type", "B"),
+        ("query_code", "10s"),
         *((name, "I") for name in ("mt_tl_msg", "mt_tl_usr", "mt_scs", "mt_wt", "mt_fl", "mo_scs", "mo_wt", "mo_fl")),
     ),
     Cancel: Layout(("msg_id", "Q")),
     CancelResp: Layout(("success_id", "I")),
     ActiveTest: _EMPTY,
     ActiveTestResp: Layout(("reserved", "B")),
-}  # fmt: skip
+}
 _DONE_OF_2 = Layout(("msg_id", "Q"), ("result", "B"))
 _SHORTER: dict[type[Pdu], Layout] = {  # as 2.0 has them, or without the reserved octet
     ConnectResp: Layout(("status", "B"), ("authenticator", "16b"), ("version", "B")),
@@ -352,9 +375,14 @@ def authenticator_ismg(status: int, authenticator: bytes, secret: bytes) -> byte
 def message_id(month: int, day: int, hour: int, minute: int, second: int, gateway: int, sequence: int) -> int:
     """A gateway's 64-bit message id. It holds no year, and vendors deviate: never take one apart."""
     return (
-        month << 60 | day << 55 | hour << 50 | minute << 44 | second << 38 | (gateway & 0x3FFFFF) << 16
+        month << 60
+        | day << 55
+        | hour << 50
+        | minute << 44
+        | second << 38
+        | (gateway & 0x3FFFFF) << 16
         | sequence & 0xFFFF
-    )  # fmt: skip
+    )
 
 
 def _receivers_at(frame: bytes, at: int) -> tuple[tuple[str, ...], int, int]:

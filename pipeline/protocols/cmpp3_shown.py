@@ -17,9 +17,17 @@ from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms_text import text_of
 
 _MOST = {  # the largest value of a field; results and states are small numbers in four octets
-    "status": 0xFFFF, "result": 0xFFFF, "success_id": 1, "registered_delivery": 2, "fee_user_type": 3,
-    "fee_terminal_type": 1, "src_terminal_type": 1, "recipient_type": 1, "query_type": 1, "reserved": 0,
-}  # fmt: skip
+    "status": 0xFFFF,
+    "result": 0xFFFF,
+    "success_id": 1,
+    "registered_delivery": 2,
+    "fee_user_type": 3,
+    "fee_terminal_type": 1,
+    "src_terminal_type": 1,
+    "recipient_type": 1,
+    "query_type": 1,
+    "reserved": 0,
+}
 _VERSIONS = (0x10, 0x12, 0x20, 0x21, cmpp3.VERSION)  # which a login may ask for
 _HEADED = (0, 1, 0x40, 0x41)  # TP_udhi; some send SMPP's bit
 _FREE = {"link_id", "reserve"}  # vendors put anything there

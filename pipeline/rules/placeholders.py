@@ -46,9 +46,15 @@ class Slot:
 
 
 _MOST = {
-    SlotType.DIGITS: MAX_SLOT, SlotType.CODE: MAX_SLOT, SlotType.AMOUNT: MAX_SLOT, SlotType.DATE: MAX_SLOT,
-    SlotType.NAME: MAX_SLOT, SlotType.TEXT: MAX_SLOT, SlotType.LINK: MAX_LINK, SlotType.CONTACT: MAX_SLOT,
-}  # fmt: skip
+    SlotType.DIGITS: MAX_SLOT,
+    SlotType.CODE: MAX_SLOT,
+    SlotType.AMOUNT: MAX_SLOT,
+    SlotType.DATE: MAX_SLOT,
+    SlotType.NAME: MAX_SLOT,
+    SlotType.TEXT: MAX_SLOT,
+    SlotType.LINK: MAX_LINK,
+    SlotType.CONTACT: MAX_SLOT,
+}
 # What a placeholder without a type is, by its name; any other is a text.
 _KNOWN = {
     name: of

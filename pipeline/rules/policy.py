@@ -320,9 +320,13 @@ def _text(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], key: s
 
 
 def _choice(
-    file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], key: str,
-    allowed: tuple[Any, ...], default: Any = None,
-) -> Any:  # fmt: skip
+    file: PolicyFile,
+    path: tuple[Any, ...],
+    entry: dict[str, Any],
+    key: str,
+    allowed: tuple[Any, ...],
+    default: Any = None,
+) -> Any:
     value = entry.get(key, default)
     value = "off" if value is False else value  # YAML 1.1 reads a bare off as false
     if value not in allowed:

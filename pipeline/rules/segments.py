@@ -60,9 +60,13 @@ def shipped_segments() -> dict[str, str]:
 
 
 def _parse(
-    text: str, source: str, columns: tuple[str, ...], key: re.Pattern[str], expected: str,
+    text: str,
+    source: str,
+    columns: tuple[str, ...],
+    key: re.Pattern[str],
+    expected: str,
     spelled: Callable[[str], str] = str.strip,
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     found: dict[str, str] = {}
     try:

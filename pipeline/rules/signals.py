@@ -67,8 +67,11 @@ CATALOGUE: dict[str, Signal] = {
         Signal("contacts", "list(string)", "kinds of contact found: phone, qq, wechat, telegram", cost=2),
         Signal("score", "double", "P(spam) of the text, 0 to 1; -1 without a model", group="score", cost=12),
         Signal(
-            "reject_score", "double", "the model's own threshold for a text of that script: 0.1 % of ham is over it;"
-            " 2 without a model", group="score", cost=12,
+            "reject_score",
+            "double",
+            "the model's own threshold for a text of that script: 0.1 % of ham is over it; 2 without a model",
+            group="score",
+            cost=12,
         ),
         Signal(
             CHALLENGER_SCORE,
@@ -86,4 +89,4 @@ CATALOGUE: dict[str, Signal] = {
         Signal("record_kind", "string", "MO, AO or MT", _RECORD),
         Signal("late", "bool", "the record came later than the allowed lateness", _RECORD),
     )
-}  # fmt: skip
+}

@@ -146,9 +146,7 @@ def _processes(settings: Settings) -> list[Supervised]:
         processes.append(Supervised(name, arguments, settings, environment | own, page))
 
     office = free_port()
-    start(
-        "office", ["serve", *OFFICE], f"http://{settings.web_host}:{office}/ready", ANTISPAM_SERVE_PORT=str(office)
-    )  # fmt: skip
+    start("office", ["serve", *OFFICE], f"http://{settings.web_host}:{office}/ready", ANTISPAM_SERVE_PORT=str(office))
     port = free_port()
     own = {"ANTISPAM_WORKER_ID": "up", "ANTISPAM_WEB_PORT": str(port)}
     start("worker", ["worker"], f"http://{settings.web_host}:{port}/ready", **own)
@@ -204,9 +202,13 @@ def _watch(console: Console, processes: list[Supervised], broker: EmbeddedBroker
 
 
 def _show(
-    console: Console, tally: Tally, processes: list[Supervised], broker: EmbeddedBroker | None,
-    ended: threading.Event, until: float | None,
-) -> float:  # fmt: skip
+    console: Console,
+    tally: Tally,
+    processes: list[Supervised],
+    broker: EmbeddedBroker | None,
+    ended: threading.Event,
+    until: float | None,
+) -> float:
     """Show the tally until the end; returns how many seconds that was."""
     live = console.is_terminal
     begun, told = monotonic(), 0.0
@@ -259,13 +261,17 @@ def _summary(console: Console, tally: Tally, seconds: float, settings: Settings,
         console.print(f"{tally.repeated} decisions were written twice; the first counts")
     console.print("\nLook further / 继续查看:", highlight=False)
     looks = [
-        ('antispam query "select verdict, count(*) n from decisions group by 1 order by 2 desc"',
-         "decisions by verdict, in the lake"),
-        ('antispam query "select rule, verdict, count(*) n from reasons group by 1, 2 order by 3 desc"',
-         "what the rules said"),
+        (
+            'antispam query "select verdict, count(*) n from decisions group by 1 order by 2 desc"',
+            "decisions by verdict, in the lake",
+        ),
+        (
+            'antispam query "select rule, verdict, count(*) n from reasons group by 1, 2 order by 3 desc"',
+            "what the rules said",
+        ),
         ("antispam dead-letters list", "what could not be screened (while `up` runs)"),
         ("antispam screen --in FILE --out -", "a file of your own, offline"),
-    ]  # fmt: skip
+    ]
     for command, meaning in looks:
         console.print(f"  {command}\n      {meaning}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"  logs: {settings.data_dir}/*.log", highlight=False, markup=False, soft_wrap=True)

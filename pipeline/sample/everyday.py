@@ -148,8 +148,14 @@ _WEIGHTS: dict[str, tuple[float, Callable[[Stage], Draft]]] = {
     **{
         name: (weight, _business(_LINES[name]))
         for name, weight in {
-            "one-time-code": 22, "notice": 26, "notice-unregistered": 4, "english": 2, "offer": 7,
-            "offer-unregistered": 2.5, "small-customer": 1.5, "small-customer-unregistered": 1.5,
+            "one-time-code": 22,
+            "notice": 26,
+            "notice-unregistered": 4,
+            "english": 2,
+            "offer": 7,
+            "offer-unregistered": 2.5,
+            "small-customer": 1.5,
+            "small-customer-unregistered": 1.5,
         }.items()
     },
     "class-notice": (1, _class_notice),
@@ -161,7 +167,7 @@ _WEIGHTS: dict[str, tuple[float, Callable[[Stage], Draft]]] = {
     "carried": (6, _carried),
     "unsubscribe-reply": (0.8, _leave),
     "reply": (1.5, _reply),
-}  # fmt: skip
+}
 _MAKERS = [make for _, make in _WEIGHTS.values()]
 _CUMULATED = list(accumulate(weight for weight, _ in _WEIGHTS.values()))
 

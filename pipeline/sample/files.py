@@ -14,8 +14,16 @@ from pipeline.events import encode
 from pipeline.sample.truth import Sample
 
 RECORD_COLUMNS = (
-    "id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc",
-)  # fmt: skip
+    "id",
+    "kind",
+    "sender",
+    "recipient",
+    "content",
+    "submitted_at",
+    "done_at",
+    "status",
+    "smsc",
+)
 RECORDS_PER_FILE = 50_000
 
 

@@ -26,9 +26,15 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def record(
-    connection: Connection, now: int, actor: str, action: str, subject: str,
-    before: Any = None, after: Any = None, reason: str = "",
-) -> None:  # fmt: skip
+    connection: Connection,
+    now: int,
+    actor: str,
+    action: str,
+    subject: str,
+    before: Any = None,
+    after: Any = None,
+    reason: str = "",
+) -> None:
     """Append one row. `before` and `after` are JSON values without message texts or full numbers.
 
     The outbox's counter is moved too: its lock makes writers of the trail wait for each other.
@@ -37,9 +43,15 @@ def record(
     last = head(connection)
     number, previous = (last.row + 1, last.mac) if last else (1, FIRST)
     row = {
-        "id": number, "at": now, "actor": actor, "action": action, "subject": subject,
-        "before": before, "after": after, "reason": reason,
-    }  # fmt: skip
+        "id": number,
+        "at": now,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "before": before,
+        "after": after,
+        "reason": reason,
+    }
     connection.execute(insert(schema.audit).values(**row, mac=_mac(connection, previous, row)))
 
 

@@ -27,10 +27,15 @@ BUSY_SECONDS = 30  # that a writer waits for others before it gives up
 FORGET_MS = 500  # that readers are waited for when the log is to be emptied
 _SQLITE_AWAY = frozenset(
     {
-        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
     }
-)  # fmt: skip
+)
 TURN_SECONDS = 0.001  # between its looks whether it may
 
 
@@ -44,9 +49,11 @@ class Database:
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
             self.engine: Engine = create_engine(
-                parsed, hide_parameters=True, execution_options={"antispam_audit_secret": audit_secret},
+                parsed,
+                hide_parameters=True,
+                execution_options={"antispam_audit_secret": audit_secret},
                 **_options(parsed.get_backend_name()),
-            )  # fmt: skip
+            )
         except (ArgumentError, ModuleNotFoundError, KeyError) as error:
             raise AntispamError(f"ANTISPAM_DATABASE_URL: {error}") from None
         if self.engine.dialect.name == "sqlite":

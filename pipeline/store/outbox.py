@@ -84,14 +84,12 @@ def config_messages(
             topics.CONFIG.name,
             f"{kind}/{name}",
             encode(
-                ConfigChange(
-                    epoch=epoch, kind=kind, name=name, value=value, file=file, changed_at=now, more=i < last
-                )
+                ConfigChange(epoch=epoch, kind=kind, name=name, value=value, file=file, changed_at=now, more=i < last)
             ),
             0,
         )
         for i, (kind, name, value, file) in enumerate(changes)
-    )  # fmt: skip
+    )
 
 
 def unpublished(connection: Connection, limit: int) -> list[tuple[int, Publication]]:

@@ -49,17 +49,19 @@ def _at(name: str, *, nullable: bool = False) -> Column[int]:
 # Registry: what is configured, and published on the config topic.
 
 enterprises = Table(
-    "enterprises", metadata,
+    "enterprises",
+    metadata,
     Column("id", String(64), primary_key=True),
     Column("name", Text, nullable=False),
     Column("province", String(32), nullable=False, server_default=""),
     Column("city", String(32), nullable=False, server_default=""),
     _at("created_at"),
-)  # fmt: skip
+)
 
 # One registered service code; what the rules read of it is `rules.ports.PortEntry`.
 ports = Table(
-    "ports", metadata,
+    "ports",
+    metadata,
     Column("code", String(21), primary_key=True),
     Column("enterprise", String(64), ForeignKey("enterprises.id"), index=True),
     Column("name", Text, nullable=False, server_default=""),
@@ -70,25 +72,28 @@ ports = Table(
     Column("volume_5m", Integer),
     _at("opened_at"),
     _at("changed_at"),
-)  # fmt: skip
+)
 signatures = Table(
-    "signatures", metadata,
+    "signatures",
+    metadata,
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
     Column("signature", String(64), primary_key=True),
     Column("place", Integer, nullable=False),  # 0, 1, … in the order registered
-)  # fmt: skip
+)
 templates = Table(
-    "templates", metadata,
+    "templates",
+    metadata,
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
     Column("id", String(128), primary_key=True),
     Column("text", Text, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("place", Integer, nullable=False),  # 0, 1, …: the first that fits a text counts
-)  # fmt: skip
+)
 
 # `list` and `entity` as in rules/lists.py; `expires_at` NULL: a standing entry.
 list_entries = Table(
-    "list_entries", metadata,
+    "list_entries",
+    metadata,
     Column("list", String(16), primary_key=True),
     Column("value", String(64), primary_key=True),
     Column("entity", String(16), nullable=False),
@@ -96,59 +101,69 @@ list_entries = Table(
     Column("added_by", String(64), nullable=False),
     _at("added_at"),
     _at("expires_at", nullable=True),
-)  # fmt: skip
+)
 
 # Immutable versions of policies, dictionaries, models and list files, and the one in force of each name.
 configurations = Table(
-    "configurations", metadata,
+    "configurations",
+    metadata,
     Column("kind", String(16), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("version", String(64), primary_key=True),  # sha256 of the value, shortened
     Column("value", Text, nullable=False),
     Column("author", String(64), nullable=False),
     _at("created_at"),
-)  # fmt: skip
+)
 in_force = Table(
-    "in_force", metadata,
+    "in_force",
+    metadata,
     Column("kind", String(16), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("version", String(64), nullable=False),
     Column("previous", String(64)),  # the version in force before: what a rollback goes back to
     Column("since_epoch", BigInteger, nullable=False),
     _at("since"),
-)  # fmt: skip
+)
 
 # What is to be published. `id` is given under a lock held until commit, so that ids are in order of
 # commit: it is the epoch of a configuration change. `payload` is the JSON of `outbox.Publication`.
 epochs = Table(
-    "epochs", metadata,
+    "epochs",
+    metadata,
     Column("id", Integer, primary_key=True),
     Column("last", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
-)  # fmt: skip
+)
 outbox = Table(
-    "outbox", metadata,
+    "outbox",
+    metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
     _at("created_at"),
     _at("published_at", nullable=True),
-    Index("ix_outbox_unpublished", "id", sqlite_where=text("published_at IS NULL"),
-          postgresql_where=text("published_at IS NULL")),
-)  # fmt: skip
+    Index(
+        "ix_outbox_unpublished",
+        "id",
+        sqlite_where=text("published_at IS NULL"),
+        postgresql_where=text("published_at IS NULL"),
+    ),
+)
 
 # How far each consumer of a topic has got: written in the transaction of what it did.
 positions = Table(
-    "positions", metadata,
+    "positions",
+    metadata,
     Column("consumer", String(64), primary_key=True),
     Column("log", String(128), primary_key=True),  # <cluster id>/<topic id>: a new cluster counts anew
     Column("partition", Integer, primary_key=True),
     Column("offset", BigInteger, nullable=False),  # of the next record
-)  # fmt: skip
+)
 
 # Submissions: what is known of each, for their senders and for Search. No body: the lake has it.
 
 submissions = Table(
-    "submissions", metadata,
+    "submissions",
+    metadata,
     Column("port", String(21), primary_key=True),  # the sender field as given
     Column("id", String(128), primary_key=True),
     Column("digest", String(32)),  # store/digest.py; NULL: its decision was met before the submission itself
@@ -163,13 +178,14 @@ submissions = Table(
     _at("decided_at", nullable=True),
     Index("ix_submissions_accepted_at", "accepted_at"),
     Index("ix_submissions_id", "id"),  # one id is one submission of a port, whichever extension sent it
-)  # fmt: skip
+)
 
 # Parts with a SUBMIT whose carrier id we may not know: a query must say it in the same words to use the index.
 UNCLAIMED = "(state IN ('submitting', 'maybe_sent') OR tries > 1)"
 # One row for each SMS part handed to a carrier; the key is what makes a second try visible.
 deliveries = Table(
-    "deliveries", metadata,
+    "deliveries",
+    metadata,
     Column("port", String(21), primary_key=True),
     Column("submission", String(128), primary_key=True),
     Column("n", Integer, primary_key=True),  # message: 1-based place among the submission's recipients
@@ -185,13 +201,19 @@ deliveries = Table(
     _at("submitted_at", nullable=True),  # the first of them
     _at("changed_at"),
     Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
-    Index("ix_deliveries_unclaimed", "channel", "recipient", sqlite_where=text(UNCLAIMED),
-          postgresql_where=text(UNCLAIMED)),
+    Index(
+        "ix_deliveries_unclaimed",
+        "channel",
+        "recipient",
+        sqlite_where=text(UNCLAIMED),
+        postgresql_where=text(UNCLAIMED),
+    ),
     Index("ix_deliveries_changed_at", "changed_at"),
-)  # fmt: skip
+)
 # Reports whose part is not known, or not yet (actions/senders/settling.py). Of one part the first final word counts.
 parked_reports = Table(
-    "parked_reports", metadata,
+    "parked_reports",
+    metadata,
     Column("channel", String(32), primary_key=True),
     Column("recipient", String(32), primary_key=True),
     Column("carrier_id", String(64), primary_key=True),
@@ -200,22 +222,24 @@ parked_reports = Table(
     _at("reported_at"),
     _at("parked_at"),
     Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # a carrier may name ids that fit no part
-)  # fmt: skip
+)
 # Reports that have settled a part and are not on their topic yet: `events.DeliveryReport`, and its key.
 # An id is never given again: a relay that wakes up late would delete another report under it.
 report_outbox = Table(
-    "report_outbox", metadata,
+    "report_outbox",
+    metadata,
     Column("id", SERIAL, primary_key=True),
     Column("key", String(160), nullable=False),
     Column("body", LargeBinary, nullable=False),
     _at("created_at"),
     sqlite_autoincrement=True,
-)  # fmt: skip
+)
 
 # Holds, cases, timers: what waits. Bodies are `events.Submission`.
 
 holds = Table(
-    "holds", metadata,
+    "holds",
+    metadata,
     Column("port", String(21), primary_key=True),  # the sender field as given
     Column("submission", String(128), primary_key=True),
     Column("round", Integer, primary_key=True),
@@ -231,20 +255,22 @@ holds = Table(
     Index("ix_holds_due_at", "due_at"),
     Index("ix_holds_ends_at", "ends_at"),
     Index("ix_holds_waiting", "port", sqlite_where=text("due_at IS NULL"), postgresql_where=text("due_at IS NULL")),
-)  # fmt: skip
+)
 # Further timers (a case's escalation and closing): claimed by lease, deleted when done.
 timers = Table(
-    "timers", metadata,
+    "timers",
+    metadata,
     Column("kind", String(32), primary_key=True),
     Column("subject", String(128), primary_key=True),
     _at("due_at"),
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_timers_due_at", "due_at"),
-)  # fmt: skip
+)
 
 cases = Table(
-    "cases", metadata,
+    "cases",
+    metadata,
     Column("id", String(64), primary_key=True),
     Column("port", String(21), nullable=False),
     Column("fingerprint", String(64), nullable=False),
@@ -269,24 +295,39 @@ cases = Table(
     Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: a member's seq
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of its newest member
     Index("ix_cases_queue", "state", "priority", "due_at"),
-    Index("uq_cases_open", "port", "fingerprint", unique=True, sqlite_where=text("state = 'open'"),
-          postgresql_where=text("state = 'open'")),
+    Index(
+        "uq_cases_open",
+        "port",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
     Index("ix_cases_fingerprint", "port", "fingerprint", "opened_at"),
-    Index("ix_cases_decided", "effective_at", sqlite_where=text("state = 'decided'"),
-          postgresql_where=text("state = 'decided'")),
-    Index("ix_cases_unfinished", "decided_at",
-          sqlite_where=text("state = 'effective' AND released < last_member"),
-          postgresql_where=text("state = 'effective' AND released < last_member")),
-)  # fmt: skip
+    Index(
+        "ix_cases_decided",
+        "effective_at",
+        sqlite_where=text("state = 'decided'"),
+        postgresql_where=text("state = 'decided'"),
+    ),
+    Index(
+        "ix_cases_unfinished",
+        "decided_at",
+        sqlite_where=text("state = 'effective' AND released < last_member"),
+        postgresql_where=text("state = 'effective' AND released < last_member"),
+    ),
+)
 # What a reviewer passed over, so that it is not given to the same one again at once.
 case_skips = Table(
-    "case_skips", metadata,
+    "case_skips",
+    metadata,
     Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
     Column("reviewer", String(64), primary_key=True),
     _at("skipped_at"),
-)  # fmt: skip
+)
 case_members = Table(
-    "case_members", metadata,
+    "case_members",
+    metadata,
     Column("seq", SERIAL, primary_key=True),
     Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
     Column("port", String(21), nullable=False),  # the sender field as given
@@ -303,21 +344,23 @@ case_members = Table(
     Index("ix_case_members_asks", "case", "asks"),
     Index("ix_case_members_exact", "case", "exact"),
     Index("uq_case_members_submission", "port", "submission", "round", unique=True),
-)  # fmt: skip
+)
 
 # What people and the pipeline did and were told.
 
 complaints = Table(
-    "complaints", metadata,
+    "complaints",
+    metadata,
     Column("id", String(128), primary_key=True),
     Column("port", String(21), primary_key=True),
     Column("recipient", String(21), nullable=False),
     Column("source", String(128), nullable=False, server_default=""),
     _at("complained_at"),
     Index("ix_complaints_port", "port", "complained_at"),
-)  # fmt: skip
+)
 actions = Table(
-    "actions", metadata,
+    "actions",
+    metadata,
     Column("id", SERIAL, primary_key=True),
     Column("kind", String(16), nullable=False),  # suspend, resume, terminate, list
     Column("subject", String(64), nullable=False),  # a port, or list/value
@@ -325,11 +368,19 @@ actions = Table(
     Column("evidence", String(256), nullable=False, server_default=""),  # a decision's id, a case
     Column("actor", String(64), nullable=False),
     _at("at"),
-    Index("uq_actions_evidence", "kind", "subject", "evidence", unique=True,
-          sqlite_where=text("evidence != ''"), postgresql_where=text("evidence != ''")),
-)  # fmt: skip
+    Index(
+        "uq_actions_evidence",
+        "kind",
+        "subject",
+        "evidence",
+        unique=True,
+        sqlite_where=text("evidence != ''"),
+        postgresql_where=text("evidence != ''"),
+    ),
+)
 alerts = Table(
-    "alerts", metadata,
+    "alerts",
+    metadata,
     Column("id", String(128), primary_key=True),
     Column("level", String(16), nullable=False),
     Column("rule", String(128), nullable=False),
@@ -339,11 +390,12 @@ alerts = Table(
     Column("acknowledged_by", String(64)),
     _at("acknowledged_at", nullable=True),
     Index("ix_alerts_at", "at"),
-)  # fmt: skip
+)
 
 # Record files taken from the SMSCs; size and time as the far side lists them are part of a file's name.
 record_files = Table(
-    "record_files", metadata,
+    "record_files",
+    metadata,
     Column("source", String(32), primary_key=True),
     Column("name", String(255), primary_key=True),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
@@ -356,12 +408,17 @@ record_files = Table(
     _at("taken_at"),
     _at("finished_at", nullable=True),
     _at("settled_at", nullable=True),  # spool cleared, and the far file moved or deleted where that is asked for
-    Index("ix_record_files_unsettled", "source", sqlite_where=text("settled_at IS NULL"),
-          postgresql_where=text("settled_at IS NULL")),
-)  # fmt: skip
+    Index(
+        "ix_record_files_unsettled",
+        "source",
+        sqlite_where=text("settled_at IS NULL"),
+        postgresql_where=text("settled_at IS NULL"),
+    ),
+)
 
 users = Table(
-    "users", metadata,
+    "users",
+    metadata,
     Column("name", String(64), primary_key=True),
     Column("password", String(256)),  # argon2id; NULL: signs in by OIDC only
     Column("role", String(32), nullable=False),
@@ -369,35 +426,39 @@ users = Table(
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
     _at("created_at"),
-)  # fmt: skip
+)
 # Attempts by name and address (throttle.py); an empty name or address stands for all.
 sign_ins = Table(
-    "sign_ins", metadata,
+    "sign_ins",
+    metadata,
     Column("name", String(64), primary_key=True),
     Column("address", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     _at("next_at"),  # no attempt before
     _at("tried_at"),
     _at("signed_in_at", nullable=True),
-)  # fmt: skip
+)
 sessions = Table(
-    "sessions", metadata,
+    "sessions",
+    metadata,
     Column("token", String(64), primary_key=True),  # sha256 of what the cookie holds
     Column("user", String(64), ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
     _at("created_at"),
     _at("expires_at"),
     _at("seen_at"),  # when its user last did something
-)  # fmt: skip
+)
 api_keys = Table(
-    "api_keys", metadata,
+    "api_keys",
+    metadata,
     Column("key", String(64), primary_key=True),  # sha256 of the key; the key itself is shown once
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), nullable=False, index=True),
     Column("callback_url", Text, nullable=False, server_default=""),
     _at("created_at"),
     _at("revoked_at", nullable=True),
-)  # fmt: skip
+)
 callbacks = Table(
-    "callbacks", metadata,
+    "callbacks",
+    metadata,
     Column("id", SERIAL, primary_key=True),
     Column("port", String(21), nullable=False),
     Column("url", Text, nullable=False),
@@ -408,10 +469,11 @@ callbacks = Table(
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_callbacks_due_at", "due_at"),
-)  # fmt: skip
+)
 
 audit = Table(
-    "audit", metadata,
+    "audit",
+    metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
     _at("at"),
     Column("actor", String(64), nullable=False),
@@ -422,4 +484,4 @@ audit = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("mac", String(64), nullable=False),  # signs this row and the mac of the one before
     Index("ix_audit_subject", "subject", "id"),
-)  # fmt: skip
+)

@@ -195,9 +195,13 @@ class Processor(faust.Service):
             self._bulk.assign(positions[1])
         readiness.say(self.stream.name, True)
         _log.info(
-            "assigned", stream=self.stream.name, partitions=len(numbers), entries=self._entries(),
-            seconds=round(perf_counter() - started, 2), epoch=self._follower.config.epoch,
-        )  # fmt: skip
+            "assigned",
+            stream=self.stream.name,
+            partitions=len(numbers),
+            entries=self._entries(),
+            seconds=round(perf_counter() - started, 2),
+            epoch=self._follower.config.epoch,
+        )
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._assignments += 1

@@ -99,9 +99,13 @@ class Projector:
     """One reader: its topics, its positions, its connection to both sides."""
 
     def __init__(
-        self, settings: Settings, name: str, table: Mapping[topics.Topic, Projection],
-        clock: Callable[[], float] = time, batch: int = 200,
-    ) -> None:  # fmt: skip
+        self,
+        settings: Settings,
+        name: str,
+        table: Mapping[topics.Topic, Projection],
+        clock: Callable[[], float] = time,
+        batch: int = 200,
+    ) -> None:
         self._name = f"projector-{name}"
         self._batch = batch
         self._table = {topic.name: (topic, project) for topic, project in table.items()}

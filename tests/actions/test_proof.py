@@ -16,11 +16,22 @@ SECRET, OTHER = b"held by worker, releaser and sender", b"anybody's"
 TOPIC, KEY = "outbound.cmcc.express", "10690001"
 RELEASED = Outbound(
     submission=Submission(
-        id="s-1", port="1069000155", recipients=("13800000001", "13800000002"), content="【测试】您好", accepted_at=1,
-        batch="b", batch_size=2, template="t", valid_until=9, scheduled_at=3, submitted_at=2,
+        id="s-1",
+        port="1069000155",
+        recipients=("13800000001", "13800000002"),
+        content="【测试】您好",
+        accepted_at=1,
+        batch="b",
+        batch_size=2,
+        template="t",
+        valid_until=9,
+        scheduled_at=3,
+        submitted_at=2,
     ),
-    recipients=("13800000001",), round=1, decided_at=5,
-)  # fmt: skip
+    recipients=("13800000001",),
+    round=1,
+    decided_at=5,
+)
 
 
 def test_what_was_released_is_proved_after_its_way_over_the_wire() -> None:
@@ -41,10 +52,21 @@ def test_it_holds_for_one_channel_lane_and_port(topic: str, key: str) -> None:
 
 
 ALTERED: dict[str, Any] = {
-    "id": "s-2", "port": "1069000156", "recipients": ("13800000001",), "content": "【测试】您 好", "accepted_at": 2,
-    "batch": "c", "batch_size": 3, "template": None, "priority": Priority.BULK, "valid_until": 10, "scheduled_at": None,
-    "submitted_at": 3, "round": 1, "reviewed": True,
-}  # fmt: skip
+    "id": "s-2",
+    "port": "1069000156",
+    "recipients": ("13800000001",),
+    "content": "【测试】您 好",
+    "accepted_at": 2,
+    "batch": "c",
+    "batch_size": 3,
+    "template": None,
+    "priority": Priority.BULK,
+    "valid_until": 10,
+    "scheduled_at": None,
+    "submitted_at": 3,
+    "round": 1,
+    "reviewed": True,
+}
 
 
 @pytest.mark.parametrize("field", Submission.__struct_fields__)

@@ -45,12 +45,28 @@ RECORD = Record(id="r-1", kind=RecordKind.MO, sender=SENDER, recipient=NUMBERS[0
 
 def decision(verdict: Verdict, **fields: Any) -> Decision:
     given: dict[str, Any] = {
-        "id": "s-1", "round": 1, "exceptions": (), "score": None, "label": None, "category": None, "epoch": 1,
+        "id": "s-1",
+        "round": 1,
+        "exceptions": (),
+        "score": None,
+        "label": None,
+        "category": None,
+        "epoch": 1,
         "reasons": (Reason(rule="why", verdict=verdict, severity=50, message="", values={}),),
-        "policy": None, "dictionary": None, "model": None, "counters": {}, "degraded": False, "shadow": (),
-        "decided_at": AT + 5, "source": "submission", "port": "10690001", "kind": Kind.NOTICE, "messages": 2,
-        "fingerprint": "f" * 16, "accepted_at": AT,
-    }  # fmt: skip
+        "policy": None,
+        "dictionary": None,
+        "model": None,
+        "counters": {},
+        "degraded": False,
+        "shadow": (),
+        "decided_at": AT + 5,
+        "source": "submission",
+        "port": "10690001",
+        "kind": Kind.NOTICE,
+        "messages": 2,
+        "fingerprint": "f" * 16,
+        "accepted_at": AT,
+    }
     return Decision(**given | fields, verdict=verdict)
 
 

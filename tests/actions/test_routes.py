@@ -15,9 +15,7 @@ from pipeline.rules.segments import Segments, shipped_segments
 from pipeline.settings import Settings
 
 SEGMENTS = Segments(shipped_segments())
-ROUTES = Routes(
-    ("default", "unicom", "telecom"), {"China Unicom": "unicom", "China Telecom": "telecom"}, SEGMENTS
-)  # fmt: skip
+ROUTES = Routes(("default", "unicom", "telecom"), {"China Unicom": "unicom", "China Telecom": "telecom"}, SEGMENTS)
 MOBILE, UNICOM, TELECOM, ABROAD = "13800138000", "13000000000", "18900000000", "442071838750"
 
 
@@ -69,7 +67,7 @@ def test_settings_name_channels_and_moved_numbers(tmp_path: Path) -> None:
         ("[", "expected"),
         ("7", "a mapping of channels"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_channels_file_says_what_is_wrong(text: str, fault: str) -> None:
     with pytest.raises(AntispamError, match=fault):
         parse_channels(text, "channels.yaml", ("a", "b"))

@@ -74,7 +74,7 @@ def test_the_story_the_following_mistakes_are_made_in_is_sound() -> None:
         ("given:", "given:\n  missing: [modle]", "modle"),
         ("steps:", "steps: []\nother:", "other"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_a_story_fails_loudly(right: str, wrong: str, message: str) -> None:
     assert right in STORY
     with pytest.raises(ScenarioError, match=re.escape(message)):
@@ -129,7 +129,8 @@ def test_the_command_says_where_and_what_came_otherwise(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--policy", str(policy)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "ok    one release", "FAIL  grace",
+        "ok    one release",
+        "FAIL  grace",
         f"      {tmp_path / 'stories' / 'b.yaml'}:5: event 1-0: held: expected 10000, got 20000",
-    ]  # fmt: skip
+    ]
     assert done.stderr == "antispam: 1 of 2 scenarios came otherwise\n"

@@ -57,7 +57,7 @@ def test_a_variant_joins_the_campaign(variant: str) -> None:
         ("！！！", "？？？"),
         ("", "a"),
     ],
-)  # fmt: skip
+)
 def test_another_text_does_not(text: str, other: str) -> None:
     assert not one(text, other)
 
@@ -142,7 +142,7 @@ def test_characters_changed_for_each_recipient_do_not_split_a_campaign(changed: 
         ("รหัส OTP ของคุณคือ 482913 ห้ามบอกผู้อื่น", "กู้เงินด่วน อนุมัติไว OTP ไม่ต้องใช้ 50000"),
         ("رمز التحقق الخاص بك هو 482913", "اربح جائزة نقدية الآن اتصل على 482913"),
     ],
-)  # fmt: skip
+)
 def test_texts_of_other_alphabets_are_told_apart(one: str, other: str) -> None:
     again = one.replace("482913", "771204").replace("120,000", "98,500")
     first, second, third = campaigns_of([one, other, again], Campaigns(10))

@@ -233,8 +233,11 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     line = msgspec.json.encode({"id": 1, "text": "您好"}) + b"\n"
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "match", "--in", "-", "--out", "/dev/full"],
-        cwd=ROOT, input=line, capture_output=True, timeout=60,
-    )  # fmt: skip
+        cwd=ROOT,
+        input=line,
+        capture_output=True,
+        timeout=60,
+    )
     assert ended.returncode == 1
     assert ended.stderr == b"antispam: No space left on device\n"
 
@@ -243,8 +246,10 @@ def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"id": n, "text": "您好" * 50} for n in range(5000)])
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli", "match", "--in", str(source), "--out", "-"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -48,7 +48,7 @@ class Console:
         with (folder / "console.log").open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.cli", "console"], env=environment, stdout=log, stderr=log
-            )  # fmt: skip
+            )
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "console.log"
         found = wait(lambda: re.search(r"one-time password (\S+)", self.log.read_text()), "the one-time password")

@@ -55,9 +55,16 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str
 def handshake(port: int, *headers: str) -> bytes:
     """The status line that a WebSocket's opening request is answered with."""
     lines = [
-        "GET /_stcore/stream HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: Upgrade", "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *headers, "", "",
-    ]  # fmt: skip
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *headers,
+        "",
+        "",
+    ]
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.sendall("\r\n".join(lines).encode())
         return connection.recv(4096).split(b"\r\n")[0]
@@ -65,9 +72,14 @@ def handshake(port: int, *headers: str) -> bytes:
 
 @pytest.mark.parametrize(
     ("origin", "opens"),
-    [("http://127.0.0.1:{port}", True), ("http://127.0.0.1:9999", False), ("https://127.0.0.1:{port}", False),
-     ("http://evil.example", False), ("null", False)],
-)  # fmt: skip
+    [
+        ("http://127.0.0.1:{port}", True),
+        ("http://127.0.0.1:9999", False),
+        ("https://127.0.0.1:{port}", False),
+        ("http://evil.example", False),
+        ("null", False),
+    ],
+)
 def test_the_socket_opens_to_our_own_pages_only(console: tuple[int, str], origin: str, opens: bool) -> None:
     port, token = console
     answer = handshake(port, f"Origin: {origin.format(port=port)}", f"Cookie: {COOKIE}={token}")

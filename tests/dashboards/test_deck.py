@@ -126,11 +126,19 @@ def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database
         connection.execute(
             t.insert(),
             [
-                {"id": f"other-{n}", "port": "10690000", "fingerprint": f"g{n}", "state": "open", "rule": "r",
-                 "content": "", "opened_at": 0, "due_at": 0}
+                {
+                    "id": f"other-{n}",
+                    "port": "10690000",
+                    "fingerprint": f"g{n}",
+                    "state": "open",
+                    "rule": "r",
+                    "content": "",
+                    "opened_at": 0,
+                    "due_at": 0,
+                }
                 for n in range(201)
             ],
-        )  # fmt: skip
+        )
     deck.refill(db, ANNA, hand, NOW, touched=False)
     assert len(hand.cases) == len(CASES)
 

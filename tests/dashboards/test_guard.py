@@ -60,9 +60,23 @@ def sign_in(client: TestClient, name: str = "anna", password: str = PASSWORD, **
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/review", "/_stcore/health", "/_stcore/upload_file/x", "/media/x", "/static/x.js", "/login/", "/LOGIN",
-     "//login", "/login/../review", "/health/x", "/language/zh/../../review", "/password", "/%2e/review"],
-)  # fmt: skip
+    [
+        "/",
+        "/review",
+        "/_stcore/health",
+        "/_stcore/upload_file/x",
+        "/media/x",
+        "/static/x.js",
+        "/login/",
+        "/LOGIN",
+        "//login",
+        "/login/../review",
+        "/health/x",
+        "/language/zh/../../review",
+        "/password",
+        "/%2e/review",
+    ],
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 def test_a_stranger_gets_nothing(client: TestClient, path: str, method: str) -> None:
     answer = client.request(method, path, headers={"Accept": "text/html"})
@@ -105,10 +119,17 @@ def test_headers_that_keep_the_page_ours(client: TestClient) -> None:
 
 
 FOREIGN = [
-    {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": ""}, {"Origin": "http://testserver:8502"},
-    {"Origin": "https://testserver"}, {"Origin": "http://testserver.evil.example"}, {"Origin": "http://testserver:x"},
-    {"Origin": "file://testserver"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
-]  # fmt: skip
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://testserver:8502"},
+    {"Origin": "https://testserver"},
+    {"Origin": "http://testserver.evil.example"},
+    {"Origin": "http://testserver:x"},
+    {"Origin": "file://testserver"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
@@ -207,9 +228,13 @@ def test_an_idle_session_is_over(operational_db: Database) -> None:
 
 @pytest.mark.parametrize(
     ("referer", "location"),
-    [("http://testserver/review?x=1", "/review"), ("https://evil.example/review", "/"),
-     ("http://testserver//evil.example", "/"), ("", "/")],
-)  # fmt: skip
+    [
+        ("http://testserver/review?x=1", "/review"),
+        ("https://evil.example/review", "/"),
+        ("http://testserver//evil.example", "/"),
+        ("", "/"),
+    ],
+)
 def test_choosing_a_language_leads_back_and_nowhere_else(client: TestClient, referer: str, location: str) -> None:
     answer = client.get("/language/zh", headers={"Referer": referer} if referer else {})
     assert answer.headers["location"] == location

@@ -52,10 +52,14 @@ def test_no_text_hides_from_extraction() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 literal = [
-                    call for call in ast.walk(node)
-                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "_"
-                    and call.args and isinstance(call.args[0], ast.Constant)
-                ]  # fmt: skip
+                    call
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call)
+                    and isinstance(call.func, ast.Name)
+                    and call.func.id == "_"
+                    and call.args
+                    and isinstance(call.args[0], ast.Constant)
+                ]
                 assert not literal, f"{path.name}:{node.lineno}"
 
 
@@ -67,10 +71,14 @@ def test_every_value_that_is_shown_has_a_word() -> None:
 @pytest.mark.parametrize(
     ("cookie", "accepted", "chosen"),
     [
-        ("zh", "en", "zh"), (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"), (None, "fr, en;q=0.5", "en"), (None, None, "en"),
-        ("xx", "fr", "en"), (None, "," * 10_000, "en"),
+        ("zh", "en", "zh"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "fr, en;q=0.5", "en"),
+        (None, None, "en"),
+        ("xx", "fr", "en"),
+        (None, "," * 10_000, "en"),
     ],
-)  # fmt: skip
+)
 def test_the_language_of_a_browser(cookie: str | None, accepted: str | None, chosen: str) -> None:
     assert language.preferred(cookie, accepted) == chosen
 
@@ -79,6 +87,12 @@ def test_times_and_lengths_have_their_units() -> None:
     zh, en = language.text("zh"), language.text("en")
     assert clock("Asia/Shanghai", 0) == "1970-01-01 08:00:00"
     assert [span(en, ms) for ms in (None, 0, 999, 45_000, 600_000, 8_000_000, 300_000_000)] == [
-        "–", "0 ms", "999 ms", "45 s", "10 min", "2 h", "3 d",
-    ]  # fmt: skip
+        "–",
+        "0 ms",
+        "999 ms",
+        "45 s",
+        "10 min",
+        "2 h",
+        "3 d",
+    ]
     assert span(zh, 600_000) == "10 分"

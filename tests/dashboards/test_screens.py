@@ -16,9 +16,14 @@ from pipeline.store.migrate import open_database
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 RIGHTS = {
-    "overview": Right.SEE_TRAFFIC, "review": Right.REVIEW, "search": Right.SEARCH, "lists": Right.EDIT_LISTS,
-    "ports": Right.SEE_TRAFFIC, "alerts": Right.SEE_TRAFFIC, "users": Right.ADMINISTER,
-}  # fmt: skip
+    "overview": Right.SEE_TRAFFIC,
+    "review": Right.REVIEW,
+    "search": Right.SEARCH,
+    "lists": Right.EDIT_LISTS,
+    "ports": Right.SEE_TRAFFIC,
+    "alerts": Right.SEE_TRAFFIC,
+    "users": Right.ADMINISTER,
+}
 SECRETS = ("13800138000", "13900139000", "王女士", "4008001234")
 Open = Callable[[str, Role, str], AppTest]
 

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
-    pytest.mark.slow, pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]  # fmt: skip
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
 OWN_PASSWORD = "correct horse 9 battery"
 DEADLINE = 60.0  # seconds for a case to come, or a delivery report behind its release
 WORDS = {
     "en-GB": ("Port or sender begins with", "Number", "delivered", "by admin at"),
     "zh-CN": ("端口或发送方开头", "号码", "已送达", "人工审核"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -136,8 +138,9 @@ def _delivered(up: Up, case: str) -> tuple[str, str]:
             """SELECT m.port, d.recipient, d.state, d.carrier_id FROM case_members m
             JOIN deliveries d ON d.port = m.port AND d.submission = m.submission
             WHERE m."case" = ? AND m.seq = (SELECT min(seq) FROM case_members WHERE "case" = ?)""",
-            case, case,
-        )  # fmt: skip
+            case,
+            case,
+        )
         if states and all(state == "delivered" for _, _, state, _ in states):
             assert all(carrier_id for *_, carrier_id in states)
             return str(states[0][0]), str(states[0][1])

@@ -39,11 +39,15 @@ def test_nothing_is_known_before_the_first_publication() -> None:
 def test_changes_of_one_publication_take_effect_together() -> None:
     entries = ConfigEntries()
     before = entries.config
-    assert not entries.apply([
-        change(3, "policy", "policy.yaml", OTHER), change(3, "port", "1069", port("1069")),
-        change(3, "list", "ours", LIST + "black,sender,139,x,\n"), change(3, "model", "active", SHIPPED),
-        change(3, "dictionary", "d", "word,category,verdict\n"),
-    ])  # fmt: skip
+    assert not entries.apply(
+        [
+            change(3, "policy", "policy.yaml", OTHER),
+            change(3, "port", "1069", port("1069")),
+            change(3, "list", "ours", LIST + "black,sender,139,x,\n"),
+            change(3, "model", "active", SHIPPED),
+            change(3, "dictionary", "d", "word,category,verdict\n"),
+        ]
+    )
     after = entries.config
     assert (before, after.epoch) == (Config(), 3)  # a snapshot never changes
     assert after.policy is not None
@@ -67,11 +71,14 @@ def test_a_challenger_stands_beside_the_model_and_leaves_without_it() -> None:
 
 def test_an_entry_is_replaced_and_removed_by_its_name() -> None:
     entries = ConfigEntries()
-    entries.apply([
-        change(1, "port", "1069", port("1069", name="a")), change(1, "port", "1070", port("1070")),
-        change(1, "list", "one", LIST + "black,sender,139,x,\n"),
-        change(1, "list", "two", LIST + "black,sender,138,x,\n"),
-    ])  # fmt: skip
+    entries.apply(
+        [
+            change(1, "port", "1069", port("1069", name="a")),
+            change(1, "port", "1070", port("1070")),
+            change(1, "list", "one", LIST + "black,sender,139,x,\n"),
+            change(1, "list", "two", LIST + "black,sender,138,x,\n"),
+        ]
+    )
     entries.apply([change(2, "port", "1069", port("1069", name="b")), change(2, "list", "one")])
     ports = entries.config.ports
     assert ports is not None
@@ -95,10 +102,13 @@ def test_an_entry_is_replaced_and_removed_by_its_name() -> None:
 )
 def test_a_refused_value_leaves_the_entry_as_it_was(kind: str, name: str, value: str, message: str) -> None:
     entries = ConfigEntries()
-    entries.apply([
-        change(1, "policy", "policy.yaml", OTHER), change(1, "port", "1069", port("1069", name="good")),
-        change(1, "list", "ours", LIST + "black,sender,139,x,\n"),
-    ])  # fmt: skip
+    entries.apply(
+        [
+            change(1, "policy", "policy.yaml", OTHER),
+            change(1, "port", "1069", port("1069", name="good")),
+            change(1, "list", "ours", LIST + "black,sender,139,x,\n"),
+        ]
+    )
     good = entries.config
     [fault] = entries.apply([change(2, kind, name, value), change(2, "port", "1071", port("1071"))])
     assert fault.startswith(message)

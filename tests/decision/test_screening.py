@@ -72,8 +72,11 @@ def test_a_decision_says_what_it_was_made_with() -> None:
     assert known.policy is not None
     assert known.dictionary is not None
     assert (decision.epoch, decision.policy, decision.dictionary, decision.model) == (
-        7, known.policy.version, known.dictionary.version, "opinion",
-    )  # fmt: skip
+        7,
+        known.policy.version,
+        known.dictionary.version,
+        "opinion",
+    )
     assert (decision.counters, decision.messages, decision.source) == ({"volume": 2}, 2, "submission")
     assert (decision.accepted_at, decision.decided_at) == (NOW, NOW + 5)
     assert not decision.degraded
@@ -108,8 +111,9 @@ def test_spans_point_at_the_words_where_the_reader_sees_them() -> None:
     text = "😀【ＡＢ】先生，需审词　和 拒发词！"
     reasons = decide(submission(text), config()).reasons
     assert {s.word: text[s.start : s.end] for reason in reasons for s in reason.spans} == {
-        "需审词": "需审词", "拒发词": "拒发词",
-    }  # fmt: skip
+        "需审词": "需审词",
+        "拒发词": "拒发词",
+    }
 
 
 def test_a_text_full_of_words_has_a_bounded_decision() -> None:

@@ -79,8 +79,9 @@ def test_services_wait_for_a_healthy_kafka_and_run_our_commands(name: str, compo
         assert service["restart"] == "no"
     else:
         assert service["depends_on"] == {
-            "topics": {"condition": "service_completed_successfully"}, "postgres": {"condition": "service_healthy"},
-        }  # fmt: skip
+            "topics": {"condition": "service_completed_successfully"},
+            "postgres": {"condition": "service_healthy"},
+        }
     assert all("healthcheck" in compose["services"][waited_for] for waited_for in ("kafka", "postgres"))
 
 
@@ -103,9 +104,13 @@ def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: 
     node = dict(line.split("=", 1) for line in kafka_node.PROPERTIES.splitlines())
     here = {key.removeprefix("KAFKA_").replace("_", ".").lower(): value for key, value in kafka["environment"].items()}
     of_the_machine = {
-        "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs",
-        "inter.broker.listener.name", "listener.security.protocol.map",
-    }  # fmt: skip
+        "listeners",
+        "advertised.listeners",
+        "controller.quorum.voters",
+        "log.dirs",
+        "inter.broker.listener.name",
+        "listener.security.protocol.map",
+    }
     assert {key: here.get(key) for key in node if key not in of_the_machine} == {
         key: value for key, value in node.items() if key not in of_the_machine
     }

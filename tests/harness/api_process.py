@@ -31,9 +31,17 @@ def register(settings: Settings, port: str = PORT, callback_url: str = "") -> st
     """Tables, a port and a key for it, which is returned."""
     db = open_database(settings)
     with db.write() as connection:
-        connection.execute(insert(schema.ports).values(
-            code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.ports).values(
+                code=port,
+                tier="ordinary",
+                kind="notice",
+                state="open",
+                channel="default",
+                opened_at=NOW,
+                changed_at=NOW,
+            )
+        )
     key = api_keys.create(db, ADMINISTRATOR, port, callback_url, NOW)
     db.close()
     return key
@@ -43,8 +51,9 @@ def deployment(bootstrap: str, folder: Path, **overrides: object) -> tuple[Setti
     """Settings with topics, a published port and a key."""
     settings = Settings.model_validate(
         {"kafka": bootstrap, "data_dir": folder / "data", "session_timeout": 6.0, "partitions": 4}
-        | {"api_port": free_port()} | overrides
-    )  # fmt: skip
+        | {"api_port": free_port()}
+        | overrides
+    )
     ensure_topics(bootstrap, settings)
     key = register(settings)
     publish(settings, [("port", PORT, f'{{"code":"{PORT}"}}')], NOW)

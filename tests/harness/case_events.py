@@ -18,8 +18,11 @@ CHEN = User("chen", Role.REVIEWER)
 
 def submission(ident: str, **fields: Any) -> Submission:
     given: dict[str, Any] = {
-        "port": PORT, "recipients": ("13800138000", "13900139000"), "content": "您的快递已到", "accepted_at": NOW,
-    }  # fmt: skip
+        "port": PORT,
+        "recipients": ("13800138000", "13900139000"),
+        "content": "您的快递已到",
+        "accepted_at": NOW,
+    }
     return Submission(id=ident, **given | fields)
 
 
@@ -29,15 +32,24 @@ def member(ident: str, fingerprint: str = "f1", at: int = NOW, **fields: Any) ->
     }
     return encode(
         CaseMember(
-            submission=submission(ident, **fields), port=fields.get("port", PORT), fingerprint=fingerprint,
-            decided_at=at, channel="default", **{"rule": "bulk-declared"} | extra,
+            submission=submission(ident, **fields),
+            port=fields.get("port", PORT),
+            fingerprint=fingerprint,
+            decided_at=at,
+            channel="default",
+            **{"rule": "bulk-declared"} | extra,
         )
-    )  # fmt: skip
+    )
 
 
 def add_port(connection: Connection, code: str = PORT, **fields: Any) -> None:
     row: dict[str, Any] = {
-        "code": code, "tier": "high", "kind": "notice", "state": "open", "channel": "default",
-        "opened_at": 0, "changed_at": 0,
-    }  # fmt: skip
+        "code": code,
+        "tier": "high",
+        "kind": "notice",
+        "state": "open",
+        "channel": "default",
+        "opened_at": 0,
+        "changed_at": 0,
+    }
     connection.execute(insert(schema.ports).values(**row | fields))

@@ -46,24 +46,30 @@ CASES = (
     ("您的包裹因地址不详无法派送，请于今日18:00前登录 http://ems.example.net/x 更新", "无法派送", Category.PHISHING),
     ("【盛世地产】滨江壹号开盘在即，首付30万起，看房专车接送，详询4008001234", "开盘在即", Category.PROPERTY),
     ("高薪招聘打字员，日结300元，不限地点，加QQ 10001", "日结", Category.RECRUITMENT),
-)  # fmt: skip
+)
 
 
 def register_ports(db: Database, now: int) -> None:
     """Two enterprises in two provinces, a port per case."""
     with db.write() as connection:
         enterprises.put(
-            connection, now, CHIEF.name,
+            connection,
+            now,
+            CHIEF.name,
             [
                 EnterpriseEntry(code="e-south", name="南方通信", province="广东", city="深圳"),
                 EnterpriseEntry(code="e-north", name="北方商贸", province="北京", city="北京"),
             ],
-        )  # fmt: skip
+        )
     for n, (_, _, category) in enumerate(CASES):
         entry = PortEntry(
-            code=f"1069000{n}", name=f"业务{n} {category}", enterprise="e-south" if n % 2 == 0 else "e-north",
-            tier=(Tier.HIGH, Tier.ORDINARY, Tier.TRUSTED)[n % 3], kind=Kind.COMMERCIAL, signatures=("惠民易贷",),
-        )  # fmt: skip
+            code=f"1069000{n}",
+            name=f"业务{n} {category}",
+            enterprise="e-south" if n % 2 == 0 else "e-north",
+            tier=(Tier.HIGH, Tier.ORDINARY, Tier.TRUSTED)[n % 3],
+            kind=Kind.COMMERCIAL,
+            signatures=("惠民易贷",),
+        )
         registry.save_port(db, CHIEF, entry, now, "test")
 
 
@@ -76,22 +82,37 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
             case, opened = f"case-{n:03}", now - (count - n) * 3 * MINUTE
             connection.execute(
                 insert(schema.cases).values(
-                    id=case, port=f"1069000{n % len(CASES)}", fingerprint=f"f{n:04}", state="open",
-                    rule="bulk-unreviewed", content=content, score=0.5 + n % 5 / 10,
-                    category=category.value, submissions=3, messages=153,
-                    opened_at=opened, due_at=opened + 60 * MINUTE,
+                    id=case,
+                    port=f"1069000{n % len(CASES)}",
+                    fingerprint=f"f{n:04}",
+                    state="open",
+                    rule="bulk-unreviewed",
+                    content=content,
+                    score=0.5 + n % 5 / 10,
+                    category=category.value,
+                    submissions=3,
+                    messages=153,
+                    opened_at=opened,
+                    due_at=opened + 60 * MINUTE,
                 )
-            )  # fmt: skip
+            )
             for member in range(3):
                 text = content if member == 0 else content.replace("3", str(member + 5), 1)
                 submission = _submission(n, member, text, opened)
                 connection.execute(
                     insert(schema.case_members).values(
-                        case=case, port=submission.port, submission=submission.id, round=0, messages=51,
-                        body=msgspec.json.encode(submission), recipients=list(submission.recipients),
-                        channel="default", added_at=opened, exact=f"{n}/{member}",
+                        case=case,
+                        port=submission.port,
+                        submission=submission.id,
+                        round=0,
+                        messages=51,
+                        body=msgspec.json.encode(submission),
+                        recipients=list(submission.recipients),
+                        channel="default",
+                        added_at=opened,
+                        exact=f"{n}/{member}",
                     )
-                )  # fmt: skip
+                )
             newest = select(func.max(schema.case_members.c.seq)).scalar_subquery()
             connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(last_member=newest))
             made.append(case)
@@ -112,29 +133,58 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
         submissions.append(submission)
         decisions.append(
             Decision(
-                id=submission.id, round=0, verdict=verdict, score=0.5 + n % 5 / 10, label=Label.SPAM,
+                id=submission.id,
+                round=0,
+                verdict=verdict,
+                score=0.5 + n % 5 / 10,
+                label=Label.SPAM,
                 exceptions=(RecipientException(recipient=PHONE, verdict=Verdict.REJECT, rule="unsubscribed"),),
                 reasons=(
                     Reason(
-                        rule="bulk-unreviewed", verdict=verdict, severity=verdict.severity,
-                        message="51 messages of one content wait for review", values={"same_content_5m": 51},
+                        rule="bulk-unreviewed",
+                        verdict=verdict,
+                        severity=verdict.severity,
+                        message="51 messages of one content wait for review",
+                        values={"same_content_5m": 51},
                     ),
                     Reason(
-                        rule="prohibited-word", verdict=Verdict.HOLD, severity=1, message=f"word of {category}",
+                        rule="prohibited-word",
+                        verdict=Verdict.HOLD,
+                        severity=1,
+                        message=f"word of {category}",
                         values={},
                         spans=(Span(start=start, end=start + len(word), word=word, category=category, via="raw"),),
                     ),
                 ),
-                epoch=3, policy="p", dictionary="d", model="m", counters={"same_content_5m": 51}, degraded=False,
-                shadow=(), decided_at=at + 40 + n % 9, source="submission", port=submission.port,
-                kind=Kind.COMMERCIAL, messages=3, fingerprint=f"f{n:04}", accepted_at=at, category=category,
+                epoch=3,
+                policy="p",
+                dictionary="d",
+                model="m",
+                counters={"same_content_5m": 51},
+                degraded=False,
+                shadow=(),
+                decided_at=at + 40 + n % 9,
+                source="submission",
+                port=submission.port,
+                kind=Kind.COMMERCIAL,
+                messages=3,
+                fingerprint=f"f{n:04}",
+                accepted_at=at,
+                category=category,
                 campaign=CAMPAIGN if n % len(CASES) == 0 else "",
             )
-        )  # fmt: skip
+        )
     told = Campaign(
-        id=CAMPAIGN, messages=1234, ports=4, senders=9, growth=20, first_seen=now - 60 * MINUTE, last_seen=now, at=now,
+        id=CAMPAIGN,
+        messages=1234,
+        ports=4,
+        senders=9,
+        growth=20,
+        first_seen=now - 60 * MINUTE,
+        last_seen=now,
+        at=now,
         sketches=(),
-    )  # fmt: skip
+    )
     kept = ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions), (TOLD, [told]))
     for table, events in kept:
         _put(settings, table, events, now, privacy)
@@ -146,29 +196,44 @@ def fill_rest(db: Database, now: int) -> None:
         for n, level in enumerate(("critical", "severe", "warning", "warning")):
             connection.execute(
                 insert(schema.alerts).values(
-                    id=f"alert-{n}", level=level, rule="port-volume", subject=f"1069000{n}",
-                    message="4,213 messages in 5 minutes, limit 4,000", at=now - n * 7 * MINUTE,
+                    id=f"alert-{n}",
+                    level=level,
+                    rule="port-volume",
+                    subject=f"1069000{n}",
+                    message="4,213 messages in 5 minutes, limit 4,000",
+                    at=now - n * 7 * MINUTE,
                 )
-            )  # fmt: skip
+            )
         for n in range(40):
             state = ("delivered", "delivered", "delivered", "submitted", "failed", "maybe_sent")[n % 6]
             connection.execute(
                 insert(schema.deliveries).values(
-                    port=f"1069000{n % 6}", submission=f"s{n}-0", n=1, part=1, recipient=PHONE,
-                    channel=("default", "unicom")[n % 2], state=state, status="DELIVRD" if state == "delivered" else "",
+                    port=f"1069000{n % 6}",
+                    submission=f"s{n}-0",
+                    n=1,
+                    part=1,
+                    recipient=PHONE,
+                    channel=("default", "unicom")[n % 2],
+                    state=state,
+                    status="DELIVRD" if state == "delivered" else "",
                     changed_at=now - n * MINUTE,
                 )
-            )  # fmt: skip
+            )
         for n in range(4):
             connection.execute(
                 insert(schema.complaints).values(id=f"c{n}", port="10690000", recipient=PHONE, complained_at=now - n)
             )
         connection.execute(
             insert(schema.holds).values(
-                port="10690000", submission="held", round=0, rule="grace", body=b"{}", held_at=now - 8000,
+                port="10690000",
+                submission="held",
+                round=0,
+                rule="grace",
+                body=b"{}",
+                held_at=now - 8000,
                 due_at=now + 2000,
             )
-        )  # fmt: skip
+        )
         connection.execute(
             insert(schema.submissions).values(
                 port="10690000", id="waits", recipients=[PHONE], priority="express", accepted_at=now - 300
@@ -188,9 +253,12 @@ def sign_up(db: Database, name: str, role: Role, now: int, scope: dict[str, str]
 
 def _submission(n: int, member: int, content: str, at: int) -> Submission:
     return Submission(
-        id=f"s{n}-{member}", port=f"1069000{n % len(CASES)}", recipients=(PHONE, "13900139000", "13700137000"),
-        content=content, accepted_at=at,
-    )  # fmt: skip
+        id=f"s{n}-{member}",
+        port=f"1069000{n % len(CASES)}",
+        recipients=(PHONE, "13900139000", "13700137000"),
+        content=content,
+        accepted_at=at,
+    )
 
 
 def _put(

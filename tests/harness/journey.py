@@ -26,10 +26,14 @@ PLAIN = "10690009"  # released at once
 JUDGED = [f"1069000{n}" for n in range(4)]  # the first 50 of a content are held for a second, the others reviewed
 TEXTS = ("小区周四上午停水请提前储水。", "图书馆闭馆时间调整为晚上九点。", "运动会报名表已发到各班班长处。")
 COMMANDS = {
-    "relay": ("serve", "relay"), "projector": ("serve", "projector"), "timers": ("serve", "timers"),
-    "releaser": ("serve", "releaser"), "api": ("serve", "api"), "sender": ("serve", "sender"),
+    "relay": ("serve", "relay"),
+    "projector": ("serve", "projector"),
+    "timers": ("serve", "timers"),
+    "releaser": ("serve", "releaser"),
+    "api": ("serve", "api"),
+    "sender": ("serve", "sender"),
     "worker": ("worker", "--stream", "submissions"),
-}  # fmt: skip
+}
 
 
 class Process:
@@ -126,11 +130,13 @@ class Client:
         port = JUDGED[number // self._judged % len(JUDGED)] if judged else PLAIN
         items = [
             {
-                "id": f"{number}-{n}", "port": port, "recipients": [f"138{number * TOGETHER + n:08d}"],
+                "id": f"{number}-{n}",
+                "port": port,
+                "recipients": [f"138{number * TOGETHER + n:08d}"],
                 "content": f"您的包裹{number}{n}已放入快递柜请及时取走" if port == PLAIN else TEXTS[n % len(TEXTS)],
             }
             for n in range(TOGETHER)
-        ]  # fmt: skip
+        ]
         headers = {"Authorization": f"Bearer {self._keys[port]}"}
         while True:
             try:
@@ -173,9 +179,10 @@ def deployment(
         "rate: 2000}"
     )
     own = {
-        "ANTISPAM_CHANNELS_FILE": str(channels), "ANTISPAM_CHANNEL_DEFAULT_SECRET": "secret",
+        "ANTISPAM_CHANNELS_FILE": str(channels),
+        "ANTISPAM_CHANNEL_DEFAULT_SECRET": "secret",
         "ANTISPAM_API_PORT": str(settings.api_port),
-    }  # fmt: skip
+    }
     return settings, keys, own
 
 

@@ -35,21 +35,40 @@ def decision(
 ) -> Decision:
     at = at or now_ms()
     return Decision(
-        id=ident, round=decided_round, verdict=verdict, score=0.5, label=Label.SPAM, category=Category.LOAN,
+        id=ident,
+        round=decided_round,
+        verdict=verdict,
+        score=0.5,
+        label=Label.SPAM,
+        category=Category.LOAN,
         exceptions=(RecipientException(recipient=PHONE, verdict=Verdict.REJECT, rule="unsubscribed"),),
         reasons=(
             Reason(
-                rule="bulk-same-content", verdict=verdict, severity=2, message=f"51 to {PHONE} in 5 min",
+                rule="bulk-same-content",
+                verdict=verdict,
+                severity=2,
+                message=f"51 to {PHONE} in 5 min",
                 values={"same_content_5m": 51, "recipient": PHONE, "number": int(PHONE)},
                 spans=(Span(start=0, end=2, word=PHONE),),
             ),
             Reason(rule="score", verdict=verdict, severity=2, message="score", values={"score": 0.5}),
         ),
-        epoch=3, policy="p", dictionary="d", model="m", counters={"same_content_5m": 51}, degraded=False,
-        shadow=(ShadowOutcome(rule="s", verdict=Verdict.HOLD),), decided_at=at, source="submission",
-        port=port, kind=Kind.COMMERCIAL, messages=messages, fingerprint="f00dfeed", accepted_at=at,
+        epoch=3,
+        policy="p",
+        dictionary="d",
+        model="m",
+        counters={"same_content_5m": 51},
+        degraded=False,
+        shadow=(ShadowOutcome(rule="s", verdict=Verdict.HOLD),),
+        decided_at=at,
+        source="submission",
+        port=port,
+        kind=Kind.COMMERCIAL,
+        messages=messages,
+        fingerprint="f00dfeed",
+        accepted_at=at,
         timings={"rules": 10.5},
-    )  # fmt: skip
+    )
 
 
 def submission(ident: str, recipients: tuple[str, ...] = (PHONE, "13900139000"), at: int | None = None) -> Submission:

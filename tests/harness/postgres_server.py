@@ -37,14 +37,16 @@ def postgres_server(programs: Path) -> Iterator[str]:
     try:
         subprocess.run(
             [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
-            **who, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            **who,
+            stdout=subprocess.DEVNULL,
+        )
         options = f"-c listen_addresses='' -k {folder} -c fsync=off -c max_connections=50"
         # pg_ctl's server keeps its standard output open, so that goes to the log.
         subprocess.run(
             [programs / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"],
-            **who, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            **who,
+            stdout=subprocess.DEVNULL,
+        )
         try:
             yield f"postgresql://postgres@/postgres?host={folder}"
         finally:

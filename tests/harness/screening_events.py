@@ -97,9 +97,13 @@ def submission(content: str = CALM, at: int = NOW, **fields: Any) -> Submission:
 
 def record(at: int = NOW, **fields: Any) -> Record:
     given: dict[str, Any] = {
-        "id": "r-1", "kind": RecordKind.MO, "sender": "13900000009", "recipient": "13800000001", "content": "在吗",
+        "id": "r-1",
+        "kind": RecordKind.MO,
+        "sender": "13900000009",
+        "recipient": "13800000001",
+        "content": "在吗",
         "ingested_at": at,
-    }  # fmt: skip
+    }
     return Record(**given | fields, submitted_at=at)
 
 

@@ -61,13 +61,21 @@ class Submitted:
         link = link or self.link
         link.delivers += 1
         body = cmpp3.StatusReport(
-            msg_id=self.msg_id, stat=stat, submit_time="2611281200", done_time="2611281200",
+            msg_id=self.msg_id,
+            stat=stat,
+            submit_time="2611281200",
+            done_time="2611281200",
             recipient=recipient or self.recipient,
-        )  # fmt: skip
+        )
         deliver = cmpp3.Deliver(
-            sequence=link.delivers, msg_id=1, dest_id=self.pdu.src_id, msg_fmt=0, src_terminal_id=self.recipient,
-            registered_delivery=1, content=cmpp3.encode_report(body),
-        )  # fmt: skip
+            sequence=link.delivers,
+            msg_id=1,
+            dest_id=self.pdu.src_id,
+            msg_fmt=0,
+            src_terminal_id=self.recipient,
+            registered_delivery=1,
+            content=cmpp3.encode_report(body),
+        )
         link.write(cmpp3.encode(deliver))
 
 

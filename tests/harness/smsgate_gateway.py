@@ -72,9 +72,15 @@ class SmsGate:
         self._folder = folder
         self._log = folder / "none"
         self._command = [
-            "java", "-Xmx512m", "-cp", f"{jars}/*", str(_HOME / "Gateway.java"),
-            str(self.port), account, secret.decode(),
-        ]  # fmt: skip
+            "java",
+            "-Xmx512m",
+            "-cp",
+            f"{jars}/*",
+            str(_HOME / "Gateway.java"),
+            str(self.port),
+            account,
+            secret.decode(),
+        ]
 
     def __enter__(self) -> Self:
         self._console = (self._folder / "console.log").open("wb")

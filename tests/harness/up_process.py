@@ -31,9 +31,12 @@ class Up:
         self.log = (folder / "up.log").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", "up", *arguments],
-            cwd=ROOT, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
             umask=0,  # the loosest there is: our processes close their files themselves
-        )  # fmt: skip
+        )
         self.family: set[psutil.Process] = set()
 
     def look(self) -> str:
@@ -74,7 +77,12 @@ class Up:
         """Another command on the same data folder."""
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=90, umask=0,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            umask=0,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -77,8 +77,9 @@ def test_a_recipient_has_a_plausible_length_and_an_operators_own_codes_may_have_
 
 def test_recipients_are_distinct_in_their_order_and_bounded() -> None:
     assert accept(recipients=["13800000002", "+8613800000001", "13800000001"]).recipients == (
-        "13800000002", "13800000001",
-    )  # fmt: skip
+        "13800000002",
+        "13800000001",
+    )
     assert refusal(recipients=[]) == "recipients: none"
     numbers = [f"138{n:08d}" for n in range(61)]
     assert len(accept(recipients=numbers[:60]).recipients) == 60
@@ -144,12 +145,18 @@ def test_without_an_id_it_gets_ours() -> None:
 
 @given(
     st.fixed_dictionaries(
-        {"port": st.text(max_size=30), "recipients": st.lists(st.text(max_size=25), max_size=4),
-         "content": st.text(max_size=120)},
-        optional={"id": st.text(max_size=9), "batch": st.text(max_size=5), "submitted_at": st.text(max_size=30)
-                  | st.integers()},
+        {
+            "port": st.text(max_size=30),
+            "recipients": st.lists(st.text(max_size=25), max_size=4),
+            "content": st.text(max_size=120),
+        },
+        optional={
+            "id": st.text(max_size=9),
+            "batch": st.text(max_size=5),
+            "submitted_at": st.text(max_size=30) | st.integers(),
+        },
     )
-)  # fmt: skip
+)
 def test_whatever_passes_can_be_written_and_read_again(body: dict[str, Any]) -> None:
     with suppress(AntispamError, msgspec.ValidationError):
         event = door.submission(msgspec.convert(body, door.SubmissionIn), SETTINGS, NOW, "ours-1")
@@ -160,8 +167,12 @@ def test_whatever_passes_can_be_written_and_read_again(body: dict[str, Any]) -> 
 # Records and complaints
 
 RECORD: dict[str, Any] = {
-    "kind": "MO", "sender": "13900000009", "recipient": "13800000001", "content": "在吗", "submitted_at": NOW,
-}  # fmt: skip
+    "kind": "MO",
+    "sender": "13900000009",
+    "recipient": "13800000001",
+    "content": "在吗",
+    "submitted_at": NOW,
+}
 
 
 def record(settings: Settings = SETTINGS, **fields: Any) -> Any:

@@ -31,8 +31,12 @@ from pipeline.store.migrate import open_database
 from tests.harness.case_events import LIN, submission
 from tests.harness.processes import decisions, produce, publish, settings_for, start
 
-ROLES = {"projector": ("serve", "projector"), "timers": ("serve", "timers"), "releaser": ("serve", "releaser"),
-         "w0": ("worker", "--stream", "submissions")}  # fmt: skip
+ROLES = {
+    "projector": ("serve", "projector"),
+    "timers": ("serve", "timers"),
+    "releaser": ("serve", "releaser"),
+    "w0": ("worker", "--stream", "submissions"),
+}
 CODES = [f"1069000{n}" for n in range(6)]
 LATECOMER = "10691234"  # registered only while the test runs
 TEXTS = (
@@ -177,9 +181,10 @@ def finished(settings: Settings, db: Database, count: int) -> bool:
     for (name, number), answers in sorted(decisions(settings).items()):
         last[name] = (number, answers[0]["verdict"])
     ended = [
-        name for name, (number, verdict) in last.items()
+        name
+        for name, (number, verdict) in last.items()
         if verdict == "release" or (verdict == "review" and (name, number) in members) or name in refused
-    ]  # fmt: skip
+    ]
     return len(ended) == count
 
 
@@ -195,11 +200,9 @@ def traffic(copies: int) -> list[Submission]:
         if n < 10:
             events.append((LATECOMER, f"late-{n}", f"{TEXTS[3]}。", n, {}))
     return [
-        submission(
-            name, port=code, content=text, recipients=(f"1380013800{n % 5}",), accepted_at=begun, **fields
-        )
+        submission(name, port=code, content=text, recipients=(f"1380013800{n % 5}",), accepted_at=begun, **fields)
         for code, name, text, n, fields in events
-    ]  # fmt: skip
+    ]
 
 
 def prepare(settings: Settings, folder: Path) -> Any:

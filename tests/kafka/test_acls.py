@@ -120,10 +120,13 @@ def test_each_service_signs_in_as_a_user_with_the_rights_of_its_roles(secured: d
 def test_compose_secures_kafka_as_our_own_node_is(secured: dict[str, Any]) -> None:
     own = sasl(
         Settings(
-            kafka="k:1", kafka_security_protocol="SASL_PLAINTEXT", kafka_sasl_mechanism="PLAIN", kafka_username="admin",
+            kafka="k:1",
+            kafka_security_protocol="SASL_PLAINTEXT",
+            kafka_sasl_mechanism="PLAIN",
+            kafka_username="admin",
             kafka_password="${KAFKA_ADMIN_PASSWORD:?set it}".translate(str.maketrans("${}:? ", "------")),
         )
-    )  # fmt: skip
+    )
     environment = secured["services"]["kafka"]["environment"]
     here = {
         key.removeprefix("KAFKA_").replace("___", "-").replace("_", ".").lower(): value
@@ -141,13 +144,19 @@ def test_compose_secures_kafka_as_our_own_node_is(secured: dict[str, Any]) -> No
 
 def test_the_superuser_of_a_node_needs_a_password_that_its_file_can_hold() -> None:
     good: dict[str, Any] = {
-        "kafka": "k:1", "kafka_security_protocol": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "PLAIN",
-        "kafka_username": "admin", "kafka_password": "twelve-at-least",
-    }  # fmt: skip
+        "kafka": "k:1",
+        "kafka_security_protocol": "SASL_PLAINTEXT",
+        "kafka_sasl_mechanism": "PLAIN",
+        "kafka_username": "admin",
+        "kafka_password": "twelve-at-least",
+    }
     assert "twelve-at-least" in sasl(Settings(**good)).properties
     for wrong in (
-        {"kafka_password": "short"}, {"kafka_password": 'quote"in-the-password'}, {"kafka_username": "a b"},
-        {"kafka_sasl_mechanism": "SCRAM-SHA-512"}, {"kafka_security_protocol": "SASL_SSL"},
-    ):  # fmt: skip
+        {"kafka_password": "short"},
+        {"kafka_password": 'quote"in-the-password'},
+        {"kafka_username": "a b"},
+        {"kafka_sasl_mechanism": "SCRAM-SHA-512"},
+        {"kafka_security_protocol": "SASL_SSL"},
+    ):
         with pytest.raises(Exception, match=r"superuser|ASCII|PLAIN"):
             sasl(Settings(**good | wrong))

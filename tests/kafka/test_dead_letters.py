@@ -120,11 +120,14 @@ def test_what_would_be_too_large_for_its_topic_is_a_dead_letter_and_holds_nothin
     code, text = next((s.port, s.content) for s in submissions(settings, 500) if s.port.endswith("19"))
     large, after = (
         Submission(
-            id=f"{tmp_path.name}-{name}", port=code, recipients=tuple(f"{n:021d}" for n in range(count)), content=text,
+            id=f"{tmp_path.name}-{name}",
+            port=code,
+            recipients=tuple(f"{n:021d}" for n in range(count)),
+            content=text,
             accepted_at=int(time() * 1000),
         )
         for name, count in (("large", 90_000), ("after", 1))
-    )  # fmt: skip
+    )
     already = set(dead_letters(settings))
     with processing(settings):
         produce(settings, [large, after], config)
@@ -159,9 +162,9 @@ def test_the_largest_submission_of_the_door_fits_whatever_follows_from_it() -> N
     text = "\0" * longest  # six bytes each as JSON
     event = Submission(id="i" * 128, port="1" * 21, recipients=numbers, content=text, accepted_at=0)
     outbound = Outbound(submission=event, recipients=numbers, round=9, decided_at=0)
-    exceptions = encode([
-        RecipientException(recipient=n, verdict=Verdict.REJECT, rule="recipient-unsubscribed") for n in numbers
-    ])  # fmt: skip
+    exceptions = encode(
+        [RecipientException(recipient=n, verdict=Verdict.REJECT, rule="recipient-unsubscribed") for n in numbers]
+    )
     assert len(encode(outbound)) < MAX_RECORD
     assert len(exceptions) < MAX_RECORD - 100_000  # the rest of its decision
     name, value = letter("submissions.bulk", 511, 2**60, "cause", b"1" * 21, encode(event), 0)

@@ -40,18 +40,30 @@ ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"
 PASSWORD = "of-the-role-{}"
 CHANNELS = ("default", "cmcc")
 COMMANDS = {
-    "relay": ("serve", "relay"), "projector": ("serve", "projector"), "timers": ("serve", "timers"),
-    "releaser": ("serve", "releaser"), "campaigns": ("serve", "campaigns"), "api": ("serve", "api"),
-    "sender": ("serve", "sender"), "worker": ("worker",), "sink": ("sink",),
-}  # fmt: skip
+    "relay": ("serve", "relay"),
+    "projector": ("serve", "projector"),
+    "timers": ("serve", "timers"),
+    "releaser": ("serve", "releaser"),
+    "campaigns": ("serve", "campaigns"),
+    "api": ("serve", "api"),
+    "sender": ("serve", "sender"),
+    "worker": ("worker",),
+    "sink": ("sink",),
+}
 USERS = [user for role in kafka_acls.roles() for user in kafka_acls.rights(role, CHANNELS)]
 
 
 def administrative(bootstrap: str, folder: Path) -> Settings:
     return settings_for(
-        bootstrap, folder, partitions=2, channels=CHANNELS, kafka_security_protocol="SASL_PLAINTEXT",
-        kafka_sasl_mechanism="PLAIN", kafka_username=ADMIN, kafka_password=ADMIN_PASSWORD,
-    )  # fmt: skip
+        bootstrap,
+        folder,
+        partitions=2,
+        channels=CHANNELS,
+        kafka_security_protocol="SASL_PLAINTEXT",
+        kafka_sasl_mechanism="PLAIN",
+        kafka_username=ADMIN,
+        kafka_password=ADMIN_PASSWORD,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +83,10 @@ def secured(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def as_user(settings: Settings, user: str, password: str | None = None) -> Settings:
     found = settings.model_dump() | {
-        "kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_username": user,
+        "kafka_sasl_mechanism": "SCRAM-SHA-512",
+        "kafka_username": user,
         "kafka_password": PASSWORD.format(user) if password is None else password,
-    }  # fmt: skip
+    }
     return Settings(**found)
 
 
@@ -106,8 +119,11 @@ def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tm
                 user = "antispam-sender-default" if name == "sender" else f"antispam-{name}"
                 own = environment(as_user(settings, user))
                 if name == "sender":
-                    own |= {"ANTISPAM_CHANNELS_FILE": str(channels), "ANTISPAM_CHANNELS": '["default"]',
-                            "ANTISPAM_CHANNEL_DEFAULT_SECRET": "secret"}  # fmt: skip
+                    own |= {
+                        "ANTISPAM_CHANNELS_FILE": str(channels),
+                        "ANTISPAM_CHANNELS": '["default"]',
+                        "ANTISPAM_CHANNEL_DEFAULT_SECRET": "secret",
+                    }
                 own["ANTISPAM_API_PORT"] = str(settings.api_port)
                 children.append(start(settings, name, *command, **own))
             address = f"http://127.0.0.1:{settings.api_port}"
@@ -115,9 +131,14 @@ def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tm
             # The second waits for its time: hold, timers, the next round.
             items = [
                 {"id": "now", "port": PORT, "recipients": ["13800000001"], "content": "【测试】您好"},
-                {"id": "later", "port": PORT, "recipients": ["13800000002"], "content": "【测试】再见",
-                 "scheduled_at": int(time() * 1000) + 2000},
-            ]  # fmt: skip
+                {
+                    "id": "later",
+                    "port": PORT,
+                    "recipients": ["13800000002"],
+                    "content": "【测试】再见",
+                    "scheduled_at": int(time() * 1000) + 2000,
+                },
+            ]
             answer = httpx.post(
                 f"{address}/v1/submissions", json=items, headers={"Authorization": f"Bearer {key}"}, timeout=20
             )
@@ -126,9 +147,10 @@ def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tm
             def delivered() -> bool:
                 _alive(children)
                 with db.read() as connection:
-                    return {
-                        row.submission: row.state for row in connection.execute(select(schema.deliveries))
-                    } == {"now": "delivered", "later": "delivered"}  # fmt: skip
+                    return {row.submission: row.state for row in connection.execute(select(schema.deliveries))} == {
+                        "now": "delivered",
+                        "later": "delivered",
+                    }
 
             until(delivered, 120)
             until(lambda: _alive(children) and any((settings.lake_dir / "outbound").rglob("*.parquet")), 120)

@@ -13,9 +13,11 @@ from pipeline.kafka import security
 from pipeline.settings import Settings
 
 SASL: dict[str, Any] = {
-    "kafka": "kafka:9092", "kafka_security_protocol": "SASL_PLAINTEXT", "kafka_username": "antispam-worker",
+    "kafka": "kafka:9092",
+    "kafka_security_protocol": "SASL_PLAINTEXT",
+    "kafka_username": "antispam-worker",
     "kafka_password": "hush-hush",
-}  # fmt: skip
+}
 
 
 def test_without_security_no_client_is_told_of_any() -> None:
@@ -28,13 +30,17 @@ def test_without_security_no_client_is_told_of_any() -> None:
 def test_every_library_signs_in_by_the_same_user() -> None:
     settings = Settings(**SASL)
     assert security.librdkafka(settings) == {
-        "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": "antispam-worker", "sasl.password": "hush-hush",
-    }  # fmt: skip
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "antispam-worker",
+        "sasl.password": "hush-hush",
+    }
     assert security.kafka_python(settings) == {
-        "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512",
-        "sasl_plain_username": "antispam-worker", "sasl_plain_password": "hush-hush",
-    }  # fmt: skip
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "antispam-worker",
+        "sasl_plain_password": "hush-hush",
+    }
     credentials = security.faust(settings)["broker_credentials"]
     assert (credentials.protocol.value, credentials.mechanism.value) == ("SASL_PLAINTEXT", "SCRAM-SHA-512")
     assert (credentials.username, credentials.password) == ("antispam-worker", "hush-hush")
@@ -62,11 +68,15 @@ def test_half_a_security_is_refused(wrong: dict[str, Any], named: str) -> None:
 @pytest.mark.parametrize(
     ("code", "ends"),
     [
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, True), (KafkaError.GROUP_AUTHORIZATION_FAILED, True),
-        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, True), (KafkaError._AUTHENTICATION, True),
-        (KafkaError._ALL_BROKERS_DOWN, False), (KafkaError._TRANSPORT, False), (KafkaError._PARTITION_EOF, False),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, True),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, True),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, True),
+        (KafkaError._AUTHENTICATION, True),
+        (KafkaError._ALL_BROKERS_DOWN, False),
+        (KafkaError._TRANSPORT, False),
+        (KafkaError._PARTITION_EOF, False),
         (KafkaError.NOT_COORDINATOR, False),
     ],
-)  # fmt: skip
+)
 def test_what_no_retry_mends_ends_the_process(code: int, ends: bool) -> None:
     assert security.ends(KafkaError(code)) == ends

@@ -60,11 +60,15 @@ class Authority:
     def _signed(self, subject: x509.Name, key: Any, address: str | None) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=address is None, path_length=None), critical=True)
-        )  # fmt: skip
+        )
         if address is not None:
             names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))])
             builder = builder.add_extension(names, critical=False)
@@ -90,9 +94,15 @@ def settings(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     certificate, key = authority.issue(folder, "client", KEY_PASSWORD)
     port = free_port()
     found = settings_for(
-        f"127.0.0.1:{port}", folder, partitions=1, kafka_security_protocol="SSL", kafka_ca=authority.file,
-        kafka_certificate=certificate, kafka_certificate_key=key, kafka_certificate_key_password=KEY_PASSWORD,
-    )  # fmt: skip
+        f"127.0.0.1:{port}",
+        folder,
+        partitions=1,
+        kafka_security_protocol="SSL",
+        kafka_ca=authority.file,
+        kafka_certificate=certificate,
+        kafka_certificate_key=key,
+        kafka_certificate_key_password=KEY_PASSWORD,
+    )
     with KafkaNode(folder / "kafka", kafka_jars, port, NodeSecurity("SSL", properties, found)):
         ensure_topics(found.kafka or "", found)  # kafka-python
         yield found

@@ -113,9 +113,17 @@ def test_what_follows_a_service_code_joins_by_its_hash() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["138-0000-0001", "138-00000001", "1380-0000-001", "138.0000.0001", "+86 138 0000 0001", "0086-13800000001",
-     "1 3 8 0 0 0 0 0 0 0 1", "１３８-0000-0001"],
-)  # fmt: skip
+    [
+        "138-0000-0001",
+        "138-00000001",
+        "1380-0000-001",
+        "138.0000.0001",
+        "+86 138 0000 0001",
+        "0086-13800000001",
+        "1 3 8 0 0 0 0 0 0 0 1",
+        "１３８-0000-0001",
+    ],
+)
 def test_a_number_in_groups_is_one(written: str) -> None:
     assert PRIVACY.ident(f"order {written}/2") == f"order {PRIVACY.number('13800000001')}/2"
 

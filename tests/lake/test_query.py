@@ -65,16 +65,21 @@ def test_messages_are_recipients_with_their_verdict(settings: Settings) -> None:
     put(settings, DECISIONS, released, held)
     rows = ask(settings, "SELECT id, submission, n, recipient, verdict FROM messages ORDER BY id")
     assert [(row["id"], row["verdict"]) for row in rows] == [
-        ("s1/1", "reject"), ("s1/2", "release"), ("s2/1", None), ("s2/2", None),
-    ]  # fmt: skip
+        ("s1/1", "reject"),
+        ("s1/2", "release"),
+        ("s2/1", None),
+        ("s2/2", None),
+    ]
     assert rows[0]["recipient"] == PRIVACY.number(PHONE)
 
 
 def test_reasons_ports_and_contents_follow_from_decisions(settings: Settings) -> None:
     put(
-        settings, DECISIONS,
-        decision("a", verdict=Verdict.REJECT, port="1", messages=3), decision("b", verdict=Verdict.REVIEW, port="2"),
-    )  # fmt: skip
+        settings,
+        DECISIONS,
+        decision("a", verdict=Verdict.REJECT, port="1", messages=3),
+        decision("b", verdict=Verdict.REVIEW, port="2"),
+    )
     assert ask(settings, "SELECT count(*) AS n, count(DISTINCT id) AS d FROM reasons") == [{"n": 4, "d": 2}]
     ports = ask(settings, "SELECT port, messages, rejected, reviewed FROM ports ORDER BY port")
     assert ports == [
@@ -89,14 +94,20 @@ def test_a_campaign_as_last_told_and_its_members_the_first_included(settings: Se
     before, unrelated, known = decision("a", port="1"), decision("x", port="1"), decision("b", port="2")
     put(settings, DECISIONS, before, unrelated, replace(known, campaign="c1"))
     told = Campaign(
-        id="c1", messages=20, ports=2, senders=2, growth=20, first_seen=now_ms(), last_seen=now_ms(), at=now_ms(),
-        sketches=(), first=("1/a",),
-    )  # fmt: skip
+        id="c1",
+        messages=20,
+        ports=2,
+        senders=2,
+        growth=20,
+        first_seen=now_ms(),
+        last_seen=now_ms(),
+        at=now_ms(),
+        sketches=(),
+        first=("1/a",),
+    )
     put(settings, TOLD, told, replace(told, messages=500, ports=3, growth=480, at=told.at + 1000))
     rows = ask(settings, "SELECT campaign, messages, ports, most_in_5m, decisions, reviewed FROM campaigns")
-    assert rows == [
-        {"campaign": "c1", "messages": 500, "ports": 3, "most_in_5m": 480, "decisions": 1, "reviewed": 2}
-    ]  # fmt: skip
+    assert rows == [{"campaign": "c1", "messages": 500, "ports": 3, "most_in_5m": 480, "decisions": 1, "reviewed": 2}]
     members = ask(settings, "SELECT port, id FROM campaign_members WHERE campaign = 'c1' ORDER BY id")
     assert members == [{"port": "1", "id": "a"}, {"port": "2", "id": "b"}]
 
@@ -135,21 +146,45 @@ def test_anything_but_a_select_of_the_lake_is_refused_in_one_line(settings: Sett
 
 
 ATTACKS = [
-    "SELECT * FROM read_csv('{db}')", "SELECT * FROM read_blob('{db}')", "SELECT * FROM '{db}'",
-    "SELECT * FROM read_parquet('{lake}/full/texts/**/*.parquet')", "SELECT * FROM glob('{lake}/**')",
-    "SELECT * FROM read_json('{lake}/full/texts/_delta_log/*.json')", "SELECT * FROM parquet_metadata('{full}')",
-    "SELECT * FROM parquet_schema('{lake}/decisions/../full/texts/*.parquet')", "SELECT * FROM sniff_csv('{db}')",
-    "SELECT * FROM read_text('{data}/privacy.key')", "SELECT * FROM sqlite_scan('{db}', 'users')",
-    "SELECT * FROM read_csv('http://127.0.0.1:9/x')", "SELECT * FROM 's3://b/x.parquet'", "LOAD httpfs",
-    "INSTALL sqlite", "ATTACH '{db}' AS d (TYPE sqlite)", "EXPORT DATABASE '{data}/out'", "IMPORT DATABASE '{data}'",
-    "CREATE TABLE t AS SELECT 1", "CREATE SECRET (TYPE s3)", "CALL pragma_version()", "CHECKPOINT", "DETACH memory",
-    "SET lock_configuration = false", "RESET enable_external_access", "USE typed", "PREPARE p AS SELECT 1", "EXECUTE p",
-    "SELECT getenv('ANTISPAM_PRIVACY_KEY')", "SELECT * FROM query('COPY (SELECT 1) TO ''{data}/x''')",
-    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{data}/x'", "INSERT INTO decisions VALUES (1)", "FROM read_duckdb('{db}')",
-    "SELECT * FROM (COPY (SELECT 1) TO '{data}/x')", "SELECT * FROM read_text('/proc/self/environ')",
+    "SELECT * FROM read_csv('{db}')",
+    "SELECT * FROM read_blob('{db}')",
+    "SELECT * FROM '{db}'",
+    "SELECT * FROM read_parquet('{lake}/full/texts/**/*.parquet')",
+    "SELECT * FROM glob('{lake}/**')",
+    "SELECT * FROM read_json('{lake}/full/texts/_delta_log/*.json')",
+    "SELECT * FROM parquet_metadata('{full}')",
+    "SELECT * FROM parquet_schema('{lake}/decisions/../full/texts/*.parquet')",
+    "SELECT * FROM sniff_csv('{db}')",
+    "SELECT * FROM read_text('{data}/privacy.key')",
+    "SELECT * FROM sqlite_scan('{db}', 'users')",
+    "SELECT * FROM read_csv('http://127.0.0.1:9/x')",
+    "SELECT * FROM 's3://b/x.parquet'",
+    "LOAD httpfs",
+    "INSTALL sqlite",
+    "ATTACH '{db}' AS d (TYPE sqlite)",
+    "EXPORT DATABASE '{data}/out'",
+    "IMPORT DATABASE '{data}'",
+    "CREATE TABLE t AS SELECT 1",
+    "CREATE SECRET (TYPE s3)",
+    "CALL pragma_version()",
+    "CHECKPOINT",
+    "DETACH memory",
+    "SET lock_configuration = false",
+    "RESET enable_external_access",
+    "USE typed",
+    "PREPARE p AS SELECT 1",
+    "EXECUTE p",
+    "SELECT getenv('ANTISPAM_PRIVACY_KEY')",
+    "SELECT * FROM query('COPY (SELECT 1) TO ''{data}/x''')",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{data}/x'",
+    "INSERT INTO decisions VALUES (1)",
+    "FROM read_duckdb('{db}')",
+    "SELECT * FROM (COPY (SELECT 1) TO '{data}/x')",
+    "SELECT * FROM read_text('/proc/self/environ')",
     "SELECT * FROM '/proc/self/fd/0'",
-    "SELECT * FROM duckdb_secrets()", "SELECT * FROM read_text('{lake}/../privacy.key')",
-]  # fmt: skip
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM read_text('{lake}/../privacy.key')",
+]
 
 
 @pytest.mark.parametrize("sql", ATTACKS)
@@ -207,9 +242,12 @@ def test_rows_come_as_table_csv_and_json_lines(settings: Settings) -> None:
     put(settings, DECISIONS, decision("一", at=1_795_308_000_123))
     rows = query("SELECT id, decided_at, counters, hold_until, 'NaN'::DOUBLE AS nan FROM decisions", settings)
     assert json.loads(rendered(rows, "json")) == {
-        "id": "一", "decided_at": "2026-11-22T00:40:00.123000+00:00", "counters": {"same_content_5m": 51},
-        "hold_until": None, "nan": None,
-    }  # fmt: skip
+        "id": "一",
+        "decided_at": "2026-11-22T00:40:00.123000+00:00",
+        "counters": {"same_content_5m": 51},
+        "hold_until": None,
+        "nan": None,
+    }
     assert rendered(rows, "csv").splitlines()[0] == "id,decided_at,counters,hold_until,nan"
     assert "一" in rendered(rows, "table")
 

@@ -51,7 +51,7 @@ def one_of_each() -> list[tuple[str, bytes]]:
     record = Record(id="m1", kind=RecordKind.MO, sender=PHONE, recipient="10086", content="hi", submitted_at=now)
     told = Campaign(
         id="c1", messages=20, ports=2, senders=2, growth=9, first_seen=now, last_seen=now, at=now, sketches=()
-    )  # fmt: skip
+    )
     return [
         ("submissions.express", encode(text)),
         ("submissions.bulk", encode(submission("s2"))),
@@ -68,7 +68,7 @@ def one_of_each() -> list[tuple[str, bytes]]:
         ("deliveries", encode(report)),
         ("campaigns", encode(told)),
         ("dead-letters", encode(DeadLetter(topic="t", partition=0, offset=0, cause="c", at=now, key=None, value=b"v"))),
-    ]  # fmt: skip
+    ]
 
 
 def send(broker: str, records: list[tuple[str, bytes]]) -> None:

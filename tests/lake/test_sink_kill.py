@@ -151,9 +151,12 @@ def scene(broker: str, folder: Path) -> Iterator[tuple[Traffic, Reader]]:
 def start_sink(broker: str, folder: Path, group: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
-        "ANTISPAM_KAFKA": broker, "ANTISPAM_DATA_DIR": str(folder),
-        "ANTISPAM_SESSION_TIMEOUT": "6", "ANTISPAM_LAKE_FLUSH": "0.2", "ANTISPAM_PRIVACY_KEY": "k",
-    }  # fmt: skip
+        "ANTISPAM_KAFKA": broker,
+        "ANTISPAM_DATA_DIR": str(folder),
+        "ANTISPAM_SESSION_TIMEOUT": "6",
+        "ANTISPAM_LAKE_FLUSH": "0.2",
+        "ANTISPAM_PRIVACY_KEY": "k",
+    }
     command = [sys.executable, "-c", RUN, group]
     return subprocess.Popen(command, env=environment)
 

@@ -70,10 +70,16 @@ def test_a_text_lies_whole_in_the_full_table_only() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"{", b"", None, b'{"id": 1}', b"\xff\xfe", b'{"id": "\xff"}', b'{"x": ' + b"[" * 50_000,
+        b"{",
+        b"",
+        None,
+        b'{"id": 1}',
+        b"\xff\xfe",
+        b'{"id": "\xff"}',
+        b'{"x": ' + b"[" * 50_000,
         encode(submission("big")).replace(b'"accepted_at"', b'"batch_size":99999999999999999999,"accepted_at"'),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_kept_becomes_a_dead_letter(value: bytes | None) -> None:
     good = encode(submission("good"))
     batch = batch_of(
@@ -144,9 +150,14 @@ def test_the_first_decision_of_a_round_is_kept() -> None:
     kept = [
         first.is_first(msgspec.structs.replace(decision(ident, decided_round, port=sender[:1]), sender=sender), PRIVACY)
         for ident, decided_round, sender in [
-            ("a", 0, "1"), ("a", 0, "1"), ("a", 1, "1"), ("a", 0, "2"), ("b", 0, "1"), ("a", 0, "101"),
+            ("a", 0, "1"),
+            ("a", 0, "1"),
+            ("a", 1, "1"),
+            ("a", 0, "2"),
+            ("b", 0, "1"),
+            ("a", 0, "101"),
         ]
-    ]  # fmt: skip
+    ]
     assert kept == [True, False, True, True, True, True]
 
 

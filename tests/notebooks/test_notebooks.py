@@ -62,8 +62,11 @@ def test_it_runs_over_a_lake(notebook: Path, data_dir: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbmake", "--nbmake-timeout=120", str(notebook)],
         env={**os.environ, "ANTISPAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path.cwd())},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout[-3000:]
 
 

@@ -50,10 +50,15 @@ def role(body: str) -> tuple[int, str]:
 def patched(settings: Settings, patch: str, command: Sequence[str], **own: str) -> tuple[int, str]:
     """One of our commands with something of it replaced, to its end; its exit code and what it logged."""
     environment = {
-        **os.environ, "ANTISPAM_KAFKA": settings.kafka or "", "ANTISPAM_DATA_DIR": str(settings.data_dir),
-        "ANTISPAM_PARTITIONS": str(settings.partitions), "ANTISPAM_SERVE_PORT": "0",
-        "ANTISPAM_API_PORT": str(settings.api_port), "ANTISPAM_WEB_PORT": str(free_port()), **own,
-    }  # fmt: skip
+        **os.environ,
+        "ANTISPAM_KAFKA": settings.kafka or "",
+        "ANTISPAM_DATA_DIR": str(settings.data_dir),
+        "ANTISPAM_PARTITIONS": str(settings.partitions),
+        "ANTISPAM_SERVE_PORT": "0",
+        "ANTISPAM_API_PORT": str(settings.api_port),
+        "ANTISPAM_WEB_PORT": str(free_port()),
+        **own,
+    }
     script = f"{dedent(patch)}\nimport sys\nfrom pipeline.cli import main\nsys.argv = {['antispam', *command]}\nmain()"
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -26,8 +26,16 @@ def mode(path: Path) -> int:
 def old(tmp_path: Path) -> Path:
     """A data directory of a version that left its modes to the umask, which was the loosest."""
     data = tmp_path / "var"
-    for name in ("operational.db", "operational.db-wal", "api.log", "blobs/a", "lake/decisions/x.parquet",
-                 "lake/decisions/_delta_log/0.json", "lake/full/texts/x.parquet", "kafka/node/log/00.log"):  # fmt: skip
+    for name in (
+        "operational.db",
+        "operational.db-wal",
+        "api.log",
+        "blobs/a",
+        "lake/decisions/x.parquet",
+        "lake/decisions/_delta_log/0.json",
+        "lake/full/texts/x.parquet",
+        "kafka/node/log/00.log",
+    ):
         path = data / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("13800000001")
@@ -80,9 +88,14 @@ def test_commands_close_what_they_write(tmp_path: Path, umask: int) -> None:
     environment["ANTISPAM_DATA_DIR"] = str(tmp_path / "var")
     for command in (["backup", "out.gz"], ["normalise", "--in", "in.jsonl", "--out", "out.jsonl"]):
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", *command], cwd=tmp_path, env=environment, umask=umask,
-            capture_output=True, text=True, timeout=90,
-        )  # fmt: skip
+            [sys.executable, "-m", "pipeline.cli", *command],
+            cwd=tmp_path,
+            env=environment,
+            umask=umask,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
         assert done.returncode == 0, done.stderr
     written = [path for path in tmp_path.rglob("*") if path != source]
     assert {"out.gz", "out.jsonl", "out.jsonl.rejected.jsonl", "operational.db"} <= {path.name for path in written}

@@ -32,9 +32,12 @@ REPORT_OF_2 = (
 def test_login_proves_the_secret() -> None:
     connect = cmpp3.decode(bytes.fromhex(CONNECT))
     assert connect == cmpp3.Connect(
-        sequence=0x17, source_addr="900001", version=0x21, timestamp=1021080510,
+        sequence=0x17,
+        source_addr="900001",
+        version=0x21,
+        timestamp=1021080510,
         authenticator=cmpp3.authenticator_source("900001", b"888888", 1021080510),
-    )  # fmt: skip
+    )
     answer = cmpp3.decode(bytes.fromhex(CONNECT_RESP))
     assert isinstance(answer, cmpp3.ConnectResp)
     assert answer.authenticator == cmpp3.authenticator_ismg(0, connect.authenticator, b"888888")
@@ -52,9 +55,15 @@ def test_a_timestamp_before_october_is_padded_to_ten_digits() -> None:
 
 def test_submit_is_byte_for_byte_the_vector() -> None:
     submit = cmpp3.Submit(
-        sequence=1, msg_level=1, service_id="SVC01", msg_fmt=8, msg_src="900001", src_id="10690001",
-        recipients=("13800138000",), content="您好".encode("utf-16-be"),
-    )  # fmt: skip
+        sequence=1,
+        msg_level=1,
+        service_id="SVC01",
+        msg_fmt=8,
+        msg_src="900001",
+        src_id="10690001",
+        recipients=("13800138000",),
+        content="您好".encode("utf-16-be"),
+    )
     assert cmpp3.encode(submit).hex() == SUBMIT
     assert cmpp3.decode(bytes.fromhex(SUBMIT)) == submit
     assert cmpp3.decode(cmpp3.with_sequence(bytes.fromhex(SUBMIT), 77)).sequence == 77
@@ -65,15 +74,24 @@ def test_report_of_both_lengths() -> None:
     assert isinstance(deliver, cmpp3.Deliver)
     report = cmpp3.report_of(deliver)
     assert report == cmpp3.StatusReport(
-        msg_id=0xBAB9E14DBBA10102, stat="DELIVRD", submit_time="2611211430", done_time="2611211431",
-        recipient="13800138000", smsc_sequence=0x12345678,
-    )  # fmt: skip
+        msg_id=0xBAB9E14DBBA10102,
+        stat="DELIVRD",
+        submit_time="2611211430",
+        done_time="2611211431",
+        recipient="13800138000",
+        smsc_sequence=0x12345678,
+    )
     assert cmpp3.encode_report(report) == deliver.content
     assert cmpp3.encode(deliver).hex() == REPORT
     older = cmpp3.Deliver(
-        sequence=1, msg_id=1, dest_id="1069", msg_fmt=0, src_terminal_id="1", registered_delivery=1,
+        sequence=1,
+        msg_id=1,
+        dest_id="1069",
+        msg_fmt=0,
+        src_terminal_id="1",
+        registered_delivery=1,
         content=bytes.fromhex(REPORT_OF_2),
-    )  # fmt: skip
+    )
     short = cmpp3.report_of(older)
     assert short is not None
     assert (short.msg_id, short.recipient, short.smsc_sequence) == (0xB4C5530000010000, "13412340000", 0x12345678)
@@ -162,14 +180,38 @@ def _text(width: int) -> st.SearchStrategy[str]:
 
 
 _WIDTHS = {
-    "source_addr": 6, "msg_src": 6, "service_id": 10, "fee_terminal_id": 32, "fee_type": 2, "fee_code": 6,
-    "valid_time": 17, "at_time": 17, "src_id": 21, "dest_id": 21, "src_terminal_id": 32, "link_id": 20, "time": 8,
-    "query_code": 10, "reserve": 8,
-}  # fmt: skip
+    "source_addr": 6,
+    "msg_src": 6,
+    "service_id": 10,
+    "fee_terminal_id": 32,
+    "fee_type": 2,
+    "fee_code": 6,
+    "valid_time": 17,
+    "at_time": 17,
+    "src_id": 21,
+    "dest_id": 21,
+    "src_terminal_id": 32,
+    "link_id": 20,
+    "time": 8,
+    "query_code": 10,
+    "reserve": 8,
+}
 _BYTES = {
-    "pk_total", "pk_number", "registered_delivery", "msg_level", "fee_user_type", "fee_terminal_type", "pid", "udhi",
-    "msg_fmt", "recipient_type", "src_terminal_type", "query_type", "version", "reserved",
-}  # fmt: skip
+    "pk_total",
+    "pk_number",
+    "registered_delivery",
+    "msg_level",
+    "fee_user_type",
+    "fee_terminal_type",
+    "pid",
+    "udhi",
+    "msg_fmt",
+    "recipient_type",
+    "src_terminal_type",
+    "query_type",
+    "version",
+    "reserved",
+}
 
 
 def _field(name: str) -> st.SearchStrategy[object]:
@@ -185,9 +227,9 @@ def _field(name: str) -> st.SearchStrategy[object]:
     return st.integers(0, (1 << bits) - 1)
 
 
-_PDUS = st.one_of([
-    st.builds(kind, **{name: _field(name) for name in kind.__struct_fields__}) for kind in cmpp3._KINDS.values()
-])  # fmt: skip
+_PDUS = st.one_of(
+    [st.builds(kind, **{name: _field(name) for name in kind.__struct_fields__}) for kind in cmpp3._KINDS.values()]
+)
 
 
 @given(_PDUS)

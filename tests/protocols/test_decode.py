@@ -59,9 +59,14 @@ def test_a_report_with_surplus_octets_is_refused() -> None:
     deliver = cmpp3.decode(bytes.fromhex(REPORT))
     assert isinstance(deliver, cmpp3.Deliver)
     longer = cmpp3.Deliver(
-        sequence=1, msg_id=1, dest_id="1069", msg_fmt=0, src_terminal_id="1", registered_delivery=1,
+        sequence=1,
+        msg_id=1,
+        dest_id="1069",
+        msg_fmt=0,
+        src_terminal_id="1",
+        registered_delivery=1,
         content=deliver.content + b"\0",
-    )  # fmt: skip
+    )
     with pytest.raises(ProtocolError, match="status report of 72 octets, 71 or 60 expected"):
         show(cmpp3.encode(longer))
 
@@ -102,18 +107,42 @@ _OF_2 = {
     "connect_resp": _plain(RESPONSE | 1, bytes(17) + b"\x20"),
     "submit": bytes.fromhex(
         "000000a300000004000000010000000000000000010101015356433031000000000002" + "00" * 21 + "0000083930303030313031"
-        "303030303030" + "00" * 34 + "313036393030303100000000000000000000000000013133383030313338303030" + "00" * 10
-        + "0460a8597d" + "00" * 8
+        "303030303030"
+        + "00" * 34
+        + "313036393030303100000000000000000000000000013133383030313338303030"
+        + "00" * 10
+        + "0460a8597d"
+        + "00" * 8
     ),
     "submit_resp": _plain(RESPONSE | 4, bytes.fromhex("bab9e14dbba1010200")),
-    "deliver": _plain(5, bytes(8) + _text("10690001", 21) + bytes(10) + b"\0\0\x0f" + _text("13800138000", 21)
-                      + bytes((0, len(_GB))) + _GB + bytes(8)),
-    "deliver_report": _plain(5, bytes(8) + _text("10690001", 21) + bytes(10) + b"\0\0\0" + _text("13800138000", 21)
-                             + b"\x01\x3c" + bytes.fromhex("b4c5530000010000") + b"DELIVRD15111209551511120957"
-                             + _text("13412340000", 21) + bytes(4) + bytes(8)),
+    "deliver": _plain(
+        5,
+        bytes(8)
+        + _text("10690001", 21)
+        + bytes(10)
+        + b"\0\0\x0f"
+        + _text("13800138000", 21)
+        + bytes((0, len(_GB)))
+        + _GB
+        + bytes(8),
+    ),
+    "deliver_report": _plain(
+        5,
+        bytes(8)
+        + _text("10690001", 21)
+        + bytes(10)
+        + b"\0\0\0"
+        + _text("13800138000", 21)
+        + b"\x01\x3c"
+        + bytes.fromhex("b4c5530000010000")
+        + b"DELIVRD15111209551511120957"
+        + _text("13412340000", 21)
+        + bytes(4)
+        + bytes(8),
+    ),
     "deliver_resp": _plain(RESPONSE | 5, bytes.fromhex("bab9e14dbba1010200")),
     "cancel_resp": _plain(RESPONSE | 7, b"\0"),
-}  # fmt: skip
+}
 _SGIP = {
     "bind": _sgip(1, b"\x01" + _text("user01", 16) + _text("pass01", 16) + bytes(8)),
     "bind_resp": _sgip(RESPONSE | 1, bytes(9)),
@@ -122,27 +151,51 @@ _SGIP = {
     "unbind_resp": _sgip(RESPONSE | 2, b""),
     "submit": _sgip(3, _text("10690001", 21) + _text("", 21) + b"\x01" + _text("8613800138000", 21) + bytes(60)),
     "submit_resp": _sgip(RESPONSE | 3, bytes(9)),
-    "deliver": _sgip(4, _text("8613800138000", 21) + _text("10690001", 21) + b"\0\0\x0f" + len(_GB).to_bytes(4, "big")
-                     + _GB + bytes(8)),
+    "deliver": _sgip(
+        4,
+        _text("8613800138000", 21) + _text("10690001", 21) + b"\0\0\x0f" + len(_GB).to_bytes(4, "big") + _GB + bytes(8),
+    ),
     "deliver_resp": _sgip(RESPONSE | 4, bytes(9)),
     "report": _sgip(5, bytes(12) + b"\0" + _text("8613012345678", 21) + bytes(10)),
     "report_resp": _sgip(RESPONSE | 5, bytes(9)),
     "userrpt": _sgip(0x11, _text("10690001", 21) + _text("8613800138000", 21) + bytes(9)),
-}  # fmt: skip
+}
 _SMGP = {
     "login": bytes.fromhex("0000002a0000000100000001313233343536373895898c46dedbcf393dcd4c2a861481e90211f0e54030"),
-    "submit": _plain(2, bytes((6, 1, 2)) + _text("SVC01", 10) + b"00" + b"000000" * 2 + b"\x0f" + bytes(34)
-                     + _text("11812345678", 21) + bytes(21) + b"\x01" + _text("18900000000", 21)
-                     + bytes((len(_GB),)) + _GB + bytes(8)),
+    "submit": _plain(
+        2,
+        bytes((6, 1, 2))
+        + _text("SVC01", 10)
+        + b"00"
+        + b"000000" * 2
+        + b"\x0f"
+        + bytes(34)
+        + _text("11812345678", 21)
+        + bytes(21)
+        + b"\x01"
+        + _text("18900000000", 21)
+        + bytes((len(_GB),))
+        + _GB
+        + bytes(8),
+    ),
     "submit_resp": _plain(RESPONSE | 2, bytes.fromhex("01006101161700012345") + bytes(4)),
-    "deliver": _plain(3, bytes(10) + b"\x01\0" + b"20261121143105" + _text("18900000000", 21)
-                      + _text("11812345678", 21) + bytes((len(_SMGP_REPORT),)) + _SMGP_REPORT + bytes(8)),
+    "deliver": _plain(
+        3,
+        bytes(10)
+        + b"\x01\0"
+        + b"20261121143105"
+        + _text("18900000000", 21)
+        + _text("11812345678", 21)
+        + bytes((len(_SMGP_REPORT),))
+        + _SMGP_REPORT
+        + bytes(8),
+    ),
     "deliver_resp": _plain(RESPONSE | 3, bytes(14)),
     "active_test": _plain(4, b""),
     "active_test_resp": _plain(RESPONSE | 4, b""),
     "exit": _plain(6, b""),
     "exit_resp": _plain(RESPONSE | 6, b""),
-}  # fmt: skip
+}
 _CNGP = {
     "login": bytes.fromhex(
         "000000300000000100000000000000013132333435363738000017ba18b9add41c8a03f6109ea7c21ef00242d348dd20"
@@ -200,11 +253,13 @@ def test_the_one_response_that_smgp_has_alike_is_shown() -> None:
     assert show(_plain(RESPONSE | 1, bytes(4) + b"\x5a" * 16 + b"\x30"))["command"] == "ConnectResp"
 
 
-@given(st.one_of(
-    st.binary(max_size=300),
-    st.builds(_plain, st.sampled_from(sorted(cmpp3._KINDS)), st.binary(max_size=400)),
-    st.builds(lambda n: bytes.fromhex(SUBMIT)[:n], st.integers(0, 200)),
-))  # fmt: skip
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.builds(_plain, st.sampled_from(sorted(cmpp3._KINDS)), st.binary(max_size=400)),
+        st.builds(lambda n: bytes.fromhex(SUBMIT)[:n], st.integers(0, 200)),
+    )
+)
 def test_hostile_bytes_are_shown_or_refused(data: bytes) -> None:
     with suppress(ProtocolError):
         assert show(data)["command"]

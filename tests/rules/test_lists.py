@@ -88,8 +88,9 @@ def test_values_are_held_as_events_spell_them() -> None:
     assert set(lists.allow) == {"10690001"}
     recipients = ["13800000002", "13800000004", "13800000009"]
     assert lists.unreachable(recipients, "10690003", Kind.COMMERCIAL, 0) == {
-        "13800000002": "recipient-blocked", "13800000004": "recipient-unsubscribed",
-    }  # fmt: skip
+        "13800000002": "recipient-blocked",
+        "13800000004": "recipient-unsubscribed",
+    }
 
 
 def test_of_two_spellings_of_one_number_the_entry_that_lasts_counts() -> None:
@@ -99,9 +100,14 @@ def test_of_two_spellings_of_one_number_the_entry_that_lasts_counts() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["blocked,recipient,138,,", "blocked,recipient,somebody,,", "black,sender,13800000001 13800000002,,",
-     "unsubscribed,port_recipient,10690001:138,,", "unsubscribed,port_recipient,:13800000001,,"],
-)  # fmt: skip
+    [
+        "blocked,recipient,138,,",
+        "blocked,recipient,somebody,,",
+        "black,sender,13800000001 13800000002,,",
+        "unsubscribed,port_recipient,10690001:138,,",
+        "unsubscribed,port_recipient,:13800000001,,",
+    ],
+)
 def test_a_value_that_could_never_match_is_refused_unless_it_was_published_before(line: str) -> None:
     with pytest.raises(AntispamError, match=r"^lists\.csv:2: bad value .*: one number expected"):
         parse_lists(HEADER + line)

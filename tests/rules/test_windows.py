@@ -55,8 +55,11 @@ def test_a_window_comes_back_from_its_dump(seen: list[tuple[int, int]]) -> None:
     window.offsets = [7, -1]
     again = Window.load(*window.dump())
     assert (again.counts, again.total, again.newest, again.offsets) == (
-        window.counts, window.total, window.newest, [7, -1],
-    )  # fmt: skip
+        window.counts,
+        window.total,
+        window.newest,
+        [7, -1],
+    )
 
 
 def test_an_event_older_than_the_window_is_not_counted() -> None:

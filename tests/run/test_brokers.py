@@ -347,9 +347,12 @@ def test_served_in_the_foreground_it_ends_cleanly_on_sigterm(
     monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
     cluster = served(port, Settings())
     for name, value in {
-        "KAFKA": f"127.0.0.1:{port}", "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN",
-        "KAFKA_USERNAME": "admin", "KAFKA_PASSWORD": "twelve-at-least",
-    }.items():  # fmt: skip
+        "KAFKA": f"127.0.0.1:{port}",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_USERNAME": "admin",
+        "KAFKA_PASSWORD": "twelve-at-least",
+    }.items():
         monkeypatch.setenv(f"ANTISPAM_{name}", value)
     assert served(port, Settings()) == cluster
     properties = tmp_path / "kafka" / "node" / "server.properties"

@@ -18,10 +18,16 @@ from tests.harness.processes import settings_for
 def decision(ident: str) -> bytes:
     return msgspec.json.encode(
         {
-            "id": ident, "round": 0, "verdict": "release", "source": "submission", "messages": 2, "accepted_at": 1,
-            "decided_at": 3, "port": "1069",
+            "id": ident,
+            "round": 0,
+            "verdict": "release",
+            "source": "submission",
+            "messages": 2,
+            "accepted_at": 1,
+            "decided_at": 3,
+            "port": "1069",
         }
-    )  # fmt: skip
+    )
 
 
 def polled(counted: Tally, *values: bytes) -> int:

@@ -55,10 +55,15 @@ class Container:
         for path in (self.data, self.app, self.home):
             path.mkdir()
         self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1",
-            "ANTISPAM_KAFKA": bootstrap, "ANTISPAM_DATA_DIR": str(self.data), "ANTISPAM_PARTITIONS": "2",
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "ANTISPAM_KAFKA": bootstrap,
+            "ANTISPAM_DATA_DIR": str(self.data),
+            "ANTISPAM_PARTITIONS": "2",
             "ANTISPAM_SESSION_TIMEOUT": "6",
-        }  # fmt: skip
+        }
         self.logs = folder / "logs"
 
     def close_up(self) -> None:
@@ -144,11 +149,14 @@ def test_every_service_starts_and_writes_nothing_outside_the_data_folder(contain
             page, console, api = free_port(), free_port(), free_port()
             own = {
                 "ANTISPAM_WORKER_ID": service["environment"]["ANTISPAM_WORKER_ID"],
-                "ANTISPAM_WEB_PORT": str(page), "ANTISPAM_SERVE_PORT": str(page), "ANTISPAM_API_PORT": str(api),
-                "ANTISPAM_CONSOLE_PORT": str(console), "ANTISPAM_CHANNELS_FILE": str(channels),
+                "ANTISPAM_WEB_PORT": str(page),
+                "ANTISPAM_SERVE_PORT": str(page),
+                "ANTISPAM_API_PORT": str(api),
+                "ANTISPAM_CONSOLE_PORT": str(console),
+                "ANTISPAM_CHANNELS_FILE": str(channels),
                 "ANTISPAM_CHANNEL_DEFAULT_SECRET": SECRET,
                 "ANTISPAM_RECORD_SOURCES": f'[{{"name": "smsc1", "url": "file://{container.data}/*.csv"}}]',
-            }  # fmt: skip
+            }
             running[name] = container.start(name, *service["command"][1:], **own)
             waiting[name] = (
                 f"http://127.0.0.1:{console}/health" if name == "console" else f"http://127.0.0.1:{page}/ready"

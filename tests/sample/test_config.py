@@ -15,10 +15,31 @@ FILES = config_files()
 REGISTERED = [json.loads(line) for line in FILES["ports.jsonl"].splitlines()]
 # Trade marks a reader could take our invented names for.
 REAL_NAMES = (
-    "招商", "工商银行", "建设银行", "农业银行", "中国银行", "交通银行", "平安", "顺丰", "圆通", "中通",
-    "京东", "淘宝", "天猫", "支付宝", "腾讯", "美团", "滴滴", "移动", "联通", "中国电信", "万科", "恒大",
-    "新东方", "学而思",
-)  # fmt: skip
+    "招商",
+    "工商银行",
+    "建设银行",
+    "农业银行",
+    "中国银行",
+    "交通银行",
+    "平安",
+    "顺丰",
+    "圆通",
+    "中通",
+    "京东",
+    "淘宝",
+    "天猫",
+    "支付宝",
+    "腾讯",
+    "美团",
+    "滴滴",
+    "移动",
+    "联通",
+    "中国电信",
+    "万科",
+    "恒大",
+    "新东方",
+    "学而思",
+)
 
 
 def test_every_port_is_registered_in_full() -> None:

@@ -43,8 +43,11 @@ def test_each_port_keeps_its_lane_and_its_time_strictly_grows(seed: int, count: 
 def test_verdicts_turn_in_the_middle_of_the_traffic() -> None:
     sent = by_port(list(stress(3, 20_000, 50, start=START)))
     assert {sample.truth.expected for run in sent.values() for sample in run} == {
-        (Verdict.RELEASE,), (Verdict.HOLD,), (Verdict.REVIEW,), (Verdict.REJECT,),
-    }  # fmt: skip
+        (Verdict.RELEASE,),
+        (Verdict.HOLD,),
+        (Verdict.REVIEW,),
+        (Verdict.REJECT,),
+    }
     turning = [run for run in sent.values() if len({sample.truth.expected for sample in run}) > 1]
     assert len(turning) > len(sent) / 2
 

@@ -191,9 +191,15 @@ def test_the_rows_of_before_are_checked_and_signed(any_db: Database, changed: in
         previous = audit.FIRST
         for number in (1, 2, 3):
             row = {
-                "id": number, "at": number, "actor": "li", "action": "save", "subject": "port/1",
-                "before": None, "after": {"b": 1, "a": [2]}, "reason": "因为",
-            }  # fmt: skip
+                "id": number,
+                "at": number,
+                "actor": "li",
+                "action": "save",
+                "subject": "port/1",
+                "before": None,
+                "after": {"b": 1, "a": [2]},
+                "reason": "因为",
+            }
             encoded = msgspec.json.Encoder(order="deterministic").encode(row)
             previous = sha256(previous.encode() + encoded).hexdigest()
             stored = row | {

@@ -126,99 +126,128 @@ REFUSES, HIDES, FOR_ALL, OF_NO_PORT = "refuses", "hides", "for all", "of no port
 CALLS: dict[str, tuple[Right, str, Run]] = {
     "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
     "overview.traffic": (
-        R.SEE_TRAFFIC, OF_NO_PORT,
+        R.SEE_TRAFFIC,
+        OF_NO_PORT,
         lambda w, u, n: overview.traffic(w.db, w.lake.cursor(), u, NOW - 3_600_000, NOW, 60_000),
     ),
     "search.search": (
-        R.SEARCH, HIDES,
+        R.SEARCH,
+        HIDES,
         lambda w, u, n: search.search(
             w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
         ),
     ),
     "search.parts_of_score": (R.SEARCH, OF_NO_PORT, lambda w, u, n: search.parts_of_score(w.db, u, "x", "m")),
     "search.message_states": (
-        R.SEARCH, REFUSES, lambda w, u, n: search.message_states(w.db, u, w.port(n), w.port(n), f"s{n}-0")
+        R.SEARCH,
+        REFUSES,
+        lambda w, u, n: search.message_states(w.db, u, w.port(n), w.port(n), f"s{n}-0"),
     ),
     "search.reviewed": (R.SEARCH, REFUSES, lambda w, u, n: search.reviewed(w.db, u, w.port(n), w.port(n), f"s{n}-0")),
     "reveal.reveal": (
-        R.SEE_FULL_TEXT, REFUSES, lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).place, "reason", NOW)
+        R.SEE_FULL_TEXT,
+        REFUSES,
+        lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).place, "reason", NOW),
     ),
-    "why.why": (
-        R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])
-    ),
+    "why.why": (R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])),
     "claims.claim": (
-        R.REVIEW, HIDES,
+        R.REVIEW,
+        HIDES,
         lambda w, u, n: _free(w, n) and [c for c in claims.claim(w.db, u, NOW, 99) if c.port == w.port(n)],
     ),
     "claims.heartbeat": (R.REVIEW, HIDES, lambda w, u, n: _held(w, u, n) and claims.heartbeat(w.db, u, NOW)),
     "claims.give_back": (R.REVIEW, OF_NO_PORT, lambda w, u, n: claims.give_back(w.db, u, [_held(w, u, n)], NOW)),
     "claims.skip": (R.REVIEW, REFUSES, lambda w, u, n: claims.skip(w.db, u, _held(w, u, n), NOW)),
     "claims.decide": (
-        R.REVIEW, REFUSES, lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6)
+        R.REVIEW,
+        REFUSES,
+        lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6),
     ),
     "claims.undo": (R.REVIEW, REFUSES, lambda w, u, n: claims.undo(w.db, u, _decided(w, u, n), NOW)),
     "claims.case_view": (R.REVIEW, REFUSES, lambda w, u, n: claims.case_view(w.db, u, f"case-00{n}", NOW)),
     "claims.queue": (
-        R.REVIEW, HIDES,
+        R.REVIEW,
+        HIDES,
         lambda w, u, n: _held(w, u, n) and [c for c in claims.queue(w.db, u, NOW, 99) if c.port == w.port(n)],
     ),
-    "claims.in_hand": (
-        R.REVIEW, HIDES, lambda w, u, n: claims.in_hand(w.db, u, NOW) & {_held(w, u, n)}
-    ),
+    "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: claims.in_hand(w.db, u, NOW) & {_held(w, u, n)}),
     "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
     "list_file.add_all": (
-        R.EDIT_LISTS, FOR_ALL,
+        R.EDIT_LISTS,
+        FOR_ALL,
         lambda w, u, n: list_file.add_all(w.db, u, [_listed(n)], NOW),
     ),
     "list_file.undo_all": (R.EDIT_LISTS, REFUSES, lambda w, u, n: list_file.undo_all(w.db, u, [_change(n)], NOW)),
     "model_versions.publish": (
-        R.APPROVE_POLICY, FOR_ALL, lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, NOW)
+        R.APPROVE_POLICY,
+        FOR_ALL,
+        lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, NOW),
     ),
     "alerts.list_alerts": (
-        R.SEE_TRAFFIC, HIDES,
+        R.SEE_TRAFFIC,
+        HIDES,
         lambda w, u, n: [a for a in alerts.list_alerts(w.db, u, waiting=False) if a.subject == w.port(n)],
     ),
     "alerts.acknowledge": (
-        R.ACKNOWLEDGE_ALERTS, REFUSES, lambda w, u, n: alerts.acknowledge(w.db, u, [f"alert-{n}"], NOW)
+        R.ACKNOWLEDGE_ALERTS,
+        REFUSES,
+        lambda w, u, n: alerts.acknowledge(w.db, u, [f"alert-{n}"], NOW),
     ),
     "api_keys.create": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.create(w.db, u, w.port(n), "", NOW)),
     "api_keys.revoke": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.revoke(w.db, u, "0" * 12, NOW)),
     "api_keys.keys": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.keys(w.db, u)),
     "import_configuration.add": (R.ADMINISTER, FOR_ALL, lambda w, u, n: import_configuration.add(w.db, u, [], NOW)),
     "import_configuration.replace": (
-        R.ADMINISTER, FOR_ALL, lambda w, u, n: import_configuration.replace(w.db, u, [], NOW)
+        R.ADMINISTER,
+        FOR_ALL,
+        lambda w, u, n: import_configuration.replace(w.db, u, [], NOW),
     ),
     "port_history.port_history": (
-        R.SEE_TRAFFIC, REFUSES, lambda w, u, n: port_history.port_history(w.db, u, w.port(n), NOW)
+        R.SEE_TRAFFIC,
+        REFUSES,
+        lambda w, u, n: port_history.port_history(w.db, u, w.port(n), NOW),
     ),
     "registry.ports": (R.SEE_TRAFFIC, HIDES, lambda w, u, n: registry.ports(w.db, u, w.port(n))),
     "registry.save_port": (R.EDIT_PORTS, REFUSES, lambda w, u, n: registry.save_port(w.db, u, _entry(w, n), NOW)),
     "registry.suspend_port": (
-        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.suspend_port(w.db, u, w.port(n), "x", "", NOW)
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.suspend_port(w.db, u, w.port(n), "x", "", NOW),
     ),
     "registry.resume_port": (
-        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.resume_port(w.db, u, w.port(n), "x", "", NOW)
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.resume_port(w.db, u, w.port(n), "x", "", NOW),
     ),
     "registry.terminate": (
-        R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.terminate(w.db, u, w.port(n + 4), "x", "", NOW)
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.terminate(w.db, u, w.port(n + 4), "x", "", NOW),
     ),
     "registry.add_list_entry": (
-        R.EDIT_LISTS, REFUSES,
+        R.EDIT_LISTS,
+        REFUSES,
         lambda w, u, n: registry.add_list_entry(w.db, u, "unsubscribed", f"{w.port(n)}:{PHONE}", "y", None, NOW),
     ),
     "registry.remove_list_entry": (
-        R.EDIT_LISTS, REFUSES,
+        R.EDIT_LISTS,
+        REFUSES,
         lambda w, u, n: registry.remove_list_entry(w.db, u, "unsubscribed", f"{w.port(n)}:{PHONE}", "y", NOW),
     ),
     "registry.undo_list_change": (
-        R.EDIT_LISTS, REFUSES, lambda w, u, n: registry.undo_list_change(w.db, u, _change(n), NOW)
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: registry.undo_list_change(w.db, u, _change(n), NOW),
     ),
     "registry.list_entries": (
-        R.EDIT_LISTS, HIDES, lambda w, u, n: registry.list_entries(w.db, u, "unsubscribed", _unsubscribed(w, n))
+        R.EDIT_LISTS,
+        HIDES,
+        lambda w, u, n: registry.list_entries(w.db, u, "unsubscribed", _unsubscribed(w, n)),
     ),
     "registry.publish_configuration": (
-        R.EDIT_LISTS, FOR_ALL,
+        R.EDIT_LISTS,
+        FOR_ALL,
         lambda w, u, n: registry.publish_configuration(w.db, u, "list", "x", HEAD, NOW),
     ),
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
@@ -228,7 +257,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "users.let_in": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.let_in(w.db, u, "anna", NOW)),
     "users.set_active": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.set_active(w.db, u, "anna", False, NOW)),
     "users.reset_password": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.reset_password(w.db, u, "anna", NOW)),
-}  # fmt: skip
+}
 # One's own password, and the questions themselves.
 NOT_CALLS = {"users.change_password", *(f"roles.{name}" for name in vars(roles))}
 

@@ -90,8 +90,15 @@ def test_processes_may_migrate_at_once(tmp_path: Path) -> None:
 
 
 def test_list_entries_get_the_one_form_of_their_number(any_db: Database) -> None:
-    rows = [("+8613800138000", None), ("8613800138001", 9), ("13800138001", 5), ("0086 13800138002", 5),
-            ("13800138002", None), ("somebody", None), ("13800138003", None)]  # fmt: skip
+    rows = [
+        ("+8613800138000", None),
+        ("8613800138001", 9),
+        ("13800138001", 5),
+        ("0086 13800138002", 5),
+        ("13800138002", None),
+        ("somebody", None),
+        ("13800138003", None),
+    ]
     with any_db.write() as connection:
         for value, expires in rows:
             row = {"list": "blocked", "value": value, "entity": "recipient", "added_by": "ops", "added_at": 1}
@@ -106,8 +113,10 @@ def test_list_entries_get_the_one_form_of_their_number(any_db: Database) -> None
         ((_, publication),) = outbox.unpublished(connection, 10)
     changes = [msgspec.json.decode(message.value or b"", type=ConfigChange) for message in publication.messages]
     assert {change.name.partition("/")[2] for change in changes if change.value is None} == {
-        "+8613800138000", "8613800138001", "0086 13800138002",
-    }  # fmt: skip
+        "+8613800138000",
+        "8613800138001",
+        "0086 13800138002",
+    }
     assert {change.name for change in changes if change.value} == {"blocked/13800138000", "blocked/13800138001"}
 
 

@@ -79,11 +79,14 @@ def variants(text: str, count: int, prefix: str) -> list[Submission]:
     """Renderings of one text, through every port in turn."""
     return [
         Submission(
-            id=f"{prefix}-{n}", port=CODES[n % PORTS], recipients=(f"138{n:08d}",), accepted_at=int(time() * 1000),
+            id=f"{prefix}-{n}",
+            port=CODES[n % PORTS],
+            recipients=(f"138{n:08d}",),
+            accepted_at=int(time() * 1000),
             content=text.format(n=7 * n + 1),
         )
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def until(condition: Callable[[], bool], watch: Watch, children: Sequence[Child]) -> None:

@@ -67,9 +67,10 @@ def test_no_decision_mixes_two_policies(fresh_kafka: KafkaNode, tmp_path: Path, 
     found: list[Decision] = []
     consumer = reader(settings, "test")
     replay(
-        consumer, [(topics.DECISIONS.name, p) for p in range(settings.partitions)],
+        consumer,
+        [(topics.DECISIONS.name, p) for p in range(settings.partitions)],
         lambda m: found.append(msgspec.json.decode(m.value() or b"", type=Decision)),
-    )  # fmt: skip
+    )
     consumer.close()
     assert len(found) == count
     assert len({(d.epoch, d.policy) for d in found}) == 2

@@ -142,11 +142,14 @@ def test_a_clock_hours_ahead_ends_the_counts_of_no_one_else() -> None:
 
 ARRIVALS = st.lists(
     st.tuples(
-        st.sampled_from("abc"), st.integers(0, 1_200_000), st.integers(0, 24 * 3_600_000), st.integers(0, LATE),
+        st.sampled_from("abc"),
+        st.integers(0, 1_200_000),
+        st.integers(0, 24 * 3_600_000),
+        st.integers(0, LATE),
         st.booleans(),
     ),
     max_size=40,
-)  # fmt: skip
+)
 
 
 @given(ARRIVALS)
@@ -172,10 +175,12 @@ def test_counters_no_longer_declared_go_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        (b"volume\x00k", b"nonsense"), (b"volume\x00k", msgspec.msgpack.encode(([0, 0], [1]))), (b"\xff", b""),
+        (b"volume\x00k", b"nonsense"),
+        (b"volume\x00k", msgspec.msgpack.encode(([0, 0], [1]))),
+        (b"\xff", b""),
         (b"volume\x00k", msgspec.msgpack.encode(([0], "x"))),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_record_is_an_error_and_not_a_wrong_count(key: bytes, value: bytes) -> None:
     with pytest.raises((ValueError, msgspec.MsgspecError)):
         PartitionState().load(key, value, NOW)

@@ -57,12 +57,16 @@ def acknowledge(db: Database, user: User, ids: Sequence[str], now: int) -> int:
             mine = connection.execute(select(t.c.id).where(t.c.id.in_(ids), t.c.subject.in_(within))).scalars().all()
             if set(ids) - set(mine):
                 raise Forbidden(f"{user.name}: an alert is outside the scope of this account")
-        done = connection.execute(
-            update(t)
-            .where(t.c.id.in_(ids), t.c.acknowledged_at.is_(None))
-            .values(acknowledged_by=user.name, acknowledged_at=now)
-            .returning(t.c.id)
-        ).scalars().all()  # fmt: skip
+        done = (
+            connection.execute(
+                update(t)
+                .where(t.c.id.in_(ids), t.c.acknowledged_at.is_(None))
+                .values(acknowledged_by=user.name, acknowledged_at=now)
+                .returning(t.c.id)
+            )
+            .scalars()
+            .all()
+        )
         for ident in done:
             audit.record(connection, now, user.name, "acknowledge", f"alert/{ident}")
         return len(done)

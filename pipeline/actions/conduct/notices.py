@@ -35,11 +35,15 @@ def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -
     """Remember alerts until somebody acknowledges them; idempotent by id."""
     rows = [
         {
-            "id": alert.id, "level": alert.level.value, "rule": alert.rule, "subject": alert.subject,
-            "message": alert.message, "at": alert.at,
+            "id": alert.id,
+            "level": alert.level.value,
+            "rule": alert.rule,
+            "subject": alert.subject,
+            "message": alert.message,
+            "at": alert.at,
         }
         for alert in decoded(topics.ALERTS, Alert, records)
-    ]  # fmt: skip
+    ]
     if rows:
         connection.execute(upsert(connection, schema.alerts).on_conflict_do_nothing(), rows)
     return len(records) - len(rows)

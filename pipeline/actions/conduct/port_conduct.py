@@ -54,12 +54,15 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
         added = connection.execute(
             upsert(connection, schema.complaints)
             .values(
-                id=complaint.id, port=port, recipient=complaint.recipient, source=complaint.source,
+                id=complaint.id,
+                port=port,
+                recipient=complaint.recipient,
+                source=complaint.source,
                 complained_at=complaint.complained_at,
             )
             .on_conflict_do_nothing()
             .returning(schema.complaints.c.id)
-        ).first()  # fmt: skip
+        ).first()
         if added is not None:
             latest[port] = complaint.id
     for port, ident in latest.items():

@@ -84,10 +84,11 @@ def standing(db: Database, user: User, now: int) -> Standing:
     with db.read() as connection:
         undecided = connection.execute(
             select(func.count(), func.min(submissions.c.accepted_at)).where(
-                submissions.c.verdict.is_(None), submissions.c.accepted_at > now - HOUR_MS,
+                submissions.c.verdict.is_(None),
+                submissions.c.accepted_at > now - HOUR_MS,
                 sender_in_scope(user, submissions.c.port),
             )
-        ).one()  # fmt: skip
+        ).one()
         held = connection.execute(
             select(func.count(), func.min(holds.c.held_at), _count_if(holds.c.due_at < now)).where(
                 sender_in_scope(user, holds.c.port)
@@ -102,12 +103,21 @@ def standing(db: Database, user: User, now: int) -> Standing:
             select(func.count(), func.min(box.c.created_at)).where(box.c.published_at.is_(None))
         ).one()
         return Standing(
-            at=now, undecided=undecided[0], oldest_undecided=undecided[1],
-            holds=held[0], oldest_hold=held[1], overdue_holds=held[2] or 0,
-            cases=opened[0], oldest_case=opened[1], next_due=opened[2], overdue_cases=opened[3] or 0,
-            channels=_channels(connection, user, now), alerts=_alerts(connection, within),
-            outbox=waiting[0], oldest_outbox=waiting[1],
-        )  # fmt: skip
+            at=now,
+            undecided=undecided[0],
+            oldest_undecided=undecided[1],
+            holds=held[0],
+            oldest_hold=held[1],
+            overdue_holds=held[2] or 0,
+            cases=opened[0],
+            oldest_case=opened[1],
+            next_due=opened[2],
+            overdue_cases=opened[3] or 0,
+            channels=_channels(connection, user, now),
+            alerts=_alerts(connection, within),
+            outbox=waiting[0],
+            oldest_outbox=waiting[1],
+        )
 
 
 def traffic(db: Database, lake: duckdb.DuckDBPyConnection, user: User, since: int, until: int, step: int) -> Traffic:
@@ -169,11 +179,14 @@ def _channels(connection: Connection, user: User, now: int) -> list[Channel]:
         counts.setdefault(channel, Counter())[state] = count
     return [
         Channel(
-            name, states["submitted"], states["delivered"],
-            states["failed"] + states["refused"] + states["expired"], states["submitting"] + states["maybe_sent"],
+            name,
+            states["submitted"],
+            states["delivered"],
+            states["failed"] + states["refused"] + states["expired"],
+            states["submitting"] + states["maybe_sent"],
         )
         for name, states in sorted(counts.items())
-    ]  # fmt: skip
+    ]
 
 
 def _alerts(connection: Connection, within: Select[str] | None) -> dict[str, int]:

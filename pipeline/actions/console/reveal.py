@@ -44,9 +44,14 @@ def reveal(db: Database, settings: Settings, user: User, place: Place, reason: s
         if user.scope:
             _require_sender(connection, user, found.sender)
         audit.record(
-            connection, now, user.name, "reveal", f"message/{place.topic}/{place.partition}/{place.offset}",
-            after={"log": place.log_id}, reason=reason,
-        )  # fmt: skip
+            connection,
+            now,
+            user.name,
+            "reveal",
+            f"message/{place.topic}/{place.partition}/{place.offset}",
+            after={"log": place.log_id},
+            reason=reason,
+        )
     return found
 
 
@@ -75,10 +80,13 @@ def _read(settings: Settings, place: Place) -> FullText | None:
             WHERE log_id = $log_id AND topic = $topic AND partition = $partition AND "offset" = $offset
             """,
             {
-                "files": files, "log_id": place.log_id, "topic": place.topic, "partition": place.partition,
+                "files": files,
+                "log_id": place.log_id,
+                "topic": place.topic,
+                "partition": place.partition,
                 "offset": place.offset,
             },
-        ).fetchone()  # fmt: skip
+        ).fetchone()
     except duckdb.Error as error:
         raise AntispamError(f"lake: {type(error).__name__}") from None  # its words may quote the text
     finally:

@@ -120,9 +120,7 @@ _WHAT = {
 }
 
 
-def search(
-    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query
-) -> list[Found]:  # fmt: skip
+def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query) -> list[Found]:
     """The newest that fit, at most `query.limit`.
 
     Raises AntispamError for a time range that is none or over MAX_DAYS, Forbidden when a user with a
@@ -143,10 +141,13 @@ def search(
     columns, view, time, source = _WHAT[query.kind]
     conditions = [f"{time} >= $since", f"{time} < $until", "dt BETWEEN $first AND $last"]
     values: dict[str, Any] = {
-        "since": _time(query.since), "until": _time(query.until), "limit": max(1, min(query.limit, MAX_ROWS)),
-        "first": _time(query.since).date() - dt.timedelta(days=1), "source": source,
+        "since": _time(query.since),
+        "until": _time(query.until),
+        "limit": max(1, min(query.limit, MAX_ROWS)),
+        "first": _time(query.since).date() - dt.timedelta(days=1),
+        "source": source,
         "last": _time(query.until).date() + dt.timedelta(days=1),
-    }  # fmt: skip
+    }
     if query.kind == SUBMISSIONS:
         conditions.append("round = 0")  # a later round is the same submission, back from a hold
     if query.port:

@@ -64,7 +64,7 @@ class Explained:
 
 def why(
     db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
-) -> dict[str, Explained]:  # fmt: skip
+) -> dict[str, Explained]:
     """What the decision said, by case; left out are cases outside the user's scope or not in the lake yet."""
     require(user, Right.REVIEW)
     cases = _in_scope(db, user, cases)

@@ -44,20 +44,24 @@ def project_holds(connection: Connection, now: int, records: Sequence[bytes], lo
     """Remember what is held; idempotent per (port, submission, round). `longest`: ms that one waits for a fact."""
     rows = [
         {
-            "port": hold.submission.port, "submission": hold.submission.id, "round": hold.submission.round,
-            "rule": hold.rule, "body": encode(hold.submission), "held_at": now, "due_at": hold.due_at,
-            "epoch": hold.epoch, "ends_at": None if hold.due_at is not None else _end(hold.submission, longest),
+            "port": hold.submission.port,
+            "submission": hold.submission.id,
+            "round": hold.submission.round,
+            "rule": hold.rule,
+            "body": encode(hold.submission),
+            "held_at": now,
+            "due_at": hold.due_at,
+            "epoch": hold.epoch,
+            "ends_at": None if hold.due_at is not None else _end(hold.submission, longest),
         }
         for hold in decoded(topics.HOLDS, Hold, records)
-    ]  # fmt: skip
+    ]
     if rows:
         connection.execute(upsert(connection, _holds).on_conflict_do_nothing(), rows)
     return len(records) - len(rows)
 
 
-def claim_due(
-    connection: Connection, now: int, owner: str, limit: int, key: Callable[[str], str]
-) -> list[DueHold]:  # fmt: skip
+def claim_due(connection: Connection, now: int, owner: str, limit: int, key: Callable[[str], str]) -> list[DueHold]:
     """Lease at most `limit` holds whose time has come to `owner`, the longest due first.
 
     `key` gives the partition key of a sender field as of now; a hold keeps the one it was claimed with first.
@@ -103,16 +107,12 @@ def meet_facts(connection: Connection, now: int, known: Callable[[str], bool], e
     ).all()
     registered = [sender for sender in senders if known(sender)]
     met = connection.execute(
-        update(_holds)
-        .where(waiting, _holds.c.rule != UNKNOWN_PORT, _holds.c.epoch < epoch)
-        .values(due_at=now)
-    ).rowcount  # fmt: skip
+        update(_holds).where(waiting, _holds.c.rule != UNKNOWN_PORT, _holds.c.epoch < epoch).values(due_at=now)
+    ).rowcount
     for sender in registered:
         met += connection.execute(
-            update(_holds)
-            .where(waiting, _holds.c.rule == UNKNOWN_PORT, _holds.c.port == sender)
-            .values(due_at=now)
-        ).rowcount  # fmt: skip
+            update(_holds).where(waiting, _holds.c.rule == UNKNOWN_PORT, _holds.c.port == sender).values(due_at=now)
+        ).rowcount
     return met
 
 
@@ -124,7 +124,7 @@ def _end(submission: Submission, longest: int) -> int:
 def _this_hold() -> ColumnElement[bool]:
     return and_(
         _holds.c.port == bindparam("p"), _holds.c.submission == bindparam("s"), _holds.c.round == bindparam("r")
-    )  # fmt: skip
+    )
 
 
 def _name(hold: DueHold) -> dict[str, str | int]:

@@ -38,8 +38,10 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.submissions, schema.submissions.c.accepted_at < statuses),
         (schema.parked_reports, schema.parked_reports.c.parked_at < statuses),
         (schema.report_outbox, schema.report_outbox.c.created_at < kept),
-        (callbacks, or_(and_(callbacks.c.due_at.is_(None), callbacks.c.created_at < statuses),
-                        callbacks.c.created_at < kept)),
+        (
+            callbacks,
+            or_(and_(callbacks.c.due_at.is_(None), callbacks.c.created_at < statuses), callbacks.c.created_at < kept),
+        ),
         (schema.holds, schema.holds.c.held_at < kept),
         # Members and skips go with their case, in one transaction: the releaser sees all of them or none.
         (cases, and_(cases.c.opened_at < kept, ~young)),
@@ -48,7 +50,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.alerts, schema.alerts.c.at < kept),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
-    ]  # fmt: skip
+    ]
     _refuse_forgotten(db, now, kept + DAY_MS)
     deleted = {table.name: _delete(db, table, condition) for table, condition in over}
     with db.write() as connection:
@@ -63,9 +65,14 @@ def _refuse_forgotten(db: Database, now: int, before: int) -> None:
     cases = schema.cases
     old = and_(cases.c.state == "open", cases.c.opened_at < before)
     refused = {
-        "state": "decided", "verdict": Verdict.REJECT.value, "decided_by": audit.PIPELINE, "decided_at": now,
-        "effective_at": now, "claimed_by": None, "lease_until": None,
-    }  # fmt: skip
+        "state": "decided",
+        "verdict": Verdict.REJECT.value,
+        "decided_by": audit.PIPELINE,
+        "decided_at": now,
+        "effective_at": now,
+        "claimed_by": None,
+        "lease_until": None,
+    }
     with db.read() as connection:
         found = connection.scalars(select(cases.c.id).where(old)).all()
     for case in found:

@@ -34,8 +34,11 @@ _cases, _members = schema.cases, schema.case_members
 
 
 def project_members(
-    connection: Connection, now: int, records: Sequence[bytes], timetable: Timetable = Timetable()  # noqa: B008 - frozen
-) -> int:  # fmt: skip
+    connection: Connection,
+    now: int,
+    records: Sequence[bytes],
+    timetable: Timetable = Timetable(),  # noqa: B008 - frozen
+) -> int:
     """Put members into their cases, opening what is needed; idempotent per (port, submission, round)."""
     groups: dict[tuple[str, str], dict[tuple[str, str, int], CaseMember]] = {}
     members = decoded(topics.CASES, CaseMember, records)
@@ -91,9 +94,13 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
     alert = Alert(
-        id=f"{OVERDUE}/{subject}", level=AlertLevel.SEVERE, rule=OVERDUE, subject=found.port, at=now,
+        id=f"{OVERDUE}/{subject}",
+        level=AlertLevel.SEVERE,
+        rule=OVERDUE,
+        subject=found.port,
+        at=now,
         message=f"待审任务 {subject} 超过 {REVIEW_MINUTES} 分钟未审，共 {found.messages} 条",
-    )  # fmt: skip
+    )
     publish(connection, now, (topics.ALERTS, found.port, alert))
 
 
@@ -144,11 +151,18 @@ def _open(connection: Connection, member: CaseMember, timetable: Timetable) -> s
     due_at = timetable.after(member.decided_at, REVIEW_MINUTES)
     connection.execute(
         insert(_cases).values(
-            id=ident, port=member.port, fingerprint=member.fingerprint, state="open", rule=member.rule,
+            id=ident,
+            port=member.port,
+            fingerprint=member.fingerprint,
+            state="open",
+            rule=member.rule,
             content=member.submission.content.replace("\0", "\ufffd"),  # PostgreSQL's text cannot hold it
-            score=member.score, category=member.category, opened_at=member.decided_at, due_at=due_at,
+            score=member.score,
+            category=member.category,
+            opened_at=member.decided_at,
+            due_at=due_at,
         )
-    )  # fmt: skip
+    )
     connection.execute(insert(schema.timers).values(kind=OVERDUE, subject=ident, due_at=due_at))
     return ident
 
@@ -174,10 +188,18 @@ def _row(member: CaseMember, variant: Variant, ident: str, now: int) -> dict[str
     recipients = member.submission.recipients if member.recipients is None else member.recipients
     port, submission, number = _name(member)
     return {
-        "case": ident, "port": port, "submission": submission, "round": number, "messages": len(recipients),
-        "body": encode(member.submission), "recipients": recipients, "channel": member.channel, "added_at": now,
-        "asks": variant.asks, "exact": variant.exact,
-    }  # fmt: skip
+        "case": ident,
+        "port": port,
+        "submission": submission,
+        "round": number,
+        "messages": len(recipients),
+        "body": encode(member.submission),
+        "recipients": recipients,
+        "channel": member.channel,
+        "added_at": now,
+        "asks": variant.asks,
+        "exact": variant.exact,
+    }
 
 
 def _name(member: CaseMember) -> tuple[str, str, int]:

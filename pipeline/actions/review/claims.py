@@ -141,11 +141,17 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
             update(_cases)
             .where(_cases.c.id == case, _held_by(user), *_level(user))
             .values(
-                state="decided", verdict=verdict, decided_by=user.name, decided_at=now, note=note,
-                effective_at=now + UNDO_MS, claimed_by=None, lease_until=None,
+                state="decided",
+                verdict=verdict,
+                decided_by=user.name,
+                decided_at=now,
+                note=note,
+                effective_at=now + UNDO_MS,
+                claimed_by=None,
+                lease_until=None,
             )
             .returning(_cases.c.submissions, _cases.c.messages)
-        ).first()  # fmt: skip
+        ).first()
         if decided is None:
             raise _not_yours(connection, user, case)
         unseen = _unseen(connection, case, seen) if verdict == Verdict.RELEASE else 0
@@ -173,10 +179,16 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
             update(_cases)
             .where(_cases.c.id == case, _undoable(user, now))
             .values(
-                state="open", verdict=None, decided_by=None, decided_at=None, effective_at=None, note="",
-                claimed_by=user.name, lease_until=now + LEASE_MS,
+                state="open",
+                verdict=None,
+                decided_by=None,
+                decided_at=None,
+                effective_at=None,
+                note="",
+                claimed_by=user.name,
+                lease_until=now + LEASE_MS,
             )
-        )  # fmt: skip
+        )
         if before is None or undone.rowcount == 0:
             raise AntispamError(f"case {case}: too late to undo, or not your verdict")
         audit.record(
@@ -266,9 +278,7 @@ def _free(user: User, now: int) -> ColumnElement[bool]:
     skipped = exists().where(
         skips.c.case == _cases.c.id, skips.c.reviewer == user.name, skips.c.skipped_at > now - SKIP_MS
     )
-    unheld = or_(
-        _cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now)
-    )  # fmt: skip
+    unheld = or_(_cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now))
     return and_(unheld, ~skipped)
 
 
@@ -328,10 +338,12 @@ def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> 
         update(_cases)
         .where(_cases.c.id == case)
         .values(
-            submissions=_cases.c.submissions + beside.submissions, messages=_cases.c.messages + beside.messages,
-            priority=beside.priority or _cases.c.priority, last_member=newest,
+            submissions=_cases.c.submissions + beside.submissions,
+            messages=_cases.c.messages + beside.messages,
+            priority=beside.priority or _cases.c.priority,
+            last_member=newest,
         )
-    )  # fmt: skip
+    )
 
 
 def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:

@@ -180,9 +180,12 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
     elif found.verdict == Verdict.REJECT:
         judge_refused_bulk(connection, now, found.port, evidence)
     verdict = ReviewVerdict(
-        case=case, verdict=Verdict(found.verdict), reviewer=found.decided_by, decided_at=found.decided_at,
+        case=case,
+        verdict=Verdict(found.verdict),
+        reviewer=found.decided_by,
+        decided_at=found.decided_at,
         note=found.note,
-    )  # fmt: skip
+    )
     publish(connection, now, (topics.REVIEWS, case, verdict))
     return True
 

@@ -43,10 +43,19 @@ class Agent:
     """See the module. `write` runs a function in the thread that owns the database's writing."""
 
     def __init__(
-        self, channel: Channel, db: Database, gate: Gate, write: Write,
-        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]], finished: Callable[[Job], None],
-        clock: Callable[[], float], wall: Callable[[], int], random: Random, *, resend: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        channel: Channel,
+        db: Database,
+        gate: Gate,
+        write: Write,
+        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]],
+        finished: Callable[[Job], None],
+        clock: Callable[[], float],
+        wall: Callable[[], int],
+        random: Random,
+        *,
+        resend: bool = True,
+    ) -> None:
         self.channel = channel
         self._db, self._write, self._wall, self._resend, self._finished_job = db, write, wall, resend, finished
         secret = channel.secret

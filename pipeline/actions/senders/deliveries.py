@@ -96,11 +96,12 @@ def advance(
             insert = upsert(connection, _rows)
             connection.execute(
                 insert.on_conflict_do_update(
-                    index_elements=_key, set_={name: insert.excluded[name] for name in _OUTCOME},
+                    index_elements=_key,
+                    set_={name: insert.excluded[name] for name in _OUTCOME},
                     where=_OPEN,  # a report was quicker
                 ),
                 [_row(part, channel, now) for part in ended],
-            )  # fmt: skip
+            )
         if finished:
             _settle(connection, channel, (), {part.recipient for part in finished}, now)
         return _known(connection, channel, [p for p in ended if p.again], intents, now)
@@ -187,36 +188,55 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
     settled = settle([*parked, *new], {row.key: row for row in rows}.values())
     if settled.parts:
         connection.execute(
-            update(_rows).where(_this, _OPEN).values(
-                state=bindparam("v_state"), status=bindparam("v_status"), carrier_id=bindparam("v_carrier_id"),
+            update(_rows)
+            .where(_this, _OPEN)
+            .values(
+                state=bindparam("v_state"),
+                status=bindparam("v_status"),
+                carrier_id=bindparam("v_carrier_id"),
                 changed_at=now,
             ),
             [
-                {"k_port": key[0], "k_submission": key[1], "k_n": key[2], "k_part": key[3], "v_state": r.state,
-                 "v_status": r.status, "v_carrier_id": r.carrier_id}
+                {
+                    "k_port": key[0],
+                    "k_submission": key[1],
+                    "k_n": key[2],
+                    "k_part": key[3],
+                    "v_state": r.state,
+                    "v_status": r.status,
+                    "v_carrier_id": r.carrier_id,
+                }
                 for r, key in settled.parts
             ],
-        )  # fmt: skip
+        )
         report_outbox.put(connection, [_event(report, key, channel) for report, key in settled.parts], now)
     waiting = {(r.recipient, r.carrier_id) for r in settled.waiting}
     over = [r for r in parked if (r.recipient, r.carrier_id) not in waiting]
     if over:
         connection.execute(
             delete(_parked).where(
-                _parked.c.channel == channel, _parked.c.recipient == bindparam("k_recipient"),
+                _parked.c.channel == channel,
+                _parked.c.recipient == bindparam("k_recipient"),
                 _parked.c.carrier_id == bindparam("k_carrier_id"),
             ),
             [{"k_recipient": r.recipient, "k_carrier_id": r.carrier_id} for r in over],
-        )  # fmt: skip
+        )
     if settled.waiting:
         connection.execute(
             upsert(connection, _parked).on_conflict_do_nothing(),  # the first final word counts
             [
-                {"channel": channel, "recipient": r.recipient, "carrier_id": r.carrier_id, "sender": r.sender,
-                 "status": r.status, "reported_at": r.at, "parked_at": now}
+                {
+                    "channel": channel,
+                    "recipient": r.recipient,
+                    "carrier_id": r.carrier_id,
+                    "sender": r.sender,
+                    "status": r.status,
+                    "reported_at": r.at,
+                    "parked_at": now,
+                }
                 for r in settled.waiting
             ],
-        )  # fmt: skip
+        )
     for report, _ in settled.parts:
         metrics.REPORTS.labels(channel, report.state.value).inc()
     return settled
@@ -225,9 +245,14 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
 def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
     port, submission, n, part = key
     return DeliveryReport(
-        id=f"{submission}/{n}", channel=channel, carrier_id=report.carrier_id, status=report.status,
-        reported_at=report.at, part=part, port=port,
-    )  # fmt: skip
+        id=f"{submission}/{n}",
+        channel=channel,
+        carrier_id=report.carrier_id,
+        status=report.status,
+        reported_at=report.at,
+        part=part,
+        port=port,
+    )
 
 
 def _named_by(connection: Connection, channel: str, reports: Sequence[Report]) -> list[Row]:
@@ -249,11 +274,15 @@ def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> l
     columns = (*_key, _rows.c.recipient, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.submitted_at)
     return [
         Row(
-            (r.port, r.submission, r.n, r.part), r.recipient, DeliveryState(r.state), r.carrier_id, r.tries,
+            (r.port, r.submission, r.n, r.part),
+            r.recipient,
+            DeliveryState(r.state),
+            r.carrier_id,
+            r.tries,
             r.submitted_at,
         )
         for r in connection.execute(select(*columns).where(*where))
-    ]  # fmt: skip
+    ]
 
 
 def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> list[Report]:
@@ -278,8 +307,17 @@ def _named(part: Part) -> dict[str, object]:
 
 def _row(part: Part, channel: str, now: int, tries: int | None = None) -> dict[str, object]:
     return {
-        "port": part.port, "submission": part.submission, "n": part.n, "part": part.number, "channel": channel,
-        "recipient": part.recipient, "state": part.state.value, "carrier_id": part.carrier_id,
-        "status": part.status[:32], "tries": part.tries if tries is None else tries, "silences": part.silences,
-        "submitted_at": part.submitted_at, "changed_at": now,
-    }  # fmt: skip
+        "port": part.port,
+        "submission": part.submission,
+        "n": part.n,
+        "part": part.number,
+        "channel": channel,
+        "recipient": part.recipient,
+        "state": part.state.value,
+        "carrier_id": part.carrier_id,
+        "status": part.status[:32],
+        "tries": part.tries if tries is None else tries,
+        "silences": part.silences,
+        "submitted_at": part.submitted_at,
+        "changed_at": now,
+    }

@@ -70,9 +70,13 @@ class Lane:
     """Used by one thread at a time. `revoked(jobs)` is called inside `poll` and returns when none is under way."""
 
     def __init__(
-        self, settings: Settings, channel: Channel, priority: Priority, producer: Producer,
+        self,
+        settings: Settings,
+        channel: Channel,
+        priority: Priority,
+        producer: Producer,
         revoked: Callable[[Sequence[Job]], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._channel, self._producer, self._revoked = channel, producer, revoked
         self._topic = topics.outbound(channel.name, priority).name
         self._secrets = settings.release_secrets

@@ -52,10 +52,18 @@ class Link:
     """See the module. `clock` is monotonic seconds, `wall` epoch milliseconds; `deliver` gets each DELIVER."""
 
     def __init__(
-        self, channel: Channel, secret: bytes, number: int, gate: Gate, done: Callable[[Part], None],
-        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]], wake: Callable[[], None],
-        clock: Callable[[], float], wall: Callable[[], int], random: Random,
-    ) -> None:  # fmt: skip
+        self,
+        channel: Channel,
+        secret: bytes,
+        number: int,
+        gate: Gate,
+        done: Callable[[Part], None],
+        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]],
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+        wall: Callable[[], int],
+        random: Random,
+    ) -> None:
         self._channel, self._secret, self._number = channel, secret, number
         self._gate, self._done, self._deliver, self._wake_agent = gate, done, deliver, wake
         self._clock, self._wall, self._random = clock, wall, random

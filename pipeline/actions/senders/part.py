@@ -20,15 +20,32 @@ class DeliveryState(StrEnum):
     STOPPED = "stopped"  # its port was suspended before it was sent
 
 
-FINAL = frozenset((
-    DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED,
-))  # fmt: skip
+FINAL = frozenset(
+    (
+        DeliveryState.DELIVERED,
+        DeliveryState.FAILED,
+        DeliveryState.REFUSED,
+        DeliveryState.EXPIRED,
+        DeliveryState.STOPPED,
+    )
+)
 DOUBTFUL = frozenset((DeliveryState.SUBMITTING, DeliveryState.MAYBE_SENT))
 # Carriers' words for a message that is still on its way: CMPP's ACCEPTD, SMPP's ENROUTE, ACCEPTD and SCHEDULED, and
 # the BUFFERED that gateways invented; a report of CMPP has room for seven letters.
-_ON_THE_WAY = frozenset((
-    "ACCEPTD", "ACCEPTE", "ACCEPTED", "ENROUTE", "BUFFRED", "BUFFERD", "BUFFERE", "BUFFERED", "SCHEDUL", "SCHEDULED",
-))  # fmt: skip
+_ON_THE_WAY = frozenset(
+    (
+        "ACCEPTD",
+        "ACCEPTE",
+        "ACCEPTED",
+        "ENROUTE",
+        "BUFFRED",
+        "BUFFERD",
+        "BUFFERE",
+        "BUFFERED",
+        "SCHEDUL",
+        "SCHEDULED",
+    )
+)
 MOST_SUBMITS = 20  # of one part, whatever the cause: a part on which a carrier closes its links must have an end
 
 Key = tuple[str, str, int, int]

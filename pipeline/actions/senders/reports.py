@@ -63,10 +63,13 @@ class Reports:
             return
         recipient = report.recipient or deliver.src_terminal_id
         known = Report(
-            carrier_id=f"{report.msg_id:016x}", state=state, status=report.stat.strip().upper(),
+            carrier_id=f"{report.msg_id:016x}",
+            state=state,
+            status=report.stat.strip().upper(),
             sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
-            recipient=number(recipient) or recipient, at=self._wall(),
-        )  # fmt: skip
+            recipient=number(recipient) or recipient,
+            at=self._wall(),
+        )
         await self._queue.put((known, answer))
 
     async def run(self) -> None:

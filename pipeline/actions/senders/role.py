@@ -85,9 +85,14 @@ class _Sender:
     """One channel: its agent, its reports and the two lanes that feed it."""
 
     def __init__(
-        self, settings: Settings, channel: Channel, db: Database, ports: Gate, producer: Producer,
+        self,
+        settings: Settings,
+        channel: Channel,
+        db: Database,
+        ports: Gate,
+        producer: Producer,
         write: ThreadPoolExecutor,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._db, self._channel, self._producer = db, channel, producer
         self._queued = [0, 0]  # messages in memory, by lane
@@ -96,9 +101,17 @@ class _Sender:
         self._writer = write
         self.reports = Reports(channel, db, self._write, _now)
         self.agent = Agent(
-            channel, db, ports, self._write, self.reports.take, self._done, monotonic, _now, SystemRandom(),
+            channel,
+            db,
+            ports,
+            self._write,
+            self.reports.take,
+            self._done,
+            monotonic,
+            _now,
+            SystemRandom(),
             resend=settings.resend_maybe_sent,
-        )  # fmt: skip
+        )
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
 
     def coroutines(self) -> list[Any]:

@@ -227,10 +227,15 @@ class Simulator:
         self.counts[stat] += 1
         return cmpp3.encode(
             cmpp3.Deliver(
-                sequence=0, msg_id=msg_id, dest_id=pdu.src_id, msg_fmt=0, src_terminal_id=pdu.recipients[0],
-                registered_delivery=1, content=cmpp3.encode_report(body),
+                sequence=0,
+                msg_id=msg_id,
+                dest_id=pdu.src_id,
+                msg_fmt=0,
+                src_terminal_id=pdu.recipients[0],
+                registered_delivery=1,
+                content=cmpp3.encode_report(body),
             )
-        )  # fmt: skip
+        )
 
     def _report(self, link: _Link, frame: bytes) -> None:
         """Over this link, or over any that is up; kept until one is."""
@@ -254,10 +259,17 @@ class Simulator:
         headed = bool(pdu.udhi & 0x41)
         place = concatenation(pdu.content) if headed else None
         seen = Seen(
-            at=now, link=link.number, source=pdu.src_id, recipient=pdu.recipients[0], part=pdu.pk_number,
-            parts=pdu.pk_total, reference=place.reference if place else None,
-            text=text_of(pdu.msg_fmt, pdu.content, headed), msg_id=f"{msg_id:016x}", result=result,
-        )  # fmt: skip
+            at=now,
+            link=link.number,
+            source=pdu.src_id,
+            recipient=pdu.recipients[0],
+            part=pdu.pk_number,
+            parts=pdu.pk_total,
+            reference=place.reference if place else None,
+            text=text_of(pdu.msg_fmt, pdu.content, headed),
+            msg_id=f"{msg_id:016x}",
+            result=result,
+        )
         self.counts["submits"] += 1
         self.counts["throttled"] += result == cmpp3.THROTTLED
         if self._journal is None:

@@ -27,7 +27,11 @@ class SkippedFrames:
         now = self._clock()
         if now - self._told_at >= TOLD_EVERY:
             _log.warning(
-                "frame_skipped", channel=self._channel, link=self._link, command=f"{command:#010x}", cause=cause,
+                "frame_skipped",
+                channel=self._channel,
+                link=self._link,
+                command=f"{command:#010x}",
+                cause=cause,
                 since_last=self._untold,
-            )  # fmt: skip
+            )
             self._untold, self._told_at = 0, now

@@ -50,14 +50,27 @@ class Job:
     def _part(self, n: int, recipient: str, text: TextPart) -> Part:
         submission, channel = self.outbound.submission, self.channel
         submit = cmpp3.Submit(
-            sequence=0, pk_total=text.total, pk_number=text.number, udhi=int(text.headed), msg_fmt=text.coding,
-            service_id=channel.service, msg_src=channel.account, src_id=self.source, recipients=(recipient,),
+            sequence=0,
+            pk_total=text.total,
+            pk_number=text.number,
+            udhi=int(text.headed),
+            msg_fmt=text.coding,
+            service_id=channel.service,
+            msg_src=channel.account,
+            src_id=self.source,
+            recipients=(recipient,),
             content=text.content,
-        )  # fmt: skip
+        )
         return Part(
-            port=submission.port, code=self.code, submission=submission.id, n=n, number=text.number,
-            recipient=recipient, frame=cmpp3.encode(submit), valid_until=submission.valid_until,
-        )  # fmt: skip
+            port=submission.port,
+            code=self.code,
+            submission=submission.id,
+            n=n,
+            number=text.number,
+            recipient=recipient,
+            frame=cmpp3.encode(submit),
+            valid_until=submission.valid_until,
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -57,5 +57,5 @@ def _addresses(connection: Connection, sender: str) -> tuple[str, list[str]]:
     keys = schema.api_keys
     given = select(keys.c.callback_url).where(
         keys.c.port == port, keys.c.revoked_at.is_(None), keys.c.callback_url != ""
-    )  # fmt: skip
+    )
     return port, sorted(set(connection.scalars(given)))

@@ -101,11 +101,14 @@ def claim(db: Database, now: int, count: int, full: Sequence[str] = ()) -> list[
         query = (
             select(table)
             .where(
-                table.c.due_at <= now, or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+                table.c.due_at <= now,
+                or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
                 table.c.url.not_in(full),
             )
-            .order_by(table.c.due_at, table.c.id).limit(count * AT_ONCE_TO_ONE).with_for_update(skip_locked=True)
-        )  # fmt: skip
+            .order_by(table.c.due_at, table.c.id)
+            .limit(count * AT_ONCE_TO_ONE)
+            .with_for_update(skip_locked=True)
+        )
         taken: Counter[str] = Counter()
         rows: list[Row[tuple[object, ...]]] = []
         for row in connection.execute(query):
@@ -115,9 +118,10 @@ def claim(db: Database, now: int, count: int, full: Sequence[str] = ()) -> list[
         lease = secrets.token_hex(8)
         if rows:
             connection.execute(
-                update(table).where(table.c.id.in_([row.id for row in rows]))
+                update(table)
+                .where(table.c.id.in_([row.id for row in rows]))
                 .values(lease=lease, lease_until=now + LEASE_MS)
-            )  # fmt: skip
+            )
     return rows
 
 

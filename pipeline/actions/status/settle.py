@@ -88,20 +88,30 @@ def _row(outcome: Settled, now: int) -> dict[str, Any]:
     """All but the last five stand only if the submission itself has not been met yet."""
     submission = outcome.submission
     return {
-        "port": submission.port, "id": submission.id, "recipients": submission.recipients,
-        "priority": submission.priority.value, "accepted_at": submission.accepted_at,
-        "round": outcome.round, "verdict": outcome.verdict.value, "decided_by": outcome.decided_by,
-        "reasons": _reasons(outcome), "decided_at": now,
-    }  # fmt: skip
+        "port": submission.port,
+        "id": submission.id,
+        "recipients": submission.recipients,
+        "priority": submission.priority.value,
+        "accepted_at": submission.accepted_at,
+        "round": outcome.round,
+        "verdict": outcome.verdict.value,
+        "decided_by": outcome.decided_by,
+        "reasons": _reasons(outcome),
+        "decided_at": now,
+    }
 
 
 def _word(outcome: Settled, now: int) -> dict[str, Any]:
     """The body of the callback, as `actions.statuses` gives it for refusals by policy; no reviewer's name."""
     return {
-        "event": "rejected", "port": outcome.submission.port, "id": outcome.submission.id, "round": outcome.round,
-        "reasons": _reasons(outcome), "decided_by": "reviewer" if outcome.rule == "review" else "policy",
+        "event": "rejected",
+        "port": outcome.submission.port,
+        "id": outcome.submission.id,
+        "round": outcome.round,
+        "reasons": _reasons(outcome),
+        "decided_by": "reviewer" if outcome.rule == "review" else "policy",
         "decided_at": now,
-    }  # fmt: skip
+    }
 
 
 def _reasons(outcome: Settled) -> list[dict[str, str]]:

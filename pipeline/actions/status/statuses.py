@@ -50,21 +50,24 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
     """Remember who sent what to whom; idempotent, the first submission of an id counts."""
     rows = [
         {
-            "port": event.port, "id": event.id, "digest": digest(event), "recipients": event.recipients,
-            "priority": event.priority.value, "accepted_at": event.accepted_at,
+            "port": event.port,
+            "id": event.id,
+            "digest": digest(event),
+            "recipients": event.recipients,
+            "priority": event.priority.value,
+            "accepted_at": event.accepted_at,
         }
         for event in decoded(topics.SUBMISSIONS_EXPRESS, Submission, records)
-    ]  # fmt: skip
+    ]
     if not rows:
         return len(records)
     table = schema.submissions
     statement = upsert(connection, table)
     given = {name: statement.excluded[name] for name in ("digest", "recipients", "priority", "accepted_at")}
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["port", "id"], set_=given, where=table.c.digest.is_(None)
-        ), rows,
-    )  # fmt: skip
+        statement.on_conflict_do_update(index_elements=["port", "id"], set_=given, where=table.c.digest.is_(None)),
+        rows,
+    )
     return len(records) - len(rows)
 
 
@@ -93,7 +96,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
     decided = {name: statement.excluded[name] for name in fields}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["port", "id"], set_=decided), list(rows.values())
-    )  # fmt: skip
+    )
     enqueue_all(connection, told, now)
     return len(records) - len(found)
 
@@ -101,9 +104,14 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
 def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
     """What a callback says of a submission that will not be sent; no content, no numbers."""
     return {
-        "event": "rejected", "port": key[0], "id": key[1], "round": row["round"], "reasons": row["reasons"],
-        "decided_by": POLICY, "decided_at": row["decided_at"],
-    }  # fmt: skip
+        "event": "rejected",
+        "port": key[0],
+        "id": key[1],
+        "round": row["round"],
+        "reasons": row["reasons"],
+        "decided_by": POLICY,
+        "decided_at": row["decided_at"],
+    }
 
 
 def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
@@ -114,7 +122,7 @@ def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
     for i in range(0, len(ordered), _CHUNK):
         query = select(table.c.port, table.c.id, table.c.round).where(
             tuple_(table.c.port, table.c.id).in_(ordered[i : i + _CHUNK]), table.c.verdict.is_not(None)
-        )  # fmt: skip
+        )
         found |= {(row.port, row.id): row.round for row in connection.execute(query.with_for_update())}
     return found
 
@@ -122,11 +130,18 @@ def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
 def _row(key: Key, decision: _Decided) -> dict[str, Any]:
     """The first five fields stand only until the submission itself is met."""
     return {
-        "port": key[0], "id": key[1], "recipients": [], "priority": Priority.EXPRESS.value,
-        "accepted_at": decision.accepted_at, "round": decision.round, "verdict": decision.verdict.value,
-        "decided_by": POLICY, "decided_at": decision.decided_at, "exceptions": decision.exceptions,
+        "port": key[0],
+        "id": key[1],
+        "recipients": [],
+        "priority": Priority.EXPRESS.value,
+        "accepted_at": decision.accepted_at,
+        "round": decision.round,
+        "verdict": decision.verdict.value,
+        "decided_by": POLICY,
+        "decided_at": decision.decided_at,
+        "exceptions": decision.exceptions,
         "reasons": [{"rule": r.rule, "message": r.message} for r in decision.reasons],
-    }  # fmt: skip
+    }
 
 
 def senders_of(connection: Connection, port: str, ident: str) -> list[str]:
@@ -143,7 +158,7 @@ def digests(connection: Connection, idents: Sequence[str]) -> dict[Key, str]:
     for i in range(0, len(idents), _CHUNK):
         query = select(table.c.port, table.c.id, table.c.digest).where(
             table.c.id.in_(idents[i : i + _CHUNK]), table.c.digest.is_not(None)
-        )  # fmt: skip
+        )
         found |= {(row.port, row.id): row.digest for row in connection.execute(query)}
     return found
 
@@ -186,10 +201,17 @@ def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus
         else:
             recipients.append(RecipientStatus(recipient, state))
     return SubmissionStatus(
-        id=ident, port=port, state=state, accepted_at=row.accepted_at, round=row.round, decided_at=row.decided_at,
-        decided_by=_whom(decided_by), held_until=held_until,
-        reasons=[Said(**r) for r in row.reasons or ()], recipients=recipients,
-    )  # fmt: skip
+        id=ident,
+        port=port,
+        state=state,
+        accepted_at=row.accepted_at,
+        round=row.round,
+        decided_at=row.decided_at,
+        decided_by=_whom(decided_by),
+        held_until=held_until,
+        reasons=[Said(**r) for r in row.reasons or ()],
+        recipients=recipients,
+    )
 
 
 def _whom(decided_by: str | None) -> str | None:
@@ -213,18 +235,17 @@ def _reviewed(connection: Connection, port: str, ident: str, number: int) -> tup
         .join(members, members.c["case"] == cases.c.id)
         .where(
             and_(members.c.port == port, members.c.submission == ident, members.c.round == number),
-            cases.c.verdict.is_not(None), cases.c.released >= members.c.seq,
+            cases.c.verdict.is_not(None),
+            cases.c.released >= members.c.seq,
         )
-    ).first()  # fmt: skip
+    ).first()
     return (Verdict(row.verdict), row.decided_by) if row else None
 
 
 def _delivered(connection: Connection, port: str, ident: str) -> dict[int, tuple[str, str]]:
     """(state, carrier's word) by place of the recipient, of its worst part."""
     table = schema.deliveries
-    query = select(table.c.n, table.c.state, table.c.status).where(
-        table.c.port == port, table.c.submission == ident
-    )  # fmt: skip
+    query = select(table.c.n, table.c.state, table.c.status).where(table.c.port == port, table.c.submission == ident)
     worst: dict[int, tuple[str, str]] = {}
     for row in connection.execute(query):
         if row.n not in worst or PARTS.index(row.state) < PARTS.index(worst[row.n][0]):

@@ -115,9 +115,7 @@ def _first_filled(lines: Sequence[str], start: int) -> int:
 _Fault = tuple[float, str]  # the share of the columns that is missing, and what to tell
 
 
-def _by_header(
-    line: str, columns: Columns, delimiters: Sequence[str], skip: int, faults: list[_Fault]
-) -> Table | None:  # fmt: skip
+def _by_header(line: str, columns: Columns, delimiters: Sequence[str], skip: int, faults: list[_Fault]) -> Table | None:
     if not columns.may_have_header:
         return None
     for delimiter in delimiters:

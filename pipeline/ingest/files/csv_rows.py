@@ -88,9 +88,7 @@ def _row(line: Line, lines: Iterator[Line], ahead: deque[Line], table: Table) ->
     return (number, text, f"{len(table.header)} columns expected") if row is None else (number, row, "")
 
 
-def _spanning(
-    line: Line, lines: Iterator[Line], ahead: deque[Line], table: Table
-) -> tuple[int, dict[str, str] | None]:  # fmt: skip
+def _spanning(line: Line, lines: Iterator[Line], ahead: deque[Line], table: Table) -> tuple[int, dict[str, str] | None]:
     """The row of a line whose quoted cell goes on behind it, and how many lines of `ahead` belong to it."""
     spanned = 0
 

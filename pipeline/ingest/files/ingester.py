@@ -96,9 +96,7 @@ class Ingester:
         self._db: Database | None = None  # opened for the first id given
         self._ports: Ports | None = Ports(()) if what == "records" else None  # records have no port
 
-    def ingest(
-        self, source: SourceFile, report: Callable[[Path, int, int], None] = lambda *_: None
-    ) -> Ingested:  # fmt: skip
+    def ingest(self, source: SourceFile, report: Callable[[Path, int, int], None] = lambda *_: None) -> Ingested:
         """Produce one file's lines. Arguments and errors as of the function `ingest`."""
         try:
             if self._ports is None:
@@ -113,16 +111,14 @@ class Ingester:
         if self._db is not None:
             self._db.close()
 
-    def _ingest(
-        self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]
-    ) -> Ingested:  # fmt: skip
+    def _ingest(self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]) -> Ingested:
         settings = self._settings
         table = source.table(self._wanted)
         now = int(time() * 1000)
         key = (source.digest, self._what)
         fresh = IngestProgress(
             file=source.digest, topic=self._what, lines=0, accepted=0, rejected=0, done=False, at=now
-        )  # fmt: skip
+        )
         before = self._progress.catch_up().get(key, fresh)
         if not before.done:
             producer = writer(settings, f"antispam-ingest-{self._what}-{source.digest[:32]}")
@@ -228,13 +224,15 @@ def _send(producer: Producer, event: Event, ports: Ports) -> None:
             producer.poll(0.1)
 
 
-def _commit(
-    producer: Producer, before: IngestProgress, result: Ingested, lines: int, done: bool, now: int
-) -> None:  # fmt: skip
+def _commit(producer: Producer, before: IngestProgress, result: Ingested, lines: int, done: bool, now: int) -> None:
     mark = msgspec.structs.replace(
-        before, lines=lines, done=done, at=now,
-        accepted=before.accepted + result.accepted, rejected=before.rejected + result.rejected,
-    )  # fmt: skip
+        before,
+        lines=lines,
+        done=done,
+        at=now,
+        accepted=before.accepted + result.accepted,
+        rejected=before.rejected + result.rejected,
+    )
     producer.produce(topics.INGEST.name, encode(mark), f"{mark.topic}/{mark.file}", 0)
     commit(producer)
 

@@ -43,11 +43,13 @@ class LineKind:
             return True
 
         return Columns(
-            self.fields, frozenset(f.name for f in msgspec.structs.fields(self.line) if f.required), fits,
+            self.fields,
+            frozenset(f.name for f in msgspec.structs.fields(self.line) if f.required),
+            fits,
             named=(settings.record_columns or {}) if self.line is door.RecordIn else {},
             closed=self.line.__struct_config__.forbid_unknown_fields,
             form=form or CsvForm(),
-        )  # fmt: skip
+        )
 
     def read(self, value: Mapping[str, Any], table: Table | None) -> Any:
         """The line of a value that `SourceFile.rows` gave; `table` is the csv's. Raises msgspec.ValidationError."""

@@ -25,7 +25,7 @@ BATCH = 1000
 
 def screen_file(
     source: Path, out: Path, rejected: Path, config: Config, settings: Settings, form: CsvForm | None = None
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int]:
     """Screen a file in order of time; one decision a line. Returns (decisions, rejected lines).
 
     Submissions are timed by their `submitted_at` (there is no door to stamp them), and by the time of
@@ -65,7 +65,7 @@ def screen_file(
 
 def _event(
     value: dict[str, Any], table: Table | None, number: int, settings: Settings, now: int
-) -> Submission | Record | str:  # fmt: skip
+) -> Submission | Record | str:
     """Records have a sender, submissions a port."""
     kind = SUBMISSIONS if "port" in (table.what.fields if table else value) else RECORDS
     try:

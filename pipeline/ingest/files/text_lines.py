@@ -39,9 +39,7 @@ class TextLine(msgspec.Struct):
     text: str
 
 
-def open_lines(
-    source: Path, wanted: Sequence[Columns]
-) -> tuple[Table | None, Iterator[tuple[int, Any, str]]]:  # fmt: skip
+def open_lines(source: Path, wanted: Sequence[Columns]) -> tuple[Table | None, Iterator[tuple[int, Any, str]]]:
     """A csv's table (None: jsonl) and (line number, value, fault) of each line; `-` is jsonl on stdin.
 
     Raises AntispamError for a file that cannot be read, or a csv that is none of what is wanted.

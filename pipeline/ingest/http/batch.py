@@ -29,9 +29,7 @@ FORMATS = {"application/x-ndjson": ".jsonl", "application/jsonl": ".jsonl", "tex
 Line = tuple[int, Checked]
 
 
-async def batch(
-    path: Path, port: str, ports: Ports, backend: Backend, intake: Intake, settings: Settings
-) -> Response:  # fmt: skip
+async def batch(path: Path, port: str, ports: Ports, backend: Backend, intake: Intake, settings: Settings) -> Response:
     """The answer to an uploaded file. A line without an id gets one of the file's hash and its number.
 
     So a file sent again as it is makes nothing twice. Raises Problem for a file that cannot be read.

@@ -76,7 +76,7 @@ class LagMeter:
     def _offsets(self, which: OffsetSpec) -> dict[Place, int]:
         asked = self._admin.list_offsets(
             {TopicPartition(*place): which for place in self._places}, request_timeout=REQUEST_SECONDS
-        )  # fmt: skip
+        )
         return {(tp.topic, tp.partition): max(0, answer.result().offset) for tp, answer in asked.items()}
 
     def close(self) -> None:
@@ -85,9 +85,12 @@ class LagMeter:
 
 
 def lags(
-    ends: Mapping[Place, int], positions: Mapping[Place, int], before: tuple[float, dict[Priority, int]] | None,
-    now: float, limit: int,
-) -> tuple[dict[Priority, Lag], dict[Priority, int]]:  # fmt: skip
+    ends: Mapping[Place, int],
+    positions: Mapping[Place, int],
+    before: tuple[float, dict[Priority, int]] | None,
+    now: float,
+    limit: int,
+) -> tuple[dict[Priority, Lag], dict[Priority, int]]:
     """Lag per lane, and the sum of positions per lane, which `before` gives of the last time (seconds, sums).
 
     The seconds of a lag are those until it is under `limit` at the speed seen since then, 1 to LONGEST.

@@ -73,51 +73,77 @@ def document(settings: Settings) -> dict[str, Any]:
         },
         "security": [{"key": []}],
         "paths": {
-            "/v1/submissions": {"post": {
-                "operationId": "submit", "summary": "Send one submission or several",
-                "description": f"At most {settings.api_body_bytes} bytes. An array is accepted item by item: 202 if "
-                "one was newly accepted, 200 if all that could be were so before; `results` says what became of each.",
-                "requestBody": _body({"application/json": {
-                    "schema": {"anyOf": [one, several]},
-                    "examples": {"one": {"value": _EXAMPLE}, "several": {"value": [_EXAMPLE]}},
-                }}),
-                "responses": _answers(
-                    {
-                        202: ("Acknowledged by the broker.", Accepted, Items),
-                        200: ("Was accepted before.", Accepted, Items),
-                    },
-                    (400, 401, 403, 408, 409, 413, 415, 422, 429, 503), Items,
-                ),
-            }},
-            "/v1/batches": {"post": {
-                "operationId": "send_batch", "summary": "Send a file of submissions",
-                "description": f"One submission a line (jsonl), or csv with a header of the same names and recipients "
-                "separated by `;` or `|`. "
-                f"UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
-                "Good lines are accepted, bad ones named. A line without id gets one of the file's content, so the "
-                "same file sent again makes nothing twice.",
-                "requestBody": _body({
-                    "application/x-ndjson": {"schema": {"type": "string", "contentMediaType": "application/x-ndjson"}},
-                    "text/csv": {"schema": {"type": "string", "contentMediaType": "text/csv"}},
-                }),
-                "responses": _answers(
-                    {
-                        202: ("At least one line was newly accepted.", BatchAnswer),
-                        200: ("All was accepted before.", BatchAnswer),
-                    },
-                    (400, 401, 403, 408, 409, 413, 415, 422, 429, 503), BatchAnswer,
-                ),
-            }},
-            "/v1/submissions/{id}": {"get": {
-                "operationId": "status", "summary": "The state of each recipient",
-                "parameters": [{
-                    "name": "id", "in": "path", "required": True, "example": "order-4711",
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-                }],
-                "responses": _answers({200: ("What is known.", SubmissionStatus)}, (400, 401, 404, 503)),
-            }},
-        } | {path: _open(summary, media) for path, summary, media in _OPEN},
-    }  # fmt: skip
+            "/v1/submissions": {
+                "post": {
+                    "operationId": "submit",
+                    "summary": "Send one submission or several",
+                    "description": f"At most {settings.api_body_bytes} bytes. An array is accepted item by item: 202 "
+                    "if one was newly accepted, 200 if all that could be were so before; `results` says what became of "
+                    "each.",
+                    "requestBody": _body(
+                        {
+                            "application/json": {
+                                "schema": {"anyOf": [one, several]},
+                                "examples": {"one": {"value": _EXAMPLE}, "several": {"value": [_EXAMPLE]}},
+                            }
+                        }
+                    ),
+                    "responses": _answers(
+                        {
+                            202: ("Acknowledged by the broker.", Accepted, Items),
+                            200: ("Was accepted before.", Accepted, Items),
+                        },
+                        (400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+                        Items,
+                    ),
+                }
+            },
+            "/v1/batches": {
+                "post": {
+                    "operationId": "send_batch",
+                    "summary": "Send a file of submissions",
+                    "description": "One submission a line (jsonl), or csv with a header of the same names and "
+                    "recipients separated by `;` or `|`. "
+                    f"UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
+                    "Good lines are accepted, bad ones named. A line without id gets one of the file's content, so the "
+                    "same file sent again makes nothing twice.",
+                    "requestBody": _body(
+                        {
+                            "application/x-ndjson": {
+                                "schema": {"type": "string", "contentMediaType": "application/x-ndjson"}
+                            },
+                            "text/csv": {"schema": {"type": "string", "contentMediaType": "text/csv"}},
+                        }
+                    ),
+                    "responses": _answers(
+                        {
+                            202: ("At least one line was newly accepted.", BatchAnswer),
+                            200: ("All was accepted before.", BatchAnswer),
+                        },
+                        (400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+                        BatchAnswer,
+                    ),
+                }
+            },
+            "/v1/submissions/{id}": {
+                "get": {
+                    "operationId": "status",
+                    "summary": "The state of each recipient",
+                    "parameters": [
+                        {
+                            "name": "id",
+                            "in": "path",
+                            "required": True,
+                            "example": "order-4711",
+                            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+                        }
+                    ],
+                    "responses": _answers({200: ("What is known.", SubmissionStatus)}, (400, 401, 404, 503)),
+                }
+            },
+        }
+        | {path: _open(summary, media) for path, summary, media in _OPEN},
+    }
 
 
 _OPEN = (

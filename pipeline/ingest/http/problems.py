@@ -26,9 +26,14 @@ class Problem(AntispamError):  # noqa: N818 - the word of RFC 9457
     """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none; `headers` are further ones."""
 
     def __init__(
-        self, status: int, code: str, message: str, field: str = "", retry_after: int = 0,
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str = "",
+        retry_after: int = 0,
         headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error = Error(code, message, field)

@@ -73,10 +73,16 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             return [name for name, absent in missing.items() if absent]
 
         backend = Backend(
-            ports=lambda: follower.config.ports, send=sender.send, lag=lag.lag, digests=lookups.find,
-            senders=_reading(db, senders_of), status=_reading(db, status_of), not_ready=not_ready,
-            uploads=settings.data_dir / "uploads", clock=time,
-        )  # fmt: skip
+            ports=lambda: follower.config.ports,
+            send=sender.send,
+            lag=lag.lag,
+            digests=lookups.find,
+            senders=_reading(db, senders_of),
+            status=_reading(db, status_of),
+            not_ready=not_ready,
+            uploads=settings.data_dir / "uploads",
+            clock=time,
+        )
         intake = Intake(backend, settings.api_ack_seconds + 1)  # the producer gives up first, and says so
         readiness.say("api", False, "what was accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
@@ -84,11 +90,13 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
         threads = [
             threading.Thread(target=_every, args=(stopped, seconds, what, work), name=f"api-{what}", daemon=True)
             for seconds, what, work in (
-                (CONFIG_EVERY, "configuration", follower.poll), (REFRESH, "keys", ring.refresh),
-                (LAG_EVERY, "lag", lag.read), (0.0, "producer", sender.poll),
+                (CONFIG_EVERY, "configuration", follower.poll),
+                (REFRESH, "keys", ring.refresh),
+                (LAG_EVERY, "lag", lag.read),
+                (0.0, "producer", sender.poll),
                 (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready(), ", ".join(not_ready()))),
             )
-        ]  # fmt: skip
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -102,12 +110,21 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
 def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sender) -> None:
     allow_descriptors()
     config = uvicorn.Config(
-        app, host=settings.api_host, port=settings.api_port, loop="uvloop",  # type: ignore[arg-type]
-        http=bounded(settings.api_head_seconds), lifespan="off",
-        log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
-        limit_concurrency=CONNECTIONS + STRANGERS, timeout_keep_alive=IDLE_SECONDS,
+        app,  # type: ignore[arg-type]
+        host=settings.api_host,
+        port=settings.api_port,
+        loop="uvloop",
+        http=bounded(settings.api_head_seconds),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=CONNECTIONS + STRANGERS,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=int(settings.api_ack_seconds) + 5,
-    )  # fmt: skip
+    )
     server = uvicorn.Server(config)
 
     def watch() -> None:

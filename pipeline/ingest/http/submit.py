@@ -50,9 +50,14 @@ async def submit(
 
 
 async def accept(
-    checked: Sequence[Checked], port: str, ports: Ports, backend: Backend, intake: Intake, settings: Settings,
+    checked: Sequence[Checked],
+    port: str,
+    ports: Ports,
+    backend: Backend,
+    intake: Intake,
+    settings: Settings,
     fresh: frozenset[str] = frozenset(),
-) -> list[Taken | Problem]:  # fmt: skip
+) -> list[Taken | Problem]:
     """Hand what passed the checks, and whose lane is not too far behind, to the intake; outcomes in order."""
     outcomes: list[Taken | Problem | None] = [c if isinstance(c, Problem) else None for c in checked]
     passed: list[Submission] = []

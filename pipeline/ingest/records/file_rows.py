@@ -66,12 +66,17 @@ def unsettled(db: Database, source: str) -> list[RecordFile]:
 
 def finish(
     db: Database, key: FileKey, now: int, digest: str | None, accepted: int, rejected: int, cause: str = ""
-) -> None:  # fmt: skip
+) -> None:
     """The file has been ingested (lines accepted and rejected), or is unreadable for a cause."""
     state = UNREADABLE if cause else INGESTED
     values = {
-        "state": state, "finished_at": now, "digest": digest, "accepted": accepted, "rejected": rejected, "cause": cause
-    }  # fmt: skip
+        "state": state,
+        "finished_at": now,
+        "digest": digest,
+        "accepted": accepted,
+        "rejected": rejected,
+        "cause": cause,
+    }
     with db.write() as connection:
         connection.execute(update(schema.record_files).where(*_is(key)).values(values))
 
@@ -102,6 +107,8 @@ def prune(db: Database, source: str, listed: Collection[FileKey], before: int) -
 
 def _is(key: FileKey) -> tuple[ColumnElement[bool], ...]:
     return (
-        _files.source == key.source, _files.name == key.name,
-        _files.size == key.size, _files.modified == key.modified,
-    )  # fmt: skip
+        _files.source == key.source,
+        _files.name == key.name,
+        _files.size == key.size,
+        _files.modified == key.modified,
+    )

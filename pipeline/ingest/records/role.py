@@ -69,7 +69,7 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
 
 def _run_source(
     source: RecordSource, settings: Settings, db: Database, writers: _OneWriterAFile, stop: threading.Event
-) -> None:  # fmt: skip
+) -> None:
     own = settings.model_copy(
         update={
             "record_columns": source.columns or settings.record_columns,

@@ -111,14 +111,22 @@ async def sftp_folder(place: Place, known_hosts: Path) -> AsyncIterator[Folder]:
     key = place.key
     async with _plain(where):
         connection = await asyncssh.connect(
-            address.host, address.port, username=address.user, config=None, agent_path=None,
+            address.host,
+            address.port,
+            username=address.user,
+            config=None,
+            agent_path=None,
             # A list, never None: asyncssh takes None for "check nothing".
             known_hosts=str(known_hosts),
-            client_keys=None if key is None else [str(key)], passphrase=place.secret if key else None,
-            password=None if key else place.secret, gss_host=None,
-            connect_timeout=CALL_SECONDS, login_timeout=CALL_SECONDS,
-            keepalive_interval=CALL_SECONDS / 2, keepalive_count_max=2,
-        )  # fmt: skip
+            client_keys=None if key is None else [str(key)],
+            passphrase=place.secret if key else None,
+            password=None if key else place.secret,
+            gss_host=None,
+            connect_timeout=CALL_SECONDS,
+            login_timeout=CALL_SECONDS,
+            keepalive_interval=CALL_SECONDS / 2,
+            keepalive_count_max=2,
+        )
     try:
         async with _plain(where), asyncio.timeout(CALL_SECONDS):
             client = await connection.start_sftp_client(path_errors="surrogateescape")

@@ -53,7 +53,7 @@ class SourceIntake:
 
     def __init__(
         self, source: RecordSource, settings: Settings, db: Database, ingest: Ingest, stop: threading.Event
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._source = source
         self._settings = settings
         self._db = db

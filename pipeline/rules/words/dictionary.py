@@ -146,9 +146,15 @@ class Dictionary:
                     continue
             verdict = Verdict.REVIEW if heard else entry.verdict
             hit = Hit(
-                entry.word, entry.category, verdict, find.start - begin, find.end - begin, find.via,
-                entry.severity, entry.expires,
-            )  # fmt: skip
+                entry.word,
+                entry.category,
+                verdict,
+                find.start - begin,
+                find.end - begin,
+                find.via,
+                entry.severity,
+                entry.expires,
+            )
             kept.setdefault(owner, []).append(hit)
         return kept
 

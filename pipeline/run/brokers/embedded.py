@@ -46,12 +46,17 @@ class EmbeddedBroker:
         self._bootstrap = f"{LOOPBACK}:{port}"
         address = f"tcp://{self._bootstrap}"
         command = [
-            str(_binary()), "broker",
-            "--cluster-id", self.cluster_id,
-            "--listener-url", address,
-            "--advertised-listener-url", address,
-            "--storage-engine", "memory://tansu/",
-        ]  # fmt: skip
+            str(_binary()),
+            "broker",
+            "--cluster-id",
+            self.cluster_id,
+            "--listener-url",
+            address,
+            "--advertised-listener-url",
+            address,
+            "--storage-engine",
+            "memory://tansu/",
+        ]
         # It would take its settings, and an address to send telemetry to, from the environment.
         child = Child(_NAME, command, self.log, env={"NO_COLOR": "1"}, on_parent_death=signal.SIGKILL)
         try:

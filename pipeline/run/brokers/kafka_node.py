@@ -91,10 +91,15 @@ def install(folder: Path, pom: Path = POM, tell: Callable[[str], None] = lambda 
     with tempfile.TemporaryDirectory(prefix="jars-unfinished-", dir=folder) as unfinished:
         # --strict-checksums: a jar that differs from its published checksum fails the install.
         command = [
-            "mvn", "--batch-mode", "--strict-checksums", "--file", str(pom),
-            "dependency:copy-dependencies", f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
+            "mvn",
+            "--batch-mode",
+            "--strict-checksums",
+            "--file",
+            str(pom),
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={Path(unfinished).resolve()}/jars",
             *_repository(folder),
-        ]  # fmt: skip
+        ]
         _fetch(command, pom, tell)
         try:
             Path(unfinished, "jars").rename(jars)
@@ -214,9 +219,12 @@ class KafkaNode:
         controller = free_port()
         security = self._security
         text = PROPERTIES.format(
-            host=LOOPBACK, port=self._port, controller_port=controller, log_dir=log_dir,
+            host=LOOPBACK,
+            port=self._port,
+            controller_port=controller,
+            log_dir=log_dir,
             protocol=security.protocol if security else "PLAINTEXT",
-        )  # fmt: skip
+        )
         properties.touch(mode=0o600)
         properties.chmod(0o600)  # it may be of an earlier version
         properties.write_text(text + (security.properties if security else ""))
@@ -280,9 +288,12 @@ class KafkaNode:
         """Prepare an empty folder once; the id of the new cluster, which stays in it for good."""
         fresh = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._java_command(
-            "kafka.tools.StorageTool", "format", "--ignore-formatted",
-            f"--cluster-id={fresh}", f"--config={properties}",
-        )  # fmt: skip
+            "kafka.tools.StorageTool",
+            "format",
+            "--ignore-formatted",
+            f"--cluster-id={fresh}",
+            f"--config={properties}",
+        )
         try:
             run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_READY_TIMEOUT)
         except subprocess.TimeoutExpired as error:

@@ -54,9 +54,7 @@ _SEE = {Right.SEE_TRAFFIC, Right.SEARCH}
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.SEE_TRAFFIC}),
     Role.REVIEWER: frozenset({*_SEE, Right.REVIEW}),
-    Role.SENIOR_REVIEWER: frozenset(
-        {*_SEE, Right.REVIEW, Right.REVIEW_SECOND, Right.SEE_FULL_TEXT, Right.EDIT_LISTS}
-    ),
+    Role.SENIOR_REVIEWER: frozenset({*_SEE, Right.REVIEW, Right.REVIEW_SECOND, Right.SEE_FULL_TEXT, Right.EDIT_LISTS}),
     Role.POLICY_AUTHOR: frozenset({*_SEE, Right.AUTHOR_POLICY}),
     Role.POLICY_APPROVER: frozenset({*_SEE, Right.APPROVE_POLICY}),
     Role.OPERATOR: frozenset(
@@ -65,7 +63,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.ANALYST: frozenset(_SEE),
     # A small shop has one person; what they do is in the audit trail like everybody's.
     Role.ADMINISTRATOR: frozenset(Right),
-}  # fmt: skip
+}
 
 SCOPES = ("province", "city", "enterprise")
 

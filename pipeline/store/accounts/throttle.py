@@ -56,9 +56,7 @@ def admit(connection: Connection, name: str, address: str, now: int) -> bool:
     for key, row in rows.items():
         failures = 1 if row.tried_at < now - QUIET_MS else row.failures + 1
         waits_until = now + wait_ms(failures, limits[key])
-        connection.execute(
-            update(_t).where(_is(*key)).values(failures=failures, next_at=waits_until, tried_at=now)
-        )  # fmt: skip
+        connection.execute(update(_t).where(_is(*key)).values(failures=failures, next_at=waits_until, tried_at=now))
     return True
 
 

@@ -119,9 +119,14 @@ def set_active(db: Database, user: User, name: str, active: bool, now: int) -> N
         if not active:
             connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
         audit.record(
-            connection, now, user.name, "enable" if active else "disable", f"user/{name}",
-            {"active": row.active}, {"active": active},
-        )  # fmt: skip
+            connection,
+            now,
+            user.name,
+            "enable" if active else "disable",
+            f"user/{name}",
+            {"active": row.active},
+            {"active": active},
+        )
 
 
 def reset_password(db: Database, user: User, name: str, now: int) -> str:
@@ -132,9 +137,8 @@ def reset_password(db: Database, user: User, name: str, now: int) -> str:
     with db.write() as connection:
         _row(connection, name)
         connection.execute(
-            update(schema.users).where(schema.users.c.name == name)
-            .values(password=hashed, must_change=True)
-        )  # fmt: skip
+            update(schema.users).where(schema.users.c.name == name).values(password=hashed, must_change=True)
+        )
         throttle.lift(connection, name)
         connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
         audit.record(connection, now, user.name, "reset password", f"user/{name}")
@@ -204,10 +208,15 @@ def _add(connection: Connection, actor: str, name: str, role: Role, scope: Mappi
     password = secrets.token_urlsafe(12)
     connection.execute(
         insert(schema.users).values(
-            name=name, password=_hasher.hash(password), role=role.value, scope=dict(scope), active=True,
-            must_change=True, created_at=now,
+            name=name,
+            password=_hasher.hash(password),
+            role=role.value,
+            scope=dict(scope),
+            active=True,
+            must_change=True,
+            created_at=now,
         )
-    )  # fmt: skip
+    )
     audit.record(connection, now, actor, "add", f"user/{name}", after={"role": role.value, "scope": dict(scope)})
     return password
 

@@ -76,19 +76,28 @@ def put(
         noted = connection.execute(
             upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
             {
-                "kind": "list", "subject": f"{item.list}/{item.value}", "rule": rule, "evidence": evidence,
-                "actor": actor, "at": now,
+                "kind": "list",
+                "subject": f"{item.list}/{item.value}",
+                "rule": rule,
+                "evidence": evidence,
+                "actor": actor,
+                "at": now,
             },
-        )  # fmt: skip
+        )
         if noted.first() is None:
             return None
     found = connection.execute(select(table).where(*where)).first()
     if found is not None and _entry(found) == item:
         return None
     row = {
-        "list": item.list, "value": item.value, "entity": ENTITIES[item.list], "reason": item.reason,
-        "added_by": actor, "added_at": now, "expires_at": None if item.expires == NEVER else item.expires,
-    }  # fmt: skip
+        "list": item.list,
+        "value": item.value,
+        "entity": ENTITIES[item.list],
+        "reason": item.reason,
+        "added_by": actor,
+        "added_at": now,
+        "expires_at": None if item.expires == NEVER else item.expires,
+    }
     if found is None:
         connection.execute(insert(table).values(row))
     else:

@@ -84,12 +84,19 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
         templates[row.port].append(TemplateEntry(row.id, row.text, Kind(row.kind)))
     return [
         PortEntry(
-            code=row.code, name=row.name, enterprise=row.enterprise or "", tier=Tier(row.tier),
-            state=PortState(row.state), kind=Kind(row.kind), signatures=tuple(signatures[row.code]),
-            channel=row.channel, volume_5m=row.volume_5m, templates=tuple(templates[row.code]),
+            code=row.code,
+            name=row.name,
+            enterprise=row.enterprise or "",
+            tier=Tier(row.tier),
+            state=PortState(row.state),
+            kind=Kind(row.kind),
+            signatures=tuple(signatures[row.code]),
+            channel=row.channel,
+            volume_5m=row.volume_5m,
+            templates=tuple(templates[row.code]),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
@@ -106,13 +113,20 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
         statement.on_conflict_do_update(index_elements=["code"], set_=changed),
         [
             {
-                "code": e.code, "enterprise": e.enterprise or None, "name": e.name, "tier": e.tier.value,
-                "kind": e.kind.value, "state": e.state.value, "channel": e.channel, "volume_5m": e.volume_5m,
-                "opened_at": now, "changed_at": now,
+                "code": e.code,
+                "enterprise": e.enterprise or None,
+                "name": e.name,
+                "tier": e.tier.value,
+                "kind": e.kind.value,
+                "state": e.state.value,
+                "channel": e.channel,
+                "volume_5m": e.volume_5m,
+                "opened_at": now,
+                "changed_at": now,
             }
             for e in entries
         ],
-    )  # fmt: skip
+    )
     for part in (entries[i : i + 500] for i in range(0, len(entries), 500)):
         codes = [entry.code for entry in part]
         connection.execute(delete(schema.signatures).where(schema.signatures.c.port.in_(codes)))
@@ -134,9 +148,15 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
 
 
 def change_state(
-    connection: Connection, now: int, actor: str, action: str, code: str,
-    reason: str, rule: str = "", evidence: str = "",
-) -> bool:  # fmt: skip
+    connection: Connection,
+    now: int,
+    actor: str,
+    action: str,
+    code: str,
+    reason: str,
+    rule: str = "",
+    evidence: str = "",
+) -> bool:
     """Suspend, resume or terminate a port; True if that changed it.
 
     One piece of evidence (a decision's id, a case) acts once: met again, even after the port was
@@ -161,9 +181,15 @@ def change_state(
     if not evidence:
         _first(connection, now, actor, action, code, rule, "")
     audit.record(
-        connection, now, actor, action, f"port/{code}", {"state": before},
-        {"state": state.value, "rule": rule, "evidence": evidence}, reason,
-    )  # fmt: skip
+        connection,
+        now,
+        actor,
+        action,
+        f"port/{code}",
+        {"state": before},
+        {"state": state.value, "rule": rule, "evidence": evidence},
+        reason,
+    )
     publish(connection, now, load(connection, select(table).where(table.c.code == code)))
     return True
 
@@ -178,9 +204,7 @@ def text(entry: PortEntry) -> str:
     return msgspec.json.encode(entry, order="deterministic").decode()
 
 
-def _first(
-    connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str
-) -> bool:  # fmt: skip
+def _first(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:
     """Note the action; False when this evidence has acted before."""
     noted = connection.execute(
         upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),

@@ -41,9 +41,7 @@ def port(db: Database, code: str) -> PortEntry | None:
         return port_rows.find(connection, _registered(connection, code))
 
 
-def ports(
-    db: Database, user: User, search: str = "", limit: int = 100, offset: int = 0
-) -> list[PortEntry]:  # fmt: skip
+def ports(db: Database, user: User, search: str = "", limit: int = 100, offset: int = 0) -> list[PortEntry]:
     """Ports in the user's scope by code; `search` is the beginning of a code, or part of a name or enterprise."""
     require(user, Right.SEE_TRAFFIC)
     with db.read() as connection:
@@ -93,7 +91,7 @@ def terminate(db: Database, user: User, code: str, reason: str, evidence: str, n
 
 def add_list_entry(
     db: Database, user: User, name: str, value: str, reason: str, expires_at: int | None, now: int
-) -> list_rows.Change | None:  # fmt: skip
+) -> list_rows.Change | None:
     """Put a value on a list, or change its reason or end; None if that changed nothing."""
     require(user, Right.EDIT_LISTS)
     item = list_rows.entry(name, value, reason, expires_at)
@@ -123,7 +121,7 @@ def undo_list_change(db: Database, user: User, change: list_rows.Change, now: in
 
 def list_entries(
     db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
-) -> Sequence[Row[tuple[object, ...]]]:  # fmt: skip
+) -> Sequence[Row[tuple[object, ...]]]:
     """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first.
 
     A user with a limited scope sees the entries of `unsubscribed` that name a port in it, and no other list.
@@ -220,9 +218,7 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
             raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
 
 
-def _put_in_force(
-    connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int
-) -> int:  # fmt: skip
+def _put_in_force(connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int) -> int:
     outbox.lock(connection)
     before, version = configurations.in_force(connection, kind, name), configurations.version_of(value)
     if before == version:
@@ -233,9 +229,7 @@ def _put_in_force(
     return epoch
 
 
-def _change_state(
-    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int
-) -> bool:  # fmt: skip
+def _change_state(db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int) -> bool:
     require(user, Right.SUSPEND_PORTS)
     _check_reason(reason)
     if len(evidence) > 256 or "\0" in evidence:

@@ -34,8 +34,9 @@ def test_what_waits_is_counted_with_the_age_of_the_oldest(any_db: Database) -> N
     assert seen.alerts == {"critical": 1, "severe": 1, "warning": 2}
     assert seen.outbox > 0
     assert {c.name: (c.open, c.submitted, c.delivered, c.failed) for c in seen.channels} == {
-        "default": (0, 0, 14, 6), "unicom": (6, 7, 7, 0),
-    }  # fmt: skip
+        "default": (0, 0, 14, 6),
+        "unicom": (6, 7, 7, 0),
+    }
 
 
 def test_a_scope_limits_every_figure(any_db: Database) -> None:

@@ -118,11 +118,22 @@ def test_delivery_states_by_message(operational_db: Database, find: Find) -> Non
     states = message_states(operational_db, ANALYST, "10690000", "10690000", "s0-0")
     assert [(s.n, s.state) for s in states] == [(1, "delivered")]
     with operational_db.write() as connection:  # a long message is as far as its worst part, as the API says
-        connection.execute(insert(schema.deliveries), [
-            {"port": "10690000", "submission": "s0-0", "n": 1, "part": part, "recipient": "138", "channel": "default",
-             "state": state, "changed_at": NOW}
-            for part, state in ((2, "submitted"), (3, "failed"))
-        ])  # fmt: skip
+        connection.execute(
+            insert(schema.deliveries),
+            [
+                {
+                    "port": "10690000",
+                    "submission": "s0-0",
+                    "n": 1,
+                    "part": part,
+                    "recipient": "138",
+                    "channel": "default",
+                    "state": state,
+                    "changed_at": NOW,
+                }
+                for part, state in ((2, "submitted"), (3, "failed"))
+            ],
+        )
     states = message_states(operational_db, ANALYST, "10690000", "10690000", "s0-0")
     assert [(s.n, s.state) for s in states] == [(1, "failed")]
     with pytest.raises(Forbidden):

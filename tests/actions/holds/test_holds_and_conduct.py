@@ -78,8 +78,10 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
         assert found[row.case].last_member >= row.seq
     assert sorted(members.values()) == [["a", "b", "d"], ["c"], ["e"]]
     assert sorted((c.state, c.submissions, c.messages) for c in found.values()) == [
-        ("effective", 3, 5), ("open", 1, 2), ("open", 1, 2),
-    ]  # fmt: skip
+        ("effective", 3, 5),
+        ("open", 1, 2),
+        ("open", 1, 2),
+    ]
 
 
 def test_an_overdue_case_is_escalated_once(operational_db: Database) -> None:

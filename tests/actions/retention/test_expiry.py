@@ -69,9 +69,12 @@ class Day:
 
     def submission(self, n: int) -> Submission:
         return Submission(
-            id=f"{self.at}-{n}", port=PORT, recipients=(self.number,), content=f"{self.text}第{n}条" * 8,
+            id=f"{self.at}-{n}",
+            port=PORT,
+            recipients=(self.number,),
+            content=f"{self.text}第{n}条" * 8,
             accepted_at=self.at,
-        )  # fmt: skip
+        )
 
     def member(self, n: int) -> CaseMember:
         return msgspec.json.decode(
@@ -83,17 +86,42 @@ class Day:
         """Something on every topic that the lake keeps."""
         sent = [self.submission(n) for n in range(SUBMISSIONS)]
         decision = Decision(
-            id=sent[0].id, round=0, verdict=Verdict.REJECT, exceptions=(), score=None, label=None, category=None,
-            reasons=(), epoch=1, policy=None, dictionary=None, model=None, counters={}, degraded=False, shadow=(),
-            decided_at=self.at, source="submission", port=PORT, kind=Kind.NOTICE, messages=1, fingerprint="f",
-            accepted_at=self.at, sender=PORT,
-        )  # fmt: skip
+            id=sent[0].id,
+            round=0,
+            verdict=Verdict.REJECT,
+            exceptions=(),
+            score=None,
+            label=None,
+            category=None,
+            reasons=(),
+            epoch=1,
+            policy=None,
+            dictionary=None,
+            model=None,
+            counters={},
+            degraded=False,
+            shadow=(),
+            decided_at=self.at,
+            source="submission",
+            port=PORT,
+            kind=Kind.NOTICE,
+            messages=1,
+            fingerprint="f",
+            accepted_at=self.at,
+            sender=PORT,
+        )
         return {
             topics.SUBMISSIONS_EXPRESS.name: [*sent],
-            topics.RECORDS.name: [Record(
-                id=f"r{self.at}", kind=RecordKind.MO, sender=self.number, recipient=self.number, content=self.text,
-                submitted_at=self.at,
-            )],
+            topics.RECORDS.name: [
+                Record(
+                    id=f"r{self.at}",
+                    kind=RecordKind.MO,
+                    sender=self.number,
+                    recipient=self.number,
+                    content=self.text,
+                    submitted_at=self.at,
+                )
+            ],
             topics.DECISIONS.name: [decision],
             "outbound.default.express": [
                 Outbound(submission=sent[0], recipients=(self.number,), round=0, decided_at=self.at)
@@ -110,21 +138,40 @@ class Day:
             topics.ALERTS.name: [
                 Alert(id=f"a{self.at}", level=AlertLevel.SEVERE, rule="r", subject="s", message=self.text, at=self.at)
             ],
-            topics.CAMPAIGNS.name: [Campaign(
-                id="c00000000000000aa", messages=20, ports=1, senders=2, growth=0, first_seen=self.at,
-                last_seen=self.at, at=self.at, sketches=(), first=(f"{PORT}/{sent[0].id}", f"/{self.number}"),
-            )],
+            topics.CAMPAIGNS.name: [
+                Campaign(
+                    id="c00000000000000aa",
+                    messages=20,
+                    ports=1,
+                    senders=2,
+                    growth=0,
+                    first_seen=self.at,
+                    last_seen=self.at,
+                    at=self.at,
+                    sketches=(),
+                    first=(f"{PORT}/{sent[0].id}", f"/{self.number}"),
+                )
+            ],
             topics.COMPLAINTS.name: [
                 Complaint(id=f"k{self.at}", port=PORT, recipient=self.number, complained_at=self.at, content=self.text)
             ],
-            topics.DELIVERIES.name: [DeliveryReport(
-                id=f"{sent[0].id}/1", channel="default", carrier_id="1", status="DELIVRD", reported_at=self.at
-            )],
-            topics.DEAD_LETTERS.name: [DeadLetter(
-                topic="records", partition=0, offset=1, cause="c", at=self.at, key=self.number.encode(),
-                value=self.text.encode(),
-            )],
-        }  # fmt: skip
+            topics.DELIVERIES.name: [
+                DeliveryReport(
+                    id=f"{sent[0].id}/1", channel="default", carrier_id="1", status="DELIVRD", reported_at=self.at
+                )
+            ],
+            topics.DEAD_LETTERS.name: [
+                DeadLetter(
+                    topic="records",
+                    partition=0,
+                    offset=1,
+                    cause="c",
+                    at=self.at,
+                    key=self.number.encode(),
+                    value=self.text.encode(),
+                )
+            ],
+        }
 
 
 OLD = Day(NOW - 161 * DAY_MS, "13800138001", "旧日的正文内容")
@@ -162,28 +209,46 @@ def fill_database(db: Database, day: Day) -> None:
         statuses.project_decisions(connection, day.at, raw[topics.DECISIONS.name])
         holds.project_holds(connection, day.at, raw[topics.HOLDS.name])
         cases.project_members(
-            connection, day.at, raw[topics.CASES.name],
+            connection,
+            day.at,
+            raw[topics.CASES.name],
             timetable=Timetable("Asia/Shanghai", frozenset(), frozenset()),
-        )  # fmt: skip
+        )
         port_conduct.project_complaints(connection, day.at, raw[topics.COMPLAINTS.name])
         notices.project_alerts(connection, day.at, raw[topics.ALERTS.name])
         rows = {
             schema.deliveries: {
-                "port": PORT, "submission": first.id, "n": 1, "part": 1, "recipient": day.number, "changed_at": day.at,
-                "channel": "default", "state": "delivered",
+                "port": PORT,
+                "submission": first.id,
+                "n": 1,
+                "part": 1,
+                "recipient": day.number,
+                "changed_at": day.at,
+                "channel": "default",
+                "state": "delivered",
             },
             schema.parked_reports: {
-                "channel": "default", "recipient": day.number, "carrier_id": f"{day.at}", "sender": PORT,
-                "status": day.text, "reported_at": 0, "parked_at": day.at,
+                "channel": "default",
+                "recipient": day.number,
+                "carrier_id": f"{day.at}",
+                "sender": PORT,
+                "status": day.text,
+                "reported_at": 0,
+                "parked_at": day.at,
             },
             schema.report_outbox: {"key": f"{first.id}/1", "body": day.text.encode(), "created_at": day.at},
             schema.callbacks: {"port": PORT, "url": "u", "body": day.text.encode(), "created_at": day.at, "due_at": 1},
             schema.actions: {"kind": "list", "subject": f"black/{day.number}", "actor": "a", "at": day.at},
             schema.list_entries: {
-                "list": "black", "value": day.number, "entity": "sender", "reason": day.text, "added_by": "a",
-                "added_at": 0, "expires_at": day.at,
+                "list": "black",
+                "value": day.number,
+                "entity": "sender",
+                "reason": day.text,
+                "added_by": "a",
+                "added_at": 0,
+                "expires_at": day.at,
             },
-        }  # fmt: skip
+        }
         for table, row in rows.items():
             connection.execute(insert(table).values(row))
 
@@ -202,17 +267,25 @@ def traces(folder: Path, day: Day) -> Iterator[str]:
     needles = [
         form
         for word in (day.number, privacy.number(day.number), day.text)
-        for form in (word.encode(), word.encode("utf-16-le"), msgspec.json.encode(word).strip(b'"'),
-                     word.encode("unicode_escape"))
-    ]  # fmt: skip
+        for form in (
+            word.encode(),
+            word.encode("utf-16-le"),
+            msgspec.json.encode(word).strip(b'"'),
+            word.encode("unicode_escape"),
+        )
+    ]
     for path in folder.rglob("*"):
         if not path.is_file():
             continue
         content = path.read_bytes()
         if path.suffix == ".parquet":  # compressed: as a reader sees it
             content += str(pq.read_table(path, partitioning=None).to_pylist()).encode()
-            content += b"".join(v for row in pq.read_table(path, partitioning=None).to_pylist() for v in row.values()
-                                if isinstance(v, bytes))  # fmt: skip
+            content += b"".join(
+                v
+                for row in pq.read_table(path, partitioning=None).to_pylist()
+                for v in row.values()
+                if isinstance(v, bytes)
+            )
         if any(needle in content for needle in needles):
             yield str(path.relative_to(folder))
 

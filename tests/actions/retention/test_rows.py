@@ -42,23 +42,50 @@ def submission(db: Database, ident: str, at: int) -> None:
 def case(db: Database, ident: str, state: str, *members: tuple[int, str]) -> None:
     """A case with these members: when each was added, and its text."""
     add(
-        db, schema.cases, id=ident, port="10690001", fingerprint=ident, state=state, rule="r", content=members[0][1],
-        opened_at=members[0][0], due_at=0, released=0, last_member=len(members),
-    )  # fmt: skip
+        db,
+        schema.cases,
+        id=ident,
+        port="10690001",
+        fingerprint=ident,
+        state=state,
+        rule="r",
+        content=members[0][1],
+        opened_at=members[0][0],
+        due_at=0,
+        released=0,
+        last_member=len(members),
+    )
     for n, (at, text) in enumerate(members):
         add(
-            db, schema.case_members, case=ident, port="10690001", submission=f"{ident}-{n}", round=0, messages=1,
-            body=encode(of_case(f"{ident}-{n}", content=text)), recipients=["138"], channel="default", added_at=at,
-        )  # fmt: skip
+            db,
+            schema.case_members,
+            case=ident,
+            port="10690001",
+            submission=f"{ident}-{n}",
+            round=0,
+            messages=1,
+            body=encode(of_case(f"{ident}-{n}", content=text)),
+            recipients=["138"],
+            channel="default",
+            added_at=at,
+        )
 
 
 def test_statuses_go_after_whole_days(any_db: Database, settings: Settings) -> None:
     for ident, at in (("old", TODAY - 7 * DAY_MS - 1), ("kept", TODAY - 7 * DAY_MS), ("new", NOW)):
         submission(any_db, ident, at)
         add(
-            any_db, schema.deliveries, port="10690001", submission=ident, n=1, part=1, recipient="138",
-            channel="default", state="delivered", changed_at=at,
-        )  # fmt: skip
+            any_db,
+            schema.deliveries,
+            port="10690001",
+            submission=ident,
+            n=1,
+            part=1,
+            recipient="138",
+            channel="default",
+            state="delivered",
+            changed_at=at,
+        )
     deleted = expire(any_db, settings, NOW)
     assert (deleted["submissions"], deleted["deliveries"]) == (1, 1)
     assert (count(any_db, schema.submissions), count(any_db, schema.deliveries)) == (2, 2)

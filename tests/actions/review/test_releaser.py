@@ -159,30 +159,40 @@ def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(operational_db: D
         add_port(connection)
     gone, other, blocked, late = "13800138000", "13900139000", "13700137000", "13600136000"
     entries = [
-        ListEntry("unsubscribed", f"{PORT}:{gone}", "TD", NEVER), ListEntry("blocked", blocked, "", NEVER),
-        ListEntry("blocked", late, "", EFFECTIVE), ListEntry("unsubscribed", f"1069:{other}", "another port", NEVER),
-    ]  # fmt: skip
+        ListEntry("unsubscribed", f"{PORT}:{gone}", "TD", NEVER),
+        ListEntry("blocked", blocked, "", NEVER),
+        ListEntry("blocked", late, "", EFFECTIVE),
+        ListEntry("unsubscribed", f"1069:{other}", "another port", NEVER),
+    ]
     code = TemplateEntry(id="t1", text="验证码{n}", kind=Kind.ONE_TIME_CODE)
     ports = Ports([Port(PortEntry(code=PORT, kind=Kind.COMMERCIAL, templates=(code,)))])
     everyone = (gone, other, blocked, late)
-    decided(operational_db, "release", [
-        member("sale", recipients=everyone), member("code", recipients=everyone, content="验证码1234"),
-        member("gone", recipients=(gone,)),
-    ])  # fmt: skip
+    decided(
+        operational_db,
+        "release",
+        [
+            member("sale", recipients=everyone),
+            member("code", recipients=everyone, content="验证码1234"),
+            member("gone", recipients=(gone,)),
+        ],
+    )
     drain(at(operational_db, EFFECTIVE, Config(epoch=1, ports=ports, lists=Lists(entries))))
     assert {o.submission.id: o.recipients for _, _, o in broker.sent} == {
-        "sale": (other, late), "code": (gone, other, late),
-    }  # fmt: skip
+        "sale": (other, late),
+        "code": (gone, other, late),
+    }
     assert statuses(operational_db) == {
-        "sale": ("release", "lin", "review"), "code": ("release", "lin", "review"),
+        "sale": ("release", "lin", "review"),
+        "code": ("release", "lin", "review"),
         "gone": ("reject", "policy", "recipient-unsubscribed"),
-    }  # fmt: skip
+    }
     with operational_db.read() as connection:
         status = status_of(connection, PORT, "sale")
     assert status is not None
     assert {r.recipient: (r.state, r.rule) for r in status.recipients} == {
-        gone: ("rejected", "recipient-unsubscribed"), other: ("released", ""),
-    }  # fmt: skip
+        gone: ("rejected", "recipient-unsubscribed"),
+        other: ("released", ""),
+    }
 
 
 def test_blacklist_refuses_the_members_and_suspends_the_port(operational_db: Database, broker: Broker) -> None:

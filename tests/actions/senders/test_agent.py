@@ -150,9 +150,14 @@ def test_a_report_settles_a_part_in_doubt(operational_db: Database) -> None:
                     msg_id=int(seen.msg_id, 16), stat="DELIVRD", submit_time="", done_time="", recipient=seen.recipient
                 )
                 deliver = cmpp3.Deliver(
-                    sequence=0, msg_id=1, dest_id=seen.source, msg_fmt=0, src_terminal_id=seen.recipient,
-                    registered_delivery=1, content=cmpp3.encode_report(body),
-                )  # fmt: skip
+                    sequence=0,
+                    msg_id=1,
+                    dest_id=seen.source,
+                    msg_fmt=0,
+                    src_terminal_id=seen.recipient,
+                    registered_delivery=1,
+                    content=cmpp3.encode_report(body),
+                )
                 simulator._report(link, cmpp3.encode(deliver))
             await s.until(lambda: states(operational_db) == {"delivered": 3})
 
@@ -306,12 +311,25 @@ def test_a_dropped_job_is_finished_by_what_was_answered_only(operational_db: Dat
 @pytest.mark.parametrize("resend", [True, False])
 def test_intents_of_a_dead_sender_are_in_doubt(operational_db: Database, resend: bool) -> None:
     with operational_db.write() as connection:
-        connection.execute(insert(schema.deliveries), [
-            {"port": PORT, "submission": "s", "n": n, "part": 1, "recipient": r, "channel": "default",
-             "state": "submitting" if n <= 4 else "submitted", "carrier_id": None if n <= 4 else f"x{n}",
-             "status": "", "tries": 0, "changed_at": 0}
-            for n, r in enumerate(numbers(6), 1)
-        ])  # fmt: skip
+        connection.execute(
+            insert(schema.deliveries),
+            [
+                {
+                    "port": PORT,
+                    "submission": "s",
+                    "n": n,
+                    "part": 1,
+                    "recipient": r,
+                    "channel": "default",
+                    "state": "submitting" if n <= 4 else "submitted",
+                    "carrier_id": None if n <= 4 else f"x{n}",
+                    "status": "",
+                    "tries": 0,
+                    "changed_at": 0,
+                }
+                for n, r in enumerate(numbers(6), 1)
+            ],
+        )
         named = {"state": "maybe_sent", "carrier_id": "x6"}  # only the id of its answer could be read
         connection.execute(update(schema.deliveries).where(schema.deliveries.c.n == 6).values(named))
 

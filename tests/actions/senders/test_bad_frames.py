@@ -138,9 +138,14 @@ def test_unknown_commands_are_skipped(operational_db: Database) -> None:
 def poisoned(sequence: int, msg_id: int) -> bytes:
     """A DELIVER whose content is said to be longer than the frame."""
     deliver = cmpp3.Deliver(
-        sequence=sequence, msg_id=msg_id, dest_id="1069", msg_fmt=0, src_terminal_id="13800000000",
-        registered_delivery=1, content=bytes(71),
-    )  # fmt: skip
+        sequence=sequence,
+        msg_id=msg_id,
+        dest_id="1069",
+        msg_fmt=0,
+        src_terminal_id="13800000000",
+        registered_delivery=1,
+        content=bytes(71),
+    )
     return cmpp3.encode(deliver)[:88] + b"\xff" + bytes(91)
 
 

@@ -31,8 +31,13 @@ def rows(db: Database) -> dict[str, tuple[str, str]]:
         return {r.recipient: (r.state, r.status) for r in connection.execute(select(schema.deliveries))}
 
 
-def run(db: Database, script: Callable[[ScriptedGateway, Submitted], None], recipients: list[str],
-        until: Callable[[Sending, ScriptedGateway], bool], **channel: Any) -> ScriptedGateway:  # fmt: skip
+def run(
+    db: Database,
+    script: Callable[[ScriptedGateway, Submitted], None],
+    recipients: list[str],
+    until: Callable[[Sending, ScriptedGateway], bool],
+    **channel: Any,
+) -> ScriptedGateway:
     gateway = ScriptedGateway(lambda s: script(gateway, s))
 
     async def send() -> None:
@@ -52,7 +57,8 @@ WAYS: dict[str, tuple[tuple[str, ...], tuple[str, str]]] = {
     "expired, then delivered": (("answer", "EXPIRED", "later DELIVRD"), ("failed", "EXPIRED")),
     "on its way, and no more": (("answer", "ENROUTE"), ("submitted", "")),
     "on its way, then delivered": (
-        ("answer", "ENROUTE", "buffred", "ACCEPTD", "later DELIVRD"), ("delivered", "DELIVRD"),
+        ("answer", "ENROUTE", "buffred", "ACCEPTD", "later DELIVRD"),
+        ("delivered", "DELIVRD"),
     ),
     "answered in the form of 2.0": (("answer of 2.0", "DELIVRD"), ("delivered", "DELIVRD")),
     "undeliverable": (("answer", "UNDELIV"), ("failed", "UNDELIV")),
@@ -60,7 +66,7 @@ WAYS: dict[str, tuple[tuple[str, ...], tuple[str, str]]] = {
     "an unknown command between": (("answer", "unknown command", "DELIVRD"), ("delivered", "DELIVRD")),
     "unknown is final": (("answer", "UNKNOWN", "later DELIVRD"), ("failed", "UNKNOWN")),
     "small letters": (("answer", "delivrd"), ("delivered", "DELIVRD")),
-}  # fmt: skip
+}
 
 
 def do(gateway: ScriptedGateway, s: Submitted, step: str) -> None:
@@ -132,9 +138,12 @@ def test_a_report_settles_a_part_whose_answer_is_lost_with_the_link(operational_
         end(gateway, s)
 
     gateway = run(
-        operational_db, script, numbers(1), lambda *_: rows(operational_db)[numbers(1)[0]][0] == "delivered",
+        operational_db,
+        script,
+        numbers(1),
+        lambda *_: rows(operational_db)[numbers(1)[0]][0] == "delivered",
         resend=resend,
-    )  # fmt: skip
+    )
     assert len(gateway.submits) == 1
 
 

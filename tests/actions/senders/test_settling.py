@@ -47,13 +47,19 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     "its id, delivered": ([part(ident="x", state=DELIVERED)], report(), CHANGES_NOTHING),
     "its id, failed": ([part(ident="x", state=FAILED)], report(), CHANGES_NOTHING),
     "one id for all parts of a message": (
-        [part(ident="x", state=DELIVERED), part(number=2, ident="x"), part(number=3, ident="x")], report(), ("a", 2),
+        [part(ident="x", state=DELIVERED), part(number=2, ident="x"), part(number=3, ident="x")],
+        report(),
+        ("a", 2),
     ),
     "an id used again: the newest, at its end": (
-        [part(ident="x"), part("b", ident="x", state=DELIVERED, submitted_at=SENT + 1)], report(), CHANGES_NOTHING,
+        [part(ident="x"), part("b", ident="x", state=DELIVERED, submitted_at=SENT + 1)],
+        report(),
+        CHANGES_NOTHING,
     ),
     "an id used again: the newest": (
-        [part(ident="x"), part("b", ident="x", submitted_at=SENT + 1)], report(), ("b", 1),
+        [part(ident="x"), part("b", ident="x", submitted_at=SENT + 1)],
+        report(),
+        ("b", 1),
     ),
     "nobody's": ([], report(), WAITS),
     "all others have their ids": ([part(ident="y"), part("b", ident="z", state=FAILED)], report(), WAITS),
@@ -63,15 +69,21 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     "in flight, nothing known of its SUBMIT": ([part(state=SUBMITTING, submitted_at=None)], report(), WAITS),
     "one in doubt, one in flight": ([part(state=MAYBE), part("b", state=SUBMITTING)], report(), WAITS),
     "one in doubt, one in flight from another sender": (
-        [part(state=MAYBE), part("b", state=SUBMITTING, port="1070")], report(), WAITS,
+        [part(state=MAYBE), part("b", state=SUBMITTING, port="1070")],
+        report(),
+        WAITS,
     ),
     "two in doubt": ([part(state=MAYBE), part("b", state=MAYBE)], report(), WAITS),
     "one in doubt, one sent twice": ([part(state=MAYBE), part("b", ident="y", tries=2)], report(), WAITS),
     "one in doubt, one sent twice and refused": (
-        [part(state=MAYBE), part("b", state=REFUSED, tries=2)], report(), WAITS,
+        [part(state=MAYBE), part("b", state=REFUSED, tries=2)],
+        report(),
+        WAITS,
     ),
     "one in doubt, an old one too": (
-        [part(state=MAYBE), part("b", state=MAYBE, submitted_at=SENT - REPORTS_COME_MS)], report(), ("a", 1),
+        [part(state=MAYBE), part("b", state=MAYBE, submitted_at=SENT - REPORTS_COME_MS)],
+        report(),
+        ("a", 1),
     ),
     "in doubt, from another sender": ([part(state=MAYBE, port="1070")], report(), WAITS),
     "in doubt, a second copy has an id": ([part(ident="y", tries=2)], report(), WAITS),
@@ -79,13 +91,15 @@ TABLE: dict[str, tuple[list[Row], Report, tuple[str, int] | bool]] = {
     "in doubt, by the id that is known": ([part(state=MAYBE, ident="x")], report(), ("a", 1)),
     "two parts of one message in doubt": ([part(number=2, state=MAYBE), part(state=MAYBE)], report(), WAITS),
     "two parts of one message, one sent twice": (
-        [part(number=2, state=MAYBE, tries=2), part(state=MAYBE)], report(), WAITS,
+        [part(number=2, state=MAYBE, tries=2), part(state=MAYBE)],
+        report(),
+        WAITS,
     ),
     "in doubt for ten minutes": ([part(state=MAYBE)], report(at=SENT + GUESS_MS), ("a", 1)),
     "in doubt for longer": ([part(state=MAYBE)], report(at=SENT + GUESS_MS + 1), WAITS),
     "sent after the report": ([part(state=MAYBE)], report(at=SENT - 1), WAITS),
     "sent in the millisecond of the report": ([part(state=MAYBE)], report(at=SENT), WAITS),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("line", TABLE)
@@ -122,10 +136,22 @@ def test_a_report_that_settles_makes_another_sure() -> None:
 
 @pytest.mark.parametrize(
     ("word", "state"),
-    [("DELIVRD", DELIVERED), ("delivrd", DELIVERED), (" Delivrd ", DELIVERED), ("EXPIRED", FAILED), ("undeliv", FAILED),
-     ("MK:0001", FAILED), ("UNKNOWN", FAILED), ("", FAILED), ("ACCEPTD", None), ("acceptd", None), ("Enroute", None),
-     ("BUFFERE", None), ("BUFFRED", None)],
-)  # fmt: skip
+    [
+        ("DELIVRD", DELIVERED),
+        ("delivrd", DELIVERED),
+        (" Delivrd ", DELIVERED),
+        ("EXPIRED", FAILED),
+        ("undeliv", FAILED),
+        ("MK:0001", FAILED),
+        ("UNKNOWN", FAILED),
+        ("", FAILED),
+        ("ACCEPTD", None),
+        ("acceptd", None),
+        ("Enroute", None),
+        ("BUFFERE", None),
+        ("BUFFRED", None),
+    ],
+)
 def test_what_a_carriers_word_means(word: str, state: DeliveryState | None) -> None:
     assert outcome(word) is state
 
@@ -180,10 +206,12 @@ class Carrier(RuleBasedStateMachine):
         if any(m.flying for m in self.messages if m.key == (port, to)):
             return  # one message of a key is under way at a time
         name = f"m{len(self.messages)}"
-        message = Message([
-            Part(port=port, code=port, submission=name, n=1, number=i, recipient=to, frame=b"", valid_until=None)
-            for i in range(1, parts + 1)
-        ])  # fmt: skip
+        message = Message(
+            [
+                Part(port=port, code=port, submission=name, n=1, number=i, recipient=to, frame=b"", valid_until=None)
+                for i in range(1, parts + 1)
+            ]
+        )
         self.messages.append(message)
         self.submit(message, message.parts, takes)
 
@@ -238,10 +266,18 @@ class Carrier(RuleBasedStateMachine):
         for message in open_messages:
             message.flying.clear()
             message.parts = [
-                Part(port=p.port, code=p.code, submission=p.submission, n=1, number=p.number, recipient=p.recipient,
-                     frame=b"", valid_until=None)
+                Part(
+                    port=p.port,
+                    code=p.code,
+                    submission=p.submission,
+                    n=1,
+                    number=p.number,
+                    recipient=p.recipient,
+                    frame=b"",
+                    valid_until=None,
+                )
                 for p in message.parts
-            ]  # fmt: skip
+            ]
             known = deliveries.advance(self.db, CHANNEL, [], message.parts, self.now)
             for p in message.parts:
                 row = known[p.key]
@@ -338,10 +374,21 @@ TestAnyCarrier = Carrier.TestCase
 def test_a_report_on_a_part_in_doubt_makes_a_parked_one_sure(operational_db: Database) -> None:
     """However long that one has waited: nothing else may look at it again."""
     named, other = (
-        Part(port="1069", code="1069", submission=name, n=1, number=1, recipient="138", frame=b"", valid_until=None,
-             state=MAYBE, tries=1, submitted_at=SENT)
+        Part(
+            port="1069",
+            code="1069",
+            submission=name,
+            n=1,
+            number=1,
+            recipient="138",
+            frame=b"",
+            valid_until=None,
+            state=MAYBE,
+            tries=1,
+            submitted_at=SENT,
+        )
         for name in ("named", "other")
-    )  # fmt: skip
+    )
     named.carrier_id = "y"
     deliveries.advance(operational_db, CHANNEL, [named, other], [], SENT)
     early, late = report("x"), report("y", at=SENT + 60 * MINUTE)

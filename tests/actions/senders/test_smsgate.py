@@ -109,8 +109,10 @@ def run(db: Database, gateway: SmsGate, behaviour: str, messages: int, deadline:
     with db.read() as connection:
         rows = list(connection.execute(select(schema.deliveries)))
     repeats = check(truth, rows, messages, parts)
-    print(f"{behaviour}: {messages} messages, {len(rows)} parts {dict(states(db))}, repeats {dict(repeats)}, "
-          f"{published} reports published, carrier {dict(truth.events)}")  # fmt: skip
+    print(
+        f"{behaviour}: {messages} messages, {len(rows)} parts {dict(states(db))}, repeats {dict(repeats)}, "
+        f"{published} reports published, carrier {dict(truth.events)}"
+    )
     assert published == sum(row.state != "refused" for row in rows), "each report that settles a part is published once"
     assert repeats.keys() <= {"SILENCE": {UNANSWERED}, "CLOSES": {UNANSWERED, LOST}}.get(behaviour, set())
     if behaviour == "REFUSALS":

@@ -82,9 +82,17 @@ def owner() -> Iterator[Owner]:
 
 def registered(db: Database, url: str) -> str:
     with db.write() as connection:
-        connection.execute(insert(schema.ports).values(
-            code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.ports).values(
+                code=PORT,
+                tier="ordinary",
+                kind="notice",
+                state="open",
+                channel="default",
+                opened_at=NOW,
+                changed_at=NOW,
+            )
+        )
     return api_keys.create(db, User("root", Role.ADMINISTRATOR), PORT, url, NOW)
 
 

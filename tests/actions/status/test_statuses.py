@@ -38,16 +38,29 @@ def submission(ident: str = ID, sender: str = SENDER, content: str = "你好", r
 
 def decision(verdict: str, round_: int = 0, ident: str = ID, sender: str = SENDER, **more: Any) -> bytes:
     reasons = [{"rule": "words", "verdict": verdict, "severity": 3, "message": "a word", "values": {}, "spans": []}]
-    return msgspec.json.encode({
-        "id": ident, "round": round_, "verdict": verdict, "exceptions": [], "reasons": reasons, "source": "submission",
-        "port": PORT, "sender": sender, "accepted_at": NOW, "decided_at": NOW + 5 + round_, **more,
-    })  # fmt: skip
+    return msgspec.json.encode(
+        {
+            "id": ident,
+            "round": round_,
+            "verdict": verdict,
+            "exceptions": [],
+            "reasons": reasons,
+            "source": "submission",
+            "port": PORT,
+            "sender": sender,
+            "accepted_at": NOW,
+            "decided_at": NOW + 5 + round_,
+            **more,
+        }
+    )
 
 
 def port_with_callback(connection: Connection, port: str = PORT, url: str = "http://127.0.0.1:1/told") -> None:
-    connection.execute(insert(schema.ports).values(
-        code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
-    ))  # fmt: skip
+    connection.execute(
+        insert(schema.ports).values(
+            code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
+        )
+    )
     connection.execute(insert(schema.api_keys).values(key="0" * 64, port=port, callback_url=url, created_at=NOW))
 
 
@@ -58,9 +71,14 @@ def states(status: SubmissionStatus | None) -> list[str]:
 
 @pytest.mark.parametrize(
     ("verdict", "state"),
-    [("release", "released"), ("hold", "held"), ("review", "in_review"), ("reject", "rejected"),
-     ("blacklist", "rejected")],
-)  # fmt: skip
+    [
+        ("release", "released"),
+        ("hold", "held"),
+        ("review", "in_review"),
+        ("reject", "rejected"),
+        ("blacklist", "rejected"),
+    ],
+)
 def test_the_verdict_is_the_state_of_each_recipient(operational_db: Database, verdict: str, state: str) -> None:
     with operational_db.write() as connection:
         project_submissions(connection, NOW, [encode(submission())])
@@ -131,14 +149,32 @@ def test_a_reviewers_verdict_shows_once_it_is_carried_out(operational_db: Databa
         project_submissions(connection, NOW, [encode(submission())])
         project_decisions(connection, NOW, [decision("review")])
         case: dict[str, Any] = {
-            "id": "c", "port": PORT, "fingerprint": "f", "state": "decided", "rule": "bulk", "content": "",
-            "opened_at": NOW, "due_at": NOW, "verdict": "release", "decided_by": "li", "released": 0,
-        }  # fmt: skip
+            "id": "c",
+            "port": PORT,
+            "fingerprint": "f",
+            "state": "decided",
+            "rule": "bulk",
+            "content": "",
+            "opened_at": NOW,
+            "due_at": NOW,
+            "verdict": "release",
+            "decided_by": "li",
+            "released": 0,
+        }
         connection.execute(insert(schema.cases).values(case))
-        connection.execute(insert(schema.case_members).values(
-            case="c", port=SENDER, submission=ID, round=0, messages=2, body=b"", recipients=[], channel="default",
-            added_at=NOW,
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.case_members).values(
+                case="c",
+                port=SENDER,
+                submission=ID,
+                round=0,
+                messages=2,
+                body=b"",
+                recipients=[],
+                channel="default",
+                added_at=NOW,
+            )
+        )
         assert states(status_of(connection, SENDER, ID)) == ["in_review"] * 2
         connection.execute(schema.cases.update().values(released=1))
         status = status_of(connection, SENDER, ID)
@@ -155,10 +191,19 @@ def test_a_message_is_delivered_only_when_all_its_parts_are(parts: list[str]) ->
         project_submissions(connection, NOW, [encode(submission())])
         project_decisions(connection, NOW, [decision("release")])
         for number, state in enumerate(parts, 1):
-            connection.execute(insert(schema.deliveries).values(
-                port=SENDER, submission=ID, n=2, part=number, recipient="13800000002", channel="default", state=state,
-                status=state.upper(), changed_at=NOW,
-            ))  # fmt: skip
+            connection.execute(
+                insert(schema.deliveries).values(
+                    port=SENDER,
+                    submission=ID,
+                    n=2,
+                    part=number,
+                    recipient="13800000002",
+                    channel="default",
+                    state=state,
+                    status=state.upper(),
+                    changed_at=NOW,
+                )
+            )
         status = status_of(connection, SENDER, ID)
     db.close()
     assert status is not None
@@ -173,9 +218,11 @@ def test_a_held_submission_says_until_when(operational_db: Database) -> None:
     with operational_db.write() as connection:
         project_submissions(connection, NOW, [encode(submission())])
         project_decisions(connection, NOW, [decision("hold")])
-        connection.execute(insert(schema.holds).values(
-            port=SENDER, submission=ID, round=0, rule="grace", body=b"", held_at=NOW, due_at=NOW + 10_000
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.holds).values(
+                port=SENDER, submission=ID, round=0, rule="grace", body=b"", held_at=NOW, due_at=NOW + 10_000
+            )
+        )
         status = status_of(connection, SENDER, ID)
     assert status is not None
     assert status.held_until == NOW + 10_000
@@ -195,9 +242,17 @@ def test_a_callback_goes_to_the_longest_registered_port_and_to_nobody_without_an
     with operational_db.write() as connection:
         port_with_callback(connection, "1069")
         assert enqueue(connection, SENDER, {}, NOW) == 1
-        connection.execute(insert(schema.ports).values(
-            code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.ports).values(
+                code=PORT,
+                tier="ordinary",
+                kind="notice",
+                state="open",
+                channel="default",
+                opened_at=NOW,
+                changed_at=NOW,
+            )
+        )
         assert enqueue(connection, SENDER, {}, NOW) == 0  # another owner's: not told to 1069's
         connection.execute(schema.api_keys.update().values(revoked_at=NOW))
         assert enqueue(connection, "1069", {}, NOW) == 0

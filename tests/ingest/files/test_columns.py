@@ -24,7 +24,7 @@ READ = dict(zip(NAMES, FIELDS, strict=True))
 
 def read(
     folder: Path, text: str, named: Mapping[str, str | int] | None = None, data: bytes | None = None, **form: Any
-) -> list[dict[str, str]]:  # fmt: skip
+) -> list[dict[str, str]]:
     """The fields of each row of a file of records."""
     path = folder / "in.csv"
     path.write_bytes(text.encode() if data is None else data)
@@ -46,14 +46,28 @@ def refusal(folder: Path, text: str, named: Mapping[str, str | int] | None = Non
 @pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
 @pytest.mark.parametrize(
     "head",
-    ["{names}", "\ufeff{names}", "sep={d}\n{names}", '"sep={d}"\r\n{names}', "{upper}", "{padded}", "{quoted}",
-     "\n{names}", "", "sep={d}", "\ufeff"],
-)  # fmt: skip
+    [
+        "{names}",
+        "\ufeff{names}",
+        "sep={d}\n{names}",
+        '"sep={d}"\r\n{names}',
+        "{upper}",
+        "{padded}",
+        "{quoted}",
+        "\n{names}",
+        "",
+        "sep={d}",
+        "\ufeff",
+    ],
+)
 def test_delimiter_and_header_are_seen(tmp_path: Path, delimiter: str, head: str) -> None:
     begin = head.format(
-        d=delimiter, names=delimiter.join(NAMES), upper=delimiter.join(NAMES).upper(),
-        padded=delimiter.join(f" {name}  " for name in NAMES), quoted=delimiter.join(f'"{name}" ' for name in NAMES),
-    )  # fmt: skip
+        d=delimiter,
+        names=delimiter.join(NAMES),
+        upper=delimiter.join(NAMES).upper(),
+        padded=delimiter.join(f" {name}  " for name in NAMES),
+        quoted=delimiter.join(f'"{name}" ' for name in NAMES),
+    )
     begin = begin if begin in ("", "\ufeff") else begin + "\n"
     row = delimiter.join(FIELDS)
     assert read(tmp_path, f"{begin}{row}\n{row}\r\n\r\n{row}") == [READ] * 3
@@ -95,8 +109,12 @@ def test_a_quotation_mark_is_a_character_where_cells_are_not_quoted(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "named", "form", "fault"),
     [
-        ("id,kind,sender,recipient,content\n", None, {},
-         "header: no column `submitted_at`, and the first line is no row by itself"),
+        (
+            "id,kind,sender,recipient,content\n",
+            None,
+            {},
+            "header: no column `submitted_at`, and the first line is no row by itself",
+        ),
         ("a|b\n1|2\n", None, {}, "header: no column `kind`, `sender`, `recipient`, `content`, `submitted_at`, and the"),
         (",".join(NAMES), {"sender": "MSISDN"}, {}, "header: no column `MSISDN`"),
         (",".join(FIELDS), {"sender": "MSISDN"}, {}, "header: no column `kind`, `MSISDN`"),
@@ -104,13 +122,21 @@ def test_a_quotation_mark_is_a_character_where_cells_are_not_quoted(tmp_path: Pa
         (",".join(NAMES) + ",KIND\n", None, {}, "header: column `kind` is there twice"),
         (",".join(FIELDS), None, {"header": True}, "header: no column `kind`"),
         ("|".join(FIELDS), None, {"delimiter": ","}, "header: no column `kind`"),
-        (",".join(NAMES), None, {"header": False},
-         "no header is expected, and none of the first 100 lines is a row with the columns id 1, kind 2, sender 3"),
-        ("MO,13800000000\n", {"kind": 1, "sender": 2, "recipient": 7}, {},
-         "no header is expected, and none of the first 100 lines is a row with the columns kind 1, sender 2"),
+        (
+            ",".join(NAMES),
+            None,
+            {"header": False},
+            "no header is expected, and none of the first 100 lines is a row with the columns id 1, kind 2, sender 3",
+        ),
+        (
+            "MO,13800000000\n",
+            {"kind": 1, "sender": 2, "recipient": 7},
+            {},
+            "no header is expected, and none of the first 100 lines is a row with the columns kind 1, sender 2",
+        ),
         ("sep=x\n", None, {}, "sep=: one of"),
     ],
-)  # fmt: skip
+)
 def test_a_file_without_a_column_that_is_needed_is_refused_by_its_name(
     tmp_path: Path, text: str, named: Mapping[str, str | int] | None, form: dict[str, Any], fault: str
 ) -> None:

@@ -121,8 +121,11 @@ def test_submissions_go_by_lane_and_by_registered_port(on_both: Settings, tmp_pa
     found = written(on_both, prefix, *SUBMISSION_TOPICS)
     ours = {event["id"].removeprefix(prefix): (m.topic(), m.key(), m.partition()) for event, m in found}
     assert {name: topic for name, (topic, _, _) in ours.items()} == {
-        "0": "submissions.express", "1": "submissions.express", "2": "submissions.bulk", "3": "submissions.express",
-    }  # fmt: skip
+        "0": "submissions.express",
+        "1": "submissions.express",
+        "2": "submissions.bulk",
+        "3": "submissions.express",
+    }
     assert {(key, partition) for _, key, partition in ours.values()} == {(b"10690001", ours["0"][2])}
 
 
@@ -155,8 +158,10 @@ def test_every_kind_and_form_of_file_is_taken(settings: Settings, tmp_path: Path
     assert {e["submitted_at"] for e in found} == {1_735_689_600_000}
     [event] = events(settings, f"{prefix}csv", *SUBMISSION_TOPICS)
     assert (event["recipients"], event["content"], event["priority"]) == (
-        ["13800000001", "13800000002"], "您好，\n再见", "bulk",
-    )  # fmt: skip
+        ["13800000001", "13800000002"],
+        "您好，\n再见",
+        "bulk",
+    )
     assert len(events(settings, f"{prefix}c", topics.COMPLAINTS.name)) == 1
 
 

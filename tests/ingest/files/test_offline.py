@@ -80,8 +80,10 @@ def test_records_and_submissions_may_share_a_file(tmp_path: Path, config: Config
     found, kept = run(tmp_path, [record, line(1), line(2, port="95555")], config)
     assert not kept
     assert [(d.source, d.verdict.value, d.id) for d in found] == [
-        ("record", "release", "line-1"), ("submission", "release", "s-1"), ("submission", "hold", "s-2"),
-    ]  # fmt: skip
+        ("record", "release", "line-1"),
+        ("submission", "release", "s-1"),
+        ("submission", "hold", "s-2"),
+    ]
 
 
 def test_csv_columns_of_the_smsc_are_mapped_and_a_file_is_never_late(tmp_path: Path, config: Config) -> None:
@@ -161,9 +163,7 @@ RECORD = ("r{n}", "MO", "138000000{n:02d}", "13900000001", "你好{n}", "2026-03
 
 @pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("head", ["id,kind,sender,recipient,content,submitted_at", "sep=", "ID,Kind,SENDER,...", ""])
-def test_records_are_read_as_their_smsc_writes_them(
-    tmp_path: Path, config: Config, delimiter: str, head: str
-) -> None:  # fmt: skip
+def test_records_are_read_as_their_smsc_writes_them(tmp_path: Path, config: Config, delimiter: str, head: str) -> None:
     names = "id,kind,sender,recipient,content,submitted_at".replace(",", delimiter)
     begin = {"sep=": [f"sep={delimiter}", names], "": [], "ID,Kind,SENDER,...": [names.upper()]}.get(head, [names])
     rows = [delimiter.join(RECORD).format(n=n) for n in range(6)]

@@ -132,8 +132,9 @@ def test_a_bad_csv_line_is_kept_with_its_number(tmp_path: Path, line: str, fault
 def test_a_csv_text_of_several_lines_is_one_row(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", 'sender,content\n139,"a\r\nb ""c"""\n138,x\n')
     assert rows(path) == [
-        (3, {"sender": "139", "content": 'a\r\nb "c"'}, ""), (4, {"sender": "138", "content": "x"}, ""),
-    ]  # fmt: skip
+        (3, {"sender": "139", "content": 'a\r\nb "c"'}, ""),
+        (4, {"sender": "138", "content": "x"}, ""),
+    ]
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,12 +32,15 @@ def test_words_are_found_where_they_stand(tmp_path: Path) -> None:
     files = write(tmp_path, [{"id": 1, "text": "😀套现，代开发票"}, {"id": "b", "text": "", "more": 1}])
     assert match_file(*files, WORDS, 0) == (2, 0)
     assert answers(files[1]) == [
-        {"id": 1, "hits": [
-            {"word": "套现", "category": "fraud", "start": 1, "end": 3, "via": "raw"},
-            {"word": "发票", "category": "fake_document", "start": 6, "end": 8, "via": "raw"},
-        ]},
+        {
+            "id": 1,
+            "hits": [
+                {"word": "套现", "category": "fraud", "start": 1, "end": 3, "via": "raw"},
+                {"word": "发票", "category": "fake_document", "start": 6, "end": 8, "via": "raw"},
+            ],
+        },
         {"id": "b", "hits": []},
-    ]  # fmt: skip
+    ]
 
 
 def test_answers_are_unescaped_utf8(tmp_path: Path) -> None:

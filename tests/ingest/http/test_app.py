@@ -46,10 +46,16 @@ class World:
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
         self.backend = Backend(
-            ports=lambda: self.registry, send=self.send, lag=lambda p: Lag(self.behind[p], 7), digests=self.digests,
-            senders=self.senders, status=self.status, not_ready=lambda: self.missing, uploads=folder / "uploads",
+            ports=lambda: self.registry,
+            send=self.send,
+            lag=lambda p: Lag(self.behind[p], 7),
+            digests=self.digests,
+            senders=self.senders,
+            status=self.status,
+            not_ready=lambda: self.missing,
+            uploads=folder / "uploads",
             clock=lambda: 1_700_000_000.0,
-        )  # fmt: skip
+        )
         self.ring = KeyRing(lambda: {hashed(KEY): PORT}, lambda: self.seconds)
         self.ring.refresh()
         self.intake = Intake(self.backend, 0.2)
@@ -359,9 +365,7 @@ def test_a_batch_stops_where_the_broker_does_and_goes_on_when_sent_again(world: 
 
 def test_a_sender_sees_its_own_submissions_only(world: World) -> None:
     def known(sender: str, ident: str) -> None:
-        world.database[sender, ident] = Submission(
-            id=ident, port=sender, recipients=("1",), content="x", accepted_at=1
-        )  # fmt: skip
+        world.database[sender, ident] = Submission(id=ident, port=sender, recipients=("1",), content="x", accepted_at=1)
 
     known(PORT + "5", "odd/id?x")
     known(OTHER, "theirs")

@@ -21,7 +21,7 @@ def test_lanes_are_counted_apart_and_never_below_zero() -> None:
 @pytest.mark.parametrize(
     ("behind", "speed", "seconds"),
     [(100, 10, 1), (200, 10, 10), (200, 0, LONGEST), (100_000, 10, LONGEST), (101, 10, 1)],
-)  # fmt: skip
+)
 def test_the_wait_is_the_excess_over_the_speed(behind: int, speed: int, seconds: int) -> None:
     before = (0.0, {Priority.EXPRESS: 0, Priority.BULK: 0})
     found, _ = lags({(BULK, 0): behind + speed * 2}, {(BULK, 0): speed * 2}, before, 2.0, 100)

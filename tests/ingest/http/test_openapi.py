@@ -27,9 +27,13 @@ def test_no_request_meets_an_unexplained_answer(tmp_path: Path) -> None:
         operation = found.ok()
 
         @settings(
-            max_examples=60, deadline=None, database=None, phases=[Phase.explicit, Phase.generate], derandomize=True,
+            max_examples=60,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            derandomize=True,
             suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        )
         def run(case: Any) -> None:
             for item in case.body if isinstance(case.body, list) else [case.body]:
                 if isinstance(item, dict) and isinstance(item.get("port"), str) and len(item["port"]) % 2:

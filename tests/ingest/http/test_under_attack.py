@@ -128,7 +128,7 @@ def test_a_head_without_end_costs_no_memory(api: Api, sockets: ExitStack, line: 
 
 @pytest.mark.parametrize(
     ("fields", "status"), [(HEAD_FIELDS - 5, b"401"), (HEAD_FIELDS + 1, b"431"), (100_000, b"431")]
-)  # fmt: skip
+)
 def test_a_head_of_very_many_fields_is_refused(api: Api, sockets: ExitStack, fields: int, status: bytes) -> None:
     stranger = connect(api, sockets)
     with suppress(ConnectionError):

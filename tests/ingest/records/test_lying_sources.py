@@ -144,13 +144,17 @@ def ingested(db: Database) -> dict[str, int]:
 def test_every_lie_costs_its_own_source_only_and_none_outlasts_it(
     embedded_broker: str, tmp_path: Path, far_sides: dict[str, Any]
 ) -> None:
-    sources = [
-        {"name": name, "url": side.url("*.csv*"), "quiet": 0} for name, side in far_sides.items()
-    ]  # fmt: skip
+    sources = [{"name": name, "url": side.url("*.csv*"), "quiet": 0} for name, side in far_sides.items()]
     settings = Settings.model_validate(
-        {"kafka": embedded_broker, "data_dir": tmp_path / "data", "session_timeout": 6.0, "record_poll": 0.1,
-         "record_file_bytes": 1_000_000, "record_sources": sources}
-    )  # fmt: skip
+        {
+            "kafka": embedded_broker,
+            "data_dir": tmp_path / "data",
+            "session_timeout": 6.0,
+            "record_poll": 0.1,
+            "record_file_bytes": 1_000_000,
+            "record_sources": sources,
+        }
+    )
     ensure_topics(embedded_broker, settings)
     db = database(settings)
     migrate(db)

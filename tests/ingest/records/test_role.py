@@ -36,9 +36,14 @@ from tests.harness.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.harness.places import ROOT
 
 COLUMNS = {
-    "id": "流水号", "kind": "类型", "sender": "主叫", "recipient": "被叫", "content": "内容",
-    "submitted_at": "提交时间", "smsc": "短信中心",
-}  # fmt: skip
+    "id": "流水号",
+    "kind": "类型",
+    "sender": "主叫",
+    "recipient": "被叫",
+    "content": "内容",
+    "submitted_at": "提交时间",
+    "smsc": "短信中心",
+}
 
 
 def gbk_file(smsc: str, count: int) -> bytes:
@@ -113,7 +118,10 @@ def test_gbk_gzip_files_of_two_servers_each_once_while_a_third_is_down(
     ftp, sftp = FarFtp(tmp_path / "far"), FarSftp(tmp_path / "far")
     settings = Settings.model_validate(
         {
-            "kafka": broker, "data_dir": tmp_path / "data", "session_timeout": 6.0, "record_poll": 0.1,
+            "kafka": broker,
+            "data_dir": tmp_path / "data",
+            "session_timeout": 6.0,
+            "record_poll": 0.1,
             "record_sources": [
                 source("ftp", ftp.url("*.csv.gz")),
                 source("sftp", sftp.url("*.csv")),
@@ -121,7 +129,7 @@ def test_gbk_gzip_files_of_two_servers_each_once_while_a_third_is_down(
             ],
             "blacklist_file": {"name": "ftp", "url": ftp.url("black.txt"), "header": False},
         }
-    )  # fmt: skip
+    )
     ensure_topics(broker, settings)
     db = operational(settings)
     with db.write() as connection:
@@ -168,9 +176,11 @@ def test_killed_between_download_and_ingestion(broker: str, tmp_path: Path, afte
     ensure_topics(broker, settings)
     db = operational(settings)
     environment = {
-        **os.environ, "ANTISPAM_DATA_DIR": str(tmp_path / "data"), "ANTISPAM_RECORD_POLL": "0.1",
+        **os.environ,
+        "ANTISPAM_DATA_DIR": str(tmp_path / "data"),
+        "ANTISPAM_RECORD_POLL": "0.1",
         "ANTISPAM_RECORD_SOURCES": json.dumps([source("smsc", f"file://{out}/*.csv") | {"after": after}]),
-    }  # fmt: skip
+    }
 
     def start(kafka: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pipeline.cli", "serve", "files"]
@@ -220,13 +230,16 @@ def test_a_source_says_how_its_files_are_written(embedded_broker: str, tmp_path:
     form = {"columns": places, "delimiter": "|", "header": False, "quotes": False}
     settings = Settings.model_validate(
         {
-            "kafka": embedded_broker, "data_dir": tmp_path / "data", "session_timeout": 6.0, "record_poll": 0.1,
+            "kafka": embedded_broker,
+            "data_dir": tmp_path / "data",
+            "session_timeout": 6.0,
+            "record_poll": 0.1,
             "record_sources": [
                 source("plain", f"file://{out}/*.txt.csv") | form,
                 source("named", f"file://{out}/*.named.csv") | {"columns": {"sender": "主叫"}},
             ],
         }
-    )  # fmt: skip
+    )
     ensure_topics(embedded_broker, settings)
     db = operational(settings)
     rows = [f'{n}|MO|1380013{n:04}|13900139000|"第{n}条|20251008101530|{smsc}' for n in range(20)]

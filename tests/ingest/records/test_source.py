@@ -46,9 +46,7 @@ class Topic:
         for _ in source.rows(source.table([Columns(("a",), frozenset("a"))])):
             pass
         if source.digest in self.files:
-            done = IngestProgress(
-                file=source.digest, topic="records", lines=1, accepted=1, rejected=0, done=True, at=0
-            )  # fmt: skip
+            done = IngestProgress(file=source.digest, topic="records", lines=1, accepted=1, rejected=0, done=True, at=0)
             return Ingested(source.path, skipped=1, before=done)
         self.files[source.digest] = content
         self.order.append(content)

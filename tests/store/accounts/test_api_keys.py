@@ -18,9 +18,11 @@ PORT = "10690001"
 @pytest.fixture
 def db(operational_db: Database) -> Database:
     with operational_db.write() as connection:
-        connection.execute(insert(schema.ports).values(
-            code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=1, changed_at=1
-        ))  # fmt: skip
+        connection.execute(
+            insert(schema.ports).values(
+                code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=1, changed_at=1
+            )
+        )
     return operational_db
 
 
@@ -50,11 +52,22 @@ def test_a_short_name_never_revokes(db: Database) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://example.com/", "file:///etc/passwd", "//example.com", "https://", "http://a b/", "http://u:p@example.com/",
-     "http://example.com/#x", "http://[::1", "http://example.com:99999/", "http://example.com/\r\nX: y",
-     "https://xn--/", "https://xn--a/",
-     "http://example.com/" + "a" * 3000],
-)  # fmt: skip
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "//example.com",
+        "https://",
+        "http://a b/",
+        "http://u:p@example.com/",
+        "http://example.com/#x",
+        "http://[::1",
+        "http://example.com:99999/",
+        "http://example.com/\r\nX: y",
+        "https://xn--/",
+        "https://xn--a/",
+        "http://example.com/" + "a" * 3000,
+    ],
+)
 def test_an_address_must_be_one_we_would_post_to(db: Database, url: str) -> None:
     with pytest.raises(AntispamError, match="callback address"):
         api_keys.create(db, ROOT, PORT, url, 1)

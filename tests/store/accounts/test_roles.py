@@ -16,6 +16,9 @@ def test_the_documented_matrix_is_in_force() -> None:
     ]
     head = next(row for row in rows if row[0] == "" and "see_traffic" in row)
     assert head[1:] == list(Right)
-    told = {row[0]: {right for right, mark in zip(head[1:], row[1:], strict=True) if mark == "●"}
-            for row in rows if row[0] in list(Role)}  # fmt: skip
+    told = {
+        row[0]: {right for right, mark in zip(head[1:], row[1:], strict=True) if mark == "●"}
+        for row in rows
+        if row[0] in list(Role)
+    }
     assert told == {role.value: set(rights) for role, rights in RIGHTS.items()}

@@ -98,9 +98,14 @@ def test_disabling_and_resetting_end_sessions_and_are_audited(db: Database) -> N
         rows = connection.execute(select(schema.audit.c.actor, schema.audit.c.action)).all()
         assert audit.first_broken(connection) is None
     assert [tuple(row) for row in rows] == [
-        ("chief", "add"), ("anna", "sign in"), ("chief", "disable"), ("chief", "enable"), ("anna", "sign in"),
-        ("chief", "reset password"), ("anna", "sign in"),
-    ]  # fmt: skip
+        ("chief", "add"),
+        ("anna", "sign in"),
+        ("chief", "disable"),
+        ("chief", "enable"),
+        ("anna", "sign in"),
+        ("chief", "reset password"),
+        ("anna", "sign in"),
+    ]
 
 
 def test_signing_in_and_waiting_on_both_databases(any_db: Database) -> None:
@@ -172,10 +177,16 @@ def test_scope_limits_ports(db: Database) -> None:
             )
             connection.execute(
                 insert(schema.ports).values(
-                    code=f"1069{ident[1]}", enterprise=ident, tier="ordinary", kind="notice", state="open",
-                    channel="default", opened_at=NOW, changed_at=NOW,
+                    code=f"1069{ident[1]}",
+                    enterprise=ident,
+                    tier="ordinary",
+                    kind="notice",
+                    state="open",
+                    channel="default",
+                    opened_at=NOW,
+                    changed_at=NOW,
                 )
-            )  # fmt: skip
+            )
 
     def seen(scope: dict[str, str]) -> list[str]:
         within = ports_in_scope(User("x", Role.VIEWER, scope))

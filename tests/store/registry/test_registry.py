@@ -29,10 +29,14 @@ from pipeline.store.registry import configurations, enterprises, import_configur
 ADMIN = User("admin", Role.ADMINISTRATOR)
 VIEWER = User("viewer", Role.VIEWER)
 PORT = PortEntry(
-    code="10690001", name="青屿银行", enterprise="ent-1", tier=Tier.TRUSTED, signatures=("青屿银行", "Aoyu"),
+    code="10690001",
+    name="青屿银行",
+    enterprise="ent-1",
+    tier=Tier.TRUSTED,
+    signatures=("青屿银行", "Aoyu"),
     volume_5m=100,
     templates=(TemplateEntry("t2", "验证码{code}", Kind.ONE_TIME_CODE), TemplateEntry("t1", "您好{name}")),
-)  # fmt: skip
+)
 POLICY = default_policy()
 OTHER = POLICY.replace("title:", "title: 改 ", 1) if "title:" in POLICY else POLICY + "\n# 改\n"
 
@@ -351,8 +355,11 @@ def test_a_folder_replaces_ports_and_list_files_but_no_state_and_no_single_entry
         any_db, ADMIN, [("policy", "policy.yaml", OTHER), ("port", "123", '{"code":"123"}')], 5
     )
     assert in_force(any_db).keys() == {
-        ("policy", "policy.yaml"), ("port", "123"), ("port", PORT.code), ("list", "black/13800138000"),
-    }  # fmt: skip
+        ("policy", "policy.yaml"),
+        ("port", "123"),
+        ("port", PORT.code),
+        ("list", "black/13800138000"),
+    }
     assert followed(any_db) == in_force(any_db)
 
 

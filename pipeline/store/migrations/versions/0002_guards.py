@@ -12,10 +12,9 @@ down_revision = "0001"
 
 _REFUSAL = "the audit trail is append-only"
 _SQLITE = tuple(
-    f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-    f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
     for verb in ("UPDATE", "DELETE")
-)  # fmt: skip
+)
 _POSTGRESQL = (
     f"""
     CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS

@@ -53,8 +53,11 @@ _json = sa.JSON(none_as_null=True)
 _audit = sa.table(
     "audit",
     *(sa.column(name) for name in ("id", "at", "actor", "action", "subject")),
-    sa.column("before", _json), sa.column("after", _json), sa.column("reason"), sa.column("mac"),
-)  # fmt: skip
+    sa.column("before", _json),
+    sa.column("after", _json),
+    sa.column("reason"),
+    sa.column("mac"),
+)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -72,9 +75,11 @@ def upgrade() -> None:
 
 def _sign(bind: sa.Connection, secret: bytes) -> None:
     last, old, new, broken = 0, _FIRST, _FIRST, None
-    while rows := bind.execute(
-        sa.select(_audit).where(_audit.c.id > last).order_by(_audit.c.id).limit(_CHUNK)
-    ).mappings().all():  # fmt: skip
+    while (
+        rows := bind.execute(sa.select(_audit).where(_audit.c.id > last).order_by(_audit.c.id).limit(_CHUNK))
+        .mappings()
+        .all()
+    ):
         for found in rows:
             row: dict[str, Any] = dict(found)
             given = row.pop("mac")
@@ -85,9 +90,14 @@ def _sign(bind: sa.Connection, secret: bytes) -> None:
     if last == 0:
         return
     note = {
-        "id": last + 1, "at": int(time.time() * 1000), "actor": "pipeline", "action": "sign", "subject": "audit",
-        "before": {"rows": last, "hash": old, "first_broken": broken}, "after": None,
+        "id": last + 1,
+        "at": int(time.time() * 1000),
+        "actor": "pipeline",
+        "action": "sign",
+        "subject": "audit",
+        "before": {"rows": last, "hash": old, "first_broken": broken},
+        "after": None,
         "reason": "the rows up to here were chained by a bare hash; the signatures begin now",
-    }  # fmt: skip
+    }
     mac = hmac.digest(secret, new.encode() + _encode(note), "sha256").hex()
     bind.execute(sa.insert(_audit).values(**note, mac=mac))

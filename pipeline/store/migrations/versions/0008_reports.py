@@ -18,9 +18,12 @@ def upgrade() -> None:
     """Apply it."""
     op.drop_index("ix_deliveries_open", "deliveries")
     op.create_index(
-        "ix_deliveries_unclaimed", "deliveries", ["channel", "recipient"],
-        sqlite_where=UNCLAIMED, postgresql_where=UNCLAIMED,
-    )  # fmt: skip
+        "ix_deliveries_unclaimed",
+        "deliveries",
+        ["channel", "recipient"],
+        sqlite_where=UNCLAIMED,
+        postgresql_where=UNCLAIMED,
+    )
     op.drop_table("parked_reports")
     op.create_table(
         "parked_reports",
