@@ -33,12 +33,11 @@ from pipeline.events import (
     Tier,
     Verdict,
 )
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.counters import Counters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import On, Policy
 from pipeline.rules.ports import Port
-
-SCHEDULED = "scheduled"  # the reason that waits for the sender's own time
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def _submission(
     outcome = Outcome(facts, values, at, reviewed=event.reviewed)
     waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
     if waits:
-        outcome.reasons.append(_reason(SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
+        outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
     if settled is not None:
         outcome.reasons.append(settled)
     elif policy is not None:
@@ -127,7 +126,7 @@ def _submission(
     if verdict is Verdict.HOLD and outcome.hold_ms:
         # Counted from acceptance, round by round: what is held again waits again.
         hold_until = at + outcome.hold_ms * (event.round + 1)
-    elif waits and reasons[0].rule == SCHEDULED:  # last among holds: what waits for a fact waits for that
+    elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:  # last among holds: what waits for a fact waits for that
         hold_until = event.scheduled_at
     return _screened(
         outcome,
@@ -173,9 +172,9 @@ def _record(
     outcome = Outcome(facts, values, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if policy is None:
-        outcome.reasons.append(_reason("no-policy", Verdict.HOLD, 100, "没有生效的策略"))
+        outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略"))
     elif listed is not None:
-        outcome.reasons.append(_reason("list-black", Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
+        outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
     else:
         outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
     verdict, reasons = outcome.settle()
@@ -277,16 +276,16 @@ def _count(
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
     """What settles a submission before any rule is asked."""
     if config.policy is None:
-        return _reason("no-policy", Verdict.HOLD, 100, "没有生效的策略，暂不放行")
+        return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略，暂不放行")
     if config.ports is None:
-        return _reason("no-port-registry", Verdict.HOLD, 100, "没有端口登记表，暂不放行")
+        return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100, "没有端口登记表，暂不放行")
     if port is None:
-        return _reason("port-unknown", Verdict.HOLD, 90, "未登记的端口")
+        return _reason(BuiltInRule.PORT_UNKNOWN, Verdict.HOLD, 90, "未登记的端口")
     if port.state is not PortState.OPEN:
-        return _reason(f"port-{port.state.value}", Verdict.REJECT, 100, "端口已暂停或终止")
+        return _reason(BuiltInRule(f"port-{port.state.value}"), Verdict.REJECT, 100, "端口已暂停或终止")
     listed = _listed(config.lists.black, sender, port, at)
     if listed is not None:
-        return _reason("list-black", Verdict.REJECT, 95, f"黑名单：{listed.reason}")
+        return _reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 95, f"黑名单：{listed.reason}")
     return None
 
 
@@ -298,7 +297,7 @@ def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry 
     return None
 
 
-def _reason(rule: str, verdict: Verdict, severity: int, message: str) -> Reason:
+def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, message: str) -> Reason:
     return Reason(rule=rule, verdict=verdict, severity=severity, message=message, values={})
 
 

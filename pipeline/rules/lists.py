@@ -22,6 +22,7 @@ from datetime import datetime
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.text.numbers import number, service_code
 
 ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
@@ -63,11 +64,14 @@ class Lists:
         self.blocked: Mapping[str, ListEntry] = blocked
         self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(unsubscribed)
 
-    def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, str]:
+    def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, BuiltInRule]:
         """Recipients that a message of this port and kind must not reach at `at` (epoch ms), and the rule."""
         unsubscribed = self.unsubscribed.get(service_code(port) or port) if kind is Kind.COMMERCIAL else None
-        found: dict[str, str] = {}
-        for rule, entries in (("recipient-unsubscribed", unsubscribed), ("recipient-blocked", self.blocked)):
+        found: dict[str, BuiltInRule] = {}
+        for rule, entries in (
+            (BuiltInRule.RECIPIENT_UNSUBSCRIBED, unsubscribed),
+            (BuiltInRule.RECIPIENT_BLOCKED, self.blocked),
+        ):
             if entries and not entries.keys().isdisjoint(recipients):
                 for recipient in recipients:
                     entry = entries.get(recipient)

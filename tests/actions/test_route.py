@@ -31,6 +31,7 @@ from pipeline.events import (
     Submission,
     Verdict,
 )
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.ports import Port, PortEntry
 from pipeline.rules.segments import Segments
 
@@ -91,7 +92,9 @@ def test_a_release_goes_to_its_channel_and_lane_under_the_key_of_its_port(priori
 
 
 def test_excepted_recipients_are_left_out_and_nobody_left_is_nothing_sent() -> None:
-    away = [RecipientException(recipient=n, verdict=Verdict.REJECT, rule="recipient-blocked") for n in NUMBERS]
+    away = [
+        RecipientException(recipient=n, verdict=Verdict.REJECT, rule=BuiltInRule.RECIPIENT_BLOCKED) for n in NUMBERS
+    ]
     [(_, _, sent)] = causes(SUBMISSION, decision(Verdict.RELEASE, exceptions=tuple(away[:1])))
     assert isinstance(sent, Outbound)
     assert sent.recipients == NUMBERS[1:]

@@ -23,6 +23,7 @@ from pipeline.kafka.clients import MAX_RECORD, writer
 from pipeline.kafka.dead_letters import dead_letters, letter, retry
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.models.classifier import Classified, Classifier
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.stream import processor as processor_module
@@ -163,7 +164,10 @@ def test_the_largest_submission_of_the_door_fits_whatever_follows_from_it() -> N
     event = Submission(id="i" * 128, port="1" * 21, recipients=numbers, content=text, accepted_at=0)
     outbound = Outbound(submission=event, recipients=numbers, round=9, decided_at=0)
     exceptions = encode(
-        [RecipientException(recipient=n, verdict=Verdict.REJECT, rule="recipient-unsubscribed") for n in numbers]
+        [
+            RecipientException(recipient=n, verdict=Verdict.REJECT, rule=BuiltInRule.RECIPIENT_UNSUBSCRIBED)
+            for n in numbers
+        ]
     )
     assert len(encode(outbound)) < MAX_RECORD
     assert len(exceptions) < MAX_RECORD - 100_000  # the rest of its decision

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from pipeline import topics
 from pipeline.events import Complaint, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
 from pipeline.store.database import upsert
 from pipeline.store.registry import ports
@@ -88,7 +89,7 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
     ).scalar_one()
     if refused < REFUSED_BULK:
         return False
-    return close(connection, now, "suspend", port, audit.PIPELINE, "refused-bulk", evidence)
+    return close(connection, now, "suspend", port, audit.PIPELINE, BuiltInRule.REFUSED_BULK, evidence)
 
 
 def _judge_complaints(connection: Connection, now: int, port: str, evidence: str) -> None:
@@ -98,9 +99,9 @@ def _judge_complaints(connection: Connection, now: int, port: str, evidence: str
         return
     since = max(now - MONTH_MS, opened + GRACE_MS)
     if _complaints(connection, port, since) > COMPLAINTS_TERMINATE:
-        close(connection, now, "terminate", port, audit.PIPELINE, "complaints", evidence)
+        close(connection, now, "terminate", port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
     elif _complaints(connection, port, max(since, _reinstated(connection, port))) > COMPLAINTS_SUSPEND:
-        close(connection, now, "suspend", port, audit.PIPELINE, "complaints", evidence)
+        close(connection, now, "suspend", port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
 
 
 def _complaints(connection: Connection, port: str, since: int) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, 
 from pipeline import topics
 from pipeline.events import Hold, Submission, encode
 from pipeline.kafka.decoding import decoded
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
@@ -25,7 +26,6 @@ DAY_MS = 86_400_000
 LEASE_MS = 90_000  # longer than producing a batch may take
 # A worker may not have met the configuration yet that a fact came with: held again, it waits this long.
 FACT_PAUSE_MS = 2_000
-UNKNOWN_PORT = "port-unknown"  # the rule that waits for a registration
 
 _holds = schema.holds
 _decode = msgspec.json.Decoder(Submission).decode
@@ -103,15 +103,19 @@ def meet_facts(connection: Connection, now: int, known: Callable[[str], bool], e
     """
     waiting = and_(_holds.c.due_at.is_(None), _holds.c.held_at <= now - FACT_PAUSE_MS)
     senders = connection.scalars(
-        select(_holds.c.port).where(_holds.c.due_at.is_(None), _holds.c.rule == UNKNOWN_PORT).distinct()
+        select(_holds.c.port).where(_holds.c.due_at.is_(None), _holds.c.rule == BuiltInRule.PORT_UNKNOWN).distinct()
     ).all()
     registered = [sender for sender in senders if known(sender)]
     met = connection.execute(
-        update(_holds).where(waiting, _holds.c.rule != UNKNOWN_PORT, _holds.c.epoch < epoch).values(due_at=now)
+        update(_holds)
+        .where(waiting, _holds.c.rule != BuiltInRule.PORT_UNKNOWN, _holds.c.epoch < epoch)
+        .values(due_at=now)
     ).rowcount
     for sender in registered:
         met += connection.execute(
-            update(_holds).where(waiting, _holds.c.rule == UNKNOWN_PORT, _holds.c.port == sender).values(due_at=now)
+            update(_holds)
+            .where(waiting, _holds.c.rule == BuiltInRule.PORT_UNKNOWN, _holds.c.port == sender)
+            .values(due_at=now)
         ).rowcount
     return met
 

@@ -17,13 +17,14 @@ from pipeline import metrics
 from pipeline.actions.holds import holds
 from pipeline.actions.holds.holds import DueHold
 from pipeline.actions.review.cases import escalate
-from pipeline.actions.status.settle import EXPIRED, UNMET, Settled, settle
+from pipeline.actions.status.settle import Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
 from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination
 from pipeline.kafka.steady import steadily
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -109,5 +110,5 @@ def _next_round(hold: DueHold) -> tuple[str, str, bytes]:
 
 
 def _refusal(hold: DueHold, now: int) -> Settled:
-    rule = EXPIRED if _expired(hold, now) else UNMET
+    rule = BuiltInRule.EXPIRED if _expired(hold, now) else BuiltInRule.UNMET
     return Settled(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", rule)

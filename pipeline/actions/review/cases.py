@@ -21,6 +21,7 @@ from pipeline import metrics, topics
 from pipeline.actions.review.variants import Variant, variants
 from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
 from pipeline.kafka.decoding import decoded
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.timetable import Timetable
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -28,7 +29,7 @@ from pipeline.store.outbox import publish
 
 REVIEW_MINUTES = 60  # of review hours until a case is escalated (DESIGN §9)
 JOIN_MS = 24 * 3_600_000
-OVERDUE = "case-overdue"  # kind of the timer, and rule of its alert
+OVERDUE = BuiltInRule.CASE_OVERDUE  # also the kind of the timer
 _CHUNK = 300  # keys in one statement
 _cases, _members = schema.cases, schema.case_members
 

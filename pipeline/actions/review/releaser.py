@@ -21,13 +21,13 @@ from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
 from pipeline.actions.proof import proved
 from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
-from pipeline.actions.status.settle import EXPIRED, UNREVIEWED, Settled, settle
+from pipeline.actions.status.settle import Settled, settle
 from pipeline.decision.configuration import Config
-from pipeline.decision.screening import SCHEDULED
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
 from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.steady import steadily
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -107,18 +107,20 @@ class Releaser:
             submission = _decode(member.body)
             channel = member.channel or (port.channel if port else "")
             verdict, rule = self._outcome(now, case, port, submission, channel)
-            refused: dict[str, str] = {}
+            refused: dict[str, BuiltInRule] = {}
             if verdict is Verdict.RELEASE:
                 # Who has unsubscribed, or was blocked, while the case waited.
                 refused = _unreachable(config, submission, member.recipients, now)
                 if refused and len(refused) == len(member.recipients):
                     verdict, rule = Verdict.REJECT, next(iter(refused.values()))
-            decided_by = case.decided_by if rule == "review" else "policy"
+            decided_by = case.decided_by if rule is BuiltInRule.REVIEWED else "policy"
             outcomes.append(Settled(submission, member.round, verdict, decided_by, rule, refused))
             recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
             if verdict is Verdict.RELEASE and recipients and (submission.scheduled_at or 0) > now:
                 reviewed = msgspec.structs.replace(submission, reviewed=True)
-                hold = Hold(submission=reviewed, rule=SCHEDULED, due_at=submission.scheduled_at, epoch=config.epoch)
+                hold = Hold(
+                    submission=reviewed, rule=BuiltInRule.SCHEDULED, due_at=submission.scheduled_at, epoch=config.epoch
+                )
                 outbound.append((topics.HOLDS.name, submission.id, encode(hold)))
             elif verdict is Verdict.RELEASE and recipients:
                 for name, part in self._routes.split(channel, recipients).items():
@@ -138,24 +140,26 @@ class Releaser:
         for outcome in outcomes:
             metrics.MEMBERS_SETTLED.labels(outcome.verdict.value).inc()
 
-    def _outcome(self, now: int, case: Any, port: Any, submission: Submission, channel: str) -> tuple[Verdict, str]:
+    def _outcome(
+        self, now: int, case: Any, port: Any, submission: Submission, channel: str
+    ) -> tuple[Verdict, BuiltInRule]:
         """The verdict on a member and the rule it stands on: what was released may have become impossible."""
         if case.decided_by == audit.PIPELINE:
-            return Verdict.REJECT, UNREVIEWED
+            return Verdict.REJECT, BuiltInRule.UNREVIEWED
         if case.verdict != Verdict.RELEASE:
-            return Verdict(case.verdict), "review"
+            return Verdict(case.verdict), BuiltInRule.REVIEWED
         if port is None:
-            return Verdict.REJECT, "port-unknown"
+            return Verdict.REJECT, BuiltInRule.PORT_UNKNOWN
         if port.state != PortState.OPEN:
-            return Verdict.REJECT, f"port-{port.state}"
+            return Verdict.REJECT, BuiltInRule(f"port-{port.state}")
         if submission.valid_until is not None and submission.valid_until <= now:
-            return Verdict.REJECT, EXPIRED
+            return Verdict.REJECT, BuiltInRule.EXPIRED
         if not self._routes.knows(channel):
-            return Verdict.REJECT, "channel-unknown"
-        return Verdict.RELEASE, "review"
+            return Verdict.REJECT, BuiltInRule.CHANNEL_UNKNOWN
+        return Verdict.RELEASE, BuiltInRule.REVIEWED
 
 
-def _unreachable(config: Config, submission: Submission, recipients: Sequence[str], now: int) -> dict[str, str]:
+def _unreachable(config: Config, submission: Submission, recipients: Sequence[str], now: int) -> dict[str, BuiltInRule]:
     port = config.ports.find(submission.port) if config.ports else None
     if port is None:
         return config.lists.unreachable(recipients, "", Kind.NOTICE, now)

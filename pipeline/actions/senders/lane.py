@@ -37,11 +37,11 @@ from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.dead_letters import letter
 from pipeline.kafka.polled import is_record
 from pipeline.kafka.resting import BRIEFLY
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.settings import Settings
 
 POLL = 0.1  # seconds a poll waits
 RECORDS = 200  # a poll
-ALERT_RULE = "release-without-proof"
 _UNPROVED = "no proof of its release: forged, altered, of another topic, or signed by another key"
 _TOO_OLD = "released longer ago than deliveries are remembered: it may have been sent before"
 # The group has gone on without us, after a long pause of this process say: the next poll joins it again.
@@ -228,7 +228,7 @@ class Lane:
     def _alert(self, now: int) -> None:
         """Tell operators of a record without proof, once a quarter of an hour."""
         message = "a record without proof of its release was not sent; see the dead letters"
-        alert = recurring_alert(AlertLevel.CRITICAL, ALERT_RULE, self._topic, message, now)
+        alert = recurring_alert(AlertLevel.CRITICAL, BuiltInRule.RELEASE_WITHOUT_PROOF, self._topic, message, now)
         if alert.id == self._alerted:
             return
         send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)

@@ -14,29 +14,27 @@ from sqlalchemy import Connection, select, update
 
 from pipeline.actions.status.callbacks import enqueue_all
 from pipeline.events import Submission, Verdict
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
-EXPIRED = "expired"  # rule: the validity period the sender gave has passed
-UNMET = "unmet"  # rule: what it waited for (its port registered, a policy) did not come in time
-UNREVIEWED = "unreviewed"  # rule: its case was kept as long as it may be, and nobody decided it
 _MESSAGES = {
-    EXPIRED: "有效期已过，未发送",
-    UNMET: "等待端口登记或策略超过期限，未发送",
-    "review": "人工审核",
-    UNREVIEWED: "保存期限内无人审核，未发送",
-    "recipient-unsubscribed": "接收人已退订",
-    "recipient-blocked": "接收人在屏蔽名单",
-    "port-suspended": "端口已暂停",
-    "port-terminated": "端口已终止",
-    "port-unknown": "端口已注销",
-    "channel-unknown": "端口的通道不存在",
+    BuiltInRule.EXPIRED: "有效期已过，未发送",
+    BuiltInRule.UNMET: "等待端口登记或策略超过期限，未发送",
+    BuiltInRule.REVIEWED: "人工审核",
+    BuiltInRule.UNREVIEWED: "保存期限内无人审核，未发送",
+    BuiltInRule.RECIPIENT_UNSUBSCRIBED: "接收人已退订",
+    BuiltInRule.RECIPIENT_BLOCKED: "接收人在屏蔽名单",
+    BuiltInRule.PORT_SUSPENDED: "端口已暂停",
+    BuiltInRule.PORT_TERMINATED: "端口已终止",
+    BuiltInRule.PORT_UNKNOWN: "端口已注销",
+    BuiltInRule.CHANNEL_UNKNOWN: "端口的通道不存在",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """One submission's outcome: `round` is the one that was settled, `rule` a key of the messages above.
+    """One submission's outcome: `round` is the one that was settled, `rule` says why.
 
     `exceptions` are the recipients that do not share it, and the rule that refuses each.
     """
@@ -45,8 +43,8 @@ class Settled:
     round: int
     verdict: Verdict
     decided_by: str
-    rule: str
-    exceptions: Mapping[str, str] = field(default_factory=dict)
+    rule: BuiltInRule
+    exceptions: Mapping[str, BuiltInRule] = field(default_factory=dict)
 
 
 def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> None:
@@ -109,7 +107,7 @@ def _word(outcome: Settled, now: int) -> dict[str, Any]:
         "id": outcome.submission.id,
         "round": outcome.round,
         "reasons": _reasons(outcome),
-        "decided_by": "reviewer" if outcome.rule == "review" else "policy",
+        "decided_by": "reviewer" if outcome.rule is BuiltInRule.REVIEWED else "policy",
         "decided_at": now,
     }
 

@@ -16,6 +16,7 @@ from pipeline.actions.holds import holds
 from pipeline.actions.review import cases, claims
 from pipeline.actions.review.cases import JOIN_MS, escalate, project_members
 from pipeline.events import Complaint, Hold, ListAction, PortAction, encode
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.lists import ListEntry, parse_lists
 from pipeline.rules.ports import parse_port
 from pipeline.store import audit, schema
@@ -52,7 +53,9 @@ def test_a_due_hold_is_leased_once_keeps_its_key_and_ends(operational_db: Databa
 
 def test_facts_release_what_waits_for_them_once_an_epoch(operational_db: Database) -> None:
     with operational_db.write() as c:
-        holds.project_holds(c, NOW, [hold("u", None, "port-unknown", 5), hold("p", None, "no-policy", 5)])
+        holds.project_holds(
+            c, NOW, [hold("u", None, BuiltInRule.PORT_UNKNOWN, 5), hold("p", None, BuiltInRule.NO_POLICY, 5)]
+        )
         assert holds.meet_facts(c, NOW + 2000, lambda _: False, 5) == 0
         assert holds.meet_facts(c, NOW + 1999, lambda _: True, 6) == 0  # a worker may lag behind
         assert holds.meet_facts(c, NOW + 2000, lambda _: False, 6) == 1

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from pipeline.actions.holds import holds, timers
 from pipeline.decision.configuration import Config
 from pipeline.events import Hold, encode
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -26,7 +27,7 @@ def test_a_hold_for_a_port_nobody_registers_is_refused(
     short, late = submission("short", valid_until=NOW + 1000), submission("late", scheduled_at=NOW + DAY)
     given = [short, submission("long"), late]
     with operational_db.write() as connection:
-        records = [encode(Hold(submission=one, rule=holds.UNKNOWN_PORT, due_at=None, epoch=1)) for one in given]
+        records = [encode(Hold(submission=one, rule=BuiltInRule.PORT_UNKNOWN, due_at=None, epoch=1)) for one in given]
         holds.project_holds(connection, NOW, records)
     clock = [NOW]
     role = timers.Timers(Settings(kafka="127.0.0.1:9"), operational_db, lambda: Config(), lambda: clock[0] / 1000)
