@@ -20,7 +20,8 @@ from pipeline.actions.console.why import CampaignSize, Explained, Seen
 from pipeline.actions.review import claims
 from pipeline.actions.review.claims import UNDO_MS, CaseView
 from pipeline.errors import AntispamError
-from pipeline.events import PortState, Verdict
+from pipeline.events import Verdict
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 
@@ -43,7 +44,7 @@ class Hand:
     explained: dict[str, Explained] = field(default_factory=dict)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
-    stopped: dict[str, str] = field(default_factory=dict)  # the state of ports that are not open any more
+    stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # ports that may not send any more, and why
     decided: int = 0
     seen_at: int = 0  # when the reviewer last touched a key or the mouse
 
@@ -152,8 +153,8 @@ def campaign_words(_: Text, size: CampaignSize | None) -> str:
     return told.format(messages=count(size.messages), ports=count(size.ports), senders=count(size.senders))
 
 
-def _stopped(_: Text, state: str) -> str:
-    if state == PortState.TERMINATED:
+def _stopped(_: Text, rule: BuiltInRule) -> str:
+    if rule is BuiltInRule.PORT_TERMINATED:
         return _("The port is terminated: a release sends nothing")
     return _("The port is suspended: a release sends nothing while it is")
 

@@ -20,11 +20,11 @@ from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.decision.facts import Facts, cause_of, facts_of
 from pipeline.decision.outcome import Outcome
+from pipeline.decision.standing import may_send
 from pipeline.events import (
     AlertLevel,
     Decision,
     Kind,
-    PortState,
     Reason,
     RecipientException,
     Record,
@@ -279,14 +279,15 @@ def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reaso
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略，暂不放行")
     if config.ports is None:
         return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100, "没有端口登记表，暂不放行")
-    if port is None:
-        return _reason(BuiltInRule.PORT_UNKNOWN, Verdict.HOLD, 90, "未登记的端口")
-    if port.state is not PortState.OPEN:
-        return _reason(BuiltInRule(f"port-{port.state.value}"), Verdict.REJECT, 100, "端口已暂停或终止")
     listed = _listed(config.lists.black, sender, port, at)
-    if listed is not None:
-        return _reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 95, f"黑名单：{listed.reason}")
-    return None
+    rule = may_send(port.state if port else None, black_listed=listed is not None)
+    if rule is None:
+        return None
+    if rule is BuiltInRule.PORT_UNKNOWN:
+        return _reason(rule, Verdict.HOLD, 90, "未登记的端口")
+    if rule is BuiltInRule.BLACK_LISTED and listed is not None:
+        return _reason(rule, Verdict.REJECT, 95, f"黑名单：{listed.reason}")
+    return _reason(rule, Verdict.REJECT, 100, "端口已暂停或终止")
 
 
 def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry | None:

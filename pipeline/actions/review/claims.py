@@ -19,9 +19,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
 
+from pipeline.decision.standing import may_send
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Submission, Verdict
 from pipeline.lake.privacy import mask_text
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import RIGHTS, Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
@@ -231,8 +233,8 @@ def in_hand(db: Database, user: User, now: int) -> set[str]:
         )
 
 
-def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, str]:
-    """Of these ports, as far as they are in the user's scope, those that are not open, with their state.
+def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, BuiltInRule]:
+    """The rule that forbids each of these ports to send; only ports in the user's scope, and no port that may send.
 
     What is released there is refused, not sent.
     """
@@ -240,10 +242,11 @@ def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str,
     t = schema.ports
     within = ports_in_scope(user)
     with db.read() as connection:
-        found = select(t.c.code, t.c.state).where(t.c.code.in_(ports), t.c.state != PortState.OPEN)
+        found = select(t.c.code, t.c.state).where(t.c.code.in_(ports))
         if within is not None:
             found = found.where(t.c.code.in_(within))
-        return {row.code: row.state for row in connection.execute(found)}
+        rules = {row.code: may_send(PortState(row.state)) for row in connection.execute(found)}
+    return {code: rule for code, rule in rules.items() if rule is not None}
 
 
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:

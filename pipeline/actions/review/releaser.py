@@ -23,6 +23,7 @@ from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
 from pipeline.actions.status.settle import Settled, settle
 from pipeline.decision.configuration import Config
+from pipeline.decision.standing import may_send
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
 from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
@@ -148,10 +149,9 @@ class Releaser:
             return Verdict.REJECT, BuiltInRule.UNREVIEWED
         if case.verdict != Verdict.RELEASE:
             return Verdict(case.verdict), BuiltInRule.REVIEWED
-        if port is None:
-            return Verdict.REJECT, BuiltInRule.PORT_UNKNOWN
-        if port.state != PortState.OPEN:
-            return Verdict.REJECT, BuiltInRule(f"port-{port.state}")
+        forbidden = may_send(PortState(port.state) if port else None)
+        if forbidden is not None:
+            return Verdict.REJECT, forbidden
         if submission.valid_until is not None and submission.valid_until <= now:
             return Verdict.REJECT, BuiltInRule.EXPIRED
         if not self._routes.knows(channel):
