@@ -254,7 +254,7 @@ class Sketch(Event, frozen=True, kw_only=True):
 class Campaign(Event, frozen=True, kw_only=True):
     """A campaign that is known to the rules: its figures, and what its texts are recognised by.
 
-    `ports`, `senders` and `growth` as models.campaigns.Figures. `first` names its first submissions
+    `ports`, `senders` and `growth` as campaigns.index.Figures. `first` names its first submissions
     (`port/id`) and records (`/id`): decided before it was known, so their decisions do not name it.
     `port_hashes`, `sender_hashes` and `buckets` (number, messages, messages of the one before) are what
     the figures are counted on with; `positions` (topic/partition: offset) is what they have counted.

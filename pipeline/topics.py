@@ -71,7 +71,7 @@ LIST_ACTIONS = Topic("list-actions", events.ListAction, "value", description="li
 ALERTS = Topic("alerts", events.Alert, "subject", partitions=1, description="operators' feed")
 COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipients' complaints")
 DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
-# One that is not written for three days is forgotten long before (models.campaigns.TTL_MS).
+# One that is not written for three days is forgotten long before (campaigns.index.TTL_MS).
 CAMPAIGNS = Topic(
     "campaigns",
     events.Campaign,

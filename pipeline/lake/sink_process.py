@@ -19,7 +19,7 @@ from pipeline.process.page import Page
 from pipeline.process.permissions import share_tables
 from pipeline.settings import Settings
 
-SINK_PORT = 6069  # of its page, below those of the roles (serve.py)
+SINK_PORT = 6069  # of its page, below those of the roles (run/roles.py)
 REST = 2.0  # seconds between looks, at most: one reads all topics
 _log = structlog.get_logger()
 
