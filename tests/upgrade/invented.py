@@ -1,0 +1,488 @@
+"""One invented record for each topic, and one row for each table. No field is left at its default.
+
+A default is left out on the wire, so a field that is not set here would be missing in the data of its version. Set
+each new field of a record and each new column of a table here: `write.py` refuses to write without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from argon2 import PasswordHasher
+
+from pipeline import events, topics
+from pipeline.events import Category, Event, Kind, Label, Priority, Verdict
+
+NOW = 1_764_041_400_000  # Tuesday 2025-11-25 11:30 in Shanghai
+DAY = 86_400_000
+PORT = "10690001"
+PHONES = ("13800138000", "13900139000")
+TEXT = "【示例地产】周末开盘，详询 http://house.example.com/a1，回T退订"
+AUDIT_KEY = b"the audit key of the upgrade test"
+PRIVACY_KEY = b"the privacy key of the upgrade test"
+PASSWORD = "an invented password"
+SESSION = "an-invented-session-token"
+API_KEY = "ask_an-invented-key"
+
+
+def submission(ident: str) -> events.Submission:
+    """A submission with every field."""
+    return events.Submission(
+        id=ident,
+        port=PORT,
+        recipients=PHONES,
+        content=TEXT,
+        accepted_at=NOW,
+        batch="spring",
+        batch_size=2,
+        template="t1",
+        priority=Priority.BULK,
+        valid_until=NOW + DAY,
+        scheduled_at=NOW + 1000,
+        submitted_at=NOW - 5,
+        round=1,
+        reviewed=True,
+    )
+
+
+def records() -> dict[str, Event]:
+    """By the name of the topic; `outbound.default.bulk` stands for all of `outbound.*`."""
+    sent = submission("s1")
+    span = events.Span(start=0, end=4, word="示例", category="property", via="normal")
+    reason = events.Reason(
+        rule="bulk-declared",
+        verdict=Verdict.REVIEW,
+        severity=2,
+        message="51 messages",
+        values={"batch_size": 51},
+        spans=(span,),
+    )
+    decision = events.Decision(
+        id="s1",
+        round=1,
+        verdict=Verdict.REVIEW,
+        exceptions=(events.RecipientException(recipient=PHONES[1], verdict=Verdict.REJECT, rule="unsubscribed"),),
+        score=0.75,
+        label=Label.SPAM,
+        category=Category.PROPERTY,
+        reasons=(reason,),
+        epoch=3,
+        policy="p0",
+        dictionary="d0",
+        model="m0",
+        counters={"port_messages_5m": 2},
+        degraded=True,
+        shadow=(events.ShadowOutcome(rule="campaign-across-ports", verdict=Verdict.REVIEW),),
+        decided_at=NOW + 40,
+        source="submission",
+        port=PORT,
+        kind=Kind.COMMERCIAL,
+        messages=2,
+        fingerprint="f00dfeed",
+        accepted_at=NOW,
+        hold_until=NOW + 1000,
+        timings={"rules": 41.5},
+        sender=PORT + "01",
+        campaign="c00000000000000aa",
+    )
+    campaign = events.Campaign(
+        id="c00000000000000aa",
+        messages=120,
+        ports=3,
+        senders=4,
+        growth=20,
+        first_seen=NOW - 60_000,
+        last_seen=NOW,
+        at=NOW,
+        sketches=(events.Sketch(count=9, whole=77, shingles=b"\1\0\2\0", bands=b"\3" * 8, signs=b"\4\5"),),
+        first=(f"{PORT}/s1",),
+        port_hashes=(11, 12, 13),
+        sender_hashes=(21, 22, 23, 24),
+        buckets=(7, 20, 5),
+        positions={"submissions.bulk/0": 42},
+    )
+    return {
+        topics.SUBMISSIONS_EXPRESS.name: sent,
+        topics.SUBMISSIONS_BULK.name: sent,
+        topics.RECORDS.name: events.Record(
+            id="r1",
+            kind=events.RecordKind.MO,
+            sender=PHONES[0],
+            recipient=PHONES[1],
+            content=TEXT,
+            submitted_at=NOW,
+            done_at=NOW + 900,
+            status="DELIVRD",
+            smsc="smsc-1",
+            ingested_at=NOW + 5000,
+        ),
+        topics.DECISIONS.name: decision,
+        topics.HOLDS.name: events.Hold(submission=sent, rule="scheduled", due_at=NOW + 1000, epoch=3),
+        topics.CASES.name: events.CaseMember(
+            submission=sent,
+            port=PORT,
+            fingerprint="f00dfeed",
+            rule="bulk-declared",
+            decided_at=NOW + 40,
+            score=0.75,
+            category=Category.PROPERTY,
+            recipients=PHONES[:1],
+            channel="default",
+        ),
+        topics.REVIEWS.name: events.ReviewVerdict(
+            case="case-1", verdict=Verdict.RELEASE, reviewer="anna", decided_at=NOW + 60_000, note="an agency"
+        ),
+        topics.PORT_ACTIONS.name: events.PortAction(
+            port=PORT, action="suspend", rule="score-reject", evidence="s1", at=NOW
+        ),
+        topics.LIST_ACTIONS.name: events.ListAction(
+            list="black", entity="sender", value=PHONES[0], rule="sender-volume", evidence="r1", at=NOW
+        ),
+        topics.ALERTS.name: events.Alert(
+            id="alert-1", level=events.AlertLevel.SEVERE, rule="port-volume", subject=PORT, message="4,213", at=NOW
+        ),
+        topics.COMPLAINTS.name: events.Complaint(
+            id="complaint-1", port=PORT, recipient=PHONES[0], complained_at=NOW, content=TEXT, source="12321"
+        ),
+        topics.DELIVERIES.name: events.DeliveryReport(
+            id="s1/1", channel="default", carrier_id="77", status="DELIVRD", reported_at=NOW, part=1, port=PORT
+        ),
+        topics.CAMPAIGNS.name: campaign,
+        topics.CONFIG.name: events.ConfigChange(
+            epoch=3, kind="port", name=PORT, value="{}", file="f0", changed_at=NOW, more=True
+        ),
+        topics.INGEST.name: events.IngestProgress(
+            file="a0", topic="records", lines=10, accepted=9, rejected=1, done=True, at=NOW
+        ),
+        topics.AUDIT_HEADS.name: events.AuditHead(row=1, mac="aa", at=NOW),
+        topics.DEAD_LETTERS.name: events.DeadLetter(
+            topic="records",
+            partition=1,
+            offset=7,
+            cause="cannot be decoded",
+            at=NOW,
+            key=b"k",
+            value=b"{",
+            attempts=2,
+        ),
+        topics.outbound("default", Priority.BULK).name: events.Outbound(
+            submission=sent, recipients=PHONES[:1], round=1, decided_at=NOW + 40, proof="ab12"
+        ),
+    }
+
+
+def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
+    """Rows by table, parents first. Audit and outbox are written by their own functions."""
+    sha = hashlib.sha256
+    body = events.encode(submission("s1"))
+    record = records()
+    lease = {"lease": "gone", "lease_until": NOW - 1}
+    case: dict[str, Any] = {
+        "port": PORT,
+        "fingerprint": "f00dfeed",
+        "rule": "bulk-declared",
+        "content": TEXT,
+        "score": 0.75,
+        "category": "property",
+        "priority": 1,
+        "submissions": 1,
+        "messages": 2,
+        "opened_at": NOW,
+        "due_at": NOW + 3_600_000,
+        "escalated_at": None,
+        "claimed_by": None,
+        "lease_until": None,
+        "verdict": None,
+        "decided_by": None,
+        "decided_at": None,
+        "note": "",
+        "effective_at": None,
+        "released": 0,
+    }
+    member: dict[str, Any] = {
+        "port": PORT,
+        "round": 1,
+        "messages": 2,
+        "recipients": list(PHONES),
+        "channel": "default",
+        "added_at": NOW,
+        "asks": "a1",
+        "exact": "e1",
+    }
+    version = sha(policy.encode()).hexdigest()[:16]
+    return {
+        "enterprises": [
+            {"id": "e-1", "name": "示例地产", "province": "广东", "city": "深圳", "created_at": NOW},
+        ],
+        "ports": [
+            {
+                "code": PORT,
+                "enterprise": "e-1",
+                "name": "示例",
+                "tier": "high",
+                "kind": "commercial",
+                "state": "suspended",
+                "channel": "default",
+                "volume_5m": 4000,
+                "opened_at": NOW - DAY,
+                "changed_at": NOW,
+            }
+        ],
+        "signatures": [{"port": PORT, "signature": "示例地产", "place": 0}],
+        "templates": [
+            {
+                "port": PORT,
+                "id": "t1",
+                "text": "【示例地产】验证码{code:digits(6)}",
+                "kind": "one_time_code",
+                "place": 0,
+            }
+        ],
+        "list_entries": [
+            {
+                "list": "black",
+                "value": PHONES[0],
+                "entity": "sender",
+                "reason": "complaints",
+                "added_by": "anna",
+                "added_at": NOW,
+                "expires_at": NOW + DAY,
+            }
+        ],
+        "configurations": [
+            {
+                "kind": "policy",
+                "name": "policy",
+                "version": version,
+                "value": policy,
+                "author": "anna",
+                "created_at": NOW,
+            }
+        ],
+        "in_force": [
+            {
+                "kind": "policy",
+                "name": "policy",
+                "version": version,
+                "previous": "0" * 16,
+                "since_epoch": 1,
+                "since": NOW,
+            }
+        ],
+        "positions": [{"consumer": "projector", "log": "cluster/topic", "partition": 0, "offset": 42}],
+        "submissions": [
+            {
+                "port": PORT,
+                "id": "s1",
+                "digest": "d" * 32,
+                "recipients": list(PHONES),
+                "priority": "bulk",
+                "accepted_at": NOW,
+                "round": 1,
+                "verdict": "release",
+                "decided_by": "anna",
+                "reasons": [{"rule": "bulk-declared", "message": "51 messages"}],
+                "exceptions": [{"recipient": PHONES[1], "verdict": "reject", "rule": "unsubscribed"}],
+                "decided_at": NOW + 40,
+            }
+        ],
+        "deliveries": [
+            {
+                "port": PORT,
+                "submission": "s1",
+                "n": 1,
+                "part": 1,
+                "recipient": PHONES[0],
+                "channel": "default",
+                "state": "delivered",
+                "carrier_id": "77",
+                "status": "DELIVRD",
+                "tries": 1,
+                "silences": 1,
+                "submitted_at": NOW + 50,
+                "changed_at": NOW + 900,
+            }
+        ],
+        "parked_reports": [
+            {
+                "channel": "default",
+                "recipient": PHONES[1],
+                "carrier_id": "78",
+                "sender": PORT,
+                "status": "DELIVRD",
+                "reported_at": NOW,
+                "parked_at": NOW,
+            }
+        ],
+        "report_outbox": [
+            {"id": 1, "key": "s1/1", "body": events.encode(record[topics.DELIVERIES.name]), "created_at": NOW}
+        ],
+        "holds": [
+            {
+                "port": PORT,
+                "submission": "s1",
+                "round": 1,
+                "rule": "scheduled",
+                "body": body,
+                "held_at": NOW,
+                "due_at": NOW + 1000,
+                "ends_at": None,
+                "epoch": 3,
+                "key": PORT,
+            }
+            | lease,
+            {
+                "port": "10690009",
+                "submission": "s2",
+                "round": 0,
+                "rule": "port-unknown",
+                "body": events.encode(submission("s2")),
+                "held_at": NOW,
+                "due_at": None,
+                "ends_at": NOW + DAY,
+                "epoch": 3,
+                "key": None,
+                "lease": None,
+                "lease_until": None,
+            },
+        ],
+        "timers": [{"kind": "case.close", "subject": "case-1", "due_at": NOW + DAY} | lease],
+        "cases": [
+            case
+            | {
+                "id": "case-1",
+                "state": "open",
+                "escalated_at": NOW + 60_000,
+                "claimed_by": "anna",
+                "lease_until": NOW + 1000,
+                "last_member": 1,
+            },
+            case
+            | {
+                "id": "case-2",
+                "state": "effective",
+                "verdict": "release",
+                "decided_by": "anna",
+                "decided_at": NOW,
+                "note": "an agency",
+                "effective_at": NOW + 10_000,
+                "released": 2,
+                "last_member": 2,
+            },
+        ],
+        "case_skips": [{"case": "case-1", "reviewer": "bert", "skipped_at": NOW}],
+        "case_members": [
+            member | {"seq": 1, "case": "case-1", "submission": "s1", "body": body},
+            member | {"seq": 2, "case": "case-2", "submission": "s2", "body": events.encode(submission("s2"))},
+        ],
+        "complaints": [
+            {"id": "complaint-1", "port": PORT, "recipient": PHONES[0], "source": "12321", "complained_at": NOW}
+        ],
+        "actions": [
+            {
+                "id": 1,
+                "kind": "suspend",
+                "subject": PORT,
+                "rule": "score-reject",
+                "evidence": "s1",
+                "actor": "pipeline",
+                "at": NOW,
+            }
+        ],
+        "alerts": [
+            {
+                "id": "alert-1",
+                "level": "severe",
+                "rule": "port-volume",
+                "subject": PORT,
+                "message": "4,213",
+                "at": NOW,
+                "acknowledged_by": "anna",
+                "acknowledged_at": NOW + 1,
+            }
+        ],
+        "record_files": [
+            {
+                "source": "smsc-1",
+                "name": "cdr.csv",
+                "size": 100,
+                "modified": "20251125113000",
+                "state": "ingested",
+                "digest": "e" * 64,
+                "accepted": 9,
+                "rejected": 1,
+                "cause": "a bad line",
+                "taken_at": NOW,
+                "finished_at": NOW + 1,
+                "settled_at": NOW + 2,
+            }
+        ],
+        "users": [
+            {
+                "name": "anna",
+                "password": PasswordHasher().hash(PASSWORD),
+                "role": "administrator",
+                "scope": {},
+                "active": True,
+                "must_change": False,
+                "created_at": NOW,
+            },
+            {
+                "name": "bert",
+                "password": None,
+                "role": "reviewer",
+                "scope": {"province": "广东"},
+                "active": False,
+                "must_change": True,
+                "created_at": NOW,
+            },
+        ],
+        "sign_ins": [
+            {
+                "name": "anna",
+                "address": "192.0.2.1",
+                "failures": 1,
+                "next_at": NOW + 1000,
+                "tried_at": NOW,
+                "signed_in_at": NOW - 1,
+            }
+        ],
+        "sessions": [
+            {
+                "token": sha(SESSION.encode()).hexdigest(),
+                "user": "anna",
+                "created_at": NOW,
+                "expires_at": NOW + DAY,
+                "seen_at": NOW,
+            }
+        ],
+        "api_keys": [
+            {
+                "key": sha(API_KEY.encode()).hexdigest(),
+                "port": PORT,
+                "callback_url": "https://example.com/told",
+                "created_at": NOW,
+                "revoked_at": None,
+            },
+            {
+                "key": sha(b"revoked").hexdigest(),
+                "port": PORT,
+                "callback_url": "",
+                "created_at": NOW,
+                "revoked_at": NOW,
+            },
+        ],
+        "callbacks": [
+            {
+                "id": 1,
+                "port": PORT,
+                "url": "https://example.com/told",
+                "body": b'{"event":"rejected","id":"s1"}',
+                "tries": 1,
+                "created_at": NOW,
+                "due_at": NOW + 30_000,
+            }
+            | lease
+        ],
+    }
