@@ -257,7 +257,7 @@ def test_a_published_model_gives_the_same_score(version: Path) -> None:
 
 
 def test_this_version_can_write_its_own(tmp_path: Path) -> None:
-    """Fails when a new field, column, table or topic is missing in `invented.py`."""
+    """It fails when a new field, column, table or topic is missing in `invented.py`."""
     main(tmp_path / "next")
     written = sorted(path.relative_to(tmp_path / "next") for path in (tmp_path / "next").rglob("*"))
     assert written == sorted(path.relative_to(VERSIONS[-1]) for path in VERSIONS[-1].rglob("*"))
