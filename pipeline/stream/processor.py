@@ -56,7 +56,7 @@ from pipeline.rules.words import borders
 from pipeline.settings import Settings
 from pipeline.stream.batch_metrics import BatchMetrics
 from pipeline.stream.campaign_stage import CampaignFollower
-from pipeline.stream.seen import mark
+from pipeline.stream.decided import mark
 from pipeline.stream.state import BatchCounters, PartitionState
 
 LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared

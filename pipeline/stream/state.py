@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.rules.counters import Counter
 from pipeline.rules.windows import Window
-from pipeline.stream.seen import Seen
+from pipeline.stream.decided import Seen
 from pipeline.topics import ROUNDS_KEPT_MS
 
 ROUNDS = "rounds"  # their identity in the changelog; a counter's has an @ in it

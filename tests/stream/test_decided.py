@@ -20,9 +20,9 @@ from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
-from pipeline.stream import seen
+from pipeline.stream import decided as seen
+from pipeline.stream.decided import Seen, mark
 from pipeline.stream.processor import Processor
-from pipeline.stream.seen import Seen, mark
 from pipeline.stream.state import PartitionState
 
 NOW = 1_760_000_000_000
