@@ -31,8 +31,8 @@ from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
 from pipeline.store.registry import import_configuration
+from pipeline.stream.decided import IDS
 from pipeline.stream.relay import deliver
-from pipeline.stream.state import IDS
 
 PORTS = 200
 Answer = dict[str, Any]

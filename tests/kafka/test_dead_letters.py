@@ -26,8 +26,9 @@ from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream import processor as processor_module
-from pipeline.stream.processor import Processor, RolledBackError
+from pipeline.stream import poll_loop
+from pipeline.stream.processor import Processor
+from pipeline.stream.transactions import RolledBackError, Transactions
 from tests.harness.processes import decisions, prepare, produce, settings_for, submissions
 
 MARKER = "这条会让分类器出错"
@@ -148,9 +149,9 @@ def test_a_fault_of_producing_that_stays_ends_the_process(
     def refused(*_: object) -> None:
         raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
 
-    monkeypatch.setattr(processor_module, "_produce", refused)
-    monkeypatch.setattr(processor_module, "RECOVERY_TRIES", 3)
-    monkeypatch.setattr(processor_module, "RECOVERY_WAIT", 0.01)
+    monkeypatch.setattr(Transactions, "_produce", refused)
+    monkeypatch.setattr(poll_loop, "RECOVERY_TRIES", 3)
+    monkeypatch.setattr(poll_loop, "RECOVERY_WAIT", 0.01)
     produce(settings, submissions(settings, 1), config)
     with pytest.raises(RolledBackError, match="too large"):
         Processor(SUBMISSIONS, settings).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from pipeline.kafka.clients import COMMIT_TRIES, broker_error, commit, is_away
 from pipeline.kafka.steady import TRIES, patiently, steadily
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.process import readiness
-from pipeline.stream import processor, relay
+from pipeline.stream import poll_loop, relay
+from pipeline.stream.decider import Decider
 from tests.harness.processes import settings_for
 
 MOVING = (
@@ -99,8 +101,9 @@ def test_the_patience_of_a_role_is_its_own_and_not_that_of_its_process_once_more
 
 
 def test_a_worker_is_ready_again_once_it_has_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor, "RECOVERY_WAIT", 0.0)
-    worker = processor.Processor(SUBMISSIONS, settings_for("127.0.0.1:1", tmp_path))
+    monkeypatch.setattr(poll_loop, "RECOVERY_WAIT", 0.0)
+    settings = settings_for("127.0.0.1:1", tmp_path)
+    worker = poll_loop.PollLoop(SUBMISSIONS, settings, Decider(SUBMISSIONS, settings, time), threading.Event())
     tries: list[int] = []
 
     def rewind() -> None:
@@ -112,6 +115,7 @@ def test_a_worker_is_ready_again_once_it_has_recovered(tmp_path: Path, monkeypat
     monkeypatch.setattr(worker, "_rewind", rewind)
     readiness.say("submissions", True)
     worker._recover()
+    worker.close()
     assert readiness.states() == {"submissions": True}
 
 

@@ -1,140 +1,162 @@
-"""A submission that lies in its partition twice is decided once, whatever is replayed."""
+"""A round that was decided is dropped when it comes again, and kept when the same record is met again."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from types import SimpleNamespace
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import topics
-from pipeline.decision.configuration import load_directory
-from pipeline.decision.screening import Failure
-from pipeline.events import Decision, Submission, encode
-from pipeline.kafka.polled import Polled
-from pipeline.kafka.streams import SUBMISSIONS
-from pipeline.rules.ports import Port, PortEntry, Ports
-from pipeline.settings import Settings
-from pipeline.stream import decided as seen
-from pipeline.stream.decided import Seen, mark
-from pipeline.stream.processor import Processor
-from pipeline.stream.state import PartitionState
+from pipeline.events import Submission
+from pipeline.stream import decided
+from pipeline.stream.decided import IDS, KEPT_MS, ROUNDS, Decided, mark
+from pipeline.topics import HOLDS, ROUNDS_KEPT_MS, STATE_SUBMISSIONS
 
 NOW = 1_760_000_000_000
-PORTS = ("10690001", "10690002")
-CONFIG = replace(load_directory(None), ports=Ports([Port(PortEntry(code=code)) for code in PORTS]))
-ARRIVALS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=30)
+Changelog = dict[bytes, bytes | None]
+ARRIVALS = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=30)
 
 
-def restored(changelog: dict[bytes, bytes | None]) -> Seen:
-    state = Seen()
-    for value in changelog.values():
+def submission(ident: str, number: int = 0, port: str = "1069") -> Submission:
+    return Submission(id=ident, port=port, recipients=("13800000001",), content="您好", accepted_at=NOW, round=number)
+
+
+def decide(state: Decided, *records: tuple[str, int, int, int], at: int = NOW) -> Changelog:
+    """One poll of records (id, round, lane, offset), all decided; its changelog."""
+    for ident, number, lane, offset in records:
+        admitted = state.admit(submission(ident, number), lane, offset)
+        assert admitted is not None
+        state.note(admitted, at)
+    return dict(state.changes())
+
+
+def dropped(state: Decided, ident: str, number: int, lane: int, offset: int) -> bool:
+    """Whether a poll of this record alone drops it; nothing is noted."""
+    admitted = state.admit(submission(ident, number), lane, offset)
+    assert dict(state.changes()).keys() == set()
+    return admitted is None
+
+
+def restored(changelog: Changelog) -> Decided:
+    state = Decided()
+    for key, value in changelog.items():
         if value is not None:
-            state.load(value, NOW)
+            identity, _, name = key.decode().partition("\0")
+            state.load(identity, name, value, NOW)
     return state
 
 
 @given(ARRIVALS, st.lists(st.integers(0, 30)), st.sets(st.integers(0, 29)))
-def test_each_id_is_decided_once_however_the_stream_is_cut(
-    arrivals: list[tuple[int, int]], cuts: list[int], crashes: set[int]
+def test_each_round_is_decided_once_however_the_stream_is_cut(
+    arrivals: list[tuple[str, int, int]], cuts: list[int], crashes: set[int]
 ) -> None:
-    """(id, lane) by offset. A crash behind a batch: with its changelog, as after a commit."""
-    state, changelog, decided = Seen(), dict[bytes, bytes | None](), list[int]()
+    """(id, round, lane) by offset. A crash behind a batch: with its changelog, as after a commit."""
+    state, changelog, made = Decided(), Changelog(), list[tuple[str, int]]()
     borders = sorted({0, len(arrivals), *(cut for cut in cuts if cut < len(arrivals))})
     for begin, end in pairwise(borders):
-        batch: dict[int, tuple[int, int, int]] = {}
         for offset in range(begin, end):
-            ident, lane = arrivals[offset]
-            if ident not in batch and not state.elsewhere(ident, lane, offset):
-                batch[ident] = ident, lane, offset
-        if batch:
-            state.add(list(batch.values()), NOW)
-            decided += batch
-            changelog |= dict(state.changes())
+            ident, number, lane = arrivals[offset]
+            admitted = state.admit(submission(ident, number), lane, offset)
+            if admitted is not None:
+                state.note(admitted, NOW)
+                made.append((ident, number))
+        changelog |= dict(state.changes())
         if begin in crashes:
             state = restored(changelog)
-    assert sorted(decided) == sorted({ident for ident, _ in arrivals})
+    assert len(made) == len(set(made))
+    # Nothing is lost: each dropped record came behind its own decision or that of a later round.
+    for offset, (ident, number, _) in enumerate(arrivals):
+        assert (ident, number) in made or any(i == ident and n > number > 0 for i, n, _ in arrivals[:offset])
 
 
-def test_the_same_record_met_again_is_decided_again() -> None:
-    state = Seen()
-    state.add([(1, 0, 7), (2, 1, 7)], NOW)
-    assert not state.elsewhere(1, 0, 7)  # its decision may have been lost with the process
-    assert state.elsewhere(1, 0, 8)
-    assert state.elsewhere(1, 1, 6)
-    assert not state.elsewhere(3, 0, 8)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_same_record_met_again_is_decided_again(number: int) -> None:
+    state = Decided()
+    decide(state, ("a", number, 0, 7), ("b", number, 1, 7))
+    assert not dropped(state, "a", number, 0, 7)  # its decision may have been lost with the process
+    assert dropped(state, "a", number, 0, 8)
+    assert dropped(state, "a", number, 1, 6)  # the other lane holds other records
+    assert not dropped(state, "a", number + 1, 0, 8)
+    assert not dropped(state, "c", number, 0, 8)
+
+
+def test_in_one_poll_the_second_is_dropped() -> None:
+    state = Decided()
+    assert [state.admit(submission("a", n), 0, offset) is None for offset, n in enumerate((0, 0, 1, 1, 2))] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_was_admitted_and_not_decided_may_come_again(number: int) -> None:
+    state = Decided()
+    assert state.admit(submission("a", number), 0, 7) is not None
+    assert dict(state.changes()) == {}
+    assert not dropped(state, "a", number, 0, 8)
 
 
 def test_ids_run_out_after_an_hour_and_beyond_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    state = Seen()
+    state, written = Decided(), Changelog()
     for n in range(3):
-        state.add([(n, 0, n)], NOW + n)
-    written = dict(state.changes())
-    state.add([(9, 0, 9)], NOW + seen.KEPT_MS + 1)
-    assert [state.elsewhere(n, 0, 99) for n in (0, 1, 2, 9)] == [False, True, True, True]
-    gone = [name for name, value in state.changes() if value is None]
-    assert gone == list(written)[:1]
-    monkeypatch.setattr(seen, "KEPT", 2)
-    state.add([(10, 0, 10)], NOW + seen.KEPT_MS + 1)
-    assert [state.elsewhere(n, 0, 99) for n in (2, 9, 10)] == [False, True, True]
+        written |= decide(state, (str(n), 0, 0, n), at=NOW + n)
+    changes = decide(state, ("9", 0, 0, 9), at=NOW + KEPT_MS + 1)
+    assert [key for key, value in changes.items() if value is None] == list(written)[:1]
+    assert [dropped(state, n, 0, 0, 99) for n in "0129"] == [False, True, True, True]
+    monkeypatch.setattr(decided, "KEPT", 2)
+    decide(state, ("10", 0, 0, 10), at=NOW + KEPT_MS + 1)
+    assert [dropped(state, n, 0, 0, 99) for n in ("2", "9", "10")] == [False, True, True]
+
+
+def test_later_rounds_run_out() -> None:
+    state = Decided()
+    decide(state, ("a", 1, 0, 7), at=0)
+    decide(state, ("b", 1, 0, 8), at=5)
+    state.expire(ROUNDS_KEPT_MS + 1)
+    assert (state.rounds, dropped(state, "a", 1, 0, 9), dropped(state, "b", 1, 0, 9)) == (1, False, True)
+
+
+def test_a_round_is_known_as_long_as_its_hold_can_be_read_again() -> None:
+    """A backup that is restored reads `holds` from where it stood, up to all that the broker keeps."""
+    state = Decided()
+    decide(state, ("a", 1, 0, 7), at=0)
+    state.expire(HOLDS.retention_ms)
+    assert dropped(state, "a", 1, 0, 9)
+    assert STATE_SUBMISSIONS.retention_ms > ROUNDS_KEPT_MS
 
 
 def test_marks_tell_ports_and_ids_apart_and_stay_the_same() -> None:
-    assert len({mark("1069", "a"), mark("1069", "b"), mark("10690", "a")}) == 3
-    assert mark("1069", "a") == 0x28C3680206636970
+    state = Decided()
+    decide(state, ("a", 0, 0, 7))
+    assert state.admit(submission("a", port="10690"), 0, 8) is not None
+    assert mark("1069|a") == 0x28C3680206636970
 
 
-@pytest.mark.parametrize("value", [b"", msgspec.msgpack.encode(([1], b"")), msgspec.msgpack.encode(([0] * 4, b"odd"))])
-def test_a_damaged_record_is_an_error(value: bytes) -> None:
+def test_the_changelog_stays_as_it_was() -> None:
+    """Records that an older version wrote are read by this one, and the other way round."""
+    changes = decide(Decided(), ("a", 0, 0, 7), ("b", 0, 0, 9), ("a", 2, 1, 3))
+    marks = mark("1069|a").to_bytes(8, "little") + mark("1069|b").to_bytes(8, "little")
+    assert changes == {
+        b"rounds\x001069|a": msgspec.msgpack.encode(([2, 1, 3, NOW], [])),
+        b"ids\x007.-1": msgspec.msgpack.encode(([7, 9, -1, -1], marks)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("identity", "value"),
+    [
+        (IDS, b""),
+        (IDS, msgspec.msgpack.encode(([1], b""))),
+        (IDS, msgspec.msgpack.encode(([0] * 4, b"odd"))),
+        (ROUNDS, b""),
+        (ROUNDS, msgspec.msgpack.encode(([1, 0], []))),
+    ],
+)
+def test_a_damaged_record_is_an_error(identity: str, value: bytes) -> None:
     with pytest.raises((ValueError, msgspec.MsgspecError)):
-        Seen().load(value, NOW)
-
-
-@pytest.fixture
-def processor(tmp_path: Path) -> Processor:
-    """One that owns partition 0, without a broker; its clock stands at NOW."""
-    processor = Processor(SUBMISSIONS, Settings(kafka="127.0.0.1:9", data_dir=tmp_path), clock=lambda: NOW / 1000)
-    processor._states = {0: PartitionState()}
-    processor._campaigns = SimpleNamespace(poll=lambda: None)  # type: ignore[assignment]
-    return processor
-
-
-def polled(offset: int, ident: str, lane: int = 0, port: str = PORTS[0], at: int = NOW) -> Polled:
-    event = Submission(id=ident, port=port, recipients=("13800000001",), content="【示例】您好", accepted_at=at)
-    return Polled(lane, SUBMISSIONS.lanes[lane].name, 0, offset, port.encode(), encode(event), 0)
-
-
-def decided(processor: Processor, *messages: Polled) -> list[Decision]:
-    outputs, _, _ = processor._work(list(messages), CONFIG)
-    return [msgspec.json.decode(v, type=Decision) for topic, _, v, _ in outputs if topic == topics.DECISIONS.name]
-
-
-def test_sent_twice_it_is_decided_counted_and_carried_out_once(processor: Processor) -> None:
-    outputs = processor._work([polled(0, "a"), polled(1, "a"), polled(2, "b")], CONFIG)[0]
-    outputs += processor._work([polled(3, "b"), polled(0, "a", 1), polled(4, "c")], CONFIG)[0]
-    decisions = [msgspec.json.decode(v, type=Decision) for topic, _, v, _ in outputs if topic == topics.DECISIONS.name]
-    assert [d.id for d in decisions] == ["a", "b", "c"]
-    assert [d.counters["port_volume_5m"] for d in decisions] == [1, 2, 3]
-    assert sum(topic == "outbound.default.express" for topic, *_ in outputs) == 3
-
-
-def test_what_became_a_dead_letter_may_come_again(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as planted:
-        planted.setattr("pipeline.stream.processor.screen", lambda events, *_: [Failure(0, "planted")] * len(events))
-        assert decided(processor, polled(0, "a")) == []
-    assert [d.id for d in decided(processor, polled(1, "a"))] == ["a"]
-
-
-def test_a_backlog_finds_the_counts_it_continues(processor: Processor) -> None:
-    """Two hours away: what was counted before belongs to the same five minutes as what comes first."""
-    decided(processor, polled(0, "a"))
-    processor._clock = lambda: NOW / 1000 + 7200
-    decided(processor, polled(1, "b", port=PORTS[1], at=NOW + 1000))
-    processor._expire(CONFIG)
-    [decision] = decided(processor, polled(2, "c", at=NOW + 2000))
-    assert decision.counters["port_volume_5m"] == 2
+        Decided().load(identity, "name", value, NOW)

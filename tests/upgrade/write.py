@@ -38,9 +38,8 @@ from pipeline.rules.counters import Counter
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
-from pipeline.stream.seen import mark
 from pipeline.stream.state import PartitionState
-from tests.upgrade.invented import AUDIT_KEY, NOW, PORT, PRIVACY_KEY, TEXT, records, rows
+from tests.upgrade.invented import AUDIT_KEY, NOW, PORT, PRIVACY_KEY, TEXT, records, rows, submission
 
 OWN = {topics.CONFIG.name, topics.INGEST.name, topics.AUDIT_HEADS.name}  # topics without a table in the lake
 OFFSET = 7  # of each record in the lake
@@ -116,8 +115,11 @@ def write_state(path: Path) -> None:
     window.offsets[0] = 5
     window.add(NOW, 1, COUNTER.width)
     window.add(NOW + COUNTER.width, 2, COUNTER.width)
-    state.decide(f"{PORT}/s1", 1, 1, 9, NOW)
-    state.seen.add([(mark(PORT, "s1"), 0, 5)], NOW)
+    for number, lane, offset in ((1, 1, 9), (0, 0, 5)):
+        admitted = state.decided.admit(msgspec.structs.replace(submission("s1"), round=number), lane, offset)
+        if admitted is None:
+            raise SystemExit(f"round {number} is not admitted")
+        state.decided.note(admitted, NOW)
     changes = [[base64.b64encode(part or b"").decode() for part in change] for change in state.changes()]
     path.write_text(json.dumps(changes, indent=1) + "\n")
 

@@ -1,0 +1,183 @@
+"""Decides what was polled: decodes, drops repeats, screens, routes, and sets failures aside as dead letters.
+
+It speaks to no broker: it takes the records of one poll and the state of their partitions, and gives a `Batch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from pipeline import metrics, topics
+from pipeline.actions.route import consequences
+from pipeline.actions.routes import load_routes
+from pipeline.campaigns.known import KnownCampaigns
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Failure, Screened, screen
+from pipeline.errors import AntispamError
+from pipeline.events import Alert, Record, Submission, decoder
+from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.dead_letters import letter
+from pipeline.kafka.polled import Polled
+from pipeline.kafka.streams import Stream
+from pipeline.lake.privacy import Privacy
+from pipeline.settings import Settings
+from pipeline.stream.batch import Batch, Output, output
+from pipeline.stream.decided import Admitted
+from pipeline.stream.state import BatchCounters, PartitionState
+
+ALERTS_REMEMBERED = 10_000
+BULK = 1  # the lane of bulk submissions
+
+_log = structlog.get_logger()
+
+
+class _Source(NamedTuple):
+    """An event to be decided, and where it came from; `admitted` is None for a record."""
+
+    event: Submission | Record
+    polled: Polled
+    state: PartitionState
+    admitted: Admitted | None
+
+
+class Decider:
+    """Decides the polls of one stream, one after the other."""
+
+    def __init__(self, stream: Stream, settings: Settings, clock: Callable[[], float]) -> None:
+        """`clock` gives epoch seconds."""
+        self._stream = stream
+        self._clock = clock
+        self._late_ms = settings.late_minutes * 60_000
+        self._decode = decoder(stream.event)
+        self._routes = load_routes(settings)
+        self._pseudonym = Privacy(settings.privacy_secret).number
+        self._release_secret = settings.release_secret
+        self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
+        self._alerted: dict[str, None] = {}  # ids of alerts written, the oldest first
+
+    def decide(
+        self,
+        polled: Sequence[Polled],
+        states: Mapping[int, PartitionState],
+        config: Config,
+        campaigns: KnownCampaigns | None,
+    ) -> Batch:
+        """Decide one poll. An event that fails becomes a dead letter; its neighbours are decided.
+
+        Raises TooManyDeadLettersError when so many fail that no single event can be at fault.
+        """
+        batch = Batch(now=int(self._clock() * 1000))
+        sources = self._admit(polled, states, batch)
+        counters = BatchCounters([(s.state, s.polled.lane, s.polled.offset) for s in sources], batch.now)
+        events = [source.event for source in sources]
+        outcomes = screen(events, counters, config, batch.now, self._late_ms, campaigns)
+        for source, outcome in zip(sources, outcomes, strict=True):
+            self._carry_out(source, outcome, batch)
+        self._set_failures_aside(polled, batch)
+        batch.partitions = {source.polled.partition for source in sources}
+        batch.oldest = min([batch.now, *filter(None, map(_taken_in, events))])
+        batch.bulk_size = _bulk_size(sources)
+        metrics.REPLAYED.labels(self._stream.name).inc(counters.replayed)
+        return batch
+
+    def committed(self, batch: Batch) -> None:
+        """The batch is written: count it."""
+        batch.metrics.publish(self._stream.name, self._clock())
+        self._limit.note(batch.failed, batch.fresh)
+
+    def rolled_back(self) -> None:
+        """The last batch was not written, nor its alerts."""
+        self._alerted.clear()
+
+    def _admit(self, polled: Sequence[Polled], states: Mapping[int, PartitionState], batch: Batch) -> list[_Source]:
+        """The events to be decided. Undecodable records are failures; submissions decided before are dropped."""
+        sources = []
+        for message in polled:
+            try:
+                event = self._decode(message.value or b"")
+            except msgspec.DecodeError as error:
+                batch.failures.append((message, f"not a {self._stream.event.__name__}: {error}"))
+                continue
+            state, admitted = states[message.partition], None
+            if isinstance(event, Submission):
+                admitted = state.decided.admit(event, message.lane, message.offset)
+                if admitted is None:
+                    metrics.ROUNDS_DROPPED.inc()
+                    continue
+            sources.append(_Source(event, message, state, admitted))
+        return sources
+
+    def _carry_out(self, source: _Source, outcome: Screened | Failure, batch: Batch) -> None:
+        """Add one decision and its consequences to the batch, or its failure."""
+        if isinstance(outcome, Failure):
+            batch.failures.append((source.polled, outcome.cause))
+            return
+        try:
+            batch.outputs += self._routed(source, outcome)
+        except AntispamError as error:
+            batch.failures.append((source.polled, str(error)))
+            return
+        if source.admitted is not None:
+            source.state.decided.note(source.admitted, batch.now)
+        batch.metrics.add(source.event, outcome.decision, self._late_ms)
+
+    def _routed(self, source: _Source, outcome: Screened) -> list[Output]:
+        """The decision and its consequences, all to the partition their source came from.
+
+        Raises AntispamError when one of them cannot be routed or does not fit its topic; then none is written.
+        """
+        decision, partition = outcome.decision, source.polled.partition
+        outputs = [output(topics.DECISIONS.name, decision.id, decision, partition)]
+        caused = consequences(source.event, outcome, self._routes, self._pseudonym, self._release_secret)
+        for topic, key, record in caused:
+            if not isinstance(record, Alert):
+                outputs.append(output(topic, key, record, partition))
+            elif self._is_new(record):
+                outputs.append(output(topic, key, record, 0))
+        return outputs
+
+    def _is_new(self, alert: Alert) -> bool:
+        """Whether this alert has not been written of late; it counts as written from now on."""
+        if alert.id in self._alerted:
+            return False
+        self._alerted[alert.id] = None
+        if len(self._alerted) > ALERTS_REMEMBERED:
+            del self._alerted[next(iter(self._alerted))]
+        metrics.ALERTS.labels(alert.level.value, alert.rule).inc()
+        return True
+
+    def _set_failures_aside(self, polled: Sequence[Polled], batch: Batch) -> None:
+        """Make dead letters of the failures. Raises TooManyDeadLettersError; nothing is set aside then."""
+        # A record that was a dead letter before says nothing new when it fails again.
+        batch.fresh = sum(message.attempts == 0 for message in polled)
+        causes = [cause for message, cause in batch.failures if message.attempts == 0]
+        batch.failed = len(causes)
+        self._limit.check(self._stream.name, batch.failed, batch.fresh, causes[0] if causes else "")
+        batch.outputs += [_dead_letter(message, cause, batch.now) for message, cause in batch.failures]
+
+
+def _dead_letter(message: Polled, cause: str, now: int) -> Output:
+    topic, partition, offset = message.topic, message.partition, message.offset
+    metrics.DEAD_LETTERS.labels(topic).inc()
+    _log.error("dead_letter", topic=topic, partition=partition, offset=offset, cause=cause)
+    name, value = letter(topic, partition, offset, cause, message.key, message.value, now, message.attempts + 1)
+    return topics.DEAD_LETTERS.name, name, value, partition
+
+
+def _taken_in(event: Submission | Record) -> int | None:
+    """When we took in an event that is counted, by our clock (ms).
+
+    None for a later round, which is not counted, and for a record that does not give the time.
+    """
+    if isinstance(event, Submission):
+        return event.accepted_at if event.round == 0 else None
+    return event.ingested_at or None
+
+
+def _bulk_size(sources: Sequence[_Source]) -> float | None:
+    sizes = [len(s.event.recipients) for s in sources if s.polled.lane == BULK and isinstance(s.event, Submission)]
+    return sum(sizes) / len(sizes) if sizes else None

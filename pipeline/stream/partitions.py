@@ -1,0 +1,86 @@
+"""The states of the partitions that a worker owns: restored from the changelog, expired, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from time import monotonic
+
+from confluent_kafka import Message
+
+from pipeline import metrics
+from pipeline.decision.configuration import Config
+from pipeline.kafka.clients import reader
+from pipeline.kafka.replay import replay
+from pipeline.kafka.streams import Stream
+from pipeline.process import readiness
+from pipeline.settings import Settings
+from pipeline.stream.state import PartitionState
+
+EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
+
+
+class Partitions:
+    """The state of each owned partition, by its number."""
+
+    def __init__(self, stream: Stream, settings: Settings) -> None:
+        self.states: dict[int, PartitionState] = {}
+        self._stream = stream
+        self._settings = settings
+        self._expired_at = 0.0  # monotonic seconds
+
+    @property
+    def entries(self) -> int:
+        """Windows and later rounds remembered in all partitions."""
+        return sum(len(state) for state in self.states.values())
+
+    def restore(self, partitions: Sequence[int]) -> None:
+        """Own these partitions and no others, with the state that their changelog gives.
+
+        Raises UnavailableError while the broker is away, AntispamError when it refuses.
+        """
+        states = {number: PartitionState() for number in partitions}
+
+        def take(message: Message) -> None:
+            key, value, at = message.key() or b"", message.value(), message.timestamp()[1]
+            if value is not None:
+                states[message.partition() or 0].load(key, value, at)
+
+        if partitions:
+            changelog = [(self._stream.changelog.name, number) for number in partitions]
+            consumer = reader(self._settings, f"{self._stream.name}-restore")
+            try:
+                replay(consumer, changelog, take, progress=self._say_progress)
+            finally:
+                consumer.close()
+        self.states = states
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Own these partitions no more."""
+        for number in partitions:
+            self.states.pop(number, None)
+
+    def changes(self, partitions: Collection[int]) -> Iterator[tuple[bytes, bytes | None, int]]:
+        """End a poll: key, value and partition of the changelog records of these partitions."""
+        for number in partitions:
+            for key, value in self.states[number].changes():
+                yield key, value, number
+
+    def expire(self, config: Config, late_ms: int, oldest: int) -> None:
+        """Forget what has run out, every EXPIRY_EVERY seconds.
+
+        `oldest` (ms) is when the oldest event at hand was taken in: a backlog finds the counts it continues.
+        """
+        now = monotonic()
+        if now - self._expired_at < EXPIRY_EVERY:
+            return
+        self._expired_at = now
+        if config.policy is not None:
+            kept = {c.identity: c.window_ms + c.width + late_ms for c in config.policy.counters}
+            for state in self.states.values():
+                state.expire(kept, oldest)
+        for state in self.states.values():
+            state.decided.expire(oldest)
+        metrics.STATE_ENTRIES.labels(self._stream.name).set(self.entries)
+
+    def _say_progress(self, done: int, of: int) -> None:
+        readiness.say(self._stream.name, False, f"counters: {done} of {of} partitions of the changelog read")

@@ -1,0 +1,185 @@
+"""The loop of a worker: poll, decide, commit; a rollback goes back to what is committed.
+
+Each poll is one transaction. Partitions come and go inside a poll, between transactions.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import perf_counter
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from pipeline import metrics
+from pipeline.decision.configuration import Config
+from pipeline.errors import UnavailableError
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.polled import Polled, next_offsets
+from pipeline.kafka.security import ends
+from pipeline.kafka.steady import patiently
+from pipeline.kafka.streams import Stream
+from pipeline.process import readiness
+from pipeline.rules.words import borders
+from pipeline.settings import Settings
+from pipeline.stream.campaign_stage import CampaignFollower
+from pipeline.stream.decider import Decider
+from pipeline.stream.lanes import Lanes, Positions
+from pipeline.stream.partitions import Partitions
+from pipeline.stream.transactions import RolledBackError, Transactions
+
+RECOVERY_TRIES = 30  # rollbacks in a row without a commit, or tries of one: then the process ends
+RECOVERY_WAIT = 1.0  # seconds between them
+
+_log = structlog.get_logger()
+
+
+class PollLoop:
+    """One worker's connections to the broker, and the loop over them."""
+
+    def __init__(self, stream: Stream, settings: Settings, decider: Decider, stopping: threading.Event) -> None:
+        client = f"{stream.name}-{settings.worker_id}"
+        self.transactions = Transactions(stream, settings, client)
+        self._name = stream.name
+        self._late_ms = settings.late_minutes * 60_000
+        self._decider = decider
+        self._stopping = stopping
+        self._follower = ConfigFollower(settings, client)
+        self._campaigns = CampaignFollower(settings, client)
+        self._lanes = Lanes(stream, settings, client)
+        self._partitions = Partitions(stream, settings)
+        self._rebalances = 0
+        self._rollbacks = 0  # in a row
+
+    def run(self) -> None:
+        """Until the event `stopping`. Raises what is not one event's fault."""
+        self.transactions.start(self._stopping)
+        borders.prepare()
+        self._wait_for_configuration()
+        self._campaigns.catch_up()
+        self._say(False, "its partitions; those of a dead worker come after a session's time")
+        self._lanes.join(self._on_assign, self._on_revoke)
+        while not self._stopping.is_set():
+            self._step()
+
+    def close(self) -> None:
+        """Leave the group and end the connections."""
+        self._lanes.close()
+        self._follower.close()
+        self._campaigns.close()
+
+    def _wait_for_configuration(self) -> None:
+        """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
+        self._say(False, "the configuration")
+        if self._follower.catch_up().epoch == 0:
+            self._say(False, "a configuration: none was ever published")
+            _log.warning("waiting_for_configuration", stream=self._name)
+        while self._follower.config.epoch == 0 and not self._stopping.wait(0.05):
+            self._follower.poll()
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
+        numbers = sorted(p.partition for p in partitions)
+        started = perf_counter()
+        positions = patiently(self._name, lambda: self._restore(numbers), self._stopping)
+        if positions is None:
+            return  # we end; nothing is polled of these
+        self._lanes.assign(positions)
+        self._say(True)
+        _log.info(
+            "assigned",
+            stream=self._name,
+            partitions=len(numbers),
+            entries=self._partitions.entries,
+            seconds=round(perf_counter() - started, 2),
+            epoch=self._follower.config.epoch,
+        )
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
+        self._partitions.forget([p.partition for p in partitions])
+        self._lanes.unassign_bulk()
+        self._say(False)
+
+    def _restore(self, numbers: list[int]) -> Positions:
+        """Restore the partitions' states; returns where to read on.
+
+        The committed offsets are asked for first: the broker gives them only once no transaction of
+        the former owner is open, so the changelog read afterwards is complete.
+        """
+        positions = self._lanes.committed(numbers)
+        self._partitions.restore(numbers)
+        return positions
+
+    def _step(self) -> None:
+        rebalances = self._rebalances
+        polled = self._lanes.poll()
+        config = self._follower.poll()
+        if rebalances != self._rebalances:
+            # A poll may give records from before a rebalance it served: of partitions that are gone, or
+            # from before the positions just restored. None of it can be told apart, so all is read again.
+            self._recover()
+        elif polled:
+            try:
+                self._transact(polled, config)
+                self._rollbacks = 0
+            except RolledBackError as error:
+                self._roll_back(error)
+
+    def _transact(self, polled: list[Polled], config: Config) -> None:
+        """Decide what was polled, and commit all it causes in one transaction. Raises RolledBackError."""
+        started = perf_counter()
+        batch = self._decider.decide(polled, self._partitions.states, config, self._campaigns.poll())
+        self._lanes.learn_bulk_size(batch.bulk_size)
+        decided = perf_counter()
+        offsets = next_offsets(polled)
+        changes = self._partitions.changes(batch.partitions)
+        self.transactions.write(batch.outputs, changes, offsets, self._lanes.membership())
+        committed = perf_counter()
+        metrics.BATCH_SECONDS.labels(self._name, "screen").observe(decided - started)
+        metrics.BATCH_SECONDS.labels(self._name, "commit").observe(committed - decided)
+        for position in offsets:
+            metrics.POSITION.labels(position.topic, position.partition).set(position.offset)
+        self._decider.committed(batch)
+        self._partitions.expire(config, self._late_ms, batch.oldest)
+
+    def _roll_back(self, error: RolledBackError) -> None:
+        """Recover, with a pause when it is not the first rollback in a row.
+
+        Raises `error` after RECOVERY_TRIES: a process that ends is seen, one that tries for ever is not.
+        """
+        metrics.ABORTED.labels(self._name).inc()
+        self._rollbacks += 1
+        if self._rollbacks >= RECOVERY_TRIES:
+            raise error
+        if self._rollbacks > 1:
+            self._stopping.wait(RECOVERY_WAIT)
+        self._recover()
+
+    def _recover(self) -> None:
+        """Back to what is committed: counters and positions as if the poll had not been.
+
+        The broker may be away: tried again, a bounded number of times. Raises the last KafkaException
+        then; the process ends, and its successor starts from the same committed offsets.
+        """
+        tries = 0
+        ready = readiness.states().get(self._name, False)
+        while True:
+            tries += 1
+            try:
+                self.transactions.abort()
+                self._rewind()
+                self._say(ready)
+                return
+            except (KafkaException, UnavailableError) as error:
+                final = isinstance(error, KafkaException) and ends(error.args[0])
+                if final or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
+                    raise
+                _log.warning("recovery_retried", stream=self._name, tries=tries, cause=str(error))
+
+    def _rewind(self) -> None:
+        self._decider.rolled_back()
+        self._lanes.rewind(self._restore(sorted(self._partitions.states)))
+
+    def _say(self, ready: bool, waits_for: str = "") -> None:
+        readiness.say(self._name, ready, waits_for)

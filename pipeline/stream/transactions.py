@@ -1,0 +1,98 @@
+"""A worker's transactions: decisions, consequences, the counters' changelog and the source offsets together.
+
+After any crash a submission either has its decision and its counters moved, or neither.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaException, Producer, TopicPartition
+
+from pipeline.kafka.address import CLUSTER_PREFIX
+from pipeline.kafka.clients import TIMEOUT, commit, writer
+from pipeline.kafka.security import ends
+from pipeline.kafka.steady import patiently
+from pipeline.kafka.streams import Stream
+from pipeline.process import readiness
+from pipeline.settings import Settings
+from pipeline.stream.batch import Output
+
+_log = structlog.get_logger()
+
+
+class RolledBackError(Exception):
+    """The transaction did not commit; its events will be polled again."""
+
+
+class Transactions:
+    """The transactional producer of one worker; one transaction at a time."""
+
+    def __init__(self, stream: Stream, settings: Settings, client: str) -> None:
+        """`client` names the worker: of two producers with one name, the broker ends the older."""
+        self._stream = stream
+        self._producer: Producer = writer(settings, f"antispam-{client}")
+        self._open = False
+        self._surfacing = False
+        self.sending_since: float | None = None  # monotonic seconds: when the call began that may never return
+
+    def start(self, stopping: threading.Event) -> None:
+        """Wait for the broker, at most until `stopping`. Raises KafkaException when it does not answer."""
+        readiness.say(self._stream.name, False, "the broker, to begin transactions")
+        patiently(self._stream.name, lambda: self._producer.init_transactions(TIMEOUT), stopping)
+        # A dead transaction's records surface on the embedded broker. Were counters to surface without the
+        # decisions that moved them, the decisions made again would see counters that have moved on.
+        cluster = self._producer.list_topics(timeout=TIMEOUT).cluster_id or ""
+        self._surfacing = cluster.startswith(CLUSTER_PREFIX)
+
+    def write(
+        self,
+        outputs: Iterable[Output],
+        changes: Iterable[tuple[bytes, bytes | None, int]],
+        offsets: Sequence[TopicPartition],
+        membership: Any,
+    ) -> None:
+        """Commit one transaction: records, changelog, and the offsets of the consumer known by `membership`.
+
+        Raises RolledBackError when a new try may succeed, KafkaException when this producer is of no more use.
+        """
+        producer = self._producer
+        try:
+            producer.begin_transaction()
+            self._open = True
+            for topic, key, value, partition in outputs:
+                self._produce(topic, key, value, partition)
+            if self._surfacing and producer.flush(TIMEOUT):
+                raise RolledBackError("decisions not acknowledged")
+            for name, change, partition in changes:
+                self._produce(self._stream.changelog.name, name, change, partition)
+            self.sending_since = monotonic()
+            producer.send_offsets_to_transaction(list(offsets), membership, TIMEOUT)
+            self.sending_since = None
+            commit(producer)
+            self._open = False
+        except KafkaException as error:
+            self.sending_since = None
+            fault = error.args[0]
+            if ends(fault):
+                raise
+            _log.warning("transaction_aborted", stream=self._stream.name, cause=fault.str())
+            raise RolledBackError(fault.str()) from error
+
+    def abort(self) -> None:
+        """Abort the transaction that did not commit, if there is one. Raises KafkaException."""
+        if self._open:
+            self._producer.abort_transaction(TIMEOUT)
+            self._open = False
+
+    def _produce(self, topic: str, key: bytes, value: bytes | None, partition: int) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
