@@ -16,7 +16,7 @@ from typing import Any
 from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions.console.score_parts import ScoreParts
-from pipeline.actions.console.why import CampaignSize, Explained, Seen
+from pipeline.actions.console.why import CampaignSize, Explained, Span
 from pipeline.actions.review import claims
 from pipeline.actions.review.claims import UNDO_MS, CaseView
 from pipeline.errors import AntispamError
@@ -137,7 +137,7 @@ def differences(base: str, other: str) -> list[Segment]:
     return segments(other, changed)
 
 
-def found(_: Text, text: str, seen: Seen) -> str:
+def found(_: Text, text: str, seen: Span) -> str:
     """What a reason points at as it is written, and, where it is disguised, what was read and how."""
     written = text[seen.start : seen.end]
     if not seen.via or seen.via == "raw" or written == seen.word:

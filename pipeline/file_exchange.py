@@ -69,7 +69,7 @@ Url = Annotated[str, AfterValidator(_checked)]
 Ordinal = Annotated[int, Field(ge=1, le=1000)]
 
 
-class Place(BaseModel):
+class Endpoint(BaseModel):
     """A named address and how to sign in there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,7 +99,7 @@ class CsvForm(BaseModel):
     quotes: bool = Field(True, description="Whether cells may stand in quotation marks; false: a mark is a character.")
 
 
-class RecordSource(Place, CsvForm):
+class RecordSource(Endpoint, CsvForm):
     """A folder in which an SMSC lays record files."""
 
     quiet: float = Field(
@@ -136,7 +136,7 @@ class RecordSource(Place, CsvForm):
         return self
 
 
-class BlacklistTarget(Place):
+class BlacklistTarget(Endpoint):
     """The file in which an SMSC reads our black list; written anew whenever the list has changed."""
 
     columns: dict[str, str] = Field(

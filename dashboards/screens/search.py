@@ -125,7 +125,7 @@ def _table(_: Text, found: list[Found], zone: str) -> Found | None:
         height=560,
         on_select="rerun",
         selection_mode="single-row",
-        key=f"found_{len(found)}_{found[0].place.offset}_{found[0].place.partition}",
+        key=f"found_{len(found)}_{found[0].position.offset}_{found[0].position.partition}",
         column_config={
             "at": st.column_config.TextColumn(_("Time"), width=115),
             "sender": st.column_config.TextColumn(_("Sender"), width=90),
@@ -200,11 +200,11 @@ def _reveal(_: Text, user: User, f: Found) -> None:
     with st.popover(_("Show full text and numbers"), icon=":material/visibility:"):
         st.write(_("What you see and why is written to the audit trail."))
         reason = st.text_input(
-            _("Reason"), key=f"why_{f.place}", max_chars=500, placeholder=_("e.g. a complaint's number")
+            _("Reason"), key=f"why_{f.position}", max_chars=500, placeholder=_("e.g. a complaint's number")
         )
         if st.button(_("Show"), type="primary", key="reveal"):
             with session.told():
-                full = reveal(services.db, services.settings, user, f.place, reason, now_ms())
+                full = reveal(services.db, services.settings, user, f.position, reason, now_ms())
                 st.html(marked(segments(full.content, [])))
                 _parts(_, user, full.content, f.model)
                 st.code("\n".join(full.recipients[:100]), language=None)

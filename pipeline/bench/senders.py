@@ -27,7 +27,7 @@ import msgspec
 
 from pipeline import topics
 from pipeline.actions.proof import proved
-from pipeline.actions.senders.simulator import Seen
+from pipeline.actions.senders.simulator import ReceivedSubmit
 from pipeline.bench.stream import Decisions, publish_demo, running
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority, Submission, encode
@@ -49,7 +49,7 @@ OURS = "199"  # prefix of the journey's recipients: what else lies on the broker
 WARM = range(90_000_000, 90_000_001)
 QUIET = 60.0  # seconds without progress after which a part is given up
 _CHANNEL = "default: {{host: 127.0.0.1, port: {port}, account: '900001', links: {links}, window: 32, rate: 5000}}\n"
-_seen = msgspec.json.Decoder(Seen).decode
+_seen = msgspec.json.Decoder(ReceivedSubmit).decode
 
 
 def run(settings: Settings, count: int) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.found: list[Seen] = []
+        self.found: list[ReceivedSubmit] = []
         self._at = 0
 
     @property

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.campaigns.index import CAPACITY, TTL_MS, Campaigns, Place, Sending, sketched
+from pipeline.campaigns.index import CAPACITY, TTL_MS, CampaignEntry, Campaigns, Sending, sketched
 from pipeline.campaigns.sketches import packed
 from pipeline.campaigns.text_index import FEWEST_EQUAL, MAX_MEMBERS
 from pipeline.events import Campaign, Sketch
@@ -54,27 +54,27 @@ class HotCampaigns:
         self._ttl = ttl_ms
         self._followed: dict[str, _Followed] = {}
         self._told: dict[str, _Followed] = {}
-        self._changed: dict[str, Place] = {}
+        self._changed: dict[str, CampaignEntry] = {}
 
     def take(self, texts: Sequence[str], sendings: Sequence[Sending], names: Sequence[str], size: Size) -> None:
         """Take texts in, in order; `names` are their submissions (`port/id`) or records (`/id`)."""
         sketches, numbers = sketched(texts)
-        places = self._campaigns.add_sketched(sketches, numbers, sendings)
-        for place, t, name in zip(places, numbers, names, strict=True):
-            followed = self._follow(place.id)
-            if (place.kept or not followed.sketches) and len(followed.sketches) < MAX_MEMBERS:
+        entries = self._campaigns.add_sketched(sketches, numbers, sendings)
+        for entry, t, name in zip(entries, numbers, names, strict=True):
+            followed = self._follow(entry.id)
+            if (entry.kept or not followed.sketches) and len(followed.sketches) < MAX_MEMBERS:
                 followed.sketches.append(packed(sketches, t))
             if followed.told is None and len(followed.first) < FIRST:
                 followed.first.append(name)
             # "好的" of a thousand persons is no campaign, and would take the place of one.
-            if sketches.counts[t] >= FEWEST_EQUAL and self._campaigns.messages(place) >= size.messages:
-                self._changed[place.id] = place
+            if sketches.counts[t] >= FEWEST_EQUAL and self._campaigns.messages(entry) >= size.messages:
+                self._changed[entry.id] = entry
 
     def news(self, at: int, size: Size, positions: Mapping[str, int]) -> list[Campaign]:
         """What is to be told at `at` (ms). `positions` are the next offsets of the sources taken in so far."""
         told = []
-        for name, place in list(self._changed.items()):
-            campaign = self._campaigns.event(place, at)
+        for name, entry in list(self._changed.items()):
+            campaign = self._campaigns.event(entry, at)
             followed = self._told.get(name) or self._followed.get(name)
             if campaign is None or followed is None or campaign.senders < size.senders:
                 del self._changed[name]

@@ -66,7 +66,7 @@ class Figures:
     last_seen: int
 
 
-class Place(NamedTuple):
+class CampaignEntry(NamedTuple):
     """A campaign's id, where its figures are kept, and whether the text is one that others are found by."""
 
     id: str
@@ -108,11 +108,13 @@ class Campaigns:
         self._before = np.zeros(capacity, dtype=np.uint32)
         self._counted: dict[int, Mapping[str, int]] = {}  # of restored campaigns: offsets by source
 
-    def add(self, texts: Sequence[str], sendings: Sequence[Sending]) -> list[Place]:
+    def add(self, texts: Sequence[str], sendings: Sequence[Sending]) -> list[CampaignEntry]:
         """Take texts in, in order; the campaign of each."""
         return self.add_sketched(*sketched(texts), sendings)
 
-    def add_sketched(self, sketches: Sketches, numbers: Sequence[int], sendings: Sequence[Sending]) -> list[Place]:
+    def add_sketched(
+        self, sketches: Sketches, numbers: Sequence[int], sendings: Sequence[Sending]
+    ) -> list[CampaignEntry]:
         """As `add`, for texts already `sketched`."""
         index = self._index
         places = index.places(sketches)
@@ -132,19 +134,19 @@ class Campaigns:
             number = int(index.id[row])
             if sending.offset >= self._counted.get(number, _NOTHING).get(sending.source, -1):
                 self._count(row, sending)
-            found.append(Place(name_of(number), row, kept))
+            found.append(CampaignEntry(name_of(number), row, kept))
         return found
 
-    def figures(self, place: Place, at: int) -> Figures | None:
+    def figures(self, entry: CampaignEntry, at: int) -> Figures | None:
         """What is known of a campaign at `at` (ms); None once it is forgotten."""
-        row = place.row
-        if name_of(int(self._index.id[row])) != place.id:
+        row = entry.row
+        if name_of(int(self._index.id[row])) != entry.id:
             return None
         ahead = at // GROWTH_MS - int(self._bucket[row])
         now = int(self._now[row]) if ahead <= 0 else 0
         before = int((self._before, self._now)[ahead][row]) if 0 <= ahead <= 1 else 0
         return Figures(
-            id=place.id,
+            id=entry.id,
             messages=int(self._messages[row]),
             ports=_distinct(self._ports[row]),
             senders=_distinct(self._senders[row]),
@@ -153,16 +155,16 @@ class Campaigns:
             last_seen=int(self._index.seen[row]),
         )
 
-    def messages(self, place: Place) -> int:
-        """Messages of the campaign at that place so far."""
-        return int(self._messages[place.row])
+    def messages(self, entry: CampaignEntry) -> int:
+        """Messages of the campaign so far."""
+        return int(self._messages[entry.row])
 
-    def event(self, place: Place, at: int) -> Campaign | None:
+    def event(self, entry: CampaignEntry, at: int) -> Campaign | None:
         """What is known of a campaign at `at` (ms), to be told and to be restored; None once it is forgotten."""
-        figures = self.figures(place, at)
+        figures = self.figures(entry, at)
         if figures is None:
             return None
-        row = place.row
+        row = entry.row
         return Campaign(
             **asdict(figures),
             at=at,
@@ -172,7 +174,7 @@ class Campaigns:
             buckets=(int(self._bucket[row]), int(self._now[row]), int(self._before[row])),
         )
 
-    def restore(self, campaign: Campaign) -> Place:
+    def restore(self, campaign: Campaign) -> CampaignEntry:
         """Know a campaign again as it was told, before anything else is added.
 
         Raises ValueError for one that no campaign can be.
@@ -192,7 +194,7 @@ class Campaigns:
         self._ports[row], self._senders[row] = hashes
         self._bucket[row], self._now[row], self._before[row] = campaign.buckets
         self._counted[number] = campaign.positions
-        return Place(campaign.id, row, True)
+        return CampaignEntry(campaign.id, row, True)
 
     def _begin(self, row: int, at: int) -> None:
         self._messages[row] = 0
@@ -217,7 +219,7 @@ class Campaigns:
 
 def campaigns_of(texts: Sequence[str], campaigns: Campaigns, at: int = 0) -> list[str]:
     """The campaign ids of texts seen at `at` (ms), in order."""
-    return [place.id for place in campaigns.add(texts, [Sending(at)] * len(texts))]
+    return [entry.id for entry in campaigns.add(texts, [Sending(at)] * len(texts))]
 
 
 def _remember(smallest: NDArray[np.uint16], value: str) -> None:

@@ -1,4 +1,4 @@
-"""What a poll gave: records with their place in the log, and where to read on behind them."""
+"""What a poll gave: records with their partition and offset, and where to read on behind them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from pipeline.errors import AntispamError
 from pipeline.kafka.security import ends
 from pipeline.topics import Topic
+
+Partition = tuple[str, int]  # topic, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,15 @@ class Polled:
 
 def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
     """The records among what a poll gave. Raises KafkaException for an error that will not pass."""
-    places = {lane.name: i for i, lane in enumerate(lanes)}
+    lane_numbers = {topic.name: i for i, topic in enumerate(lanes)}
     polled = []
     for message in messages:
         if is_record(message):
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is None or partition is None or offset is None:
-                raise AntispamError("the broker gave a record without its place")
+                raise AntispamError("the broker gave a record without its topic, partition or offset")
             key, value = message.key(), message.value()
-            polled.append(Polled(places[topic], topic, partition, offset, key, value, _attempts(message)))
+            polled.append(Polled(lane_numbers[topic], topic, partition, offset, key, value, _attempts(message)))
     return polled
 
 

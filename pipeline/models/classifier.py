@@ -155,16 +155,16 @@ class Classifier:
         """Which characters and words carried the score of a text; for one case, not for traffic."""
         score = self.classify([text])[0].score
         script = int(features.scripts([text])[0])
-        places = features.places(text)
-        distinct, which, often = np.unique(places.buckets, return_inverse=True, return_counts=True)
+        spans = features.gram_spans(text)
+        distinct, which, often = np.unique(spans.buckets, return_inverse=True, return_counts=True)
         step = float(self._scale[script]) / math.sqrt(max(len(distinct), features.FEWEST))
         bias = float(self._bias[script])
         length = min(len(text), features.MAX_CHARS)
         spam = self._spam[features.VOICES[script]]
-        share = spam[places.buckets] * step / often[which] / np.maximum(places.ends - places.begins, 1)
+        share = spam[spans.buckets] * step / often[which] / np.maximum(spans.ends - spans.begins, 1)
         booked = features.particulars_at(text)
         taken = -particulars.ALLOWANCE / max(len(booked.begins), 1) / np.maximum(booked.ends - booked.begins, 1)
-        begins, ends = (np.concatenate(of) for of in ((places.begins, booked.begins), (places.ends, booked.ends)))
+        begins, ends = (np.concatenate(of) for of in ((spans.begins, booked.begins), (spans.ends, booked.ends)))
         share = np.concatenate((share, taken))
         # +share where a gram begins, -share behind its end: the running sum is each code point's part.
         steps = np.bincount(begins, share, length + 1) - np.bincount(ends, share, length + 1)

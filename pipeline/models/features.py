@@ -80,7 +80,7 @@ class Grams:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class GramSpans:
     """Where the grams of one text stand: gram i fills raw code points `begins[i]` to `ends[i]`, exclusive."""
 
     buckets: NDArray[np.intp]
@@ -120,7 +120,7 @@ def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.array(VOICES)[scripts]
 
 
-def places(text: str) -> Places:
+def gram_spans(text: str) -> GramSpans:
     """Every place where a gram of this text stands; a gram that stands twice is there twice."""
     normals = _normals([text])
     buckets, begins, ends = [], [], []
@@ -132,7 +132,7 @@ def places(text: str) -> Places:
     return _within(text, np.concatenate(buckets), np.concatenate(begins), np.concatenate(ends))
 
 
-def particulars_at(text: str) -> Places:
+def particulars_at(text: str) -> GramSpans:
     """Where the particulars stand for which something is taken off; without buckets, and none where nothing is."""
     folded = _normals([text]).folded
     owed = particulars.places(folded) if particulars.allowance(folded, 1).any() else []
@@ -140,10 +140,10 @@ def particulars_at(text: str) -> Places:
     return _within(text, np.zeros(len(owed), dtype=np.intp), folded.origin[first], folded.end[behind - 1])
 
 
-def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> Places:
+def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> GramSpans:
     # The raw tape has a space before the text and one after it, which are nowhere in the text.
     length = min(len(text), MAX_CHARS)
-    return Places(buckets, np.clip(begins - 1, 0, max(length - 1, 0)), np.clip(ends - 1, min(length, 1), length))
+    return GramSpans(buckets, np.clip(begins - 1, 0, max(length - 1, 0)), np.clip(ends - 1, min(length, 1), length))
 
 
 def _normals(texts: Sequence[str]) -> Normals:

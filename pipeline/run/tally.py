@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 REMEMBERED = 1_000_000  # decisions by which a repeated one is known
 
 
-class _Seen(msgspec.Struct):
+class _DecisionFields(msgspec.Struct):
     id: str
     round: int
     verdict: Verdict
@@ -37,7 +37,7 @@ class Tally:
         self.repeated = 0
         self.latencies_ms: list[int] = []
         self._ids: dict[int, None] = {}  # the oldest first
-        self._decode = decoder(_Seen)
+        self._decode = decoder(_DecisionFields)
         self._consumer = reader(settings, "tally", **UNHURRIED)
         self._consumer.assign(
             [TopicPartition(topics.DECISIONS.name, p, OFFSET_BEGINNING) for p in range(settings.partitions)]

@@ -151,17 +151,19 @@ class CampaignStage:
     def _begin(self, now: int, told: Sequence[Campaign]) -> list[TopicPartition]:
         """Where to read each partition from."""
         consumer = self._consumer
-        places = [TopicPartition(t.name, p) for t in SOURCES for p in range(t.partitions or self._settings.partitions)]
+        partitions = [
+            TopicPartition(t.name, p) for t in SOURCES for p in range(t.partitions or self._settings.partitions)
+        ]
         cluster = consumer.list_topics(timeout=TIMEOUT).cluster_id or ""
         if cluster.startswith(CLUSTER_PREFIX):  # it holds what came since it was started, and finds no offset by time
-            return [TopicPartition(place.topic, place.partition, 0) for place in places]
+            return [TopicPartition(tp.topic, tp.partition, 0) for tp in partitions]
         since = min(now, max((c.at for c in told), default=now)) - REBUILD_MS
-        ends = [consumer.get_watermark_offsets(place, timeout=TIMEOUT)[1] for place in places]
-        wanted = [TopicPartition(place.topic, place.partition, max(since, now - TTL_MS)) for place in places]
+        ends = [consumer.get_watermark_offsets(tp, timeout=TIMEOUT)[1] for tp in partitions]
+        wanted = [TopicPartition(tp.topic, tp.partition, max(since, now - TTL_MS)) for tp in partitions]
         found = consumer.offsets_for_times(wanted, timeout=TIMEOUT)
         return [
-            TopicPartition(place.topic, place.partition, end if place.offset < 0 else place.offset)
-            for place, end in zip(found, ends, strict=True)
+            TopicPartition(tp.topic, tp.partition, end if tp.offset < 0 else tp.offset)
+            for tp, end in zip(found, ends, strict=True)
         ]
 
 

@@ -26,7 +26,7 @@ from pipeline.actions.review.cases import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
 from pipeline.kafka.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
-from pipeline.kafka.polled import is_record
+from pipeline.kafka.polled import Partition, is_record
 from pipeline.kafka.steady import patiently, steadily
 from pipeline.process import readiness
 from pipeline.rules.timetable import Timetable
@@ -42,7 +42,6 @@ POLL = 0.2  # seconds a poll waits for records
 _log = structlog.get_logger()
 
 Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns how many records it could not decode
-Place = tuple[str, int]  # topic, partition
 
 
 def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]:
@@ -115,7 +114,7 @@ class Projector:
         self._consumer: Consumer = resting_reader(settings, self._name, 1.0, **UNHURRIED)
         self._logs = _log_ids(settings, list(self._table))
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
-        self._places: dict[Place, int | None] = {}
+        self._offsets: dict[Partition, int | None] = {}
         self._waiting: list[Message] = []  # polled, not yet committed
         self._assign()
 
@@ -143,14 +142,14 @@ class Projector:
 
     def _commit(self, messages: Sequence[Message]) -> None:
         values: dict[str, list[bytes]] = {}
-        ends: dict[Place, int] = {}
+        ends: dict[Partition, int] = {}
         for message in messages:
             topic = message.topic() or ""
             values.setdefault(topic, []).append(message.value() or b"")
             ends[topic, message.partition() or 0] = (message.offset() or 0) + 1
         with self._db.write() as connection:
-            for place in sorted(ends):
-                self._move(connection, place, ends[place])
+            for partition in sorted(ends):
+                self._move(connection, partition, ends[partition])
             failed = sum(
                 project(connection, int(self._clock() * 1000), values[topic])
                 for topic, (_, project) in self._table.items()
@@ -158,15 +157,15 @@ class Projector:
             )
             self._limit.check(self._name, failed, len(messages), "they cannot be decoded")
         self._limit.note(failed, len(messages))
-        self._places |= ends
+        self._offsets |= ends
         for topic, records in values.items():
             metrics.PROJECTED.labels(topic).inc(len(records))
 
-    def _move(self, connection: Connection, place: Place, end: int) -> None:
+    def _move(self, connection: Connection, partition: Partition, end: int) -> None:
         """Compare-and-set of one position. Raises StaleError."""
         positions = schema.positions
-        key = {"consumer": self._name, "log": self._logs[place[0]], "partition": place[1]}
-        before = self._places[place]
+        key = {"consumer": self._name, "log": self._logs[partition[0]], "partition": partition[1]}
+        before = self._offsets[partition]
         statement = (
             upsert(connection, positions).values(**key, offset=end).on_conflict_do_nothing()
             if before is None
@@ -183,7 +182,7 @@ class Projector:
         with self._db.read() as connection:
             rows = connection.execute(select(positions).where(positions.c.consumer == self._name)).all()
         found = {(row.log, row.partition): row.offset for row in rows}
-        self._places = {
+        self._offsets = {
             (name, number): found.get((self._logs[name], number))
             for name, (topic, _) in self._table.items()
             for number in range(topic.partitions or self._settings.partitions)
@@ -191,7 +190,7 @@ class Projector:
         self._consumer.assign(
             [
                 TopicPartition(name, number, OFFSET_BEGINNING if offset is None else offset)
-                for (name, number), offset in self._places.items()
+                for (name, number), offset in self._offsets.items()
             ]
         )
 

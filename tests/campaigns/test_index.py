@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.campaigns.index import GROWTH_MS, Campaigns, Place, Sending, campaigns_of
+from pipeline.campaigns.index import GROWTH_MS, CampaignEntry, Campaigns, Sending, campaigns_of
 from pipeline.sample.campaigns import CAMPAIGNS
 from pipeline.sample.content import contact_details
 from pipeline.sample.wording import wording
@@ -159,13 +159,13 @@ def test_a_campaign_is_forgotten_after_its_last_message() -> None:
     assert campaigns_of([near], campaigns, 3001) != first
 
 
-def place(campaigns: Campaigns, *sendings: Sending) -> Place:
+def entry_of(campaigns: Campaigns, *sendings: Sending) -> CampaignEntry:
     return campaigns.add([LOAN] * len(sendings), sendings)[-1]
 
 
 def test_figures_of_a_campaign() -> None:
     campaigns = Campaigns(10)
-    at = place(
+    at = entry_of(
         campaigns,
         Sending(T0, "10690001", "a", 40),
         Sending(T0 + 1, "10690002", "b", 50),
@@ -183,7 +183,7 @@ def test_figures_of_a_campaign() -> None:
 
 def test_many_senders_are_estimated() -> None:
     campaigns = Campaigns(10)
-    at = place(campaigns, *(Sending(T0, f"port{n % 3}", f"sender{n}") for n in range(5000)))
+    at = entry_of(campaigns, *(Sending(T0, f"port{n % 3}", f"sender{n}") for n in range(5000)))
     figures = campaigns.figures(at, T0)
     assert figures is not None
     assert figures.ports == 3
@@ -192,7 +192,7 @@ def test_many_senders_are_estimated() -> None:
 
 def test_figures_of_a_forgotten_campaign_are_none() -> None:
     campaigns = Campaigns(2)
-    at = place(campaigns, Sending(T0))
+    at = entry_of(campaigns, Sending(T0))
     campaigns_of([chr(0x4E00 + n) * 9 + chr(0x5E00 + n) * 9 for n in range(6)], campaigns, T0)
     assert campaigns.figures(at, T0) is None
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from dashboards import deck, language
 from pipeline.actions.console.score_parts import ScorePart, ScoreParts
-from pipeline.actions.console.why import CampaignSize, Explained, Seen, Why
+from pipeline.actions.console.why import CampaignSize, Explained, Span, Why
 from pipeline.actions.review import claims
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
@@ -166,7 +166,7 @@ def test_leaving_gives_back(db: Database) -> None:
 
 def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     hand = hand_of(db)
-    seen = Seen(11, 16, "额度已审批", "raw")
+    seen = Span(11, 16, "额度已审批", "raw")
     size = CampaignSize("c0", 1200, 4, 9)
     parts = ScoreParts((ScorePart(11, 16, 2.25),), -1.0)
     said = Explained((Why("word", "hold", "a word", "{}", (seen,)),), size, parts)
@@ -182,9 +182,9 @@ def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
 
 def test_a_disguised_word_is_shown_as_written_and_as_read() -> None:
     text = "代开发*票 加V信ab123"
-    assert deck.found(EN, text, Seen(2, 5, "发票", "joined")) == "发*票 → 发票 (marks between)"
-    assert deck.found(EN, text, Seen(0, 2, "代开", "normal")) == "代开"
-    assert deck.found(EN, text, Seen(6, 14, "wechat", "contact")) == "加V信ab123 → WeChat (contact)"
+    assert deck.found(EN, text, Span(2, 5, "发票", "joined")) == "发*票 → 发票 (marks between)"
+    assert deck.found(EN, text, Span(0, 2, "代开", "normal")) == "代开"
+    assert deck.found(EN, text, Span(6, 14, "wechat", "contact")) == "加V信ab123 → WeChat (contact)"
 
 
 def test_reasons_that_come_later_are_shown_then(db: Database) -> None:

@@ -80,7 +80,7 @@ def until_refused(step: Any) -> None:
 def test_a_projector_that_understands_nothing_moves_no_position(deployed: Settings, name: str) -> None:
     projector = Projector(deployed, name, projections(deployed)[name])
     until_refused(projector.step)
-    assert set(projector._places.values()) == {None}
+    assert set(projector._offsets.values()) == {None}
     projector.close()
 
 

@@ -78,11 +78,11 @@ def test_the_batch_never_changes_a_text(texts: list[str]) -> None:
 
 @given(hostile)
 def test_every_gram_has_its_places_in_the_text(text: str) -> None:
-    places = features.places(text)
-    assert np.unique(places.buckets).tolist() == bag(text)
-    assert (places.begins >= 0).all()
-    assert (places.begins <= places.ends).all()
-    assert (places.ends <= len(text)).all()
+    spans = features.gram_spans(text)
+    assert np.unique(spans.buckets).tolist() == bag(text)
+    assert (spans.begins >= 0).all()
+    assert (spans.begins <= spans.ends).all()
+    assert (spans.ends <= len(text)).all()
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "reveal.reveal": (
         R.SEE_FULL_TEXT,
         REFUSES,
-        lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).place, "reason", NOW),
+        lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).position, "reason", NOW),
     ),
     "why.why": (R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])),
     "claims.claim": (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 from sqlalchemy import Connection, func, select
 
-from pipeline.actions.console.search import Place
+from pipeline.actions.console.search import LogPosition
 from pipeline.errors import AntispamError
 from pipeline.lake.views import full_files, open_empty
 from pipeline.settings import Settings
@@ -31,13 +31,13 @@ class FullText:
     content: str
 
 
-def reveal(db: Database, settings: Settings, user: User, place: Place, reason: str, now: int) -> FullText:
-    """The full text at a place of the log. Raises Forbidden, or AntispamError without a reason or a text."""
+def reveal(db: Database, settings: Settings, user: User, position: LogPosition, reason: str, now: int) -> FullText:
+    """The full text at a position of the log. Raises Forbidden, or AntispamError without a reason or a text."""
     require(user, Right.SEE_FULL_TEXT)
     reason = reason.strip()
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or "\0" in reason:
         raise AntispamError(f"a reason of {SHORTEST_REASON} to {LONGEST_REASON} characters is wanted")
-    found = _read(settings, place)
+    found = _read(settings, position)
     if found is None:
         raise AntispamError("the full text is not in the lake: past retention, or not yet written")
     with db.write() as connection:
@@ -48,8 +48,8 @@ def reveal(db: Database, settings: Settings, user: User, place: Place, reason: s
             now,
             user.name,
             "reveal",
-            f"message/{place.topic}/{place.partition}/{place.offset}",
-            after={"log": place.log_id},
+            f"message/{position.topic}/{position.partition}/{position.offset}",
+            after={"log": position.log_id},
             reason=reason,
         )
     return found
@@ -68,8 +68,8 @@ def _require_sender(connection: Connection, user: User, sender: str) -> None:
     require_port(connection, user, port)
 
 
-def _read(settings: Settings, place: Place) -> FullText | None:
-    files = [file for file in full_files(settings, "texts") if f"dt={place.date.isoformat()}" in file]
+def _read(settings: Settings, position: LogPosition) -> FullText | None:
+    files = [file for file in full_files(settings, "texts") if f"dt={position.date.isoformat()}" in file]
     if not files:
         return None
     lake = open_empty()
@@ -81,10 +81,10 @@ def _read(settings: Settings, place: Place) -> FullText | None:
             """,
             {
                 "files": files,
-                "log_id": place.log_id,
-                "topic": place.topic,
-                "partition": place.partition,
-                "offset": place.offset,
+                "log_id": position.log_id,
+                "topic": position.topic,
+                "partition": position.partition,
+                "offset": position.offset,
             },
         ).fetchone()
     except duckdb.Error as error:

@@ -47,7 +47,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Place:
+class LogPosition:
     """Where the log holds a submission or record: names it in the lake's full texts too."""
 
     log_id: str
@@ -61,7 +61,7 @@ class Place:
 class Found:
     """One submission or record with the verdict of its newest round; text masked, numbers hashed."""
 
-    place: Place
+    position: LogPosition
     id: str
     sender: str
     port: str | None
@@ -208,7 +208,7 @@ def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user
     """  # noqa: S608 - of our own words; what the user typed travels as parameters
     return [
         Found(
-            place=Place(*row[:5]),
+            position=LogPosition(*row[:5]),
             id=row[5],
             sender=row[6],
             port=row[7],

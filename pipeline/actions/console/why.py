@@ -17,7 +17,7 @@ from pipeline.store.database import Database
 
 
 @dataclass(frozen=True)
-class Seen:
+class Span:
     """What a reason points at in the first member's text: code points, `end` exclusive.
 
     `word` is what was meant (a dictionary word, a link's domain, a kind of contact), `via` the view it was read in.
@@ -37,7 +37,7 @@ class Why:
     verdict: str
     message: str
     values: str  # JSON
-    spans: tuple[Seen, ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,6 @@ def _contents(db: Database, cases: Sequence[str]) -> dict[str, str]:
 
 def _why(reason: dict[str, Any]) -> Why:
     spans = tuple(
-        Seen(span["start"], span["end"], span["word"] or "", span["via"] or "") for span in reason["spans"] or ()
+        Span(span["start"], span["end"], span["word"] or "", span["via"] or "") for span in reason["spans"] or ()
     )
     return Why(reason["rule"], reason["verdict"], reason["message"], reason["values"] or "{}", spans)

@@ -51,7 +51,7 @@ _decode = decoder(Outbound)
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _Slot:
     """A record and what became of it; None for one that became a dead letter."""
 
     offset: int
@@ -84,7 +84,7 @@ class Lane:
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._key_fits = False  # one of our keys has proved a record
         self._alerted = ""  # id of the last alert
-        self._places: dict[int, deque[_Place]] = {}
+        self._slots: dict[int, deque[_Slot]] = {}
         self._paused = False
         self._moved = False
         self._done: dict[int, int] = {}  # by partition: the offset behind what is done, not committed yet
@@ -135,8 +135,8 @@ class Lane:
                 except UnavailableError as error:
                     self._read_again(messages[i:], error)
                     return jobs
-            places = self._places.setdefault(message.partition() or 0, deque())
-            places.append(_Place(message.offset() or 0, found if isinstance(found, Job) else None))
+            slots = self._slots.setdefault(message.partition() or 0, deque())
+            slots.append(_Slot(message.offset() or 0, found if isinstance(found, Job) else None))
         self._limit.note(len(causes), counted)
         return jobs
 
@@ -159,9 +159,9 @@ class Lane:
         Nothing is lost by that: what is sent has its rows, and is dropped when it is read again.
         Raises KafkaException for what will not pass.
         """
-        for partition, places in self._places.items():
-            while places and (places[0].job is None or places[0].job.open == 0):
-                self._done[partition] = places.popleft().offset + 1
+        for partition, slots in self._slots.items():
+            while slots and (slots[0].job is None or slots[0].job.open == 0):
+                self._done[partition] = slots.popleft().offset + 1
         if not self._done:
             return
         try:
@@ -180,14 +180,14 @@ class Lane:
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = {p.partition for p in partitions}
-        jobs = [place.job for n in numbers for place in self._places.get(n, ()) if place.job is not None]
+        jobs = [slot.job for n in numbers for slot in self._slots.get(n, ()) if slot.job is not None]
         self._revoked(jobs)
         try:
             self._commit()
         except KafkaException as error:  # lost already: the new owner meets rows that say what was done
             _log.warning("offsets_not_committed", topic=self._topic, cause=error.args[0].str())
         for n in numbers:
-            self._places.pop(n, None)
+            self._slots.pop(n, None)
             self._done.pop(n, None)
         self._moved = True
         if self._paused:  # else librdkafka keeps them paused when they come back
@@ -196,9 +196,9 @@ class Lane:
 
     def _rewind(self) -> None:
         assigned = self._consumer.assignment()
-        for place in self._consumer.committed(assigned, timeout=TIMEOUT) if assigned else ():
-            offset = OFFSET_BEGINNING if place.offset == OFFSET_INVALID else place.offset
-            self._consumer.seek(TopicPartition(self._topic, place.partition, offset))
+        for position in self._consumer.committed(assigned, timeout=TIMEOUT) if assigned else ():
+            offset = OFFSET_BEGINNING if position.offset == OFFSET_INVALID else position.offset
+            self._consumer.seek(TopicPartition(self._topic, position.partition, offset))
 
     def _job(self, message: Message, now: int) -> Job | _Refused:
         """The record as a job, or why it is none. Raises UnavailableError if no broker takes the alert of a forgery."""

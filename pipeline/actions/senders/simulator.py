@@ -49,7 +49,7 @@ class Conduct:
     seed: int = 0
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedSubmit(msgspec.Struct, frozen=True, kw_only=True):
     """One SUBMIT as it came in; `result` None: it was not answered. `at` is epoch seconds."""
 
     at: float
@@ -79,7 +79,7 @@ class Simulator:
         self, account: str, secret: bytes, conduct: Conduct, port: int = 0, journal: Path | None = None
     ) -> None:
         self.conduct, self.port = conduct, port
-        self.seen: list[Seen] = []
+        self.seen: list[ReceivedSubmit] = []
         self.counts: Counter[str] = Counter()
         self.deaf = False  # leaves link tests unanswered
         self._account, self._secret = account, secret
@@ -258,7 +258,7 @@ class Simulator:
     def _remember(self, link: _Link, pdu: cmpp3.Submit, now: float, msg_id: int, result: int | None) -> None:
         headed = bool(pdu.udhi & 0x41)
         place = concatenation(pdu.content) if headed else None
-        seen = Seen(
+        seen = ReceivedSubmit(
             at=now,
             link=link.number,
             source=pdu.src_id,

@@ -19,12 +19,12 @@ from pipeline import metrics, topics
 from pipeline.events import Priority
 from pipeline.ingest.http.backend import Lag
 from pipeline.kafka.clients import administrator, reader
+from pipeline.kafka.polled import Partition
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.settings import Settings
 
 REQUEST_SECONDS = 5.0
 LONGEST = 60  # seconds a client is told to wait at most
-Place = tuple[str, int]  # topic, partition
 LANES = {topics.SUBMISSIONS_EXPRESS.name: Priority.EXPRESS, topics.SUBMISSIONS_BULK.name: Priority.BULK}
 
 
@@ -36,9 +36,9 @@ class LagMeter:
         # Offsets are asked for, never a membership; an open transaction of the processor is not waited for.
         self._consumer = reader(settings, SUBMISSIONS.name, **{"isolation.level": "read_uncommitted"})
         self._admin = administrator(settings)
-        self._places = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
+        self._partitions = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
         self._lock = threading.Lock()
-        self._ends: dict[Place, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._before: tuple[float, dict[Priority, int]] | None = None
         self.read_at = 0.0  # monotonic seconds
         self._lags = dict.fromkeys(Priority, Lag())
@@ -50,22 +50,22 @@ class LagMeter:
     def acknowledged(self, topic: str, partition: int, offset: int) -> None:
         """The broker has the record at `offset`."""
         with self._lock:
-            place = (topic, partition)
-            self._ends[place] = max(self._ends.get(place, 0), offset + 1)
+            source = (topic, partition)
+            self._ends[source] = max(self._ends.get(source, 0), offset + 1)
 
     def read(self) -> None:
         """Ask the broker. Raises KafkaException when it does not answer."""
-        committed = self._consumer.committed([TopicPartition(*place) for place in self._places], REQUEST_SECONDS)
+        committed = self._consumer.committed([TopicPartition(*source) for source in self._partitions], REQUEST_SECONDS)
         positions = {(tp.topic, tp.partition): tp.offset for tp in committed if tp.error is None}
         lows = self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         highs = self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
         with self._lock:
-            for place, high in highs.items():
-                self._ends[place] = max(self._ends.get(place, 0), high)
+            for source, high in highs.items():
+                self._ends[source] = max(self._ends.get(source, 0), high)
             ends = dict(self._ends)
-        for place in self._places:
-            if positions.get(place, OFFSET_INVALID) == OFFSET_INVALID:
-                positions[place] = lows[place]
+        for source in self._partitions:
+            if positions.get(source, OFFSET_INVALID) == OFFSET_INVALID:
+                positions[source] = lows[source]
         now = monotonic()
         self._lags, done = lags(ends, positions, self._before, now, self._limit)
         self._before = (now, done)
@@ -73,9 +73,9 @@ class LagMeter:
         for priority, lag in self._lags.items():
             metrics.LAG.labels(priority.value).set(lag.behind)
 
-    def _offsets(self, which: OffsetSpec) -> dict[Place, int]:
+    def _offsets(self, which: OffsetSpec) -> dict[Partition, int]:
         asked = self._admin.list_offsets(
-            {TopicPartition(*place): which for place in self._places}, request_timeout=REQUEST_SECONDS
+            {TopicPartition(*source): which for source in self._partitions}, request_timeout=REQUEST_SECONDS
         )
         return {(tp.topic, tp.partition): max(0, answer.result().offset) for tp, answer in asked.items()}
 
@@ -85,8 +85,8 @@ class LagMeter:
 
 
 def lags(
-    ends: Mapping[Place, int],
-    positions: Mapping[Place, int],
+    ends: Mapping[Partition, int],
+    positions: Mapping[Partition, int],
     before: tuple[float, dict[Priority, int]] | None,
     now: float,
     limit: int,

@@ -218,7 +218,7 @@ class Lookups:
 def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
     """Fill the intake's memory from the topics: what was accepted before this start, by whomever."""
     consumer = reader(settings, "api-memory")
-    places = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
+    partitions = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
     since = int(time() * 1000) - REMEMBERED_MS
     decode = decoder(Submission)
     count = 0
@@ -233,9 +233,9 @@ def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
         count += 1
 
     try:
-        found = consumer.offsets_for_times([TopicPartition(t, p, since) for t, p in places], timeout=TIMEOUT)
+        found = consumer.offsets_for_times([TopicPartition(t, p, since) for t, p in partitions], timeout=TIMEOUT)
         begin = {(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
-        replay(consumer, [place for place in places if place in begin], take, begin=begin)
+        replay(consumer, [p for p in partitions if p in begin], take, begin=begin)
     except KafkaException as error:
         raise broker_error(error.args[0], "HTTP API: the broker does not answer") from None
     finally:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aioftp
 
-from pipeline.file_exchange import Place
+from pipeline.file_exchange import Endpoint
 from pipeline.ingest.records.folder import (
     BLOCK,
     CALL_SECONDS,
@@ -130,9 +130,9 @@ class FtpFolder:
 
 
 @asynccontextmanager
-async def ftp_folder(place: Place) -> AsyncIterator[Folder]:
+async def ftp_folder(endpoint: Endpoint) -> AsyncIterator[Folder]:
     """Connect and sign in. Raises FolderError."""
-    address = place.address
+    address = endpoint.address
     client = _Client(
         socket_timeout=CALL_SECONDS, connection_timeout=CALL_SECONDS, path_timeout=CALL_SECONDS, encoding="latin-1"
     )
@@ -141,7 +141,7 @@ async def ftp_folder(place: Place) -> AsyncIterator[Folder]:
             with _plain(f"{address.host}:{address.port}"):
                 async with asyncio.timeout(CALL_SECONDS):
                     await client.connect(address.host, address.port)
-                    await client.login(_wire(address.user), _wire(place.secret or ""))
+                    await client.login(_wire(address.user), _wire(endpoint.secret or ""))
         except FileRefusedError as error:
             raise FolderError(str(error)) from None
         yield FtpFolder(client, address.folder)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from pipeline.file_exchange import Place
+from pipeline.file_exchange import Endpoint
 from pipeline.ingest.records.folder import Folder
 from pipeline.ingest.records.local_folder import local_folder
 
 
-def open_folder(place: Place, known_hosts: Path) -> AbstractAsyncContextManager[Folder]:
+def open_folder(endpoint: Endpoint, known_hosts: Path) -> AbstractAsyncContextManager[Folder]:
     """The folder of an address, signed in to. Raises FolderError when that fails."""
-    scheme = place.address.scheme
+    scheme = endpoint.address.scheme
     if scheme == "ftp":
         from pipeline.ingest.records.ftp_folder import ftp_folder
 
-        return ftp_folder(place)
+        return ftp_folder(endpoint)
     if scheme == "sftp":
         from pipeline.ingest.records.sftp_folder import sftp_folder
 
-        return sftp_folder(place, known_hosts)
-    return local_folder(Path(place.address.folder))
+        return sftp_folder(endpoint, known_hosts)
+    return local_folder(Path(endpoint.address.folder))

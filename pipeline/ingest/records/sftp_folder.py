@@ -10,7 +10,7 @@ from typing import cast
 
 import asyncssh
 
-from pipeline.file_exchange import Place
+from pipeline.file_exchange import Endpoint
 from pipeline.ingest.records.folder import (
     BLOCK,
     CALL_SECONDS,
@@ -102,13 +102,13 @@ class SftpFolder:
 
 
 @asynccontextmanager
-async def sftp_folder(place: Place, known_hosts: Path) -> AsyncIterator[Folder]:
+async def sftp_folder(endpoint: Endpoint, known_hosts: Path) -> AsyncIterator[Folder]:
     """Connect, check the host key and sign in. Raises FolderError."""
-    address = place.address
+    address = endpoint.address
     where = f"{address.host}:{address.port}"
     if not known_hosts.is_file():
         raise FolderError(f"{where}: no host keys to check against: {known_hosts} is missing")
-    key = place.key
+    key = endpoint.key
     async with _plain(where):
         connection = await asyncssh.connect(
             address.host,
@@ -119,8 +119,8 @@ async def sftp_folder(place: Place, known_hosts: Path) -> AsyncIterator[Folder]:
             # A list, never None: asyncssh takes None for "check nothing".
             known_hosts=str(known_hosts),
             client_keys=None if key is None else [str(key)],
-            passphrase=place.secret if key else None,
-            password=None if key else place.secret,
+            passphrase=endpoint.secret if key else None,
+            password=None if key else endpoint.secret,
             gss_host=None,
             connect_timeout=CALL_SECONDS,
             login_timeout=CALL_SECONDS,

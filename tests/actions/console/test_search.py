@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from pipeline.actions.console.reveal import reveal
 from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search
-from pipeline.actions.console.why import CampaignSize, Seen, campaign_sizes, why
+from pipeline.actions.console.why import CampaignSize, Span, campaign_sizes, why
 from pipeline.actions.review import claims
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
@@ -163,7 +163,7 @@ def test_what_a_person_said_of_a_submission(operational_db: Database) -> None:
 
 def test_a_reveal_shows_the_text_and_leaves_a_row(operational_db: Database, settings: Settings, find: Find) -> None:
     found = next(f for f in find() if f.port == "10690002")
-    full = reveal(operational_db, settings, SENIOR, found.place, "complaint 4711", NOW)
+    full = reveal(operational_db, settings, SENIOR, found.position, "complaint 4711", NOW)
     assert "王女士" in full.content
     assert PHONE in full.content
     assert full.recipients[0] == PHONE
@@ -177,18 +177,23 @@ def test_a_reveal_shows_the_text_and_leaves_a_row(operational_db: Database, sett
 
 @pytest.mark.parametrize("role", [r for r in Role if r not in (Role.SENIOR_REVIEWER, Role.ADMINISTRATOR)])
 def test_other_roles_reveal_nothing(role: Role, operational_db: Database, settings: Settings, find: Find) -> None:
-    place = find()[0].place
+    position = find()[0].position
     with pytest.raises(Forbidden):
-        reveal(operational_db, settings, User("x", role), place, "curious", NOW)
+        reveal(operational_db, settings, User("x", role), position, "curious", NOW)
 
 
 def test_no_reason_and_a_foreign_port_reveal_nothing(operational_db: Database, settings: Settings, find: Find) -> None:
-    place = find(port="10690001")[0].place
+    position = find(port="10690001")[0].position
     with pytest.raises(AntispamError, match="reason"):
-        reveal(operational_db, settings, SENIOR, place, "  a ", NOW)
+        reveal(operational_db, settings, SENIOR, position, "  a ", NOW)
     with pytest.raises(Forbidden):
         reveal(
-            operational_db, settings, User("sue", Role.SENIOR_REVIEWER, {"province": "广东"}), place, "complaint", NOW
+            operational_db,
+            settings,
+            User("sue", Role.SENIOR_REVIEWER, {"province": "广东"}),
+            position,
+            "complaint",
+            NOW,
         )
     with operational_db.read() as connection:
         assert connection.execute(select(schema.audit).where(schema.audit.c.action == "reveal")).first() is None
@@ -203,4 +208,4 @@ def test_why_a_case_is_open(operational_db: Database, settings: Settings) -> Non
     assert found["case-001"].campaign is None
     first, second = found["case-000"].reasons
     assert (first.rule, first.spans) == ("bulk-unreviewed", ())
-    assert second.spans == (Seen(11, 16, "额度已审批", "raw"),)
+    assert second.spans == (Span(11, 16, "额度已审批", "raw"),)

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from pipeline import topics
 from pipeline.actions.senders.channels import Channel
-from pipeline.actions.senders.lane import Lane, _Place
+from pipeline.actions.senders.lane import Lane, _Slot
 from pipeline.events import Priority
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
@@ -39,13 +39,13 @@ class _Moving:
     def __init__(self, *codes: int) -> None:
         self.codes, self.committed = list(codes), list[int]()
 
-    def seek(self, place: Any) -> None:
-        self.sought = (place.partition, place.offset)
+    def seek(self, position: Any) -> None:
+        self.sought = (position.partition, position.offset)
 
     def commit(self, offsets: Any, **_: Any) -> None:
         if self.codes:
             raise KafkaException(KafkaError(self.codes.pop(0)))
-        self.committed += [place.offset for place in offsets]
+        self.committed += [position.offset for position in offsets]
 
 
 def lane_with(consumer: Any, nowhere: Settings) -> Lane:
@@ -54,7 +54,7 @@ def lane_with(consumer: Any, nowhere: Settings) -> Lane:
     lane = Lane(nowhere, channel, Priority.EXPRESS, impatient(nowhere), lambda _: None)
     lane._consumer.close()
     lane._consumer = consumer
-    lane._places[0] = deque([_Place(7, None)])
+    lane._slots[0] = deque([_Slot(7, None)])
     return lane
 
 
@@ -65,7 +65,7 @@ def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Setti
         value=lambda: b"{", key=lambda: b"1069", partition=lambda: 0, offset=lambda: 8, error=lambda: None
     )
     assert lane._taken([record]) == []
-    assert [place.offset for place in lane._places[0]] == [7]
+    assert [slot.offset for slot in lane._slots[0]] == [7]
     assert consumer.sought == (0, 8)
 
 
@@ -82,7 +82,7 @@ def test_a_commit_that_another_poll_helps_is_put_off_and_made_later(nowhere: Set
     for _ in range(2):
         lane._commit()
     assert consumer.committed == []
-    lane._places[0].append(_Place(8, None))
+    lane._slots[0].append(_Slot(8, None))
     lane._commit()
     assert consumer.committed == [9]
     lane._commit()
@@ -113,10 +113,10 @@ def test_partitions_that_come_back_to_a_full_sender_are_read_on(fresh_embedded: 
     lane.poll(room=False)  # its queue is full
     other.subscribe([topics.outbound("default", Priority.EXPRESS).name])
     until(lambda: bool(other.assignment() and lane._consumer.assignment()))
-    own = {place.partition for place in lane._consumer.assignment()}
+    own = {position.partition for position in lane._consumer.assignment()}
     producer = writer(settings)
     for partition in range(4):
         send(producer, [(topics.outbound("default", Priority.EXPRESS).name, "1069", b"{")], partition)
-    until(lambda: set(lane._places) == own)
+    until(lambda: set(lane._slots) == own)
     other.close()
     lane.close()
