@@ -10,12 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
 
 import hypothesis
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from pipeline.errors import AntispamError
 from pipeline.run.brokers import kafka_node
@@ -23,9 +20,9 @@ from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
-from tests.harness.postgres_server import find_programs, postgres_server
+from tests.harness.migrated import migrated_sqlite
+from tests.harness.postgres_server import find_programs, new_database, postgres_server
 
-AUDIT_SECRET = b"of the audit"  # signs the trail of the fixtures' databases
 # How long an example takes is the machine's business, and it may have other things to do.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -118,8 +115,7 @@ def fresh_broker(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def operational_db(tmp_path: Path) -> Iterator[Database]:
     """An operational database of one's own, migrated: SQLite."""
-    db = Database(f"sqlite:///{tmp_path / 'operational.db'}", AUDIT_SECRET)
-    migrate(db)
+    db = migrated_sqlite(tmp_path / "operational.db")
     yield db
     db.close()
 
@@ -137,20 +133,20 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database without connections, for others to be copied from."""
+    with new_database(postgres_url) as db:
+        migrate(db)
+        db.close()
+        yield db.engine.url.database or ""
+
+
 @pytest.fixture
-def postgres_db(postgres_url: str) -> Iterator[Database]:
+def postgres_db(postgres_url: str, postgres_template: str) -> Iterator[Database]:
     """An operational database of one's own, migrated: PostgreSQL."""
-    server = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    name = f"antispam_test_{token_hex(6)}"
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    db = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False), AUDIT_SECRET)
-    migrate(db)
-    yield db
-    db.close()
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with new_database(postgres_url, postgres_template) as db:
+        yield db
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

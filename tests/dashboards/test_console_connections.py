@@ -17,8 +17,8 @@ from dashboards.guard import COOKIE
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
-from pipeline.store.migrate import open_database
 from tests.harness.console_data import sign_up
+from tests.harness.migrated import migrated_database
 
 PATIENCE = 90.0  # seconds; far above anything measured
 
@@ -27,7 +27,7 @@ PATIENCE = 90.0  # seconds; far above anything measured
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
     """Its port, and a session's token."""
     folder, port = tmp_path_factory.mktemp("console"), free_port()
-    db = open_database(Settings(data_dir=folder, _env_file=None))
+    db = migrated_database(Settings(data_dir=folder, _env_file=None))
     token = sign_up(db, "anna", Role.VIEWER, int(time() * 1000))
     db.close()
     environment = os.environ | {"ANTISPAM_DATA_DIR": str(folder), "ANTISPAM_CONSOLE_PORT": str(port)}

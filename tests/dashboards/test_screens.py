@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Right, Role, User, allowed
-from pipeline.store.migrate import open_database
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
+from tests.harness.migrated import migrated_database
 
 RIGHTS = {
     "overview": Right.SEE_TRAFFIC,
@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     """A filled console and a session of each role."""
     folder = tmp_path_factory.mktemp("console")
     settings, now = Settings(data_dir=folder), int(time.time() * 1000)
-    db = open_database(settings)
+    db = migrated_database(settings)
     register_ports(db, now)
     open_cases(db, now)
     fill_lake(settings, now)

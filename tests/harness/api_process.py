@@ -19,7 +19,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
-from pipeline.store.migrate import open_database
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import publish
 
 PORT = "10690001"
@@ -29,7 +29,7 @@ NOW = 1_700_000_000_000
 
 def register(settings: Settings, port: str = PORT, callback_url: str = "") -> str:
     """Tables, a port and a key for it, which is returned."""
-    db = open_database(settings)
+    db = migrated_database(settings)
     with db.write() as connection:
         connection.execute(
             insert(schema.ports).values(

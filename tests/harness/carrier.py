@@ -17,7 +17,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.migrate import open_database
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import settings_for
 
 PORT = "10690001"
@@ -33,7 +33,7 @@ def sender_deployment(
     monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", "secret")
     settings = settings_for(bootstrap, folder, partitions=2)
     ensure_topics(bootstrap, settings)
-    db = open_database(settings)
+    db = migrated_database(settings)
     with db.write() as connection:  # the sender sends nothing for a port it does not know
         connection.execute(
             insert(schema.ports).values(

@@ -10,7 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from pipeline.store.database import Database
+from tests.harness.migrated import AUDIT_SECRET
 
 
 def find_programs() -> Path | None:
@@ -55,6 +62,23 @@ def postgres_server(programs: Path) -> Iterator[str]:
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_database(server_url: str, template: str = "template1") -> Iterator[Database]:
+    """A database of this server, copied from the template; dropped at the end."""
+    server = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    name = f"antispam_test_{token_hex(6)}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    db = Database(make_url(server_url).set(database=name).render_as_string(hide_password=False), AUDIT_SECRET)
+    try:
+        yield db
+    finally:
+        db.close()
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
 
 
 def _unprivileged() -> pwd.struct_passwd:

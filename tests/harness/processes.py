@@ -29,10 +29,10 @@ from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress, stress_ports
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role, User
-from pipeline.store.migrate import open_database
 from pipeline.store.registry import import_configuration
 from pipeline.stream.decided import IDS
 from pipeline.stream.relay import deliver
+from tests.harness.migrated import migrated_database
 
 PORTS = 200
 Answer = dict[str, Any]
@@ -45,7 +45,7 @@ def settings_for(bootstrap: str, folder: Path, **overrides: Any) -> Settings:
 
 def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: int) -> None:
     """Configuration into the database and, without a relay running, onto the topic."""
-    db = open_database(settings)
+    db = migrated_database(settings)
     import_configuration.add(db, User("tester", Role.ADMINISTRATOR), entries, now)
     deliver(settings, db, now)
     db.close()

@@ -27,8 +27,8 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.migrate import open_database
 from tests.harness.case_events import LIN, submission
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import decisions, produce, publish, settings_for, start
 
 ROLES = {
@@ -55,7 +55,7 @@ def test_every_submission_comes_to_one_end(fresh_kafka: KafkaNode, tmp_path: Pat
     settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=4)
     events = traffic(copies)
     prepared = prepare(settings, tmp_path / "config")
-    db = open_database(settings)
+    db = migrated_database(settings)
     children = {role: start(settings, role, *command) for role, command in ROLES.items()}
     rng = Random(7)
     killed: Counter[str] = Counter()

@@ -31,8 +31,8 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
-from pipeline.store.migrate import open_database
 from tests.harness.carrier import PORT, simulated, until
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import publish, settings_for, start
 
 pytestmark = pytest.mark.kafka
@@ -109,7 +109,7 @@ def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tm
     with simulated(Conduct(report_delay=0.05)) as carrier:
         settings = secured.model_copy(update={"api_port": free_port()})
         publish(settings, directory_entries(config), int(time() * 1000))
-        db = open_database(settings)
+        db = migrated_database(settings)
         key = api_keys.create(db, User("test", Role.ADMINISTRATOR), PORT, "", int(time() * 1000))
         channels = tmp_path / "channels.yaml"
         channels.write_text(f"default: {{host: 127.0.0.1, port: {carrier.port}, account: '900001'}}")

@@ -19,9 +19,9 @@ from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.audit_heads import message, published
 from pipeline.store.backup import backup, restore
-from pipeline.store.migrate import open_database
 from pipeline.store.registry import registry
 from pipeline.stream.relay import Relay, deliver
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import settings_for
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
@@ -46,13 +46,13 @@ def verify() -> str:
 
 
 def change(settings: Settings, name: str) -> None:
-    db = open_database(settings)
+    db = migrated_database(settings)
     registry.save_port(db, ADMIN, PortEntry(code="101", name=name), 1)
     db.close()
 
 
 def test_a_trail_whose_end_was_cut_off_is_seen_even_after_it_went_on(settings: Settings) -> None:
-    db = open_database(settings)
+    db = migrated_database(settings)
     relay = Relay(settings, db)
     for n in range(3):
         change(settings, f"n{n}")
@@ -75,7 +75,7 @@ def test_a_trail_whose_end_was_cut_off_is_seen_even_after_it_went_on(settings: S
 
 def test_a_relay_that_starts_publishes_the_row_it_finds(settings: Settings) -> None:
     change(settings, "n")
-    db = open_database(settings)
+    db = migrated_database(settings)
     deliver(settings, db, 1)
     deliver(settings, db, 2)  # by another relay
     assert {head.row for head in published(settings)} == {1}
@@ -85,7 +85,7 @@ def test_a_relay_that_starts_publishes_the_row_it_finds(settings: Settings) -> N
 
 def test_a_restore_is_told_and_does_not_look_like_a_cut(settings: Settings, tmp_path: Path) -> None:
     change(settings, "n1")
-    db = open_database(settings)
+    db = migrated_database(settings)
     backup(db, tmp_path / "b")
     change(settings, "n2")
     deliver(settings, db, 5)
@@ -99,7 +99,7 @@ def test_a_restore_is_told_and_does_not_look_like_a_cut(settings: Settings, tmp_
 @pytest.mark.parametrize("value", [None, b"{", "the head before"], ids=str)
 def test_a_record_that_may_have_taken_a_heads_place_fails(settings: Settings, value: bytes | str | None) -> None:
     """Compaction keeps the last record of a key: somebody else's, with the key of a head, takes the head away."""
-    db = open_database(settings)
+    db = migrated_database(settings)
     for n in (1, 2):
         change(settings, f"n{n}")
         deliver(settings, db, n)

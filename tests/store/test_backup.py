@@ -15,9 +15,8 @@ from pipeline.store import audit, positions, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
-from pipeline.store.migrate import migrate
 from pipeline.store.registry import registry
-from tests.conftest import AUDIT_SECRET
+from tests.harness.migrated import migrated_sqlite
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 
@@ -57,9 +56,7 @@ def restored(db: Database, held: dict[str, list[tuple[object, ...]]]) -> dict[st
 
 @pytest.fixture
 def other_db(tmp_path: Path) -> Database:
-    db = Database(f"sqlite:///{tmp_path / 'other.db'}", AUDIT_SECRET)
-    migrate(db)
-    return db
+    return migrated_sqlite(tmp_path / "other.db")
 
 
 @pytest.mark.parametrize("target", ["operational_db", "postgres_db"])

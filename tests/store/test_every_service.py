@@ -59,10 +59,10 @@ class World:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from pipeline.store.migrate import open_database
+    from tests.harness.migrated import migrated_database
 
     settings = Settings(data_dir=tmp_path_factory.mktemp("world"), _env_file=None)
-    db = open_database(settings)
+    db = migrated_database(settings)
     register_ports(db, NOW)
     open_cases(db, NOW)
     fill_lake(settings, NOW)

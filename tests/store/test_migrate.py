@@ -22,7 +22,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import head, migrate, revision, upgrade
 from pipeline.store.migrations import versions
-from tests.conftest import AUDIT_SECRET
+from tests.harness.migrated import AUDIT_SECRET
 
 
 def test_migrations_lead_to_the_schema(any_db: Database) -> None:

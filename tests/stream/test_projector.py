@@ -16,15 +16,15 @@ from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, database
-from pipeline.store.migrate import open_database
 from pipeline.stream.projector import Projector
+from tests.harness.migrated import migrated_database
 
 
 @pytest.fixture
 def deployed(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> Settings:
     settings = Settings(kafka=fresh_embedded.bootstrap, data_dir=tmp_path / "data", partitions=2)
     ensure_topics(fresh_embedded.bootstrap, settings)
-    open_database(settings).close()
+    migrated_database(settings).close()
     return settings
 
 

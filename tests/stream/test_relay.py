@@ -29,9 +29,9 @@ from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.backup import backup, restore
 from pipeline.store.database import Database
-from pipeline.store.migrate import open_database
 from pipeline.store.registry import configurations, registry
 from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
+from tests.harness.migrated import migrated_database
 from tests.harness.processes import settings_for, start
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
@@ -55,7 +55,7 @@ def settings(cluster: EmbeddedBroker | KafkaNode, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
-    found = open_database(settings)
+    found = migrated_database(settings)
     yield found
     found.close()
 
@@ -239,7 +239,7 @@ def test_half_a_publication_waits_for_the_whole(settings: Settings, db: Database
 def test_a_second_relay_ends_the_first(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
     settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
     ensure_topics(fresh_kafka.bootstrap, settings)
-    db = open_database(settings)
+    db = migrated_database(settings)
     registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
     stop, ended = threading.Event(), list[BaseException]()
 
@@ -273,7 +273,7 @@ def test_a_new_cluster_gets_the_whole_configuration_first(tmp_path: Path) -> Non
         with EmbeddedBroker(tmp_path / f"broker{n}") as broker:
             settings = settings_for(broker.bootstrap, tmp_path, partitions=1)
             ensure_topics(broker.bootstrap, settings)
-            db = open_database(settings)
+            db = migrated_database(settings)
             if n == 0:
                 registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
                 registry.add_list_entry(db, ADMIN, "black", "102", "", None, 1)
@@ -319,7 +319,7 @@ def test_after_a_restore_everything_is_published_above_what_was(
 def test_an_empty_database_does_not_empty_the_topic(settings: Settings, db: Database, tmp_path: Path) -> None:
     registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
     deliver(settings, db, 1)
-    lost = open_database(settings.model_copy(update={"data_dir": tmp_path / "lost"}))
+    lost = migrated_database(settings.model_copy(update={"data_dir": tmp_path / "lost"}))
     deliver(settings, lost, 2)
     assert on_topic(settings) == in_database(db)
     registry.save_port(lost, ADMIN, PortEntry(code="102"), 3)
@@ -345,7 +345,7 @@ def test_large_values_travel_as_files(settings: Settings, db: Database) -> None:
 def test_a_broker_that_goes_away_costs_time_and_nothing_else(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
     settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
     ensure_topics(fresh_kafka.bootstrap, settings)
-    db = open_database(settings)
+    db = migrated_database(settings)
     registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
     stop = threading.Event()
     relay = threading.Thread(target=run_relay, args=(settings, stop))

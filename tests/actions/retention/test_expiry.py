@@ -52,8 +52,8 @@ from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.migrate import open_database
 from tests.harness.case_events import add_port, member
+from tests.harness.migrated import migrated_database
 
 DAY_MS = 86_400_000
 NOW = 20_500 * DAY_MS + 5 * 3_600_000
@@ -292,7 +292,7 @@ def traces(folder: Path, day: Day) -> Iterator[str]:
 
 def test_nothing_of_a_day_over_its_time_is_left_and_the_next_day_is(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, retention_days=160, status_days=160)
-    db = open_database(settings)
+    db = migrated_database(settings)
     with db.write() as connection:
         add_port(connection)
     for n, day in enumerate((OLD, KEPT)):
@@ -324,7 +324,7 @@ def test_nothing_of_a_day_over_its_time_is_left_and_the_next_day_is(tmp_path: Pa
 
 def test_errors_name_no_number(tmp_path: Path) -> None:
     """SQLAlchemy would put a statement's parameters into the text of its errors, and so into logs."""
-    db = open_database(Settings(data_dir=tmp_path))
+    db = migrated_database(Settings(data_dir=tmp_path))
     row = {"list": "black", "value": OLD.number, "entity": "sender", "added_by": "a", "added_at": 0}
     with db.write() as connection:
         connection.execute(insert(schema.list_entries).values(row))

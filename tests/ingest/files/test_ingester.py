@@ -32,7 +32,7 @@ from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.store.migrate import open_database
+from tests.harness.migrated import migrated_database
 from tests.harness.places import ROOT
 from tests.harness.processes import publish, settings_for
 
@@ -277,7 +277,7 @@ def test_an_id_accepted_before_is_a_duplicate_or_refused_never_lost(settings: Se
         for one in submissions("twice", 3)
     )
     other = msgspec.structs.replace(second, content="【示例】另一条")
-    with closing(open_database(settings)) as db, db.write() as connection:
+    with closing(migrated_database(settings)) as db, db.write() as connection:
         project_submissions(connection, 1, [encode(first), encode(second)])  # by HTTP, or another file
     lines = [
         {"id": one.id, "port": one.port, "recipients": one.recipients, "content": one.content}

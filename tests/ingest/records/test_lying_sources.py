@@ -25,9 +25,9 @@ from pipeline.ingest.records.role import run_files
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.store.database import Database, database
-from pipeline.store.migrate import migrate
+from pipeline.store.database import Database
 from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp, LyingFtp
+from tests.harness.migrated import migrated_database
 
 HEADER = b"kind,sender,recipient,content,submitted_at\n"
 
@@ -156,8 +156,7 @@ def test_every_lie_costs_its_own_source_only_and_none_outlasts_it(
         }
     )
     ensure_topics(embedded_broker, settings)
-    db = database(settings)
-    migrate(db)
+    db = migrated_database(settings)
     settings.known_hosts_file.write_text(far_sides["unsigned"].known_host())
     out = tmp_path / "far" / "out"
     for start in (1, 2):  # what a lie left behind must not end the next start either
@@ -194,8 +193,7 @@ def test_a_source_that_fails_is_shown_so(
         {"kafka": embedded_broker, "data_dir": tmp_path / "data", "record_poll": 0.01, "record_sources": sources}
     )
     ensure_topics(embedded_broker, settings)
-    db = database(settings)
-    migrate(db)
+    db = migrated_database(settings)
 
     def set_aside() -> list[str]:
         with db.read() as connection:

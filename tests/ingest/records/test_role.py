@@ -30,9 +30,8 @@ from pipeline.kafka.replay import replay
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.store.database import Database, database
-from pipeline.store.migrate import migrate
 from tests.harness.far_servers import PASSWORD, USER, FarFtp, FarSftp
+from tests.harness.migrated import migrated_database
 from tests.harness.places import ROOT
 
 COLUMNS = {
@@ -52,12 +51,6 @@ def gbk_file(smsc: str, count: int) -> bytes:
     lines += [f"{n},MO,13800138{n:03},13900139000,您好第{n}条,20251008101530,{smsc}" for n in range(count)]
     lines.append(f"x,MO,nobody,13900139000,您好,20251008101530,{smsc}")
     return ("\n".join(lines) + "\n").encode("gbk")
-
-
-def operational(settings: Settings) -> Database:
-    db = database(settings)
-    migrate(db)
-    return db
 
 
 def records(settings: Settings, smsc: str) -> list[Record]:
@@ -131,7 +124,7 @@ def test_gbk_gzip_files_of_two_servers_each_once_while_a_third_is_down(
         }
     )
     ensure_topics(broker, settings)
-    db = operational(settings)
+    db = migrated_database(settings)
     with db.write() as connection:
         row = {"list": "black", "value": "13800138000", "entity": "sender", "added_by": "t", "added_at": 1}
         connection.execute(insert(schema.list_entries).values(**row))
@@ -174,7 +167,7 @@ def test_killed_between_download_and_ingestion(broker: str, tmp_path: Path, afte
     (out / "a.csv").write_bytes(gbk_file(smsc, 100))
     settings = Settings(kafka=broker, data_dir=tmp_path / "data", session_timeout=6.0)
     ensure_topics(broker, settings)
-    db = operational(settings)
+    db = migrated_database(settings)
     environment = {
         **os.environ,
         "ANTISPAM_DATA_DIR": str(tmp_path / "data"),
@@ -241,7 +234,7 @@ def test_a_source_says_how_its_files_are_written(embedded_broker: str, tmp_path:
         }
     )
     ensure_topics(embedded_broker, settings)
-    db = operational(settings)
+    db = migrated_database(settings)
     rows = [f'{n}|MO|1380013{n:04}|13900139000|"第{n}条|20251008101530|{smsc}' for n in range(20)]
     (out / "a.txt.csv").write_bytes("\n".join(rows).encode("gbk"))
     (out / "b.named.csv").write_bytes(gbk_file(smsc, 3))  # has no column of the name `kind`

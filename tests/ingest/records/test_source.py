@@ -23,9 +23,9 @@ from pipeline.ingest.records.role import backoff, write_blacklist
 from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
-from pipeline.store.database import Database, database
-from pipeline.store.migrate import migrate
+from pipeline.store.database import Database
 from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp
+from tests.harness.migrated import migrated_database
 
 MINUTE = 60_000
 NOW = 1_760_000_000_000
@@ -60,8 +60,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
-    db = database(settings)
-    migrate(db)
+    db = migrated_database(settings)
     yield db
     db.close()
 
