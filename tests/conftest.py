@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import hypothesis
@@ -41,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("broker")
     waits = {item.path for item in items if item.get_closest_marker("broker") or item.get_closest_marker("kafka")}
     items.sort(key=lambda item: item.path not in waits)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_env_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the processes they start, run in an empty folder: `.env` of the checkout is not theirs."""
+    with chdir(tmp_path_factory.mktemp("working")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ import pytest
 import structlog
 
 from pipeline import cli
-from tests.harness.places import ROOT
 
 PORTS = '{"code": "10690001", "name": "示例"}\n'
 SUBMISSION = {"id": "s-1", "port": "10690001", "recipients": ["13800000001"], "content": "【示例】您的快递已到"}
@@ -223,7 +222,7 @@ def test_help_names_every_command(run: Run) -> None:
 
 def test_help_does_not_wait_for_what_commands_need() -> None:
     code = "import pipeline.cli, sys; print(sorted({'numpy', 'faust', 'duckdb', 'pyarrow'} & set(sys.modules)))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ended.stdout == "[]\n"
 
 
@@ -233,7 +232,6 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     line = msgspec.json.encode({"id": 1, "text": "您好"}) + b"\n"
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "match", "--in", "-", "--out", "/dev/full"],
-        cwd=ROOT,
         input=line,
         capture_output=True,
         timeout=60,
@@ -246,7 +244,6 @@ def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"id": n, "text": "您好" * 50} for n in range(5000)])
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli", "match", "--in", str(source), "--out", "-"],
-        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

@@ -12,7 +12,6 @@ from time import monotonic
 import psutil
 
 from pipeline.run.child import free_port
-from tests.harness.places import ROOT
 
 
 class Up:
@@ -31,7 +30,6 @@ class Up:
         self.log = (folder / "up.log").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", "up", *arguments],
-            cwd=ROOT,
             env=self.environment,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -77,7 +75,6 @@ class Up:
         """Another command on the same data folder."""
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments],
-            cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -61,7 +61,7 @@ def test_there_are_notebooks() -> None:
 def test_it_runs_over_a_lake(notebook: Path, data_dir: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbmake", "--nbmake-timeout=120", str(notebook)],
-        env={**os.environ, "ANTISPAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "ANTISPAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -33,7 +33,6 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from tests.harness.migrated import migrated_database
-from tests.harness.places import ROOT
 from tests.harness.processes import publish, settings_for
 
 RECORD_COLUMNS = {"kind": "TYPE", "sender": "SRC", "recipient": "DST", "content": "TEXT", "submitted_at": "T"}
@@ -238,7 +237,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _run(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=_environment(settings), capture_output=True, text=True, timeout=120
+        [sys.executable, *command], env=_environment(settings), capture_output=True, text=True, timeout=120
     )
 
 

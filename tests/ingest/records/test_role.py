@@ -32,7 +32,6 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from tests.harness.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.harness.migrated import migrated_database
-from tests.harness.places import ROOT
 
 COLUMNS = {
     "id": "流水号",
@@ -177,7 +176,7 @@ def test_killed_between_download_and_ingestion(broker: str, tmp_path: Path, afte
 
     def start(kafka: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pipeline.cli", "serve", "files"]
-        return subprocess.Popen(command, cwd=ROOT, env=environment | {"ANTISPAM_KAFKA": kafka})
+        return subprocess.Popen(command, env=environment | {"ANTISPAM_KAFKA": kafka})
 
     spool = tmp_path / "data" / "records" / "smsc" / "spool"
     process = start(f"127.0.0.1:{free_port()}")  # no broker there: the file gets as far as the spool
