@@ -9,14 +9,18 @@ in which things end.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from pipeline.errors import AntispamError
@@ -25,6 +29,7 @@ from pipeline.process.log_file import bound, open_log
 from pipeline.settings import Settings
 
 _RANDOM = random.SystemRandom()
+_RESERVING, _RESERVED = threading.Lock(), set[int]()
 LOOPBACK = "127.0.0.1"
 _TAIL_BYTES = 2000
 # The parent-death signal has to be asked for inside the child. Doing that between fork and exec
@@ -39,16 +44,41 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago; another process may still take it.
+    """A free TCP port of 127.0.0.1 that no other call gives out, in any process of this user, while this one runs.
 
     Not one of those that outgoing connections are given (32768 and above): such a connection would take the
     port of a server that is being started again.
     """
     while True:
         port = _RANDOM.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return port
+        if _reserve(port):
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                return port
+
+
+def _reserve(port: int) -> bool:
+    """Whether this process now holds the port, and did not before.
+
+    A port cannot stay bound until its server binds it. Instead, byte `port` of a file is locked until the process
+    ends: the server may take seconds to start, and two processes that start servers would be given the same port.
+    """
+    with _RESERVING:
+        if port in _RESERVED:
+            return False
+        try:
+            fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except BlockingIOError:
+            return False
+        _RESERVED.add(port)
+        return True
+
+
+@cache
+def _reservations() -> int:
+    """The file's descriptor, never closed: closing it would give up the locks."""
+    file = Path(tempfile.gettempdir()) / f"antispam-ports-{os.getuid()}"
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 class Child:
