@@ -14,11 +14,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 
 from pipeline.errors import AntispamError
 from pipeline.run.brokers import kafka_node
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
+from pipeline.store.accounts import users
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
 from tests.harness.migrated import migrated_sqlite
@@ -48,6 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_env_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests, and the processes they start, run in an empty folder: `.env` of the checkout is not theirs."""
     with chdir(tmp_path_factory.mktemp("working")):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """A hash as it is shipped takes 0.3 s of one core, and every account of a test has one."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_hasher", cheap)
+        patch.setattr(users, "_NOBODY", cheap.hash("nobody"))
         yield
 
 

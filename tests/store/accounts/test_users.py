@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
+from pipeline.store.accounts import users
 from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User, ports_in_scope, require, require_port
 from pipeline.store.accounts.sessions import IDLE_MS, SESSION_MS, sign_out, user_of
 from pipeline.store.accounts.throttle import FIRST_MS
@@ -25,6 +26,7 @@ from pipeline.store.database import Database
 NOW = 1_700_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)
 GOOD = "correct horse battery"
+SHIPPED = users._hasher  # before tests take a cheap one
 
 
 @pytest.fixture
@@ -46,6 +48,12 @@ def test_the_first_administrator_has_a_one_time_password_that_must_be_changed(db
     require(changed, Right.ADMINISTER)
     with pytest.raises(AntispamError, match=REFUSED):
         sign_in(db, "admin", password, NOW)
+
+
+def test_a_guess_costs_memory_and_time() -> None:
+    """The second recommendation of RFC 9106, the least that it allows."""
+    assert SHIPPED.memory_cost >= 64 * 1024
+    assert SHIPPED.time_cost >= 3
 
 
 def test_no_password_is_stored_as_it_is(db: Database) -> None:
