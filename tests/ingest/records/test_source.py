@@ -20,7 +20,7 @@ from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.files.source_file import SourceFile
 from pipeline.ingest.records.folder import FolderError
 from pipeline.ingest.records.role import backoff, write_blacklist
-from pipeline.ingest.records.source import TRIES, SourceIntake
+from pipeline.ingest.records.source import FETCHED_AT_ONCE, TRIES, SourceIntake
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -215,16 +215,16 @@ def test_replaced_file_is_not_deleted(far: FarServer, settings: Settings, db: Da
     assert topic.order == [b"a\n1\n", b"a\n23\n"]
 
 
-def test_thousand_files_in_order_of_time(far: FarServer, settings: Settings, db: Database) -> None:
-    topic = Topic()
+def test_the_files_of_three_visits_in_order_of_time(far: FarServer, settings: Settings, db: Database) -> None:
+    count, topic = 2 * FETCHED_AT_ONCE + 50, Topic()
     source = intake(far, settings, db, topic)
-    for n in range(1000):
-        lay(far, f"{(n * 7919) % 1000:04}.csv", b"a\n%d\n" % n, at=1_700_000_000 + n)
+    for n in range(count):
+        lay(far, f"{(n * 7919) % count:04}.csv", b"a\n%d\n" % n, at=1_700_000_000 + n)
     while source.poll(NOW):
         pass
-    assert topic.order == [b"a\n%d\n" % n for n in range(1000)]
+    assert topic.order == [b"a\n%d\n" % n for n in range(count)]
     source.poll(NOW)
-    assert len(topic.order) == 1000
+    assert len(topic.order) == count
 
 
 @pytest.mark.parametrize(
