@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from pipeline.errors import AntispamError
 from pipeline.rules.policy import MAX_CONDITIONS, MAX_RULES, parse_policy
 
-# Parses argv[1]'s kind from stdin and says what came of it. A fault that ends the process ends this one only; a
-# processor limit, far above what any of these needs, ends one that would go on for minutes.
+# Parses each kind and text of stdin in a process of its own and says what came of it: a fault that ends the process
+# ends that one only. A processor limit, far above what any of these needs, ends one that would go on for minutes.
 READER = """
-import json, resource, sys
-resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+import json, os, resource, sys, traceback
 from pipeline.actions.scenarios import read
 from pipeline.actions.senders.channels import parse_channels
 from pipeline.errors import AntispamError
@@ -23,20 +23,52 @@ from pipeline.rules.words.dictionary import Dictionary
 from pipeline.rules.policy import parse_policy
 parsers = {"policy": parse_policy, "dictionary": Dictionary.parse, "story": read,
            "channels": lambda text: parse_channels(text, "channels.yaml", ("a",))}
-try:
-    parsers[sys.argv[1]](json.load(sys.stdin))
-    print("accepted")
-except AntispamError as error:
-    print("refused", error)
+
+def answer(kind, text):
+    try:
+        parsers[kind](text)
+        return "accepted"
+    except AntispamError as error:
+        return f"refused {error}"
+
+for line in sys.stdin:
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+            with open(sink, "w") as file:
+                json.dump(answer(*json.loads(line)), file)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(sink)
+    with open(source) as file:
+        said = file.read()
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said]), flush=True)
 """
+Told = Callable[[str, str], str]
 
 
-def told(kind: str, text: str) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-c", READER, kind], input=json.dumps(text), capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, (ran.returncode, ran.stderr[-400:])
-    return ran.stdout
+@pytest.fixture(scope="module")
+def told() -> Iterator[Told]:
+    """Reads a text of a kind and returns what is said; the readers share one import of the pipeline."""
+    command = [sys.executable, "-c", READER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+
+        def tell(kind: str, text: str) -> str:
+            assert reader.stdin is not None
+            assert reader.stdout is not None
+            reader.stdin.write(json.dumps([kind, text]) + "\n")
+            reader.stdin.flush()
+            code, said = json.loads(reader.stdout.readline())
+            assert code == 0
+            return str(json.loads(said))
+
+        yield tell
 
 
 def rule(when: str, number: int = 0) -> str:
@@ -72,7 +104,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_a_hostile_condition_is_refused_with_a_caret(name: str) -> None:
+def test_a_hostile_condition_is_refused_with_a_caret(told: Told, name: str) -> None:
     when, why = CONDITIONS[name]
     said = told("policy", "rules:\n" + rule(when))
     assert said.startswith("refused policy.yaml:3:")
@@ -85,7 +117,7 @@ def test_a_hostile_condition_is_refused_with_a_caret(name: str) -> None:
 @pytest.mark.parametrize(
     "when", ["!" * 1_990 + "true", "true" + " || true" * 240, "kind" + ".a" * 900, "-" * 1_990 + "1"]
 )
-def test_the_longest_condition_ends_no_process(when: str) -> None:
+def test_the_longest_condition_ends_no_process(told: Told, when: str) -> None:
     assert told("policy", "rules:\n" + rule(when)).split()[0] in ("accepted", "refused")
 
 
@@ -123,7 +155,7 @@ YAMLS = {
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_hostile_yaml_is_refused_as_a_policy(name: str) -> None:
+def test_hostile_yaml_is_refused_as_a_policy(told: Told, name: str) -> None:
     text, why = YAMLS[name]
     said = told("policy", text)
     assert said.startswith("refused policy.yaml")
@@ -133,7 +165,7 @@ def test_hostile_yaml_is_refused_as_a_policy(name: str) -> None:
 
 @pytest.mark.parametrize("name", YAMLS)
 @pytest.mark.parametrize("kind", ["story", "channels"])
-def test_hostile_yaml_is_refused_as_a_story_and_as_channels(kind: str, name: str) -> None:
+def test_hostile_yaml_is_refused_as_a_story_and_as_channels(told: Told, kind: str, name: str) -> None:
     assert told(kind, YAMLS[name][0]).startswith("refused ")
 
 
@@ -146,7 +178,7 @@ PATTERNS = {
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_a_pattern_that_takes_minutes_to_compile_is_refused_before(name: str) -> None:
+def test_a_pattern_that_takes_minutes_to_compile_is_refused_before(told: Told, name: str) -> None:
     said = told("dictionary", f'word,category,mode\nheroin,drugs,\n"{PATTERNS[name]}",drugs,regex\n')
     assert said.startswith("refused dictionary line 3: character ")
 
@@ -162,7 +194,7 @@ def test_a_pattern_that_takes_minutes_to_compile_is_refused_before(name: str) ->
         "\r" * 300_000,
     ],
 )
-def test_a_hostile_dictionary_is_refused_by_line(text: str) -> None:
+def test_a_hostile_dictionary_is_refused_by_line(told: Told, text: str) -> None:
     said = told("dictionary", text)
     assert said.startswith("refused dictionary line ")
     assert len(said) < 500
