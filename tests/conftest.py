@@ -42,8 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         elif fixtures & {"embedded_broker", "fresh_embedded"}:
             item.add_marker("broker")
-    waits = {item.path for item in items if item.get_closest_marker("broker") or item.get_closest_marker("kafka")}
-    items.sort(key=lambda item: item.path not in waits)
+    slow = ("kafka", "browser", "broker")
+    rank: dict[Path, int] = {}
+    for item in items:
+        ranks = (n for n, name in enumerate(slow) if item.get_closest_marker(name))
+        rank[item.path] = min(rank.get(item.path, len(slow)), *ranks, len(slow))
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
