@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -30,11 +31,18 @@ SENIOR = User("anna", Role.SENIOR_REVIEWER)
 Find = Callable[..., list[Found]]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of 60 messages, with the secret that masks them."""
+    folder = tmp_path_factory.mktemp("filled")
+    fill_lake(Settings(data_dir=folder), NOW, 60)
+    return folder
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    settings = Settings(data_dir=tmp_path)
-    fill_lake(settings, NOW, 60)
-    return settings
+def settings(filled: Path, tmp_path: Path) -> Settings:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    return Settings(data_dir=tmp_path)
 
 
 @pytest.fixture
