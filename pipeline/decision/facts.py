@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
-from pipeline.events import Campaign, Category, Label
+from pipeline.rules.context import Facts
 from pipeline.rules.words.dictionary import Hit
-from pipeline.text.contacts import Contact, find_contacts
+from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 
-_CAMPAIGN_SIGNALS = ("campaign_messages", "campaign_ports", "campaign_senders", "campaign_growth_5m")
 NO_SCORE = 2.0  # the threshold that no score reaches: there is no model
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a text alone. `hits` holds overlapping and lapsed ones: time is the event's."""
-
-    fingerprint: str
-    techniques: tuple[str, ...]
-    links: tuple[Link, ...]
-    contacts: tuple[Contact, ...]
-    hits: tuple[Hit, ...]
-    score: float | None
-    reject_score: float
-    label: Label | None
-    category: Category | None
-    challenger_score: float | None
-    campaign: Campaign | None
-
-    def of_campaign(self) -> dict[str, int]:
-        """The signals of the campaign the text belongs to; all 0 when it is none that is known."""
-        known = self.campaign
-        if known is None:
-            return dict.fromkeys(_CAMPAIGN_SIGNALS, 0)
-        return dict(zip(_CAMPAIGN_SIGNALS, (known.messages, known.ports, known.senders, known.growth), strict=True))
 
 
 def facts_of(

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.decision.facts import Facts
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
+from pipeline.rules.context import Context
 from pipeline.rules.policy import On, Policy, Rule
-from pipeline.rules.words.dictionary import in_force
+from pipeline.rules.signals import read
 
-_LINK_SIGNALS = frozenset(["links", "short_link", "lookalike_link"])
 MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
 
 
 class Outcome:
     """What the rules of one event add up to."""
 
-    __slots__ = ("_values", "alerts", "at", "degraded", "facts", "hits", "hold_ms", "reasons", "reviewed", "shadow")
+    __slots__ = ("alerts", "at", "context", "degraded", "hold_ms", "reasons", "reviewed", "shadow")
 
-    def __init__(self, facts: Facts, values: dict[str, Any], at: int, *, reviewed: bool = False) -> None:
-        self.facts = facts
-        self.reviewed = reviewed
-        self.hits = in_force(facts.hits, at)
+    def __init__(self, context: Context, at: int, *, reviewed: bool = False) -> None:
+        self.context = context
         self.at = at
-        self._values = values
+        self.reviewed = reviewed
         self.reasons: list[Reason] = []
         self.shadow: list[ShadowOutcome] = []
         self.alerts: list[tuple[AlertLevel, str, str]] = []
@@ -33,23 +30,8 @@ class Outcome:
     def apply(self, policy: Policy, on: On, allowed: bool) -> None:
         """Ask the rules; `allowed` events skip volume and score rules."""
         rules = policy.sets[on]
-        values = self._values
-        hits, facts = self.hits, self.facts
-        values["keywords"] = len(hits)
-        values["keyword_verdict"] = max((h.verdict for h in hits), key=_severity).value if hits else ""
-        values["keyword_categories"] = sorted({h.category.value for h in hits}) if hits else []
-        values["keyword_severity"] = max((h.severity for h in hits), default=0)
-        values["techniques"] = list(facts.techniques)
-        values["links"] = len(facts.links)
-        values["short_link"] = any(link.short for link in facts.links)
-        values["lookalike_link"] = any(link.lookalike for link in facts.links)
-        values["contacts"] = sorted({contact.kind for contact in facts.contacts})
-        values["score"] = -1.0 if self.facts.score is None else self.facts.score
-        values["reject_score"] = self.facts.reject_score
-        values["challenger_score"] = -1.0 if facts.challenger_score is None else facts.challenger_score
-        values["label"] = self.facts.label.value if self.facts.label else ""
-        values["category"] = self.facts.category.value if self.facts.category else ""
-        matched, failed = rules.matching({name: values[name] for name in rules.signals})
+        values = read(rules.signals, self.context)
+        matched, failed = rules.matching(values)
         self.degraded = bool(failed)
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
@@ -59,10 +41,10 @@ class Outcome:
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
             else:
-                self._enforce(rule)
+                self._enforce(rule, values)
 
-    def _enforce(self, rule: Rule) -> None:
-        seen = {name: self._values[name] for name in rule.signals}
+    def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:
+        seen = {name: values[name] for name in rule.signals}
         message = rule.message(seen)
         self.reasons.append(
             Reason(
@@ -81,16 +63,17 @@ class Outcome:
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
         """Where the rule's signals were seen in the raw text."""
-        names = rule.signals
+        facts = self.context.facts
         spans: list[Span] = []
-        if any(name.startswith("keyword") for name in names):
+        if "words" in rule.spans:
             spans += [
-                Span(start=h.start, end=h.end, word=h.word, category=h.category.value, via=h.via) for h in self.hits
+                Span(start=h.start, end=h.end, word=h.word, category=h.category.value, via=h.via)
+                for h in self.context.hits
             ]
-        if any(name in _LINK_SIGNALS for name in names):
-            spans += [Span(start=x.start, end=x.end, word=x.domain, via="link") for x in self.facts.links]
-        if "contacts" in names:
-            spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in self.facts.contacts]
+        if "links" in rule.spans:
+            spans += [Span(start=x.start, end=x.end, word=x.domain, via="link") for x in facts.links]
+        if "contacts" in rule.spans:
+            spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in facts.contacts]
         return tuple(spans[:MAX_SPANS])
 
     def settle(self) -> tuple[Verdict, tuple[Reason, ...]]:
@@ -99,7 +82,3 @@ class Outcome:
             return Verdict.RELEASE, ()
         ordered = sorted(self.reasons, key=lambda r: (-r.verdict.severity, -r.severity, r.rule))
         return ordered[0].verdict, tuple(ordered)
-
-
-def _severity(verdict: Verdict) -> int:
-    return verdict.severity

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
-from pipeline.decision.facts import Facts, cause_of, facts_of
+from pipeline.decision.facts import cause_of, facts_of
 from pipeline.decision.outcome import Outcome
 from pipeline.decision.standing import may_send
 from pipeline.events import (
@@ -30,14 +30,16 @@ from pipeline.events import (
     Record,
     RecordKind,
     Submission,
-    Tier,
     Verdict,
 )
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.context import Context, Facts
 from pipeline.rules.counters import Counters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import On, Policy
 from pipeline.rules.ports import Port
+from pipeline.rules.signals import OF_CAMPAIGN, read
+from pipeline.rules.words.dictionary import in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +103,11 @@ def _submission(
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     policy = config.policy
-    values: dict[str, Any] = {
-        "port_tier": port.tier.value if port else "",
-        "port_limit_5m": _limit(port, policy),
-        "kind": kind.value,
-        "template_fits": template is not None,
-        "messages": len(event.recipients),
-        "batch_size": event.batch_size or 0,
-        "round": event.round,
-        "content_length": len(event.content),
-    }
-    counters, whole = _count("submission", values, port.code if port else event.port, facts, state, policy, event, at)
+    limits = policy.port_limits_5m if policy else {}
+    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits)
+    counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
     settled = _authority(event.port, port, config, at)
-    outcome = Outcome(facts, values, at, reviewed=event.reviewed)
+    outcome = Outcome(context, at, reviewed=event.reviewed)
     waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
     if waits:
         outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
@@ -132,7 +126,7 @@ def _submission(
         outcome,
         config,
         port,
-        (counters, whole),
+        counted_all,
         now,
         content_us,
         id=event.id,
@@ -159,17 +153,11 @@ def _record(
         port = config.ports.find(event.sender)
     kind = port.kind if port else Kind.PERSONAL
     policy = config.policy
-    values: dict[str, Any] = {
-        "port_tier": port.tier.value if port else "",
-        "kind": kind.value,
-        "template_fits": port is not None and port.fitting(event.content, facts.links, facts.contacts) is not None,
-        "messages": 1,
-        "content_length": len(event.content),
-        "record_kind": event.kind.value,
-        "late": event.ingested_at - at > late_ms,
-    }
-    counters, whole = _count("record", values, event.sender, facts, state, policy, None, at)
-    outcome = Outcome(facts, values, at)
+    template = port.fitting(event.content, facts.links, facts.contacts) if port else None
+    limits = policy.port_limits_5m if policy else {}
+    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, late_ms)
+    counted_all = _count("record", context, event.sender, state, policy, at)
+    outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if policy is None:
         outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略"))
@@ -182,7 +170,7 @@ def _record(
         outcome,
         config,
         port,
-        (counters, whole),
+        counted_all,
         now,
         content_us,
         id=event.id,
@@ -202,14 +190,13 @@ def _screened(
     outcome: Outcome,
     config: Config,
     registered: Port | None,
-    counted: tuple[dict[str, int], bool],
+    counted_all: bool,
     now: int,
     content_us: float,
     **own: Any,
 ) -> Screened:
     """A decision: what submissions and records have in common, and the fields that are their `own`."""
-    facts, policy, dictionary, model = outcome.facts, config.policy, config.dictionary, config.model
-    counters, whole = counted
+    facts, policy, dictionary, model = outcome.context.facts, config.policy, config.dictionary, config.model
     decision = Decision(
         score=facts.score,
         label=facts.label,
@@ -220,8 +207,8 @@ def _screened(
         policy=policy.version if policy else None,
         dictionary=dictionary.version if dictionary else None,
         model=model.version if model else None,
-        counters=counters,
-        degraded=model is None or dictionary is None or outcome.degraded or not whole,
+        counters=outcome.context.counted,
+        degraded=model is None or dictionary is None or outcome.degraded or not counted_all,
         shadow=tuple(outcome.shadow),
         decided_at=now,
         timings={"content_us": content_us},
@@ -230,47 +217,23 @@ def _screened(
     return Screened(decision, registered, tuple(outcome.alerts))
 
 
-def _limit(port: Port | None, policy: Policy | None) -> int:
-    if port is not None and port.entry.volume_5m is not None:
-        return port.entry.volume_5m
-    return policy.port_limits_5m[port.tier if port else Tier.HIGH] if policy else 0
-
-
-def _count(
-    on: On,
-    values: dict[str, Any],
-    owner: str,
-    facts: Facts,
-    state: Counters,
-    policy: Policy | None,
-    event: Submission | None,
-    at: int,
-) -> tuple[dict[str, int], bool]:
-    """Move (round 0) or read this event's counters; they become signals. One not counted reads 0.
-
-    False when a counter's condition could not be evaluated.
-    """
+def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy | None, at: int) -> bool:
+    """Move (round 0) or read this event's counters. False when a counter's condition could not be evaluated."""
     if policy is None:
-        return {}, True
-    rules = policy.sets[on]
-    n_messages, move = (len(event.recipients), event.round == 0) if event else (1, True)
-    for counter in rules.counters:
-        values[counter.name] = 0
-    counted: dict[str, int] = {}
-    counting, failed = rules.counted({name: values[name] for name in rules.early})
+        return True
+    rules, event, counted = policy.sets[on], context.event, context.counted
+    messages, move = (len(event.recipients), event.round == 0) if isinstance(event, Submission) else (1, True)
+    counting, failed = rules.counted(read(rules.early, context))
     for counter in counting:
-        key = f"{owner}|{facts.fingerprint}" if "fingerprint" in counter.key else owner
+        key = f"{owner}|{context.facts.fingerprint}" if "fingerprint" in counter.key else owner
         if move:
-            n = n_messages if counter.aggregate == "messages" else 1
+            n = messages if counter.aggregate == "messages" else 1
             counted[counter.name] = state.add(counter, key, at, n)
         else:
             counted[counter.name] = state.read(counter, key, at)
-    values.update(counted)
-    of_campaign = facts.of_campaign()
-    values.update(of_campaign)
-    if facts.campaign is not None:
-        counted |= of_campaign
-    return counted, not failed
+    if context.facts.campaign is not None:
+        counted |= read(OF_CAMPAIGN, context)
+    return not failed
 
 
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:

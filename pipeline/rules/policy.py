@@ -19,12 +19,10 @@ from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, compiled
 from pipeline.rules.counters import Aggregate, Counter, KeyPart
 from pipeline.rules.policy_file import PolicyFile
-from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal
+from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
-# What a counter's condition may use: everything known before anything is counted or scored.
-_EARLY = {"port_tier", "kind", "template_fits", "messages", "batch_size", "record_kind", "content_length"}
 _DURATION = re.compile(r"([1-9]\d{0,5})(ms|s|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_WINDOW_MS = 86_400_000  # the changelog keeps three days
@@ -39,6 +37,7 @@ class Rule:
 
     `severity` (0-100) orders reasons of one verdict. `hold_ms` is how long a hold lasts. `expires`
     is epoch ms or None. `skippable` rules read volume or score signals: the allow lane skips them.
+    `spans` says what its reasons point at in the text: words, links, contacts.
     """
 
     id: str
@@ -53,6 +52,7 @@ class Rule:
     alert: AlertLevel | None
     signals: tuple[str, ...]
     skippable: bool
+    spans: frozenset[str]
 
     def message(self, values: Mapping[str, Any]) -> str:
         """The description with `{signal}` filled in; texts never appear in it."""
@@ -67,17 +67,20 @@ def _written(value: Any) -> str:
 
 
 class RuleSet:
-    """The enabled rules of one kind of event, compiled to one expression."""
+    """The enabled rules of one kind of event, compiled to one expression.
 
-    def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...]) -> None:
+    `signals` are those the rules read, `early` those the conditions of the counters read.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
         self.rules = rules
         self.counters = counters
-        self.signals = tuple(sorted({name for rule in rules for name in rule.signals}))
+        self.signals = tuple(known[name] for name in sorted({name for rule in rules for name in rule.signals}))
         self._all = compiled([rule.when for rule in rules])
         self._each = [cel.compile(rule.when) for rule in rules]
         conditions = [c.where for c in counters if c.where is not None]
         self._where = compiled(conditions) if conditions else None
-        self.early = tuple(sorted({v for c in conditions for v in cel.compile(c).variables()}))
+        self.early = tuple(known[name] for name in sorted({v for c in conditions for v in cel.compile(c).variables()}))
         self._conditions = tuple(None if c.where is None else cel.compile(c.where) for c in counters)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
@@ -160,13 +163,15 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     _bounded(file, _list(file, data, "counters"), _list(file, data, "rules"))
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
     _unique(file, "counters", "name", [c.name for c in counters])
-    rules = tuple(_rule(file, i, entry, counters) for i, entry in enumerate(_list(file, data, "rules")))
+    known = {on: known_signals(on, counters) for on in KINDS}
+    rules = tuple(_rule(file, i, entry, known) for i, entry in enumerate(_list(file, data, "rules")))
     _unique(file, "rules", "id", [r.id for r in rules])
     limits = _limits(file, data.get("port_limits_5m", {}))
     sets = {
         on: RuleSet(
             tuple(r for r in rules if r.on == on and r.mode != "off"),
             tuple(c for c in counters if c.on == on),
+            known[on],
         )
         for on in KINDS
     }
@@ -178,10 +183,7 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
 def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
     """Every name a rule on this kind of event may use, declared counters included."""
     known = {s.name: s for s in CATALOGUE.values() if on in s.on}
-    for counter in counters:
-        if counter.on == on:
-            known[counter.name] = Signal(counter.name, "int", counter.description, (on,), "volume")
-    return known
+    return known | {c.name: of_counter(c) for c in counters if c.on == on}
 
 
 def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any]) -> None:
@@ -226,18 +228,18 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     aggregate: Aggregate = _choice(file, path, entry, "aggregate", aggregates, "messages")
     where = entry.get("where")
     if where is not None:
-        known = {n: s for n, s in CATALOGUE.items() if n in _EARLY and on in s.on}
+        known = {n: s for n, s in CATALOGUE.items() if s.early and on in s.on}
         check_condition(file, (*path, "where"), where, known)
     return Counter(name, on, tuple(keys), window, aggregate, where, _text(file, path, entry, "description"))
 
 
-def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -> Rule:
+def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[str, Signal]]) -> Rule:
     path = ("rules", i)
     _mapping(file, path, entry)
     fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "hold", "alert"}
     _only(file, path, entry, fields)
     on: On = _choice(file, path, entry, "event", KINDS)
-    known = known_signals(on, counters)
+    known = known_on[on]
     signals = check_condition(file, (*path, "when"), entry.get("when"), known)
     description = _text(file, path, entry, "description")
     for slot in _SLOT.finditer(description):
@@ -271,6 +273,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, counters: tuple[Counter, ...]) -
         else AlertLevel(_choice(file, path, entry, "alert", tuple(a.value for a in AlertLevel))),
         signals=signals,
         skippable=any(known[name].group in ("volume", "score") for name in signals),
+        spans=frozenset(spans for name in signals if (spans := known[name].spans)),
     )
 
 

@@ -1,14 +1,19 @@
-"""The signal catalogue: every name a rule may use, with its type, meaning and cost.
+"""The signal catalogue: every name a rule may use, with its type, its meaning, its cost and its reader.
 
-`antispam policy signals` prints it; the policy is checked against it; screening fills it in.
-A counter declared in a policy is a signal too, under its own name.
+A signal is declared here and nowhere else: the policy is checked against the catalogue, `antispam policy signals`
+prints it, and screening calls the readers of the signals that the policy reads. A counter declared in a policy is
+a signal too, under its own name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from pipeline.events import Submission, Tier
+from pipeline.rules.context import Context
+from pipeline.rules.counters import Counter
 
 CHALLENGER_SCORE = "challenger_score"
 
@@ -23,18 +28,23 @@ _EXAMPLES: dict[str, Sequence[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One name.
+    """One name, and `read`, which gives its value for an event; the value is of `type`.
 
     `group` says which rules use it: the allow lane skips rules on `volume` and `score` signals.
+    `early` signals are known before anything is counted: conditions of counters may use them.
+    `spans` says what a reason points at in the text when its rule reads the signal.
     `cost` is in µs a submission, measured by `bench engine`, rounded up; 0 means under one.
     """
 
     name: str
     type: Literal["int", "double", "string", "bool", "list(string)"]
     meaning: str
+    read: Callable[[Context], Any]
     on: tuple[Literal["submission", "record"], ...] = ("submission", "record")
     group: Literal["volume", "score", "other"] = "other"
     cost: int = 0
+    early: bool = False
+    spans: Literal["words", "links", "contacts"] | None = None
 
     @property
     def examples(self) -> Sequence[Any]:
@@ -42,34 +52,210 @@ class Signal:
         return _EXAMPLES[self.type]
 
 
+def read(signals: Iterable[Signal], context: Context) -> dict[str, Any]:
+    """The signals' values for one event, by name."""
+    return {signal.name: signal.read(context) for signal in signals}
+
+
+def of_counter(counter: Counter) -> Signal:
+    """The signal of a declared counter. Where its condition does not hold, it reads 0."""
+    name = counter.name
+    return Signal(name, "int", counter.description, lambda c: c.counted.get(name, 0), (counter.on,), "volume")
+
+
+def _port_limit(context: Context) -> int:
+    port = context.port
+    if port is not None and port.entry.volume_5m is not None:
+        return port.entry.volume_5m
+    return context.limits_5m[port.tier if port else Tier.HIGH]
+
+
 _SUBMISSION: tuple[Literal["submission", "record"], ...] = ("submission",)
 _RECORD: tuple[Literal["submission", "record"], ...] = ("record",)
+
+# A decision keeps these of a known campaign beside its counters.
+OF_CAMPAIGN = (
+    Signal(
+        "campaign_messages",
+        "int",
+        "messages of the text's campaign, 0 if none",
+        lambda c: c.facts.campaign.messages if c.facts.campaign else 0,
+        group="volume",
+        cost=24,
+    ),
+    Signal(
+        "campaign_ports",
+        "int",
+        "ports that campaign came from, 0 if none",
+        lambda c: c.facts.campaign.ports if c.facts.campaign else 0,
+        group="volume",
+        cost=24,
+    ),
+    Signal(
+        "campaign_senders",
+        "int",
+        "senders of it: ports with extension, numbers",
+        lambda c: c.facts.campaign.senders if c.facts.campaign else 0,
+        group="volume",
+        cost=24,
+    ),
+    Signal(
+        "campaign_growth_5m",
+        "int",
+        "messages of that campaign in the last 5 minutes",
+        lambda c: c.facts.campaign.growth if c.facts.campaign else 0,
+        group="volume",
+        cost=24,
+    ),
+)
 
 CATALOGUE: dict[str, Signal] = {
     signal.name: signal
     for signal in (
-        Signal("port_tier", "string", "high, ordinary or trusted; empty for a sender that is no port"),
-        Signal("port_limit_5m", "int", "messages this port may send in 5 minutes", _SUBMISSION, "volume"),
-        Signal("kind", "string", "one_time_code, notice, commercial or personal"),
-        Signal("template_fits", "bool", "the text fits a template registered for the port"),
-        Signal("messages", "int", "recipients of the submission; 1 for a record", group="volume"),
-        Signal("batch_size", "int", "messages the client declared for the batch, 0 if none", _SUBMISSION, "volume"),
-        Signal("round", "int", "holds this submission has come back from", _SUBMISSION),
-        Signal("content_length", "int", "code points of the text"),
-        Signal("keywords", "int", "dictionary words found, in any view", cost=8),
-        Signal("keyword_verdict", "string", "the most severe verdict of the words found, or empty", cost=8),
-        Signal("keyword_severity", "int", "the highest severity of the words found, 0 to 100", cost=8),
-        Signal("keyword_categories", "list(string)", "categories of the words found", cost=8),
-        Signal("techniques", "list(string)", "disguises undone: invisible, full_width, separators, pinyin, …", cost=4),
-        Signal("links", "int", "links found, evasive spellings included", cost=5),
-        Signal("short_link", "bool", "a link of a shortener, which hides where it goes", cost=5),
-        Signal("lookalike_link", "bool", "a link with mixed scripts, punycode, or another's brand", cost=5),
-        Signal("contacts", "list(string)", "kinds of contact found: phone, qq, wechat, telegram", cost=2),
-        Signal("score", "double", "P(spam) of the text, 0 to 1; -1 without a model", group="score", cost=12),
+        Signal(
+            "port_tier",
+            "string",
+            "high, ordinary or trusted; empty for a sender that is no port",
+            lambda c: c.port.tier.value if c.port else "",
+            early=True,
+        ),
+        Signal(
+            "port_limit_5m",
+            "int",
+            "messages this port may send in 5 minutes",
+            _port_limit,
+            _SUBMISSION,
+            "volume",
+        ),
+        Signal(
+            "kind",
+            "string",
+            "one_time_code, notice, commercial or personal",
+            lambda c: c.kind.value,
+            early=True,
+        ),
+        Signal(
+            "template_fits",
+            "bool",
+            "the text fits a template registered for the port",
+            lambda c: c.template is not None,
+            early=True,
+        ),
+        Signal(
+            "messages",
+            "int",
+            "recipients of the submission; 1 for a record",
+            lambda c: len(c.event.recipients) if isinstance(c.event, Submission) else 1,
+            group="volume",
+            early=True,
+        ),
+        Signal(
+            "batch_size",
+            "int",
+            "messages the client declared for the batch, 0 if none",
+            lambda c: c.event.batch_size or 0,
+            _SUBMISSION,
+            "volume",
+            early=True,
+        ),
+        Signal(
+            "round",
+            "int",
+            "holds this submission has come back from",
+            lambda c: c.event.round,
+            _SUBMISSION,
+        ),
+        Signal(
+            "content_length",
+            "int",
+            "code points of the text",
+            lambda c: len(c.event.content),
+            early=True,
+        ),
+        Signal(
+            "keywords",
+            "int",
+            "dictionary words found, in any view",
+            lambda c: len(c.hits),
+            cost=8,
+            spans="words",
+        ),
+        Signal(
+            "keyword_verdict",
+            "string",
+            "the most severe verdict of the words found, or empty",
+            lambda c: max((h.verdict for h in c.hits), key=lambda v: v.severity).value if c.hits else "",
+            cost=8,
+            spans="words",
+        ),
+        Signal(
+            "keyword_severity",
+            "int",
+            "the highest severity of the words found, 0 to 100",
+            lambda c: max((h.severity for h in c.hits), default=0),
+            cost=8,
+            spans="words",
+        ),
+        Signal(
+            "keyword_categories",
+            "list(string)",
+            "categories of the words found",
+            lambda c: sorted({h.category.value for h in c.hits}),
+            cost=8,
+            spans="words",
+        ),
+        Signal(
+            "techniques",
+            "list(string)",
+            "disguises undone: invisible, full_width, separators, pinyin, …",
+            lambda c: list(c.facts.techniques),
+            cost=4,
+        ),
+        Signal(
+            "links",
+            "int",
+            "links found, evasive spellings included",
+            lambda c: len(c.facts.links),
+            cost=5,
+            spans="links",
+        ),
+        Signal(
+            "short_link",
+            "bool",
+            "a link of a shortener, which hides where it goes",
+            lambda c: any(link.short for link in c.facts.links),
+            cost=5,
+            spans="links",
+        ),
+        Signal(
+            "lookalike_link",
+            "bool",
+            "a link with mixed scripts, punycode, or another's brand",
+            lambda c: any(link.lookalike for link in c.facts.links),
+            cost=5,
+            spans="links",
+        ),
+        Signal(
+            "contacts",
+            "list(string)",
+            "kinds of contact found: phone, qq, wechat, telegram",
+            lambda c: sorted({contact.kind for contact in c.facts.contacts}),
+            cost=2,
+            spans="contacts",
+        ),
+        Signal(
+            "score",
+            "double",
+            "P(spam) of the text, 0 to 1; -1 without a model",
+            lambda c: -1.0 if c.facts.score is None else c.facts.score,
+            group="score",
+            cost=12,
+        ),
         Signal(
             "reject_score",
             "double",
             "the model's own threshold for a text of that script: 0.1 % of ham is over it; 2 without a model",
+            lambda c: c.facts.reject_score,
             group="score",
             cost=12,
         ),
@@ -77,16 +263,41 @@ CATALOGUE: dict[str, Signal] = {
             CHALLENGER_SCORE,
             "double",
             "P(spam) by a model on trial, 0 to 1; -1 without one; in shadow rules only",
+            lambda c: -1.0 if c.facts.challenger_score is None else c.facts.challenger_score,
             group="score",
             cost=12,
         ),
-        Signal("label", "string", "spam, ham, or empty without a model", group="score", cost=12),
-        Signal("category", "string", "category of a spam text, or empty", group="score", cost=12),
-        Signal("campaign_messages", "int", "messages of the text's campaign, 0 if none", group="volume", cost=24),
-        Signal("campaign_ports", "int", "ports that campaign came from, 0 if none", group="volume", cost=24),
-        Signal("campaign_senders", "int", "senders of it: ports with extension, numbers", group="volume", cost=24),
-        Signal("campaign_growth_5m", "int", "messages of that campaign in the last 5 minutes", group="volume", cost=24),
-        Signal("record_kind", "string", "MO, AO or MT", _RECORD),
-        Signal("late", "bool", "the record came later than the allowed lateness", _RECORD),
+        Signal(
+            "label",
+            "string",
+            "spam, ham, or empty without a model",
+            lambda c: c.facts.label.value if c.facts.label else "",
+            group="score",
+            cost=12,
+        ),
+        Signal(
+            "category",
+            "string",
+            "category of a spam text, or empty",
+            lambda c: c.facts.category.value if c.facts.category else "",
+            group="score",
+            cost=12,
+        ),
+        *OF_CAMPAIGN,
+        Signal(
+            "record_kind",
+            "string",
+            "MO, AO or MT",
+            lambda c: c.event.kind.value,
+            _RECORD,
+            early=True,
+        ),
+        Signal(
+            "late",
+            "bool",
+            "the record came later than the allowed lateness",
+            lambda c: c.event.ingested_at - c.event.submitted_at > c.late_ms,
+            _RECORD,
+        ),
     )
 }
