@@ -17,7 +17,7 @@ from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
 from pipeline.ingest.http import body, openapi, page
 from pipeline.ingest.http.answers import answer, refusal
-from pipeline.ingest.http.backend import Backend
+from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
@@ -28,7 +28,6 @@ from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
 UPLOADS = 4  # batch files at once: each may take its whole size on disk
-DATABASE_SECONDS = 10.0
 _log = structlog.get_logger()
 
 
@@ -64,7 +63,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         suffix = FORMATS[_content_type(request, tuple(FORMATS))]
         body.check_encoding(request, body.UPLOAD_ENCODINGS)
         async with uploads:
-            with body.upload_file(backend.uploads, suffix) as path:
+            with body.upload_file(settings.data_dir / "uploads", suffix) as path:
                 await body.spool(request, path, settings.api_batch_bytes)
                 return await batch(path, port, ports, backend, intake, settings)
 
@@ -77,8 +76,8 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     async def _status(port: str, ports: Ports, ident: str) -> SubmissionStatus:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                for sender in await backend.senders(port, ident):
-                    status = await backend.status(sender, ident) if ports.key(sender) == port else None
+                for sender in await backend.lookup.senders(port, ident):
+                    status = await backend.lookup.status(sender, ident) if ports.key(sender) == port else None
                     if status is not None:
                         return status
         except (AntispamError, TimeoutError):

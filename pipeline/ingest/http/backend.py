@@ -1,25 +1,20 @@
-"""What the API needs of the rest of the pipeline, and nothing more."""
+"""What the API needs of the rest of the pipeline: the collaborators that a test replaces.
+
+All of them are called in the API's event loop and never block it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.events import Priority, Submission
 from pipeline.rules.ports import Ports
 
-
-class Send(Protocol):
-    """Gives a submission to the broker; the future is True once acknowledged, False once that has failed.
-
-    Called in the event loop, never blocks.
-    """
-
-    def __call__(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]: ...  # noqa: D102 - see above
+DATABASE_SECONDS = 10.0  # a request waits for the operational database so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +25,39 @@ class Lag:
     seconds: int = 1
 
 
+class Broker(Protocol):
+    """The broker that takes submissions."""
+
+    def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
+        """Send a submission; the future is True once the broker has it, False once that has failed."""
+
+    def lag(self, priority: Priority) -> Lag:
+        """How far the processor is behind in a lane."""
+
+
+class SubmissionLookup(Protocol):
+    """Finds submissions in the operational database. Every method raises AntispamError when it cannot be read."""
+
+    async def digests(self, idents: Sequence[str]) -> Mapping[tuple[str, str], str]:
+        """(sender, id) -> digest of every submission with one of these ids, of any port; others may be among them."""
+
+    async def senders(self, port: str, ident: str) -> Sequence[str]:
+        """The sender fields that begin with `port` and have used this id."""
+
+    async def status(self, sender: str, ident: str) -> SubmissionStatus | None:
+        """The status of the submission with this sender field and id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The functions the API works with; all of them are safe to call from its event loop.
+    """What the API stands on.
 
-    `digests` finds submissions by id, as (sender, id) -> digest; `status` takes a sender as given and an
-    id; `senders` a port and an id. All three raise AntispamError when the database cannot be reached.
-    `not_ready` says what is missing before requests can be served, by name.
+    `ports` gives the ports of the configuration in force, None before the first one. `not_ready` names
+    what is missing before requests can be served. `clock` gives epoch seconds.
     """
 
+    broker: Broker
+    lookup: SubmissionLookup
     ports: Callable[[], Ports | None]
-    send: Send
-    lag: Callable[[Priority], Lag]
-    digests: Callable[[Sequence[str]], Awaitable[Mapping[tuple[str, str], str]]]
-    senders: Callable[[str, str], Awaitable[Sequence[str]]]
-    status: Callable[[str, str], Awaitable[SubmissionStatus | None]]
     not_ready: Callable[[], Sequence[str]]
-    uploads: Path
     clock: Callable[[], float]

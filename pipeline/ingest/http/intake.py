@@ -15,7 +15,7 @@ from enum import Enum
 from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
-from pipeline.ingest.http.backend import Backend
+from pipeline.ingest.http.backend import Broker, SubmissionLookup
 from pipeline.ingest.http.problems import Problem, not_acknowledged, unavailable
 from pipeline.rules.ports import Ports
 from pipeline.store.digest import digest
@@ -40,21 +40,22 @@ class _Entry:
         self.answer = answer
         self.acknowledged: bool | None = True if answer is None else None
 
-    def settle(self, acknowledged: bool) -> None:
+    def resolve(self, acknowledged: bool) -> None:
         self.acknowledged = acknowledged
         if self.answer is not None and not self.answer.done():
             self.answer.set_result(acknowledged)
         self.answer = None
 
     def heard(self, sent: asyncio.Future[bool]) -> None:
-        self.settle(not sent.cancelled() and sent.exception() is None and sent.result())
+        self.resolve(not sent.cancelled() and sent.exception() is None and sent.result())
 
 
 class Intake:
     """Accepts submissions of checked form; see the module."""
 
-    def __init__(self, backend: Backend, ack_seconds: float) -> None:
-        self._backend = backend
+    def __init__(self, broker: Broker, lookup: SubmissionLookup, ack_seconds: float) -> None:
+        self._broker = broker
+        self._lookup = lookup
         self._ack_seconds = ack_seconds
         self._recent: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
 
@@ -92,7 +93,7 @@ class Intake:
             known = await self._known(port, [submissions[p].id for p in new if submissions[p].id not in fresh], ports)
         except BaseException as error:
             for place in new:
-                entries[place].settle(False)
+                entries[place].resolve(False)
                 del self._recent[port, submissions[place].id]
                 outcomes[place] = unavailable("the operational database")
             if not isinstance(error, AntispamError):
@@ -102,12 +103,12 @@ class Intake:
         for place in new:
             entry, before = entries[place], known.get(submissions[place].id)
             if before is None:
-                answer = self._backend.send(submissions[place], ports)
+                answer = self._broker.send(submissions[place], ports)
                 answer.add_done_callback(entry.heard)
                 sent.add(place)
             else:
                 entry.digest = before
-                entry.settle(True)
+                entry.resolve(True)
         await self._answers(entries)
         for place, entry in enumerate(entries):
             if place in outcomes:
@@ -132,7 +133,7 @@ class Intake:
         """Digests of these ids where the port, under whatever extension, has used them."""
         if not idents:
             return {}
-        found = await self._backend.digests(idents)
+        found = await self._lookup.digests(idents)
         return {ident: mark for (sender, ident), mark in found.items() if ports.key(sender) == port}
 
     async def _answers(self, entries: Sequence[_Entry]) -> None:

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from time import monotonic, time
-from typing import TypeVar
 
 import msgspec
 import structlog
 import uvicorn
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
-from sqlalchemy import Connection
 
-from pipeline.actions.status.statuses import digests, senders_of, status_of
-from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import Submission, decoder, encode
-from pipeline.ingest.http.app import DATABASE_SECONDS, create_app
-from pipeline.ingest.http.backend import Backend
+from pipeline.errors import AntispamError
+from pipeline.events import Priority, Submission, decoder, encode
+from pipeline.ingest.http.app import create_app
+from pipeline.ingest.http.backend import Backend, Lag
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
 from pipeline.ingest.http.lag import LANES, LagMeter
+from pipeline.ingest.http.submission_table import SubmissionTable
 from pipeline.kafka.clients import TIMEOUT, broker_error, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination
@@ -46,8 +43,6 @@ CONFIG_EVERY = 0.2  # seconds
 LAG_EVERY = 0.5
 LAG_STALE = 15.0  # seconds without a reading after which the API does not call itself ready
 _log = structlog.get_logger()
-Key = tuple[str, str]
-T = TypeVar("T")
 
 
 def run_api(settings: Settings, stop: threading.Event) -> None:
@@ -60,9 +55,9 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
         follower.catch_up()
         lag = LagMeter(settings)
         stack.callback(lag.close)
-        sender = Sender(settings, lag)
+        broker = SubmissionProducer(settings, lag)
+        lookup = SubmissionTable(db)
         ring = KeyRing(lambda: _active(db))
-        lookups = Lookups(partial(_digests, db))
 
         def not_ready() -> list[str]:
             missing = {
@@ -73,17 +68,14 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             return [name for name, absent in missing.items() if absent]
 
         backend = Backend(
+            broker=broker,
+            lookup=lookup,
             ports=lambda: follower.config.ports,
-            send=sender.send,
-            lag=lag.lag,
-            digests=lookups.find,
-            senders=_reading(db, senders_of),
-            status=_reading(db, status_of),
             not_ready=not_ready,
-            uploads=settings.data_dir / "uploads",
             clock=time,
         )
-        intake = Intake(backend, settings.api_ack_seconds + 1)  # the producer gives up first, and says so
+        # The producer gives up first, and says so.
+        intake = Intake(broker, lookup, settings.api_ack_seconds + 1)
         readiness.say("api", False, "what was accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
         stopped = threading.Event()  # of our own threads, which end after the server has
@@ -93,21 +85,21 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
                 (CONFIG_EVERY, "configuration", follower.poll),
                 (REFRESH, "keys", ring.refresh),
                 (LAG_EVERY, "lag", lag.read),
-                (0.0, "producer", sender.poll),
+                (0.0, "producer", broker.poll),
                 (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready(), ", ".join(not_ready()))),
             )
         ]
         for thread in threads:
             thread.start()
         try:
-            _serve(settings, create_app(backend, ring, intake, settings), stop, sender)
+            _serve(settings, create_app(backend, ring, intake, settings), stop, broker)
         finally:
             stopped.set()
             for thread in threads:
                 thread.join(TIMEOUT)
 
 
-def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sender) -> None:
+def _serve(settings: Settings, app: object, stop: threading.Event, producer: SubmissionProducer) -> None:
     allow_descriptors()
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -128,7 +120,7 @@ def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sende
     server = uvicorn.Server(config)
 
     def watch() -> None:
-        while not (stop.wait(0.1) or sender.fatal):
+        while not (stop.wait(0.1) or producer.fatal):
             pass
         server.should_exit = True
 
@@ -137,12 +129,12 @@ def _serve(settings: Settings, app: object, stop: threading.Event, sender: Sende
         server.run()
     except SystemExit:  # uvicorn's way to say that it could not bind
         raise AntispamError(f"HTTP API: {settings.api_host}:{settings.api_port} cannot be listened on") from None
-    if sender.fatal:
-        raise AntispamError(f"HTTP API: the producer ended: {sender.fatal}")
+    if producer.fatal:
+        raise AntispamError(f"HTTP API: the producer ended: {producer.fatal}")
 
 
-class Sender:
-    """Submissions to the broker; each one's future is settled by its delivery report."""
+class SubmissionProducer:
+    """The producer behind `backend.Broker`: the delivery report of a submission resolves its future."""
 
     def __init__(self, settings: Settings, lag: LagMeter) -> None:
         self.fatal = ""
@@ -151,7 +143,7 @@ class Sender:
         self._producer = writer(settings, None, **{"message.timeout.ms": int(settings.api_ack_seconds * 1000)})
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
-        """See `backend.Send`."""
+        """See `backend.Broker`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
 
@@ -160,7 +152,7 @@ class Sender:
                 self._lag.acknowledged(message.topic() or "", message.partition() or 0, message.offset() or 0)
             elif ends(error):
                 self.fatal = error.str()
-            loop.call_soon_threadsafe(_settle, future, error is None)
+            loop.call_soon_threadsafe(_resolve, future, error is None)
 
         topic, key = destination(submission, ports)
         try:
@@ -170,49 +162,18 @@ class Sender:
             future.set_result(False)
         return future
 
+    def lag(self, priority: Priority) -> Lag:
+        """See `backend.Broker`."""
+        return self._lag.lag(priority)
+
     def poll(self) -> None:
         """Serve delivery reports for a tenth of a second."""
         self._producer.poll(0.1)
 
 
-def _settle(future: asyncio.Future[bool], acknowledged: bool) -> None:
+def _resolve(future: asyncio.Future[bool], acknowledged: bool) -> None:
     if not future.done():
         future.set_result(acknowledged)
-
-
-class Lookups:
-    """Queries for ids, those that wait together asked together: a busy second costs a few of them."""
-
-    def __init__(self, query: Callable[[Sequence[str]], Mapping[Key, str]]) -> None:
-        self._query = query
-        self._waiting: list[tuple[Sequence[str], asyncio.Future[Mapping[Key, str]]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def find(self, idents: Sequence[str]) -> Mapping[Key, str]:
-        """(sender, id) -> digest; others may be among them. Raises AntispamError when that takes too long."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Mapping[Key, str]] = loop.create_future()
-        self._waiting.append((idents, future))
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._run())
-        try:
-            return await asyncio.wait_for(future, DATABASE_SECONDS)
-        except TimeoutError:
-            raise UnavailableError("operational database: no answer in time") from None
-
-    async def _run(self) -> None:
-        while self._waiting:
-            asked, self._waiting = self._waiting, []
-            try:
-                found = await asyncio.to_thread(self._query, [ident for idents, _ in asked for ident in idents])
-            except Exception as error:  # noqa: BLE001 - it is theirs who asked
-                for _, future in asked:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for _, future in asked:
-                if not future.done():
-                    future.set_result(found)
 
 
 def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
@@ -260,18 +221,3 @@ def _every(stopped: threading.Event, seconds: float, what: str, work: Callable[[
 def _active(db: Database) -> dict[str, str]:
     with db.read() as connection:
         return api_keys.active(connection)
-
-
-def _digests(db: Database, idents: Sequence[str]) -> Mapping[Key, str]:
-    with db.read() as connection:
-        return digests(connection, idents)
-
-
-def _reading(db: Database, query: Callable[[Connection, str, str], T]) -> Callable[[str, str], Awaitable[T]]:
-    """A query as a coroutine function, on a thread: the event loop waits for no disk."""
-
-    def read(sender: str, ident: str) -> T:
-        with db.read() as connection:
-            return query(connection, sender, ident)
-
-    return lambda sender, ident: asyncio.to_thread(read, sender, ident)

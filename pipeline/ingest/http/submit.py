@@ -64,7 +64,7 @@ async def accept(
     for place, submission in enumerate(checked):
         if isinstance(submission, Problem):
             continue
-        lag = backend.lag(submission.priority)
+        lag = backend.broker.lag(submission.priority)
         if lag.behind > settings.api_lag_limit:
             message = f"{lag.behind} {submission.priority.value} submissions are waiting to be decided"
             outcomes[place] = Problem(429, "too_far_behind", message, retry_after=lag.seconds)

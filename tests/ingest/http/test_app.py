@@ -33,7 +33,7 @@ JSONL = {"Content-Type": "application/x-ndjson"}
 
 
 class World:
-    """What the API stands on."""
+    """What the API stands on; it is its own broker and its own database."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=folder, **settings)
@@ -46,19 +46,15 @@ class World:
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
         self.backend = Backend(
+            broker=self,
+            lookup=self,
             ports=lambda: self.registry,
-            send=self.send,
-            lag=lambda p: Lag(self.behind[p], 7),
-            digests=self.digests,
-            senders=self.senders,
-            status=self.status,
             not_ready=lambda: self.missing,
-            uploads=folder / "uploads",
             clock=lambda: 1_700_000_000.0,
         )
         self.ring = KeyRing(lambda: {hashed(KEY): PORT}, lambda: self.seconds)
         self.ring.refresh()
-        self.intake = Intake(self.backend, 0.2)
+        self.intake = Intake(self, self, 0.2)
         self.app: FastAPI = create_app(self.backend, self.ring, self.intake, self.settings)
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
@@ -68,6 +64,9 @@ class World:
                 self.sent.append(submission)
             asyncio.get_running_loop().call_later(0.001, future.set_result, self.broker_answers)
         return future
+
+    def lag(self, priority: Priority) -> Lag:
+        return Lag(self.behind[priority], 7)
 
     async def digests(self, idents: Sequence[str]) -> Mapping[tuple[str, str], str]:
         await asyncio.sleep(0)
