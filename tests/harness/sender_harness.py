@@ -16,8 +16,10 @@ import msgspec
 from sqlalchemy import select
 
 from pipeline.actions.senders import deliveries, gate
-from pipeline.actions.senders.agent import Agent
+from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.simulator import Conduct, Simulator
@@ -66,7 +68,7 @@ class Sending:
     simulator: Carrier
     db: Database
     channel: Channel
-    write: Callable[..., Any]
+    database: DatabaseThread
     done: list[Job] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -113,22 +115,23 @@ async def sending(
     """A running agent; what fails in it fails the test. The port is open unless it is there in another state."""
     add_port(db)
     channel = channel_to(simulator, **fields)
-    ports = Gate(db, monotonic, wall)
-    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as looker:
-
-        async def write(work: Callable[..., Any], *arguments: Any) -> Any:
-            return await asyncio.wrap_future(writer.submit(work, *arguments))
+    clock = Clock(wall=wall)
+    ports = Gate(db, clock)
+    with ThreadPoolExecutor(1) as thread, ThreadPoolExecutor(1) as looker:
+        database = DatabaseThread(db, thread)
 
         async def look() -> None:
             while True:
                 await asyncio.wrap_future(looker.submit(ports.look))
                 await asyncio.sleep(gate.POLL)
 
-        reports = Reports(channel, db, write, wall)
+        reports = Reports(channel, database, clock)
         done: list[Job] = []
-        agent = Agent(channel, db, ports, write, reports.take, done.append, monotonic, wall, Random(1), resend=resend)
-        running = Sending(agent, simulator, db, channel, write, done=done)
-        await write(deliveries.mark_interrupted, db, channel.name, wall())
+        agent = Agent(
+            channel, database, ports, AgentCallbacks(done.append, reports.take), clock, Random(1), resend=resend
+        )
+        running = Sending(agent, simulator, db, channel, database, done=done)
+        await database.run(deliveries.mark_interrupted, channel.name, wall())
         works = [look(), agent.run(), reports.run(), *(link.run() for link in agent.links)]
         running.tasks = tasks = [asyncio.create_task(work) for work in works]
         try:

@@ -18,51 +18,56 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import structlog
 
 from pipeline import metrics
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
-from pipeline.actions.senders.link import Answer, Link
-from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Key, Part
+from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
+from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
 from pipeline.actions.senders.work import Job, Message
 from pipeline.protocols import cmpp3
-from pipeline.store.database import Database
 
 _log = structlog.get_logger()
-Write = Callable[..., Awaitable[Any]]  # runs a function with these arguments in another thread
 # Further parts of a message mean nothing without the one that did not get through.
 _ENDS = frozenset((DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED))
 
 
+@dataclass(frozen=True, slots=True)
+class AgentCallbacks:
+    """What an agent calls, all in its event loop.
+
+    `job_finished` gets each job whose parts are all at their end and stored. `deliver` as in `LinkCallbacks`.
+    """
+
+    job_finished: Callable[[Job], None]
+    deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]]
+
+
 class Agent:
-    """See the module. `write` runs a function in the thread that owns the database's writing."""
+    """See the module. With `resend` false, a part whose SUBMIT may have gone out is not sent again."""
 
     def __init__(
         self,
         channel: Channel,
-        db: Database,
+        database: DatabaseThread,
         gate: Gate,
-        write: Write,
-        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]],
-        finished: Callable[[Job], None],
-        clock: Callable[[], float],
-        wall: Callable[[], int],
+        callbacks: AgentCallbacks,
+        clock: Clock,
         random: Random,
         *,
         resend: bool = True,
     ) -> None:
         self.channel = channel
-        self._db, self._write, self._wall, self._resend, self._finished_job = db, write, wall, resend, finished
-        secret = channel.secret
-        self.links = [
-            Link(channel, secret, i, gate, self._come_back, deliver, self.wake, clock, wall, random)
-            for i in range(channel.links)
-        ]
+        self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
+        own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
+        self.links = [Link(channel, i, gate, own, clock, random) for i in range(channel.links)]
         self._most = channel.links * channel.window
         self._at_risk = 0
         self._lanes: tuple[deque[Job], deque[Job]] = (deque(), deque())  # express, bulk
@@ -74,9 +79,9 @@ class Agent:
         self._stopping = False
 
     def add(self, job: Job, lane: int) -> None:
-        """Take a job; `finished` is called with it when all its parts are at their end and stored."""
+        """Take a job; `job_finished` is called with it when all its parts are at their end and stored."""
         if job.open == 0:
-            self._finished_job(job)
+            self._callbacks.job_finished(job)
             return
         self._lanes[lane].append(job)
         self.wake()
@@ -135,9 +140,7 @@ class Agent:
                 await self._event.wait()
                 continue
             parts = [part for part, _ in batch]
-            known: dict[Key, deliveries.Known] = await self._write(
-                deliveries.advance, self._db, channel, finished, parts, self._wall()
-            )
+            known = await self._database.run(deliveries.advance, channel, finished, parts, self._clock.wall())
             for part in finished:
                 if part.key in known:  # a report has settled it meanwhile
                     part.state, part.again = known[part.key].state, False
@@ -250,7 +253,7 @@ class Agent:
         self._leave(message)
         message.job.open -= 1
         if message.job.open == 0:
-            self._finished_job(message.job)
+            self._callbacks.job_finished(message.job)
 
     def _leave(self, message: Message) -> None:
         """No longer under way: the next of its key may begin."""

@@ -7,10 +7,9 @@ starts later than `STALE` after a suspension has been committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy import func, select
 
+from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.decision.standing import may_send
 from pipeline.events import PortState
@@ -22,22 +21,18 @@ STALE = 0.75  # seconds after which what was seen is not believed
 
 
 class Gate:
-    """Ports that may send, as last seen: none that is not registered.
+    """Ports that may send, as last seen: none that is not registered."""
 
-    `clock` is monotonic seconds, `wall` epoch milliseconds.
-    """
-
-    def __init__(self, db: Database, clock: Callable[[], float], wall: Callable[[], int]) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._wall = wall
         self._registered: frozenset[str] = frozenset()
         self._closed: dict[str, str] = {}  # the state of each port that is not open, by code
         self._seen_at = float("-inf")
 
     def look(self) -> None:
         """Read the states of the ports. Raises AntispamError when the database does not answer."""
-        begun = self._clock()  # what is read is at least as new as the moment before it was asked for
+        begun = self._clock.monotonic()  # what is read is at least as new as the moment before it was asked for
         with self._db.read() as connection:
             # All codes only when there are more or fewer than before: 100,000 of them take 0.3 s (measured).
             if connection.scalar(select(func.count()).select_from(schema.ports)) != len(self._registered):
@@ -49,13 +44,13 @@ class Gate:
     @property
     def stale(self) -> bool:
         """Nothing may be sent now, since nobody knows which ports may."""
-        return self._clock() - self._seen_at > STALE
+        return self._clock.monotonic() - self._seen_at > STALE
 
     def refusal(self, part: Part) -> DeliveryState | None:
         """Why this part may not be sent any more; None when it may."""
         if may_send(self._state(part.code)) is not None:
             return DeliveryState.STOPPED
-        if part.valid_until is not None and self._wall() > part.valid_until:
+        if part.valid_until is not None and self._clock.wall() > part.valid_until:
             return DeliveryState.EXPIRED
         return None
 

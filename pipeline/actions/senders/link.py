@@ -3,7 +3,7 @@
 A slot of the window is one part: taken when its SUBMIT is written, free again by its answer, by the end
 of the wait for it, or by the loss of the link. The same sequence number is used for each try, so a late
 answer still counts. A throttled link pauses as a whole and sends the same part again first. Every part
-given to `submit` comes back through `done`, once, with its `state` set.
+given to `submit` comes back through `LinkCallbacks.part_back`, once, with its `state` set.
 
 A part that was in doubt when a link was lost is sent alone: if it is the one on which the carrier closes,
 no other part is in doubt with it the next time.
@@ -21,6 +21,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ import structlog
 
 from pipeline import metrics
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.rate import TokenBucket
@@ -48,26 +50,28 @@ _log = structlog.get_logger()
 Answer = Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class LinkCallbacks:
+    """What a link calls, all in its event loop.
+
+    `part_back` gets each part given to `submit`, once. `link_up` says that the link is logged in and has room.
+    `deliver` gets each DELIVER with the function that answers it; the link reads nothing more until it returns.
+    """
+
+    part_back: Callable[[Part], None]
+    link_up: Callable[[], None]
+    deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]]
+
+
 class Link:
-    """See the module. `clock` is monotonic seconds, `wall` epoch milliseconds; `deliver` gets each DELIVER."""
+    """See the module."""
 
     def __init__(
-        self,
-        channel: Channel,
-        secret: bytes,
-        number: int,
-        gate: Gate,
-        done: Callable[[Part], None],
-        deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]],
-        wake: Callable[[], None],
-        clock: Callable[[], float],
-        wall: Callable[[], int],
-        random: Random,
+        self, channel: Channel, number: int, gate: Gate, callbacks: LinkCallbacks, clock: Clock, random: Random
     ) -> None:
-        self._channel, self._secret, self._number = channel, secret, number
-        self._gate, self._done, self._deliver, self._wake_agent = gate, done, deliver, wake
-        self._clock, self._wall, self._random = clock, wall, random
-        self._bucket = TokenBucket(channel.rate, clock())
+        self._channel, self._secret, self._number = channel, channel.secret, number
+        self._gate, self._callbacks, self._clock, self._random = gate, callbacks, clock, random
+        self._bucket = TokenBucket(channel.rate, clock.monotonic())
         self._queue: deque[Part] = deque()
         self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, when its answer is overdue
         self._reserved = 0
@@ -78,7 +82,7 @@ class Link:
         self._useful = False  # this session had an answer to a SUBMIT
         self._closing = asyncio.Event()  # the carrier asked to close
         self._sequence_of_end = 0  # of its TERMINATE
-        self._skipped = SkippedFrames(channel.name, number, clock)
+        self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
 
     @property
@@ -148,10 +152,10 @@ class Link:
             frames = cmpp3.frames()
             async with asyncio.timeout(CONNECT_WAIT):
                 rest = await self._login(reader, writer, frames)
-            self._writer, self._heard, self._tests = writer, self._clock(), 0
+            self._writer, self._heard, self._tests = writer, self._clock.monotonic(), 0
             metrics.LINKS.labels(channel.name).inc()
             _log.info("link_up", channel=channel.name, link=self._number)
-            self._wake_agent()
+            self._callbacks.link_up()
             tasks = [
                 asyncio.ensure_future(work)
                 for work in (
@@ -174,7 +178,7 @@ class Link:
 
     async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames) -> list[bytes]:
         """Log in; frames that came behind the answer are given back."""
-        now = datetime.fromtimestamp(self._wall() / 1000, _CHINA)
+        now = datetime.fromtimestamp(self._clock.wall() / 1000, _CHINA)
         stamp = int(now.strftime("%m%d%H%M%S"))
         account = self._channel.account
         proof = cmpp3.authenticator_source(account, self._secret, stamp)
@@ -206,7 +210,7 @@ class Link:
         for frame in rest:
             await self._take(frame)
         while data := await reader.read(READ):
-            self._heard, self._tests = self._clock(), 0
+            self._heard, self._tests = self._clock.monotonic(), 0
             for frame in frames.feed(data):
                 await self._take(frame)
             # A carrier that does not read our answers is not read either, so they do not pile up.
@@ -230,7 +234,7 @@ class Link:
                 if writer is not None and writer is self._writer:  # on the link it came by, or not at all
                     self._write(cmpp3.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
 
-            await self._deliver(pdu, answer)
+            await self._callbacks.deliver(pdu, answer)
         elif isinstance(pdu, cmpp3.ActiveTest):
             self._write(cmpp3.ActiveTestResp(sequence=pdu.sequence))
         elif isinstance(pdu, cmpp3.Terminate):
@@ -256,8 +260,8 @@ class Link:
         """See the module. Raises ProtocolError at its end: it ends the session."""
         await self._closing.wait()
         self._give_back()
-        deadline = self._clock() + DRAIN
-        while self._waiting and self._clock() < deadline:
+        deadline = self._clock.monotonic() + DRAIN
+        while self._waiting and self._clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
         self._write(cmpp3.TerminateResp(sequence=self._sequence_of_end))
         raise ProtocolError("closed at the carrier's request")
@@ -269,8 +273,8 @@ class Link:
         if answer.result == cmpp3.THROTTLED and part.throttled < MOST_THROTTLED:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
-            if self._clock() >= self._paused_until:  # the rest of the window answers the same, and counts once
-                self._paused_until = self._clock() + self._pause * (0.75 + self._random.random() / 2)
+            if self._clock.monotonic() >= self._paused_until:  # the rest of the window says the same: it counts once
+                self._paused_until = self._clock.monotonic() + self._pause * (0.75 + self._random.random() / 2)
                 self._pause = min(PAUSE[1], self._pause * 2)
             part.tries -= 1  # the carrier said that it did not take it
             self._again(part)
@@ -313,8 +317,8 @@ class Link:
             if part.tries:
                 metrics.RESENT.labels(self._channel.name).inc()
             part.tries += 1
-            part.submitted_at = part.submitted_at or self._wall()
-            self._waiting[part.sequence] = (part, self._clock() + self._channel.answer_wait)
+            part.submitted_at = part.submitted_at or self._clock.wall()
+            self._waiting[part.sequence] = (part, self._clock.monotonic() + self._channel.answer_wait)
             writer.write(cmpp3.with_sequence(part.frame, part.sequence))
             if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._channel.answer_wait):
@@ -330,8 +334,8 @@ class Link:
     async def _wait_turn(self) -> None:
         """Until the pause is over, the rate allows it and the gate knows the ports: in this order, last thing."""
         while True:
-            pause = self._paused_until - self._clock()
-            delay = pause if pause > 0 else self._bucket.take(self._clock())
+            pause = self._paused_until - self._clock.monotonic()
+            delay = pause if pause > 0 else self._bucket.take(self._clock.monotonic())
             if delay > 0:
                 await asyncio.sleep(delay)
                 continue
@@ -346,7 +350,7 @@ class Link:
         tested = 0.0
         while True:
             await asyncio.sleep(tick)
-            now = self._clock()
+            now = self._clock.monotonic()
             overdue = [part for part, due in self._waiting.values() if due <= now]
             for part in overdue:
                 del self._waiting[part.sequence]
@@ -371,7 +375,7 @@ class Link:
 
     def _finish(self, part: Part, state: DeliveryState, carrier_id: str | None, status: str) -> None:
         part.state, part.carrier_id, part.status = state, carrier_id, status
-        self._done(part)
+        self._callbacks.part_back(part)
 
     def _lost(self) -> None:
         if self._writer is None:

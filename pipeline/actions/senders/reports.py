@@ -8,20 +8,19 @@ later. A report that got no answer comes again, and changes nothing if it was st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import structlog
 
 from pipeline import metrics
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.link import Answer
 from pipeline.actions.senders.part import outcome
-from pipeline.actions.senders.settling import Report, Settled
+from pipeline.actions.senders.settling import Report
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import ProtocolError
-from pipeline.store.database import Database
 from pipeline.text.numbers import number
 
 BATCH = 500
@@ -34,12 +33,10 @@ _log = structlog.get_logger()
 
 
 class Reports:
-    """One channel's reports. `write` as in the agent; `wall` is epoch milliseconds."""
+    """One channel's reports."""
 
-    def __init__(
-        self, channel: Channel, db: Database, write: Callable[..., Awaitable[Any]], wall: Callable[[], int]
-    ) -> None:
-        self._channel, self._db, self._write, self._wall = channel, db, write, wall
+    def __init__(self, channel: Channel, database: DatabaseThread, clock: Clock) -> None:
+        self._channel, self._database, self._clock = channel, database, clock
         self._queue: asyncio.Queue[tuple[Report, Answer]] = asyncio.Queue(BOUND)
 
     async def take(self, deliver: cmpp3.Deliver, answer: Answer) -> None:
@@ -68,7 +65,7 @@ class Reports:
             status=report.stat.strip().upper(),
             sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
             recipient=number(recipient) or recipient,
-            at=self._wall(),
+            at=self._clock.wall(),
         )
         await self._queue.put((known, answer))
 
@@ -79,8 +76,8 @@ class Reports:
         while True:
             taken = await self._gather(SWEEP)
             if taken:
-                settled: Settled = await self._write(
-                    deliveries.take_reports, self._db, channel, [report for report, _ in taken], self._wall()
+                settled = await self._database.run(
+                    deliveries.take_reports, channel, [report for report, _ in taken], self._clock.wall()
                 )
                 for _, answer in taken:
                     answer(0)
@@ -88,7 +85,7 @@ class Reports:
                 metrics.REPORTS.labels(channel, "repeated").inc(len(settled.repeated))
             if loop.time() - swept >= SWEEP:
                 swept = loop.time()
-                forgotten = await self._write(deliveries.sweep, self._db, channel, self._wall())
+                forgotten = await self._database.run(deliveries.sweep, channel, self._clock.wall())
                 metrics.REPORTS.labels(channel, "never_known").inc(forgotten)
 
     async def _gather(self, wait: float) -> list[tuple[Report, Answer]]:

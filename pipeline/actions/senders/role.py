@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
-from time import monotonic, time
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.actions.senders import deliveries, gate
-from pipeline.actions.senders.agent import Agent
+from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel, load_channels
+from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.lane import Lane
 from pipeline.actions.senders.reports import Reports
@@ -58,9 +59,11 @@ def run_sender(settings: Settings, stop: threading.Event) -> None:
 
 async def _run(settings: Settings, channels: dict[str, Channel], db: Database, stop: threading.Event) -> None:
     producer = writer(settings)
-    ports = Gate(db, monotonic, _now)
+    clock = Clock()
+    ports = Gate(db, clock)
     with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
-        senders = [_Sender(settings, channel, db, ports, producer, write) for channel in channels.values()]
+        database = DatabaseThread(db, write)
+        senders = [_Sender(settings, channel, database, ports, producer, clock) for channel in channels.values()]
         work = [
             _look(ports, look),
             _tell(senders),
@@ -88,27 +91,23 @@ class _Sender:
         self,
         settings: Settings,
         channel: Channel,
-        db: Database,
+        database: DatabaseThread,
         ports: Gate,
         producer: Producer,
-        write: ThreadPoolExecutor,
+        clock: Clock,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._db, self._channel, self._producer = db, channel, producer
+        self._database, self._clock, self._channel = database, clock, channel
         self._queued = [0, 0]  # messages in memory, by lane
         self._sizes: dict[Job, tuple[int, int]] = {}  # lane and number of messages
         self._threads = ThreadPoolExecutor(len(LANES), f"sender-{channel.name}")
-        self._writer = write
-        self.reports = Reports(channel, db, self._write, _now)
+        self.reports = Reports(channel, database, clock)
         self.agent = Agent(
             channel,
-            db,
+            database,
             ports,
-            self._write,
-            self.reports.take,
-            self._done,
-            monotonic,
-            _now,
+            AgentCallbacks(job_finished=self._done, deliver=self.reports.take),
+            clock,
             SystemRandom(),
             resend=settings.resend_maybe_sent,
         )
@@ -144,7 +143,7 @@ class _Sender:
         self._threads.shutdown()
 
     async def _agent(self) -> None:
-        interrupted = await self._write(deliveries.mark_interrupted, self._db, self._channel.name, _now())
+        interrupted = await self._database.run(deliveries.mark_interrupted, self._channel.name, self._clock.wall())
         if interrupted:
             _log.warning("parts_in_doubt", channel=self._channel.name, parts=interrupted)
         await self.agent.run()
@@ -187,9 +186,6 @@ class _Sender:
         while any(job.at_risk for job in jobs) and self._loop.time() < deadline:
             await asyncio.sleep(0.02)
 
-    async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.wrap_future(self._writer.submit(work, *arguments))
-
 
 async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
     while True:
@@ -209,7 +205,3 @@ async def _tell(senders: Sequence[_Sender]) -> None:
 async def _ended(stop: threading.Event) -> None:
     while not stop.is_set():
         await asyncio.sleep(0.05)
-
-
-def _now() -> int:
-    return int(time() * 1000)

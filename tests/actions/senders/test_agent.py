@@ -197,14 +197,14 @@ def test_no_submit_starts_later_than_a_second_after_a_suspension(operational_db:
             s.add(outbound("s", numbers(5000)))
             await s.until(lambda: simulator.counts["submits"] > 1500)
 
-            def suspend() -> float:
-                with operational_db.write() as connection:
+            def suspend(db: Database) -> float:
+                with db.write() as connection:
                     connection.execute(
                         update(schema.ports).where(schema.ports.c.code == PORT).values(state="suspended")
                     )
                 return time()
 
-            committed = await s.write(suspend)
+            committed = await s.database.run(suspend)
             before = simulator.counts["submits"]
             await s.until(lambda: len(s.done) == 1)
             late = [seen.at - committed for seen in simulator.seen if seen.at > committed]

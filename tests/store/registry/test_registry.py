@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pipeline import topics
+from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.decision.configuration import ConfigEntries, default_policy, directory_entries
@@ -388,7 +389,7 @@ def test_a_port_that_a_folder_lacks_is_suspended_and_no_folder_opens_it_again(an
     other = ("port", "123", '{"code":"123"}')
     epoch, suspended = import_configuration.replace(any_db, ADMIN, [other], 2)
     assert suspended == [PORT.code]
-    gate = Gate(any_db, lambda: 0.0, lambda: 0)
+    gate = Gate(any_db, Clock(lambda: 0.0, lambda: 0))
     gate.look()
     part = Part(PORT.code, PORT.code, "s", 1, 1, "13800138000", b"", None)
     assert gate.refusal(part) is DeliveryState.STOPPED
