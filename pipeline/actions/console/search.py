@@ -103,132 +103,133 @@ class Reviewed:
     note: str
 
 
-# kind -> (columns, view, its time, `source` of its decisions)
-_WHAT = {
+# kind -> (`source` of its decisions, its events in one form). A later round is the same submission, back from a hold.
+_EVENTS = {
     SUBMISSIONS: (
-        "id, port AS sender, recipients, content, length, accepted_at AS at",
-        "submissions",
-        "accepted_at",
         "submission",
+        """
+        SELECT log_id, topic, partition, "offset", dt, id, port AS sender, recipients, content, length,
+               accepted_at AS sent_at
+        FROM submissions WHERE round = 0
+        """,
     ),
     RECORDS: (
-        "id, sender, [recipient] AS recipients, content, length, submitted_at AS at",
-        "records",
-        "submitted_at",
         "record",
+        """
+        SELECT log_id, topic, partition, "offset", dt, id, sender, [recipient] AS recipients, content, length,
+               submitted_at AS sent_at
+        FROM records
+        """,
     ),
 }
 
+# The columns are the fields of LogPosition and Found, in order. Of a round decided twice (a replay on a broker without
+# transactions) the first decision counts.
+_SEARCH = """
+    WITH found AS (
+        SELECT * FROM ({events}) WHERE {event_conditions}
+    ), newest AS (
+        SELECT id, partition, accepted_at,
+               arg_max(verdict, (round, -"offset")) AS verdict,
+               arg_max(port, (round, -"offset")) AS port,
+               arg_max(score, (round, -"offset")) AS score,
+               arg_max(category, (round, -"offset")) AS category,
+               arg_max(reasons, (round, -"offset")) AS reasons,
+               arg_max(exceptions, (round, -"offset")) AS exceptions,
+               arg_max(decided_at, (round, -"offset")) AS decided_at,
+               arg_max(degraded, (round, -"offset")) AS degraded,
+               arg_max(campaign, (round, -"offset")) AS campaign,
+               arg_max(model, (round, -"offset")) AS model,
+               max(decisions.round) AS round
+        FROM decisions
+        WHERE source = $source AND dt >= $first AND (id, partition) IN (SELECT id, partition FROM found)
+        GROUP BY id, partition, accepted_at
+    )
+    SELECT found.log_id, found.topic, found.partition, found."offset", found.dt,
+           found.id, found.sender, newest.port, found.recipients, found.content, found.length, epoch_ms(found.sent_at),
+           newest.verdict, newest.round, newest.score, newest.category,
+           coalesce(newest.reasons, []), coalesce(newest.exceptions, []), epoch_ms(newest.decided_at),
+           coalesce(newest.degraded, false), newest.campaign, newest.model
+    FROM found LEFT JOIN newest
+        ON newest.id = found.id AND newest.partition = found.partition AND newest.accepted_at = found.sent_at
+    WHERE {decision_conditions}
+    ORDER BY found.sent_at DESC, found."offset" DESC LIMIT $limit
+"""
+
+Condition = tuple[str, dict[str, Any]]  # SQL, and its parameters by name
+
 
 def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query) -> list[Found]:
-    """The newest that fit, at most `query.limit`.
+    """The newest events that fit, at most `query.limit`.
 
-    Raises AntispamError for a time range that is none or over MAX_DAYS, Forbidden when a user with a
+    Raises AntispamError for an empty time range or one over MAX_DAYS, Forbidden when a user with a
     limited scope asks for records, which belong to no port.
     """
     require(user, Right.SEARCH)
-    if query.kind not in _WHAT:
+    _check(query)
+    source, events = _EVENTS[query.kind]
+    of_event = _event_conditions(query, privacy)
+    of_decision = _decision_conditions(query, _codes_in_scope(db, user, query.kind))
+    sql = _SEARCH.format(events=events, event_conditions=_all(of_event), decision_conditions=_all(of_decision))
+    values = {"source": source, "limit": max(1, min(query.limit, MAX_ROWS))}
+    for _, parameters in (*of_event, *of_decision):
+        values |= parameters
+    return [Found(LogPosition(*row[:5]), *row[5:]) for row in lake.execute(sql, values).fetchall()]
+
+
+def _check(query: Query) -> None:
+    if query.kind not in _EVENTS:
         raise AntispamError(f"search: {SUBMISSIONS} or {RECORDS} expected")
     if not 0 < query.until - query.since <= MAX_DAYS * 86_400_000:
         raise AntispamError(f"search: a time range of at most {MAX_DAYS} days expected")
+
+
+def _codes_in_scope(db: Database, user: User, kind: str) -> list[str] | None:
+    """The ports that the user may see; None for all of them. Raises Forbidden, see `search`."""
     within = ports_in_scope(user)
-    codes: list[str] | None = None
-    if within is not None:
-        if query.kind == RECORDS:
-            raise Forbidden(f"{user.name}: records belong to no port, beyond the scope of this account")
-        with db.read() as connection:
-            codes = list(connection.execute(within).scalars())
-    columns, view, time, source = _WHAT[query.kind]
-    conditions = [f"{time} >= $since", f"{time} < $until", "dt BETWEEN $first AND $last"]
-    values: dict[str, Any] = {
-        "since": _time(query.since),
-        "until": _time(query.until),
-        "limit": max(1, min(query.limit, MAX_ROWS)),
-        "first": _time(query.since).date() - dt.timedelta(days=1),
-        "source": source,
-        "last": _time(query.until).date() + dt.timedelta(days=1),
-    }
-    if query.kind == SUBMISSIONS:
-        conditions.append("round = 0")  # a later round is the same submission, back from a hold
-    if query.port:
-        conditions.append("starts_with(sender, $port)")
-        values["port"] = service_code(query.port) or query.port.strip()
-    if query.text:
-        conditions.append("contains(lower(content), lower($text))")
-        values["text"] = mask_text(query.text)
-    if query.number:
-        conditions.append("(list_contains(recipients, $number) OR sender IN ($number, $party))")
-        values |= {"number": privacy.number(query.number), "party": privacy.party(query.number)}
-    decided = []
-    if query.verdict == UNDECIDED:
-        decided.append("d.verdict IS NULL")
-    elif query.verdict:
-        decided.append("d.verdict = $verdict")
-        values["verdict"] = Verdict(query.verdict).value
-    if query.rule:
-        decided.append("list_contains(list_transform(d.reasons, lambda r: r.rule), $rule)")
-        values["rule"] = query.rule.strip()
-    if query.campaign:
-        decided.append("(d.port, f.id) IN (SELECT port, id FROM campaign_members WHERE campaign = $campaign)")
-        values["campaign"] = query.campaign.strip()
-    if codes is not None:
-        decided.append("list_contains($codes, d.port)")
-        values["codes"] = codes
-    # Of a round decided twice (a replay on a broker without transactions) the first counts.
-    sql = f"""
-        WITH found AS (
-            SELECT log_id, topic, partition, "offset", dt, {columns} FROM {view}
-            WHERE {" AND ".join(conditions)}
-        ), d AS (
-            SELECT id, partition, accepted_at, {
-        _newest(
-            "verdict",
-            "port",
-            "score",
-            "category",
-            "reasons",
-            "exceptions",
-            "decided_at",
-            "degraded",
-            "campaign",
-            "model",
-        )
-    },
-                   max(decisions.round) AS round
-            FROM decisions
-            WHERE source = $source AND dt >= $first AND (id, partition) IN (SELECT id, partition FROM found)
-            GROUP BY id, partition, accepted_at
-        )
-        SELECT f.log_id, f.topic, f.partition, f."offset", f.dt, f.id, f.sender, d.port, f.recipients, f.content,
-               f.length, epoch_ms(f.at), d.verdict, d.round, d.score, d.category, d.reasons, d.exceptions,
-               epoch_ms(d.decided_at), d.degraded, d.campaign, d.model
-        FROM found f LEFT JOIN d ON d.id = f.id AND d.partition = f.partition AND d.accepted_at = f.at
-        {"WHERE " + " AND ".join(decided) if decided else ""}
-        ORDER BY f.at DESC, f."offset" DESC LIMIT $limit
-    """  # noqa: S608 - of our own words; what the user typed travels as parameters
-    return [
-        Found(
-            position=LogPosition(*row[:5]),
-            id=row[5],
-            sender=row[6],
-            port=row[7],
-            recipients=row[8],
-            content=row[9],
-            length=row[10],
-            at=row[11],
-            verdict=row[12],
-            round=row[13],
-            score=row[14],
-            category=row[15],
-            reasons=row[16] or (),
-            exceptions=row[17] or (),
-            decided_at=row[18],
-            degraded=bool(row[19]),
-            campaign=row[20],
-            model=row[21],
-        )
-        for row in lake.execute(sql, values).fetchall()
+    if within is None:
+        return None
+    if kind == RECORDS:
+        raise Forbidden(f"{user.name}: records belong to no port, beyond the scope of this account")
+    with db.read() as connection:
+        return list(connection.execute(within).scalars())
+
+
+def _event_conditions(query: Query, privacy: Privacy) -> list[Condition]:
+    since, until, day = _time(query.since), _time(query.until), dt.timedelta(days=1)
+    conditions: list[Condition] = [
+        ("sent_at >= $since AND sent_at < $until", {"since": since, "until": until}),
+        ("dt BETWEEN $first AND $last", {"first": since.date() - day, "last": until.date() + day}),
     ]
+    if query.port:
+        conditions.append(("starts_with(sender, $port)", {"port": service_code(query.port) or query.port.strip()}))
+    if query.text:
+        conditions.append(("contains(lower(content), lower($text))", {"text": mask_text(query.text)}))
+    if query.number:
+        hashes = {"number": privacy.number(query.number), "party": privacy.party(query.number)}
+        conditions.append(("(list_contains(recipients, $number) OR sender IN ($number, $party))", hashes))
+    return conditions
+
+
+def _decision_conditions(query: Query, codes: list[str] | None) -> list[Condition]:
+    conditions: list[Condition] = []
+    if query.verdict == UNDECIDED:
+        conditions.append(("newest.verdict IS NULL", {}))
+    elif query.verdict:
+        conditions.append(("newest.verdict = $verdict", {"verdict": Verdict(query.verdict).value}))
+    if query.rule:
+        rules = "list_transform(newest.reasons, lambda r: r.rule)"
+        conditions.append((f"list_contains({rules}, $rule)", {"rule": query.rule.strip()}))
+    if query.campaign:
+        members = "SELECT port, id FROM campaign_members WHERE campaign = $campaign"
+        conditions.append((f"(newest.port, found.id) IN ({members})", {"campaign": query.campaign.strip()}))
+    if codes is not None:
+        conditions.append(("list_contains($codes, newest.port)", {"codes": codes}))
+    return conditions
+
+
+def _all(conditions: list[Condition]) -> str:
+    return " AND ".join(sql for sql, _ in conditions) or "true"
 
 
 def parts_of_score(db: Database, user: User, text: str, model: str | None) -> tuple[ScorePart, ...]:
@@ -276,10 +277,6 @@ def reviewed(db: Database, user: User, port: str, sender: str, submission: str) 
             .limit(1)
         ).first()
     return Reviewed(*row) if row else None
-
-
-def _newest(*names: str) -> str:
-    return ", ".join(f'arg_max({name}, (round, -"offset")) AS {name}' for name in names)
 
 
 def _time(ms: int) -> dt.datetime:
