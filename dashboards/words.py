@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from dashboards.language import N_, Text
+from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 # Every value that is shown; a test holds that each enumeration is complete.
 WORDS = {
@@ -130,14 +131,14 @@ def span(_: Text, ms: float | None) -> str:
     if ms < 1000:
         return f"{max(ms, 0):.0f} ms"
     for limit, size, unit in (
-        (120_000, 1000, N_("s")),
-        (7_200_000, 60_000, N_("min")),
-        (172_800_000, 3_600_000, N_("h")),
+        (2 * MINUTE_MS, SECOND_MS, N_("s")),
+        (2 * HOUR_MS, MINUTE_MS, N_("min")),
+        (2 * DAY_MS, HOUR_MS, N_("h")),
     ):
         if ms < limit:
             return f"{ms / size:.0f} {_(unit)}"
     days = _("d")
-    return f"{ms / 86_400_000:.0f} {days}"
+    return f"{ms / DAY_MS:.0f} {days}"
 
 
 def count(number: int) -> str:

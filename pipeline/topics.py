@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline import events
+from pipeline.durations import DAY_MS
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 CO_PARTITIONED = 0  # stands for settings.partitions
 
 

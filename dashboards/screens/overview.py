@@ -12,14 +12,14 @@ from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import LEVEL_COLOURS, VERDICT_COLOURS, clock, count, span, word
 from pipeline.actions.console.overview import Standing, Traffic, standing, traffic
+from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.events import AlertLevel, Verdict
 from pipeline.store.accounts.roles import User
 
-MINUTE = 60_000
 RANGES = {  # label -> (length, interval), ms
-    N_("15 minutes"): (15 * MINUTE, 15_000),
-    N_("1 hour"): (60 * MINUTE, MINUTE),
-    N_("24 hours"): (1440 * MINUTE, 30 * MINUTE),
+    N_("15 minutes"): (15 * MINUTE_MS, 15_000),
+    N_("1 hour"): (HOUR_MS, MINUTE_MS),
+    N_("24 hours"): (DAY_MS, 30 * MINUTE_MS),
 }
 
 
@@ -131,7 +131,11 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
 
 
 def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
-    per = {15_000: _("messages per 15 s"), MINUTE: _("messages per minute"), 30 * MINUTE: _("messages per 30 min")}
+    per = {
+        15_000: _("messages per 15 s"),
+        MINUTE_MS: _("messages per minute"),
+        30 * MINUTE_MS: _("messages per 30 min"),
+    }
     st.subheader(_("Messages by verdict"))
     if not seen.series:
         st.info(_("No decision in the last {period}.").format(period=_(chosen)), icon=":material/hourglass_empty:")

@@ -10,6 +10,7 @@ from dashboards.language import Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.console.search import Query, search
+from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -17,7 +18,7 @@ from pipeline.store.registry import registry
 from pipeline.store.registry.port_history import port_history
 
 PAGE = 200
-WEEK_MS = 7 * 86_400_000
+WEEK_MS = 7 * DAY_MS
 
 
 def page() -> None:
@@ -114,7 +115,7 @@ def _change(_: Text, user: User, entry: PortEntry, now: int) -> None:
 def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:
     services = session.services()
     st.subheader(_("Newest submissions, 7 days"))
-    query = Query(since=now - WEEK_MS, until=now + 60_000, port=entry.code, limit=10)
+    query = Query(since=now - WEEK_MS, until=now + MINUTE_MS, port=entry.code, limit=10)
     rows = search(services.db, services.lake.cursor(), services.privacy, user, query)
     if not rows:
         st.caption(_("None in the lake."))

@@ -31,6 +31,7 @@ from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.campaign_sending import sending_of
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
+from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.counters import MemoryCounters
@@ -42,7 +43,6 @@ from pipeline.text.yaml_text import load
 
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
 STORY_TEXTS = 1000  # different texts of one story that campaigns are made of
-_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
 class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -201,14 +201,6 @@ def _lines(text: str) -> tuple[int, ...]:
     return tuple(step.start_mark.line + 1 for step in steps.value)
 
 
-def _duration(text: str) -> int:
-    """Milliseconds of 100ms, 10s, 5m, 1h."""
-    found = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
-    if not found:
-        raise ScenarioError(f"'{text}' is not a duration such as 100ms, 10s, 5m")
-    return int(found[1]) * _UNITS[found[2]]
-
-
 def _clock(text: str) -> int:
     """Epoch ms of a time of our day."""
     found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
@@ -248,7 +240,7 @@ def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]
     """(time, event) of a step, once or as often as it repeats."""
     begun, repeat = _clock(step.at), step.repeat
     for i in range(repeat.count if repeat else 1):
-        at = begun + (i * _duration(repeat.every) if repeat else 0)
+        at = begun + (i * parse_duration(repeat.every) if repeat else 0)
         recipient = repeat.recipient.format(i=i) if repeat and repeat.recipient else None
         if step.submit is not None:
             yield at, _submission(step.submit, recipient, f"{number}-{i}", at)
@@ -347,7 +339,7 @@ def _differences(expect: Expect, event: Submission | Record, outcome: Screened |
         if name in wanted:
             wanted[name] = tuple(sorted(wanted[name]))
     if "held" in wanted:
-        wanted["held"] = _duration(wanted["held"])
+        wanted["held"] = parse_duration(wanted["held"])
     if expect.causes is not None:
         channels = Routes([outcome.port.channel if outcome.port else ""], {}, Segments({}))
         topics = [topic for topic, _, _ in consequences(event, outcome, channels, lambda _: "hash", b"")]

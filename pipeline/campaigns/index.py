@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from pipeline.campaigns.sketches import Sketches, sketch, unpacked
 from pipeline.campaigns.text_index import MAX_MEMBERS, TextIndex
+from pipeline.durations import DAY_MS
 from pipeline.events import Campaign
 from pipeline.text.normal import normalise_batch
 
 CAPACITY = 1_000_000  # texts
-TTL_MS = 24 * 3_600_000  # a campaign that pauses longer begins again
+TTL_MS = DAY_MS  # a campaign that pauses longer begins again
 GROWTH_MS = 300_000
 _HASHES = 16  # smallest hashes kept of each campaign's ports and senders
 _RANGE = 0x10000

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import context
+from pipeline.durations import DAY_MS
 
 app = typer.Typer()
 model_app = typer.Typer(no_args_is_help=True, help="Put models in force or on trial, and take them back.")
@@ -45,7 +46,7 @@ def labels(
 
     now = context.now()
     with context.database() as db:
-        found = find(db, context.administrator(), now - days * 86_400_000, now)
+        found = find(db, context.administrator(), now - days * DAY_MS, now)
     lines = (msgspec.json.encode(sample) + b"\n" for sample in found)
     if str(out) == "-":
         sys.stdout.buffer.writelines(lines)

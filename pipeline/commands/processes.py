@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import context
+from pipeline.durations import SECOND_MS, parse_duration
+from pipeline.errors import AntispamError
 
 app = typer.Typer()
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
@@ -16,20 +18,18 @@ simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for 
 app.add_typer(simulate_app, name="simulate")
 
 
-def _duration(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    for unit, seconds in units.items():
-        number = text.removesuffix(unit)
-        if text.endswith(unit) and number.isascii() and number.isdigit():
-            return int(number) * seconds
-    raise typer.BadParameter("a duration such as 60s or 5m expected")
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text) / SECOND_MS
+    except AntispamError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="Replay the sample traffic.")] = False,
     seconds: Annotated[
-        float | None, typer.Option("--for", parser=_duration, help="End by itself, e.g. 60s from ready.")
+        float | None, typer.Option("--for", parser=_seconds, help="End by itself, e.g. 60s from ready.")
     ] = None,
     config: context.ConfigDir = None,
 ) -> None:

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint, Priority, Record, RecordKind, Submission
 from pipeline.settings import Settings
 from pipeline.text import numbers
 
-DAY_MS = 86_400_000
 BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
 SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000

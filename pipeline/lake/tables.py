@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline import events, topics
+from pipeline.durations import DAY_MS
 from pipeline.lake import columns as col
 from pipeline.lake.columns import LAST_MS, TEXT, Column, Getter
 from pipeline.lake.privacy import Privacy
@@ -66,7 +67,6 @@ _ORIGIN_FIELDS: list[Any] = [
     pa.field("dt", pa.date32()),
 ]
 
-_DAY = topics.DAY_MS
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 OLDEST_DAYS = 400  # an event time further back, or a day ahead, of the broker's is not believed
 
@@ -76,8 +76,8 @@ def _date(at: int, stamped_at: int) -> datetime.date:
 
     A wild time from outside must neither open a folder of its own nor outlive retention.
     """
-    believed = at if stamped_at - OLDEST_DAYS * _DAY <= at <= stamped_at + _DAY else stamped_at
-    return datetime.date.fromordinal(_EPOCH + min(max(believed, 0), LAST_MS) // _DAY)
+    believed = at if stamped_at - OLDEST_DAYS * DAY_MS <= at <= stamped_at + DAY_MS else stamped_at
+    return datetime.date.fromordinal(_EPOCH + min(max(believed, 0), LAST_MS) // DAY_MS)
 
 
 _SPAN = (

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import cel
 
+from pipeline.durations import DAY_MS, parse_duration
+from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, compiled
 from pipeline.rules.counters import Aggregate, Counter, KeyPart
@@ -23,9 +25,7 @@ from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_count
 
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
-_DURATION = re.compile(r"([1-9]\d{0,5})(ms|s|m|h|d)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_MAX_WINDOW_MS = 86_400_000  # the changelog keeps three days
+_MAX_WINDOW_MS = DAY_MS  # the changelog keeps three days
 _SLOT = re.compile(r"\{(\w+)\}")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
 MAX_CONDITIONS = 60_000  # code points of all conditions; each operand is tried when a policy is loaded
@@ -344,10 +344,10 @@ def _unique(file: PolicyFile, key: str, field: str, names: list[str]) -> None:
 
 
 def _duration(file: PolicyFile, path: tuple[Any, ...], value: Any) -> int:
-    found = _DURATION.fullmatch(str(value))
-    if not found:
-        raise file.fault(path, f"'{value}' is not a duration such as 10s, 5m, 24h")
-    return int(found[1]) * _UNIT_MS[found[2]]
+    try:
+        return parse_duration(str(value))
+    except AntispamError as error:
+        raise file.fault(path, str(error)) from None
 
 
 def _expiry(file: PolicyFile, path: tuple[Any, ...], value: Any) -> int | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from pipeline.durations import MINUTE_MS
+
 OPENS = time(8, 30)
 CLOSES = time(17, 30)
 SATURDAY = 5
@@ -29,7 +31,7 @@ class Timetable:
 
     def after(self, at: int, minutes: int) -> int:
         """The time (epoch ms) at which `minutes` of review hours have passed since `at` (epoch ms)."""
-        left = minutes * 60_000
+        left = minutes * MINUTE_MS
         day = datetime.fromtimestamp(at / 1000, ZoneInfo(self.zone)).date()
         while True:
             if self.is_working(day):

@@ -26,6 +26,7 @@ from pipeline.campaigns.index import TTL_MS, Sending
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.campaign_sending import sending_of
 from pipeline.decision.configuration import Config
+from pipeline.durations import MINUTE_MS
 from pipeline.events import Campaign, Record, Submission, decoder, encode
 from pipeline.kafka.address import CLUSTER_PREFIX
 from pipeline.kafka.clients import TIMEOUT, UNHURRIED, reader, send, writer
@@ -40,7 +41,7 @@ from pipeline.settings import Settings
 BATCH = 2000  # submissions taken together: about 0.1 s
 POLL = 0.1  # seconds a poll waits for a batch
 TELL_EVERY = 0.5  # seconds between two looks for what is to be told
-REBUILD_MS = 15 * 60_000  # campaigns not yet told began, as a rule, less than that ago
+REBUILD_MS = 15 * MINUTE_MS  # campaigns not yet told began, as a rule, less than that ago
 SOURCES = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK, topics.RECORDS)
 
 _decode_submission = decoder(Submission)

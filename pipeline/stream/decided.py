@@ -25,12 +25,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from pipeline.durations import HOUR_MS
 from pipeline.events import Submission
 from pipeline.topics import ROUNDS_KEPT_MS
 
 IDS = "ids"  # identity in the changelog of a batch of round 0; a counter's has an @ in it
 ROUNDS = "rounds"  # identity in the changelog of a later round
-KEPT_MS = 3_600_000  # the door recognises an id sent again later, from the database
+KEPT_MS = HOUR_MS  # the door recognises an id sent again later, from the database
 KEPT = 250_000  # ids of a partition, 25 MB; beyond them the oldest go
 
 

@@ -17,6 +17,7 @@ from pipeline.actions.routes import load_routes
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, Record, Submission, decoder
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
@@ -51,7 +52,7 @@ class Decider:
         """`clock` gives epoch seconds."""
         self._stream = stream
         self._clock = clock
-        self._late_ms = settings.late_minutes * 60_000
+        self._late_ms = settings.late_minutes * MINUTE_MS
         self._decode = decoder(stream.event)
         self._routes = load_routes(settings)
         self._pseudonym = Privacy(settings.privacy_secret).number

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline import metrics
 from pipeline.decision.configuration import Config
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import UnavailableError
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.polled import Polled, next_offsets
@@ -41,7 +42,7 @@ class PollLoop:
         client = f"{stream.name}-{settings.worker_id}"
         self.transactions = Transactions(stream, settings, client)
         self._name = stream.name
-        self._late_ms = settings.late_minutes * 60_000
+        self._late_ms = settings.late_minutes * MINUTE_MS
         self._decider = decider
         self._stopping = stopping
         self._follower = ConfigFollower(settings, client)

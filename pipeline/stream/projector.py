@@ -21,9 +21,10 @@ from sqlalchemy import Connection, select, update
 from pipeline import metrics, topics
 from pipeline.actions.conduct.notices import project_alerts, project_list_actions
 from pipeline.actions.conduct.port_conduct import project_complaints, project_port_actions
-from pipeline.actions.holds.holds import DAY_MS, project_holds
+from pipeline.actions.holds.holds import project_holds
 from pipeline.actions.review.cases import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
+from pipeline.durations import DAY_MS
 from pipeline.kafka.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.polled import Partition, is_record

@@ -28,6 +28,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics, topics
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, decoder, encode
 from pipeline.kafka.address import bootstrap
@@ -45,7 +46,7 @@ from pipeline.store.registry import configurations
 
 TRANSACTIONAL_ID = "antispam-relay"
 INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file
-KEPT_MS = 7 * topics.DAY_MS  # published rows are kept this long
+KEPT_MS = 7 * DAY_MS  # published rows are kept this long
 IDLE = 0.05  # seconds between looks into an empty outbox; longer in a silence
 SILENT = 0.2  # seconds between them when nothing was published for seconds
 PRUNE_EVERY = 3600.0  # seconds

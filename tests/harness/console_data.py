@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import func, insert, select, update
 
+from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.events import (
     Campaign,
     Category,
@@ -36,7 +37,6 @@ CHIEF = User("chief", Role.ADMINISTRATOR)
 PASSWORD = "correct horse battery"
 PHONE = "13800138000"
 CAMPAIGN = "c00000000000000aa"
-MINUTE = 60_000
 
 # content, the words a reason points at, category
 CASES = (
@@ -79,7 +79,7 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
     with db.write() as connection:
         for n in range(count):
             content, _, category = CASES[n % len(CASES)]
-            case, opened = f"case-{n:03}", now - (count - n) * 3 * MINUTE
+            case, opened = f"case-{n:03}", now - (count - n) * 3 * MINUTE_MS
             connection.execute(
                 insert(schema.cases).values(
                     id=case,
@@ -93,7 +93,7 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
                     submissions=3,
                     messages=153,
                     opened_at=opened,
-                    due_at=opened + 60 * MINUTE,
+                    due_at=opened + 60 * MINUTE_MS,
                 )
             )
             for member in range(3):
@@ -126,7 +126,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
     for n in range(count):
         content, word, category = CASES[n % len(CASES)]
         # The opening decision of case n, and then whatever came since.
-        at = now - (len(CASES) - n) * 3 * MINUTE if n < len(CASES) else now - (n * 53 % 59) * MINUTE
+        at = now - (len(CASES) - n) * 3 * MINUTE_MS if n < len(CASES) else now - (n * 53 % 59) * MINUTE_MS
         submission = _submission(n, 0, content, at)
         start = content.index(word)
         verdict = Verdict.REVIEW if n < len(CASES) else list(Verdict)[n * 7 % 11 % 5]
@@ -180,7 +180,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
         ports=4,
         senders=9,
         growth=20,
-        first_seen=now - 60 * MINUTE,
+        first_seen=now - 60 * MINUTE_MS,
         last_seen=now,
         at=now,
         sketches=(),
@@ -201,7 +201,7 @@ def fill_rest(db: Database, now: int) -> None:
                     rule="port-volume",
                     subject=f"1069000{n}",
                     message="4,213 messages in 5 minutes, limit 4,000",
-                    at=now - n * 7 * MINUTE,
+                    at=now - n * 7 * MINUTE_MS,
                 )
             )
         for n in range(40):
@@ -216,7 +216,7 @@ def fill_rest(db: Database, now: int) -> None:
                     channel=("default", "unicom")[n % 2],
                     state=state,
                     status="DELIVRD" if state == "delivered" else "",
-                    changed_at=now - n * MINUTE,
+                    changed_at=now - n * MINUTE_MS,
                 )
             )
         for n in range(4):
@@ -240,7 +240,7 @@ def fill_rest(db: Database, now: int) -> None:
             )
         )
     registry.add_list_entry(db, CHIEF, "black", PHONE, "投诉属实", None, now)
-    registry.add_list_entry(db, CHIEF, "black", "10690099", "伪基站", now + 86_400_000, now)
+    registry.add_list_entry(db, CHIEF, "black", "10690099", "伪基站", now + DAY_MS, now)
     registry.suspend_port(db, CHIEF, "10690003", "五批被拒", "case-003", now)
 
 

@@ -10,6 +10,7 @@ import deltalake
 import duckdb
 import pytest
 
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.lake import columns, delta, tables
 from pipeline.lake.privacy import Privacy
@@ -20,7 +21,6 @@ from pipeline.settings import Settings
 from tests.harness.lake_events import PHONE, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

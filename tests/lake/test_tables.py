@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import topics
+from pipeline.durations import DAY_MS
 from pipeline.events import DeadLetter, Outbound, Record, RecordKind, Submission, encode
 from pipeline.lake import delta, tables
 from pipeline.lake.batch import Batch, Received
@@ -125,9 +126,6 @@ def test_a_table_takes_only_what_it_has_not() -> None:
     assert built["submissions"].num_rows == 4
 
 
-DAY = 86_400_000
-
-
 @given(st.integers(-(10**20), 10**20))
 def test_no_time_from_outside_opens_a_day_out_of_reach(at: int) -> None:
     stamped = 1_795_308_000_000
@@ -139,7 +137,9 @@ def test_no_time_from_outside_opens_a_day_out_of_reach(at: int) -> None:
 
 def test_a_record_of_yesterday_lies_under_yesterday() -> None:
     stamped = 1_795_308_000_000
-    record = Record(id="r", kind=RecordKind.MO, sender=PHONE, recipient="10086", content="", submitted_at=stamped - DAY)
+    record = Record(
+        id="r", kind=RecordKind.MO, sender=PHONE, recipient="10086", content="", submitted_at=stamped - DAY_MS
+    )
     row = tables.RECORDS.build([record], [Origin("l", "records", 0, 0, stamped)], PRIVACY).to_pylist()[0]
     assert row["dt"] == datetime.date(2026, 11, 21)
     assert (row["sender"], row["recipient"]) == (PRIVACY.number(PHONE), "10086")

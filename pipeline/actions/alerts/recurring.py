@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.durations import MINUTE_MS
 from pipeline.events import Alert, AlertLevel
 
-GRANULARITY_MS = 15 * 60_000  # alerts of one rule and subject within this time have one id
+GRANULARITY_MS = 15 * MINUTE_MS  # alerts of one rule and subject within this time have one id
 
 
 def recurring_alert(level: AlertLevel, rule: str, subject: str, message: str, at: int) -> Alert:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from pipeline import topics
+from pipeline.durations import DAY_MS
 from pipeline.events import Complaint, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
@@ -15,7 +16,6 @@ from pipeline.store import audit, schema
 from pipeline.store.database import upsert
 from pipeline.store.registry import ports
 
-DAY_MS = 24 * 3_600_000
 MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # after a port opened, complaints are about somebody who had the number before
 COMPLAINTS_SUSPEND = 15  # more than these in a month

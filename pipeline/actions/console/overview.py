@@ -13,13 +13,11 @@ from datetime import UTC, datetime
 import duckdb
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select, true
 
+from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.events import Verdict
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require, sender_in_scope
 from pipeline.store.database import Database
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from pipeline.actions.console.score_parts import ScorePart, model_in_force, score_parts
 from pipeline.actions.status.submission_status import PARTS
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy, mask_text
@@ -180,7 +181,7 @@ def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user
 def _check(query: Query) -> None:
     if query.kind not in _EVENTS:
         raise AntispamError(f"search: {SUBMISSIONS} or {RECORDS} expected")
-    if not 0 < query.until - query.since <= MAX_DAYS * 86_400_000:
+    if not 0 < query.until - query.since <= MAX_DAYS * DAY_MS:
         raise AntispamError(f"search: a time range of at most {MAX_DAYS} days expected")
 
 

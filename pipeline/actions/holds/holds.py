@@ -16,13 +16,13 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from pipeline import topics
+from pipeline.durations import DAY_MS
 from pipeline.events import Hold, Submission, encode
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
-DAY_MS = 86_400_000
 LEASE_MS = 90_000  # longer than producing a batch may take
 # A worker may not have met the configuration yet that a fact came with: held again, it waits this long.
 FACT_PAUSE_MS = 2_000

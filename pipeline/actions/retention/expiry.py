@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.actions.retention import rows
+from pipeline.durations import DAY_MS
 from pipeline.lake import upkeep
 from pipeline.lake.delta import READER_GRACE_HOURS
 from pipeline.process.permissions import repair
 from pipeline.settings import Settings
 from pipeline.store.database import Database
-
-DAY = 86_400.0  # seconds
 
 
 def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER_GRACE_HOURS) -> dict[str, int]:
@@ -29,18 +28,18 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     gone = rows.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)
     repair(settings)  # this process is not the sink: what it wrote is closed to the lake's group
-    kept = (now / 1000) // DAY * DAY - settings.retention_days * DAY
+    kept = now - now % DAY_MS - settings.retention_days * DAY_MS
     gone["rejected_files"] = _delete((settings.data_dir / "records").glob("*/rejected/*"), kept)
     # A batch file outlives its request only when the API was killed meanwhile.
-    gone["uploads"] = _delete((settings.data_dir / "uploads").glob("*"), now / 1000 - DAY)
+    gone["uploads"] = _delete((settings.data_dir / "uploads").glob("*"), now - DAY_MS)
     return {place: count for place, count in gone.items() if count}
 
 
-def _delete(files: Iterable[Path], before: float) -> int:
-    """Delete the files last written before that time (epoch seconds); how many."""
+def _delete(files: Iterable[Path], before: int) -> int:
+    """Delete the files last written before that time (epoch ms); how many."""
     count = 0
     for path in list(files):
-        if path.is_file() and path.stat().st_mtime < before:
+        if path.is_file() and path.stat().st_mtime * 1000 < before:
             path.unlink(missing_ok=True)
             count += 1
     return count

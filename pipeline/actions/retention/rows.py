@@ -12,12 +12,12 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
+from pipeline.durations import DAY_MS
 from pipeline.events import Submission, Verdict
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
 
-DAY_MS = 86_400_000
 CHUNK = 2_000  # rows of one transaction: other writers wait for it on SQLite
 _decode = msgspec.json.Decoder(Submission).decode
 

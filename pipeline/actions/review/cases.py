@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
 
 from pipeline import metrics, topics
 from pipeline.actions.review.variants import Variant, variants
+from pipeline.durations import DAY_MS
 from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
@@ -28,7 +29,7 @@ from pipeline.store.database import Database
 from pipeline.store.outbox import publish
 
 REVIEW_MINUTES = 60  # of review hours until a case is escalated (DESIGN §9)
-JOIN_MS = 24 * 3_600_000
+JOIN_MS = DAY_MS
 OVERDUE = BuiltInRule.CASE_OVERDUE  # also the kind of the timer
 _CHUNK = 300  # keys in one statement
 _cases, _members = schema.cases, schema.case_members

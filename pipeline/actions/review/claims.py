@@ -20,6 +20,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
 
 from pipeline.decision.standing import may_send
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Submission, Verdict
 from pipeline.lake.privacy import mask_text
@@ -28,9 +29,9 @@ from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import RIGHTS, Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
 
-LEASE_MS = 10 * 60_000
+LEASE_MS = 10 * MINUTE_MS
 UNDO_MS = 10_000
-SKIP_MS = 30 * 60_000  # that a skipped case is kept from the reviewer who skipped it
+SKIP_MS = 30 * MINUTE_MS  # that a skipped case is kept from the reviewer who skipped it
 SAMPLES = 3
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)

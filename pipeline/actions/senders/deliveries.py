@@ -27,6 +27,7 @@ from sqlalchemy import (
 from pipeline import metrics
 from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import REPORTS_COME_MS, Report, Row, Settled, settle
+from pipeline.durations import MINUTE_MS
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
@@ -40,7 +41,7 @@ _this = and_(
     _rows.c.part == bindparam("k_part"),
 )
 _OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # final stays final
-AGAIN_MS = 10 * 60_000  # how long a sweep looks at a parked report again
+AGAIN_MS = 10 * MINUTE_MS  # how long a sweep looks at a parked report again
 SWEPT = 500  # recipients a sweep
 ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four
 _UNCLAIMED = text(schema.UNCLAIMED)

@@ -30,6 +30,7 @@ from pipeline.actions.alerts.recurring import recurring_alert
 from pipeline.actions.proof import is_proved
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.work import Job
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AlertLevel, Outbound, Priority, decoder, encode
 from pipeline.kafka.clients import TIMEOUT, is_away, resting_reader, send
@@ -80,7 +81,7 @@ class Lane:
         self._channel, self._producer, self._revoked = channel, producer, revoked
         self._topic = topics.outbound(channel.name, priority).name
         self._secrets = settings.release_secrets
-        self._remembered_ms = settings.status_days * topics.DAY_MS
+        self._remembered_ms = settings.status_days * DAY_MS
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._key_fits = False  # one of our keys has proved a record
         self._alerted = ""  # id of the last alert

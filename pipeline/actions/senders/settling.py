@@ -32,9 +32,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key
+from pipeline.durations import DAY_MS, MINUTE_MS
 
-REPORTS_COME_MS = 48 * 3_600_000
-GUESS_MS = 10 * 60_000
+REPORTS_COME_MS = 2 * DAY_MS
+GUESS_MS = 10 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline import metrics
 from pipeline.actions.status.public_address import ForbiddenAddressError, Network, resolve
+from pipeline.durations import HOUR_MS, MINUTE_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process import readiness
 from pipeline.settings import Settings
@@ -31,10 +32,10 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
 ANSWER_SECONDS = 10.0  # for one post as a whole
-LEASE_MS = 60_000
+LEASE_MS = MINUTE_MS
 TRIES = 8
 FIRST_WAIT_MS = 30_000  # then 2, 8, 32 minutes, 2 hours, 6, 6
-LONGEST_WAIT_MS = 6 * 3_600_000
+LONGEST_WAIT_MS = 6 * HOUR_MS
 AT_ONCE = 32
 AT_ONCE_TO_ONE = 4
 THREADS = 4 * AT_ONCE  # a name server that is silent keeps a thread longer than its post is waited for

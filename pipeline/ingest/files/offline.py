@@ -10,6 +10,7 @@ import msgspec
 
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, screen
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
 from pipeline.file_exchange import CsvForm
@@ -42,7 +43,7 @@ def screen_file(
 
         def flush() -> None:
             nonlocal decided
-            outcomes = screen([event for _, event in batch], state, config, now, settings.late_minutes * 60_000)
+            outcomes = screen([event for _, event in batch], state, config, now, settings.late_minutes * MINUTE_MS)
             for (number, event), outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, Failure):
                     bad.add(number, outcome.cause, msgspec.to_builtins(event))

@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from pipeline import metrics
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import RecordSource
 from pipeline.ingest.files.ingester import Ingested
@@ -36,7 +37,7 @@ from pipeline.store.database import Database
 FETCHED_AT_ONCE = 100  # files a visit; then what was fetched is ingested
 FETCH_SECONDS = 3600.0  # that one file may take
 TRIES = 5  # times a file the far side refuses is asked for
-KNOWN_MS = 7 * 86_400_000  # that a file gone from the far side is remembered
+KNOWN_MS = 7 * DAY_MS  # that a file gone from the far side is remembered
 _CHECK_STOP = 0.2  # seconds
 
 _log = structlog.get_logger()

@@ -11,13 +11,14 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from pipeline.durations import HOUR_MS, MINUTE_MS
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 
-SESSION_MS = 12 * 3_600_000  # a working day
-IDLE_MS = 60 * 60_000
-TOUCH_MS = 60_000  # activity is noted this exactly: not a write for each click
+SESSION_MS = 12 * HOUR_MS  # a working day
+IDLE_MS = HOUR_MS
+TOUCH_MS = MINUTE_MS  # activity is noted this exactly: not a write for each click
 
 
 def open_session(connection: Connection, name: str, now: int) -> str:

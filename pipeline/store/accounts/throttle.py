@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
+from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
 FREE = 5  # of a name at an address
 FREE_OF_MANY = 20  # of an address, and of a name at unknown addresses
 FIRST_MS = 1000
-LONGEST_MS = 15 * 60_000
-QUIET_MS = 86_400_000  # without an attempt, after which failures are forgotten
-KNOWN_MS = 30 * 86_400_000
+LONGEST_MS = 15 * MINUTE_MS
+QUIET_MS = DAY_MS  # without an attempt, after which failures are forgotten
+KNOWN_MS = 30 * DAY_MS
 CHANGING = "password"  # the address of who has a session and changes the password: strangers do not count there
 ALL = ""  # names, of an address; or addresses, of a name
 _t = schema.sign_ins

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from pipeline.durations import DAY_MS
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require, require_port
 from pipeline.store.database import Database
 
-MONTH_MS = 30 * 86_400_000
+MONTH_MS = 30 * DAY_MS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.actions.console.overview import HOUR_MS, standing, traffic
+from pipeline.actions.console.overview import standing, traffic
+from pipeline.durations import HOUR_MS
 from pipeline.events import Verdict
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings

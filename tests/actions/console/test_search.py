@@ -14,6 +14,7 @@ from pipeline.actions.console.reveal import reveal
 from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search
 from pipeline.actions.console.why import CampaignSize, Span, campaign_sizes, why
 from pipeline.actions.review import claims
+from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy
@@ -25,7 +26,6 @@ from pipeline.store.database import Database
 from tests.harness.console_data import CAMPAIGN, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = 1_790_000_000_000
-HOUR_MS = 3_600_000
 ANALYST = User("rui", Role.ANALYST)
 SENIOR = User("anna", Role.SENIOR_REVIEWER)
 Find = Callable[..., list[Found]]
@@ -75,7 +75,7 @@ def test_each_field_finds_what_it_names(find: Find) -> None:
         assert len(find(number=spelled)) == 60
     assert {f.port for f in find(port="+86 10690003")} == {"10690003"}
     assert find(number="13900000000") == []
-    assert find(since=NOW - 90 * 86_400_000, until=NOW - 89 * 86_400_000) == []
+    assert find(since=NOW - 90 * DAY_MS, until=NOW - 89 * DAY_MS) == []
     assert find(verdict="undecided") == []
 
 
@@ -98,7 +98,7 @@ def test_a_bad_range_and_a_missing_right_are_refused(find: Find) -> None:
     with pytest.raises(AntispamError, match="time range"):
         find(since=NOW, until=NOW)
     with pytest.raises(AntispamError, match="time range"):
-        find(since=NOW - 40 * 86_400_000)
+        find(since=NOW - 40 * DAY_MS)
     with pytest.raises(Forbidden):
         find(User("vic", Role.VIEWER))
 

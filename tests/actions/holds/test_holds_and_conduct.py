@@ -15,6 +15,7 @@ from pipeline.actions.conduct.port_conduct import project_complaints, project_po
 from pipeline.actions.holds import holds
 from pipeline.actions.review import cases, claims
 from pipeline.actions.review.cases import JOIN_MS, escalate, project_members
+from pipeline.durations import DAY_MS
 from pipeline.events import Complaint, Hold, ListAction, PortAction, encode
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.lists import ListEntry, parse_lists
@@ -23,8 +24,6 @@ from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish, unpublished
 from tests.harness.case_events import LIN, NOW, PORT, add_port, member, submission
-
-DAY = 24 * 3_600_000
 
 
 def rows(db: Database, table: Any) -> list[Any]:
@@ -164,8 +163,8 @@ def test_complaints_suspend_then_terminate_and_repeats_count_once(operational_db
         return str(rows(operational_db, schema.ports)[0].state)
 
     with operational_db.write() as c:
-        add_port(c, opened_at=NOW - 10 * DAY)
-        project_complaints(c, NOW, complaints(900, 60, NOW - 8 * DAY))  # of the first three days
+        add_port(c, opened_at=NOW - 10 * DAY_MS)
+        project_complaints(c, NOW, complaints(900, 60, NOW - 8 * DAY_MS))  # of the first three days
     assert state() == "open"
     with operational_db.write() as c:
         project_complaints(c, NOW, complaints(0, 15, NOW) + complaints(0, 15, NOW))

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from pipeline.actions.holds import holds, timers
 from pipeline.decision.configuration import Config
+from pipeline.durations import DAY_MS
 from pipeline.events import Hold, encode
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.settings import Settings
@@ -16,15 +17,13 @@ from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import NOW, submission
 
-DAY = holds.DAY_MS
-
 
 def test_a_hold_for_a_port_nobody_registers_is_refused(
     operational_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(timers, "send", lambda _, records: sent.extend(records))
-    short, late = submission("short", valid_until=NOW + 1000), submission("late", scheduled_at=NOW + DAY)
+    short, late = submission("short", valid_until=NOW + 1000), submission("late", scheduled_at=NOW + DAY_MS)
     given = [short, submission("long"), late]
     with operational_db.write() as connection:
         records = [encode(Hold(submission=one, rule=BuiltInRule.PORT_UNKNOWN, due_at=None, epoch=1)) for one in given]
@@ -44,6 +43,6 @@ def test_a_hold_for_a_port_nobody_registers_is_refused(
 
     assert refused_by(NOW + 999) == {}
     assert refused_by(NOW + 1000) == {"short": "expired"}
-    assert refused_by(NOW + 3 * DAY) == {"short": "expired", "long": "unmet"}
-    assert refused_by(NOW + 4 * DAY) == {"short": "expired", "long": "unmet", "late": "unmet"}
+    assert refused_by(NOW + 3 * DAY_MS) == {"short": "expired", "long": "unmet"}
+    assert refused_by(NOW + 4 * DAY_MS) == {"short": "expired", "long": "unmet", "late": "unmet"}
     assert sent == []

@@ -21,6 +21,7 @@ from pipeline.actions.holds import holds
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.review import cases
 from pipeline.actions.status import statuses
+from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.errors import AntispamError
 from pipeline.events import (
     Alert,
@@ -55,8 +56,7 @@ from pipeline.store.database import Database
 from tests.harness.case_events import add_port, member
 from tests.harness.migrated import migrated_database
 
-DAY_MS = 86_400_000
-NOW = 20_500 * DAY_MS + 5 * 3_600_000
+NOW = 20_500 * DAY_MS + 5 * HOUR_MS
 SUBMISSIONS = 60  # a day: enough for SQLite to split pages and free some
 PORT = "10690001"
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from pipeline.actions.retention import rows
-from pipeline.actions.retention.rows import DAY_MS, expire
+from pipeline.actions.retention.rows import expire
+from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.events import encode
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -17,7 +18,7 @@ from pipeline.store.database import Database
 from tests.harness.case_events import submission as of_case
 
 TODAY = 20_000 * DAY_MS
-NOW = TODAY + 5 * 3_600_000
+NOW = TODAY + 5 * HOUR_MS
 
 
 @pytest.fixture

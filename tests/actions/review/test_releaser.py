@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.holds import holds
-from pipeline.actions.retention.rows import DAY_MS, expire
+from pipeline.actions.retention.rows import expire
 from pipeline.actions.review import claims, releaser
 from pipeline.actions.review.cases import project_members
 from pipeline.actions.review.releaser import Releaser
 from pipeline.actions.status.statuses import status_of
 from pipeline.decision.configuration import Config
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Outbound, ReviewVerdict
 from pipeline.rules.lists import NEVER, ListEntry, Lists

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from pipeline import topics
 from pipeline.actions.proof import proved
 from pipeline.actions.senders.simulator import Conduct
+from pipeline.durations import DAY_MS
 from pipeline.events import Alert, Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.dead_letters import dead_letters, retry
@@ -58,7 +59,7 @@ def test_what_nobody_released_is_not_sent(
         forgery = proved(b"a key of the forger's own", EXPRESS, PORT, release("forged", now))
         elsewhere = proved(settings.release_secret, "outbound.cmcc.express", PORT, release("elsewhere", now))
         unproved = release("unproved", now)
-        old = proved(settings.release_secret, EXPRESS, PORT, release("old", now - 8 * topics.DAY_MS))
+        old = proved(settings.release_secret, EXPRESS, PORT, release("old", now - 8 * DAY_MS))
         last = proved(settings.release_secret, EXPRESS, PORT, release("last", now))
 
         producer = writer(settings)

@@ -15,12 +15,12 @@ from sqlalchemy import select
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.part import FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import GUESS_MS, REPORTS_COME_MS, Report, Row, settle, whose
+from pipeline.durations import MINUTE_MS
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
 
 SENT = 1_000_000_000
-MINUTE = 60_000
 DELIVERED, FAILED, MAYBE = DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MAYBE_SENT
 SUBMITTED, SUBMITTING, REFUSED = DeliveryState.SUBMITTED, DeliveryState.SUBMITTING, DeliveryState.REFUSED
 CHANNEL = "default"
@@ -35,7 +35,7 @@ def part(
     )
 
 
-def report(ident: str = "x", sender: str = "1069", at: int = SENT + MINUTE, recipient: str = "138") -> Report:
+def report(ident: str = "x", sender: str = "1069", at: int = SENT + MINUTE_MS, recipient: str = "138") -> Report:
     return Report(ident, DELIVERED, "DELIVRD", sender, recipient, at)
 
 
@@ -300,7 +300,7 @@ class Carrier(RuleBasedStateMachine):
         for copy in chosen:
             copy.state = FAILED
 
-    @rule(ms=st.sampled_from([1, 1, MINUTE, GUESS_MS]))
+    @rule(ms=st.sampled_from([1, 1, MINUTE_MS, GUESS_MS]))
     def wait(self, ms: int) -> None:
         self.now += ms
 
@@ -391,7 +391,7 @@ def test_a_report_on_a_part_in_doubt_makes_a_parked_one_sure(operational_db: Dat
     )
     named.carrier_id = "y"
     deliveries.advance(operational_db, CHANNEL, [named, other], [], SENT)
-    early, late = report("x"), report("y", at=SENT + 60 * MINUTE)
+    early, late = report("x"), report("y", at=SENT + 60 * MINUTE_MS)
     assert deliveries.take_reports(operational_db, CHANNEL, [early], early.at).waiting == [early]
     settled = deliveries.take_reports(operational_db, CHANNEL, [late], late.at)
     assert {(r.carrier_id, key[1]) for r, key in settled.parts} == {("y", "named"), ("x", "other")}
@@ -404,9 +404,9 @@ def test_a_part_given_back_unwritten_is_in_nobodys_way(operational_db: Database)
     )
     doubtful.state, doubtful.tries, doubtful.submitted_at = MAYBE, 1, SENT
     deliveries.advance(operational_db, CHANNEL, [doubtful], [unwritten], SENT)
-    assert deliveries.take_reports(operational_db, CHANNEL, [report()], SENT + MINUTE).waiting
+    assert deliveries.take_reports(operational_db, CHANNEL, [report()], SENT + MINUTE_MS).waiting
     unwritten.again = True
-    deliveries.advance(operational_db, CHANNEL, [unwritten], [], SENT + MINUTE)
+    deliveries.advance(operational_db, CHANNEL, [unwritten], [], SENT + MINUTE_MS)
     with operational_db.read() as connection:
         assert [(r.submission, r.state) for r in connection.execute(select(schema.deliveries))] == [("a", DELIVERED)]
 
@@ -435,9 +435,9 @@ def test_however_many_are_asked_for_they_are_found(any_db: Database, monkeypatch
     ]
     deliveries.advance(any_db, CHANNEL, [], parts, SENT)
     reports = [report(f"x{part.n}", recipient=part.recipient) for part in parts]
-    assert len(deliveries.take_reports(any_db, CHANNEL, reports, SENT + MINUTE).waiting) == 7
+    assert len(deliveries.take_reports(any_db, CHANNEL, reports, SENT + MINUTE_MS).waiting) == 7
     for part in parts:
         part.state, part.tries, part.submitted_at, part.again = MAYBE, 1, SENT, True
         part.carrier_id = f"x{part.n}" if part.n % 2 else None
-    known = deliveries.advance(any_db, CHANNEL, parts, [], SENT + MINUTE)
+    known = deliveries.advance(any_db, CHANNEL, parts, [], SENT + MINUTE_MS)
     assert {key[2]: row.state for key, row in known.items()} == dict.fromkeys(range(1, 8), DELIVERED)

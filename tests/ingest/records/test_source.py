@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress
 from pipeline.file_exchange import BlacklistTarget, RecordSource
@@ -27,7 +28,6 @@ from pipeline.store.database import Database
 from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp
 from tests.harness.migrated import migrated_database
 
-MINUTE = 60_000
 NOW = 1_760_000_000_000
 
 
@@ -315,16 +315,16 @@ def test_black_list_goes_round(far: FarServer, settings: Settings, db: Database)
     assert not write_blacklist(target, settings, db, NOW)  # never had an entry: nothing is undone over there
     assert not path.exists()
     add("106900012")
-    add("106900011", expires_at=NOW + MINUTE)
+    add("106900011", expires_at=NOW + MINUTE_MS)
     add("106900013", list_name="allow")
     assert write_blacklist(target, settings, db, NOW)
     assert path.read_bytes().decode("gbk") == "号码;原因\n106900011;诈骗 ?\n106900012;诈骗 ?\n"
     assert not write_blacklist(target, settings, db, NOW + 1)
     far.down()
     with pytest.raises(FolderError):
-        write_blacklist(target, settings, db, NOW + MINUTE)
+        write_blacklist(target, settings, db, NOW + MINUTE_MS)
     far.up()
-    assert write_blacklist(target, settings, db, NOW + MINUTE)
+    assert write_blacklist(target, settings, db, NOW + MINUTE_MS)
     assert path.read_bytes().decode("gbk") == "号码;原因\n106900012;诈骗 ?\n"
     assert [p.name for p in path.parent.iterdir() if p.is_file()] == ["black.csv"]
     with db.read() as connection:
