@@ -75,6 +75,9 @@ class Category(StrEnum):
     OTHER = "other"
 
 
+BULK_MESSAGES = 50  # more messages of one content are a bulk send (source: DESIGN, defaults)
+
+
 class Priority(StrEnum):
     """The lane of a submission: express must never wait behind bulk."""
 

@@ -16,11 +16,10 @@ import msgspec
 
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.events import Complaint, Priority, Record, RecordKind, Submission
+from pipeline.events import BULK_MESSAGES, Complaint, Priority, Record, RecordKind, Submission
 from pipeline.settings import Settings
 from pipeline.text import numbers
 
-BULK_MESSAGES = 50  # more of one content is a bulk send (DESIGN defaults: bulk over 50 messages)
 SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000
 _IDENT = re.compile(r"[\x21-\x7e]{1,128}")

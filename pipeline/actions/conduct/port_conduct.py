@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from pipeline import topics
 from pipeline.durations import DAY_MS
-from pipeline.events import Complaint, PortAction, Verdict
+from pipeline.events import BULK_MESSAGES, Complaint, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
@@ -21,7 +21,6 @@ GRACE_MS = 3 * DAY_MS  # after a port opened, complaints are about somebody who 
 COMPLAINTS_SUSPEND = 15  # more than these in a month
 COMPLAINTS_TERMINATE = 50
 REFUSED_BULK = 5  # bulk cases refused since the port was opened or last reinstated
-BULK_MESSAGES = 50  # more messages of one content than these are bulk
 _log = structlog.get_logger()
 
 
