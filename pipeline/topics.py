@@ -15,6 +15,7 @@ from pipeline.durations import DAY_MS
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
+MAX_MESSAGE = 4 * 1024 * 1024  # bytes: room for the largest submission
 CO_PARTITIONED = 0  # stands for settings.partitions
 
 
@@ -31,11 +32,11 @@ class Topic:
     description: str = ""
 
     def config(self) -> dict[str, str]:
-        """Broker-side settings; a message may be as large as the largest submission (4 MiB)."""
+        """Broker-side settings."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(-1 if self.cleanup == "compact" else self.retention_ms),
-            "max.message.bytes": str(4 * 1024 * 1024),
+            "max.message.bytes": str(MAX_MESSAGE),
         }
 
 

@@ -31,7 +31,7 @@ from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.clients import produce, reader, writer
 from pipeline.kafka.destination import destination
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.run.brokers.embedded import EmbeddedBroker
@@ -47,8 +47,8 @@ from pipeline.stream.relay import deliver
 
 RATE = 1000  # submissions/s of the latency parts
 LATENCY_SECONDS = 20
-BULK_RECIPIENTS = 100
-BULK_MESSAGES = 1_000_000
+BACKLOG_RECIPIENTS = 100
+BACKLOG_MESSAGES = 1_000_000
 QUIET = 30.0  # seconds without a decision after which a part is given up
 
 
@@ -121,12 +121,7 @@ def _worker(settings: Settings) -> AbstractContextManager[psutil.Process]:
 
 def _send(producer: Producer, event: Submission, ports: Ports, on_delivery: Any = None) -> None:
     topic, key = destination(event, ports)
-    while True:
-        try:
-            producer.produce(topic, encode(event), key, on_delivery=on_delivery)
-            return
-        except BufferError:
-            producer.poll(0.05)
+    produce(producer, topic, key, encode(event), on_delivery=on_delivery)
 
 
 def _throughput(settings: Settings, producer: Producer, events: list[Submission], ports: Ports) -> dict[str, Any]:
@@ -170,7 +165,7 @@ def _latency(
         decisions.until(1)
         background = 0
         if bulk:
-            background = BULK_MESSAGES // BULK_RECIPIENTS
+            background = BACKLOG_MESSAGES // BACKLOG_RECIPIENTS
             for n in range(background):
                 _send(producer, _bulk(events[n % len(events)], n), ports)
             producer.flush(60)
@@ -189,9 +184,9 @@ def _latency(
         report |= {f"p{q:g}": round(waits[min(len(waits) - 1, int(len(waits) * q / 100))], 1) for q in (50, 95, 99)}
         if bulk:
             at_end = sum(1 for name in decisions.seen if name.startswith("million-"))
-            report["bulk_messages_decided_meanwhile"] = at_end * BULK_RECIPIENTS
+            report["bulk_messages_decided_meanwhile"] = at_end * BACKLOG_RECIPIENTS
             decisions.until(background, prefix="million-")
-            report["bulk_messages_per_s"] = round(BULK_MESSAGES / (decisions.last - began))
+            report["bulk_messages_per_s"] = round(BACKLOG_MESSAGES / (decisions.last - began))
         return report
 
 
@@ -207,7 +202,7 @@ def _express(event: Submission, name: str) -> Submission:
 
 
 def _bulk(event: Submission, n: int) -> Submission:
-    recipients = tuple(f"139{n % 10000:04d}{r:04d}" for r in range(BULK_RECIPIENTS))
+    recipients = tuple(f"139{n % 10000:04d}{r:04d}" for r in range(BACKLOG_RECIPIENTS))
     return msgspec.structs.replace(
         event, id=f"million-{n}", accepted_at=int(time() * 1000), recipients=recipients, priority=Priority.BULK
     )

@@ -8,19 +8,20 @@ difference stops the start with a clear text; a difference of configuration is p
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline import topics
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.kafka.clients import administrator, broker_error, refusal
+from pipeline.kafka.clients import broker_error, refusal
 from pipeline.kafka.security import kafka_python
 from pipeline.settings import Settings
 from pipeline.topics import Topic
@@ -50,17 +51,18 @@ def cluster_id(bootstrap: str, timeout: float = 10.0, settings: Settings | None 
     return str(cluster["cluster_id"])
 
 
-def log_id(settings: Settings, topic: str) -> str:
-    """`<cluster id>/<topic id>`: another one after the topic is made anew. Raises AntispamError."""
-    client = administrator(settings)
+def log_ids(client: AdminClient, names: Collection[str], timeout: float = _TIMEOUT) -> dict[str, str]:
+    """The id of each topic's log, `<cluster id>/<topic id>`: another one after the topic is made anew.
+
+    `timeout` is seconds for each of two requests. Raises UnavailableError for an outage, AntispamError for what
+    would fail again.
+    """
     try:
-        cluster = client.describe_cluster(request_timeout=_TIMEOUT).result(_TIMEOUT)
-        found = client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(_TIMEOUT)
+        cluster = client.describe_cluster(request_timeout=timeout).result()
+        described = client.describe_topics(TopicCollection(list(names)), request_timeout=timeout)
+        return {name: f"{cluster.cluster_id}/{answer.result().topic_id}" for name, answer in described.items()}
     except KafkaException as error:
-        raise broker_error(error.args[0], f"topic {topic}") from error
-    except TimeoutError as error:
-        raise UnavailableError(f"topic {topic}: no answer in {_TIMEOUT:.0f} s") from error
-    return f"{cluster.cluster_id}/{found.topic_id}"
+        raise broker_error(error.args[0], f"topics {', '.join(names)}") from error
 
 
 def wait_ready(bootstrap: str, timeout: float, settings: Settings | None = None) -> str:

@@ -6,7 +6,7 @@ one producer per worker, and a worker that lost its partitions cannot commit the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -18,8 +18,8 @@ from pipeline.kafka.address import bootstrap
 from pipeline.kafka.resting import RestingConsumer
 from pipeline.kafka.security import librdkafka
 from pipeline.settings import Settings
+from pipeline.topics import MAX_MESSAGE
 
-MAX_MESSAGE = 4 * 1024 * 1024
 # For readers whom a quarter of a second does not hurt: fewer questions to the broker while nothing comes.
 # Kafka answers as soon as there is something; the embedded broker may keep it so long, and looks more often
 # than this itself when it is to wait for 250 ms or more.
@@ -186,6 +186,23 @@ def commit(producer: Producer) -> None:
             _log.warning("commit_retried", tries=tries, cause=error.args[0].str())
 
 
+def produce(
+    producer: Producer,
+    topic: str,
+    key: str | bytes | None,
+    value: bytes | None,
+    partition: int = -1,
+    on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
+) -> None:
+    """Queue one record, to the partition that the key names or to this one; wait while the queue is full."""
+    while True:
+        try:
+            producer.produce(topic, value, key, partition, on_delivery=on_delivery)
+            return
+        except BufferError:
+            producer.poll(0.05)  # serves the deliveries that make room
+
+
 def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:
     """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
 
@@ -201,12 +218,7 @@ def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], 
             faults.append(error)
 
     for topic, key, value in records:
-        while True:
-            try:
-                producer.produce(topic, value, key, partition, on_delivery=delivered)
-                break
-            except BufferError:
-                producer.poll(0.05)
+        produce(producer, topic, key, value, partition, delivered)
     waiting = producer.flush(2 * TIMEOUT)  # each record has its own limit, TIMEOUT from when it was queued
     if faults or waiting:
         what = f"{len(faults) + waiting} records not acknowledged"

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicCollection
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as At
 from confluent_kafka.admin import AdminClient
 from deltalake.exceptions import DeltaError
 
 from pipeline import topics
-from pipeline.errors import AntispamError
+from pipeline.errors import AntispamError, UnavailableError
+from pipeline.kafka.admin import log_ids
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.security import librdkafka
 from pipeline.lake import delta, upkeep
@@ -50,7 +51,7 @@ MIDDLING_EVERY = 24  # flushes between small compactions: two minutes at 5 s
 LARGE_SECONDS = 3600.0  # between large ones, with vacuum and expiry
 
 DECISIONS_TOPIC = topics.DECISIONS.name
-FAILURES = (DeltaError, OSError, KafkaException)
+FAILURES = (DeltaError, OSError, KafkaException, UnavailableError)
 # A topic's own table is last: its position is the one to resume from.
 COMMIT_ORDER = (*FULL, DEAD_LETTERS, *(table for table in SHARED if table is not DEAD_LETTERS))
 
@@ -136,7 +137,7 @@ class Sink:
     def step(self, timeout: float = 0.2) -> None:
         """Take what has arrived, flush when it is time.
 
-        Raises Fenced, DeltaError, OSError or KafkaException: nothing is lost or written twice; call
+        Raises Fenced, DeltaError, OSError, KafkaException or UnavailableError: nothing is lost or written twice; call
         `resync` and go on.
         """
         messages = self._consumer.consume(2000, timeout)
@@ -167,9 +168,9 @@ class Sink:
         started = time.monotonic()
         # Records were read before this question; if the topics are still the ones assigned, they
         # are what these records came from.
-        names = self._log_ids({p.held[0].topic for p in held})
+        current = log_ids(self._admin, {p.held[0].topic for p in held}, ASK_SECONDS)
         for p in held:
-            if names[p.held[0].topic] != p.log_id:
+            if current[p.held[0].topic] != p.log_id:
                 raise delta.Fenced(f"{p.held[0].topic} has been made anew")
         batch = Batch(self._privacy)
         collecting = gc.isenabled()
@@ -207,7 +208,7 @@ class Sink:
         self.counts.flush_seconds = time.monotonic() - started
 
     def resync(self) -> None:
-        """Throw away what is held and read on from what the tables say; raises KafkaException or OSError."""
+        """Throw away what is held and read on from what the tables say; raises one of FAILURES."""
         self._partitions.clear()
         self._held_rows = self._held_bytes = 0
         assigned = self._consumer.assignment()
@@ -250,14 +251,14 @@ class Sink:
         """Where to read each partition from, by the tables; remembers the partitions as assigned."""
         for table in self._tables.values():
             table.update_incremental()
-        log_ids = self._log_ids({at.topic for at in assigned})
+        logs = log_ids(self._admin, {at.topic for at in assigned}, ASK_SECONDS)
         start = []
         for at in assigned:
-            app_id = f"{log_ids[at.topic]}/{at.partition}"
+            app_id = f"{logs[at.topic]}/{at.partition}"
             versions = {name: table.transaction_version(app_id) for name, table in self._tables.items()}
             has = versions[table_of(at.topic).name]
             self._partitions[at.topic, at.partition] = Partition(
-                log_ids[at.topic], app_id, versions, -1 if has is None else has
+                logs[at.topic], app_id, versions, -1 if has is None else has
             )
             start.append(At(at.topic, at.partition, OFFSET_BEGINNING if has is None else has + 1))
         self._recall_decisions({at.partition for at in assigned if at.topic == DECISIONS_TOPIC})
@@ -270,15 +271,6 @@ class Sink:
             last = {number: partition.versions[DECISIONS.name] for number, partition in ours.items()}
             for number, first in recall(self._tables[DECISIONS.name], log_id, last).items():
                 ours[number].first = first
-
-    def _log_ids(self, topics: set[str]) -> dict[str, str]:
-        """`<cluster id>/<topic id>` of each topic; raises KafkaException when the broker does not say."""
-        if not topics:
-            return {}
-        cluster = self._admin.describe_cluster(request_timeout=ASK_SECONDS).result()
-        described = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=ASK_SECONDS)
-        found = {topic: answer.result() for topic, answer in described.items()}
-        return {topic: f"{cluster.cluster_id}/{topic_found.topic_id}" for topic, topic_found in found.items()}
 
     def _acknowledge(self, held: Iterable[Partition]) -> None:
         offsets = [At(last.topic, last.partition, last.offset + 1) for last in (p.held[-1] for p in held)]

@@ -15,7 +15,7 @@ from functools import partial
 from time import time
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
@@ -25,7 +25,8 @@ from pipeline.actions.holds.holds import project_holds
 from pipeline.actions.review.cases import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
 from pipeline.durations import DAY_MS
-from pipeline.kafka.clients import TIMEOUT, UNHURRIED, administrator, broker_error, resting_reader
+from pipeline.kafka.admin import log_ids
+from pipeline.kafka.clients import UNHURRIED, administrator, resting_reader
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.polled import Partition, is_record
 from pipeline.kafka.steady import patiently, steadily
@@ -113,7 +114,7 @@ class Projector:
         self._clock = clock
         self._db: Database = open_database(settings)
         self._consumer: Consumer = resting_reader(settings, self._name, 1.0, **UNHURRIED)
-        self._logs = _log_ids(settings, list(self._table))
+        self._logs = log_ids(administrator(settings), self._table)
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._offsets: dict[Partition, int | None] = {}
         self._waiting: list[Message] = []  # polled, not yet committed
@@ -194,14 +195,3 @@ class Projector:
                 for (name, number), offset in self._offsets.items()
             ]
         )
-
-
-def _log_ids(settings: Settings, names: list[str]) -> dict[str, str]:
-    """`<cluster id>/<topic id>` of each topic. Raises AntispamError when the broker does not say."""
-    admin = administrator(settings)
-    try:
-        cluster = admin.describe_cluster(request_timeout=TIMEOUT).result()
-        described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT)
-        return {name: f"{cluster.cluster_id}/{answer.result().topic_id}" for name, answer in described.items()}
-    except KafkaException as error:
-        raise broker_error(error.args[0], f"topics {', '.join(names)}") from None

@@ -32,8 +32,8 @@ from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AuditHead, ConfigChange, decoder, encode
 from pipeline.kafka.address import bootstrap
-from pipeline.kafka.admin import ensure_topics, log_id
-from pipeline.kafka.clients import TIMEOUT, commit, reader, writer
+from pipeline.kafka.admin import ensure_topics, log_ids
+from pipeline.kafka.clients import TIMEOUT, administrator, commit, produce, reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.kafka.resting import rest_after
 from pipeline.kafka.security import is_refusal
@@ -114,7 +114,7 @@ class Relay:
         self._db = db
         self._producer: Producer = writer(settings, TRANSACTIONAL_ID)
         self._producer.init_transactions(TIMEOUT)
-        self._log = log_id(settings, topics.CONFIG.name)
+        self._log = log_ids(administrator(settings), [topics.CONFIG.name])[topics.CONFIG.name]
         with db.read() as connection:
             self._known = positions.only_log(connection, _CONSUMER) == self._log
         self._head: AuditHead | None = None  # of the audit trail, as published last
@@ -184,12 +184,7 @@ class Relay:
         for message in messages:
             value = _fitting(message, self._settings.blob_dir)
             partition = -1 if message.partition is None else message.partition  # -1: by the key
-            while True:
-                try:
-                    producer.produce(message.topic, value, message.key, partition)
-                    break
-                except BufferError:
-                    producer.poll(0.05)
+            produce(producer, message.topic, message.key, value, partition)
         commit(producer)
 
 

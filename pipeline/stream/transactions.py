@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from pipeline.kafka.address import CLUSTER_PREFIX
-from pipeline.kafka.clients import TIMEOUT, commit, writer
+from pipeline.kafka.clients import TIMEOUT, commit, produce, writer
 from pipeline.kafka.security import ends
 from pipeline.kafka.steady import patiently
 from pipeline.kafka.streams import Stream
@@ -65,11 +65,11 @@ class Transactions:
             producer.begin_transaction()
             self._open = True
             for topic, key, value, partition in outputs:
-                self._produce(topic, key, value, partition)
+                produce(producer, topic, key, value, partition)
             if self._surfacing and producer.flush(TIMEOUT):
                 raise RolledBackError("decisions not acknowledged")
             for name, change, partition in changes:
-                self._produce(self._stream.changelog.name, name, change, partition)
+                produce(producer, self._stream.changelog.name, name, change, partition)
             self.sending_since = monotonic()
             producer.send_offsets_to_transaction(list(offsets), membership, TIMEOUT)
             self.sending_since = None
@@ -88,11 +88,3 @@ class Transactions:
         if self._open:
             self._producer.abort_transaction(TIMEOUT)
             self._open = False
-
-    def _produce(self, topic: str, key: bytes, value: bytes | None, partition: int) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, value, key, partition)
-                return
-            except BufferError:
-                self._producer.poll(0.05)

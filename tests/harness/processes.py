@@ -19,7 +19,7 @@ from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import reader, writer
+from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.counters import MemoryCounters
@@ -73,16 +73,7 @@ def submissions(
 def produce(settings: Settings, events: Sequence[Submission], config: Config) -> None:
     """All events onto their topics, in order, acknowledged."""
     assert config.ports is not None
-    producer = writer(settings)
-    for event in events:
-        topic, key = destination(event, config.ports)
-        while True:
-            try:
-                producer.produce(topic, encode(event), key)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    assert producer.flush(60) == 0
+    send(writer(settings), [(*destination(event, config.ports), encode(event)) for event in events])
 
 
 def undisturbed(events: Sequence[Submission], config: Config) -> tuple[dict[str, Answer], dict[tuple[str, str], int]]:

@@ -29,7 +29,7 @@ from pipeline.ingest.files.columns import Table
 from pipeline.ingest.files.line_kinds import KINDS, Event, LineKind
 from pipeline.ingest.files.rejected import Rejected
 from pipeline.ingest.files.source_file import SourceFile, open_source
-from pipeline.kafka.clients import TIMEOUT, broker_error, commit, reader, writer
+from pipeline.kafka.clients import TIMEOUT, broker_error, commit, produce, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
@@ -216,12 +216,7 @@ def _seen(event: Submission | Record, ports: Ports, seen: set[int]) -> bool:
 
 def _send(producer: Producer, event: Event, ports: Ports) -> None:
     topic, key = destination(event, ports)
-    while True:
-        try:
-            producer.produce(topic, encode(event), key)
-            return
-        except BufferError:
-            producer.poll(0.1)
+    produce(producer, topic, key, encode(event))
 
 
 def _commit(producer: Producer, before: IngestProgress, result: Ingested, lines: int, done: bool, now: int) -> None:
