@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from pipeline import topics
 from pipeline.actions.alerts.recurring import recurring_alert
-from pipeline.actions.proof import proved
+from pipeline.actions.release import by_channel
 from pipeline.actions.routes import Routes
 from pipeline.decision.screening import Screened
 from pipeline.events import (
@@ -73,10 +73,8 @@ def _submission(
     channel = port.channel if port else ""
     if decision.verdict is Verdict.RELEASE:
         recipients = tuple(r for r in event.recipients if r not in excepted)
-        for name, part in routes.split(channel, recipients).items():
-            outbound = Outbound(submission=event, recipients=part, round=event.round, decided_at=decision.decided_at)
-            topic = topics.outbound(name, event.priority).name
-            yield topic, decision.port, proved(release_secret, topic, decision.port, outbound)
+        release = Outbound(submission=event, recipients=recipients, round=event.round, decided_at=decision.decided_at)
+        yield from by_channel(release, decision.port, channel, routes, release_secret)
     elif decision.verdict is Verdict.HOLD:
         hold = Hold(submission=event, rule=decision.reasons[0].rule, due_at=decision.hold_until, epoch=decision.epoch)
         yield topics.HOLDS.name, event.id, hold

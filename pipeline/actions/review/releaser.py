@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from pipeline import metrics, topics
 from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
-from pipeline.actions.proof import proved
+from pipeline.actions.release import by_channel
 from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
 from pipeline.actions.status.settle import Settled, settle
@@ -124,10 +124,9 @@ class Releaser:
                 )
                 outbound.append((topics.HOLDS.name, submission.id, encode(hold)))
             elif verdict is Verdict.RELEASE and recipients:
-                for name, part in self._routes.split(channel, recipients).items():
-                    record = Outbound(submission=submission, recipients=part, round=member.round, decided_at=now)
-                    topic = topics.outbound(name, submission.priority).name
-                    outbound.append((topic, case.port, encode(proved(self._secret, topic, case.port, record))))
+                release = Outbound(submission=submission, recipients=recipients, round=member.round, decided_at=now)
+                records = by_channel(release, case.port, channel, self._routes, self._secret)
+                outbound += [(topic, key, encode(record)) for topic, key, record in records]
         send(self._producer, outbound)
         with self._db.write() as connection:
             moved = connection.execute(
