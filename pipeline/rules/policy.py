@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any, Literal
 
 import cel
@@ -22,6 +21,7 @@ from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, co
 from pipeline.rules.counters import Aggregate, Counter, KeyPart
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
+from pipeline.rules.versions import version_of
 
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
@@ -175,7 +175,7 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
         )
         for on in KINDS
     }
-    version = sha256(text.encode()).hexdigest()[:12]
+    version = version_of(text)
     known_from = _campaign_from(file, data.get("campaign_from", {}))
     return Policy(version, str(data.get("title", "")), rules, counters, limits, sets, known_from)
 

@@ -6,21 +6,15 @@ publish.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
+from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.registry import list_entries, ports
 
 KINDS = ("policy", "dictionary", "model", "list")
-
-
-def version_of(value: str) -> str:
-    """The version of a value: of a policy, the one decisions name."""
-    return sha256(value.encode()).hexdigest()[:12]
 
 
 def check_name(kind: str, name: str) -> None:

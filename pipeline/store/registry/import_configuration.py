@@ -19,6 +19,7 @@ from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.ports import PortEntry, parse_port
+from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
@@ -74,7 +75,7 @@ def _import(
         ports.put(connection, wanted, now)
         for name in gone_files:
             configurations.withdraw(connection, "list", name)
-        put = [f"{kind}/{name}@{configurations.version_of(value)}" for kind, name, value in files]
+        put = [f"{kind}/{name}@{version_of(value)}" for kind, name, value in files]
         after = {
             "put": put + [f"port/{entry.code}" for entry in wanted],
             "removed": [f"list/{name}" for name in gone_files],
@@ -109,7 +110,7 @@ def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool
 
 
 def _is_new(connection: Connection, user: User, kind: str, name: str, value: str, *, remove: bool) -> bool:
-    version, current = configurations.version_of(value), configurations.in_force(connection, kind, name)
+    version, current = version_of(value), configurations.in_force(connection, kind, name)
     if current is None or remove:
         return version != current
     known = configurations.value_of(connection, kind, name, version) is not None

@@ -17,6 +17,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.rules.lists import one_form, parse_lists
 from pipeline.rules.ports import PortEntry, parse_port
+from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database
@@ -220,7 +221,7 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
 
 def _put_in_force(connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int) -> int:
     outbox.lock(connection)
-    before, version = configurations.in_force(connection, kind, name), configurations.version_of(value)
+    before, version = configurations.in_force(connection, kind, name), version_of(value)
     if before == version:
         return outbox.last_id(connection)
     audit.record(connection, now, user.name, action, f"{kind}/{name}", {"version": before}, {"version": version})

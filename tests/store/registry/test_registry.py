@@ -21,6 +21,7 @@ from pipeline.events import ConfigChange, Kind, PortState, Tier
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
+from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.accounts.users import add_user
@@ -265,10 +266,10 @@ def test_versions_and_rollback(any_db: Database) -> None:
     assert in_force(any_db) == {("policy", "policy.yaml"): POLICY}
     assert followed(any_db) == in_force(any_db)
     assert [(v, c) for v, _, _, c in registry.versions(any_db, "policy", "policy.yaml")] == [
-        (configurations.version_of(OTHER), False),
-        (configurations.version_of(POLICY), True),
+        (version_of(OTHER), False),
+        (version_of(POLICY), True),
     ]
-    registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 5, configurations.version_of(OTHER))
+    registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 5, version_of(OTHER))
     assert in_force(any_db) == {("policy", "policy.yaml"): OTHER}
     with pytest.raises(AntispamError, match="unknown version"):
         registry.rollback(any_db, ADMIN, "policy", "policy.yaml", 6, "nonesuch")
