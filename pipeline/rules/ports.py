@@ -12,11 +12,12 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.prefixes import LongestPrefix
 from pipeline.rules.templates import Template
 from pipeline.text.contacts import Contact, find_contacts
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
-from pipeline.text.numbers import service_code
+from pipeline.text.numbers import CODE_LENGTHS, service_code
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ class Port:
     __slots__ = ("channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
 
     def __init__(self, entry: PortEntry) -> None:
-        if not (entry.code.isascii() and entry.code.isdigit() and 3 <= len(entry.code) <= 21):
+        if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
             raise AntispamError(f"port code {entry.code!r}: 3 to 21 digits expected")
         self.entry = entry
         self.code = entry.code
@@ -93,16 +94,11 @@ class Ports:
     def __init__(self, ports: Iterable[Port]) -> None:
         # A code registered with 86 before it, as older versions allowed, is found by what senders are held as.
         self.by_code: Mapping[str, Port] = {service_code(port.code) or port.code: port for port in ports}
-        self._lengths = tuple(sorted({len(code) for code in self.by_code}, reverse=True))
+        self._by_prefix = LongestPrefix(self.by_code)
 
     def find(self, sender: str) -> Port | None:
         """The port with the longest code that prefixes the sender, or None."""
-        by_code = self.by_code
-        for length in self._lengths:
-            port = by_code.get(sender[:length])
-            if port is not None:
-                return port
-        return None
+        return self._by_prefix.find(sender)
 
     def key(self, sender: str) -> str:
         """The partition key of a sender: its port's code; an unknown sender keys by itself."""

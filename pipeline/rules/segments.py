@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from pipeline.errors import AntispamError
+from pipeline.rules.prefixes import LongestPrefix
 from pipeline.text.numbers import number
 
 LONGEST = 5  # digits of the longest prefix
@@ -28,11 +29,9 @@ class Segments:
 
     def __init__(self, carriers: Mapping[str, str], ported: Mapping[str, str] | None = None) -> None:
         self._ported = dict(ported or {})
-        self._carriers: dict[str, str] = {}
-        for prefix in sorted(carriers, key=len):  # a longer prefix overwrites its part of a shorter one
-            open_digits = LONGEST - len(prefix)
-            for i in range(10**open_digits):
-                self._carriers[prefix + (f"{i:0{open_digits}d}" if open_digits else "")] = carriers[prefix]
+        segments = LongestPrefix(carriers)
+        beginnings = map(str, range(10 ** (LONGEST - 1), 2 * 10 ** (LONGEST - 1)))  # prefixes begin with 1
+        self._carriers = {begin: carrier for begin in beginnings if (carrier := segments.find(begin)) is not None}
 
     def carrier_of(self, number: str) -> str | None:
         """The carrier of a mainland number in its national form; None for any other number."""

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import re
 
+CODE_LENGTHS = range(3, 22)  # digits of a service code
 LONGEST_TEXT = 64  # characters looked at: 21 digits and what people put between them
 _PLAIN: dict[int, int | str | None] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
@@ -42,7 +43,7 @@ _WRITTEN = re.compile(r"[( ]{0,2}(?P<plus>\+)?[( ]{0,2}(?P<digits>[0-9](?:[ \-()
 _BETWEEN = re.compile(r"[ \-()]+")
 _COUNTRY = re.compile(r"86[ \-()]*")
 _TRUNK_ZERO = re.compile(r"\( ?0 ?\)")  # +44 (0)20 …: dialled inside the country only
-_CODE = re.compile(r"[0-9]{3,21}")
+_CODE = re.compile(rf"[0-9]{{{CODE_LENGTHS[0]},{CODE_LENGTHS[-1]}}}")
 
 _is_mobile = re.compile(r"1[3-9][0-9]{9}").fullmatch  # as most are written: no need to look further
 _MOBILE = re.compile(r"0?(1[3-9][0-9]{9})")  # 0: the prefix of long-distance calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from pipeline import topics
 from pipeline.durations import DAY_MS
@@ -15,6 +15,7 @@ from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
 from pipeline.store.database import upsert
 from pipeline.store.registry import ports
+from pipeline.store.sender_port import port_of
 
 MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # after a port opened, complaints are about somebody who had the number before
@@ -120,7 +121,5 @@ def _reinstated(connection: Connection, port: str) -> int:
 
 
 def _registered(connection: Connection, sender: str) -> str:
-    """The longest registered code that prefixes the sender, else the sender itself."""
-    codes = schema.ports.c.code
-    found = connection.scalars(select(codes).where(codes.in_([sender[:n] for n in range(3, len(sender) + 1)])))
-    return max(found, key=len, default=sender)
+    """The registered port of the sender, else the sender itself."""
+    return connection.scalar(select(port_of(literal(sender)))) or sender

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from pipeline.errors import AntispamError
 from pipeline.store import schema
+from pipeline.store.sender_port import port_of
 
 
 class Forbidden(AntispamError):  # noqa: N818 - the word of HTTP 403
@@ -123,15 +124,7 @@ def sender_in_scope(user: User, sender: ColumnElement[str]) -> ColumnElement[boo
     within = ports_in_scope(user)
     if within is None:
         return true()
-    code = schema.ports.c.code
-    port = (
-        select(code)
-        .where(func.substr(sender, 1, func.length(code)) == code)
-        .order_by(func.length(code).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return port.in_(within)
+    return port_of(sender).in_(within)
 
 
 def require_port(connection: Connection, user: User, code: str) -> None:
