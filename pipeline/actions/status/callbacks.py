@@ -6,17 +6,31 @@ stand at `GET /v1/submissions/{id}`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, literal, select
 
+from pipeline.actions.status.submission_status import told_decider
 from pipeline.store import schema
+from pipeline.store.sender_port import port_of
 
 _encode = msgspec.json.Encoder().encode
-_SHORTEST = 3  # digits of a port's code
+
+
+def rejection(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The event of a submission that will not be sent, from its row of `submissions`; no content, no numbers."""
+    return {
+        "event": "rejected",
+        "port": row["port"],
+        "id": row["id"],
+        "round": row["round"],
+        "reasons": row["reasons"],
+        "decided_by": told_decider(row["decided_by"]),
+        "decided_at": row["decided_at"],
+    }
 
 
 def enqueue(connection: Connection, port: str, event: dict[str, Any], now: int) -> int:
@@ -48,12 +62,10 @@ def enqueue_all(connection: Connection, events: Iterable[tuple[str, dict[str, An
 
 
 def _addresses(connection: Connection, sender: str) -> tuple[str, list[str]]:
-    """The registered port of a sender (longest code that prefixes it) and the addresses of its keys."""
-    codes = [sender[:length] for length in range(_SHORTEST, len(sender) + 1)]
-    found = connection.scalars(select(schema.ports.c.code).where(schema.ports.c.code.in_(codes))).all()
-    if not found:
+    """The registered port of a sender, or the sender where none is, and the addresses of its keys."""
+    port = connection.scalar(select(port_of(literal(sender))))
+    if port is None:
         return sender, []
-    port = max(found, key=len)
     keys = schema.api_keys
     given = select(keys.c.callback_url).where(
         keys.c.port == port, keys.c.revoked_at.is_(None), keys.c.callback_url != ""

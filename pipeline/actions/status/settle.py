@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from pipeline.actions.status.callbacks import enqueue_all
+from pipeline.actions.status.callbacks import enqueue_all, rejection
 from pipeline.events import Submission, Verdict
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import schema
@@ -51,6 +51,7 @@ def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> Non
     """Write the outcomes; a refusal is told to the port's owner. Not idempotent: once per outcome."""
     if not outcomes:
         return
+    rows = [_row(outcome, now) for outcome in outcomes]
     table = schema.submissions
     statement = upsert(connection, table)
     changed = ("round", "verdict", "decided_by", "reasons", "decided_at")
@@ -60,13 +61,13 @@ def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> Non
             set_={name: statement.excluded[name] for name in changed},
             where=table.c.round <= statement.excluded.round,
         ),
-        [_row(outcome, now) for outcome in outcomes],
+        rows,
     )
     for outcome in outcomes:
         if outcome.exceptions:
             _except(connection, outcome)
-    refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.RELEASE]
-    enqueue_all(connection, [(o.submission.port, _word(o, now)) for o in refused], now)
+    refused = [row for row in rows if row["verdict"] != Verdict.RELEASE]
+    enqueue_all(connection, [(row["port"], rejection(row)) for row in refused], now)
 
 
 def _except(connection: Connection, outcome: Settled) -> None:
@@ -95,19 +96,6 @@ def _row(outcome: Settled, now: int) -> dict[str, Any]:
         "verdict": outcome.verdict.value,
         "decided_by": outcome.decided_by,
         "reasons": _reasons(outcome),
-        "decided_at": now,
-    }
-
-
-def _word(outcome: Settled, now: int) -> dict[str, Any]:
-    """The body of the callback, as `actions.statuses` gives it for refusals by policy; no reviewer's name."""
-    return {
-        "event": "rejected",
-        "port": outcome.submission.port,
-        "id": outcome.submission.id,
-        "round": outcome.round,
-        "reasons": _reasons(outcome),
-        "decided_by": "reviewer" if outcome.rule is BuiltInRule.REVIEWED else "policy",
         "decided_at": now,
     }
 

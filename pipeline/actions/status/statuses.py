@@ -14,16 +14,21 @@ import msgspec
 from sqlalchemy import Connection, and_, select, tuple_
 
 from pipeline import topics
-from pipeline.actions.status.callbacks import enqueue_all
-from pipeline.actions.status.submission_status import PARTS, RecipientStatus, Said, SubmissionStatus
+from pipeline.actions.status.callbacks import enqueue_all, rejection
+from pipeline.actions.status.submission_status import (
+    PARTS,
+    POLICY,
+    RecipientStatus,
+    Said,
+    SubmissionStatus,
+    told_decider,
+)
 from pipeline.events import Priority, Submission, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.digest import digest
 
-POLICY = "policy"  # who decided, when it was no reviewer
-REVIEWER = "reviewer"  # who decided, when it was one, as senders are told
 _CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older ones 999
 _TERMINAL = (Verdict.REJECT, Verdict.BLACKLIST)
 
@@ -88,7 +93,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
         known[key] = decision.round
         rows[key] = _row(key, decision)
         if decision.verdict in _TERMINAL:
-            told.append((decision.port, rejection(key, rows[key])))
+            told.append((decision.port, rejection(rows[key])))
     if not rows:
         return len(records) - len(found)
     statement = upsert(connection, schema.submissions)
@@ -99,19 +104,6 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
     )
     enqueue_all(connection, told, now)
     return len(records) - len(found)
-
-
-def rejection(key: Key, row: dict[str, Any]) -> dict[str, Any]:
-    """What a callback says of a submission that will not be sent; no content, no numbers."""
-    return {
-        "event": "rejected",
-        "port": key[0],
-        "id": key[1],
-        "round": row["round"],
-        "reasons": row["reasons"],
-        "decided_by": POLICY,
-        "decided_at": row["decided_at"],
-    }
 
 
 def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
@@ -207,16 +199,11 @@ def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus
         accepted_at=row.accepted_at,
         round=row.round,
         decided_at=row.decided_at,
-        decided_by=_whom(decided_by),
+        decided_by=told_decider(decided_by),
         held_until=held_until,
         reasons=[Said(**r) for r in row.reasons or ()],
         recipients=recipients,
     )
-
-
-def _whom(decided_by: str | None) -> str | None:
-    """A sender learns that a person decided, not who."""
-    return decided_by if decided_by in (None, POLICY) else REVIEWER
 
 
 def _held_until(connection: Connection, port: str, ident: str, number: int) -> int | None:

@@ -23,6 +23,15 @@ _State = Annotated[
 _At = Annotated[int, Meta(description="Epoch milliseconds, UTC.")]
 
 
+POLICY = "policy"  # decided without a reviewer
+REVIEWER = "reviewer"  # decided by one: senders are not told the name
+
+
+def told_decider(decided_by: str | None) -> str | None:
+    """Who decided, as senders are told: POLICY, REVIEWER, or None before a decision."""
+    return decided_by if decided_by in (None, POLICY) else REVIEWER
+
+
 class Said(msgspec.Struct, frozen=True):
     """One reason of a decision."""
 

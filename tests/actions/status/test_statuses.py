@@ -13,14 +13,13 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline.actions.status.callbacks import enqueue
 from pipeline.actions.status.statuses import (
-    POLICY,
     digests,
     project_decisions,
     project_submissions,
     senders_of,
     status_of,
 )
-from pipeline.actions.status.submission_status import Said, SubmissionStatus
+from pipeline.actions.status.submission_status import POLICY, Said, SubmissionStatus
 from pipeline.events import Submission, encode
 from pipeline.store import schema
 from pipeline.store.database import Database
