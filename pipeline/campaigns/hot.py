@@ -1,8 +1,9 @@
-"""Which campaigns the rules should know, and when there is something new to tell of one.
+"""Hot campaigns: which campaigns are published to the rules, and when a published one is published again.
 
-A campaign is told from the policy's size on. Then each time its ports change, its messages or senders
-grow by a tenth, or ten seconds have passed with something new: what a rule would decide otherwise is
-told at once, and a campaign of a million messages is not told a million times. Pure: time is an argument.
+A campaign is published once it has the policy's size. It is published again when its number of ports changes, when
+its messages or senders grow by a tenth, or when it has grown at all and ten seconds have passed. So rules soon see
+every figure they may decide by, and a campaign of a million messages is not published a million times. Pure: time
+is an argument.
 """
 
 from __future__ import annotations
@@ -18,24 +19,25 @@ from pipeline.campaigns.sketches import packed
 from pipeline.campaigns.text_index import FEWEST_EQUAL, MAX_MEMBERS
 from pipeline.events import Campaign, Sketch
 
-# Campaigns whose sketches and first submissions are at hand, those seen last: not yet told (about 40 MB), and
-# told. One that falls out is known again by the next of its texts.
-FOLLOWED, TOLD = 50_000, 10_000
-FIRST = 20  # submissions named of a campaign
-GROWN = 1.1
-QUIET_MS = 10_000
+# The most recent campaigns keep their sketches and first submissions in memory. A campaign that drops out returns with
+# its next text.
+FOLLOWED = 50_000  # campaigns not published yet, about 40 MB
+TOLD = 10_000  # published campaigns
+FIRST = 20  # ids of first submissions kept of each campaign
+GROWN = 1.1  # growth since the last publication that causes the next
+QUIET_MS = 10_000  # time since the last publication after which any growth causes the next
 
 
 class Size(Protocol):
-    """From how many messages and senders on a campaign is told: the policy's `campaign_from`."""
+    """The size from which a campaign is published: `campaign_from` of the policy."""
 
     @property
     def messages(self) -> int:
-        """Messages, this many or more."""
+        """Least number of messages."""
 
     @property
     def senders(self) -> int:
-        """Senders, this many or more."""
+        """Least number of senders."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class _Followed:
 
 
 class HotCampaigns:
-    """Takes texts in and gives what is to be told."""
+    """Takes texts in and returns the campaigns to publish."""
 
     def __init__(self, capacity: int = CAPACITY, ttl_ms: int = TTL_MS) -> None:
         """Raises ValueError for a capacity under 2."""
@@ -57,7 +59,7 @@ class HotCampaigns:
         self._changed: dict[str, CampaignEntry] = {}
 
     def take(self, texts: Sequence[str], sendings: Sequence[Sending], names: Sequence[str], size: Size) -> None:
-        """Take texts in, in order; `names` are their submissions (`port/id`) or records (`/id`)."""
+        """Take texts in, in order. `names` are the ids of their submissions (`port/id`) or records (`/id`)."""
         sketches, numbers = sketched(texts)
         entries = self._campaigns.add_sketched(sketches, numbers, sendings)
         for entry, t, name in zip(entries, numbers, names, strict=True):
@@ -66,12 +68,12 @@ class HotCampaigns:
                 followed.sketches.append(packed(sketches, t))
             if followed.told is None and len(followed.first) < FIRST:
                 followed.first.append(name)
-            # "好的" of a thousand persons is no campaign, and would take the place of one.
+            # Very short texts such as "好的", written by a thousand people, are no campaign.
             if sketches.counts[t] >= FEWEST_EQUAL and self._campaigns.messages(entry) >= size.messages:
                 self._changed[entry.id] = entry
 
     def news(self, at: int, size: Size, positions: Mapping[str, int]) -> list[Campaign]:
-        """What is to be told at `at` (ms). `positions` are the next offsets of the sources taken in so far."""
+        """The campaigns to publish at `at` (ms). `positions` are the next offsets of the sources read so far."""
         told = []
         for name, entry in list(self._changed.items()):
             campaign = self._campaigns.event(entry, at)
@@ -79,7 +81,7 @@ class HotCampaigns:
             if campaign is None or followed is None or campaign.senders < size.senders:
                 del self._changed[name]
             elif followed.told is not None and campaign.messages == followed.told.messages:
-                del self._changed[name]  # read again after a start
+                del self._changed[name]  # only texts that are read again after a start
             elif followed.told is None or _worth_telling(followed.told, campaign):
                 del self._changed[name]
                 before = followed.told.positions if followed.told else {}
@@ -87,7 +89,8 @@ class HotCampaigns:
                     campaign,
                     sketches=tuple(followed.sketches),
                     first=tuple(followed.first),
-                    # After a start the sources are read again from before: what was counted then stays counted.
+                    # After a start the sources are read again from older offsets. Positions never go back, so that
+                    # no text counts twice.
                     positions=before | {at: max(next_, before.get(at, 0)) for at, next_ in positions.items()},
                 )
                 told.append(followed.told)
@@ -96,9 +99,9 @@ class HotCampaigns:
         return told
 
     def restore(self, campaigns: Iterable[Campaign], now: int) -> int:
-        """Know those of the campaigns again that are still alive at `now` (ms), before any text; how many.
+        """Restore published campaigns that are alive at `now` (ms), and return their number; call before `take`.
 
-        Raises ValueError for one that no campaign can be.
+        Raises ValueError for an invalid campaign.
         """
         restored = 0
         for campaign in campaigns:

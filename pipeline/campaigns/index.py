@@ -1,9 +1,9 @@
 """Campaigns: one text in many variants, from however many senders and through however many templates.
 
-A text joins the campaign of a text it is a variant of (`text_index`); a text alone has its own. The id
-is that of the campaign's first text: given at first sight, never changed, and the same wherever and
-whenever that text begins a campaign again. One pass, in order: cutting a stream into other batches
-changes nothing. Pure: time is an argument.
+A text joins the campaign of the known text that it is a variant of (`text_index`). A text without such a text begins
+a campaign of its own. A campaign's id comes from its first text and never changes; the same first text gives the same
+id in any process and at any time. Texts are taken in one by one, so other batches of the same stream give the same
+campaigns. Pure: time is an argument.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pipeline.events import Campaign
 from pipeline.text.normal import normalise_batch
 
 CAPACITY = 1_000_000  # texts
-TTL_MS = DAY_MS  # a campaign that pauses longer begins again
-GROWTH_MS = 300_000
+TTL_MS = DAY_MS  # a campaign without a message for longer is forgotten
+GROWTH_MS = 300_000  # the time that a campaign's growth covers
 _HASHES = 16  # smallest hashes kept of each campaign's ports and senders
 _RANGE = 0x10000
 _id = re.compile("c[0-9a-f]{16}").fullmatch
@@ -36,10 +36,10 @@ _NOTHING: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Who sent a text: when (`at`, ms), to how many (`messages`), from which `port` and `sender`.
+    """One sending of a text: time (`at`, ms), number of `messages`, `port` and `sender`.
 
-    `source` and `offset` say where it was read; a campaign restored from what it was there is not
-    counted again.
+    `source` and `offset` are the log and offset it was read from. A restored campaign does not count sendings again
+    that its last publication had counted.
     """
 
     at: int
@@ -52,10 +52,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known of a campaign.
+    """A campaign's figures.
 
-    `ports` and `senders` are exact up to 15 and estimated beyond (standard error a quarter); `growth` is
-    messages in the last five minutes, by the two buckets that hold them. Times are ms.
+    `ports` and `senders` are exact up to 15 and estimates above (standard error 25 %). `growth` is the number of
+    messages in the last five minutes, estimated from two buckets of five minutes. Times are ms.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Figures:
 
 
 class CampaignEntry(NamedTuple):
-    """A campaign's id, where its figures are kept, and whether the text is one that others are found by."""
+    """A text's campaign: its id, the row of its figures, and whether the text is kept so that others match it."""
 
     id: str
     row: int
@@ -76,7 +76,7 @@ class CampaignEntry(NamedTuple):
 
 
 def sketched(texts: Sequence[str]) -> tuple[Sketches, list[int]]:
-    """Each different text sketched once, and for each text the number of its sketch."""
+    """The sketches of the distinct texts, and for each text the index of its sketch."""
     distinct: dict[str, int] = {}
     numbers = [distinct.setdefault(text, len(distinct)) for text in texts]
     return sketch(normalise_batch(list(distinct))), numbers
@@ -88,14 +88,14 @@ def name_of(number: int) -> str:
 
 
 def number_of(name: str) -> int:
-    """The number in a campaign's id. Raises ValueError for what is none."""
+    """The number in a campaign's id. Raises ValueError for an invalid id."""
     if not _id(name):
         raise ValueError(f"{name!r} is no campaign")
     return int(name[1:], 16)
 
 
 class Campaigns:
-    """The campaigns of up to `capacity` texts (393 MB for a million), forgotten `ttl_ms` after their last message."""
+    """The campaigns of up to `capacity` texts: 393 MB for a million. A campaign is forgotten `ttl_ms` after its last message."""
 
     def __init__(self, capacity: int = CAPACITY, ttl_ms: int = TTL_MS) -> None:
         """Raises ValueError for a capacity under 2."""
@@ -104,10 +104,10 @@ class Campaigns:
         self._begun = np.zeros(capacity, dtype=np.int64)
         self._ports = np.full((capacity, _HASHES), _NONE, dtype=np.uint16)
         self._senders = np.full((capacity, _HASHES), _NONE, dtype=np.uint16)
-        self._bucket = np.zeros(capacity, dtype=np.int32)  # number of the growth bucket that `_now` counts
+        self._bucket = np.zeros(capacity, dtype=np.int32)  # number of the five-minute bucket that `_now` counts
         self._now = np.zeros(capacity, dtype=np.uint32)
         self._before = np.zeros(capacity, dtype=np.uint32)
-        self._counted: dict[int, Mapping[str, int]] = {}  # of restored campaigns: offsets by source
+        self._counted: dict[int, Mapping[str, int]] = {}  # of restored campaigns: counted offsets by source
 
     def add(self, texts: Sequence[str], sendings: Sequence[Sending]) -> list[CampaignEntry]:
         """Take texts in, in order; the campaign of each."""
@@ -178,13 +178,13 @@ class Campaigns:
     def restore(self, campaign: Campaign) -> CampaignEntry:
         """Know a campaign again as it was told, before anything else is added.
 
-        Raises ValueError for one that no campaign can be.
+        Raises ValueError for an invalid campaign.
         """
         number = number_of(campaign.id)
         sketches = unpacked(campaign.sketches)
         hashes = np.array([campaign.port_hashes, campaign.sender_hashes], dtype=np.uint16)
         if not len(sketches) or hashes.shape != (2, _HASHES):
-            raise ValueError("not a campaign that was told")
+            raise ValueError("not a published campaign")
         index = self._index
         places = index.places(sketches)
         row = index.keep(sketches, places, 0, campaign.last_seen, None, number)
@@ -224,7 +224,7 @@ def campaigns_of(texts: Sequence[str], campaigns: Campaigns, at: int = 0) -> lis
 
 
 def _remember(smallest: NDArray[np.uint16], value: str) -> None:
-    """Keep a value's hash if it is among the smallest: their density says how many there are."""
+    """Keep a value's hash if it is among the smallest ones; their density gives the number of distinct values."""
     number = xxhash.xxh32_intdigest(value.encode("utf-8", "surrogatepass")) % _NONE
     if number >= smallest[-1]:
         return

@@ -1,6 +1,6 @@
-"""The campaigns that were told, and which of them a text belongs to: what screening sees of campaigns.
+"""Known campaigns: the published campaigns as a worker holds them, and the campaign of a text.
 
-Looked at only; what a text is a variant of is decided in one place, the campaign stage.
+Workers only look texts up. Only the campaign stage decides which texts are variants of each other.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pipeline.campaigns.text_index import MAX_MEMBERS, TextIndex
 from pipeline.events import Campaign
 from pipeline.text.normal import Normals
 
-MOST = 8192  # campaigns known at once, those told last: up to 60 MB
+MOST = 8192  # campaigns held, the last published ones: up to 60 MB
 
 
 class KnownCampaigns:
-    """The campaigns a worker knows; false while there is none."""
+    """The campaigns a worker knows; false while it knows none."""
 
     def __init__(self, ttl_ms: int = TTL_MS) -> None:
         self._index = TextIndex(MOST * MAX_MEMBERS, ttl_ms)
-        self._told: dict[int, tuple[Campaign, int]] = {}  # campaign and the row of its first text; told last is last
+        self._told: dict[int, tuple[Campaign, int]] = {}  # campaign and row of its first text, the last published last
 
     def __len__(self) -> int:
         return len(self._told)
 
     def learn(self, campaign: Campaign) -> None:
-        """Take what was told of a campaign. Raises ValueError for one that none can be."""
+        """Take in a published campaign. Raises ValueError for an invalid one."""
         number = number_of(campaign.id)
         sketches = unpacked(campaign.sketches[:MAX_MEMBERS])
         if not len(sketches):
@@ -37,7 +37,7 @@ class KnownCampaigns:
         before = self._told.pop(number, None)
         known = len(before[0].sketches) if before else 0
         row = before[1] if before else None
-        if row is not None and int(index.id[row]) != number:  # its row was used for another since
+        if row is not None and int(index.id[row]) != number:  # another campaign has taken the row since
             known, row = 0, None
         places = index.places(sketches)
         for t in range(min(known, len(sketches)), len(sketches)):
@@ -51,7 +51,7 @@ class KnownCampaigns:
             del self._told[next(iter(self._told))]
 
     def find(self, normals: Normals, at: int) -> list[Campaign | None]:
-        """The campaign of each text, as last told; None for texts of none that is alive at `at` (ms)."""
+        """The campaign of each text as last published; None for a text of no campaign alive at `at` (ms)."""
         sketches = sketch(normals)
         places = self._index.places(sketches)
         found: list[Campaign | None] = []
@@ -63,7 +63,10 @@ class KnownCampaigns:
 
 
 def _as_of(told: Campaign, at: int) -> Campaign:
-    """What was told, at `at` (ms): one of which nothing more was told has stopped, and its growth runs out."""
+    """The campaign with its growth at `at` (ms).
+
+    A campaign that is not published again has stopped growing, so its growth falls to 0 over `GROWTH_MS`.
+    """
     silent = at - told.at - QUIET_MS
     if not told.growth or silent <= 0:
         return told

@@ -1,14 +1,13 @@
-"""Sketches: what two texts have in common, from 200 bytes of each.
+"""Sketches: 200 bytes of a text, from which the similarity of two texts is computed.
 
-A text is read in its normal form with everything taken out that differs between renderings of one
-template: links, numbers and accounts become one sign each, personal names, spaces and marks go. What
-is left is read as it sounds, since characters are changed for others that sound alike, and cut into
-overlapping shingles of three signs, each hashed to one of 65,535. The smallest SIZE of them are the
-sketch: the whole set for a text of usual length, a fair sample of a longer one. A changed character
-takes three shingles with it; so of texts of up to SIGNS signs the signs themselves are kept in order, too.
+A text is taken in its normal form, without the parts that differ between renderings of one template: each link, number
+and account becomes one sign; personal names, spaces and punctuation are dropped. The rest is converted to its sounds,
+because senders replace characters by others that sound alike, and cut into overlapping shingles of three signs, each
+hashed to one of 65,535 values. The SIZE smallest hashes are the sketch: all of a text of usual length, a fair sample of
+a longer one. One changed character changes three shingles; so texts of up to SIGNS signs also keep their signs in order.
 
-Three signs and not two: of different campaigns of one trade (points of a bank to be redeemed) those
-share less (measured on labelled fake-base-station messages: pairwise precision .99 instead of .97).
+Shingles have three signs, not two, because different campaigns of one trade (bank points to redeem) then share fewer
+(measured on labelled fake-base-station messages: pairwise precision .99 instead of .97).
 """
 
 from __future__ import annotations
