@@ -95,7 +95,7 @@ def number_of(name: str) -> int:
 
 
 class Campaigns:
-    """The campaigns of up to `capacity` texts: 393 MB for a million. A campaign is forgotten `ttl_ms` after its last message."""
+    """The campaigns of up to `capacity` texts (393 MB for a million), forgotten `ttl_ms` after their last message."""
 
     def __init__(self, capacity: int = CAPACITY, ttl_ms: int = TTL_MS) -> None:
         """Raises ValueError for a capacity under 2."""

@@ -4,7 +4,8 @@ A text is taken in its normal form, without the parts that differ between render
 and account becomes one sign; personal names, spaces and punctuation are dropped. The rest is converted to its sounds,
 because senders replace characters by others that sound alike, and cut into overlapping shingles of three signs, each
 hashed to one of 65,535 values. The SIZE smallest hashes are the sketch: all of a text of usual length, a fair sample of
-a longer one. One changed character changes three shingles; so texts of up to SIGNS signs also keep their signs in order.
+a longer one. One changed character changes three shingles. So texts of up to SIGNS signs also keep their signs in
+order.
 
 Shingles have three signs, not two, because different campaigns of one trade (bank points to redeem) then share fewer
 (measured on labelled fake-base-station messages: pairwise precision .99 instead of .97).
@@ -29,10 +30,10 @@ from pipeline.text.tape import BORDER, Codes, lay
 
 SIZE = 64  # shingles kept: a text message of one part has at most 70 characters
 SIGNS = 70  # characters of a text of one part
-NONE = 0xFFFF  # fills a sketch of fewer shingles; no shingle has it
-MAX_CHARS = 2000  # code points of the normal form that are read; ten parts are 670
-BANDS = 16  # chances of similar texts to meet
-_JOINED = 2  # smallest hashes in a band: texts of Jaccard similarity s have each band in common with chance s²
+NONE = 0xFFFF  # fills the row of a sketch with fewer shingles; no shingle has this value
+MAX_CHARS = 2000  # code points read of a normal form; an SMS of ten parts has 670
+BANDS = 16  # keys under which a sketch is looked up: similar texts share at least one
+_JOINED = 2  # smallest hashes in one band: two texts of Jaccard similarity s share a band with probability s²
 _SHINGLE = 3  # signs
 _UNIVERSE = NONE
 _LATIN_TO = 0x80
@@ -41,12 +42,12 @@ _ALPHABETIC_TO = 0x20000  # code points; ideographs follow
 Shingles = NDArray[np.uint16]
 Hashes = NDArray[np.uint64]
 
-_LINK, _NUMBER = "\ue800", "\ue801"  # private use: no normal form has one
+_LINK, _NUMBER = "\ue800", "\ue801"  # private use area: no normal form holds them
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔"
     "钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
 )
-# Characters that given names are made of and words of messages seldom begin with.
+# Frequent in given names, and seldom the first character of a word in messages.
 _GIVEN = (
     "伟刚勇毅俊峰强军平东文辉明永健志义海波飞斌鹏宇杰涛磊超浩亮建华芳娜秀英敏静丽艳娟霞玲婷雪琳燕红梅洋倩慧晨欣佳嘉"
 )
@@ -62,10 +63,10 @@ _number = re.compile(r"(?<![a-z_\-])[a-z_\-]{0,30}[0-9][a-z0-9_\-]*(?:[.,:/\-][0
 class Sketches:
     """The sketches of a batch.
 
-    `shingles[t]` is ascending, with NONE behind. `counts[t]` is how many different shingles text t has,
-    `whole[t]` one hash of all of it, `bands[t]` the hashes under which it is looked for. A text too short
-    for a shingle has count 0, and only its equals have its `whole`. `signs[t]` are hashes (1 to 255) of its
-    signs in order, zeros behind; of a text of more than SIGNS, or mostly of Latin letters, nothing but zeros.
+    `shingles[t]` ascends and ends in NONE. `counts[t]` is the number of distinct shingles of text t, `whole[t]` a hash
+    of the whole text, `bands[t]` its look-up keys. A text too short for a shingle has count 0; only equal texts share
+    its `whole`. `signs[t]` holds hashes (1 to 255) of the signs in order, then zeros. It is all zeros for a text of
+    more than SIGNS signs, and for one of mostly Latin letters.
     """
 
     shingles: Shingles
@@ -79,7 +80,7 @@ class Sketches:
 
 
 def sketch(normals: Normals) -> Sketches:
-    """The sketch of each text; of the first MAX_CHARS code points of its normal form."""
+    """The sketch of each text, from the first MAX_CHARS code points of its normal form."""
     texts = [text[:MAX_CHARS] for text in normals.texts]
     signs = _signs(texts)
     ids, counts, whole = _shingles(signs, len(texts))
@@ -100,7 +101,7 @@ def sketch(normals: Normals) -> Sketches:
 
 
 def packed(sketches: Sketches, t: int) -> Sketch:
-    """The sketch of text t as it travels."""
+    """The sketch of text t as a field of an event."""
     count = int(sketches.counts[t])
     return Sketch(
         count=count,
@@ -112,12 +113,12 @@ def packed(sketches: Sketches, t: int) -> Sketch:
 
 
 def in_order(signs: NDArray[np.uint8]) -> bytes:
-    """The signs of one text, without what fills its row."""
+    """The signs of one text without the zeros that fill its row."""
     return signs.tobytes().rstrip(b"\0")
 
 
 def unpacked(travelled: Sequence[Sketch]) -> Sketches:
-    """Sketches that travelled, as a batch. Raises ValueError for one that is none."""
+    """The sketches of events as a batch. Raises ValueError for an invalid one."""
     shingles = np.full((len(travelled), SIZE), NONE, dtype=np.uint16)
     bands = np.zeros((len(travelled), BANDS), dtype=np.uint64)
     signs = np.zeros((len(travelled), SIGNS), dtype=np.uint8)
@@ -134,7 +135,7 @@ def unpacked(travelled: Sequence[Sketch]) -> Sketches:
 
 
 def _shingles(codes: Codes, texts: int) -> tuple[Shingles, NDArray[np.intp], Hashes]:
-    """Different shingles of all texts, ascending in each; how many each has; the hash of each whole text."""
+    """Distinct shingles of all texts, ascending within each; their number per text; the hash of each whole text."""
     signs: Hashes = codes.astype(np.uint64)
     length = len(signs)
     border = signs == BORDER
@@ -147,24 +148,24 @@ def _shingles(codes: Codes, texts: int) -> tuple[Shingles, NDArray[np.intp], Has
         hashes = _mixed(hashes + part + np.uint64(1))
         full &= part != BORDER
     hashes, owner = hashes[full], owner[full].astype(np.uint64)
-    keys = np.sort(owner << np.uint64(16) | hashes % np.uint64(_UNIVERSE))  # np.unique hashes: slow for many
+    keys = np.sort(owner << np.uint64(16) | hashes % np.uint64(_UNIVERSE))  # np.unique is slower for many keys
     keys = keys[np.flatnonzero(np.diff(keys, prepend=np.uint64(1 << 63)))]
     counts = np.bincount((keys >> np.uint64(16)).astype(np.intp), minlength=texts)
     whole = np.zeros(texts, dtype=np.uint64)
     begins = np.flatnonzero(np.diff(owner, prepend=np.uint64(texts)))
-    if len(begins):  # a sum: no order, and what is said twice counts
+    if len(begins):  # a sum: order does not matter, repetition does
         whole[owner[begins].astype(np.intp)] = np.add.reduceat(_mixed(hashes), begins)
     return (keys & np.uint64(0xFFFF)).astype(np.uint16), counts, whole
 
 
 def _in_order(signs: Codes, texts: int) -> NDArray[np.uint8]:
-    """The signs of each text as bytes; zeros for a text of more than SIGNS, and for one mostly of Latin letters.
+    """The signs of each text as bytes; zeros for a text of more than SIGNS signs or of mostly Latin letters.
 
-    Of those a word is many signs: two texts of one template differ in a name as much as two of different ones.
+    A Latin word is many signs, so a changed name in one template counts as much as another template.
     """
     ends = np.flatnonzero(signs == BORDER)
     begins = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
-    latin = np.cumsum((signs < _LATIN_TO) & (signs != BORDER))  # at a border: of all texts so far
+    latin = np.cumsum((signs < _LATIN_TO) & (signs != BORDER))  # at a border: the sum over all texts so far
     lengths = ends - begins
     lengths[(lengths > SIGNS) | (2 * np.diff(latin[ends], prepend=0) > lengths)] = 0
     owner = np.repeat(np.arange(texts), lengths)
@@ -187,7 +188,7 @@ def _signs(texts: list[str]) -> Codes:
 
 @cache
 def _alphabetic() -> NDArray[np.bool_]:
-    """By code point, whether it is a letter: of the alphabets that a normal form leaves as they are, Hangul to Thai."""
+    """Whether each code point is a letter. Covers the alphabets that the normal form keeps, such as Hangul and Thai."""
     return np.array([chr(code).isalpha() for code in range(_ALPHABETIC_TO)])
 
 
@@ -210,6 +211,6 @@ def _bands(smallest: Shingles) -> Hashes:
 
 @cache
 def _ranks() -> NDArray[np.uint16]:
-    """Orders of all shingles, one a smallest hash. Seeded: bands are compared between processes."""
+    """Random orders of all shingles, one for each smallest hash. The seed is fixed: processes compare their bands."""
     random = np.random.default_rng(20)
     return np.stack([random.permutation(_UNIVERSE).astype(np.uint16) for _ in range(BANDS * _JOINED)])

@@ -1,16 +1,15 @@
-"""Which known text is a new one a variant of? In bounded memory, one look a text.
+"""Which known text is a new text a variant of? One look-up a text, in bounded memory.
 
-A text is met in tables of bands (`sketches`), then compared by its sketch, so a table may forget or
-mistake: a slot holds the last text that was written there. Rows are used again in a ring, the ones
-whose group was not seen since the ring last came by first.
+A hash table of bands (`sketches`) finds candidates, and their sketches are then compared. So the table may lose or
+confuse entries: each slot holds only the last text written to it. Rows are reused in a ring; a row whose group was seen
+since the ring's last pass is skipped.
 
-A group begins with a text, its first. Others join it that are near enough to the first, or nearer to
-one of up to MAX_MEMBERS others that are kept because they stand apart from it. Joining through others
-is harder: chains of small changes lead from one campaign to another.
+A text without a match is the first of a new group. A text joins a group if it is similar enough to the group's first
+text, or more similar to one of up to MAX_MEMBERS members that are kept because they differ from the first. Joining
+through a member needs more similarity, because chains of small changes lead from one campaign to another.
 
-Where the sketches have too little in common, the signs of the text are laid beside those of each first:
-two recipients' variants of one text, three characters changed in each, differ in 6 of 60 signs, but in a third
-of their shingles.
+When the sketches share too little, the signs of the text are aligned with those of each first text. Two variants of
+one text with three changed characters each differ in 6 of 60 signs, but in a third of their shingles.
 """
 
 from __future__ import annotations
@@ -24,29 +23,32 @@ from rapidfuzz.distance import LCSseq
 
 from pipeline.campaigns.sketches import BANDS, NONE, SIGNS, SIZE, Shingles, Sketches, in_order
 
-MAX_MEMBERS = 8
-# Jaccard similarity; the share of the smaller text found in the larger, for one padded with other words: so much
-# longer, at least; and for a text of few shingles those of the larger not found in the smaller (a changed character
-# takes three), with the least similarity. Chosen on labelled fake-base-station messages and on variants as in
-# tests/harness/variants.py.
-# SHORT are texts whose signs are kept.
-_NEAR, _NEAR_SHORT, _NEAR_OTHERS = 0.71, 0.74, 0.80
-_INSIDE, _PADDED = 0.80, 1.15
-_CHANGED, _CHANGED_OTHERS, _CHANGED_NEAR = 6, 3, 0.40
-_APART = 0.80  # members less similar than that to the one they were found by are kept
-# Share of signs in the same order: of texts of as many signs, of others; asked from that similarity on.
-_ALIGNED_EQUAL, _ALIGNED, _ALIGNED_NEAR = 0.89, 0.925, 0.25
-_FEWEST_ALIGNED = 20  # signs
-FEWEST_EQUAL = 4  # texts of fewer shingles have only equals
-_FEWEST_PADDED, _FEWEST_CHANGED = 12, 10  # shingles compared, for a text to be found inside another, or changed
+MAX_MEMBERS = 8  # texts kept of a group
+# The thresholds were chosen on labelled fake-base-station messages and on variants as in tests/harness/variants.py.
+_NEAR = 0.71  # least Jaccard similarity to the group's first text
+_NEAR_SHORT = 0.74  # the same for a text whose signs are kept: alignment finds what this misses
+_NEAR_OTHERS = 0.80  # least similarity to a kept member
+_INSIDE = 0.80  # least share of the smaller text's shingles found in the larger, for a text padded with other words
+_PADDED = 1.15  # such a larger text has at least so many times the shingles of the smaller
+_CHANGED = 6  # most shingles missing from the other text; one changed character accounts for three
+_CHANGED_OTHERS = 3  # the same, compared with a kept member
+_CHANGED_NEAR = 0.40  # least similarity for the comparison by changed shingles
+_APART = 0.80  # a member less similar to its match is kept
+_ALIGNED_EQUAL = 0.89  # least share of signs in the same order, for texts of equally many signs
+_ALIGNED = 0.925  # the same for other texts
+_ALIGNED_NEAR = 0.25  # least similarity for texts to be aligned at all
+_FEWEST_ALIGNED = 20  # signs of a text that is aligned
+FEWEST_EQUAL = 4  # a text of fewer shingles matches only equal texts
+_FEWEST_PADDED = 12  # shingles of a text that is looked for inside another
+_FEWEST_CHANGED = 10  # shingles of a text that is compared by changed shingles
 _EVERYTHING = NONE - 1
-_CHUNK = 4096  # rows looked at together when one is to be used again
+_CHUNK = 4096  # rows examined together in the search for one to reuse
 _NO_ROW = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A known text: its row, that of its group's first, and the similarity (0 to 1)."""
+    """A matching text: its row, the row of its group's first text, and the similarity (0 to 1)."""
 
     row: int
     group: int
@@ -54,20 +56,22 @@ class Near:
 
 
 class TextIndex:
-    """Up to `capacity` texts; groups not seen for `ttl_ms` are forgotten. 285 bytes a text.
+    """Up to `capacity` texts, 285 bytes each. A group not seen for `ttl_ms` is forgotten.
 
-    `id[row]` is the 64-bit id of the row's group: that of its first text. It never changes.
+    `id[row]` is the 64-bit id of the row's group. It comes from the group's first text and never changes.
     """
 
     def __init__(self, capacity: int, ttl_ms: int) -> None:
-        """Raises ValueError for a capacity under 2: a group's first text must stay while another joins it."""
+        """Raises ValueError for a capacity under 2: a group's first text stays while a second one joins."""
         if capacity < 2:
             raise ValueError(f"capacity {capacity}: at least two texts expected")
         self.capacity = capacity
         self.id = np.zeros(capacity, dtype=np.uint64)
-        self.seen = np.full(capacity, np.iinfo(np.int64).min, dtype=np.int64)  # ms; of a group, at its first
+        self.seen = np.full(
+            capacity, np.iinfo(np.int64).min, dtype=np.int64
+        )  # ms; for a group, in the row of its first text
         self._ttl = ttl_ms
-        # What is not written takes no memory: a row's shingles are read only once it is used.
+        # np.empty allocates no memory before it is written, and unused rows are never read.
         self._shingles = np.empty((capacity, SIZE), dtype=np.uint16)
         self._signs = np.zeros((capacity, SIGNS), dtype=np.uint8)
         self._counts = np.zeros(capacity, dtype=np.uint16)
@@ -76,8 +80,8 @@ class TextIndex:
         self._members = np.zeros(capacity, dtype=np.uint8)
         self._used = np.zeros(capacity, dtype=np.bool_)
         self._hand = 0
-        # As many slots as texts, to a power of two: an entry lives as long as its row with chance 1/e, and one
-        # of seventeen is enough.
+        # One slot a text, rounded up to a power of two. An entry survives as long as its row with probability
+        # 1/e, and one of seventeen entries is enough.
         bits = max(8, (capacity - 1).bit_length())
         self._slots = np.zeros((BANDS + 1) << bits, dtype=np.int32)  # row + 1
         self._shift = np.uint64(64 - bits)
@@ -85,18 +89,18 @@ class TextIndex:
         self._marked = np.zeros(NONE + 1, dtype=np.bool_)
 
     def places(self, sketches: Sketches) -> NDArray[np.int64]:
-        """The slots of each text of a batch: where `near` and `keep` look and write."""
+        """The slots of each text of a batch, which `near` reads and `keep` writes."""
         hashes = np.concatenate((sketches.whole[:, None], sketches.bands), axis=1)
         return (hashes >> self._shift).astype(np.int64) + self._offsets
 
     def near(self, sketches: Sketches, places: NDArray[np.int64], t: int, at: int) -> Near | None:
-        """Of groups alive at `at` (ms) the text most like text t of the batch; of equals the lowest row."""
+        """The text most similar to text t of the batch, among groups alive at `at` (ms); of equals the lowest row."""
         count = int(sketches.counts[t])
         slots = self._slots[places[t] if count >= FEWEST_EQUAL else places[t, :1]] - 1
         met = {row for row in slots.tolist() if row >= 0 and self._alive(row, at)}
         if not met:
             return None
-        # A member writes over the slots of its first, which variants are nearest to: it is always looked at too.
+        # A member overwrites the slots of its first text, so the first text is always compared too.
         rows = sorted(met | {int(self._first[row]) for row in met})
         whole = sketches.whole[t]
         for row in rows:
@@ -107,7 +111,7 @@ class TextIndex:
         return self._nearest(sketches.shingles[t], in_order(sketches.signs[t]), count, np.array(rows))
 
     def keep(self, sketches: Sketches, places: NDArray[np.int64], t: int, at: int, group: int | None, name: int) -> int:
-        """Store text t, as the first of a new group with the id `name`, or as a member of `group`; its row."""
+        """Store text t as a member of `group`, or as the first of a new group with the id `name`; returns its row."""
         row = self._free_row(group)
         self._shingles[row] = sketches.shingles[t]
         self._signs[row] = sketches.signs[t]
@@ -122,21 +126,21 @@ class TextIndex:
         return row
 
     def worth_keeping(self, near: Near, count: int) -> bool:
-        """Whether a text of `count` shingles, found by `near`, would find more than that one does.
+        """Whether a text of `count` shingles that matched `near` is worth keeping as a member.
 
-        One that differs does; and the shorter of a padded text, since other paddings of it contain it.
+        It is if it differs from its match, or if it is the shorter one of a padded pair: other padded texts contain it.
         """
         if self._members[near.group] >= MAX_MEMBERS:
             return False
         return near.similarity < _APART or count * _PADDED <= int(self._counts[near.row])
 
     def touch(self, near: Near, at: int) -> None:
-        """The group was seen at `at` (ms): it lives on, and the text it was found by is worth its row."""
+        """Note that the group was seen at `at` (ms) through this match; both rows stay in use."""
         self.see(near.group, at)
         self._used[near.row] = True
 
     def see(self, group: int, at: int) -> None:
-        """The group lives on from `at` (ms)."""
+        """Note that the group was seen at `at` (ms)."""
         if at > self.seen[group]:
             self.seen[group] = at
         self._used[group] = True
@@ -148,7 +152,7 @@ class TextIndex:
     def _nearest(self, shingles: Shingles, signs: bytes, count: int, rows: NDArray[np.int64]) -> Near | None:
         others = self._shingles[rows]
         counts = self._counts[rows].astype(np.int64)
-        # Where a sketch is a sample, both are compared as far as the shorter reaches.
+        # Of sampled sketches, only the range that both cover is compared.
         reach = np.where(counts > SIZE, others[:, -1], _EVERYTHING)
         reach = np.minimum(reach, shingles[-1] if count > SIZE else _EVERYTHING)[:, None]
         within = others <= reach
@@ -173,7 +177,7 @@ class TextIndex:
         return Near(int(rows[best]), int(self._first[rows[best]]), float(similarity[best]))
 
     def _aligned(self, signs: bytes, firsts: Sequence[int]) -> Near | None:
-        """The first whose signs are most like these, if they are like enough."""
+        """The first text whose signs align best with these, if well enough."""
         best: Near | None = None
         for row in firsts if len(signs) >= _FEWEST_ALIGNED else ():
             others = in_order(self._signs[row])
@@ -184,7 +188,7 @@ class TextIndex:
         return best
 
     def _free_row(self, group: int | None) -> int:
-        """The next row whose group was not seen since the ring last came by; never that of `group` itself."""
+        """The next row whose group was not seen since the ring's last pass; never the row `group` itself."""
         while True:
             chunk = self._used[self._hand : self._hand + _CHUNK]
             if group is not None and self._hand <= group < self._hand + len(chunk):
