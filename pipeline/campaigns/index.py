@@ -110,13 +110,13 @@ class Campaigns:
         self._counted: dict[int, Mapping[str, int]] = {}  # of restored campaigns: counted offsets by source
 
     def add(self, texts: Sequence[str], sendings: Sequence[Sending]) -> list[CampaignEntry]:
-        """Take texts in, in order; the campaign of each."""
+        """Take texts in, in order, and return the campaign of each."""
         return self.add_sketched(*sketched(texts), sendings)
 
     def add_sketched(
         self, sketches: Sketches, numbers: Sequence[int], sendings: Sequence[Sending]
     ) -> list[CampaignEntry]:
-        """As `add`, for texts already `sketched`."""
+        """Take in texts that are `sketched` already, and return the campaign of each."""
         index = self._index
         places = index.places(sketches)
         found = []
@@ -139,7 +139,7 @@ class Campaigns:
         return found
 
     def figures(self, entry: CampaignEntry, at: int) -> Figures | None:
-        """What is known of a campaign at `at` (ms); None once it is forgotten."""
+        """The figures of a campaign at `at` (ms); None for a forgotten one."""
         row = entry.row
         if name_of(int(self._index.id[row])) != entry.id:
             return None
@@ -161,7 +161,7 @@ class Campaigns:
         return int(self._messages[entry.row])
 
     def event(self, entry: CampaignEntry, at: int) -> Campaign | None:
-        """What is known of a campaign at `at` (ms), to be told and to be restored; None once it is forgotten."""
+        """The campaign at `at` (ms) as an event, for publication and `restore`; None for a forgotten one."""
         figures = self.figures(entry, at)
         if figures is None:
             return None
@@ -176,7 +176,7 @@ class Campaigns:
         )
 
     def restore(self, campaign: Campaign) -> CampaignEntry:
-        """Know a campaign again as it was told, before anything else is added.
+        """Restore a published campaign; call before `add`.
 
         Raises ValueError for an invalid campaign.
         """
@@ -219,7 +219,7 @@ class Campaigns:
 
 
 def campaigns_of(texts: Sequence[str], campaigns: Campaigns, at: int = 0) -> list[str]:
-    """The campaign ids of texts seen at `at` (ms), in order."""
+    """The campaign ids of texts sent at `at` (ms), in order."""
     return [entry.id for entry in campaigns.add(texts, [Sending(at)] * len(texts))]
 
 
