@@ -8,7 +8,7 @@ from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.table import table
 from dashboards.words import clock, word
-from pipeline.actions.alerts.alerts import acknowledge, list_alerts
+from pipeline.actions.alerts.inbox import acknowledge, list_alerts
 from pipeline.store.accounts.roles import Right, allowed
 
 

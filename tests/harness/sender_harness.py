@@ -21,9 +21,9 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.simulator import Conduct, Simulator
-from pipeline.actions.senders.work import Job
 from pipeline.events import DeliveryReport, Outbound, Submission
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
-from pipeline.actions.alerts import alerts
+from pipeline.actions.alerts import inbox
 from pipeline.actions.console import list_file, overview, reveal, search, why
 from pipeline.actions.review import claims, labels
 from pipeline.errors import AntispamError
@@ -184,15 +184,15 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         FOR_ALL,
         lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, NOW),
     ),
-    "alerts.list_alerts": (
+    "inbox.list_alerts": (
         R.SEE_TRAFFIC,
         HIDES,
-        lambda w, u, n: [a for a in alerts.list_alerts(w.db, u, waiting=False) if a.subject == w.port(n)],
+        lambda w, u, n: [a for a in inbox.list_alerts(w.db, u, waiting=False) if a.subject == w.port(n)],
     ),
-    "alerts.acknowledge": (
+    "inbox.acknowledge": (
         R.ACKNOWLEDGE_ALERTS,
         REFUSES,
-        lambda w, u, n: alerts.acknowledge(w.db, u, [f"alert-{n}"], NOW),
+        lambda w, u, n: inbox.acknowledge(w.db, u, [f"alert-{n}"], NOW),
     ),
     "api_keys.create": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.create(w.db, u, w.port(n), "", NOW)),
     "api_keys.revoke": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.revoke(w.db, u, "0" * 12, NOW)),

@@ -17,7 +17,7 @@ from pipeline import metrics
 from pipeline.actions.holds import holds
 from pipeline.actions.holds.holds import DueHold
 from pipeline.actions.review.cases import escalate
-from pipeline.actions.status.settle import Settled, settle
+from pipeline.actions.status.verdict_overrides import Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
 from pipeline.kafka.clients import send, writer

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.actions.retention import rows
+from pipeline.actions.retention import database_expiry
 from pipeline.durations import DAY_MS
 from pipeline.lake import upkeep
 from pipeline.lake.delta import READER_GRACE_HOURS
@@ -25,7 +25,7 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     Rows of the lake go at once and their bytes `grace_hours` later, with the next run, so that running
     queries end; 0 deletes them now. Raises AntispamError; what is done by then stays done.
     """
-    gone = rows.expire(db, settings, now)
+    gone = database_expiry.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)
     repair(settings)  # this process is not the sink: what it wrote is closed to the lake's group
     kept = now - now % DAY_MS - settings.retention_days * DAY_MS

@@ -21,7 +21,7 @@ from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
 from pipeline.actions.release import by_channel
 from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
-from pipeline.actions.status.settle import Settled, settle
+from pipeline.actions.status.verdict_overrides import Settled, settle
 from pipeline.decision.configuration import Config
 from pipeline.decision.standing import may_send
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode

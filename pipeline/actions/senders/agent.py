@@ -29,9 +29,9 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.job import Job, Message
 from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
-from pipeline.actions.senders.work import Job, Message
 from pipeline.protocols import cmpp3
 
 _log = structlog.get_logger()

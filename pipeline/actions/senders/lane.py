@@ -29,7 +29,7 @@ from pipeline import metrics, topics
 from pipeline.actions.alerts.recurring import recurring_alert
 from pipeline.actions.proof import is_proved
 from pipeline.actions.senders.channels import Channel
-from pipeline.actions.senders.work import Job
+from pipeline.actions.senders.job import Job
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.events import AlertLevel, Outbound, Priority, decoder, encode

@@ -33,8 +33,8 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
-from pipeline.actions.senders.rate import TokenBucket
-from pipeline.actions.senders.skipped import SkippedFrames
+from pipeline.actions.senders.skipped_frames import SkippedFrames
+from pipeline.actions.senders.token_bucket import TokenBucket
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 

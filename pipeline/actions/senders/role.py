@@ -24,9 +24,9 @@ from pipeline.actions.senders.channels import Channel, load_channels
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
 from pipeline.actions.senders.reports import Reports
-from pipeline.actions.senders.work import Job
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.clients import is_away, writer

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from pipeline.actions.senders.rate import TokenBucket
+from pipeline.actions.senders.token_bucket import TokenBucket
 from pipeline.errors import AntispamError
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import ProtocolError

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.holds import holds
-from pipeline.actions.retention.rows import expire
+from pipeline.actions.retention.database_expiry import expire
 from pipeline.actions.review import claims, releaser
 from pipeline.actions.review.cases import project_members
 from pipeline.actions.review.releaser import Releaser

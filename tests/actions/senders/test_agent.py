@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.simulator import Simulator
-from pipeline.actions.senders.work import Job
 from pipeline.protocols import cmpp3
 from pipeline.store import schema
 from pipeline.store.database import Database

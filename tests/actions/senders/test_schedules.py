@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from pipeline.actions.senders import link as link_module
+from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.part import MOST_SUBMITS
-from pipeline.actions.senders.work import Job
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.scripted_gateway import ScriptedGateway, Submitted

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from pipeline.actions.retention import rows
-from pipeline.actions.retention.rows import expire
+from pipeline.actions.retention import database_expiry
+from pipeline.actions.retention.database_expiry import expire
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.events import encode
 from pipeline.settings import Settings
@@ -119,7 +119,7 @@ def test_a_case_nobody_decided_is_refused_a_day_before_it_goes(any_db: Database,
 def test_more_rows_than_one_transaction_takes(
     operational_db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "CHUNK", 3)
+    monkeypatch.setattr(database_expiry, "CHUNK", 3)
     for n in range(10):
         submission(operational_db, f"s{n}", 0)
     assert expire(operational_db, settings, NOW)["submissions"] == 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from pipeline.actions.alerts.alerts import acknowledge, list_alerts
+from pipeline.actions.alerts.inbox import acknowledge, list_alerts
 from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
