@@ -76,7 +76,7 @@ class Outcome:
             spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in facts.contacts]
         return tuple(spans[:MAX_SPANS])
 
-    def settle(self) -> tuple[Verdict, tuple[Reason, ...]]:
+    def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:
         """The most severe verdict, and the reasons, the deciding one first."""
         if not self.reasons:
             return Verdict.RELEASE, ()

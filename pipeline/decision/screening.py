@@ -106,16 +106,16 @@ def _submission(
     limits = policy.port_limits_5m if policy else {}
     context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits)
     counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
-    settled = _authority(event.port, port, config, at)
+    decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
     waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
     if waits:
         outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
-    if settled is not None:
-        outcome.reasons.append(settled)
+    if decided is not None:
+        outcome.reasons.append(decided)
     elif policy is not None:
         outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
-    verdict, reasons = outcome.settle()
+    verdict, reasons = outcome.most_severe()
     hold_until = None
     if verdict is Verdict.HOLD and outcome.hold_ms:
         # Counted from acceptance, round by round: what is held again waits again.
@@ -165,7 +165,7 @@ def _record(
         outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
     else:
         outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
-    verdict, reasons = outcome.settle()
+    verdict, reasons = outcome.most_severe()
     return _screened(
         outcome,
         config,
@@ -237,7 +237,7 @@ def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy
 
 
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
-    """What settles a submission before any rule is asked."""
+    """The reason that decides a submission before any rule is asked; None if there is none."""
     if config.policy is None:
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略，暂不放行")
     if config.ports is None:

@@ -17,7 +17,7 @@ from pipeline import metrics
 from pipeline.actions.holds import holds
 from pipeline.actions.holds.holds import DueHold
 from pipeline.actions.review.cases import escalate
-from pipeline.actions.status.verdict_overrides import Settled, settle
+from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
 from pipeline.kafka.clients import send, writer
@@ -81,7 +81,7 @@ class Timers:
         if due:
             with self._db.write() as connection:
                 gone = holds.end(connection, self._owner, due)
-                settle(connection, now, [_refusal(hold, now) for hold in expired if hold in gone])
+                override_verdicts(connection, now, [_refusal(hold, now) for hold in expired if hold in gone])
             metrics.HOLDS_ENDED.labels("screened").inc(len(again))
             metrics.HOLDS_ENDED.labels("expired").inc(len(expired))
         return bool(due) or overdue > 0
@@ -109,6 +109,6 @@ def _next_round(hold: DueHold) -> tuple[str, str, bytes]:
     return topic, hold.key, encode(again)
 
 
-def _refusal(hold: DueHold, now: int) -> Settled:
+def _refusal(hold: DueHold, now: int) -> VerdictOverride:
     rule = BuiltInRule.EXPIRED if _expired(hold, now) else BuiltInRule.UNMET
-    return Settled(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", rule)
+    return VerdictOverride(hold.submission, hold.submission.round + 1, Verdict.REJECT, "policy", rule)

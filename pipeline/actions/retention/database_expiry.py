@@ -1,9 +1,9 @@
 """How long the operational database keeps what holds texts and numbers.
 
-It is not an archive: the lake keeps history for the time the law asks. Here stay the statuses that senders
+It is not an archive: the lake keeps history for the time the law asks. Here stay the statuses that owners of ports
 ask for (`status_days`), and until `retention_days` have passed what people decided and why, and what still
 waits: nobody has a use for a message that has waited that long. A case that is still open a day before is
-refused, so that its senders are told. What stays longer is configuration (entries
+refused, so that the owners of its ports are told. What stays longer is configuration (entries
 of lists that do not run out) and the audit trail, which holds no text and no whole number.
 """
 

@@ -21,7 +21,7 @@ from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
 from pipeline.actions.release import by_channel
 from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
-from pipeline.actions.status.verdict_overrides import Settled, settle
+from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
 from pipeline.decision.configuration import Config
 from pipeline.decision.standing import may_send
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
@@ -102,7 +102,7 @@ class Releaser:
             port = connection.execute(
                 select(schema.ports.c.state, schema.ports.c.channel).where(schema.ports.c.code == case.port)
             ).first()
-        outcomes: list[Settled] = []
+        overrides: list[VerdictOverride] = []
         outbound: list[tuple[str, str, bytes]] = []
         for member in members:
             submission = _decode(member.body)
@@ -115,7 +115,7 @@ class Releaser:
                 if refused and len(refused) == len(member.recipients):
                     verdict, rule = Verdict.REJECT, next(iter(refused.values()))
             decided_by = case.decided_by if rule is BuiltInRule.REVIEWED else "policy"
-            outcomes.append(Settled(submission, member.round, verdict, decided_by, rule, refused))
+            overrides.append(VerdictOverride(submission, member.round, verdict, decided_by, rule, refused))
             recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
             if verdict is Verdict.RELEASE and recipients and (submission.scheduled_at or 0) > now:
                 reviewed = msgspec.structs.replace(submission, reviewed=True)
@@ -136,9 +136,9 @@ class Releaser:
             )
             if moved.rowcount == 0:
                 return  # another releaser has been here
-            settle(connection, now, outcomes)
-        for outcome in outcomes:
-            metrics.MEMBERS_SETTLED.labels(outcome.verdict.value).inc()
+            override_verdicts(connection, now, overrides)
+        for override in overrides:
+            metrics.MEMBERS_SETTLED.labels(override.verdict.value).inc()
 
     def _outcome(
         self, now: int, case: Any, port: Any, submission: Submission, channel: str

@@ -144,7 +144,7 @@ class Agent:
             for part in finished:
                 if part.key in known:  # a report has settled it meanwhile
                     part.state, part.again = known[part.key].state, False
-                self._settle(part)
+                self._resume_or_end(part)
             for part, link in batch:
                 self._send(part, link, known.get(part.key))
             metrics.AT_RISK.labels(channel).set(self._at_risk)
@@ -208,9 +208,9 @@ class Agent:
         part.submitted_at = known.submitted_at
         named = known.carrier_id is not None  # the carrier has had it, whatever could not be read of its answer
         part.again = part.state in DOUBTFUL and not named and part.may_repeat(self.channel.tries)
-        self._settle(part, counted=False)
+        self._resume_or_end(part, counted=False)
 
-    def _settle(self, part: Part, *, counted: bool = True) -> None:
+    def _resume_or_end(self, part: Part, *, counted: bool = True) -> None:
         """A part that came back and is stored: sent again, or at its end."""
         message: Message = part.message
         self._at_risk -= 1

@@ -63,7 +63,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
     ports = Gate(db, clock)
     with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
         database = DatabaseThread(db, write)
-        senders = [_Sender(settings, channel, database, ports, producer, clock) for channel in channels.values()]
+        senders = [_ChannelSender(settings, channel, database, ports, producer, clock) for channel in channels.values()]
         work = [
             _look(ports, look),
             _tell(senders),
@@ -84,7 +84,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
             await asyncio.gather(*(sender.close() for sender in senders))
 
 
-class _Sender:
+class _ChannelSender:
     """One channel: its agent, its reports and the two lanes that feed it."""
 
     def __init__(
@@ -193,7 +193,7 @@ async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
         await asyncio.sleep(gate.POLL)
 
 
-async def _tell(senders: Sequence[_Sender]) -> None:
+async def _tell(senders: Sequence[_ChannelSender]) -> None:
     """A channel can work while one of its links is up."""
     while True:
         for sender in senders:

@@ -134,9 +134,9 @@ async def _deliver(
         outcome = "no_key"
         if key is not None:
             outcome = await post(client, allowed, key, row.id, row.url, row.body, int(time() * 1000))
-        await asyncio.to_thread(settle, db, row.id, row.tries + 1, outcome, int(time() * 1000))
+        await asyncio.to_thread(record_attempt, db, row.id, row.tries + 1, outcome, int(time() * 1000))
     except AntispamError as error:  # the lease runs out, and it is posted again
-        _log.error("callback_not_settled", cause=str(error))
+        _log.error("callback_attempt_not_recorded", cause=str(error))
 
 
 async def post(
@@ -177,7 +177,7 @@ def signature(key: str, now: int, body: bytes) -> str:
     return hmac.new(api_keys.callback_secret(key), b"%d.%s" % (now, body), "sha256").hexdigest()
 
 
-def settle(db: Database, ident: int, tries: int, outcome: str, now: int) -> None:
+def record_attempt(db: Database, ident: int, tries: int, outcome: str, now: int) -> None:
     """Delete what was delivered; put the rest off, and give it up at the last try or without a key."""
     table = schema.callbacks
     metrics.CALLBACKS.labels(outcome).inc()

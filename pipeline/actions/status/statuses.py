@@ -1,4 +1,4 @@
-"""What is known of each submission: projected from the topics, and composed for its sender.
+"""What is known of each submission: projected from the topics, and composed for the port's owner.
 
 A submission and its decision are on different topics and may be met in either order, and any of them
 again. So a submission fills only a row that no submission has filled, and a decision only one that has

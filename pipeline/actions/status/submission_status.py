@@ -1,4 +1,4 @@
-"""The state of a submission as its sender is told it."""
+"""The state of a submission as the port's owner is told it."""
 
 from __future__ import annotations
 

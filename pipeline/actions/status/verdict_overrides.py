@@ -1,7 +1,7 @@
-"""What a person or a deadline settled about submissions: their status, and the word to their sender.
+"""Verdicts of a reviewer or a deadline: they override the pipeline's verdict, and the port's owner is told.
 
-The first verdict of an (id, round) is the pipeline's; what is settled here replaces it, whichever of
-the two reaches the database first.
+The first verdict of an (id, round) is the pipeline's; an override replaces it, whichever of the two
+reaches the database first.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _MESSAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """One submission's outcome: `round` is the one that was settled, `rule` says why.
+class VerdictOverride:
+    """The new verdict of one submission: `round` is the round it overrides, `rule` says why.
 
     `exceptions` are the recipients that do not share it, and the rule that refuses each.
     """
@@ -47,11 +47,11 @@ class Settled:
     exceptions: Mapping[str, BuiltInRule] = field(default_factory=dict)
 
 
-def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> None:
-    """Write the outcomes; a refusal is told to the port's owner. Not idempotent: once per outcome."""
-    if not outcomes:
+def override_verdicts(connection: Connection, now: int, overrides: Sequence[VerdictOverride]) -> None:
+    """Write the verdicts and tell the port's owner of each refusal. Not idempotent: once per override."""
+    if not overrides:
         return
-    rows = [_row(outcome, now) for outcome in outcomes]
+    rows = [_row(override, now) for override in overrides]
     table = schema.submissions
     statement = upsert(connection, table)
     changed = ("round", "verdict", "decided_by", "reasons", "decided_at")
@@ -63,42 +63,42 @@ def settle(connection: Connection, now: int, outcomes: Sequence[Settled]) -> Non
         ),
         rows,
     )
-    for outcome in outcomes:
-        if outcome.exceptions:
-            _except(connection, outcome)
+    for override in overrides:
+        if override.exceptions:
+            _except(connection, override)
     refused = [row for row in rows if row["verdict"] != Verdict.RELEASE]
     enqueue_all(connection, [(row["port"], rejection(row)) for row in refused], now)
 
 
-def _except(connection: Connection, outcome: Settled) -> None:
-    """Add the outcome's exceptions to those of the decision."""
+def _except(connection: Connection, override: VerdictOverride) -> None:
+    """Add the override's exceptions to those of the decision."""
     table = schema.submissions
-    row = (table.c.port == outcome.submission.port, table.c.id == outcome.submission.id)
+    row = (table.c.port == override.submission.port, table.c.id == override.submission.id)
     known = connection.scalar(select(table.c.exceptions).where(*row)) or []
     added = [
         {"recipient": recipient, "verdict": Verdict.REJECT.value, "rule": rule}
-        for recipient, rule in outcome.exceptions.items()
+        for recipient, rule in override.exceptions.items()
     ]
-    others = [exception for exception in known if exception["recipient"] not in outcome.exceptions]
+    others = [exception for exception in known if exception["recipient"] not in override.exceptions]
     connection.execute(update(table).where(*row).values(exceptions=[*others, *added]))
 
 
-def _row(outcome: Settled, now: int) -> dict[str, Any]:
+def _row(override: VerdictOverride, now: int) -> dict[str, Any]:
     """All but the last five stand only if the submission itself has not been met yet."""
-    submission = outcome.submission
+    submission = override.submission
     return {
         "port": submission.port,
         "id": submission.id,
         "recipients": submission.recipients,
         "priority": submission.priority.value,
         "accepted_at": submission.accepted_at,
-        "round": outcome.round,
-        "verdict": outcome.verdict.value,
-        "decided_by": outcome.decided_by,
-        "reasons": _reasons(outcome),
+        "round": override.round,
+        "verdict": override.verdict.value,
+        "decided_by": override.decided_by,
+        "reasons": _reasons(override),
         "decided_at": now,
     }
 
 
-def _reasons(outcome: Settled) -> list[dict[str, str]]:
-    return [{"rule": outcome.rule, "message": _MESSAGES[outcome.rule]}]
+def _reasons(override: VerdictOverride) -> list[dict[str, str]]:
+    return [{"rule": override.rule, "message": _MESSAGES[override.rule]}]

@@ -29,7 +29,7 @@ class FileKey(NamedTuple):
 
 
 class RecordFile(NamedTuple):
-    """A row that is not settled yet."""
+    """A row with something left to do."""
 
     key: FileKey
     state: str
@@ -55,7 +55,7 @@ def known(db: Database, source: str) -> set[FileKey]:
         return {FileKey(*row) for row in connection.execute(query)}
 
 
-def unsettled(db: Database, source: str) -> list[RecordFile]:
+def unclosed(db: Database, source: str) -> list[RecordFile]:
     """Files with something left to do, in the order they were taken."""
     columns = (_files.source, _files.name, _files.size, _files.modified, _files.state, _files.digest, _files.cause)
     query = select(*columns).where(_files.source == source, _files.settled_at.is_(None))
@@ -81,8 +81,8 @@ def finish(
         connection.execute(update(schema.record_files).where(*_is(key)).values(values))
 
 
-def settle(db: Database, key: FileKey, now: int, *, removed: bool = False) -> None:
-    """Nothing is left to do for the file."""
+def close(db: Database, key: FileKey, now: int, *, removed: bool = False) -> None:
+    """Note that nothing is left to do for the file."""
     values = {"settled_at": now, **({"state": REMOVED} if removed else {})}
     with db.write() as connection:
         connection.execute(update(schema.record_files).where(*_is(key)).values(values))
@@ -96,7 +96,7 @@ def forget(db: Database, keys: Collection[FileKey]) -> None:
 
 
 def prune(db: Database, source: str, listed: Collection[FileKey], before: int) -> None:
-    """Drop what was settled before that time (epoch ms) and is no longer listed on the far side."""
+    """Drop what was closed before that time (epoch ms) and is no longer listed on the far side."""
     query = select(_files.source, _files.name, _files.size, _files.modified)
     with db.read() as connection:
         rows = connection.execute(query.where(_files.source == source, _files.settled_at < before)).all()

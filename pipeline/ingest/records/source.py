@@ -3,7 +3,7 @@
 The order makes any crash harmless. The file's row is written before its first byte is fetched; it
 gets its name in the spool when it is whole and on the disk; it is ingested by the hash of its bytes
 (`ingest_files`); then its row says so; only then is the far file moved or deleted, and last the row
-settled. Whatever was under way is found again by its row and its place in the spool.
+is closed. Whatever was under way is found again by its row and its place in the spool.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class SourceIntake:
 
     async def _visit(self, now: int) -> bool:
         async with open_folder(self._source, self._settings.known_hosts_file) as folder:
-            await self._settle(folder, now)
+            await self._put_away_ingested(folder, now)
             try:
                 async with asyncio.timeout(LIST_SECONDS):
                     listing = await folder.files()
@@ -107,9 +107,7 @@ class SourceIntake:
                 raise FolderError(str(error) or f"listing took more than {LIST_SECONDS:.0f} s") from None
             keys = {self._key(name, listed) for name, listed in listing.items()}
             files.prune(self._db, self._source.name, keys, now - KNOWN_MS)
-            started = {
-                file.key for file in files.unsettled(self._db, self._source.name) if file.state == files.FETCHING
-            }
+            started = {file.key for file in files.unclosed(self._db, self._source.name) if file.state == files.FETCHING}
             self._forget_gone(started - keys)
             finished = {self._key(*item) for item in self._finished.observe(listing, now).items()}
             fresh = self._chosen(self._small_enough(finished), started)
@@ -178,7 +176,7 @@ class SourceIntake:
     def _ingest_spool(self, now: int) -> int:
         """Ingest whatever lies in the spool, and clear it; returns how many files were finished."""
         done = 0
-        for file in files.unsettled(self._db, self._source.name):
+        for file in files.unclosed(self._db, self._source.name):
             path = self._path(file.key)
             if file.state == files.FETCHING:
                 if not path.exists():
@@ -189,7 +187,7 @@ class SourceIntake:
                 done += 1
             self._clear(file.key)
             if self._source.after == "keep":
-                files.settle(self._db, file.key, now)
+                files.close(self._db, file.key, now)
         return done
 
     def _ingest_one(self, key: FileKey, path: Path, now: int) -> None:
@@ -237,9 +235,9 @@ class SourceIntake:
             else:
                 path.unlink()
 
-    async def _settle(self, folder: Folder, now: int) -> None:
+    async def _put_away_ingested(self, folder: Folder, now: int) -> None:
         """Move or delete the far files that have been ingested, unless they were replaced since."""
-        for file in files.unsettled(self._db, self._source.name):
+        for file in files.unclosed(self._db, self._source.name):
             if file.state == files.FETCHING:
                 continue
             self._clear(file.key)
@@ -251,7 +249,7 @@ class SourceIntake:
                 except FileRefusedError as error:
                     _log.error("record_file_not_put_away", source=file.key.source, file=file.key.name, cause=str(error))
                     metrics.RECORD_FILES.labels(file.key.source, "not_put_away").inc()
-            files.settle(self._db, file.key, now, removed=removed)
+            files.close(self._db, file.key, now, removed=removed)
 
     async def _put_away(self, folder: Folder, key: FileKey, digest: str) -> None:
         # The marker goes first: left behind, it would call a half-written successor finished.

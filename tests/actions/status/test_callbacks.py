@@ -27,8 +27,8 @@ from pipeline.actions.status.role import (
     TRIES,
     claim,
     post,
+    record_attempt,
     run_callbacks,
-    settle,
 )
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -195,7 +195,7 @@ def test_what_fails_waits_longer_each_time_and_is_given_up(operational_db: Datab
     for _ in range(TRIES):
         (row,) = claim(operational_db, now, 10)
         assert claim(operational_db, now, 10) == []  # leased
-        settle(operational_db, row.id, row.tries + 1, "unreachable", now)
+        record_attempt(operational_db, row.id, row.tries + 1, "unreachable", now)
         ((_, due),) = rows(operational_db)
         waits.append(None if due is None else due - now)
         assert claim(operational_db, now, 10) == []
@@ -239,5 +239,5 @@ def test_without_an_active_key_nothing_is_posted(operational_db: Database) -> No
     with operational_db.write() as connection:
         enqueue(connection, PORT, {}, NOW)
     (row,) = claim(operational_db, NOW, 1)
-    settle(operational_db, row.id, 1, "no_key", NOW)
+    record_attempt(operational_db, row.id, 1, "no_key", NOW)
     assert rows(operational_db) == [(1, None)]
