@@ -24,7 +24,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from pipeline.actions.route import consequences
+from pipeline.actions.consequences import consequences
 from pipeline.actions.routes import Routes
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.known import KnownCampaigns

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from pipeline import metrics, topics
-from pipeline.actions.route import consequences
+from pipeline.actions.consequences import consequences
 from pipeline.actions.routes import load_routes
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.actions.alerts.recurring import GRANULARITY_MS
+from pipeline.actions.consequences import consequences
 from pipeline.actions.proof import proved
-from pipeline.actions.route import consequences
 from pipeline.actions.routes import Routes
 from pipeline.decision.screening import Screened
 from pipeline.errors import AntispamError
