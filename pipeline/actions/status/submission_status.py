@@ -24,11 +24,11 @@ _At = Annotated[int, Meta(description="Epoch milliseconds, UTC.")]
 
 
 POLICY = "policy"  # decided without a reviewer
-REVIEWER = "reviewer"  # decided by one: senders are not told the name
+REVIEWER = "reviewer"  # decided by one: the owner of the port is not told the name
 
 
 def told_decider(decided_by: str | None) -> str | None:
-    """Who decided, as senders are told: POLICY, REVIEWER, or None before a decision."""
+    """Who decided, as the owner of the port is told: POLICY, REVIEWER, or None before a decision."""
     return decided_by if decided_by in (None, POLICY) else REVIEWER
 
 
