@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import metrics
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
-from pipeline.ingest.http import body, openapi, page
+from pipeline.ingest.http import body, openapi, openapi_page
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
@@ -37,7 +37,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     requests = _Slots(settings.api_requests)
     uploads = _Slots(UPLOADS)
     document = openapi.document(settings)
-    documentation = page.render(document)
+    documentation = openapi_page.render(document)
 
     def caller(request: Request) -> tuple[str, Ports]:
         """The port a request may send for. Raises Problem."""
@@ -105,7 +105,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
 
     @app.get("/docs")
     async def docs() -> Response:
-        return HTMLResponse(documentation, headers={"Content-Security-Policy": page.CONTENT_SECURITY_POLICY})
+        return HTMLResponse(documentation, headers={"Content-Security-Policy": openapi_page.CONTENT_SECURITY_POLICY})
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Exception) -> Response:
