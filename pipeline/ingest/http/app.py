@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import metrics
@@ -31,9 +36,8 @@ UPLOADS = 4  # batch files at once: each may take its whole size on disk
 _log = structlog.get_logger()
 
 
-def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settings) -> FastAPI:
+def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settings) -> Starlette:
     """The application; it holds nothing of its own besides the count of requests under way."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     requests = _Slots(settings.api_requests)
     uploads = _Slots(UPLOADS)
     document = openapi.document(settings)
@@ -48,7 +52,6 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             raise Problem(503, "no_configuration", "no ports have been published yet", retry_after=5)
         return port, ports
 
-    @app.post("/v1/submissions")
     async def post_submissions(request: Request) -> Response:
         port, ports = caller(request)
         _content_type(request, ("application/json",))
@@ -57,7 +60,6 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             sent = await body.read(request, settings.api_body_bytes)
             return await submit(sent, port, ports, backend, intake, settings)
 
-    @app.post("/v1/batches")
     async def post_batches(request: Request) -> Response:
         port, ports = caller(request)
         suffix = FORMATS[_content_type(request, tuple(FORMATS))]
@@ -67,11 +69,10 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
                 await body.spool(request, path, settings.api_batch_bytes)
                 return await batch(path, port, ports, backend, intake, settings)
 
-    @app.get("/v1/submissions/{ident:path}")
-    async def get_submission(request: Request, ident: str) -> Response:
+    async def get_submission(request: Request) -> Response:
         port, ports = caller(request)
         async with requests:
-            return answer(200, await _status(port, ports, ident))
+            return answer(200, await _status(port, ports, request.path_params["ident"]))
 
     async def _status(port: str, ports: Ports, ident: str) -> SubmissionStatus:
         try:
@@ -86,43 +87,53 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             return SubmissionStatus(id=ident, port=port, state="accepted")
         raise Problem(404, "not_found", "no submission of this port has this id")
 
-    @app.get("/health")
-    async def health() -> Response:
+    async def health(_: Request) -> Response:
         return answer(200, {"status": "ok"})
 
-    @app.get("/ready")
-    async def ready() -> Response:
+    async def ready(_: Request) -> Response:
         missing = list(backend.not_ready())
         return answer(503 if missing else 200, {"ready": not missing, "missing": missing}, 5 if missing else 0)
 
-    @app.get("/metrics")
-    async def prometheus() -> Response:
+    async def prometheus(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    @app.get("/openapi.json")
-    async def openapi_json() -> Response:
+    async def openapi_json(_: Request) -> Response:
         return answer(200, document)
 
-    @app.get("/docs")
-    async def docs() -> Response:
+    async def docs(_: Request) -> Response:
         return HTMLResponse(documentation, headers={"Content-Security-Policy": openapi_page.CONTENT_SECURITY_POLICY})
 
-    @app.exception_handler(Problem)
-    async def problem(_: Request, error: Exception) -> Response:
-        return refusal(error) if isinstance(error, Problem) else _internal(error)
-
-    @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        code, message = {404: ("not_found", "no such address"), 405: ("method_not_allowed", "method not allowed")}.get(
-            status, ("invalid_request", "invalid request")
-        )
-        response = refusal(Problem(status, code, message))
-        response.headers.update(getattr(error, "headers", None) or {})
-        return response
-
-    app.add_middleware(_Watched)
+    routes = [
+        Route("/v1/submissions", post_submissions, methods=["POST"]),
+        Route("/v1/batches", post_batches, methods=["POST"]),
+        Route("/v1/submissions/{ident:path}", get_submission),
+        Route("/health", health),
+        Route("/ready", ready),
+        Route("/metrics", prometheus),
+        Route("/openapi.json", openapi_json),
+        Route("/docs", docs),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(_Watched, routes=routes)],
+        exception_handlers={Problem: _problem, HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
     return app
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    return refusal(error) if isinstance(error, Problem) else _internal(error)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code, message = {404: ("not_found", "no such address"), 405: ("method_not_allowed", "method not allowed")}.get(
+        status, ("invalid_request", "invalid request")
+    )
+    response = refusal(Problem(status, code, message))
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
 
 
 class _Slots:
@@ -143,8 +154,9 @@ class _Slots:
 class _Watched:
     """Counts and times each request by its route, and answers a fault of ours without a word of the request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[Route]) -> None:
         self._app = app
+        self._paths: dict[Any, str] = {route.endpoint: route.path for route in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -165,7 +177,7 @@ class _Watched:
             response = _internal(error)
             if status == 0:
                 await response(scope, receive, noted)
-        route = getattr(scope.get("route"), "path", "other")
+        route = self._paths.get(scope.get("endpoint"), "other")
         metrics.HTTP_REQUESTS.labels(route, status).inc()
         metrics.HTTP_SECONDS.labels(route).observe(perf_counter() - begun)
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
@@ -55,7 +55,7 @@ class World:
         self.ring = KeyRing(lambda: {hashed(KEY): PORT}, lambda: self.seconds)
         self.ring.refresh()
         self.intake = Intake(self, self, 0.2)
-        self.app: FastAPI = create_app(self.backend, self.ring, self.intake, self.settings)
+        self.app: Starlette = create_app(self.backend, self.ring, self.intake, self.settings)
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -386,7 +386,17 @@ def test_health_readiness_and_what_is_missing(world: World) -> None:
 
 def test_unknown_addresses_and_methods_have_the_same_form(world: World) -> None:
     refused(world.get("/nowhere"), 404, "not_found")
+    refused(world.get("/docs/"), 404, "not_found")  # no redirect
     refused(world.run(lambda c: c.delete(URL)), 405, "method_not_allowed")
+
+
+def test_requests_are_counted_by_route_whatever_their_address(world: World) -> None:
+    for path in (URL + "/a", URL + "/b/c", "/nowhere"):
+        world.get(path)
+    counted = world.get("/metrics").text
+    assert 'antispam_http_requests_total{route="/v1/submissions/{ident:path}",status="404"}' in counted
+    assert 'antispam_http_requests_total{route="other",status="404"}' in counted
+    assert "nowhere" not in counted
 
 
 def test_a_fault_of_ours_tells_and_logs_nothing_of_the_request(
