@@ -18,6 +18,8 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline import metrics
@@ -50,6 +52,27 @@ def allow_descriptors() -> None:
     if soft < most:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def configuration(app: ASGIApp, head_seconds: float, closing_seconds: int, **more: Any) -> uvicorn.Config:
+    """A server of `app` with these bounds, which believes no header of a proxy and says nothing of itself.
+
+    A request's head has `head_seconds` to come; answers under way have `closing_seconds` when the server ends.
+    """
+    return uvicorn.Config(
+        app,
+        http=bounded(head_seconds),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=CONNECTIONS + STRANGERS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=closing_seconds,
+        **more,
+    )
 
 
 def bounded(head_seconds: float) -> type[HttpToolsProtocol]:

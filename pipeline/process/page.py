@@ -1,33 +1,55 @@
-"""The page of a process: `/health`, `/ready` and `/metrics` over HTTP, from a thread of its own.
+"""What a process says of itself over HTTP: `/health`, `/ready` and `/metrics`.
 
-It never stands in the way of the work: while its address is taken it asks for it again and again, and the
-process goes on without a page. Who connects and says nothing holds little: of CLIENTS connections the oldest
-gives way to the next, each is over after CLIENT_SECONDS, and a request has at most HEAD_BYTES.
+The API has these routes among its own. Every other process of ours serves them as its page, from a thread of its
+own. The page never stands in the way of the work: while its address is taken it tries again, and the process goes
+on without a page. What a client may hold of it is bounded (http_connections.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 import msgspec
 import structlog
+import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from pipeline.process import pages, readiness
+from pipeline.process.http_connections import allow_descriptors, configuration
 
 AGAIN = 1.0  # seconds between tries to get the address
-CLIENTS = 32  # connections at once
-CLIENT_SECONDS = 5.0  # from a client's connection to the end of its answer
-HEAD_BYTES = 16_384  # of a request
+CLIENT_SECONDS = 5.0  # that a client may take to send its request
+DATE_SECONDS = 1.0  # between two settings of the Date header
+CLOSING_SECONDS = 1  # for answers under way when the page is closed
 _log = structlog.get_logger()
+
+
+def routes(roles: Sequence[str], ready: Callable[[], Mapping[str, object]]) -> list[Route]:
+    """The three routes of a process that runs `roles`.
+
+    `ready` gives the body of `/ready`; its field `ready` decides between 200 and 503.
+    """
+
+    async def health(_: Request) -> Response:
+        return _answer(200, {"status": "ok", "roles": roles})
+
+    async def readiness(_: Request) -> Response:
+        body = ready()
+        return _answer(200 if body["ready"] else 503, body)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [Route("/health", health), Route("/ready", readiness), Route("/metrics", metrics)]
 
 
 class Page:
@@ -40,38 +62,44 @@ class Page:
         self._address = (host, port)
         self._note = note
         self._roles = list(roles)
-        self._ended = threading.Event()
         self._serving = threading.Event()
-        self._server: _Server | None = None
+        self._port: int | None = None
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        allow_descriptors()
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self._thread.start()
 
     def port(self, timeout: float) -> int | None:
         """The port it serves, at the latest after `timeout` seconds; None while it has none."""
-        return self._server.server_port if self._serving.wait(timeout) and self._server else None
+        self._serving.wait(timeout)
+        return self._port
 
     def close(self) -> None:
         """End it and give the address back."""
-        self._ended.set()
+        with suppress(RuntimeError):  # the loop is closed: it was ended before
+            self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(CLIENT_SECONDS)
         if self._note is not None:
             with suppress(OSError):
                 self._note.unlink(missing_ok=True)
 
     def _run(self) -> None:
-        server = self._bind()
-        if server is None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        listener = await self._bind()
+        if listener is None:
             return
-        with server:
-            self._server = server
-            self._serving.set()
-            _log.info("page_served", host=self._address[0], port=server.server_port)
-            if self._note is not None:
-                self._leave_note(self._note, server.server_port)
-            # Not serve_forever: its shutdown() never returns when it comes before the serving.
-            while not self._ended.is_set():
-                server.handle_request()
-                server.end_slow()
+        self._port = listener.getsockname()[1]
+        self._serving.set()
+        _log.info("page_served", host=self._address[0], port=self._port)
+        if self._note is not None:
+            self._leave_note(self._note, self._port)
+        app = Starlette(routes=routes(self._roles, _parts), exception_handlers={404: _unknown})
+        config = configuration(app, CLIENT_SECONDS, CLOSING_SECONDS)
+        await _Server(config, self._closing).serve(sockets=[listener])
 
     def _leave_note(self, path: Path, port: int) -> None:
         try:
@@ -79,104 +107,48 @@ class Page:
         except OSError as error:
             _log.error("page_not_noted", file=str(path), cause=error.strerror)
 
-    def _bind(self) -> _Server | None:
+    async def _bind(self) -> socket.socket | None:
         told = False
-        while not self._ended.is_set():
+        while not self._closing.is_set():
             try:
-                return _Server(self._address, _handler(self._roles))
+                return socket.create_server(self._address)
             except OSError as error:
                 if not told:
                     _log.error("page_not_served", host=self._address[0], port=self._address[1], cause=error.strerror)
                 told = True
-                self._ended.wait(AGAIN)
+                await _within(AGAIN, self._closing)
         return None
 
 
-class _Server(ThreadingHTTPServer):
-    timeout = 0.2  # seconds until it looks whether it is to end
-    daemon_threads = True
-    request_queue_size = 128  # a crowd must not fill it: the kernel would let the next wait for seconds
-    block_on_close = False  # a slow client does not delay the end of the process
+class _Server(uvicorn.Server):
+    """uvicorn looks ten times a second whether it is to end; this one is told, and wakes for its Date header only."""
 
-    def __init__(self, *args: Any) -> None:
-        self._lock = threading.Lock()
-        self._open: dict[Any, float] = {}  # socket -> since when; the oldest first
-        super().__init__(*args)
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """In a thread of its own, as the base does; the oldest of too many connections ends."""
-        with self._lock:
-            self._open[request] = monotonic()
-            if len(self._open) > CLIENTS:
-                self._end(next(iter(self._open)))
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Its thread is done with it."""
-        with self._lock:
-            self._open.pop(request, None)
-        super().shutdown_request(request)
-
-    def end_slow(self) -> None:
-        """End the connections that have had their time."""
-        with self._lock:
-            for request in [one for one, since in self._open.items() if monotonic() - since > CLIENT_SECONDS]:
-                self._end(request)
-
-    def _end(self, request: Any) -> None:
-        del self._open[request]
-        with suppress(OSError):  # gone already
-            request.shutdown(socket.SHUT_RDWR)  # its thread wakes and closes it
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no event of ours."""
-        _log.debug("page_client_lost")
+    async def main_loop(self) -> None:
+        while not self._closing.is_set():
+            await self.on_tick(0)
+            await _within(DATE_SECONDS, self._closing)
 
 
-def _handler(roles: list[str]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = CLIENT_SECONDS
-        server_version, sys_version = "antispam", ""
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for `event`, at most so long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
-        def setup(self) -> None:
-            """Of the request's octets only so many are there to be read."""
-            super().setup()
-            self.rfile = BytesIO(self._head())
 
-        def _head(self) -> bytes:
-            head = b""
-            while b"\r\n\r\n" not in head and len(head) <= HEAD_BYTES:
-                piece = self.connection.recv(4096)
-                head += piece
-                if not piece:
-                    break
-            return head if len(head) <= HEAD_BYTES else b""
+def _parts() -> dict[str, object]:
+    """A process is ready when all its parts are."""
+    parts = readiness.states()
+    return {"ready": bool(parts) and all(parts.values()), "parts": parts, "waits_for": readiness.waits()}
 
-        def do_GET(self) -> None:
-            """One of the three, or 404."""
-            match self.path:
-                case "/health":
-                    self._answer(200, msgspec.json.encode({"status": "ok", "roles": roles}))
-                case "/ready":
-                    parts = readiness.states()
-                    ready = bool(parts) and all(parts.values())
-                    self._answer(
-                        200 if ready else 503,
-                        msgspec.json.encode({"ready": ready, "parts": parts, "waits_for": readiness.waits()}),
-                    )
-                case "/metrics":
-                    self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
-                case _:
-                    self._answer(404, b'{"error":"/health, /ready or /metrics"}')
 
-        def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+async def _unknown(_request: Request, _error: Exception) -> Response:
+    return _answer(404, {"error": "/health, /ready or /metrics"})
 
-        def log_message(self, *_: object) -> None:
-            """No line for each scrape."""
 
-    return Handler
+def _answer(status: int, body: Mapping[str, object]) -> Response:
+    headers = {"Cache-Control": "no-store"} | ({"Retry-After": "5"} if status == 503 else {})
+    return Response(msgspec.json.encode(body), status, headers, "application/json")

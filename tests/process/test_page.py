@@ -127,6 +127,7 @@ def test_a_slow_client_and_a_head_without_end_are_ended(monkeypatch: pytest.Monk
     at = Page("127.0.0.1", 0, ["relay"])
     for piece in (b"X", b"X: y\r\n", b"X" * 65536):
         with socket.create_connection(("127.0.0.1", int(at.port(10) or 0)), 30) as slow:
+            slow.sendall(b"GET /health HTTP/1.1\r\nX: y\r\nX")
             slow.settimeout(0.1)
             give_up = monotonic() + 30
             while True:

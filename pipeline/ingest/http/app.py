@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,6 +27,7 @@ from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
 from pipeline.ingest.http.problems import Problem, unavailable
 from pipeline.ingest.http.submit import submit
+from pipeline.process import page
 from pipeline.process.http_connections import known
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
@@ -87,15 +87,9 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             return SubmissionStatus(id=ident, port=port, state="accepted")
         raise Problem(404, "not_found", "no submission of this port has this id")
 
-    async def health(_: Request) -> Response:
-        return answer(200, {"status": "ok"})
-
-    async def ready(_: Request) -> Response:
-        missing = list(backend.not_ready())
-        return answer(503 if missing else 200, {"ready": not missing, "missing": missing}, 5 if missing else 0)
-
-    async def prometheus(_: Request) -> Response:
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    def ready() -> dict[str, object]:
+        missing = backend.not_ready()
+        return {"ready": not missing, "missing": missing}
 
     async def openapi_json(_: Request) -> Response:
         return answer(200, document)
@@ -107,9 +101,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         Route("/v1/submissions", post_submissions, methods=["POST"]),
         Route("/v1/batches", post_batches, methods=["POST"]),
         Route("/v1/submissions/{ident:path}", get_submission),
-        Route("/health", health),
-        Route("/ready", ready),
-        Route("/metrics", prometheus),
+        *page.routes(["api"], ready),
         Route("/openapi.json", openapi_json),
         Route("/docs", docs),
     ]

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 import uvicorn
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from starlette.types import ASGIApp
 
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, decoder, encode
@@ -31,7 +32,7 @@ from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.kafka.security import ends
 from pipeline.process import readiness
-from pipeline.process.http_connections import CONNECTIONS, IDLE_SECONDS, STRANGERS, allow_descriptors, bounded
+from pipeline.process.http_connections import allow_descriptors, configuration
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.accounts import api_keys
@@ -99,23 +100,15 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
                 thread.join(TIMEOUT)
 
 
-def _serve(settings: Settings, app: object, stop: threading.Event, producer: SubmissionProducer) -> None:
+def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: SubmissionProducer) -> None:
     allow_descriptors()
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+    config = configuration(
+        app,
+        settings.api_head_seconds,
+        int(settings.api_ack_seconds) + 5,
         host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",
-        http=bounded(settings.api_head_seconds),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        limit_concurrency=CONNECTIONS + STRANGERS,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=int(settings.api_ack_seconds) + 5,
     )
     server = uvicorn.Server(config)
 
