@@ -82,7 +82,16 @@ def fresh_embedded(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def kafka_jars() -> Path:
+def _quick_java(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Without its second compiler Java starts Kafka with 6 s of one core instead of 9; slow proofs run long enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not any(item.get_closest_marker("slow") for item in request.session.items):
+            patch.setenv("KAFKA_HEAP_OPTS", "-Xms256m -Xmx1g -XX:TieredStopAtLevel=1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def kafka_jars(_quick_java: None) -> Path:
     """The jars of Apache Kafka, fetched once per machine; skips when that cannot be done."""
     missing = kafka_node.missing_tools()
     if missing:
