@@ -8,12 +8,13 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint lock licences audit clean
+.PHONY: help run test test-fast test-full lint lock licences audit clean
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (under 10 minutes)"
-	@echo "make test-full  the above and the slow proofs (kill -9 on real Kafka and the like)"
+	@echo "make test-fast  its tests without a broker, PostgreSQL or a browser: for the inner loop"
+	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make lint       linters and types only"
 	@echo "make lock       requirements.lock anew, with hashes, for the versions it names"
 	@echo "make licences   docs/licences.md anew, from what is installed"
@@ -42,6 +43,10 @@ lint: $(STAMP)
 # that hangs ends its process, with every thread's stack: the name of the test and where it stood.
 test: lint
 	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(STAMP)
+	@$(BIN)/pytest -m "not (slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
+		-n 2 --dist worksteal
 
 # The slow proofs load the machine themselves, so they run one by one.
 test-full: test
