@@ -12,7 +12,7 @@ __all__ = ["connect", "refresh"]
 
 
 def __getattr__(name: str) -> Any:
-    """`connect` and `refresh`, when they are first asked for: a worker, which only masks numbers, needs no DuckDB."""
+    """Import `connect` and `refresh` on first use: a worker only masks numbers and needs no DuckDB."""
     if name not in __all__:
         raise AttributeError(name)
     from pipeline.lake import views

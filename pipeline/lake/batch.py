@@ -1,7 +1,7 @@
-"""From records as read to what one flush writes: rows by table, and whose positions they move.
+"""A batch: the records read since the last flush, as rows by table.
 
-No record is dropped and none stops the sink: one that cannot be decoded, or whose values no column
-can hold, becomes a dead letter with its cause, and its bytes go where full text goes.
+No record is dropped, and none stops the sink. A record that cannot be decoded, or whose values fit no column, becomes a
+dead letter with its cause; its bytes are kept with the full texts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipeline.events import DeadLetter
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DEAD_BYTES, DEAD_LETTERS, TEXTS_OF, Origin, Table, decoder_of, table_of
 
-Versions = Mapping[str, int | None]  # by table: the last offset it has of a partition
+Versions = Mapping[str, int | None]  # by table: the last offset of a partition that the table holds
 
 
 class Received(NamedTuple):
-    """A record as read. `stamped_at` is the broker's time of it, epoch milliseconds."""
+    """A record as read. `stamped_at` is the time the broker stamped on it, epoch milliseconds."""
 
     topic: str
     partition: int
@@ -33,7 +33,7 @@ class Received(NamedTuple):
 
     @classmethod
     def of(cls, message: Any) -> Received:
-        """From librdkafka's Message (whose stubs allow None where a record has none); no time means now."""
+        """From a Message of librdkafka, whose stubs allow None everywhere. A missing time becomes the current time."""
         kind, stamped_at = message.timestamp()
         at = stamped_at if kind else int(time.time() * 1000)
         return cls(message.topic(), message.partition(), message.offset(), at, message.key(), message.value())
@@ -48,7 +48,7 @@ class _Row(NamedTuple):
 
 
 class Batch:
-    """The rows of one flush. `moved` names, by table, the partitions whose rows it holds."""
+    """The rows of one flush. `moved` holds, by table, the partitions that the rows come from."""
 
     def __init__(self, privacy: Privacy) -> None:
         self._privacy = privacy
@@ -57,7 +57,7 @@ class Batch:
         self._buried: set[Origin] = set()
         self.moved: dict[str, set[str]] = defaultdict(set)
         self.undecodable = 0
-        self.cause = ""  # of the last of them
+        self.cause = ""  # of the last dead letter
         self.left_out = 0
 
     def read(
@@ -68,12 +68,12 @@ class Batch:
         versions: Versions,
         keep: Callable[[Any], bool],
     ) -> None:
-        """Add a partition's records. `keep` says of each event whether it is wanted."""
+        """Add a partition's records, without the events for which `keep` is false."""
         self._versions[app_id] = versions
         for record in records:
             origin = Origin(log_id, *record[:4])
             own = table_of(record.topic)
-            self.moved[own.name].add(app_id)  # even when all its records are dead letters
+            self.moved[own.name].add(app_id)  # also when all its records are dead letters
             try:
                 event = decoder_of(record.topic)(record.value or b"")
             except msgspec.DecodeError as error:
@@ -89,11 +89,11 @@ class Batch:
             self._add(_Row(own, event, origin, app_id, record))
 
     def build(self) -> dict[str, pa.Table | None]:
-        """The rows as columns, by table name; a table whose positions only move has none."""
+        """The rows as columns, by table name. A table whose positions move without rows has none."""
         dead = (DEAD_BYTES.name, DEAD_LETTERS.name)
         built = {name: self._columns(name) for name in list(self.moved) if name not in dead}
-        # Last, because what could not be built above has become one; a dead letter from its topic
-        # that cannot be built becomes another, which can.
+        # Dead letters come last, because rows that could not be built above have become dead letters. A dead
+        # letter that cannot be built becomes another one, which can.
         for name in (DEAD_LETTERS.name, *dead):
             if name in self.moved:
                 built[name] = self._columns(name)
@@ -103,20 +103,20 @@ class Batch:
         rows = self._rows[name]
         try:
             return _build(rows, self._privacy)
-        except Exception:  # noqa: BLE001 - one hostile value of any kind must not stop all other rows
+        except Exception:  # noqa: BLE001 - one hostile value must not stop all other rows
             self._rows[name] = []
             for row in rows:
                 try:
                     _build([row], self._privacy)
                     self._rows[name].append(row)
-                except Exception as error:  # noqa: BLE001 - as above; the error is what we record
+                except Exception as error:  # noqa: BLE001 - as above; the dead letter records the error
                     cause = f"cannot be kept: {type(error).__name__}: {error}"
                     self._bury(row.received, row.origin, row.app_id, cause)
         return _build(self._rows[name], self._privacy)
 
     def _bury(self, record: Received, origin: Origin, app_id: str, cause: str) -> None:
         if origin in self._buried:
-            return  # for another of its tables
+            return  # the record is a dead letter already, for another of its tables
         self._buried.add(origin)
         letter = DeadLetter(
             topic=origin.topic,
@@ -140,7 +140,7 @@ class Batch:
 
 
 def _build(rows: list[_Row], privacy: Privacy) -> pa.Table | None:
-    kinds: dict[int, list[_Row]] = defaultdict(list)  # `texts` is filled from several kinds of event
+    kinds: dict[int, list[_Row]] = defaultdict(list)  # several kinds of event fill `texts`
     for row in rows:
         kinds[id(row.table)].append(row)
     if not rows:

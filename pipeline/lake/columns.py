@@ -1,8 +1,7 @@
-"""Kinds of columns: how values of a batch of events become an Arrow array, cleaned of private data.
+"""Kinds of columns: how the values of a batch of events become an Arrow array without private data.
 
-A table is made of these, so what is private is decided where a column is declared, and a table
-cannot hold a number or a text by accident. A column is filled for a whole batch at once: a decision
-costs about 30 µs that way.
+Every column of a table is declared with one of these kinds, so no table can hold a number or a text by accident. A
+column is filled for a whole batch at once, which costs about 30 µs a decision.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from pipeline.lake.privacy import Privacy
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.string()
-LAST_MS = 253_402_300_799_000  # 9999-12-31T23:59:59Z; later times are not times
+LAST_MS = 253_402_300_799_000  # 9999-12-31T23:59:59Z, the latest time that a column holds
 
 Getter = Callable[[Any], Any]
-Array: TypeAlias = Any  # of pyarrow, whose stubs want a type per element
+Array: TypeAlias = Any  # a pyarrow array, whose stubs ask for an element type
 Values = Callable[[Sequence[Any], Privacy], Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `values` gives its array for a batch of events."""
+    """One column; `values` returns its array for a batch of events."""
 
     name: str
     type: pa.DataType
@@ -36,7 +35,7 @@ class Column:
 
 
 def plain(name: str, get: Getter, kind: pa.DataType) -> Column:
-    """A value as it is, of this type: never text or a number from outside."""
+    """A value of this type, kept unchanged: never a text or a phone number from outside."""
     return Column(name, kind, lambda batch, _: pa.array([get(e) for e in batch], kind))
 
 
@@ -51,7 +50,7 @@ def count(name: str, get: Getter) -> Column:
 
 
 def time(name: str, get: Getter) -> Column:
-    """Epoch milliseconds as a time; null when it is none or out of range."""
+    """Epoch milliseconds as a time; null for no time and for one out of range."""
 
     def values(batch: Sequence[Any], _: Privacy) -> Array:
         times = [get(e) for e in batch]
@@ -70,12 +69,12 @@ def _cleaned(name: str, get: Getter, clean: Callable[[Privacy], Callable[[str], 
 
 
 def ident(name: str, get: Getter) -> Column:
-    """An id: kept, but for a subscriber's number inside it."""
+    """An id, with subscribers' numbers inside it hashed."""
     return _cleaned(name, get, lambda p: p.ident)
 
 
 def party(name: str, get: Getter) -> Column:
-    """A sender or recipient: a service code is kept, a subscriber's number hashed."""
+    """A sender or recipient: a service code is kept, a subscriber's number is hashed."""
     return _cleaned(name, get, lambda p: p.party)
 
 
@@ -90,7 +89,7 @@ def masked(name: str, get: Getter) -> Column:
 
 
 def label(name: str, get: Getter) -> Column:
-    """A name that somebody gave; see Privacy.label."""
+    """A name given by a person; see Privacy.label."""
     return _cleaned(name, get, lambda p: p.label)
 
 

@@ -1,10 +1,9 @@
 """The lake's Delta tables on disk: where they lie, how they are made, and the one way to append.
 
-Each append carries, in the same commit as its rows, the last offset of every partition it took them
-from (a Delta application transaction). `append` writes only when the snapshot it holds still says
-what its writer expects. delta-rs refuses a commit when another one has moved the same application
-id since that snapshot (measured: "Concurrent transaction failed"), so check and commit together
-fence a stale writer without a lock, across processes and hosts.
+The commit of an append holds the rows and the last offset of every partition they come from (a Delta application
+transaction). `append` writes only if its snapshot still has the offsets that the writer expects. delta-rs refuses a
+commit when another commit has moved the same application id since that snapshot (measured: "Concurrent transaction
+failed"). Check and commit together fence a stale writer, across processes and hosts, without a lock.
 """
 
 from __future__ import annotations
@@ -21,35 +20,35 @@ from deltalake.exceptions import CommitFailedError
 from pipeline.errors import UnavailableError
 from pipeline.lake.tables import Table
 
-READER_GRACE_HOURS = 1  # files no longer in the newest snapshot stay this long for running queries
+READER_GRACE_HOURS = 1  # files that left the newest snapshot stay this long for running queries
 
 _CONFIGURATION = {
     "delta.logRetentionDuration": f"interval {READER_GRACE_HOURS} hours",
     "delta.deletedFileRetentionDuration": f"interval {READER_GRACE_HOURS} hours",
     "delta.checkpointInterval": "100",
 }
-# Delta's log copies each column's least and greatest value: of full text, that would be a leak.
+# Delta's log copies the least and greatest value of each column; for full texts that would be a leak.
 _FULL_CONFIGURATION = {**_CONFIGURATION, "delta.dataSkippingNumIndexedCols": "0"}
 _WRITER = WriterProperties(compression="ZSTD")
 
 
-class Fenced(Exception):  # noqa: N818 - the word for it
-    """Another writer has moved a partition on: what this one holds of it must be thrown away."""
+class Fenced(Exception):  # noqa: N818 - the field's term
+    """Another writer has moved a partition on. This writer must throw away its rows of that partition."""
 
 
 def path_of(lake: Path, table: Table) -> Path:
-    """The folder of a table: analysts' tables in the lake, full ones under `full`."""
+    """The folder of a table: analysts' tables in the lake, full texts under `full`."""
     return lake / "full" / table.name if table.full else lake / table.name
 
 
 def find_table(lake: Path, table: Table) -> DeltaTable | None:
-    """The newest snapshot of a table, None when it has not been made yet."""
+    """The newest snapshot of a table; None if the table does not exist yet."""
     path = path_of(lake, table)
     return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
 
 
 def open_table(lake: Path, table: Table) -> DeltaTable:
-    """The table, made when missing, with fields it lacks added. Folder `full` is the owner's alone."""
+    """The table, created if missing, with missing fields added. Only the owner can read the folder `full`."""
     path = path_of(lake, table)
     if table.full:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,17 +63,17 @@ def open_table(lake: Path, table: Table) -> DeltaTable:
             configuration=_FULL_CONFIGURATION if table.full else _CONFIGURATION,
         )
         if found.schema() != Schema.from_arrow(table.schema):
-            # Merged, not replaced: a field may be missing anywhere inside a list of structs.
+            # Fields are merged, not replaced: one may be missing at any depth of a list of structs.
             write_deltalake(found, table.schema.empty_table(), mode="append", schema_mode="merge")
             found.update_incremental()
     return found
 
 
 def append(table: DeltaTable, rows: pa.Table, expected: Mapping[str, int | None], last: Mapping[str, int]) -> None:
-    """Add rows and move each application id in `last` from its `expected` version, or do neither.
+    """Add the rows and move each application id in `last` on from its `expected` version, or do neither.
 
-    `table` is brought up to date. Raises Fenced when another writer was there first, DeltaError or
-    OSError when nothing could be written (rows are then absent, or present with their versions).
+    `table` is updated to the new snapshot. Raises Fenced if another writer has committed first. Raises DeltaError or
+    OSError if writing failed; then both rows and versions are in the table, or neither.
     """
     table.update_incremental()
     _check(table, expected, last)
@@ -90,7 +89,7 @@ def append(table: DeltaTable, rows: pa.Table, expected: Mapping[str, int | None]
     except CommitFailedError:
         table.update_incremental()
         _check(table, expected, last)
-        raise  # nobody else was there: the commit failed for another reason
+        raise  # no other writer committed: the commit failed for another reason
 
 
 def _check(table: DeltaTable, expected: Mapping[str, int | None], last: Iterable[str]) -> None:
@@ -101,9 +100,9 @@ def _check(table: DeltaTable, expected: Mapping[str, int | None], last: Iterable
 
 @contextmanager
 def locked(lake: Path, what: str, wait: bool = True) -> Iterator[None]:
-    """Hold the lake's lock of this name among the processes of this host.
+    """Hold the lake's lock of this name against the other processes of this host.
 
-    Raises AntispamError at once when `wait` is false and another process holds it.
+    Raises UnavailableError at once if `wait` is false and another process holds it.
     """
     lake.mkdir(parents=True, exist_ok=True)
     with (lake / f".{what}.lock").open("w") as file:

@@ -1,9 +1,8 @@
-"""The first decision of a round counts; one given again after a crash is left out.
+"""First decisions: of a round decided twice, only the first decision is kept.
 
-On a broker with transactions no reader ever sees a second. The embedded broker shows what a killed
-worker had written; its successor then writes the same decisions to the same partition again, a few
-thousand records later. So each partition remembers its newest decisions, and learns them from the
-table when it is assigned.
+On a broker with transactions no reader sees a second one. The embedded broker shows the writes of a killed worker; the
+next worker then writes the same decisions to the same partition again, up to a few thousand records later. So the sink
+remembers the newest decisions of each partition, and reads them from the table when it is assigned the partition.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from deltalake import DeltaTable
 from pipeline.events import Decision
 from pipeline.lake.privacy import Privacy
 
-REMEMBERED = 50_000  # records a partition looks back; a worker repeats at most one poll, 2,000
+REMEMBERED = 50_000  # decisions of a partition; a worker repeats at most one poll of 2,000
 
 
 class FirstDecisions:
@@ -25,7 +24,7 @@ class FirstDecisions:
         self._keys: dict[int, None] = {}
 
     def remember(self, source: str, sender: str, ident: str, decided_round: int) -> bool:
-        """True when this round has not been decided among those remembered. Values as in the lake."""
+        """True if no remembered decision is of this round. Values as in the lake."""
         key = hash((source, sender, ident, decided_round))
         if key in self._keys:
             return False
@@ -35,14 +34,14 @@ class FirstDecisions:
         return True
 
     def is_first(self, decision: Decision, privacy: Privacy) -> bool:
-        """True for a decision that is to be kept."""
+        """True for a decision to keep."""
         source, sender = privacy.ident(decision.source), privacy.party(decision.sender or decision.port)
         return self.remember(source, sender, privacy.ident(decision.id), decision.round)
 
 
 def recall(decisions: DeltaTable, log_id: str, last: Mapping[int, int | None]) -> dict[int, FirstDecisions]:
-    """What each partition of this log, by its last offset in the table, is to remember."""
-    from pyarrow import dataset  # heavy, and needed at assignment only
+    """The newest decisions of each partition of this log, read from the table up to its last offset there."""
+    from pyarrow import dataset  # slow to import, and needed only at assignment
 
     memories = {partition: FirstDecisions() for partition in last}
     known = {partition: offset for partition, offset in last.items() if offset is not None}

@@ -1,12 +1,11 @@
-"""What leaves a text or a number before an analyst may see it.
+"""Privacy: texts and numbers as analysts may see them.
 
-Analysts count, compare and join; they need neither whom a message went to nor the code it carried.
-Numbers become keyed hashes, so that equal numbers still join; texts keep their words and lose
-digits, names and the paths of links. Masking is done once, on the way into the lake: what is not
-in a file cannot be queried out of it, nor read from column statistics.
+Analysts count, compare and join. They need neither the recipient of a message nor the code in it. Numbers become keyed
+hashes, so equal numbers still join. Texts keep their words and lose digits, names and the paths of links. Masking
+happens once, on the way into the lake: no query and no column statistics can return a value that no file holds.
 
-Masking errs on the side of too much: an amount is lost together with a one-time code. The full
-text stays in `lake/full`, which only its owner may read.
+Masking removes too much rather than too little: amounts go together with one-time codes. The full text is in
+`lake/full`, which only its owner may read.
 
 Source of number shapes: the national numbering plan (mobile 1[3-9] + 9 digits; service codes 10,
 11, 12, 95, 96 and 106…; 12520, 12593 and 17951 are prefixes before a subscriber's number).
@@ -30,21 +29,21 @@ CACHED = 200_000  # numbers and texts remembered, about 40 MB when full
 _MOBILE = r"1[3-9]\d{9}"
 _IS_SERVICE = re.compile(r"(?:1[0-2]|9[56]|17951)\d*")
 _MOBILE_AT_END = re.compile(rf"(?<=\d{{4}}){_MOBILE}$")
-# A number alone, one in groups, however people make them, a run of digits that may hold one.
+# A number alone, a number in groups of any form, and a run of digits that may hold a number.
 _MOBILE_IN_ID = re.compile(
     rf"(?<!\d)(?:\+|00)?(?:86)?({_MOBILE})(?!\d)"
     r"|(?<!\d)(?:(?:\+|00)?86[ \-.]?)?(1[ \-.]?[3-9](?:[ \-.]?\d){9})(?!\d)"
     r"|\d{12,}",
     re.ASCII,
 )
-# Every place a mobile number may begin, also within another: of 11 digits in a longer run nobody knows which.
+# Every place where a mobile number may begin, also inside another: in a longer run any 11 digits may be one.
 _MOBILE_WITHIN = re.compile(rf"(?=({_MOBILE}))", re.ASCII)
 _MOBILE_DIGITS = 11
 _TIME_DIGITS = 13  # epoch ms
 _LONG_DIGITS = re.compile(r"(?<![0-9a-f])\d(?:[ \-.]?\d){6,}(?![0-9a-f])")
 _HASH_LIKE = re.compile(r"(?=.*[a-f])[0-9a-f]{16}")
 
-# Every character that Unicode calls a digit or a number below a hundred: 5, ５, ⑤, ⑽, 𝟓 …
+# Every character with a Unicode digit value or a numeric value below 100: 5, ５, ⑤, ⑽, 𝟓 …
 _DIGITS = {
     code: "*"
     for code in (
@@ -96,13 +95,13 @@ _AFTER_DEAR = re.compile(
 
 
 def _registered(host: str) -> str:
-    """The part of a host that is registered: labels left of it can name a recipient."""
+    """The registered part of a host. Labels to the left of it may name a recipient."""
     labels = host.split(".")
     if labels[-1].isdigit():
-        return host  # an address in figures
+        return host  # an IP address
     keep = 3 if len(labels[-1]) == 2 and len(labels) > 2 and labels[-2].lower() in _SECOND_LEVEL else 2
     name = ".".join(labels[-keep:])
-    # A name with as many figures as a telephone number may be one: 1380-0138-000.com
+    # A host with as many digits as a phone number may spell one: 1380-0138-000.com
     return name if sum(c.isdigit() for c in name) < 7 else name.translate(_DIGITS)
 
 
@@ -112,7 +111,7 @@ def _shorten(link: re.Match[str]) -> str:
 
 
 def mask_text(text: str) -> str:
-    """The text without digits, written-out numbers, names beside a salutation, and paths of links.
+    """The text without digits, written-out numbers, names next to a salutation, and paths of links.
 
     A digit becomes `*`; a link keeps its scheme and registered host.
     """
@@ -138,7 +137,7 @@ def _mask_words(text: str) -> str:
 
 
 def normal_number(written: str) -> str:
-    """One spelling per number (`text/numbers.py`); of a text that is none, its digits."""
+    """The one form of a number (`text/numbers.py`); for any other text, its digits."""
     form = service_code(written)
     if form is not None:
         return form
@@ -146,7 +145,7 @@ def normal_number(written: str) -> str:
 
 
 class Privacy:
-    """Hashes and masks with one key; each method is a pure function of its argument, remembered."""
+    """Hashes and masks with one key. Each method is a pure function of its argument, with a cache."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hashlib.blake2b(key, digest_size=32, person=b"antispam-lake").digest()
@@ -164,10 +163,10 @@ class Privacy:
         return hashlib.blake2b(spelled.encode(), key=self._key, digest_size=HASH_BYTES).hexdigest()
 
     def _party(self, address: str) -> str:
-        """A sender or recipient that may be a service code, which is kept, or a subscriber, hashed.
+        """A sender or recipient: a service code is kept, a subscriber's number is hashed.
 
-        A subscriber's number at the end of a service code is hashed alone, `10658139` + hash, and so is one
-        within its digits. What is a hash already stays.
+        Of a service code that ends in or contains a subscriber's number, only that number is hashed: `10658139` + hash.
+        A hash stays as it is.
         """
         if _HASH_LIKE.fullmatch(address):
             return address
@@ -182,7 +181,7 @@ class Privacy:
         return f"{self._hidden(digits[: found.start()])}+{self._number(found[0])}"
 
     def _hidden(self, text: str) -> str:
-        """The text with every run of digits hashed that may be a mobile number, or several that overlap."""
+        """The text, with every run of digits hashed that may be a mobile number or several overlapping ones."""
         spans: list[tuple[int, int]] = []
         for found in _MOBILE_WITHIN.finditer(text):
             begin, end = found.start(), found.start() + _MOBILE_DIGITS
@@ -194,7 +193,7 @@ class Privacy:
         return text
 
     def _ident(self, ident: str) -> str:
-        """An id as given, but mobile numbers inside it hashed; equal ids stay equal, so they join."""
+        """An id with the mobile numbers inside it hashed. Equal ids stay equal, so they join."""
 
         def hide(found: re.Match[str]) -> str:
             number = found[1] or found[2]
@@ -203,7 +202,7 @@ class Privacy:
         return _MOBILE_IN_ID.sub(hide, ident.translate(_AS_ASCII))
 
     def _label(self, name: str) -> str:
-        """A name somebody gave, of a batch say: a text, masked; a hash behind it keeps different names apart."""
+        """A name given by a person, a batch's for example: masked, with a hash that keeps different names apart."""
         masked = mask_text(name)
         if masked == name:
             return name
@@ -211,12 +210,12 @@ class Privacy:
         return f"{masked}#{mark}"
 
     def _own_words(self, text: str) -> str:
-        """A message of ours (reason, alert, cause): small figures stay, numbers and links' paths go."""
+        """A message of our own (reason, alert, cause) without numbers and paths of links; small figures stay."""
         text = _LINK.sub(_shorten, _EMAIL.sub("…@", self._ident(text)))
         return _LONG_DIGITS.sub(_stars, text)
 
     def _figure(self, value: float) -> Any:
-        """A figure stays, a number that may be a subscriber's does not; 13 digits are a time."""
+        """The figure, hashed if it may be a subscriber's number. 13 digits are a time and stay."""
         if _is_mobile(value):
             return self.number(str(int(value)))
         digits = str(abs(int(value))) if math.isfinite(value) else ""
@@ -226,7 +225,7 @@ class Privacy:
         return value if hidden == digits else hidden
 
     def value(self, value: Any) -> Any:
-        """A value a rule saw, of any JSON shape: hashes, figures and flags stay, the rest is masked."""
+        """A value that a rule read, of any JSON shape: hashes, figures and flags stay, texts are masked."""
         if isinstance(value, str):
             if _HASH_LIKE.fullmatch(value):
                 return value

@@ -1,7 +1,7 @@
-"""`antispam query`: one SELECT over the lake, by somebody we need not trust.
+"""`antispam query`: one SELECT over the lake, from a person without our trust.
 
-The statement must be a single SELECT (or DESCRIBE, SHOW, SUMMARIZE, VALUES), runs in a read-only
-transaction, sees the files of the analysts' views and no other, and cannot change settings back.
+The statement must be a single SELECT (or DESCRIBE, SHOW, SUMMARIZE, VALUES). It runs in a read-only transaction, can
+read only the files of the analysts' views, and cannot change the settings that say so.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ FORMATS: tuple[str, ...] = get_args(Format)
 
 
 def query(sql: str, settings: Settings) -> pa.Table:
-    """Rows of one SELECT over the newest snapshot; raises AntispamError with one line that says why not."""
+    """The rows of one SELECT over the newest snapshot. Raises AntispamError with a one-line reason."""
     connection = open_empty()
     try:
         files = refresh(connection, settings)
         _lock(connection, files)
         statement = _single_select(connection, sql)
         connection.execute("BEGIN TRANSACTION READ ONLY")
-        # Only at the top of a statement may WITH hold a COPY, and one into a file of the lake would
-        # be let through: so it is bound below the top first.
-        connection.execute(f"EXPLAIN SELECT * FROM (\n{statement}\n)")  # noqa: S608 - it is the user's
+        # WITH may hold a COPY only at the top of a statement, and DuckDB would allow a COPY into a file of the
+        # lake. So the statement is first bound as a subquery.
+        connection.execute(f"EXPLAIN SELECT * FROM (\n{statement}\n)")  # noqa: S608 - the user's own statement
         rows: pa.Table = connection.sql(statement).to_arrow_table()
         return rows
     except duckdb.Error as error:
@@ -65,7 +65,7 @@ def _single_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def _one_line(error: duckdb.Error) -> str:
-    """DuckDB's message without its drawing of the line; a suggestion is kept."""
+    """DuckDB's message without the quoted line; a suggestion is kept."""
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith(("LINE ", "^"))]
     return " ".join(kept)
@@ -74,7 +74,7 @@ def _one_line(error: duckdb.Error) -> str:
 def render(rows: pa.Table, form: str, out: TextIO) -> None:
     """Write rows as a table for a terminal, as csv with a header, or as one JSON object a line.
 
-    A text in csv that a spreadsheet would compute has an apostrophe before it; JSON is exact.
+    In csv, a text that a spreadsheet would compute gets an apostrophe in front; JSON is exact.
     Times are ISO 8601 with zone. Raises AntispamError for an unknown form.
     """
     if form not in FORMATS:
@@ -86,10 +86,10 @@ def render(rows: pa.Table, form: str, out: TextIO) -> None:
             shown.add_column(Text(name), overflow="fold")
         for row in _rows(rows):
             shown.add_row(*(Text(_cell(value)) for value in row))
-        # In a file or pipe nobody wants cells cut to fit 80 columns.
+        # In a file or pipe, cells must not be cut to 80 columns.
         Console(file=out, highlight=False, width=None if out.isatty() else 10_000).print(shown)
     elif form == "csv":
-        writer = csv.writer(out)  # its line ends are \r\n: so a \r within a text is quoted too
+        writer = csv.writer(out)  # its line ends are \r\n, so it also quotes a text that holds \r
         writer.writerow(map(defused, names))
         writer.writerows([defused(v) if isinstance(v, str) else _cell(v) for v in row] for row in _rows(rows))
     else:
@@ -112,7 +112,7 @@ def _plain(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    """One line of text; control characters of a hostile message must not reach the terminal."""
+    """One line of text, without control characters: those of a hostile message must not reach the terminal."""
     if value is None:
         return ""
     if isinstance(value, str):

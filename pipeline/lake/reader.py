@@ -1,6 +1,6 @@
-"""The lake for a process that asks often: one connection over a snapshot, renewed when it has aged.
+"""A reader of the lake for processes that query often: one connection over a snapshot, renewed with age.
 
-A new snapshot gets a connection of its own, so a query that runs keeps the files it began with.
+A new snapshot gets a new connection, so a running query keeps its files.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import duckdb
 from pipeline.lake.views import connect
 from pipeline.settings import Settings
 
-FRESH_SECONDS = 3.0  # the sink commits about every five
-THREADS = 2  # of each query: the console shares its machine with the pipeline
+FRESH_SECONDS = 3.0  # the sink commits about every five seconds
+THREADS = 2  # a query; the console shares the machine with the pipeline
 MEMORY = "1GB"
 
 
 class LakeReader:
-    """Cursors over a snapshot at most FRESH_SECONDS old; for threads."""
+    """Cursors over a snapshot at most FRESH_SECONDS old. Threads may share a reader."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class LakeReader:
         self._opened = 0.0
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A cursor for one call: DuckDB connections must not be shared between threads, cursors may."""
+        """A cursor for one call. Threads must not share a DuckDB connection; each may have a cursor of it."""
         with self._lock:
             if self._connection is None or self._clock() - self._opened > FRESH_SECONDS:
                 fresh = connect(self._settings)

@@ -1,14 +1,14 @@
-"""The lake's sink: every topic that has a table, into its table, each record exactly once.
+"""The lake's sink: writes each record of every topic with a table into that table, exactly once.
 
-A commit to a table carries the offsets its rows end at, so rows and position are one thing: after
-a crash, a rebalance or a full disk the sink throws away what it holds and reads on from what the
-table says. Consumer group offsets are written afterwards for lag tools and never read.
+One commit to a table holds both the rows and the last offset of each partition. After a crash, a rebalance or a full
+disk the sink throws away its unwritten rows and reads on from the offsets in the table. It also commits the offsets of
+its consumer group, for lag tools, but never reads them.
 
-A position is kept under `<cluster id>/<topic id>/<partition>`: a topic made anew, or a new cluster
-at the same address (the embedded broker after a restart), begins a new count.
+The name of a position is `<cluster id>/<topic id>/<partition>`. So a topic that was deleted and created again, or a new
+cluster at the same address (the embedded broker after a restart), starts a new count.
 
-One record may go to three tables: full text first, then dead letters, then the table of its topic.
-Its own table is last, so its position is the one to resume from; the others skip what they have.
+A record may go to three tables, in this order: full text, dead letters, the table of its topic. The sink resumes from
+the position in the last one; the other two skip records they already hold.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from pipeline.settings import Settings
 log = structlog.get_logger(__name__)
 
 FLUSH_ROWS = 20_000
-FLUSH_BYTES = 64 * 2**20  # of undecoded records; a submission may be 4 MiB
-ASK_SECONDS = 10.0  # limit of each request to the broker
+FLUSH_BYTES = 64 * 2**20  # of records not decoded yet; one submission may have 4 MiB
+ASK_SECONDS = 10.0  # limit of one request to the broker
 TRIES = 8  # failures in a row before the sink gives up, about two minutes
 LONGEST_WAIT = 30.0  # seconds between tries
-FENCED_WAIT = 0.2  # seconds; the other writer is likely to go on
-MIDDLING_EVERY = 24  # flushes between small compactions: two minutes at 5 s
-LARGE_SECONDS = 3600.0  # between large ones, with vacuum and expiry
+FENCED_WAIT = 0.2  # seconds; the other writer probably continues
+MIDDLING_EVERY = 24  # flushes between compactions of small files: two minutes at 5 s
+LARGE_SECONDS = 3600.0  # between compactions into large files, with vacuum and expiry
 
 DECISIONS_TOPIC = topics.DECISIONS.name
 FAILURES = (DeltaError, OSError, KafkaException, UnavailableError)
@@ -69,7 +69,7 @@ _UNAVAILABLE = frozenset(
 
 @dataclass(slots=True)
 class Counts:
-    """What a sink has done since it started; `lag_seconds` is the age of the oldest unflushed record."""
+    """Counts of a sink since its start. `lag_seconds` is the age of the oldest unflushed record."""
 
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     commits: int = 0
@@ -78,13 +78,13 @@ class Counts:
     fenced: int = 0
     failures: int = 0
     compactions: int = 0
-    flush_seconds: float = 0.0  # of the last one
+    flush_seconds: float = 0.0  # of the last flush
     lag_seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class Partition:
-    """One assigned partition: its name in the lake, what each table has of it, what is held of it."""
+    """One assigned partition: its name in the lake, its last offset in each table, its unflushed records."""
 
     log_id: str
     app_id: str
@@ -95,7 +95,7 @@ class Partition:
 
 
 class Sink:
-    """Reads and commits in the caller's thread: `step` until done, then `close`."""
+    """The sink. It works in the caller's thread: call `step` until done, then `close`."""
 
     def __init__(
         self, settings: Settings, group: str = "lake", consumer: Callable[[dict[str, Any]], Consumer] = Consumer
@@ -124,7 +124,7 @@ class Sink:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "session.timeout.ms": int(settings.session_timeout * 1000),
-                "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new channel is seen
+                "topic.metadata.refresh.interval.ms": 10_000,  # the time until a new channel is seen
                 "queued.max.messages.kbytes": 16_384,
                 "fetch.wait.max.ms": 100,
                 "enable.partition.eof": True,
@@ -135,14 +135,14 @@ class Sink:
         )
 
     def step(self, timeout: float = 0.2) -> None:
-        """Take what has arrived, flush when it is time.
+        """Read the records that have arrived, and flush when a flush is due.
 
         Raises Fenced, DeltaError, OSError, KafkaException or UnavailableError: nothing is lost or written twice; call
         `resync` and go on.
         """
         messages = self._consumer.consume(2000, timeout)
         if self._reassigned:
-            # Some of them may be from before; taken now, they would hide what lies between.
+            # Some records may have been fetched before the resync. Taken now, they would hide a gap.
             self._reassigned = False
             self.resync()
             return
@@ -161,20 +161,20 @@ class Sink:
             self._tidy()
 
     def flush(self) -> None:
-        """Commit everything held, one commit a table; raises as `step` does, and TooManyDeadLettersError."""
+        """Write all unflushed records, one commit a table. Raises what `step` raises, and TooManyDeadLettersError."""
         held = [p for p in self._partitions.values() if p.held]
         if not held:
             return
         started = time.monotonic()
-        # Records were read before this question; if the topics are still the ones assigned, they
-        # are what these records came from.
+        # The records were read before this request. If the topics are still the assigned ones, the records
+        # came from them.
         current = log_ids(self._admin, {p.held[0].topic for p in held}, ASK_SECONDS)
         for p in held:
             if current[p.held[0].topic] != p.log_id:
                 raise delta.Fenced(f"{p.held[0].topic} has been made anew")
         batch = Batch(self._privacy)
         collecting = gc.isenabled()
-        gc.disable()  # it would look for cycles among 20,000 new events, which have none: a third of the time
+        gc.disable()  # 20,000 new events have no cycles, and looking for some took a third of the time
         try:
             for p in held:
                 batch.read(p.held, p.log_id, p.app_id, p.versions, self._keep(p))
@@ -216,7 +216,7 @@ class Sink:
             self._consumer.assign(self._positions(assigned))
 
     def close(self) -> None:
-        """Leave the group; what is held and not flushed is read again by the next sink."""
+        """Leave the group. The next sink reads unflushed records again."""
         self._consumer.close()
 
     def _take(self, message: Message) -> None:
@@ -231,7 +231,7 @@ class Sink:
         record = Received.of(message)
         partition = self._partitions.get((record.topic, record.partition))
         if partition is None or record.offset <= partition.taken:
-            return  # of an assignment that has ended, or already in the table
+            return  # from an assignment that has ended, or in the table already
         partition.taken = record.offset
         partition.held.append(record)
         if not self._held_rows:
@@ -244,11 +244,11 @@ class Sink:
         return (lambda _: True) if first is None else (lambda event: first.is_first(event, self._privacy))
 
     def _rebalanced(self, _: Consumer, __: list[At]) -> None:
-        """Only noted here: what a callback raises is easily lost, and resync asks broker and tables."""
+        """Only note the change: an exception in a callback is easily lost, and resync asks broker and tables."""
         self._reassigned = True
 
     def _positions(self, assigned: list[At]) -> list[At]:
-        """Where to read each partition from, by the tables; remembers the partitions as assigned."""
+        """Note the partitions as assigned, and return the offset in the tables to read each one from."""
         for table in self._tables.values():
             table.update_incremental()
         logs = log_ids(self._admin, {at.topic for at in assigned}, ASK_SECONDS)
@@ -276,11 +276,11 @@ class Sink:
         offsets = [At(last.topic, last.partition, last.offset + 1) for last in (p.held[-1] for p in held)]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as error:  # advisory: the tables hold the truth
+        except KafkaException as error:  # only lag tools read these offsets; the tables hold the truth
             log.info("lake_offsets_not_written", reason=str(error))
 
     def _tidy(self) -> None:
-        """Compact now and then, between flushes."""
+        """Compact between flushes, when it is due."""
         large = time.monotonic() - self._tidied >= LARGE_SECONDS
         if not large and self._flushes % MIDDLING_EVERY:
             return
@@ -289,7 +289,7 @@ class Sink:
             if large:
                 self._tidied = time.monotonic()
             self.counts.compactions += 1
-        except AntispamError as error:  # another sink is at it, or the disk is full: rows go on being kept
+        except AntispamError as error:  # another sink compacts, or the disk is full: rows are still written
             log.info("lake_not_compacted", reason=str(error))
 
 
