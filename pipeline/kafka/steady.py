@@ -14,10 +14,11 @@ from pipeline import metrics
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.kafka.clients import is_away
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 
-TRIES = 60  # in a row, about 5 minutes, before the process ends; its supervisor starts it again
+# After about 5 minutes the process ends; its supervisor starts it again.
+BACKOFF = Backoff(first=0.4, longest=5.0, tries=60)
 LIVED = 600.0  # seconds after which work had what it needs, and its next outage is the first in a row
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between tries; each pause is twice the one before
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | No
     """What `work` returns; None when `stop` was set while something it needs was away.
 
     An outage (UnavailableError, a broker that is away) is logged, counted and waited for; the part `name` is not ready
-    meanwhile and says what it waits for. Raises AntispamError after TRIES, and anything else at once.
+    meanwhile and says what it waits for. Raises AntispamError once BACKOFF is exhausted, and anything else at once.
     """
     tries = 0
     while True:
@@ -53,10 +54,10 @@ def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | No
             if isinstance(error, KafkaException) and not is_away(error.args[0]):
                 raise
             cause = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            if tries == TRIES:
+            if BACKOFF.exhausted(tries):
                 raise AntispamError(f"{name}: given up after {tries} tries: {cause}") from error
             metrics.RETRIES.labels(name).inc()
             readiness.say(name, False, cause)
             _log.warning("outage_waited_for", part=name, tries=tries, cause=cause)
-        if stop.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 10))):
+        if stop.wait(BACKOFF.pause(tries)):
             return None

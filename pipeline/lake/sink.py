@@ -37,6 +37,7 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import FirstDecisions, recall
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DEAD_LETTERS, DECISIONS, FULL, SHARED, SUBSCRIPTION, table_of
+from pipeline.process.backoff import Backoff
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -44,8 +45,7 @@ log = structlog.get_logger(__name__)
 FLUSH_ROWS = 20_000
 FLUSH_BYTES = 64 * 2**20  # of records not decoded yet; one submission may have 4 MiB
 ASK_SECONDS = 10.0  # limit of one request to the broker
-TRIES = 8  # failures in a row before the sink gives up, about two minutes
-LONGEST_WAIT = 30.0  # seconds between tries
+BACKOFF = Backoff(first=0.5, longest=30.0, tries=8)  # gives up after about two minutes
 FENCED_WAIT = 0.2  # seconds; the other writer probably continues
 MIDDLING_EVERY = 24  # flushes between compactions of small files: two minutes at 5 s
 LARGE_SECONDS = 3600.0  # between compactions into large files, with vacuum and expiry
@@ -302,8 +302,8 @@ def run_sink(
 ) -> Counts:
     """Fill the lake until `stop` is set; `observe` sees the counts after every step. `consumer` makes the consumer.
 
-    A failure throws away what is held, waits (at most LONGEST_WAIT seconds) and reads it again.
-    Raises AntispamError after TRIES failures in a row.
+    A failure throws away what is held, waits as BACKOFF says and reads it again.
+    Raises AntispamError once BACKOFF is exhausted.
     """
     try:
         sink = Sink(settings, group, consumer)
@@ -337,8 +337,8 @@ def _recover(sink: Sink, stop: threading.Event, failures: int, error: Exception)
         else:
             sink.counts.failures += 1
             failures += 1
-            wait = min(LONGEST_WAIT, 0.25 * 2**failures)
-        if failures >= TRIES:
+            wait = BACKOFF.pause(failures)
+        if BACKOFF.exhausted(failures):
             raise AntispamError(f"the lake cannot be written, {failures} tries in a row: {error}") from error
         log.warning("lake_not_written", reason=str(error), failures=failures, next_try_s=wait)
         stop.wait(wait)

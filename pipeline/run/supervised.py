@@ -11,7 +11,7 @@ from pipeline.process import pages
 from pipeline.run.child import Child
 from pipeline.settings import Settings
 
-RESTARTS = 5  # of one process in a row before `up` gives up
+RESTARTS = 5  # of one process in a row before `up` gives up; without a pause, so no `Backoff`
 LIVED = 60.0  # seconds after which a process has lived, and the next end of it is the first in a row
 
 

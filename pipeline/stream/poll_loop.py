@@ -21,6 +21,7 @@ from pipeline.kafka.security import ends
 from pipeline.kafka.steady import patiently
 from pipeline.kafka.streams import Stream
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 from pipeline.rules.words import borders
 from pipeline.settings import Settings
 from pipeline.stream.campaign_stage import CampaignFollower
@@ -29,8 +30,7 @@ from pipeline.stream.lanes import Lanes, Positions
 from pipeline.stream.partitions import Partitions
 from pipeline.stream.transactions import RolledBackError, Transactions
 
-RECOVERY_TRIES = 30  # rollbacks in a row without a commit, or tries of one: then the process ends
-RECOVERY_WAIT = 1.0  # seconds between them
+RECOVERY = Backoff(first=1.0, longest=1.0, tries=30)  # of rollbacks in a row without a commit, and of tries of one
 
 _log = structlog.get_logger()
 
@@ -147,14 +147,14 @@ class PollLoop:
     def _roll_back(self, error: RolledBackError) -> None:
         """Recover, with a pause when it is not the first rollback in a row.
 
-        Raises `error` after RECOVERY_TRIES: a process that ends is seen, one that tries for ever is not.
+        Raises `error` once RECOVERY is exhausted: a process that ends is seen, one that tries for ever is not.
         """
         metrics.ABORTED.labels(self._name).inc()
         self._rollbacks += 1
-        if self._rollbacks >= RECOVERY_TRIES:
+        if RECOVERY.exhausted(self._rollbacks):
             raise error
         if self._rollbacks > 1:
-            self._stopping.wait(RECOVERY_WAIT)
+            self._stopping.wait(RECOVERY.pause(self._rollbacks))
         self._recover()
 
     def _recover(self) -> None:
@@ -174,7 +174,7 @@ class PollLoop:
                 return
             except (KafkaException, UnavailableError) as error:
                 final = isinstance(error, KafkaException) and ends(error.args[0])
-                if final or tries >= RECOVERY_TRIES or self._stopping.wait(RECOVERY_WAIT):
+                if final or RECOVERY.exhausted(tries) or self._stopping.wait(RECOVERY.pause(tries)):
                     raise
                 _log.warning("recovery_retried", stream=self._name, tries=tries, cause=str(error))
 

@@ -23,6 +23,7 @@ from pipeline.kafka.clients import MAX_RECORD, writer
 from pipeline.kafka.dead_letters import dead_letters, letter, retry
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.models.classifier import Classified, Classifier
+from pipeline.process.backoff import Backoff
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
@@ -150,8 +151,7 @@ def test_a_fault_of_producing_that_stays_ends_the_process(
         raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
 
     monkeypatch.setattr(Transactions, "_produce", refused)
-    monkeypatch.setattr(poll_loop, "RECOVERY_TRIES", 3)
-    monkeypatch.setattr(poll_loop, "RECOVERY_WAIT", 0.01)
+    monkeypatch.setattr(poll_loop, "RECOVERY", Backoff(first=0.01, longest=0.01, tries=3))
     produce(settings, submissions(settings, 1), config)
     with pytest.raises(RolledBackError, match="too large"):
         Processor(SUBMISSIONS, settings).run()

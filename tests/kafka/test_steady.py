@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -15,9 +16,10 @@ from pipeline.actions.status import role as callbacks
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.kafka import steady
 from pipeline.kafka.clients import COMMIT_TRIES, broker_error, commit, is_away
-from pipeline.kafka.steady import TRIES, patiently, steadily
+from pipeline.kafka.steady import patiently, steadily
 from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 from pipeline.stream import poll_loop, relay
 from pipeline.stream.decider import Decider
 from tests.harness.processes import settings_for
@@ -31,6 +33,8 @@ MOVING = (
     KafkaError._TIMED_OUT,
     KafkaError.NOT_LEADER_FOR_PARTITION,
 )
+TRIES = 4
+AT_ONCE = Backoff(first=0.0, longest=0.0, tries=TRIES)
 WRONG = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._AUTHENTICATION)
 
 
@@ -38,7 +42,7 @@ WRONG = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.MSG_SIZE_TOO_LARGE, K
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_parts", {})
     monkeypatch.setattr(readiness, "_waits", {})
-    monkeypatch.setattr(steady, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(steady, "BACKOFF", AT_ONCE)
 
 
 def failing(errors: list[Exception]) -> Callable[[], bool]:
@@ -92,7 +96,7 @@ def test_the_patience_of_a_role_is_its_own_and_not_that_of_its_process_once_more
 
     monkeypatch.setattr(relay, "ensure_topics", away)
     monkeypatch.setattr(callbacks, "claim", away)
-    monkeypatch.setattr(callbacks, "DATABASE_TRIES", 1)
+    monkeypatch.setattr(callbacks, "DATABASE", replace(callbacks.DATABASE, tries=1))
     settings = settings_for("127.0.0.1:1", tmp_path)
     for role in (relay.run_relay, callbacks.run_callbacks):
         with pytest.raises(AntispamError, match=r"given up after .*planted") as told:
@@ -101,7 +105,7 @@ def test_the_patience_of_a_role_is_its_own_and_not_that_of_its_process_once_more
 
 
 def test_a_worker_is_ready_again_once_it_has_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll_loop, "RECOVERY_WAIT", 0.0)
+    monkeypatch.setattr(poll_loop, "RECOVERY", AT_ONCE)
     settings = settings_for("127.0.0.1:1", tmp_path)
     worker = poll_loop.PollLoop(SUBMISSIONS, settings, Decider(SUBMISSIONS, settings, time), threading.Event())
     tries: list[int] = []

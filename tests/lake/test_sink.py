@@ -188,7 +188,7 @@ def test_a_disk_that_stays_full_ends_the_sink_with_a_reason(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(delta, "append", full)
-    with pytest.raises(AntispamError, match=f"{sink.TRIES} tries in a row: .*No space left"):
+    with pytest.raises(AntispamError, match=f"{sink.BACKOFF.tries} tries in a row: .*No space left"):
         sink_until(settings, lambda _: False)
 
 

@@ -35,13 +35,14 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.skipped_frames import SkippedFrames
 from pipeline.actions.senders.token_bucket import TokenBucket
+from pipeline.process.backoff import Backoff
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
 CONNECT_WAIT = 10.0  # seconds for the connection, and for the answer to the login
-BACKOFF = (0.5, 30.0)  # seconds before the first try to connect again, and at most
+RECONNECTION = Backoff(first=0.5, longest=30.0)  # before the next try to connect
 DRAIN = 10.0  # seconds that answers are waited for when the carrier asks to close
-PAUSE = (0.05, 2.0)  # seconds a throttled link pauses at first, and at most
+THROTTLING = Backoff(first=0.05, longest=2.0)  # of a link that the carrier throttles
 MOST_THROTTLED = 100  # times that one part is sent again because of it
 READ = 65_536  # octets
 _CHINA = ZoneInfo("Asia/Shanghai")
@@ -77,7 +78,7 @@ class Link:
         self._reserved = 0
         self._turn: asyncio.Event = asyncio.Event()
         self._sequence = random.getrandbits(31)
-        self._pause, self._paused_until = PAUSE[0], 0.0
+        self._throttled, self._paused_until = 0, 0.0  # pauses in a row; when the last one ends
         self._tests, self._heard = 0, 0.0  # link tests unanswered; when the carrier was last heard
         self._useful = False  # this session had an answer to a SUBMIT
         self._closing = asyncio.Event()  # the carrier asked to close
@@ -117,7 +118,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
-        name, wait = self._channel.name, BACKOFF[0] / 2
+        name, failures = self._channel.name, 0
         while True:
             try:
                 await self._session()
@@ -126,8 +127,8 @@ class Link:
                 cause = str(error) or type(error).__name__
             finally:
                 self._lost()
-            wait = BACKOFF[0] if self._useful else min(BACKOFF[1], wait * 2)
-            delay = wait * (0.5 + self._random.random() / 2)
+            failures = 1 if self._useful else failures + 1
+            delay = RECONNECTION.pause(failures) * (0.5 + self._random.random() / 2)
             _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
             await asyncio.sleep(delay)
 
@@ -274,12 +275,13 @@ class Link:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
             if self._clock.monotonic() >= self._paused_until:  # the rest of the window says the same: it counts once
-                self._paused_until = self._clock.monotonic() + self._pause * (0.75 + self._random.random() / 2)
-                self._pause = min(PAUSE[1], self._pause * 2)
+                self._throttled += 1
+                pause = THROTTLING.pause(self._throttled) * (0.75 + self._random.random() / 2)
+                self._paused_until = self._clock.monotonic() + pause
             part.tries -= 1  # the carrier said that it did not take it
             self._again(part)
         elif answer.result == 0:
-            self._pause = PAUSE[0]
+            self._throttled = 0
             self._finish(part, DeliveryState.SUBMITTED, f"{answer.msg_id:016x}", "")
         else:
             self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")

@@ -31,12 +31,13 @@ from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.clients import is_away, writer
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
 QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled
-PAUSE = (0.2, 5.0)  # seconds until a lane tries again, at first and at most, while the broker does not answer
+BACKOFF = Backoff(first=0.4, longest=5.0)  # of a lane, while the broker does not answer
 GRACE = 10.0  # seconds that answers are waited for at the end, and when a partition goes to another sender
 LANES = (Priority.EXPRESS, Priority.BULK)
 _log = structlog.get_logger()
@@ -162,7 +163,7 @@ class _ChannelSender:
                 failures += 1
                 name = self._channel.name
                 _log.warning("lane_retried", channel=name, lane=LANES[number], failures=failures, cause=fault.str())
-                await asyncio.sleep(min(PAUSE[1], PAUSE[0] * 2 ** min(failures, 10)))
+                await asyncio.sleep(BACKOFF.pause(failures))
                 continue
             failures = 0
             for job in jobs:

@@ -22,9 +22,10 @@ from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline import metrics
 from pipeline.actions.status.public_address import ForbiddenAddressError, Network, resolve
-from pipeline.durations import HOUR_MS, MINUTE_MS
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
@@ -33,14 +34,14 @@ from pipeline.store.migrate import open_database
 
 ANSWER_SECONDS = 10.0  # for one post as a whole
 LEASE_MS = MINUTE_MS
-TRIES = 8
-FIRST_WAIT_MS = 30_000  # then 2, 8, 32 minutes, 2 hours, 6, 6
-LONGEST_WAIT_MS = 6 * HOUR_MS
+# Of a post: 30 s, then 2, 8, 32 minutes, 2 hours, 6, 6.
+POSTS = Backoff(first=30.0, longest=6 * 3600.0, factor=4, tries=8)
 AT_ONCE = 32
 AT_ONCE_TO_ONE = 4
 THREADS = 4 * AT_ONCE  # a name server that is silent keeps a thread longer than its post is waited for
 IDLE = 0.5  # seconds between looks at an empty table
-DATABASE_TRIES = 60  # failures in a row, a second apart; then the process ends and is started again
+# While the database is away; then the process ends and is started again.
+DATABASE = Backoff(first=1.0, longest=1.0, tries=60)
 
 _log = structlog.get_logger()
 
@@ -75,10 +76,10 @@ async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) 
             except UnavailableError as error:
                 failures += 1
                 readiness.say("callbacks", False, str(error))
-                if failures == DATABASE_TRIES:
+                if DATABASE.exhausted(failures):
                     raise AntispamError(f"callbacks: given up after {failures} tries: {error}") from error
                 _log.error("callbacks_not_read", cause=str(error), tries=failures)
-                await asyncio.sleep(1)
+                await asyncio.sleep(DATABASE.pause(failures))
                 continue
             for row in rows:
                 under_way[asyncio.create_task(_deliver(db, client, allowed, row))] = row.url
@@ -185,8 +186,8 @@ def record_attempt(db: Database, ident: int, tries: int, outcome: str, now: int)
         if outcome == "delivered":
             connection.execute(delete(table).where(table.c.id == ident))
             return
-        due: int | None = now + min(FIRST_WAIT_MS * 4 ** (tries - 1), LONGEST_WAIT_MS)
-        if outcome == "no_key" or tries >= TRIES:
+        due: int | None = now + int(POSTS.pause(tries) * 1000)
+        if outcome == "no_key" or POSTS.exhausted(tries):
             due = None
             metrics.CALLBACKS.labels("given_up").inc()
             _log.error("callback_given_up", callback=ident, tries=tries, cause=outcome)

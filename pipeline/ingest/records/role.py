@@ -26,6 +26,7 @@ from pipeline.ingest.records.folder import FileRefusedError, FolderError
 from pipeline.ingest.records.open_folder import open_folder
 from pipeline.ingest.records.source import SourceIntake, Stopping
 from pipeline.process import readiness
+from pipeline.process.backoff import Backoff
 from pipeline.process.ending import fault
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -88,7 +89,7 @@ def _run_source(
     ingester = Ingester("records", own, source)
     intake = SourceIntake(source, settings, db, ingest, stop)
     gauge = metrics.SOURCE_UP.labels(source.name)
-    failures = 0
+    retry, failures = backoff(settings.record_poll), 0
     try:
         while not stop.is_set():
             try:
@@ -99,7 +100,7 @@ def _run_source(
                 raise
             except Exception as error:  # noqa: BLE001 - what a far side brings about is its own state, no end of the role
                 failures += 1
-                pause = backoff(settings.record_poll, failures)
+                pause = retry.pause(failures)
                 gauge.set(0)
                 _log.error("record_source_down", source=source.name, **_why(error), tries=failures, again_in=pause)
             stop.wait(pause)
@@ -139,7 +140,7 @@ class _OneWriterAFile:
 
 def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, stop: threading.Event) -> None:
     gauge = metrics.BLACKLIST_UP.labels(target.name)
-    failures = 0
+    retry, failures = backoff(BLACKLIST_SECONDS), 0
     while not stop.is_set():
         pause = BLACKLIST_SECONDS
         try:
@@ -148,7 +149,7 @@ def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, st
             gauge.set(1)
         except Exception as error:  # noqa: BLE001 - as of a source
             failures += 1
-            pause = backoff(BLACKLIST_SECONDS, failures)
+            pause = retry.pause(failures)
             gauge.set(0)
             _log.error("blacklist_not_written", target=target.name, **_why(error), tries=failures, again_in=pause)
         stop.wait(pause)
@@ -180,9 +181,9 @@ def _why(error: Exception) -> dict[str, str]:
     return {"cause": type(error).__name__, "at": fault(error)["at"]}
 
 
-def backoff(pause: float, failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
-    return max(pause, min(pause * 2.0 ** min(failures, 16), MAX_PAUSE))
+def backoff(every: float) -> Backoff:
+    """The pauses of work that is done `every` so many seconds while it succeeds: longer, up to MAX_PAUSE."""
+    return Backoff(first=2 * every, longest=max(every, MAX_PAUSE))
 
 
 async def _put_whole(target: BlacklistTarget, known_hosts: Path, content: bytes) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
-from pipeline.durations import DAY_MS, MINUTE_MS
+from pipeline.durations import DAY_MS
+from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
 FREE = 5  # of a name at an address
 FREE_OF_MANY = 20  # of an address, and of a name at unknown addresses
-FIRST_MS = 1000
-LONGEST_MS = 15 * MINUTE_MS
+WAITS = Backoff(first=1.0, longest=15 * 60.0)  # from the first attempt that is not free
 QUIET_MS = DAY_MS  # without an attempt, after which failures are forgotten
 KNOWN_MS = 30 * DAY_MS
 CHANGING = "password"  # the address of who has a session and changes the password: strangers do not count there
@@ -28,7 +28,7 @@ _t = schema.sign_ins
 
 def wait_ms(failures: int, free: int) -> int:
     """How long the next attempt must wait after so many failures."""
-    return 0 if failures < free else min(FIRST_MS << min(failures - free, 20), LONGEST_MS)
+    return 0 if failures < free else int(WAITS.pause(failures - free + 1) * 1000)
 
 
 def admit(connection: Connection, name: str, address: str, now: int) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.actions.senders import link as link_module
+from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.scripted_gateway import ScriptedGateway, Submitted
@@ -22,7 +23,7 @@ LATER = 0.05  # seconds
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", SECRET.decode())
-    monkeypatch.setattr(link_module, "BACKOFF", (0.01, 0.05))
+    monkeypatch.setattr(link_module, "RECONNECTION", Backoff(0.01, 0.05))
 
 
 def rows(db: Database) -> dict[str, tuple[str, str]]:

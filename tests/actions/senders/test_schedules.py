@@ -16,6 +16,7 @@ from sqlalchemy import delete, select
 from pipeline.actions.senders import link as link_module
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.part import MOST_SUBMITS
+from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.scripted_gateway import ScriptedGateway, Submitted
@@ -27,8 +28,8 @@ _name = count()
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", SECRET.decode())
-    monkeypatch.setattr(link_module, "BACKOFF", (0.01, 0.02))
-    monkeypatch.setattr(link_module, "PAUSE", (0.002, 0.01))
+    monkeypatch.setattr(link_module, "RECONNECTION", Backoff(0.01, 0.02))
+    monkeypatch.setattr(link_module, "THROTTLING", Backoff(0.002, 0.01))
     monkeypatch.setattr(link_module, "DRAIN", 0.5)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Row, select
 
 from pipeline.actions.senders import link as link_module
 from pipeline.actions.senders.part import FINAL
+from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, numbers, outbound, sending, states
@@ -52,8 +53,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmsGate]:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of lost links and pauses are to take minutes, not hours; what happens at each is the same."""
     monkeypatch.setenv("ANTISPAM_CHANNEL_DEFAULT_SECRET", SECRET.decode())
-    monkeypatch.setattr(link_module, "BACKOFF", (0.02, 0.1))
-    monkeypatch.setattr(link_module, "PAUSE", (0.005, 0.02))
+    monkeypatch.setattr(link_module, "RECONNECTION", Backoff(0.02, 0.1))
+    monkeypatch.setattr(link_module, "THROTTLING", Backoff(0.005, 0.02))
 
 
 async def play(db: Database, gateway: SmsGate, behaviour: str, messages: int, deadline: float) -> tuple[Truth, int]:

@@ -335,5 +335,5 @@ def test_black_list_goes_round(far: FarServer, settings: Settings, db: Database)
 
 
 def test_pause_grows_and_ends() -> None:
-    assert [backoff(30, n) for n in (1, 2, 3, 4, 99)] == [60, 120, 240, 300, 300]
-    assert backoff(900, 5) == 900
+    assert [backoff(30).pause(n) for n in (1, 2, 3, 4, 99)] == [60, 120, 240, 300, 300]
+    assert backoff(900).pause(5) == 900
