@@ -79,7 +79,7 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
 def project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Remember verdicts; a later round overrides an earlier one, a second of the same round is left out.
 
-    A rejection that counts here for the first time is told to the port's owner (`actions.callbacks`).
+    A rejection that counts here for the first time is told to the port's owner (`callbacks.py`).
     """
     found = decoded(topics.DECISIONS, _Decided, records)
     decisions = [decision for decision in found if decision.source == "submission"]
