@@ -1,1 +1,1 @@
-"""What decides besides the text itself: policy, counters, ports, lists, dictionary. Pure."""
+"""What a verdict depends on besides the text: policy, counters, ports, lists, dictionary. Pure."""

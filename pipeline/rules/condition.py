@@ -1,8 +1,8 @@
-"""A rule's condition: what is refused before the CEL parser sees it, and what is tried on it afterwards.
+"""Checks of a rule's condition: limits before the CEL parser reads it, and trial evaluations afterwards.
 
-The CEL parser (Rust) calls itself for each bracket: 100,000 of them end the process. And each operand is tried with
-values of its signals' types, so a condition costs more than its length. So length, depth and functions are bounded
-first, by a scan that no text can hurt.
+The CEL parser (Rust) recurses at each bracket: 100,000 brackets end the process. Each operand is evaluated with
+example values of its signals' types, so the cost of a condition grows faster than its length. So a scan in linear
+time limits length, depth and functions first.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pipeline.rules.signals import Signal
 
 MAX_LENGTH = 2_000  # code points; the longest condition we ship has 170
 MAX_DEPTH = 16  # brackets
-MOST_TRIED = 256  # combinations of examples an operand is tried with
-# What evaluating a checked condition may still raise: a division by 0, an overflow, a missing element.
+MOST_TRIED = 256  # combinations of example values with which an operand is evaluated
+# Errors that a checked condition may still raise: a division by 0, an overflow, a missing element.
 UNANSWERED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-# Loops in loops cost more than any bound on length allows, and signals have no fields that `has` could ask for.
+# Nested loops are too slow at any permitted length. `has` tests fields, and signals have none.
 _REFUSED = frozenset(
     {"all", "matches", "exists", "exists_one", "filter", "map", "has", "existsOne", "transformList", "transformMap"}
 )
@@ -38,8 +38,8 @@ _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
 def compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
-    """Checked conditions as one program that answers them all."""
-    program = cel.compile("[" + ",".join(f"({e}\n)" for e in expressions) + "]")  # one may end in a comment
+    """One program that evaluates all checked conditions and returns their values in order."""
+    program = cel.compile("[" + ",".join(f"({e}\n)" for e in expressions) + "]")  # a condition may end in a comment
     execute: Callable[[dict[str, Any]], list[Any]] = program.execute
     return execute
 
@@ -47,7 +47,7 @@ def compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
 def check_condition(
     file: PolicyFile, path: tuple[Any, ...], expression: Any, known: Mapping[str, Signal]
 ) -> tuple[str, ...]:
-    """Check one CEL condition; returns the signals it reads, sorted. Raises PolicyError that points at the fault."""
+    """Check a CEL condition and return the signals that it reads, sorted. Raises PolicyError pointing at the fault."""
     if not isinstance(expression, str) or not expression.strip():
         raise file.fault(path, "a CEL condition expected")
     _bounded(file, path, expression)
@@ -76,7 +76,7 @@ def check_condition(
 
 
 def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
-    """Raises PolicyError for a condition too long, too deep, with brackets that do not match, or with a macro."""
+    """Raises PolicyError if a condition is too long or too deep, or has a macro or brackets that do not match."""
     if len(expression) > MAX_LENGTH:
         raise file.fault(path, f"a condition has up to {MAX_LENGTH} characters, not {len(expression)}", 0, 1)
     opened: list[tuple[str, int]] = []
@@ -101,7 +101,7 @@ def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
 def _answers(
     file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Signal]
 ) -> Iterator[Any]:
-    """What a part of a condition gives for values of its signals' types."""
+    """The values of a part of a condition for example values of its signals' types."""
     at, text = part
     try:
         program = cel.compile(text)
@@ -118,16 +118,16 @@ def _answers(
         except UNANSWERED as error:
             if "Undefined" in str(error):
                 raise file.fault(path, str(error).split(". ")[0], at, len(text)) from None
-            # A value such as 0 can make a sound condition fail; screening marks it degraded.
+            # An example such as 0 can make a valid condition fail; screening marks such a decision degraded.
 
 
 def _parts(expression: str) -> Iterator[tuple[int, str, bool]]:
-    """(offset, text, must be true or false) of the operands in a condition, inner ones first, then of all of it.
+    """(offset, text, must be boolean) of each operand in a condition, from the inside out; the whole condition last.
 
-    && and || stop at the operand that decides, so a wrong type would hide behind it until the day
-    it is reached.
+    Operands are checked one by one, because && and || stop at the operand that decides: a wrong type behind it would
+    show only when evaluation reaches it.
     """
-    starts, tests = [0], [False]  # by depth of brackets: where an operand began, and if after && or ||
+    starts, tests = [0], [False]  # by bracket depth: start of the operand; whether it follows && or ||
     for token in _TOKEN.finditer(expression):
         word = token[0]
         if word[0] in "'\"/" or token["name"]:

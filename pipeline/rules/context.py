@@ -1,4 +1,4 @@
-"""What signals are read from: the facts of a text, and one event with its port, its words and its counts."""
+"""The input of the signals: the facts of a text, and one event with its port, its words and its counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.text.links import Link
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a text alone. `hits` holds overlapping and lapsed ones: time is the event's."""
+    """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words."""
 
     fingerprint: str
     techniques: tuple[str, ...]
@@ -35,10 +35,10 @@ class Facts:
 class Context:
     """One event under a policy.
 
-    `event` is a Submission or a Record: `Signal.on` says which of them a reader gets. `template` is the one of
-    `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's
-    messages in 5 minutes by tier. A record that came later than `late_ms` after its event time is late. `counted`
-    holds the event's counters; it is empty while their conditions are asked.
+    `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `template` is the template of
+    `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
+    by tier, in messages in 5 minutes. A record is late if it arrived more than `late_ms` after its event time.
+    `counted` holds the event's counters; it is empty while the conditions of the counters are evaluated.
     """
 
     event: Any

@@ -1,7 +1,7 @@
-"""Declared counters: name, key, where, window, aggregate; and the interface of the state they live in.
+"""Declared counters (name, key, condition, window, aggregate) and the interface of the state that holds them.
 
-A counter's identity includes its definition: changing the key, the condition or the window starts
-it anew (`policy check` says so) instead of mixing two meanings in one number.
+A counter's identity includes its definition. So a changed key, condition or window starts the counter anew
+(`policy check` says so) instead of mixing two meanings in one number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Aggregate = Literal["messages", "submissions"]
 
 @dataclass(frozen=True)
 class Counter:
-    """One declared counter. `window_ms` is the span; `where` a CEL condition or None for all."""
+    """One declared counter. `where` is a CEL condition; None counts every event."""
 
     name: str
     on: Literal["submission", "record"]
@@ -36,22 +36,22 @@ class Counter:
 
     @cached_property
     def identity(self) -> str:
-        """Name and a hash of the definition: what the state and its changelog are keyed by."""
+        """Name and hash of the definition: the key in the state and its changelog."""
         definition = f"{self.on}|{self.key}|{self.window_ms}|{self.aggregate}|{self.where}"
         return f"{self.name}@{sha256(definition.encode()).hexdigest()[:8]}"
 
 
 class Counters(Protocol):
-    """Keyed counters as `screen` sees them. Implemented in memory here and by the stream's state."""
+    """The keyed counters that `screen` uses. Implemented in memory here, and by the stream's state."""
 
     def begin(self, index: int) -> None:
-        """What follows belongs to event `index` of the batch."""
+        """The calls that follow belong to event `index` of the batch."""
 
     def add(self, counter: Counter, key: str, at: int, n: int) -> int:
-        """Count n at `at` (ms) and return the window's total, this event included."""
+        """Count n at `at` (ms) and return the window's total including n."""
 
     def read(self, counter: Counter, key: str, at: int) -> int:
-        """The window's total at `at` (ms); moves nothing."""
+        """The window's total at `at` (ms). Changes nothing."""
 
 
 class MemoryCounters:
@@ -61,7 +61,7 @@ class MemoryCounters:
         self.windows: dict[tuple[str, str], Window] = {}
 
     def begin(self, index: int) -> None:
-        """One stream of events, nothing to tell apart."""
+        """Does nothing: without replay, no event needs to be told from another."""
 
     def add(self, counter: Counter, key: str, at: int, n: int) -> int:
         """See Counters.add."""

@@ -1,4 +1,4 @@
-"""Enterprises (企业): who the ports belong to, and where; an account's scope goes by them."""
+"""Enterprises (企业), the owners of ports, with their region. An account's scope is defined by them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.errors import AntispamError
 
 
 class EnterpriseEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An enterprise: one line of `enterprises.jsonl`. `code` is what the ports' `enterprise` names."""
+    """An enterprise: one line of `enterprises.jsonl`. Ports refer to it by `code` in their field `enterprise`."""
 
     code: str
     name: str = ""
@@ -20,7 +20,7 @@ _LONGEST = {"code": 64, "name": 500, "province": 32, "city": 32}  # characters
 
 
 def parse_enterprise(text: str) -> EnterpriseEntry:
-    """An enterprise from the JSON of its entry. Raises AntispamError saying what is wrong."""
+    """The enterprise of a JSON entry. Raises AntispamError naming the fault."""
     try:
         entry = msgspec.json.decode(text, type=EnterpriseEntry)
     except msgspec.MsgspecError as error:

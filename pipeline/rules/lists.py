@@ -1,13 +1,13 @@
-"""Operators' lists: who is refused, who skips volume and score, who must not be written to.
+"""Operators' lists of senders and recipients.
 
 | list | entity | an entry means |
 |---|---|---|
-| black | sender | this number or port is refused |
+| black | sender | messages of this number or port are refused |
 | allow | sender | this number or port skips volume and score rules, nothing else |
 | blocked | recipient | nothing is sent to this number |
 | unsubscribed | port_recipient | `port:number`: no commercial messages from this port |
 
-Values are held in the one form of a number (`text/numbers.py`), however they were written.
+Values are stored in the canonical form of a number (`text/numbers.py`), whatever their spelling was.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from pipeline.text.numbers import number, service_code
 ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
 COLUMNS = ("list", "entity", "value", "reason", "expires")
 NEVER = 1 << 62
-MAX_FIELD = 1000  # code points; the csv module's own limit is one for the whole process, and others raise it
+MAX_FIELD = 1000  # code points; the csv module's limit is global to the process, and other code raises it
 
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One entry; `expires` is epoch ms, NEVER for a standing entry."""
+    """One entry; `expires` is epoch ms, NEVER for a permanent entry."""
 
     list: str
     value: str
@@ -42,7 +42,7 @@ class ListEntry:
 
 
 class Lists:
-    """All lists: immutable maps from value to entry; of two for one value, that which lasts longer."""
+    """All lists as immutable maps from value to entry. Of two entries for one value, the later `expires` counts."""
 
     def __init__(self, entries: Iterable[ListEntry] = ()) -> None:
         black: dict[str, ListEntry] = {}
@@ -65,7 +65,7 @@ class Lists:
         self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(unsubscribed)
 
     def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, BuiltInRule]:
-        """Recipients that a message of this port and kind must not reach at `at` (epoch ms), and the rule."""
+        """The recipients that a message of this port and kind must not reach at `at` (epoch ms), each with the rule."""
         unsubscribed = self.unsubscribed.get(service_code(port) or port) if kind is Kind.COMMERCIAL else None
         found: dict[str, BuiltInRule] = {}
         for rule, entries in (
@@ -81,7 +81,7 @@ class Lists:
 
 
 def one_form(name: str, value: str) -> str | None:
-    """The value of list `name` as events spell it; None for one that no event can have."""
+    """The value of list `name` in the spelling of events; None if no event can have the value."""
     if name == "blocked":
         return number(value)
     if name != "unsubscribed":
@@ -92,10 +92,10 @@ def one_form(name: str, value: str) -> str | None:
 
 
 def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) -> list[ListEntry]:
-    """Entries of a `lists.csv`; a fault names the line its row begins on. Raises AntispamError.
+    """The entries of a `lists.csv`. Raises AntispamError naming the line on which the faulty row begins.
 
-    Not `strict`: a value that is no number stays as it is and never matches. A list published before
-    such values were refused must go on holding the others.
+    Unless `strict`, a value that is not a number is kept as it is and never matches: lists published before the check
+    existed may contain such values, and their other entries must stay in force.
     """
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     entries: list[ListEntry] = []
@@ -104,7 +104,7 @@ def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) ->
         if tuple(next(rows, ())) != COLUMNS:
             raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
         while True:
-            line = rows.line_num + 1  # a quote that is never closed runs to the end; its row begins here
+            line = rows.line_num + 1  # first line of the row: an unclosed quote runs to the end of the file
             row = next(rows, None)
             if row is None:
                 return entries

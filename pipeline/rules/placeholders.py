@@ -1,9 +1,9 @@
-"""Placeholders of a registered template, as we and as other platforms write them.
+"""Placeholders of a registered template, in our syntax and in those of other platforms.
 
-Ours is `{name}` or `{name:type}`: `{code:digits(6)}`, `{item:text(20)}`, `{page:link(example.com)}`. Understood as the
-same: `${name}`, `#name#`, `{#name#}`, `{{name}}`, `{{name.DATA}}`, `@@name@@`, `【变量…】`, `%s`, `%d`, and full-width
-braces.
-What looks like a placeholder of another kind is refused, because as literal words it would never be met.
+Our syntax is `{name}` or `{name:type}`: `{code:digits(6)}`, `{item:text(20)}`, `{page:link(example.com)}`. These are
+accepted too: `${name}`, `#name#`, `{#name#}`, `{{name}}`, `{{name.DATA}}`, `@@name@@`, `【变量…】`, `%s`, `%d`, and
+full-width braces.
+Other placeholder syntax is refused: read as literal words, it would match no text.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from enum import StrEnum
 from pipeline.errors import AntispamError
 from pipeline.text.brands import SHORTENERS
 
-MAX_TEMPLATE = 2_000  # code points; the longest content we accept
+MAX_TEMPLATE = 2_000  # code points; the longest accepted content
 MAX_SLOTS = 50
-MAX_SLOT = 32  # code points of a text whose length is not declared: a name or a place, too short for an advertisement
-MAX_TEXT = 64  # of any other slot but a link
+MAX_SLOT = 32  # code points of a text slot without a declared length: fits a name or a place, no advertisement
+MAX_TEXT = 64  # code points; the longest length that any slot but a link may declare
 MAX_LINK = 200
 _FORM = "write {name} or {name:type}, such as {code:digits} or {item:text(20)}"
 
 
 class SlotType(StrEnum):
-    """What may stand in a slot. The lengths are the longest by default."""
+    """The type of text that may fill a slot."""
 
     DIGITS = "digits"
     CODE = "code"
@@ -38,7 +38,7 @@ class SlotType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place to be filled with 1 to `most` code points; `domains` are those a link may lead to."""
+    """A gap of a template for 1 to `most` code points; `domains` are the permitted domains of a link."""
 
     type: SlotType
     most: int
@@ -55,7 +55,7 @@ _MOST = {
     SlotType.LINK: MAX_LINK,
     SlotType.CONTACT: MAX_SLOT,
 }
-# What a placeholder without a type is, by its name; any other is a text.
+# Types of placeholders without a declared type, by name. A name not listed here is a text.
 _KNOWN = {
     name: of
     for of, names in {
@@ -86,14 +86,14 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9\
 def read_placeholders(text: str) -> tuple[tuple[str, ...], tuple[Slot, ...]]:
     """The literal parts of a template and the slots between them.
 
-    Placeholders in a row, with nothing between them, are one slot: of their type if they share it, otherwise a text.
-    Raises AntispamError saying what is wrong, where, and the form we take.
+    Adjacent placeholders form one slot: of their common type, or else a text.
+    Raises AntispamError naming the fault, its place and the accepted syntax.
     """
     if len(text) > MAX_TEMPLATE:
         raise AntispamError(f"{len(text)} characters; a template has up to {MAX_TEMPLATE}")
     parts: list[str] = []
     runs: list[list[Slot]] = []
-    end = -1  # of the placeholder before
+    end = -1  # end of the previous placeholder
     for found in _PLACEHOLDER.finditer(_plain_braces(text)):
         slot = _slot(found)
         if found.start() == end:
@@ -109,7 +109,7 @@ def read_placeholders(text: str) -> tuple[tuple[str, ...], tuple[Slot, ...]]:
 
 
 def _plain_braces(text: str) -> str:
-    """The text with full-width signs of placeholders as ASCII, where there are full-width braces at all."""
+    """The text with full-width signs as ASCII if it has full-width braces, else unchanged."""
     return text.translate(_FULL_WIDTH) if "｛" in text or "｝" in text else text
 
 

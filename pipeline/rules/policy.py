@@ -1,7 +1,7 @@
 """The policy: declared counters and rules in YAML, checked and compiled once, immutable afterwards.
 
-All enabled rules of one kind of event become one CEL list expression, so a submission costs one
-evaluation whatever the number of rules (24 rules: 5 µs, of which most is handing the values over).
+All enabled rules for one kind of event are compiled to one CEL list expression. So a submission costs one evaluation,
+whatever the number of rules (24 rules: 5 µs, mostly for passing the values to CEL).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from pipeline.rules.versions import version_of
 
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
-_MAX_WINDOW_MS = DAY_MS  # the changelog keeps three days
+_MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
 _SLOT = re.compile(r"\{(\w+)\}")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
-MAX_CONDITIONS = 60_000  # code points of all conditions; each operand is tried when a policy is loaded
+MAX_CONDITIONS = 60_000  # code points of all conditions; loading a policy evaluates each operand
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `signals` are the names its condition reads: they become the reason's values.
+    """One rule. `signals` are the names that its condition reads; the reason reports their values.
 
-    `severity` (0-100) orders reasons of one verdict. `hold_ms` is how long a hold lasts. `expires`
-    is epoch ms or None. `skippable` rules read volume or score signals: the allow lane skips them.
-    `spans` says what its reasons point at in the text: words, links, contacts.
+    `severity` (0-100) orders reasons of one verdict. `hold_ms` is the length of a hold. `expires` is epoch ms or None.
+    `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
+    the text that its reasons mark: words, links, contacts.
     """
 
     id: str
@@ -55,12 +55,12 @@ class Rule:
     spans: frozenset[str]
 
     def message(self, values: Mapping[str, Any]) -> str:
-        """The description with `{signal}` filled in; texts never appear in it."""
+        """The description with the value of each `{signal}`. It never contains message text."""
         return _SLOT.sub(lambda m: _written(values.get(m[1], m[0])), self.description)
 
 
 def _written(value: Any) -> str:
-    """A signal's value for people: a probability by three places, a list by its members."""
+    """A signal's value for display: a probability with three decimals, a list by its members."""
     if isinstance(value, float):
         return f"{value:.3f}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -69,7 +69,7 @@ def _written(value: Any) -> str:
 class RuleSet:
     """The enabled rules of one kind of event, compiled to one expression.
 
-    `signals` are those the rules read, `early` those the conditions of the counters read.
+    The rules read `signals`; the conditions of the counters read `early`.
     """
 
     def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
@@ -84,7 +84,7 @@ class RuleSet:
         self._conditions = tuple(None if c.where is None else cel.compile(c.where) for c in counters)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
-        """Rules whose condition holds, and rules that could not be evaluated (a fault of the policy)."""
+        """The rules whose condition holds, and the rules whose evaluation failed (a fault of the policy)."""
         if not self.rules:
             return [], []
         try:
@@ -104,7 +104,7 @@ class RuleSet:
         return matched, failed
 
     def counted(self, values: dict[str, Any]) -> tuple[list[Counter], list[Counter]]:
-        """Counters whose condition holds for these early signals, and those that could not be evaluated."""
+        """The counters whose condition holds for these early signals, and the counters whose evaluation failed."""
         if self._where is None:
             return list(self.counters), []
         try:
@@ -127,7 +127,7 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class CampaignFrom:
-    """From how many messages and senders on a campaign is known to the rules."""
+    """The least size from which the rules see a campaign."""
 
     messages: int = 20
     senders: int = 1
@@ -135,9 +135,9 @@ class CampaignFrom:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages by tier.
+    """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages in 5 minutes by tier.
 
-    `campaign_from` is the size from which a campaign is known to the rules.
+    `campaign_from` is the least size from which the rules see a campaign.
     """
 
     version: str
@@ -152,8 +152,8 @@ class Policy:
 def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     """Check and compile a policy.
 
-    Raises PolicyError with file, line, caret and the nearest valid name for unknown fields, names
-    and verdicts, wrong types, rules that can never match, duplicates and bad durations.
+    Raises PolicyError for unknown fields, names and verdicts, wrong types, rules that can never match, duplicates and
+    invalid durations. The error has file, line, caret and the nearest valid name.
     """
     file = PolicyFile(text, name)
     data = file.data
@@ -181,13 +181,13 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
 
 
 def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
-    """Every name a rule on this kind of event may use, declared counters included."""
+    """Every name that a rule on this kind of event may use, including declared counters."""
     known = {s.name: s for s in CATALOGUE.values() if on in s.on}
     return known | {c.name: of_counter(c) for c in counters if c.on == on}
 
 
 def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any]) -> None:
-    """Raises PolicyError for more counters, rules or conditions than can be checked in a second or two."""
+    """Raises PolicyError for more counters, rules or conditions than can be checked in about two seconds."""
     length = 0
     for key, field, entries, most in (
         ("counters", "where", counters, MAX_COUNTERS),
@@ -219,7 +219,7 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     for j, key in enumerate(keys):
         if key not in allowed:
             raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), list(allowed))
-    if allowed[0] not in keys:  # a counter lives where its stream is partitioned
+    if allowed[0] not in keys:  # a counter's state is partitioned like its stream
         raise file.fault((*path, "key"), f"the key of a {on} counter begins with '{allowed[0]}'")
     window = _duration(file, (*path, "window"), entry.get("window"))
     if not 1000 <= window <= _MAX_WINDOW_MS:
@@ -251,7 +251,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         at_fault = (*path, "verdict" if hold is None else "hold")
         raise file.fault(at_fault, "a rule has 'hold' (how long) if and only if its verdict is hold")
     severity = entry.get("severity", 50)
-    if type(severity) is not int or not 0 <= severity <= 100:  # yes is a bool, and a bool an int
+    if type(severity) is not int or not 0 <= severity <= 100:  # YAML reads yes as a bool, which isinstance accepts
         raise file.fault((*path, "severity"), "severity is a number from 0 to 100")
     modes: tuple[Literal["enforce", "shadow", "off"], ...] = ("enforce", "shadow", "off")
     mode = _choice(file, path, entry, "mode", modes, "enforce")
@@ -331,7 +331,7 @@ def _choice(
     default: Any = None,
 ) -> Any:
     value = entry.get(key, default)
-    value = "off" if value is False else value  # YAML 1.1 reads a bare off as false
+    value = "off" if value is False else value  # YAML 1.1 reads an unquoted off as false
     if value not in allowed:
         raise file.unknown((*path, key), key, str(value), [str(a) for a in allowed])
     return value

@@ -1,4 +1,4 @@
-"""Reading a policy file: YAML whose every fault is reported with file, line, caret and suggestion."""
+"""Reads a policy file (YAML). Every fault is reported with file, line, caret and suggestion."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import yaml
 from pipeline.errors import AntispamError
 from pipeline.text.yaml_text import hostile
 
-MAX_NAME = 60  # code points of an unknown name that are looked at and shown
-SHOWN = 160  # code points of a line
-MAX_VALUES = 100_000  # aliases of aliases make millions of values out of a few lines
+MAX_NAME = 60  # code points of an unknown name that are compared and shown
+SHOWN = 160  # code points shown of a line
+MAX_VALUES = 100_000  # nested aliases can expand a few lines to millions of values
 
 
 class PolicyError(AntispamError):
-    """A policy that is not accepted; the text points at the fault."""
+    """A policy is refused; the message points at the fault."""
 
 
 class PolicyFile:
-    """The parsed YAML and where each value stands in it."""
+    """The parsed YAML and the position of each value in the file."""
 
     def __init__(self, text: str, name: str) -> None:
         self.text = text
@@ -70,7 +70,7 @@ class PolicyFile:
     def fault(
         self, path: tuple[Any, ...], message: str, at: int = 0, length: int = 0, of_name: bool = False
     ) -> PolicyError:
-        """An error that points at the value of `path`, `at` code points into it, or at its field's name."""
+        """An error that points `at` code points into the value of `path`, or at the field's name."""
         marks = self._keys if of_name else self._marks
         while path not in marks and path:
             path = path[:-1]
@@ -88,14 +88,14 @@ class PolicyFile:
     def unknown(
         self, path: tuple[Any, ...], what: str, word: str, known: list[str], at: int = 0, of_name: bool = False
     ) -> PolicyError:
-        """An unknown name, with the nearest known one."""
+        """An error for an unknown name; it suggests the nearest known name."""
         near = get_close_matches(word[:MAX_NAME], known, n=1, cutoff=0.5)
         hint = f"\n  did you mean '{near[0]}'?" if near else f"\n  known: {', '.join(sorted(known))}"
         error = self.fault(path, f"unknown {what} '{word[:MAX_NAME]}'", at, len(word), of_name)
         return PolicyError(f"{error}{hint}")
 
     def _into(self, node: yaml.ScalarNode, at: int) -> int:
-        """Where code point `at` of a scalar stands in its YAML, which may fold, indent and escape it."""
+        """The offset of code point `at` of a scalar in its YAML source, which may fold, indent and escape it."""
         raw = self.text[node.start_mark.index : node.end_mark.index]
         start = raw.find("\n") + 1 if node.style in ("|", ">") else 1 if node.style in ("'", '"') else 0
         before = len("".join(node.value[:at].split()))
@@ -109,7 +109,7 @@ class PolicyFile:
         return start
 
     def _not_of_its_type(self) -> PolicyError:
-        """YAML takes `2026-13-45` for a date by its looks and then fails without saying where."""
+        """An error for the value whose type failed: YAML reads `2026-13-45` as a date and fails without a position."""
         for path, node in self._marks.items():
             try:
                 yaml.constructor.SafeConstructor().construct_object(node, deep=True)
@@ -122,7 +122,7 @@ class PolicyFile:
         line, begin = self.text.count("\n", 0, index), self.text.rfind("\n", 0, index) + 1
         column = index - begin
         end = self.text.find("\n", index)
-        left = max(0, column - SHOWN // 2) if column > SHOWN else 0  # of a long line what stands around the fault
+        left = max(0, column - SHOWN // 2) if column > SHOWN else 0  # a long line is cut around the fault
         shown = self.text[begin + left : begin + left + SHOWN if end < 0 else min(end, begin + left + SHOWN)].rstrip(
             "\r"
         )
@@ -136,5 +136,5 @@ class PolicyFile:
 
 
 def _cells(text: str) -> int:
-    """Columns of a terminal: a Chinese character takes two."""
+    """The width of a text in terminal columns: a Chinese character takes two."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

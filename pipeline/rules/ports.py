@@ -1,7 +1,7 @@
 """Ports (端口) and the registry that finds a sender's port.
 
-The port of a sender is the longest registered service code that prefixes it: an extension keeps its
-digits and does not escape the limits of its port.
+The port of a sender is the longest registered service code that is a prefix of the sender. So a sender with
+extension digits stays under the limits of its port.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.text.numbers import CODE_LENGTHS, service_code
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
-    """A template as registered: literal text with placeholders (`pipeline.rules.placeholders`)."""
+    """A registered template: literal text with placeholders (`pipeline.rules.placeholders`)."""
 
     id: str
     text: str
@@ -29,7 +29,7 @@ class TemplateEntry(msgspec.Struct, frozen=True):
 
 
 class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A port as registered: one line of `ports.jsonl`, one `port` entry of the config topic.
+    """A registered port: one line of `ports.jsonl`, one `port` entry of the config topic.
 
     `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier.
     """
@@ -49,7 +49,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Port:
     """A port ready for screening: its entry and its compiled templates.
 
-    `faults` says which templates cannot be read: those of earlier releases, which no text fits.
+    `faults` has an error for each template that cannot be parsed: earlier releases accepted it. No text fits it.
     """
 
     __slots__ = ("channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
@@ -73,14 +73,14 @@ class Port:
         self.faults = tuple(faults)
 
     def fitting(self, content: str, links: Sequence[Link], contacts: Sequence[Contact]) -> Template | None:
-        """The first registered template the content fits; `links` and `contacts` are all that is found in it."""
+        """The first registered template that the content fits. `links` and `contacts` are all those of the content."""
         for template in self.templates:
             if template.fits(content, links, contacts):
                 return template
         return None
 
     def kind_of(self, content: str) -> Kind:
-        """The kind of a message of this content: that of the template it fits, else the port's."""
+        """The kind of a message with this content: the kind of the template that it fits, else the port's."""
         if not self.templates:
             return self.kind
         normals = normalise_batch([content])
@@ -89,10 +89,10 @@ class Port:
 
 
 class Ports:
-    """The registry: immutable, found by longest prefix of a sender in its one form (`text/numbers.py`)."""
+    """The immutable registry: finds a port by the longest prefix of a sender in canonical form (`text/numbers.py`)."""
 
     def __init__(self, ports: Iterable[Port]) -> None:
-        # A code registered with 86 before it, as older versions allowed, is found by what senders are held as.
+        # Older versions accepted codes with the prefix 86. Senders are stored without it, so the key has none.
         self.by_code: Mapping[str, Port] = {service_code(port.code) or port.code: port for port in ports}
         self._by_prefix = LongestPrefix(self.by_code)
 
@@ -101,13 +101,13 @@ class Ports:
         return self._by_prefix.find(sender)
 
     def key(self, sender: str) -> str:
-        """The partition key of a sender: its port's code; an unknown sender keys by itself."""
+        """The partition key of a sender: its port's code, or the sender itself if its port is unknown."""
         port = self.find(sender)
         return sender if port is None else port.code
 
 
 def read_port(text: str | bytes) -> Port:
-    """A port from the JSON of its stored entry. Raises AntispamError; not for its templates, see `Port.faults`."""
+    """The port of a stored JSON entry. Raises AntispamError, but not for its templates: see `Port.faults`."""
     try:
         return Port(msgspec.json.decode(text, type=PortEntry))
     except msgspec.MsgspecError as error:
@@ -115,7 +115,7 @@ def read_port(text: str | bytes) -> Port:
 
 
 def parse_port(text: str | bytes) -> Port:
-    """A port to be registered, from the JSON of its entry. Raises AntispamError saying what is wrong."""
+    """The port of a JSON entry to be registered. Raises AntispamError naming the fault."""
     port = read_port(text)
     if port.faults:
         raise AntispamError(port.faults[0])

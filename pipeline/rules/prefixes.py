@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class LongestPrefix(Generic[T]):
-    """Values by prefix, immutable; a look-up tries each length that a prefix has, the longest first."""
+    """Immutable values by prefix. A look-up tries each length of the known prefixes, the longest first."""
 
     __slots__ = ("_lengths", "_values")
 
@@ -18,7 +18,7 @@ class LongestPrefix(Generic[T]):
         self._lengths = tuple(sorted({len(prefix) for prefix in self._values}, reverse=True))
 
     def find(self, text: str) -> T | None:
-        """The value of the longest prefix that `text` begins with; None if it begins with none."""
+        """The value of the longest known prefix of `text`; None if it has no known prefix."""
         values = self._values
         for length in self._lengths:
             value = values.get(text[:length])

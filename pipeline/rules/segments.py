@@ -1,7 +1,7 @@
-"""Number segments (号段): which carrier serves a number, by its longest registered prefix.
+"""Number segments (号段): finds the carrier of a number by its longest registered prefix.
 
-A holder may move to another carrier and keep the number: an override names those numbers. Routing asks
-this for every recipient, so the prefixes are spread out once and a question is one dictionary lookup.
+A subscriber may move to another carrier and keep the number; an override lists these numbers. Routing needs the
+carrier of every recipient, so all prefixes are expanded once to equal length: a look-up reads one dictionary entry.
 
 Source of the shipped table: defaults/README.md.
 """
@@ -19,13 +19,13 @@ from pipeline.rules.prefixes import LongestPrefix
 from pipeline.text.numbers import number
 
 LONGEST = 5  # digits of the longest prefix
-_NUMBER_LENGTHS = frozenset((11, 13))  # mobiles, and the longer numbers of machines
+_NUMBER_LENGTHS = frozenset((11, 13))  # digits of a mobile number and of a machine (M2M) number
 _PREFIX = re.compile(rf"1[0-9]{{1,{LONGEST - 1}}}")
 _NUMBER = re.compile(r"1[0-9]{10}(?:[0-9]{2})?")
 
 
 class Segments:
-    """Prefix -> carrier, immutable; `ported` is number -> carrier for those that moved."""
+    """Immutable map prefix -> carrier; `ported` maps each ported number to its carrier."""
 
     def __init__(self, carriers: Mapping[str, str], ported: Mapping[str, str] | None = None) -> None:
         self._ported = dict(ported or {})
@@ -34,7 +34,7 @@ class Segments:
         self._carriers = {begin: carrier for begin in beginnings if (carrier := segments.find(begin)) is not None}
 
     def carrier_of(self, number: str) -> str | None:
-        """The carrier of a mainland number in its national form; None for any other number."""
+        """The carrier of a mainland number in national form; None for any other number."""
         carrier = self._ported.get(number)
         if carrier is None and len(number) in _NUMBER_LENGTHS:
             carrier = self._carriers.get(number[:LONGEST])
@@ -42,18 +42,18 @@ class Segments:
 
 
 def parse_segments(text: str, source: str) -> dict[str, str]:
-    """Prefix -> carrier from csv `prefix,carrier,kind`. Raises AntispamError with the line."""
+    """Prefix -> carrier from csv `prefix,carrier,kind`. Raises AntispamError naming the line."""
     return _parse(text, source, ("prefix", "carrier", "kind"), _PREFIX, f"a prefix of 2 to {LONGEST} digits from 1")
 
 
 def parse_ported(text: str, source: str) -> dict[str, str]:
-    """Number -> carrier from csv `number,carrier`, numbers in any spelling. Raises AntispamError with the line."""
+    """Number -> carrier from csv `number,carrier`, numbers in any spelling. Raises AntispamError naming the line."""
     expected = "a mainland number of 11 or 13 digits"
     return _parse(text, source, ("number", "carrier"), _NUMBER, expected, lambda written: number(written) or "")
 
 
 def shipped_segments() -> dict[str, str]:
-    """The table we ship."""
+    """The table of the package."""
     text = (files("pipeline.rules") / "defaults" / "number_segments.csv").read_text(encoding="utf-8")
     return parse_segments(text, "number_segments.csv")
 

@@ -1,8 +1,8 @@
-"""The signal catalogue: every name a rule may use, with its type, its meaning, its cost and its reader.
+"""The signal catalogue: every name that a rule may use, with type, meaning, cost and reader.
 
-A signal is declared here and nowhere else: the policy is checked against the catalogue, `antispam policy signals`
-prints it, and screening calls the readers of the signals that the policy reads. A counter declared in a policy is
-a signal too, under its own name.
+A signal is declared only here. The policy is checked against the catalogue, `antispam policy signals` prints it, and
+screening calls the readers of the signals that the policy uses. A counter declared in a policy is a signal too,
+under its own name.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _EXAMPLES: dict[str, Sequence[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One name, and `read`, which gives its value for an event; the value is of `type`.
+    """One signal. `read` returns its value, of type `type`, for an event.
 
-    `group` says which rules use it: the allow lane skips rules on `volume` and `score` signals.
-    `early` signals are known before anything is counted: conditions of counters may use them.
-    `spans` says what a reason points at in the text when its rule reads the signal.
-    `cost` is in µs a submission, measured by `bench engine`, rounded up; 0 means under one.
+    `group`: senders on the allow list skip rules on `volume` and `score` signals.
+    `early` signals are known before counting, so conditions of counters may use them.
+    `spans` names the parts of the text that a reason marks when its rule reads the signal.
+    `cost` is µs a submission, measured by `bench engine`, rounded up; 0 means less than 1 µs.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Signal:
 
     @property
     def examples(self) -> Sequence[Any]:
-        """Values of the signal's type, to try a rule on when it is loaded."""
+        """Example values of the signal's type, with which a rule is evaluated when the policy is loaded."""
         return _EXAMPLES[self.type]
 
 
 def read(signals: Iterable[Signal], context: Context) -> dict[str, Any]:
-    """The signals' values for one event, by name."""
+    """The values of the signals for one event, by name."""
     return {signal.name: signal.read(context) for signal in signals}
 
 
 def of_counter(counter: Counter) -> Signal:
-    """The signal of a declared counter. Where its condition does not hold, it reads 0."""
+    """The signal of a declared counter. Its value is 0 for an event that the counter's condition excludes."""
     name = counter.name
     return Signal(name, "int", counter.description, lambda c: c.counted.get(name, 0), (counter.on,), "volume")
 
@@ -73,7 +73,7 @@ def _port_limit(context: Context) -> int:
 _SUBMISSION: tuple[Literal["submission", "record"], ...] = ("submission",)
 _RECORD: tuple[Literal["submission", "record"], ...] = ("record",)
 
-# A decision keeps these of a known campaign beside its counters.
+# A decision stores these values of a known campaign beside its counters.
 OF_CAMPAIGN = (
     Signal(
         "campaign_messages",

@@ -1,9 +1,9 @@
-"""Registered templates (报备模板): does a text fit the words a port has registered?
+"""Registered templates (报备模板): does a text fit the wording that a port has registered?
 
-A text that fits skips bulk review and the score, so a slot takes only what its type allows, and a link or a contact
-stands in no slot that does not declare one, however it is written. Matching finds the literal parts from left to right,
-each at its first place, so it is linear in the text whatever the template; where that misses a fit, or a slot holds
-something else, the text is simply screened.
+A text that fits skips bulk review and the score. So a slot accepts only its type, and a link or a contact in any
+spelling is accepted only in a slot that declares it. Matching looks for the literal parts from left to right and takes
+the first occurrence of each. So it is linear in the text for every template. It may miss a fit; then the text is
+screened like any other.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ _MOMENT = "|".join(
         r"\d{1,3}(?:秒钟?|分钟?|个?小时|天|个工作日|周|个月|年)",
     ]
 )
-# Figures alone: {time}分钟, {month}月{date}日, 20261128.
+# Digits alone: {time}分钟, {month}月{date}日, 20261128.
 _COMPACT = r"\d{1,4}|20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d(?:[0-5]\d){1,2})?"
 _CURRENCY = r"人民币|RMB|CNY|USD|HKD|EUR|(?:US|HK)?[$]|[¥￥€£]"
 _FILLINGS = {
     SlotType.DIGITS: re.compile(r"[0-9]+"),
-    # One Chinese character before: number plates. A figure, or it may be any word; no small letters, as ids have.
+    # Number plates begin with one Chinese character. A digit is required, or any word would match. Lower-case letters
+    # are refused, because messenger ids have them.
     SlotType.CODE: re.compile(r"[一-鿿]?(?=[A-Z\-·*]{0,31}[0-9])[0-9A-Z*](?:[0-9A-Z\-/·*]|(?<=[0-9]) (?=[0-9]))*"),
     SlotType.AMOUNT: re.compile(
         rf"[+\-]?(?:(?:{_CURRENCY}) ?)?[+\-]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}}){{1,5}}|[0-9]{{1,12}})(?:\.[0-9]{{1,4}})?"
@@ -52,30 +53,32 @@ _FILLINGS = {
     SlotType.DATE: re.compile(
         rf"{_COMPACT}|(?:(?:{_MOMENT})[ T至到~,，、()（）\-]{{0,3}}){{1,8}}(?:之?[前后内]|[起止])?"
     ),
-    # Masked ones too: **明, 138****0001.
+    # Masked names and numbers too: **明, 138****0001.
     SlotType.NAME: re.compile(r"\*{0,2}[^\W\d_](?:[^\W\d_]|[ .'’·•*()（）\-])*|1[0-9]{2}\*{4}[0-9]{4}"),
     SlotType.CONTACT: re.compile(r"\+?[0-9][0-9 \-]{3,}|[A-Za-z][A-Za-z0-9_\-]{4,}"),
 }
-_LONGEST_CHINESE_NAME = 12  # a name of more characters is a sentence
+_LONGEST_CHINESE_NAME = 12  # characters; a longer text is a sentence
 _chinese = re.compile(r"[一-鿿]").findall
-# A messenger's id, as contacts.py reads one: Latin letters, and figures or signs among them.
+# A messenger id as in contacts.py: Latin letters with digits or signs among them.
 _an_id = re.compile(r"(?<![a-z0-9_])(?=[a-z]{1,19}[0-9_\-])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])").search
-# Most fillings: their normal form, which takes 150 us, would tell nothing more. It joins single letters (a b c is abc),
-# and reads Chinese figures beside Latin letters as digits.
+# Fillings whose normal form would add nothing; computing it takes 150 us. The normal form joins single letters (a b c
+# is abc) and reads Chinese numerals beside Latin letters as digits, so such fillings are not plain.
 _SIGNS = r" :：,，、.()（）/%\-"
 _FIGURES = "〇零一二三四五六七八九十百千万两幺壹贰叁肆伍陆柒捌玖拾貳參叄陸弌弍弎"
 _is_plain = re.compile(
     rf"[一-鿿0-9{_SIGNS}]*"
     rf"|(?!.*(?<![A-Za-z0-9])[A-Za-z][_{_SIGNS}]+[A-Za-z0-9])(?:[A-Za-z0-9_{_SIGNS}]|(?![{_FIGURES}])[一-鿿])*"
 ).fullmatch
-# A mobile number with any signs between its figures. contacts.py reads none across commas, as in a list of figures.
+# A mobile number with any signs between its digits. contacts.py finds none across commas, because a list of figures
+# has them.
 _figures_of_a_mobile = re.compile(r"\W*1\W*[3-9](?:\W*[0-9]){9}\W*").fullmatch
-_CARRIER_NUMBER = re.compile(r"1[3-9]\d{9}|[48]00\d{7}")  # mobile, service number; an order's may look like a landline
+# A mobile or service number. Landlines are left out, because an order number may look like one.
+_CARRIER_NUMBER = re.compile(r"1[3-9]\d{9}|[48]00\d{7}")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One registered template; `parts` are the literals around its `slots`."""
+    """One registered template; `parts` are the literal texts around its `slots`."""
 
     id: str
     kind: Kind
@@ -86,7 +89,7 @@ class Template:
     def parse(cls, name: str, text: str, kind: Kind) -> Template:
         """Split a template at its placeholders.
 
-        Raises AntispamError for a template without words, and as `read_placeholders`.
+        Raises AntispamError for a template without words, and whenever `read_placeholders` does.
         """
         try:
             parts, slots = read_placeholders(text)
@@ -97,9 +100,9 @@ class Template:
         return cls(name, kind, parts, slots)
 
     def fits(self, text: str, links: Sequence[Link], contacts: Sequence[Contact]) -> bool:
-        """True if the whole text is this template with its placeholders filled, each with what its type allows.
+        """True if the whole text is this template, with each placeholder filled according to its type.
 
-        `links` and `contacts` are all that is found in the text.
+        `links` and `contacts` are all those of the text.
         """
         spans = self._spans(text)
         if spans is None:
@@ -109,7 +112,7 @@ class Template:
         ) and _declared(text, tuple(zip(self.slots, spans, strict=True)), links, contacts)
 
     def _spans(self, text: str) -> list[tuple[int, int]] | None:
-        """Where each slot is filled; None if the literal words are not there."""
+        """The span of each slot in the text; None if the literal parts do not match."""
         first, *rest = self.parts
         if not rest:
             return [] if text == first else None
@@ -131,7 +134,7 @@ class Template:
 
 
 def _holds(slot: Slot, filling: str) -> bool:
-    """Whether what stands in a slot is of its type, links and contacts aside."""
+    """Whether the filling of a slot is of its type; links and contacts are checked by `_declared`."""
     if "\n" in filling or "\r" in filling:
         return False
     if slot.type is SlotType.LINK:
@@ -152,9 +155,9 @@ def _declared(
     links: Sequence[Link],
     contacts: Sequence[Contact],
 ) -> bool:
-    """Whether every link and contact is the template's own words, or is in a slot that declares it."""
+    """Whether every link and contact is part of the template's own words or in a slot that declares it."""
     if len(links) >= MAX_LINKS or len(contacts) >= MAX_CONTACTS:
-        return False  # there may be more
+        return False  # the finders stop at the limit, so the text may have more
     if not links and not contacts:  # most texts
         return all(slot.type is not SlotType.LINK for slot, _ in filled)
     for slot, span in filled:
@@ -176,7 +179,7 @@ def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def _is_link(link: Link, span: tuple[int, int], domains: Sequence[str]) -> bool:
-    """Whether a slot is one plain link to these domains; the words after it may look like more of its path."""
+    """Whether a slot is one plain link to these domains. The words after the slot may read as part of its path."""
     return (
         link.start == span[0]
         and link.end >= span[1]
@@ -186,14 +189,14 @@ def _is_link(link: Link, span: tuple[int, int], domains: Sequence[str]) -> bool:
 
 
 def _host_stands_before(text: str, link: Link, place: int) -> bool:
-    """Whether the words of the template say where a link leads, and a slot only ends it: https://a.com/{order}."""
+    """Whether the template's own words hold the host of a link and a slot only its end: https://a.com/{order}."""
     before = text[link.start : place].lower()
     host = before.find(link.host)
     return host >= 0 and before[host + len(link.host) :][:1] in ("/", "?", "#") and not link.short
 
 
 def _a_number(slot: Slot, contact: Contact) -> bool:
-    """Whether a find in a slot of figures is more likely an order's number that begins as an area code does."""
+    """Whether a contact in a slot of digits is more likely an order number that begins like an area code."""
     return (
         slot.type in (SlotType.DIGITS, SlotType.CODE)
         and contact.kind == PHONE

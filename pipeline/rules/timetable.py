@@ -1,7 +1,7 @@
-"""Review hours (审核时间): a clock that stands still outside them.
+"""Review hours (审核时间): deadlines are counted in review hours only.
 
-A case that comes at 17:20 with an hour to go is due at 09:20 on the next working day. Source of the
-hours, 08:30 to 17:30 on working days: the operators' rules for review before send (DESIGN §9).
+A case that arrives at 17:20 and is due after an hour is due at 09:20 on the next working day. Source of the hours,
+08:30 to 17:30 on working days: the operators' rules for review before send (DESIGN §9).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Working days of one zone: Monday to Friday, less `holidays`, and the `weekends` that are worked."""
+    """Working days of one time zone: Monday to Friday without `holidays`, plus the working days in `weekends`."""
 
     zone: str = "Asia/Shanghai"
     holidays: frozenset[date] = frozenset()
     weekends: frozenset[date] = frozenset()
 
     def is_working(self, day: date) -> bool:
-        """Whether there are review hours on this day."""
+        """Whether this day has review hours."""
         return day in self.weekends or (day.weekday() < SATURDAY and day not in self.holidays)
 
     def after(self, at: int, minutes: int) -> int:
-        """The time (epoch ms) at which `minutes` of review hours have passed since `at` (epoch ms)."""
+        """The time (epoch ms) when `minutes` of review hours have passed since `at` (epoch ms)."""
         left = minutes * MINUTE_MS
         day = datetime.fromtimestamp(at / 1000, ZoneInfo(self.zone)).date()
         while True:

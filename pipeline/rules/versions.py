@@ -1,4 +1,4 @@
-"""Versions of configuration values: what decisions name, and what the registry keeps a value under."""
+"""Versions of configuration values. Decisions name them, and the registry stores each value under its version."""
 
 from __future__ import annotations
 

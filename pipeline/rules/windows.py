@@ -1,8 +1,8 @@
-"""Sliding windows of counts, as values: time is an argument, nothing here has a clock.
+"""Sliding windows of counts, as values: time is an argument, and no clock is read.
 
-A window is a row of 60 buckets. Exact event lists would cost memory by the message (a port at
-5,000/s holds 1.5 million in five minutes); 60 buckets cost the same for every key and are off by at
-most 1/60 of the window (5 s of 5 minutes), always towards counting less time, never more.
+A window has 60 buckets. A list of events would need memory for each message (a port at 5,000/s sends 1.5 million in
+five minutes). 60 buckets cost the same for every key. Their error is at most 1/60 of the window (5 s of 5 minutes):
+the window may be shorter by this, never longer.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ BUCKETS = 60
 class Window:
     """Counts of one key over one span of time.
 
-    `offsets` is the last source offset per lane that the counts reflect: an event at or below it was
-    already counted (a replay after a crash) and is not counted again. `touched` is when it was last moved
-    by the clock of its holder (ms), which forgets what lies still; no count depends on it.
+    `offsets` is the last counted source offset of each lane. After a crash, an event at or below it is replayed and not
+    counted again. `touched` is the time (ms) of the last change by the clock of the window's owner, which forgets idle
+    windows; no count depends on it.
     """
 
     __slots__ = ("counts", "newest", "offsets", "total", "touched")
@@ -28,10 +28,10 @@ class Window:
         self.touched = 0
 
     def add(self, at: int, n: int, width: int) -> int:
-        """Count n at time `at` (ms); bucket width in ms. Returns the total of the window.
+        """Count n at time `at` (ms) and return the total of the window; `width` is the bucket width in ms.
 
-        An event older than the window is not counted; one merely out of order falls in its bucket.
-        The window always ends at the newest event seen, so the order of arrival decides nothing.
+        An event older than the window is not counted; a late event inside the window counts in its own bucket. The
+        window ends at the newest event so far, so the order of arrival does not matter.
         """
         bucket = at // width
         if bucket > self.newest:
@@ -44,7 +44,7 @@ class Window:
         return self.total
 
     def read(self, at: int, width: int) -> int:
-        """The total of the window that ends at `at` (ms), without moving it."""
+        """The total of the window that ends at `at` (ms). Does not change the window."""
         oldest = at // width - BUCKETS
         if oldest <= self.newest - BUCKETS:
             return self.total
@@ -56,7 +56,7 @@ class Window:
             self.total -= counts.pop(bucket)
 
     def dump(self) -> tuple[list[int], list[int]]:
-        """Offsets by lane, and bucket, count, bucket, count, … for the changelog."""
+        """For the changelog: the offsets by lane, and a flat list of bucket, count, bucket, count, …."""
         return self.offsets, [x for pair in self.counts.items() for x in pair]
 
     @classmethod

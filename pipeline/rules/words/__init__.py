@@ -1,1 +1,1 @@
-"""The dictionary of words: read, prepared, and found in texts."""
+"""The dictionary: reads its file, prepares its words and finds them in texts."""

@@ -1,8 +1,8 @@
-"""What ordinary language makes of the place where a Chinese word was found.
+"""Ordinary Chinese words around a find: they show whether a dictionary word was found by chance.
 
-Chinese is written without spaces, so words meet by chance: 举办|证券 holds 办证, 查收|对公账户 holds 收对公账户,
-皮下注射 holds 下注. Words also sound alike by chance: 信用卡待还 sounds like 信用卡代还. jieba's dictionary knows the
-words of the language and how common each is.
+Chinese is written without spaces, so a word may appear across others by chance: 举办|证券 contains 办证,
+查收|对公账户 contains 收对公账户, 皮下注射 contains 下注. Words also sound alike by chance: 信用卡待还 sounds like
+信用卡代还. jieba's dictionary lists the words of the language with their frequencies.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 import jieba
 
-Word = tuple[int, int]  # where a word of the language begins and ends in a text, end exclusive
+Word = tuple[int, int]  # start and end (exclusive) of an ordinary word in a text
 _AROUND = 12  # code points read on each side; a Chinese word is rarely longer than four
-# Occurrences in jieba's corpus of 60 million words from which a single character is a word that stands in any text (待,
-# 再, 做). 360 characters are as common; four fifths of the single-character words of honest texts are among them.
+# Least occurrences in jieba's corpus of 60 million words for a single character to count as a common word (待, 再, 做).
+# 360 characters are so common; they make up four fifths of the single-character words of honest texts.
 _COMMON = 10_000
 
 
 @cache
 def tokenizer() -> Any:
-    """jieba with its own dictionary, without the cache file it would leave for anyone to change.
+    """jieba with its own dictionary. Its cache file is not used, because any user could change it.
 
-    Takes about a second, once: see `prepare`.
+    The first call takes about a second: see `prepare`.
     """
     tokenizer = jieba.Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
@@ -33,12 +33,12 @@ def tokenizer() -> Any:
 
 
 def prepare() -> None:
-    """Load the words now rather than at the first Chinese word found: a live stream must not pause for it."""
+    """Load the words now: loading at the first Chinese find would pause a live stream."""
     tokenizer()
 
 
 def words_at(text: str, start: int, end: int) -> list[Word]:
-    """The words of the language that `text[start:end]` consists of or has a part of, as jieba cuts the text."""
+    """The ordinary words that overlap `text[start:end]`, as jieba cuts the text."""
     first = max(0, start - _AROUND)
     words = []
     at = first
@@ -53,9 +53,9 @@ def words_at(text: str, start: int, end: int) -> list[Word]:
 
 
 def hidden(text: str, words: Sequence[Word], start: int, end: int) -> bool:
-    """True if one of the words at a span crosses an end of it, or has the span in its middle (皮下注射 and 下注).
+    """True if one of the words at a span crosses an end of it, or contains the span in its middle (皮下注射 and 下注).
 
-    A longer word that only goes on from a word of the span hides nothing: 开发票 and 发票, 银河娱乐|场 and 银河|娱乐.
+    A longer word that only extends a word of the span does not hide it: 开发票 and 发票, 银河娱乐|场 and 银河|娱乐.
     """
     known = tokenizer().FREQ
     for begin, stop in words:
@@ -69,10 +69,10 @@ def hidden(text: str, words: Sequence[Word], start: int, end: int) -> bool:
 
 
 def sounds_ordinary(text: str, words: Sequence[Word], start: int, sought: str) -> bool:
-    """Whether ordinary words explain what stands in a text from `start` on and only sounds like `sought`.
+    """Whether ordinary words explain the characters from `start` on, which sound like `sought` but differ from it.
 
-    They do if each character that differs belongs to a word of two characters or more (包裹 for 包过), or is a common
-    word by itself in the place of another (待 for 代, but not 发飘 for 发票).
+    They do if each differing character belongs to a word of at least two characters (包裹 for 包过), or is a common
+    single-character word in the place of another one (待 for 代, but not 发飘 for 发票).
     """
     known = tokenizer().FREQ
     there = {place: word for word in words for place in range(*word)}

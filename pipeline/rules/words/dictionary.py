@@ -1,25 +1,23 @@
-"""The keyword dictionary: words an enterprise may not send, and what follows when it does.
+"""The keyword dictionary: words that an enterprise may not send, each with its verdict.
 
-A list of ten thousand borrowed words refuses a quarter of honest traffic; a few hundred judged ones
-do most of the good. So each word carries its own verdict, context and spellings, a hit says exactly
-where it stands in the text the reviewer sees, and a Latin word counts only when it stands alone
-("heroin", not "heroine").
+A list of ten thousand borrowed words refuses a quarter of honest traffic; a few hundred words judged one by one
+achieve most of the effect. So each word has its own verdict, context and spellings. A hit gives its exact place in
+the text that the reviewer sees. A Latin word counts only as a whole word ("heroin", not "heroine").
 
-Words are looked for in several readings of a text (`pipeline.text`), a batch of texts at a time:
+Words are searched in several views of a text (`pipeline.text`), a batch of texts at a time:
 
-| view | finds | of words |
+| view | finds | words searched |
 |---|---|---|
 | raw | as written, without case | all but regex |
 | normal | the normal form, and regular expressions | evasive, pinyin; regex |
-| joined, split | marks between characters, characters in halves | evasive, pinyin |
+| joined, split | marks between characters, characters split in halves | evasive, pinyin |
 | leet | v1agra | Latin, from 4 letters |
-| lookalike | a stroke more or less, up to half of the characters | Chinese, from 3 characters |
+| lookalike | a stroke more or less in up to half of the characters | Chinese, from 3 characters |
 | pinyin | sound-alikes and pinyin letters | pinyin; evasive from 4 characters, or with Latin letters in it |
 
-A Chinese word that is only written across other words of the language (举办|证券 holds 办证) is none. Sound alone
-proves little: 信用卡待还 (to be repaid) sounds like 信用卡代还 (repaid for you). So a word that is found in Chinese
-characters by their sound counts only where the characters that differ are no ordinary words, and it asks for a person
-at most.
+A Chinese word that only appears across ordinary words (举办|证券 contains 办证) does not count. Sound alone is weak
+evidence: 信用卡待还 (to be repaid) sounds like 信用卡代还 (repaid for you). So a word found by the sound of Chinese
+characters counts only if the differing characters are not ordinary words, and its verdict is at most review.
 """
 
 from __future__ import annotations
@@ -39,15 +37,15 @@ from pipeline.rules.words.patterns import WordPatterns
 from pipeline.rules.words.views import MOST_PLACES, Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch
 
-NEAR = 30  # code points of the normal form on each side in which `near` and `unless` are looked for
-# Words of a text whose borders and context are asked for; 2,000 code points of ham have up to 4. Of a word in all its
-# MOST_PLACES, half still count.
+NEAR = 30  # code points of the normal form on each side that are searched for `near` and `unless`
+# Finds of a text whose borders and context are checked; 2,000 code points of ham have up to 4 finds. Half of
+# MOST_PLACES, so that a word repeated to that limit still has finds that count unchecked.
 MAX_ASKED = MOST_PLACES // 2
-_AS_WRITTEN = ("raw", "normal", "lookalike")  # in the other views marks or letters show that a word was taken apart
+_AS_WRITTEN = ("raw", "normal", "lookalike")  # in the other views, marks or letters show that a word was taken apart
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
-    """A dictionary word found in a text: code points of the raw text, `end` exclusive; `via` names the view."""
+    """A dictionary word found in a text, at code points of the raw text, `end` exclusive; `via` names the view."""
 
     word: str
     category: Category
@@ -60,14 +58,14 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dictionary:
-    """An immutable set of words, matched in one pass a view whatever its size.
+    """An immutable set of words. Each view is searched in one pass, whatever the number of words.
 
-    Every word is found, in up to MOST_PLACES places of a text. What is *asked* of a text is bounded: whether a Chinese
-    word lies across others, whether a sound is an ordinary word's, whether `near` and `unless` are right. Behind
-    MAX_ASKED questions every further word counts where it stands, so that filling a text with words neither hides nor
-    excuses one.
+    Every word is found, in up to MOST_PLACES places of a text. The number of checks a text is limited. A check asks
+    whether a Chinese word lies across ordinary words, whether ordinary words explain a sound, and whether `near` and
+    `unless` hold. After MAX_ASKED checks every further find counts unchecked. So a text filled with words neither hides
+    nor excuses any of them.
 
-    `version` is a content hash (12 hex): the same words in another order are another version.
+    `version` is a content hash (12 hex digits); the same words in another order have another version.
     """
 
     def __init__(self, entries: tuple[Entry, ...], version: str) -> None:
@@ -84,19 +82,19 @@ class Dictionary:
 
     @classmethod
     def parse(cls, csv_text: str) -> Dictionary:
-        """Read a dictionary file; raises AntispamError as `parse_entries`."""
+        """The dictionary of a csv text. Raises AntispamError like `parse_entries`."""
         entries = parse_entries(csv_text)
         digest = hashlib.sha256(msgspec.json.encode(entries))
         return cls(entries, digest.hexdigest()[:12])
 
     def match(self, text: str, at: int | None = None) -> tuple[Hit, ...]:
-        """What `match_batch` finds in one text, in force at `at` (epoch ms; by default, whenever)."""
+        """The hits of one text in force at `at` (epoch ms; None ignores expiry)."""
         return in_force(self.match_batch([text])[0], at)
 
     def match_batch(self, texts: Sequence[str], normals: Normals | None = None) -> list[tuple[Hit, ...]]:
-        """For each text every word found, overlapping and lapsed ones included; see `in_force`.
+        """All hits of each text, including overlapping and expired hits; see `in_force`.
 
-        `normals` saves reading the texts again.
+        `normals` are the normal forms of the texts, if the caller has them already.
         """
         hits: list[tuple[Hit, ...]] = [()] * len(texts)
         if not self.entries or not texts:
@@ -120,7 +118,7 @@ class Dictionary:
             begin += len(text) + 1
 
     def _kept(self, finds: list[Find], normals: Normals) -> dict[int, list[Hit]]:
-        """By text, the finds whose borders and context are right, with offsets in their text."""
+        """By text, the hits of the finds that pass the checks, with offsets in their text."""
         kept: dict[int, list[Hit]] = {}
         asked: Counter[int] = Counter()
         ends, origin = normals.raw.borders, normals.tape.origin
@@ -159,9 +157,9 @@ class Dictionary:
         return kept
 
     def _excused(self, entry: Entry, text: str, start: int, end: int, chinese: bool, heard: bool) -> bool:
-        """Whether a word found in a normal form does not count: by its context, or since other words are there.
+        """Whether a find does not count, because of its context or because ordinary words explain it.
 
-        `chinese`: its characters stand there; `heard`: others do, which sound alike.
+        `chinese`: the find is in Chinese characters. `heard`: these are other characters that sound alike.
         """
         if entry in self._context:
             near, unless = self._context[entry]
@@ -184,15 +182,15 @@ def _has_letters(text: str) -> bool:
 
 
 def in_force(hits: Sequence[Hit], at: int | None = None) -> tuple[Hit, ...]:
-    """Hits not lapsed at `at` (epoch ms), left to right; of overlapping ones the most severe.
+    """The hits not expired at `at` (epoch ms), left to right; of overlapping hits, the most severe.
 
-    Of equally severe ones (verdict, then `severity`) the longest counts, then the leftmost.
+    Of equally severe hits (verdict, then `severity`), the longest counts, then the leftmost.
     """
     standing = [hit for hit in hits if at is None or hit.expires > at]
     if len(standing) < 2:
         return tuple(standing)
     standing.sort(key=lambda hit: (-hit.verdict.severity, -hit.severity, hit.start - hit.end, hit.start))
-    kept: list[Hit] = []  # in order of place, none overlapping
+    kept: list[Hit] = []  # sorted by place, without overlaps
     for hit in standing:
         place = bisect_left(kept, hit.start, key=lambda other: other.start)
         if place and kept[place - 1].end > hit.start:

@@ -1,8 +1,8 @@
-"""The dictionary as a csv file: what an author may write, and what is refused with its line.
+"""The csv file of the dictionary: parses it, and refuses faults with their line.
 
-Columns in any order under a header line: `word` and `category` must be there; `verdict` (default
-review), `severity` (0-100, default 50), `mode` (default evasive), `near`, `unless` (words apart by |),
-`expires` (ISO 8601 with zone) and `note` may be.
+The header line names the columns, in any order. `word` and `category` are required. Optional are `verdict` (default
+review), `severity` (0-100, default 50), `mode` (default evasive), `near` and `unless` (words separated by |), `expires`
+(ISO 8601 with zone) and `note`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.rules.words.patterns import check_pattern
 MAX_BYTES = 16 * 1024 * 1024
 MAX_WORDS = 200_000
 MAX_PATTERNS = 500
-MIN_LENGTH, MAX_LENGTH = 2, 64  # code points; a single character is never unambiguous
+MIN_LENGTH, MAX_LENGTH = 2, 64  # code points; a single character is always ambiguous
 MAX_PATTERN = 300
 MAX_CONTEXT = 20  # words in `near` or `unless`
 COLUMNS = ("word", "category", "verdict", "severity", "mode", "near", "unless", "expires", "note")
@@ -32,7 +32,7 @@ _CATEGORIES = {category.value: category for category in Category}
 
 
 class Mode(StrEnum):
-    """In which spellings a word is found: as written; disguised; also by sound alone; by expression."""
+    """The spellings of a word that are found: as written; also disguised; also by sound; or a regular expression."""
 
     EXACT = "exact"
     EVASIVE = "evasive"
@@ -44,12 +44,12 @@ _T = TypeVar("_T")
 _MODES = {mode.value: mode for mode in Mode}
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # each entry is its own: hashed by identity
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity: equal entries stay distinct
 class Entry:
-    """One word of a dictionary, as its author wrote it.
+    """One word of a dictionary, as written in its file.
 
-    It counts only if one of `near` stands close to it, not if one of `unless` does, and only before
-    `expires` (epoch ms).
+    It counts only with a word of `near` close to it (if there are any), never with a word of `unless` close to it, and
+    only before `expires` (epoch ms).
     """
 
     word: str
@@ -65,8 +65,8 @@ class Entry:
 def parse_entries(csv_text: str) -> tuple[Entry, ...]:
     """The entries of a dictionary file.
 
-    Raises AntispamError naming the line of the first fault: an unknown column, category, verdict or
-    mode, a word too short, too long or there twice, a pattern Hyperscan refuses, too many words.
+    Raises AntispamError naming the line of the first fault: an unknown column, category, verdict or mode; a word that
+    is too short, too long or repeated; a pattern that Hyperscan refuses; too many words.
     """
     if len(csv_text) > MAX_BYTES:
         raise AntispamError(f"dictionary: larger than {MAX_BYTES // 1024 // 1024} MiB")

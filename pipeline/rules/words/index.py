@@ -1,10 +1,10 @@
-"""Tens of thousands of patterns looked for in a tape at once, by the code points each begins with.
+"""Finds tens of thousands of patterns in a tape at once, by the first code points of each.
 
-Most places of most texts begin no word: one array lookup a position says so. Only where the first two
-(for longer patterns, four) code points may be right is a slice looked up, once for each length that such
-words have. Measured on 50,000 random words this is several times faster than an Aho-Corasick automaton,
-to search and to build, since nothing is walked while nothing is found. Time is linear in the text: a
-place has at most as many slices as there are lengths.
+At most positions no word begins, and one array look-up a position shows this. Only where the first two code points (of
+longer patterns, four) may match, a slice of the text is looked up, once for each length of the words with this
+beginning. Measured on 50,000 random words, building and searching are several times faster than with an Aho-Corasick
+automaton, because positions without a match cost no step of an automaton. Time is linear in the text: a position has
+at most as many slices as there are lengths.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pipeline.rules.words.dictionary_file import Entry
 from pipeline.text.tape import Codes, Flags
 
 ANY = 0xFF  # every view
-_SHORT, _LONG = 2, 4  # code points of a beginning
-_SPARSE = 128  # table places for one beginning: fewer than one position in a hundred is asked about in vain
+_SHORT, _LONG = 2, 4  # code points of the beginning of a short and of a long pattern
+_SPARSE = 128  # table slots for each beginning: fewer than one position in a hundred is a false match
 _MOST_BITS = 22
-_MIX, _STEP = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)  # odd, bits well mixed; for multiplicative hashing
+_MIX, _STEP = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)  # odd, with well-mixed bits; for multiplicative hashing
 
 
 class WordIndex:
-    """Patterns to entries, each for some views. A Latin end of a pattern must be the end of a word."""
+    """Maps patterns to entries, each for some views. A Latin end of a pattern matches only at a word border."""
 
     def __init__(self, patterns: Iterable[tuple[str, int, Entry]]) -> None:
         entries: dict[str, dict[Entry, int]] = {}
@@ -45,9 +45,9 @@ class WordIndex:
         return bool(self._entries)
 
     def find(self, codes: Codes, text: str, view: int = ANY) -> Iterator[tuple[Entry, int, int]]:
-        """(entry, start, end) of every pattern of a view, overlapping ones included.
+        """(entry, start, end) of every match in a view, including overlapping matches.
 
-        `text` is the str of `codes`, which end in a border.
+        `text` is `codes` as a str; both end in a border.
         """
         if not self._entries:
             return
@@ -63,7 +63,7 @@ class WordIndex:
                     if of is None:
                         continue
                     entries, ends_latin = of
-                    if ends_latin and _latin(text[end]):  # text ends in a border: there is always one more
+                    if ends_latin and _latin(text[end]):  # text ends in a border, so text[end] exists
                         continue
                     for entry, views in entries:
                         if views & view:
@@ -71,7 +71,7 @@ class WordIndex:
 
 
 class _Beginnings:
-    """The first `size` code points of patterns, with the lengths that patterns so begun have."""
+    """The beginnings of patterns (`size` code points), each with the lengths of its patterns."""
 
     def __init__(self, lengths: dict[str, set[int]], size: int) -> None:
         self._size = size
@@ -83,7 +83,7 @@ class _Beginnings:
         self._may_begin[self._hashes(_pairs(codes))[::size]] = True
 
     def places(self, pairs: Codes, word_begins: Flags, text: str) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Positions where a beginning stands, and the lengths to try."""
+        """The positions of beginnings in the text, each with the pattern lengths to try."""
         hashes = self._hashes(pairs)
         size, lengths_of = self._size, self._lengths.get
         for start in np.flatnonzero(self._may_begin[hashes] & word_begins[: len(hashes)]).tolist():

@@ -1,4 +1,4 @@
-"""Regular expressions of a dictionary, by Hyperscan: time linear in the text, whatever the pattern."""
+"""Regular expressions of a dictionary, matched by Hyperscan in linear time for every pattern."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import hyperscan
 from pipeline.errors import AntispamError
 
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SOM_LEFTMOST
-MAX_FINDS = 1000  # ends reported for one text; a pattern that matches everywhere says nothing
-# Hyperscan reads a pattern for as long as it takes: 99 groups in each other, each repeated, take minutes, 37 classes of
-# letters seconds, just to be refused. So these are bounded before it sees them.
-MAX_GROUPS = 12  # in each other
-MAX_REPEATS = 1_000  # of all counted repetitions, multiplied
-MAX_CLASSES = 10  # Unicode properties such as \p{Han}
+MAX_FINDS = 1000  # matches reported for one text; a pattern that matches everywhere is no evidence
+# Hyperscan has no time limit for compiling: 99 nested repeated groups take minutes and 37 letter classes take seconds,
+# only to be refused. So patterns are limited before compiling.
+MAX_GROUPS = 12  # levels of nested groups
+MAX_REPEATS = 1_000  # product of all counted repetitions
+MAX_CLASSES = 10  # uses of Unicode properties such as \p{Han}
 _PIECE = re.compile(r"\\[pP]|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d+(?:,\d*)?\}|[()]", re.DOTALL)
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises AntispamError for a pattern that takes long to read, or with Hyperscan's words for one it cannot run."""
+    """Raises AntispamError for a pattern that is too slow to compile, or with Hyperscan's message if it refuses it."""
     _bounded(pattern)
     info = hyperscan.Database()
     try:
@@ -48,10 +48,10 @@ def _bounded(pattern: str) -> None:
 
 
 class WordPatterns:
-    """Patterns compiled together. One text at a time, from any thread."""
+    """Patterns compiled together. Thread-safe; one text is searched at a time."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._lock = Lock()  # the scratch space belongs to one scan
+        self._lock = Lock()  # Hyperscan's scratch space serves one scan at a time
         self._database = hyperscan.Database()
         self._database.compile(
             expressions=[pattern.encode() for pattern in patterns],
@@ -61,7 +61,7 @@ class WordPatterns:
         )
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
-        """(pattern, start, end) in code points; of ends that share a start the last."""
+        """(pattern, start, end) of each match in code points; of matches with equal start, the longest."""
         data = text.encode("utf-8", "replace")
         longest: dict[tuple[int, int], int] = {}
         left = MAX_FINDS

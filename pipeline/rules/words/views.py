@@ -1,7 +1,7 @@
-"""Words looked for in every view of a batch.
+"""Searches words in every view of a batch.
 
-Each view finds what the ones before it could not, and has its own condition for believing it: what
-is read more freely must show more.
+Each view adds finds that the earlier views cannot make, and has its own condition for accepting them: the looser the
+reading, the more evidence it needs.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import pinyin
 from pipeline.text.tape import Codes, Flags, Tape, after
 
-MOST_PLACES = 40  # of one word in one text; nobody needs the next to decide or to see it
+MOST_PLACES = 40  # finds of one word in one text; more would change neither decision nor display
 _RAW, _NORMAL, _JOINED = 1, 2, 4
 _OUTSIDE = (MARK, SEPARATOR, OTHER)  # a border is of class OTHER
-_LEAST_LEET = 4  # letters
-_LEAST_LOOKS = 3  # characters
-_LEAST_SOUNDS = 4  # characters whose sound alone is enough
+_LEAST_LEET = 4  # least letters of a word searched in leet
+_LEAST_LOOKS = 3  # least characters of a word searched by look-alikes
+_LEAST_SOUNDS = 4  # least characters of a word found by sound alone
 
 
-class Find(msgspec.Struct, frozen=True, gc=False):  # a hostile text makes thousands
+class Find(msgspec.Struct, frozen=True, gc=False):  # no GC: a hostile text causes thousands
     """A word at positions of the raw tape, `end` exclusive."""
 
     entry: Entry
@@ -42,17 +42,17 @@ class Find(msgspec.Struct, frozen=True, gc=False):  # a hostile text makes thous
 
 
 class _Search:
-    """A batch being searched: the normal tape and the finds of all views so far.
+    """The state of one search: the normal tape of the batch and the finds of all views so far.
 
-    A hostile text is full of finds. So what is asked of each is a few look-ups, in memoryviews, which give an int
-    several times faster than arrays do.
+    A hostile text is full of finds, so each find must be cheap to check: a few look-ups in memoryviews, which return an
+    int several times faster than arrays.
     """
 
     def __init__(self, normals: Normals) -> None:
         self.normal = normals.tape
         self.found: dict[tuple[Entry, int, int], Find] = {}
         self._borders = normals.raw.borders.tolist()
-        self._places: dict[int, dict[Entry, int]] = {}  # by the border that ends a text: finds of a word in it
+        self._places: dict[int, dict[Entry, int]] = {}  # finds of each word, by border behind the text
         self._kinds = characters().kind_of(self.normal.codes)
         self._raw, self._origin = normals.raw, self.normal.origin.data
 
@@ -63,11 +63,11 @@ class _Search:
     @cached_property
     def _gaps_up_to(self) -> memoryview:
         filling = (self._kinds == MARK) | (self._kinds == SEPARATOR)
-        filling[1:] &= ~filling[:-1]  # a gap of several counts once
+        filling[1:] &= ~filling[:-1]  # a gap of several signs counts once
         return self._count(filling)
 
     def _count(self, flags: Flags) -> memoryview:
-        """For each position of the raw tape, how many code points of the normal tape up to it are flagged."""
+        """For each position of the raw tape, the number of flagged code points of the normal tape up to it."""
         counts = np.zeros(len(self._raw.codes), dtype=np.uint32)
         counts[self.normal.origin[flags]] = 1
         return np.cumsum(counts, dtype=np.uint32).data
@@ -75,9 +75,9 @@ class _Search:
     def new(
         self, finds: Iterator[tuple[Entry, int, int]], tape: Tape
     ) -> Iterator[tuple[int, int, tuple[Entry, int, int]]]:
-        """(start, end, key) of the finds in a view that no earlier view has, up to MOST_PLACES of a word in a text."""
+        """(start, end, key) of the finds in a view that no earlier view made, up to MOST_PLACES of a word in a text."""
         origin, ends, found = tape.origin.data, tape.end.data, self.found
-        before, after, places = -1, -1, dict[Entry, int]()  # the borders around the text of the last find; its finds
+        before, after, places = -1, -1, dict[Entry, int]()  # the borders around the last find's text; its finds
         for entry, start, end in finds:
             first = origin[start]
             if not before < first < after:
@@ -95,13 +95,13 @@ class _Search:
         places[key[0]] = places.get(key[0], 0) + 1
 
     def marked(self, view: Tape, start: int, end: int) -> bool:
-        """Whether a sentence mark stands inside a view's span."""
+        """Whether a span of a view contains a sentence mark."""
         return bool(self._marks_up_to[view.origin[end - 1]] > self._marks_up_to[view.origin[start]])
 
     def apart(self, view: Tape, start: int, end: int) -> bool:
-        """Whether marks inside a view's span take a word apart, and do not just end one clause before another.
+        """Whether the marks inside a view's span take a word apart, rather than only separate two clauses.
 
-        They must stand at half of the word's inner borders; around a word of two also outside.
+        They must stand at half or more of the word's inner borders; for a word of two characters, also beside the word.
         """
         first, last = view.origin[start], view.origin[end - 1]
         gaps = self._gaps_up_to[last] - self._gaps_up_to[first]
@@ -116,7 +116,7 @@ class _Search:
 
 
 class WordViews:
-    """Indexes of one dictionary's words, as each view reads them."""
+    """Indexes of one dictionary's words, for each view."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         written = [entry for entry in entries if entry.mode is not Mode.EXACT]
@@ -151,11 +151,11 @@ class WordViews:
         self._close = {entry: word for entry, word, _, _ in read}
 
     def close_form(self, entry: Entry) -> str:
-        """A word all of Chinese characters as its views read it; empty for another."""
+        """A word of only Chinese characters in the joined view; empty for any other word."""
         return self._close.get(entry, "")
 
     def find(self, normals: Normals) -> list[Find]:
-        """Every word in every view, in the order of views; of one word in one place the first."""
+        """Every find in every view, in the order of the views. Only the first view reports a word at a place."""
         search = _Search(normals)
         raw, normal = normals.raw, normals.tape
         cased = raw.replace(_case_of(raw.codes))
@@ -180,7 +180,7 @@ class WordViews:
             return
         codes = search.normal.codes
         letter = (codes >= 0x61) & (codes <= 0x7A)
-        held = search.normal.holding(letter & after(letter))  # else it holds no Latin word
+        held = search.normal.holding(letter & after(letter))  # a Latin word has two letters in a row
         if not held.any():
             return
         normal = search.normal.keep(held)
@@ -210,7 +210,7 @@ class WordViews:
                 search.add(key, "pinyin")
         if not self._short_sounds or not latin.any():
             return
-        spelled = view.holding(latin)  # few texts have pinyin letters, and short words sound like many others
+        spelled = view.holding(latin)  # short words sound like many others, so pinyin letters are required
         view, latin = view.keep(spelled), latin[spelled]
         for start, end, key in search.new(self._short_sounds.find(view.codes, view.joined()), view):
             if latin[start:end].any() and not search.marked(view, start, end):
@@ -223,13 +223,13 @@ def _heard(entry: Entry, word: str) -> bool:
 
 
 def _all_chinese(tape: Tape) -> list[bool]:
-    other = np.cumsum(characters().kind_of(tape.codes) != CJK)[tape.borders]  # a border is no Chinese
+    other = np.cumsum(characters().kind_of(tape.codes) != CJK)[tape.borders]  # a border is not Chinese
     return [bool(count == 1) for count in np.diff(other, prepend=0)]
 
 
 def _case(word: str) -> str:
     folded = word.casefold()
-    if len(folded) == len(word):  # a fold never shortens, so equal length means one for one
+    if len(folded) == len(word):  # a fold never shortens, so equal length means that each character has one
         return folded
     return "".join(f if len(f := char.casefold()) == 1 else char for char in word)
 
@@ -240,7 +240,7 @@ def _case_table() -> NDArray[np.uint32]:
 
 
 def _case_of(codes: Codes) -> Codes:
-    """The raw tape without case, every code point in its place."""
+    """The raw tape in lower case, each code point at its own position."""
     table = _case_table()
     if codes.max() < len(table):
         return table[codes]
