@@ -1,8 +1,8 @@
-"""Who may do what on the brokers: the rights of each role, in one table.
+"""The rights of each role on the brokers, in one table.
 
-`antispam broker acls` prints or applies it, docs/operations.md shows it (a test compares), and a test runs the
-whole journey on a broker that allows nothing else. A topic is protected by who may write it: forged records on
-most of them are believed; those of `outbound.*` need a proof besides (actions/proof.py).
+`antispam broker acls` prints or applies the table, and docs/operations.md shows it (a test compares them). Another test
+runs the whole journey on a broker that allows nothing else. Write rights protect the topics: consumers believe a forged
+record on most of them. Only records of `outbound.*` also need a proof (actions/proof.py).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pipeline import topics
 from pipeline.events import Priority
 from pipeline.topics import Topic
 
-PREFIX = "antispam-"  # of the names of users: antispam-worker
-ALL_OUTBOUND = "outbound."  # a prefix: whatever channels there are
+PREFIX = "antispam-"  # of user names, as in antispam-worker
+ALL_OUTBOUND = "outbound."  # a prefix: covers every channel
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a role reads and writes. Names that end in `.` or `-` are prefixes, others whole names.
+    """The rights of one role. A name that ends in `.` or `-` is a prefix; any other is a whole name.
 
-    `groups` are its consumer groups, `transactions` its transactional ids, `inspects` topics that it only asks about.
+    `groups` are its consumer groups, `transactions` its transactional ids, `inspects` the topics it only describes.
     """
 
     reads: tuple[str, ...] = ()
@@ -30,12 +30,12 @@ class Rights:
     groups: tuple[str, ...] = ()
     transactions: tuple[str, ...] = ()
     inspects: tuple[str, ...] = ()
-    sees_groups: tuple[str, ...] = ()  # whose offsets it asks for
+    sees_groups: tuple[str, ...] = ()  # groups whose offsets it reads
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Acl:
-    """One ALLOW of Kafka, in the words of its command line: `kind` topic, group or transactional-id."""
+    """One ALLOW of Kafka, in the terms of its command line; `kind` is topic, group or transactional-id."""
 
     user: str
     kind: str
@@ -44,7 +44,7 @@ class Acl:
     operation: str
 
     def line(self) -> str:
-        """As an argument list of kafka-acls.sh."""
+        """The rule as arguments of kafka-acls.sh."""
         pattern = "prefixed" if self.prefixed else "literal"
         return (
             f"kafka-acls.sh --add --allow-principal User:{self.user} --operation {self.operation} "
@@ -142,7 +142,7 @@ ROLES: dict[str, Rights] = {
         ),
         groups=("lake",),
     ),
-    # Whoever works at the shell: antispam ingest, dead-letters, doctor, audit verify.
+    # A person at the shell: antispam ingest, dead-letters, doctor, audit verify.
     "operator": Rights(
         reads=_names(topics.CONFIG, topics.INGEST, topics.DEAD_LETTERS, topics.AUDIT_HEADS),
         writes=(
@@ -157,7 +157,7 @@ ROLES: dict[str, Rights] = {
 
 
 def rights(role: str, channels: Sequence[str]) -> dict[str, Rights]:
-    """User -> rights of a role; a sender has one user a channel. Raises KeyError for an unknown role."""
+    """The rights of a role by user; a sender has one user for each channel. Raises KeyError for an unknown role."""
     if role != "sender":
         return {f"{PREFIX}{role}": ROLES[role]}
     return {f"{PREFIX}sender-{channel}": _sender(channel) for channel in channels}
@@ -172,12 +172,12 @@ def _sender(channel: str) -> Rights:
 
 
 def roles() -> tuple[str, ...]:
-    """Every role that has rights; the console, callbacks and retention need no broker."""
+    """Every role with rights. The console, callbacks and retention need no broker."""
     return (*ROLES, "sender")
 
 
 def acls(user: str, granted: Rights) -> Iterator[Acl]:
-    """The ALLOWs that give a user these rights; reading and writing include asking about it."""
+    """The ALLOWs that give a user these rights. Reading and writing include describing."""
     for kind, names, operations in (
         ("topic", granted.reads, ("READ",)),
         ("topic", granted.writes, ("WRITE",)),

@@ -1,7 +1,7 @@
-"""Where the broker is: set, or the embedded one that `antispam up` has written down.
+"""The address of the broker: from the settings, or from the note of a running `antispam up`.
 
-The note lets a second terminal (`antispam ingest`, `antispam dead-letters`) find the broker of the
-`up` that runs on the same data folder; it is removed when that ends.
+`up` writes the address of its embedded broker into the data folder, so that commands in a second terminal (`antispam
+ingest`, `antispam dead-letters`) find it. `up` removes the note at its end.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
 _NOTE = "embedded-broker.address"
-CLUSTER_PREFIX = "embedded-"  # of the embedded broker's cluster id: how a client knows what it cannot do
+CLUSTER_PREFIX = "embedded-"  # of the embedded broker's cluster id, by which clients recognise it and its limits
 
 
 def bootstrap(settings: Settings) -> str:
-    """The brokers' addresses. Raises AntispamError when there is none."""
+    """The brokers' addresses. Raises AntispamError without any."""
     if settings.kafka:
         return settings.kafka
     note = settings.data_dir / _NOTE
@@ -26,7 +26,7 @@ def bootstrap(settings: Settings) -> str:
 
 
 def write_note(data_dir: Path, address: str) -> Path:
-    """Write down the embedded broker's address; the caller removes the file at the end."""
+    """Write the note with the embedded broker's address. The caller removes the file at the end."""
     data_dir.mkdir(parents=True, exist_ok=True)
     note = data_dir / _NOTE
     note.write_text(address)

@@ -1,8 +1,8 @@
-"""Topics as they should be: made before the first worker starts, and checked at every start.
+"""Topics: created before the first worker starts, and checked at every start.
 
-Partition numbers carry meaning here: decisions, state and whatever follows from partition p lie in
-partition p. A topic that a broker made by itself with another number would break that silently, so a
-difference stops the start with a clear text; a difference of configuration is put right.
+Partition numbers have a meaning here: the decisions and the state of an input partition p are in partition p of their
+topics. A topic with another number of partitions, created by a broker on its own for example, would break this without
+a sign. So a wrong number stops the start with a clear error. A wrong configuration is corrected.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pipeline.kafka.security import kafka_python
 from pipeline.settings import Settings
 from pipeline.topics import Topic
 
-_TIMEOUT = 30.0  # seconds for one request; a busy controller makes 20 topics in under 2
+_TIMEOUT = 30.0  # seconds for one request; a busy controller creates 20 topics in under 2 s
 
 
 @dataclass(frozen=True, slots=True)
 class TopicChanges:
-    """What `ensure_topics` did, by topic name, and what it could not do, in sentences."""
+    """The result of `ensure_topics`: names of topics by what was done, and warnings as sentences."""
 
     created: tuple[str, ...]
     updated: tuple[str, ...]
@@ -39,10 +39,10 @@ class TopicChanges:
 
 
 def cluster_id(bootstrap: str, timeout: float = 10.0, settings: Settings | None = None) -> str:
-    """The id of the cluster that answers: kept by Apache Kafka, new at each start of the embedded broker.
+    """The id of the cluster at this address. Apache Kafka keeps it; the embedded broker has a new one at each start.
 
-    `settings` say how to sign in; without them it is not tried. Errors: AntispamError if no broker that takes
-    requests answers within `timeout` seconds.
+    Signs in as `settings` say; does not sign in without them. Raises AntispamError if no broker answers within
+    `timeout` seconds.
     """
     with _connect(bootstrap, timeout, settings) as client:
         cluster: dict[str, Any] = client.describe_cluster()
@@ -52,10 +52,10 @@ def cluster_id(bootstrap: str, timeout: float = 10.0, settings: Settings | None 
 
 
 def log_ids(client: AdminClient, names: Collection[str], timeout: float = _TIMEOUT) -> dict[str, str]:
-    """The id of each topic's log, `<cluster id>/<topic id>`: another one after the topic is made anew.
+    """The id of each topic's log, `<cluster id>/<topic id>`. A topic deleted and created again has a new id.
 
-    `timeout` is seconds for each of two requests. Raises UnavailableError for an outage, AntispamError for what
-    would fail again.
+    `timeout` is in seconds, for each of two requests. Raises UnavailableError for an outage, and AntispamError for an
+    error that would occur again.
     """
     try:
         cluster = client.describe_cluster(request_timeout=timeout).result()
@@ -66,7 +66,7 @@ def log_ids(client: AdminClient, names: Collection[str], timeout: float = _TIMEO
 
 
 def wait_ready(bootstrap: str, timeout: float, settings: Settings | None = None) -> str:
-    """Wait until the cluster takes requests; its id. Errors: AntispamError after `timeout` seconds."""
+    """Wait until the cluster takes requests, and return its id. Raises AntispamError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -78,11 +78,10 @@ def wait_ready(bootstrap: str, timeout: float, settings: Settings | None = None)
 
 
 def ensure_topics(bootstrap: str, settings: Settings) -> TopicChanges:
-    """Create every topic of these settings; check and put right those that exist. Safe to repeat.
+    """Create every missing topic of these settings, and check and correct existing ones. Safe to repeat.
 
-    Several processes may run it at once. Errors: AntispamError if a topic cannot be made, or exists
-    with another number of partitions (a change would move keys to other partitions, away from their
-    state); nothing is created then.
+    Several processes may call it at once. Raises AntispamError if a topic cannot be created, or exists with another
+    number of partitions; then nothing is created. A changed number would move keys away from their state.
     """
     wanted = {topic.name: topic for topic in topics.all_topics(settings.channels)}
     with _connect(bootstrap, _TIMEOUT, settings) as client:
@@ -96,7 +95,7 @@ def ensure_topics(bootstrap: str, settings: Settings) -> TopicChanges:
 
 @contextmanager
 def _connect(bootstrap: str, timeout: float, settings: Settings | None) -> Iterator[KafkaAdminClient]:
-    """A client that gives up after `timeout` seconds; whatever the broker refuses is an AntispamError."""
+    """A client that gives up after `timeout` seconds. A refusal of the broker becomes an AntispamError."""
     limit = round(timeout * 1000)
     try:
         client = KafkaAdminClient(
@@ -118,7 +117,7 @@ def _connect(bootstrap: str, timeout: float, settings: Settings | None) -> Itera
 
 
 def _describe(client: KafkaAdminClient, names: list[str]) -> dict[str, list[int]]:
-    """Topics that exist -> the number of replicas of each partition."""
+    """The number of replicas of each partition, by existing topic."""
     described: list[dict[str, Any]] = client.describe_topics(names)
     return {
         topic["name"]: [len(partition["replica_nodes"]) for partition in topic["partitions"]]
@@ -163,7 +162,7 @@ def _create(client: KafkaAdminClient, missing: list[Topic], settings: Settings) 
     for result in answer["topics"]:
         if result["error_code"] == 0:
             created.append(result["name"])
-        elif result["error_code"] != TopicAlreadyExistsError.errno:  # another process was quicker
+        elif result["error_code"] != TopicAlreadyExistsError.errno:  # another process created it first
             text = result["error_message"] or for_code(result["error_code"]).__name__
             raise AntispamError(f"topic {result['name']} cannot be created: {text}")
     client.wait_for_topics([topic.name for topic in missing], timeout_ms=round(_TIMEOUT * 1000))
@@ -171,7 +170,7 @@ def _create(client: KafkaAdminClient, missing: list[Topic], settings: Settings) 
 
 
 def _update_configs(client: KafkaAdminClient, present: list[Topic]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Put right the configurations that differ; names updated, and warnings where that failed."""
+    """Correct differing configurations. Returns the names of updated topics, and warnings where that failed."""
     changes = _config_differences(client, present)
     if not changes:
         return (), ()
@@ -189,7 +188,7 @@ def _update_configs(client: KafkaAdminClient, present: list[Topic]) -> tuple[tup
 
 
 def _replica_warnings(existing: dict[str, list[int]], settings: Settings) -> tuple[str, ...]:
-    """Topics with fewer replicas than set: made under another setting, or on the embedded broker."""
+    """Topics with fewer replicas than configured: created under another setting, or on the embedded broker."""
     few = [name for name, replicas in existing.items() if min(replicas) < settings.replication]
     if not few:
         return ()
@@ -197,10 +196,10 @@ def _replica_warnings(existing: dict[str, list[int]], settings: Settings) -> tup
 
 
 def _config_differences(client: KafkaAdminClient, present: list[Topic]) -> dict[str, dict[str, str]]:
-    """Topic -> the settings that should be other than they are, with the value they should have."""
+    """The wrong configuration entries of each topic, with their right values."""
     if not present:
         return {}
-    # All entries are asked for: the embedded broker closes the connection when asked for some.
+    # Request all entries: the embedded broker closes the connection on a request for some.
     described: dict[str, dict[str, Any]] = client.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in present], config_filter="all"
     )["topic"]

@@ -1,4 +1,4 @@
-"""Users and rights on the brokers, given by an administrator of theirs."""
+"""Creates users and gives rights on the brokers; an administrator of the brokers runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = {
 
 
 def grant(settings: Settings, acls: Iterable[Acl]) -> int:
-    """Allow all of it; how many. Repeating it changes nothing. Raises AntispamError when the broker refuses."""
+    """Add all rules, and return their number. Safe to repeat. Raises AntispamError if the broker refuses."""
     bindings = [
         AclBinding(
             _KINDS[acl.kind],
@@ -42,7 +42,7 @@ def grant(settings: Settings, acls: Iterable[Acl]) -> int:
         )
         for acl in acls
     ]
-    client = administrator(settings)  # held: its requests end with it
+    client = administrator(settings)  # kept in a variable: its requests end when the client is freed
     try:
         for answer in client.create_acls(bindings, request_timeout=TIMEOUT).values():
             answer.result(TIMEOUT)
@@ -52,7 +52,7 @@ def grant(settings: Settings, acls: Iterable[Acl]) -> int:
 
 
 def set_password(settings: Settings, user: str, password: str) -> None:
-    """Make a SCRAM-SHA-512 user, or change its password. Raises AntispamError when the broker refuses."""
+    """Create a SCRAM-SHA-512 user, or change its password. Raises AntispamError if the broker refuses."""
     wanted = UserScramCredentialUpsertion(
         user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS), password.encode()
     )

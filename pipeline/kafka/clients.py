@@ -1,7 +1,7 @@
-"""Kafka clients with the settings whose absence loses or delays messages, in one place.
+"""Kafka clients, with the settings without which messages would be lost or late.
 
-confluent-kafka (librdkafka) because its transactions carry the consumer group's metadata (KIP-447):
-one producer per worker, and a worker that lost its partitions cannot commit their offsets.
+We use confluent-kafka (librdkafka) because its transactions carry the consumer group's metadata (KIP-447). So one
+producer per worker is enough, and a worker that has lost its partitions cannot commit their offsets.
 """
 
 from __future__ import annotations
@@ -20,24 +20,23 @@ from pipeline.kafka.security import librdkafka
 from pipeline.settings import Settings
 from pipeline.topics import MAX_MESSAGE
 
-# For readers whom a quarter of a second does not hurt: fewer questions to the broker while nothing comes.
-# Kafka answers as soon as there is something; the embedded broker may keep it so long, and looks more often
-# than this itself when it is to wait for 250 ms or more.
+# For consumers that can wait 200 ms: fewer empty fetches. Kafka answers as soon as it has records. The embedded broker
+# may hold records back this long, and from 250 ms on it polls more often than this by itself.
 UNHURRIED = {"fetch.wait.max.ms": 240}
-MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value: the rest is for the batch around it
+MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value; the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 COMMIT_TRIES = 5
-# A dead worker's open transaction holds back read_committed readers at most this long (ms).
+# The open transaction of a dead worker blocks read_committed consumers at most this long (ms).
 TRANSACTION_TIMEOUT_MS = 15_000
 
-REFUSAL_SECONDS = 1.5  # that the reason of a refusal is waited for
+REFUSAL_SECONDS = 1.5  # to wait for the reason of a refusal
 _LOCKED_OUT = (KafkaError._AUTHENTICATION, KafkaError._SSL)  # wrong password or name; certificates that do not fit
 
 _log = structlog.get_logger()
 
 
 def _on_error(error: KafkaError) -> None:
-    """librdkafka reports every refused connection, forty a second; operators need to hear it once."""
+    """Log a broker's refusal once: librdkafka reports every refused connection, forty a second."""
     if error.code() in _LOCKED_OUT:
         _log.error("broker_refuses_us", cause=error.str())
     elif error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
@@ -48,12 +47,12 @@ _QUIETLY: dict[str, Any] = {"log_level": 2, "error_cb": _on_error}
 
 
 def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:
-    """A consumer that sees committed records only and never commits by itself."""
+    """A consumer that reads committed records only and never commits by itself."""
     return Consumer(_reading(settings, group) | overrides)
 
 
 def resting_reader(settings: Settings, group: str, longest: float, **overrides: Any) -> RestingConsumer:
-    """A `reader` that always runs: it rests while nothing comes, at most `longest` seconds (resting.py)."""
+    """A `reader` for a process that runs all the time. It rests up to `longest` seconds in a silence (resting.py)."""
     return RestingConsumer(_reading(settings, group) | overrides, longest)
 
 
@@ -80,7 +79,7 @@ def _reading(settings: Settings, group: str) -> dict[str, Any]:
 
 
 def writer(settings: Settings, transactional_id: str | None = None, **overrides: Any) -> Producer:
-    """An idempotent producer with acks from all replicas; transactional if given an id."""
+    """An idempotent producer with acks from all replicas; transactional if it gets an id."""
     config: dict[str, Any] = {
         "bootstrap.servers": bootstrap(settings),
         **librdkafka(settings),
@@ -114,7 +113,7 @@ def administrator(settings: Settings) -> AdminClient:
 
 
 def refusal(bootstrap: str, settings: Settings) -> str | None:
-    """Why a broker does not let us in, None if it does: kafka-python does not say, librdkafka does."""
+    """Why a broker refuses our sign-in; None if it accepts it. librdkafka tells the reason, kafka-python does not."""
     heard: list[str] = []
 
     def note(error: KafkaError) -> None:
@@ -131,7 +130,7 @@ def refusal(bootstrap: str, settings: Settings) -> str | None:
     return heard[0] if heard else None
 
 
-# Codes of a broker, or of a part of it, that is away or moving; librdkafka calls only some of them retriable.
+# Error codes of a broker, or a part of it, that is away or moving. librdkafka calls only some of them retriable.
 _AWAY = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -156,25 +155,25 @@ _AWAY = frozenset(
         KafkaError.NOT_CONTROLLER,
         KafkaError.CONCURRENT_TRANSACTIONS,
         KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a topic made a moment ago, or a broker that has just come back
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # a topic created a moment ago, or a broker that has just started
     }
 )
 
 
 def is_away(error: KafkaError) -> bool:
-    """Whether the same call may succeed later: an outage, and nobody's mistake."""
+    """Whether the same call may succeed later: the error is an outage, not a mistake."""
     return not error.fatal() and (error.retriable() or error.code() in _AWAY)
 
 
 def broker_error(error: KafkaError, what: str, advice: str = "") -> AntispamError:
-    """UnavailableError for an outage, AntispamError for what would fail again: `what`, the broker's words, `advice`."""
+    """UnavailableError for an outage, else AntispamError. Its text: `what`, the broker's words, `advice`."""
     return (UnavailableError if is_away(error) else AntispamError)(f"{what}: {error.str()}{advice}")
 
 
 def commit(producer: Producer) -> None:
-    """Commit the open transaction, again while the broker says that this helps (its coordinator moves, say).
+    """Commit the open transaction. Retries errors that the broker calls retriable (a moving coordinator).
 
-    Raises KafkaException after COMMIT_TRIES, and for what only rolling back helps against.
+    Raises KafkaException after COMMIT_TRIES, and for an error after which the transaction must be aborted.
     """
     for tries in range(1, COMMIT_TRIES + 1):
         try:
@@ -194,22 +193,20 @@ def produce(
     partition: int = -1,
     on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
 ) -> None:
-    """Queue one record, to the partition that the key names or to this one; wait while the queue is full."""
+    """Queue one record for this partition, or for the key's partition. Waits while the queue is full."""
     while True:
         try:
             producer.produce(topic, value, key, partition, on_delivery=on_delivery)
             return
         except BufferError:
-            producer.poll(0.05)  # serves the deliveries that make room
+            producer.poll(0.05)  # handles delivery reports, which frees room
 
 
 def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], partition: int = -1) -> None:
-    """Produce (topic, key, value) in order and return once the broker has acknowledged all of them.
+    """Produce (topic, key, value) records in order, and return once the broker has acknowledged all of them.
 
-    To the partition that the key names, or to this one.
-
-    Raises UnavailableError when one was not for an outage, AntispamError for what would fail again; any of the others
-    may have been written.
+    They go to this partition, or to the key's partition. Raises UnavailableError if an outage prevented one, and
+    AntispamError for an error that would occur again. The other records may have been written then.
     """
     faults: list[KafkaError] = []
 
@@ -219,7 +216,7 @@ def send(producer: Producer, records: Iterable[tuple[str, str | bytes, bytes]], 
 
     for topic, key, value in records:
         produce(producer, topic, key, value, partition, delivered)
-    waiting = producer.flush(2 * TIMEOUT)  # each record has its own limit, TIMEOUT from when it was queued
+    waiting = producer.flush(2 * TIMEOUT)  # each record has its own limit: TIMEOUT after it was queued
     if faults or waiting:
         what = f"{len(faults) + waiting} records not acknowledged"
         raise broker_error(faults[0], what) if faults else UnavailableError(f"{what}: no answer")

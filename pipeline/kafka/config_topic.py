@@ -1,8 +1,8 @@
-"""The config topic, followed.
+"""The follower of the config topic.
 
-Publications are ordered by *epoch*; the changes of one take effect together. The relay
-(`stream/relay.py`) may repeat the last one: an epoch already applied is ignored. On the embedded broker
-a relay that was killed may leave half a publication: it waits until the relay has repeated the whole.
+Each publication has an *epoch*, and its changes take effect together. The relay (`stream/relay.py`) may repeat the last
+publication; an epoch that is already applied is ignored. On the embedded broker a killed relay may leave half a
+publication. The follower then waits until the relay has repeated all of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 class ConfigFollower:
     """The configuration in force, kept up to date from the topic.
 
-    A publication is applied when its last change has been read: between batches, never inside one.
+    A publication is applied once its last change has been read, between batches and never inside one.
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
@@ -41,9 +41,9 @@ class ConfigFollower:
         return self._entries.config
 
     def catch_up(self) -> Config:
-        """Read to the end of the topic; the result is the current epoch."""
+        """Read to the end of the topic, and return the current epoch."""
         replay(self._consumer, [(topics.CONFIG.name, 0)], self._take)
-        # Compaction may have removed the change that closed a publication, but never the topic's last record.
+        # Compaction may remove the change that closes a publication, but never the last record of the topic.
         pending = self._pending
         unfinished = [c for c in pending if c.epoch == pending[-1].epoch] if pending and pending[-1].more else []
         self._pending = pending[: len(pending) - len(unfinished)]
@@ -52,7 +52,7 @@ class ConfigFollower:
         return self.config
 
     def poll(self) -> Config:
-        """Apply the publications that have arrived; returns at once."""
+        """Apply the publications that have arrived, without waiting."""
         for message in self._consumer.consume(1000, 0):
             if is_record(message):
                 self._take(message)

@@ -1,7 +1,7 @@
-"""When dead letters are not about single events any more: then nothing is set aside, and the process stops.
+"""The limit of dead letters: when most events fail, the process stops instead of setting them aside.
 
-A fault of a release, or of a key or configuration, makes every event fail. Set aside one by one, all traffic would
-end among the dead letters while the door goes on accepting it. Sentry's arroyo limits its dead-letter queue so too.
+A fault in a release, a key or the configuration makes every event fail. Without a limit all traffic would become dead
+letters while the API still accepts more. Sentry's arroyo limits its dead-letter queue in the same way.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections import deque
 
 
 class TooManyDeadLettersError(Exception):
-    """Most of what was polled fails. Not an AntispamError: trying again would fail as well, so the process ends."""
+    """Most polled records fail. Not an AntispamError: a retry would fail too, so the process must end."""
 
 
 class DeadLetterLimit:
-    """The records polled last, and how many of them failed.
+    """The last polls: their numbers of records and of failures.
 
-    At least `count` failures, and more than the share `ratio` of the records, are too many. So many of the last
-    polls are looked at as hold `count / ratio` records, so that a trickle of single records is judged too.
+    Failures are too many if they are at least `count` and more than the share `ratio` of the records. The last polls
+    that together hold `count / ratio` records count, so that a trickle of single records is covered too.
     """
 
     def __init__(self, count: int, ratio: float) -> None:
         self._count, self._ratio = count, ratio
-        self._polls: deque[tuple[int, int]] = deque()  # failed, records; the youngest last
+        self._polls: deque[tuple[int, int]] = deque()  # (failed, records), the newest last
         self._failed = self._records = 0
 
     def check(self, source: str, failed: int, records: int, cause: str) -> None:
-        """Raises TooManyDeadLettersError if with this poll of `source` too many fail; call before any is set aside."""
+        """Raise TooManyDeadLettersError if too many fail with this poll of `source`; call before setting any aside."""
         together, of = self._failed + failed, self._records + records
         for old_failed, old_records in self._polls:
             if of - old_records < self._count / self._ratio:

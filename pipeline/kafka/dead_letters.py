@@ -1,4 +1,4 @@
-"""What could not be decoded or screened: shown to an operator, and sent round again."""
+"""Dead letters: records that could not be decoded or screened, listed for operators and sent again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def letter(
 ) -> tuple[bytes, bytes]:
     """Key and value on `dead-letters` of a record that failed at `at` (ms).
 
-    Bytes that would make the letter too large for its topic are left out, and the cause says so.
+    A letter too large for its topic is kept without its bytes, and its cause says so.
     """
     made = DeadLetter(
         topic=topic, partition=partition, offset=offset, cause=cause, at=at, key=key, value=value, attempts=attempts
@@ -45,7 +45,7 @@ def letter(
 
 
 def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
-    """The letters not yet sent round again, by their id `topic/partition/offset`, oldest first."""
+    """The letters not sent again yet, by their id `topic/partition/offset`, oldest first."""
     letters: dict[str, DeadLetter] = {}
 
     def take(message: Message) -> None:
@@ -68,10 +68,10 @@ def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
 
 
 def retry(settings: Settings, names: Iterable[str] | None) -> int:
-    """Send letters back to where they came from, with their key; returns how many.
+    """Send letters back to their topics, with their keys, and return the number of letters sent.
 
-    `names` None means all that hold their bytes. The letter is struck off in the same transaction, so a crash neither
-    loses nor repeats it. Raises AntispamError for an unknown name and one without bytes; nothing is sent then.
+    `names` None sends all letters with bytes. The same transaction removes the letter, so a crash neither loses nor
+    repeats it. Raises AntispamError for an unknown letter and for one without bytes; nothing is sent then.
     """
     letters = dead_letters(settings)
     chosen = [n for n, x in letters.items() if x.value is not None] if names is None else list(names)

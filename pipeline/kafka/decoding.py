@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 def decoded(topic: Topic, kind: type[T], records: Sequence[bytes]) -> list[T]:
-    """The records as structs, in order; what cannot be decoded is counted and left out (the lake keeps it)."""
+    """The records as structs, in order. Undecodable ones are counted and left out; the lake keeps them."""
     decode = decoder(kind)
     found: list[T] = []
     for record in records:

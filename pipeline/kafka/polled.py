@@ -1,4 +1,4 @@
-"""What a poll gave: records with their partition and offset, and where to read on behind them."""
+"""Polled records with their partition and offset, and the offsets to read on from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Partition = tuple[str, int]  # topic, number
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """One record as it was polled; `lane` is the index of its topic in the stream's lanes."""
+    """One polled record; `lane` is the index of its topic in the stream's lanes."""
 
     lane: int
     topic: str
@@ -28,7 +28,7 @@ class Polled:
 
 
 def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
-    """The records among what a poll gave. Raises KafkaException for an error that will not pass."""
+    """The records of a poll, without its events. Raises KafkaException for an error that does not pass by itself."""
     lane_numbers = {topic.name: i for i, topic in enumerate(lanes)}
     polled = []
     for message in messages:
@@ -42,7 +42,7 @@ def records(messages: list[Message], lanes: Sequence[Topic]) -> list[Polled]:
 
 
 def is_record(message: Message) -> bool:
-    """True for a record, False for the end of a partition. Raises KafkaException for what will not pass."""
+    """True for a record, False for the end of a partition. Raises KafkaException for an error that does not pass."""
     error = message.error()
     if error is not None and ends(error):
         raise KafkaException(error)
@@ -50,13 +50,13 @@ def is_record(message: Message) -> bool:
 
 
 def next_offsets(messages: list[Polled]) -> list[TopicPartition]:
-    """The offsets to go on from, behind the last record of each partition."""
+    """The next offset of each partition, behind its last record."""
     last = {(m.topic, m.partition): m.offset for m in messages}
     return [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
 
 
 def _attempts(message: Message) -> int:
-    """How often this record was a dead letter before; the header is ours, but anyone can write it."""
+    """How often this record was a dead letter before. The header is ours, but any client can write it."""
     headers = message.headers() or []
     for name, value in headers.items() if isinstance(headers, dict) else headers:
         if name == "attempts" and isinstance(value, bytes) and value.isdigit() and len(value) < 6:

@@ -35,7 +35,7 @@ def replay(
     that is away; AntispamError when it refuses.
     """
     ends = {(topic, p): _end(consumer, topic, p, monotonic() + patience) for topic, p in partitions}
-    # Only now: librdkafka waits 500 ms before it asks again for an offset of a partition whose leader it did not know.
+    # Assigned only now: librdkafka waits 500 ms before it repeats an offset request to a partition with unknown leader.
     starts = begin or {}
     consumer.assign([TopicPartition(topic, p, starts.get((topic, p), OFFSET_BEGINNING)) for topic, p in partitions])
     reached: set[tuple[str, int]] = set()
@@ -65,7 +65,7 @@ def replay(
 
 
 def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
-    """The high watermark; a partition made a moment ago may not have its leader yet."""
+    """The high watermark. Waits for the leader of a partition that was created a moment ago."""
     while True:
         try:
             return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)[1])
@@ -76,7 +76,7 @@ def _end(consumer: Consumer, topic: str, partition: int, give_up: float) -> int:
 
 
 def _reason(consumer: Consumer, topic: str, error: KafkaError) -> KafkaError:
-    """The broker's own word on a topic that librdkafka calls unknown: it may be one that we may not see."""
+    """The broker's error for a topic that librdkafka calls unknown; we may lack the right to see it."""
     if error.code() != KafkaError._UNKNOWN_PARTITION:
         return error
     try:

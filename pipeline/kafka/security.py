@@ -1,4 +1,4 @@
-"""How clients sign in to Kafka and encrypt: the settings `kafka_*` in the words of each client library."""
+"""Sign-in and encryption of Kafka clients: the settings `kafka_*` in the terms of each client library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 
 from pipeline.settings import Settings
 
-# What no retry mends: wrong credentials, or rights that an administrator has to give.
+# Errors that no retry mends: wrong credentials, or missing rights that an administrator must give.
 _REFUSALS = frozenset(
     {
         KafkaError._AUTHENTICATION,
@@ -23,12 +23,12 @@ _REFUSALS = frozenset(
 
 
 def is_refusal(error: KafkaError) -> bool:
-    """Whether the broker refuses to do this for us."""
+    """Whether the error is a refusal of the broker."""
     return error.code() in _REFUSALS
 
 
 def ends(error: KafkaError) -> bool:
-    """Whether a process must end for this error: fatal to its client, or a refusal of the broker."""
+    """Whether the process must end: the error is fatal to its client, or a refusal of the broker."""
     return error.fatal() or is_refusal(error)
 
 

@@ -1,4 +1,4 @@
-"""Outages waited for: what is away now may be back in a moment; what is wrong is not tried again."""
+"""Waiting for outages: work that failed because of an outage is tried again, work that failed otherwise is not."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pipeline.process.backoff import Backoff
 
 # After about 5 minutes the process ends; its supervisor starts it again.
 BACKOFF = Backoff(first=0.4, longest=5.0, tries=60)
-LIVED = 600.0  # seconds after which work had what it needs, and its next outage is the first in a row
+LIVED = 600.0  # seconds of work after which the next outage counts as the first in a row
 _log = structlog.get_logger()
 T = TypeVar("T")
 
 
 def steadily(name: str, step: Callable[[], bool], stop: threading.Event, idle: float) -> None:
-    """Call `step` until `stop`; when it returns False, there was nothing to do: wait `idle` seconds.
+    """Call `step` until `stop` is set. After a step that returns False (nothing to do), wait `idle` seconds.
 
-    An outage is waited for as `patiently` does. The part `name` is ready while it succeeds.
+    Waits for outages as `patiently` does. The part `name` is ready while `step` succeeds.
     """
     while not stop.is_set():
         busy = patiently(name, step, stop)
@@ -37,10 +37,10 @@ def steadily(name: str, step: Callable[[], bool], stop: threading.Event, idle: f
 
 
 def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | None:
-    """What `work` returns; None when `stop` was set while something it needs was away.
+    """The result of `work`; None if `stop` was set during an outage.
 
-    An outage (UnavailableError, a broker that is away) is logged, counted and waited for; the part `name` is not ready
-    meanwhile and says what it waits for. Raises AntispamError once BACKOFF is exhausted, and anything else at once.
+    Logs and counts an outage (UnavailableError, or a broker that is away), and tries `work` again. Meanwhile the part
+    `name` is not ready and names the cause. Raises AntispamError once BACKOFF is exhausted, and any other error at once.
     """
     tries = 0
     while True:

@@ -10,7 +10,7 @@ from pipeline.events import Record, Submission
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One consumer group: its lanes (the first by membership), its changelog and its events."""
+    """One consumer group: its lanes (the first one decides membership), its changelog and its kind of event."""
 
     name: str
     lanes: tuple[topics.Topic, ...]

@@ -1,7 +1,7 @@
-"""How a process ends when part of it cannot go on: at once or in order, and never without saying why.
+"""The end of a process that cannot go on: at once or in order, and always with a logged reason.
 
-A thread that dies alone leaves a process that looks alive and does half its work. So one rule holds for every
-thread of a process, those of libraries too: its death is logged, makes the process not ready, and ends it.
+A process with a dead thread looks alive and does half of its work. So the death of any thread, also of a library's, is
+logged, makes the process not ready, and ends it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import structlog
 
 from pipeline.process import readiness
 
-STUCK = 75  # exit code of a process that was ended because a thread of it did not move
+STUCK = 75  # exit code of a process that ended because one of its threads hung
 _STDERR = 2
 _log = structlog.get_logger()
 
 
 def end_now(event: str, code: int, **why: object) -> NoReturn:
-    """Log `event`, write the stack of every thread, and end the process: nothing is committed, no thread waited for."""
+    """Log `event`, write the stack of every thread, and exit without a commit and without waiting for threads."""
     _log.critical(event, **why)
     faulthandler.dump_traceback(file=_STDERR, all_threads=True)
     os._exit(code)
 
 
 def on_thread_death(react: Callable[[], object]) -> list[str]:
-    """From now on call `react` when a thread dies of an exception; the result grows by the names of the dead."""
+    """Call `react` whenever a thread dies of an exception. The returned list collects the names of dead threads."""
     dead: list[str] = []
 
     def hook(death: threading.ExceptHookArgs) -> None:
@@ -45,7 +45,7 @@ def on_thread_death(react: Callable[[], object]) -> list[str]:
 
 
 def fault(error: BaseException | None) -> dict[str, str]:
-    """What a log line says of an exception: `cause`, and `at`, the file and line that raised it."""
+    """The fields of a log line about an exception: `cause`, and `at`, the file and line that raised it."""
     if error is None:
         return {"cause": "unknown", "at": ""}
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,11 +1,12 @@
-"""What a stranger may hold of an HTTP server: bounded in time, octets, header fields and connections.
+"""HTTP connections with bounds: on time, octets, header fields and the number of connections.
 
-uvicorn waits for ever for the end of a request's head, keeps any number of octets of it, and counts a connection
-that says nothing like one at work: a thousand half-sent requests shut everybody out.
+uvicorn alone waits for ever for the end of a request's head, stores any number of octets of it, and counts a silent
+connection like a working one. A thousand half-sent requests shut everybody out.
 
-A connection is a stranger's until the application knows who sends (`known`: a valid key, a session). A stranger's
-request must have come as a whole within `head_seconds`. When there are STRANGERS of them, one more ends the oldest
-of the address that holds the most. Who has a key says so in the first packet, and is known long before that.
+A connection is a stranger's until the application knows its client (`known`: by a valid key or a session). A
+stranger's request must arrive completely within `head_seconds`. If STRANGERS such connections are open, a new one
+closes the oldest connection of the address with the most. A client with a key sends it in the first packet, so it is
+known long before that.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline import metrics
 
-HEAD_BYTES = 16_384  # of a request's line and headers
+HEAD_BYTES = 16_384  # of a request's first line and headers
 HEAD_FIELDS = 64
 PIPELINED = 16  # requests sent ahead of their answers on one connection
 STRANGERS = 256
-CONNECTIONS = 1024  # of those who are known; the next request is answered 503
-LINGER = 2.0  # seconds that an answered request may go on sending, so that its sender can read the answer
-WRITE_SECONDS = 30.0  # that a client may leave an answer unread
-IDLE_SECONDS = 5  # between two requests of a connection
+CONNECTIONS = 1024  # of known clients; the next request gets 503
+LINGER = 2.0  # seconds for a client to finish sending after our answer, so that it can read the answer
+WRITE_SECONDS = 30.0  # for a client to read an answer
+IDLE_SECONDS = 5  # between two requests on a connection
 _DESCRIPTORS = 8192
 _KNOWN = "antispam.known"
 _logger = logging.getLogger("antispam.http")
-_logger.setLevel(logging.ERROR)  # uvicorn warns of each bad request: strangers would fill the log
+_logger.setLevel(logging.ERROR)  # uvicorn logs a warning for each bad request, so strangers could fill the log
 
 
 def known(scope: MutableMapping[str, Any]) -> None:
-    """Say that the application knows who sends this request; on a server without these bounds nothing happens."""
+    """Mark the client of this request as known. Does nothing on a server without these bounds."""
     tell = scope.get(_KNOWN)
     if tell is not None:
         tell()
 
 
 def allow_descriptors() -> None:
-    """Raise this process's limit of open files, often 1024, to what its connections may need."""
+    """Raise this process's limit of open files, often 1024, to the number its connections need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft < most:
@@ -55,9 +56,9 @@ def allow_descriptors() -> None:
 
 
 def configuration(app: ASGIApp, head_seconds: float, closing_seconds: int, **more: Any) -> uvicorn.Config:
-    """A server of `app` with these bounds, which believes no header of a proxy and says nothing of itself.
+    """A server of `app` with these bounds. It trusts no proxy headers and sends no Server header.
 
-    A request's head has `head_seconds` to come; answers under way have `closing_seconds` when the server ends.
+    A request's head must arrive within `head_seconds`. Unfinished answers get `closing_seconds` when the server ends.
     """
     return uvicorn.Config(
         app,
@@ -76,7 +77,7 @@ def configuration(app: ASGIApp, head_seconds: float, closing_seconds: int, **mor
 
 
 def bounded(head_seconds: float) -> type[HttpToolsProtocol]:
-    """The protocol for `uvicorn.Config(http=…)`; servers that share the class share the room for strangers."""
+    """The protocol class for `uvicorn.Config(http=…)`. Servers with the same class share the limit for strangers."""
     strangers = _Strangers()
 
     class Connection(_Bounded):
@@ -87,7 +88,7 @@ def bounded(head_seconds: float) -> type[HttpToolsProtocol]:
 
 
 class _Strangers:
-    """Connections of nobody known, by address, oldest first."""
+    """Strangers' connections by address, oldest first."""
 
     def __init__(self) -> None:
         self._by_address: dict[str, dict[_Bounded, None]] = {}
@@ -109,8 +110,8 @@ class _Strangers:
                 del self._by_address[address]
 
 
-class _Refused(Exception):  # noqa: N818 - told as 431 or 400, never raised to anybody
-    """A head over its bounds; the parser passes it on as an error of its own."""
+class _Refused(Exception):  # noqa: N818 - becomes a 431 or 400, no caller sees it
+    """A head over its bounds. The parser turns it into an error of its own."""
 
 
 class _Bounded(HttpToolsProtocol):
@@ -125,8 +126,8 @@ class _Bounded(HttpToolsProtocol):
         self._known = False
         self._in_head = True  # or before it
         self._in_body = False
-        self._head_bytes = 0  # as they came, with what follows the head in the same packet
-        self._counted = 0  # of the fields read so far
+        self._head_bytes = 0  # as received, including octets after the head in the same packet
+        self._counted = 0  # octets of the header fields read so far
         self._too_large = False
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -178,7 +179,7 @@ class _Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head, self._in_body = True, False
-        # Answered before it was complete: the idle time, which its last octets have ended, begins anew.
+        # The answer came before the end of the request; the last octets ended the idle time, so it restarts.
         answered = self.cycle is not None and self.cycle.response_complete  # none for a WebSocket
         self._end_in(IDLE_SECONDS if answered else None, "idle")
 
@@ -213,7 +214,7 @@ class _Bounded(HttpToolsProtocol):
             self._unread.cancel()
 
     def end(self, why: str) -> None:
-        """Close it now; what has not been sent is lost."""
+        """Close the connection now, without sending buffered octets."""
         metrics.CONNECTIONS_ENDED.labels(why).inc()
         self._leave()
         self.transport.abort()
@@ -234,14 +235,14 @@ class _Bounded(HttpToolsProtocol):
         self._end_in(None)
 
     def _end_in(self, seconds: float | None, why: str = "") -> None:
-        """Set the deadline of what is awaited now, in place of the one before; None takes it away."""
+        """Replace the deadline of the current wait; None removes it."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self.end, why)
 
 
 def network(address: str) -> str:
-    """What counts as one address: an IPv6 client has a whole /64."""
+    """The address for counting; an IPv6 client owns a whole /64, so its /64 counts as one."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

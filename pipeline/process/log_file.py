@@ -1,7 +1,8 @@
-"""A child's log: appended to, so that a restart keeps why the process before it ended; bounded in size and number.
+"""A child process's log file: appended to at each start, bounded in size and number.
 
-The child writes to the file itself (its tracebacks and those of its libraries too), so a file that has grown too
-large is copied and emptied under it: what it writes between the two is lost, a few lines in SIZE.
+Appending keeps the reason why the previous process ended. The child writes to the file itself, also tracebacks of its
+libraries. So a file that is too large is copied and then emptied under it; the few lines that the child writes between
+copy and truncation are lost.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import BinaryIO
 
 import structlog
 
-SIZE = 10 * 2**20  # bytes of the log in use
-KEPT = 4  # older ones beside it: name.log.1 is the youngest
+SIZE = 10 * 2**20  # bytes of the current log file
+KEPT = 4  # older files beside it; name.log.1 is the newest of them
 _log = structlog.get_logger()
 
 
@@ -30,9 +31,9 @@ def open_log(path: Path, name: str) -> BinaryIO:
 
 
 def bound(path: Path) -> None:
-    """Begin anew when the log has reached SIZE; the oldest of KEPT goes.
+    """Start a new file when the log has reached SIZE, and delete the oldest of KEPT.
 
-    On a full disk what cannot be copied is lost: the log stays bounded, and its process goes on.
+    On a full disk the copy is skipped and its lines are lost: the log stays bounded, and its process goes on.
     """
     if not path.exists() or path.stat().st_size < SIZE:
         return

@@ -13,7 +13,7 @@ def configure(level: str) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True
     )
-    # It logs a refused connection as an error while we wait for a broker to start; we say it ourselves.
+    # It logs refused connections as errors while we wait for a broker to start. We log that wait ourselves.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[

@@ -1,8 +1,8 @@
-"""What a process says of itself over HTTP: `/health`, `/ready` and `/metrics`.
+"""The page of a process: `/health`, `/ready` and `/metrics` over HTTP.
 
-The API has these routes among its own. Every other process of ours serves them as its page, from a thread of its
-own. The page never stands in the way of the work: while its address is taken it tries again, and the process goes
-on without a page. What a client may hold of it is bounded (http_connections.py).
+The API has these routes among its own. Every other process serves them from a separate thread. The page never disturbs
+the work: if its address is taken, the thread tries again while the process works without a page. Connections are
+bounded (http_connections.py).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from starlette.routing import Route
 from pipeline.process import pages, readiness
 from pipeline.process.http_connections import allow_descriptors, configuration
 
-AGAIN = 1.0  # seconds between tries to get the address
-CLIENT_SECONDS = 5.0  # that a client may take to send its request
-DATE_SECONDS = 1.0  # between two settings of the Date header
-CLOSING_SECONDS = 1  # for answers under way when the page is closed
+AGAIN = 1.0  # seconds between attempts to bind the address
+CLIENT_SECONDS = 5.0  # for a client to send its request
+DATE_SECONDS = 1.0  # between updates of the Date header
+CLOSING_SECONDS = 1  # for unfinished answers when the page closes
 _log = structlog.get_logger()
 
 
 def routes(roles: Sequence[str], ready: Callable[[], Mapping[str, object]]) -> list[Route]:
     """The three routes of a process that runs `roles`.
 
-    `ready` gives the body of `/ready`; its field `ready` decides between 200 and 503.
+    `ready` returns the body of `/ready`; its field `ready` decides between 200 and 503.
     """
 
     async def health(_: Request) -> Response:
@@ -53,9 +53,9 @@ def routes(roles: Sequence[str], ready: Callable[[], Mapping[str, object]]) -> l
 
 
 class Page:
-    """The page at `host`:`port` (0 takes a free one), telling of `roles`; serves from construction to `close`.
+    """The page of a process with these `roles`, served from construction to `close`. Port 0 takes a free port.
 
-    While it serves, its address stands in the file `note` (pages.py).
+    While the page is served, the file `note` holds its address (pages.py).
     """
 
     def __init__(self, host: str, port: int, roles: Sequence[str], note: Path | None = None) -> None:
@@ -71,13 +71,13 @@ class Page:
         self._thread.start()
 
     def port(self, timeout: float) -> int | None:
-        """The port it serves, at the latest after `timeout` seconds; None while it has none."""
+        """The port of the page; waits up to `timeout` seconds for it. None without one."""
         self._serving.wait(timeout)
         return self._port
 
     def close(self) -> None:
-        """End it and give the address back."""
-        with suppress(RuntimeError):  # the loop is closed: it was ended before
+        """Stop serving and release the address."""
+        with suppress(RuntimeError):  # the loop is closed: the page was closed before
             self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(CLIENT_SECONDS)
         if self._note is not None:
@@ -121,7 +121,7 @@ class Page:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn looks ten times a second whether it is to end; this one is told, and wakes for its Date header only."""
+    """A uvicorn server that is told to end instead of checking ten times a second; wakes for its Date header only."""
 
     def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
@@ -134,7 +134,7 @@ class _Server(uvicorn.Server):
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for `event`, at most so long."""
+    """Wait for `event`, at most this many seconds."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
 

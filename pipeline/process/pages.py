@@ -1,6 +1,6 @@
-"""Where the pages of this data folder's processes are, and what they say: for `doctor`, `up` and the commands.
+"""The addresses of the pages of this data folder's processes, and their answers, for `doctor`, `up` and commands.
 
-A process leaves a note while it serves a page. One that was killed leaves it too: then nobody answers there.
+A process writes a note while it serves a page. After a kill the note stays, and nothing answers at its address.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A process with a page: its address, and what it runs."""
+    """A process with a page: its address and its roles."""
 
     address: str
     roles: tuple[str, ...]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a page says of its process; the console's says `ok`."""
+    """The answer of a page about its process; the console answers `ok`."""
 
     ready: bool = False
     ok: bool = False
     waits_for: dict[str, str] = {}
-    missing: tuple[str, ...] = ()  # the API's own page says it so
+    missing: tuple[str, ...] = ()  # the API's page has this field instead
     parts: dict[str, bool] = {}
 
     @property
@@ -43,14 +43,14 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """What is waited for, in a line."""
+        """The parts that are not ready and their reasons, in one line."""
         waiting = [f"{part}: {why}" for part, why in self.waits_for.items()]
         starting = [part for part, ready in self.parts.items() if not ready and part not in self.waits_for]
         return "; ".join([*waiting, *self.missing, *starting]) or "it starts"
 
 
 _decode = decoder(Answer)
-_directly = build_opener(ProxyHandler({}))  # a proxy of the environment does not reach this machine
+_directly = build_opener(ProxyHandler({}))  # a proxy from the environment cannot reach this machine
 
 
 def note(data_dir: Path, worker_id: str, roles: Sequence[str]) -> Path:
@@ -59,7 +59,7 @@ def note(data_dir: Path, worker_id: str, roles: Sequence[str]) -> Path:
 
 
 def write(path: Path, host: str, port: int, roles: Sequence[str]) -> None:
-    """Leave a note of a page at `host`:`port`."""
+    """Write the note of a page at `host`:`port`."""
     name = socket.gethostname() if host in EVERYWHERE else host
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -68,16 +68,16 @@ def write(path: Path, host: str, port: int, roles: Sequence[str]) -> None:
 
 
 def noted(data_dir: Path) -> list[Note]:
-    """The notes there are."""
+    """All notes."""
     found = []
     for path in sorted((data_dir / "pages").glob("*.json")):
-        with suppress(OSError, msgspec.MsgspecError):  # one that is just removed
+        with suppress(OSError, msgspec.MsgspecError):  # a note that another process removes now
             found.append(msgspec.json.decode(path.read_bytes(), type=Note))
     return found
 
 
 def ask(address: str, timeout: float = 2.0) -> Answer | None:
-    """What is said at this address, `…/ready` or the console's `…/health`; None if nobody answers in `timeout` s."""
+    """The answer at this address (`…/ready`, or the console's `…/health`); None without an answer in `timeout` s."""
     try:
         try:
             answer = _directly.open(address, timeout=timeout)
@@ -85,5 +85,5 @@ def ask(address: str, timeout: float = 2.0) -> Answer | None:
             answer = refused
         with answer:
             return _decode(answer.read(65_536))
-    except (OSError, HTTPException, msgspec.DecodeError):  # also another program's answer
+    except (OSError, HTTPException, msgspec.DecodeError):  # also if another program answers
         return None

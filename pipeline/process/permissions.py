@@ -1,11 +1,11 @@
-"""Who may read what lies under the data directory: its owner; of the lake's tables a group, if one is named.
+"""File permissions under the data directory: only its owner may read; a named group may read the lake's tables.
 
-The database, its log, blobs, notes and logs hold numbers, texts and password hashes. So every process of ours
-runs with umask 077 (cli.py sets it), which its children (workers, brokers, the JVM) inherit. What was written before
-with other modes is repaired at a start.
+The database, its write-ahead log, blobs, notes and logs hold numbers, texts and password hashes. So each process runs
+with umask 077 (cli.py sets it), and its children (workers, brokers, the JVM) inherit it. A start repairs the modes of
+older files.
 
-Analysts read the lake's files themselves. With `ANTISPAM_LAKE_GROUP` the members of that group may, except in
-`lake/full`, which stays closed: only its folder's mode keeps them out, since its files are written by the same sink.
+Analysts read the lake's files directly. `ANTISPAM_LAKE_GROUP` names the group that may, except in `lake/full`. Only the
+mode of that folder keeps the group out, because the same sink writes its files.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 
-READABLE = 0o027  # of the lake's sink, when a group reads the tables
-_THROUGH = 0o710  # the group passes the data directory and cannot list it
+READABLE = 0o027  # umask of the lake's sink if a group reads the tables
+_THROUGH = 0o710  # the group may pass through the data directory but not list it
 
 
 def share_tables(settings: Settings) -> None:
-    """Let this process, a writer of the lake, make files that the lake's group may read, if there is one."""
+    """Let this process, a writer of the lake, create files that the lake's group may read, if a group is set."""
     if settings.lake_group is not None:
         os.umask(READABLE)
 
 
 def repair(settings: Settings) -> None:
-    """Give everything of ours under the data directory the mode it should have; the directory is made if missing.
+    """Set the mode of every file of ours under the data directory, and create the directory if missing.
 
-    Files of other users are left alone, symbolic links are not followed. Raises AntispamError for a group that
-    does not exist or that this user may not give files to.
+    Leaves files of other users alone and follows no symbolic links. Raises AntispamError for an unknown group, and
+    for a group that this user may not give files to.
     """
     data, lake = settings.data_dir, settings.lake_dir
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -56,12 +56,12 @@ def repair(settings: Settings) -> None:
 
 
 def _is_shared(path: Path, lake: Path) -> bool:
-    """Whether the lake's group may read it."""
+    """Whether the lake's group may read the path."""
     return path.is_relative_to(lake) and not path.is_relative_to(lake / "full")
 
 
 def _set(path: Path, wanted: int, group: str | None) -> None:
-    """The owner's own bits stay as they are."""
+    """The mode to set; the owner's bits stay."""
     try:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
@@ -72,5 +72,5 @@ def _set(path: Path, wanted: int, group: str | None) -> None:
         mode = owned | (wanted & ~0o700)
         if stat.S_IMODE(found.st_mode) != mode:
             path.chmod(mode)
-    except FileNotFoundError:  # a running process removed it meanwhile
+    except FileNotFoundError:  # another process has removed it
         return

@@ -1,7 +1,7 @@
-"""Which parts of this process can work now, and what the others wait for: what its page `/ready` tells.
+"""Readiness: which parts of this process can work, and what the other parts wait for; shown at `/ready`.
 
-A role is a part, and may name further ones before it calls itself ready; the process is ready when all are.
-Process-wide, like the metrics.
+Every role is a part. A role may register further parts (channels, for example) before it is ready. The process is
+ready when all its parts are. The state is process-wide, like the metrics.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def say(part: str, ready: bool, waits_for: str = "") -> None:
 
 
 def states() -> dict[str, bool]:
-    """Every part named so far."""
+    """Every registered part."""
     return dict(_parts)
 
 
 def waits() -> dict[str, str]:
-    """What the parts that cannot work wait for, as far as they have said."""
+    """What each part that cannot work waits for, if it has said so."""
     return dict(_waits)
