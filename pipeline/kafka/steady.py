@@ -40,7 +40,7 @@ def patiently(name: str, work: Callable[[], T], stop: threading.Event) -> T | No
     """The result of `work`; None if `stop` was set during an outage.
 
     Logs and counts an outage (UnavailableError, or a broker that is away), and tries `work` again. Meanwhile the part
-    `name` is not ready and names the cause. Raises AntispamError once BACKOFF is exhausted, and any other error at once.
+    `name` is not ready and names the cause. Raises AntispamError once BACKOFF is exhausted, any other error at once.
     """
     tries = 0
     while True:
