@@ -8,9 +8,9 @@ from pipeline.events import Record, RecordKind, Submission
 
 
 def sending_of(event: Submission | Record, config: Config, source: str, offset: int) -> tuple[Sending, str] | None:
-    """Who sent a text, and the name of it; None for what is counted elsewhere.
+    """The sender and the member name of a text; None for an event whose message is already counted.
 
-    That is a round after a hold, and a record of what a port sent, which was a submission before.
+    Already counted are later rounds after a hold, and AO and MT records, which were counted as submissions.
     """
     if isinstance(event, Submission):
         if event.round > 0:

@@ -1,7 +1,7 @@
-"""Configuration: the immutable snapshot `screen` works with, and the changes that lead to it.
+"""Configuration: the immutable snapshot that `screen` uses, and the changes that build it.
 
-A change arrives as a `ConfigChange` of the config topic, or from the files of a directory; both end
-in the same parsers, so what `antispam screen --config` accepts is what a worker accepts.
+A change arrives as a `ConfigChange` of the config topic or from the files of a directory. Both use the same
+parsers, so `antispam screen --config` accepts the same values as a worker.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pipeline.rules.ports import Port, Ports, parse_port, read_port
 from pipeline.rules.words.dictionary import Dictionary
 
 SHIPPED = "shipped"
-ENTERPRISE = "enterprise"  # kind of an entry that stays in the database: no worker needs it
+ENTERPRISE = "enterprise"  # kind of an entry that is not published, because no worker needs it
 NO_LISTS = Lists()
-CHALLENGER = "challenger"  # the name of the entry of kind model that is only on trial
+CHALLENGER = "challenger"  # name of the `model` entry that is under trial
 _DEFAULTS = files("pipeline.rules") / "defaults"
 
 
@@ -32,9 +32,9 @@ _DEFAULTS = files("pipeline.rules") / "defaults"
 class Config:
     """Everything a decision depends on besides the event, its counters and the time.
 
-    Immutable; `epoch` is the number of the last change in it. A part that is None is missing:
-    without a policy or ports nothing is released, without a model rules decide alone. `challenger` is
-    a model under trial, scored beside `model` for rules in shadow mode only.
+    Immutable. `epoch` is the number of the last change in it. A missing part is None: without a policy or ports
+    nothing is released; without a model the rules decide alone. `challenger` is a model under trial; only rules in
+    shadow mode read its score.
     """
 
     epoch: int = 0
@@ -47,7 +47,7 @@ class Config:
 
 
 class ConfigEntries:
-    """The entries seen so far; `apply` changes some of them and makes the next snapshot."""
+    """The configuration entries received so far; `apply` changes some of them and builds the next snapshot."""
 
     def __init__(self, blobs: Path | None = None) -> None:
         self.config = Config()
@@ -56,11 +56,10 @@ class ConfigEntries:
         self._lists: dict[str, list[ListEntry]] = {}
 
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
-        """Apply the changes of one publication together; `config` is the snapshot afterwards.
+        """Apply the changes of one publication together and set `config` to the new snapshot.
 
-        Returns what was wrong: a port is used without the templates that cannot be read, a value that does not parse
-        leaves the entry as it was, and the
-        epoch counts it all the same, since every worker refuses it alike.
+        Returns the faults found. A port with unreadable templates is used without them. A value that does not parse
+        leaves its entry unchanged, but the epoch still advances, because every worker refuses the value alike.
         """
         faults = []
         parts: dict[str, Any] = {}
@@ -69,7 +68,7 @@ class ConfigEntries:
                 faults += [f"{change.kind}/{change.name}: {fault}" for fault in self._apply(change, parts)]
             except AntispamError as error:
                 faults.append(f"{change.kind}/{change.name}: {error}")
-            except Exception as error:  # noqa: BLE001 - one value must never stop all who follow the configuration
+            except Exception as error:  # noqa: BLE001 - one bad value must not stop every consumer of the configuration
                 faults.append(f"{change.kind}/{change.name}: cannot be read: {type(error).__name__}: {error}")
         kinds = {change.kind for change in changes}
         if "port" in kinds:
@@ -80,7 +79,7 @@ class ConfigEntries:
         return faults
 
     def _apply(self, change: ConfigChange, parts: dict[str, Any]) -> Sequence[str]:
-        """Take a change in; returns faults of parts that are left out. Raises AntispamError if nothing can be used."""
+        """Apply one change and return the faults of its unusable parts. Raises AntispamError if no part is usable."""
         value = self._value(change)
         if change.kind == "port":
             if value is None:
@@ -117,7 +116,7 @@ class ConfigEntries:
 
 
 def model_of(value: str) -> Classifier:
-    """The model a published value names: SHIPPED, or a directory. Raises AntispamError for a broken one."""
+    """Load the model of a published value: SHIPPED or a directory. Raises AntispamError if it cannot be loaded."""
     return Classifier.load() if value == SHIPPED else Classifier.load(Path(value))
 
 
@@ -139,10 +138,10 @@ def default_dictionary() -> str:
 
 
 def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterator[tuple[str, str, str]]:
-    """(kind, name, value) of a configuration directory, what we ship standing in for absent files.
+    """(kind, name, value) of each entry of a configuration directory; shipped files replace absent ones.
 
     The directory may hold `policy.yaml`, `dictionary.csv`, `enterprises.jsonl`, `ports.jsonl` and `lists.csv`; `policy`
-    overrides the first. Ports and lists have no stand-in: without ports everything is held.
+    overrides the first. We ship no ports and no lists: without ports everything is held.
     Raises AntispamError for a directory or file that cannot be read.
     """
     if folder is not None and not folder.is_dir():
@@ -173,7 +172,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
 
 
 def _entries(file: str, text: str | None, code_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """(code, line) of a file of one entry a line. Raises AntispamError naming file and line."""
+    """(code, line) of each entry of a JSON Lines file. Raises AntispamError with file and line number."""
     seen: dict[str, int] = {}
     for number, line in enumerate((text or "").split("\n"), 1):
         if line.strip():
@@ -187,7 +186,7 @@ def _entries(file: str, text: str | None, code_of: Callable[[str], str]) -> Iter
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, with or without a byte order mark. Raises AntispamError that names it."""
+    """Read a UTF-8 text file, with or without a byte order mark. Raises AntispamError with the path."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -197,7 +196,7 @@ def read_text(path: Path) -> str:
 
 
 def load_directory(folder: Path | None, policy: Path | None = None) -> Config:
-    """The snapshot of a configuration directory, for offline screening. Raises AntispamError."""
+    """The snapshot of a configuration directory, for offline screening. Raises AntispamError for its first fault."""
     entries = ConfigEntries()
     faults = entries.apply(
         [

@@ -1,4 +1,4 @@
-"""What is known of a text alone, computed together for the distinct texts of a batch."""
+"""Facts that depend only on a text, computed together for the distinct texts of a batch."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 
-NO_SCORE = 2.0  # the threshold that no score reaches: there is no model
+NO_SCORE = 2.0  # threshold without a model; no score reaches it
 
 
 def facts_of(
     texts: Sequence[str], config: Config, campaigns: KnownCampaigns | None, now: int
 ) -> tuple[dict[str, Facts], dict[str, str]]:
-    """Facts by text, and the causes by text where there are none.
+    """Facts by text, and causes by text for the texts that failed.
 
-    All are computed together; if that fails, one by one to find the texts at fault.
+    All texts are computed together. If that fails, they are computed one by one to find the faulty texts.
     """
     try:
         return dict(zip(texts, _together(texts, config, campaigns, now), strict=True)), {}
-    except Exception:  # noqa: BLE001 - found again, and named, below
+    except Exception:  # noqa: BLE001 - the loop below meets the error again and assigns it to a text
         facts: dict[str, Facts] = {}
         faults: dict[str, str] = {}
         for text in texts:
@@ -73,7 +73,7 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
 
 
 def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[Hit, ...]) -> tuple[str, ...]:
-    """Disguises undone in a text: of its spelling, of its links, and of the words found in it."""
+    """The disguises removed from a text: of its spelling, of its links, and of the dictionary words found in it."""
     if not (counts or links or hits):
         return ()
     found = set(counts)
@@ -84,7 +84,7 @@ def _techniques(counts: Mapping[str, int], links: tuple[Link, ...], hits: tuple[
 
 
 def cause_of(error: Exception) -> str:
-    """Kind and place of an error, without any text that it may quote."""
+    """Type and location of an error without its message, which may quote the text."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

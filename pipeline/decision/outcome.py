@@ -1,4 +1,4 @@
-"""What the rules of one event add up to: reasons, shadow outcomes, alerts, and the verdict."""
+"""The combined result of all rules for one event: reasons, shadow outcomes, alerts, and the verdict."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pipeline.rules.context import Context
 from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.signals import read
 
-MAX_SPANS = 20  # a text full of dictionary words must not make a decision larger than the text
+MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
 
 class Outcome:
-    """What the rules of one event add up to."""
+    """The combined result of all rules for one event."""
 
     __slots__ = ("alerts", "at", "context", "degraded", "hold_ms", "reasons", "reviewed", "shadow")
 
@@ -28,7 +28,7 @@ class Outcome:
         self.hold_ms: int | None = None
 
     def apply(self, policy: Policy, on: On, allowed: bool) -> None:
-        """Ask the rules; `allowed` events skip volume and score rules."""
+        """Evaluate the rules; `allowed` events skip volume and score rules."""
         rules = policy.sets[on]
         values = read(rules.signals, self.context)
         matched, failed = rules.matching(values)
@@ -62,7 +62,7 @@ class Outcome:
             self.hold_ms = max(self.hold_ms or 0, rule.hold_ms)
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
-        """Where the rule's signals were seen in the raw text."""
+        """The places in the raw text that the rule's signals refer to."""
         facts = self.context.facts
         spans: list[Span] = []
         if "words" in rule.spans:
@@ -77,7 +77,7 @@ class Outcome:
         return tuple(spans[:MAX_SPANS])
 
     def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:
-        """The most severe verdict, and the reasons, the deciding one first."""
+        """The most severe verdict, and all reasons with the deciding reason first."""
         if not self.reasons:
             return Verdict.RELEASE, ()
         ordered = sorted(self.reasons, key=lambda r: (-r.verdict.severity, -r.severity, r.rule))

@@ -1,8 +1,8 @@
-"""THE decision function: what is done with each submission and record, and why.
+"""The decision function: a verdict with its reasons for each submission and record.
 
 Pure: no Kafka, no clock, no I/O. The same function serves live traffic, `antispam screen`, backtests,
-benchmarks and every test. What only depends on a text (dictionary, score, fingerprint) is computed
-once per distinct text of a batch; what depends on counters goes event by event, in order, so that
+benchmarks and every test. Facts that depend only on a text (dictionary, score, fingerprint) are computed
+once per distinct text of a batch. Facts that depend on counters are computed event by event, in order. So
 cutting a stream into other batches never changes a decision.
 
 Order of authority: missing policy or registry, unknown port, suspended or terminated port, black
@@ -44,7 +44,7 @@ from pipeline.rules.words.dictionary import in_force
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that could not be screened; its neighbours were. `cause` holds no text of it."""
+    """An event that could not be screened; the rest of its batch was. `cause` contains no message text."""
 
     index: int
     cause: str
@@ -52,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A decision and what only its consequences need: the port and the alerts of its rules."""
+    """A decision, with the port and the rules' alerts that only its consequences need."""
 
     decision: Decision
     port: Port | None
@@ -67,12 +67,12 @@ def screen(
     late_ms: int = 600_000,
     campaigns: KnownCampaigns | None = None,
 ) -> list[Screened | Failure]:
-    """Decide a batch, in order; one outcome per event.
+    """Decide a batch in order and return one outcome per event.
 
-    `now` (epoch ms) stamps the decisions, says which of `campaigns` are alive, and whether the time that a
-    later round was scheduled for has come: windows run on `accepted_at` of submissions and `submitted_at` of
-    records. Counters move once, for round 0; later rounds read them. A record ingested more than `late_ms`
-    after its event time is marked late.
+    `now` (epoch ms) stamps the decisions. It also decides which `campaigns` are alive and whether the scheduled time
+    of a later round has come. Windows run on `accepted_at` of submissions and on `submitted_at` of records. Counters
+    move once, in round 0; later rounds read them. A record ingested more than `late_ms` after its event time is
+    marked late.
     """
     started = perf_counter()
     texts = list(dict.fromkeys(event.content for event in batch))
@@ -90,7 +90,7 @@ def screen(
                 outcomes.append(_submission(event, known, state, config, now, content_us))
             else:
                 outcomes.append(_record(event, known, state, config, now, late_ms, content_us))
-        except Exception as error:  # noqa: BLE001 - whatever one event causes must not stop its neighbours
+        except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
     return outcomes
 
@@ -118,9 +118,10 @@ def _submission(
     verdict, reasons = outcome.most_severe()
     hold_until = None
     if verdict is Verdict.HOLD and outcome.hold_ms:
-        # Counted from acceptance, round by round: what is held again waits again.
+        # Each round adds one hold time from acceptance, so an event that is held again waits again.
         hold_until = at + outcome.hold_ms * (event.round + 1)
-    elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:  # last among holds: what waits for a fact waits for that
+    # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
+    elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:
         hold_until = event.scheduled_at
     return _screened(
         outcome,
@@ -195,7 +196,7 @@ def _screened(
     content_us: float,
     **own: Any,
 ) -> Screened:
-    """A decision: what submissions and records have in common, and the fields that are their `own`."""
+    """Build a decision from the fields that submissions and records share and from their `own` fields."""
     facts, policy, dictionary, model = outcome.context.facts, config.policy, config.dictionary, config.model
     decision = Decision(
         score=facts.score,
@@ -218,7 +219,7 @@ def _screened(
 
 
 def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy | None, at: int) -> bool:
-    """Move (round 0) or read this event's counters. False when a counter's condition could not be evaluated."""
+    """Move (round 0) or read this event's counters. Returns False if a counter's condition cannot be evaluated."""
     if policy is None:
         return True
     rules, event, counted = policy.sets[on], context.event, context.counted
@@ -237,7 +238,7 @@ def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy
 
 
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
-    """The reason that decides a submission before any rule is asked; None if there is none."""
+    """The reason that decides a submission before its rules, or None if the rules decide."""
     if config.policy is None:
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略，暂不放行")
     if config.ports is None:
@@ -268,7 +269,7 @@ def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, message: str) ->
 def _exceptions(
     event: Submission, port: Port | None, kind: Kind, verdict: Verdict, config: Config
 ) -> tuple[RecipientException, ...]:
-    """Recipients that must not get it although others may. Nothing to except from a refusal."""
+    """Recipients that must not get the message although others may. Empty for a rejected submission."""
     if verdict.severity >= Verdict.REJECT.severity:
         return ()
     found = config.lists.unreachable(event.recipients, port.code if port else "", kind, event.accepted_at)

@@ -1,4 +1,4 @@
-"""Whether a port may send now: asked when a submission is screened, before a case is released, and before a SUBMIT."""
+"""Whether a port may send now: checked at screening, before the release of a case, and before a SUBMIT."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FORBIDS = {
 
 
 def may_send(state: PortState | None, *, black_listed: bool = False) -> BuiltInRule | None:
-    """The rule that forbids a port of this state to send; None when it may. A `state` of None: not registered.
+    """The rule that forbids sending to a port in this state, or None if it may send. `state` is None if unregistered.
 
-    The state comes first: a suspended port on the black list is `port-suspended`. Only screening knows the black
-    list. What it let through is sent even if the sender is listed later, unless its port is suspended too.
+    The state comes first: a suspended port on the black list is `port-suspended`. Only screening reads the black
+    list. A message that passed screening is sent even if its sender is listed later, unless the port is suspended too.
     """
     if state is PortState.OPEN:
         return BuiltInRule.BLACK_LISTED if black_listed else None
