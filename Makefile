@@ -8,13 +8,14 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-full lint lock licences audit clean
+.PHONY: help run test test-fast test-full coverage lint lock licences audit clean
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (under 10 minutes)"
 	@echo "make test-fast  its tests without a broker, PostgreSQL or a browser: for the inner loop"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
+	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make lint       linters and types only"
 	@echo "make lock       requirements.lock anew, with hashes, for the versions it names"
 	@echo "make licences   docs/licences.md anew, from what is installed"
@@ -47,6 +48,16 @@ test: lint
 test-fast: $(STAMP)
 	@$(BIN)/pytest -m "not (slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
 		-n 2 --dist worksteal
+
+# The rooms that decide about a message, by their own tests; each floor is just under what was measured.
+FLOORS := decision:97 rules:96 protocols:96
+
+coverage: $(STAMP)
+	@mkdir -p var
+	@$(BIN)/pytest -m "not slow" --timeout 60 --timeout-method thread --cov --cov-report= \
+		tests/decision tests/rules tests/protocols tests/actions/test_scenarios.py
+	@low=0; for floor in $(FLOORS); do $(BIN)/coverage report --skip-covered \
+		--include="pipeline/$${floor%:*}/*" --fail-under=$${floor#*:} || low=1; done; exit $$low
 
 # The slow proofs load the machine themselves, so they run one by one.
 test-full: test
