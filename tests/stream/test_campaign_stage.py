@@ -61,7 +61,12 @@ def watch(deployed: tuple[Settings, Config]) -> Iterator[Watch]:
     watching.close()
 
 
-@pytest.fixture(params=["fresh_embedded", "fresh_kafka"])
+@pytest.fixture(
+    params=[
+        pytest.param("fresh_embedded", marks=pytest.mark.broker),
+        pytest.param("fresh_kafka", marks=pytest.mark.kafka),
+    ]
+)
 def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, Config]:
     """Topics, ports and the shipped policy."""
     broker: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)

@@ -39,7 +39,12 @@ CHANGES = 500
 KILLS = 10
 
 
-@pytest.fixture(params=["fresh_embedded", "fresh_kafka"])
+@pytest.fixture(
+    params=[
+        pytest.param("fresh_embedded", marks=pytest.mark.broker),
+        pytest.param("fresh_kafka", marks=pytest.mark.kafka),
+    ]
+)
 def cluster(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaNode:
     """An empty broker of one's own, of either kind."""
     found: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
