@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from sqlalchemy import select
 
+from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role
@@ -41,9 +42,7 @@ class Console:
 
     def __init__(self, folder: Path) -> None:
         settings, now = Settings(data_dir=folder), int(time.time() * 1000)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         environment = os.environ | {"ANTISPAM_DATA_DIR": str(folder), "ANTISPAM_CONSOLE_PORT": str(port)}
         with (folder / "console.log").open("w") as log:
             self.process = subprocess.Popen(
@@ -175,22 +174,19 @@ def test_overview_speaks_the_browsers_language(open_page: Open, locale: str, tit
 def test_review_by_keyboard_decides_exactly_what_was_on_screen(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review")
     page.locator(".deck .message").wait_for()
-    seen, times = [], []
-    began = time.perf_counter()
-    page.reload()
-    page.locator(".deck .message").wait_for()
-    whole_page = time.perf_counter() - began
-    for key, verdict in zip("axbaxbaxba", ("release", "reject", "blacklist") * 4, strict=False):
-        case = shown_case(page)
-        began = time.perf_counter()
-        page.keyboard.press(key)
-        leave(page, case)
-        times.append(time.perf_counter() - began)
-        seen.append((case, verdict))
+    seen = []
+    console.process.send_signal(signal.SIGSTOP)  # a key does not wait for the server
+    try:
+        for key, verdict in zip("axbaxbaxba", ("release", "reject", "blacklist") * 4, strict=False):
+            case = shown_case(page)
+            page.keyboard.press(key)
+            leave(page, case)
+            seen.append((case, verdict))
+    finally:
+        console.process.send_signal(signal.SIGCONT)
     wait(lambda: console.case(seen[-1][0])[0] == "decided", "the last decision in the database")
     for case, verdict in seen:
         assert console.case(case)[:2] == ("decided", verdict)
-    assert sorted(times)[int(len(times) * 0.95)] < whole_page / 2, "a key must not wait for the server"
 
     undone = seen[-1][0]
     page.keyboard.press("u")
