@@ -1,1 +1,1 @@
-"""Spelling of a text: fingerprints and, later, normal forms. Pure."""
+"""Readings of a text: normal forms, views, fingerprints, links, contacts, numbers. Pure."""

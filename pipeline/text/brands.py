@@ -1,11 +1,11 @@
-"""Names that others borrow in links, the domains they belong to, and the hosts that hide where a link goes.
+"""Brands that links imitate, with their real domains, and the hosts of link shorteners.
 
-General knowledge, kept short: a brand belongs here if it is imitated in messages and its name is no word.
+General knowledge, kept short: a brand belongs here if messages imitate it and its name is not an ordinary word.
 """
 
 from __future__ import annotations
 
-# Registered domains of each name. A host that has the name elsewhere is taken for an imitation.
+# Registered domains of each brand. A host with the brand's name under another domain counts as an imitation.
 BRANDS: dict[str, frozenset[str]] = {
     name: frozenset(domains.split())
     for name, domains in {
@@ -55,7 +55,7 @@ BRANDS: dict[str, frozenset[str]] = {
     }.items()
 }
 
-# What imitators put behind a name.
+# Words that imitators append to a brand's name.
 COMPANIONS = (
     *("wap", "bank", "card", "pay", "app", "vip", "login", "verify", "secure", "security", "service", "support"),
     *("online", "mobile", "help", "alert", "update", "account", "delivery"),

@@ -1,9 +1,8 @@
-"""What a single code point is read as, and what class it has: one table lookup each.
+"""The reading and the class of a single code point: one table look-up each.
 
-Undone here, one code point at a time: full-width and other compatibility forms, circled digits and
-letters, traditional characters, letters of other scripts that look Latin, accents, case; characters
-that print nothing are dropped. Whatever a code point is read as is read as itself, so reading twice
-changes nothing.
+The tables undo, for each code point alone: full-width and other compatibility forms, circled digits and letters,
+traditional characters, letters of other scripts that look Latin, accents and case. Invisible characters are dropped.
+Every reading is read as itself, so a second reading changes nothing.
 """
 
 from __future__ import annotations
@@ -18,30 +17,30 @@ from numpy.typing import NDArray
 from pipeline.text.tables import rows
 from pipeline.text.tape import Codes
 
-SIZE = 0x2FA20  # code points in the tables; beyond lie rare ideographs, tags and private planes
-_TAGS = 0xE0000  # from here on nothing is printed
-DROPPED = 0x110000  # in FOLD: prints nothing; larger values number the expansions
+SIZE = 0x2FA20  # code points in the tables; behind them are only rare ideographs, tags and private planes
+_TAGS = 0xE0000  # all code points from here on are invisible
+DROPPED = 0x110000  # in `fold`: invisible; larger values number the expansions
 
-# Classes of what is read.
+# Classes of a code point after folding.
 OTHER, CJK, LETTER, DIGIT, SEPARATOR, MARK = range(6)
 
-_BLANK = "\u115f\u1160\u3164\uffa0"  # fillers of Hangul: letters to Unicode, nothing to the eye
+_BLANK = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters in Unicode, but invisible
 TECHNIQUES = ("", "invisible", "combining", "full_width", "circled", "styled", "traditional", "homoglyph")
 _INVISIBLE, _COMBINING, _FULL_WIDTH, _CIRCLED, _STYLED, _TRADITIONAL, HOMOGLYPH = range(1, 8)
 
 _PRINTS_NOTHING = ("Cc", "Cf", "Cs", "Co", "Cn")
 # Sentence marks stay between characters: words on both sides of one rarely belong together.
 _MARKS = frozenset(",!?;:。、()[]{}<>\"'《》〈〉【】「」『』〔〕“”‘’\n\r\u2028\u2029\x0b\x0c\x85")
-_STROKES = frozenset("丶丨丿亅乀乁乚乛")  # no words, only strokes of characters: 代丶开丶发丶票
+_STROKES = frozenset("丶丨丿亅乀乁乚乛")  # strokes of characters, not words: 代丶开丶发丶票
 _EMOJI_JOINTS = frozenset("\ufe0e\ufe0f")
-_BOTH_SYSTEMS = frozenset("乾著瞭藉徵夥昇於")  # traditional by table, but simplified texts have them too
+_BOTH_SYSTEMS = frozenset("乾著瞭藉徵夥昇於")  # traditional in the table, but simplified texts use them too
 
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """The tables: `fold` (a code point, DROPPED, or DROPPED + n for expansion n), `kind`, `technique`.
+    """The tables `fold` (a code point, DROPPED, or DROPPED + n for expansion n), `kind` and `technique`.
 
-    Expansion n has `lengths[n]` code points, `expansions[n]`, padded with zeros.
+    Expansion n is the first `lengths[n]` code points of `expansions[n]`; zeros follow.
     """
 
     fold: NDArray[np.uint32]
@@ -51,7 +50,7 @@ class Characters:
     lengths: NDArray[np.intp]
 
     def fold_of(self, codes: Codes) -> Codes:
-        """What each code point is read as."""
+        """The reading of each code point."""
         if not len(codes) or codes.max() < SIZE:
             return self.fold[codes]
         folded = self.fold[np.minimum(codes, SIZE - 1)]
@@ -64,7 +63,7 @@ class Characters:
         return self.kind[np.minimum(codes, SIZE - 1)]
 
     def technique_of(self, codes: Codes) -> NDArray[np.uint8]:
-        """Index in TECHNIQUES of what a raw code point is a sign of; 0 for most."""
+        """The index in TECHNIQUES of the disguise that each raw code point indicates; 0 for most."""
         if not len(codes) or codes.max() < SIZE:
             return self.technique[codes]
         found = self.technique[np.minimum(codes, SIZE - 1)]
@@ -98,7 +97,7 @@ def characters() -> Characters:
         else:
             fold[code] = DROPPED + len(expansions)
             expansions.append(plain)
-    fold[0] = 0  # the border; a text's own NUL has been replaced by then
+    fold[0] = 0  # the border; `lay` has replaced the NULs of the texts themselves
     technique[0] = 0
     kind[0] = OTHER
     padded = np.zeros((len(expansions), max(map(len, expansions))), dtype=np.uint32)
@@ -108,14 +107,14 @@ def characters() -> Characters:
 
 
 def _worth_asking(simplified: dict[str, str]) -> list[int]:
-    """Code points that may be read as something else, or are no ideograph."""
+    """The code points that have another reading or are not ideographs."""
     blocks = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A4, 0xD800), range(0xF900, 0x20000), range(0x2F800, SIZE))
     return [*(code for block in blocks for code in block), *(ord(c) for c in simplified if c < "\ua000")]
 
 
 def _read(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> str:
     plain = char
-    for _ in range(6):  # each step is one table, and no chain is longer
+    for _ in range(6):  # each step applies one table; no chain has more steps
         again = "".join(_step(c, homoglyphs, simplified) for c in plain)
         if again == plain:
             return plain
@@ -130,16 +129,16 @@ def _step(char: str, homoglyphs: dict[str, str], simplified: dict[str, str]) -> 
     if char in homoglyphs:
         return homoglyphs[char]
     if "\U0001f200" <= char <= "\U0001f2ff":
-        return char  # 🈲 stands between characters as an emoji, not for one
+        return char  # 🈲 is used as an emoji between characters, not as a character
     if enclosed := _enclosed(char):
         return enclosed
     if category in ("Mn", "Me") or (category in _PRINTS_NOTHING and not char.isspace()):
         return ""
     if category == "Nd":
-        return str(unicodedata.digit(char))  # of any script, so that ०, ٠ and 0 are one figure
+        return str(unicodedata.digit(char))  # digits of every script: ०, ٠ and 0 are the same digit
     plain = unicodedata.normalize("NFKC", simplified.get(char, char))
     if plain == char and ord(char) < 0x2000 and category[0] == "L":
-        plain = unicodedata.normalize("NFD", char)[0]  # an accent says nothing that a word needs
+        plain = unicodedata.normalize("NFD", char)[0]  # words are recognised without accents
     return plain if plain != char else char.casefold()
 
 
@@ -150,7 +149,7 @@ def _enclosed(char: str) -> str:
         return str(int(unicodedata.numeric(char)))
     if 0x249C <= code < 0x24B6 or 0x1F110 <= code < 0x1F12A or 0x3200 <= code < 0x3244:
         return unicodedata.normalize("NFKC", char).strip("()")
-    for first in (0x1F150, 0x1F170):  # white on black
+    for first in (0x1F150, 0x1F170):  # white letters in black circles and squares
         if first <= code < first + 26:
             return chr(ord("a") + code - first)
     return ""
@@ -164,7 +163,7 @@ def _technique(char: str, plain: str, homoglyphs: dict[str, str], simplified: di
         return _INVISIBLE
     if char in simplified:
         return 0 if char in _BOTH_SYSTEMS else _TRADITIONAL
-    if char == "\u20e3" or _enclosed(char):  # a key cap, on the digit before it
+    if char == "\u20e3" or _enclosed(char):  # U+20E3 draws a key cap around the preceding digit
         return _CIRCLED
     if category in ("Mn", "Me"):
         return _COMBINING

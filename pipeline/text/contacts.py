@@ -1,8 +1,8 @@
-"""Numbers and names to answer to: telephone, QQ, WeChat, Telegram, also in disguise (加薇❤ abc_123, 1-3-8…).
+"""Contacts in a text: telephone, QQ, WeChat, Telegram, also in disguise (加薇❤ abc_123, 1-3-8…).
 
-Read from the normal form, so that circled, full-width and Chinese figures are digits already. The key is
-one spelling for one contact; campaigns are grouped by it, since texts change sooner than where the money
-is to be sent.
+Contacts are read from the normal form, in which circled, full-width and Chinese numerals are digits already. The key
+is the canonical spelling of a contact. Campaigns are grouped by it, because spammers change their texts sooner than
+their contacts.
 
 Source of number shapes: the national numbering plan (mobile 1[3-9] + 9 digits, area codes 0 + 2 or 3
 digits, 400 and 800 numbers); QQ numbers have 5 to 11 digits; WeChat ids 6 to 20 characters from a letter.
@@ -17,12 +17,12 @@ import numpy as np
 
 from pipeline.text.normal import Normals
 
-MAX_CONTACTS = 50  # a text; more are not looked at
+MAX_CONTACTS = 50  # per text; further contacts are ignored
 PHONE, QQ, WECHAT, TELEGRAM = "phone", "qq", "wechat", "telegram"
 
-# Each pattern begins with a set of characters, which the regex engine skips to; what must not stand before
-# that character is asked after it.
-_APART = r"[^0-9a-z㐀-鿿\0\n,;:!?、。]{0,2}"  # signs and spaces: 6※6※1, but no list
+# Each pattern begins with a character set, to which the regex engine skips quickly. Lookbehinds after this character
+# check the text before it.
+_APART = r"[^0-9a-z㐀-鿿\0\n,;:!?、。]{0,2}"  # signs and spaces (6※6※1), but no list separators
 _NOT_INSIDE = r"(?<![0-9].)(?<![0-9][ \-._*].)"
 _phone = re.compile(
     rf"[0148+]{_NOT_INSIDE}(?:"
@@ -45,7 +45,7 @@ _wechat = re.compile(
     r"|(?<![a-z].)(?<=w)(?:x(?![a-z])|echat(?![a-z])|ei(?:xin(?![a-z])|[信芯心]))"
     r"|(?<=[加+➕]) ?[v微薇葳](?![a-z信❤♥芯心x]))"
     r"[号:是为加联系同搜 ]{0,5}(?P<id>[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])|[0-9]{5,11}(?![0-9a-z]))"
-    # V: alone may be anything; with an id that has a figure or a sign it is this.
+    # "V:" alone is ambiguous; before an id with a digit or a sign it means WeChat.
     r"|v(?<![a-z0-9].): ?(?P<short>(?=[a-z]{1,19}[0-9_\-])[a-z][a-z0-9_\-]{5,19}(?![a-z0-9_])))",
     re.DOTALL,
 ).finditer
@@ -60,7 +60,7 @@ _PATTERNS = ((PHONE, _phone), (QQ, _qq), (WECHAT, _wechat), (TELEGRAM, _telegram
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact at code points of the raw text, `end` exclusive; `key` is its one spelling."""
+    """A contact at code points of the raw text, `end` exclusive; `key` is its canonical spelling."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ class Contact:
 
 
 def find_contacts(normals: Normals) -> list[tuple[Contact, ...]]:
-    """The contacts of each text, kind by kind."""
+    """The contacts of each text, grouped by kind."""
     found: list[tuple[Contact, ...]] = [()] * len(normals.texts)
     tape = normals.tape
     text = "\0".join(normals.texts) + "\0"

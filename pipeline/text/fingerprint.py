@@ -1,12 +1,12 @@
-"""The fingerprint of a content: what counts as "the same text" when messages are counted.
+"""The fingerprint of a content: counters treat messages with equal fingerprints as the same text.
 
-One text sent to many people differs in its amounts, codes, dates and spacing, and in what is strewn
-between its characters to make it look different. Those are taken out, so that fifty renderings of one
-template are fifty of one content. Words are kept: texts that say something else must never share a
-count. Wording that is varied on purpose is a campaign's business.
+The copies of one text to many people differ in amounts, codes, dates and spacing, and in signs inserted to make them
+look different. The fingerprint ignores these, so fifty renderings of one template count as fifty of one content.
+Words are kept: texts with different meaning must never share a count. Texts with deliberately varied wording are
+recognised as campaigns instead.
 
-Read from the folded text, character by character: what surrounds a character never changes what it is
-read as, so nothing that is left out can change the rest.
+The fingerprint is computed from the folded text. Folding reads each character alone, so an ignored character
+cannot change the reading of its neighbours.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _spaces = re.compile(r"\s+").sub
 
 
 def fingerprints(normals: Normals) -> list[str]:
-    """16 hex digits (xxHash64) for each text, the same across batches, processes and releases.
+    """16 hex digits (xxHash64) for each text; the same in all batches, processes and releases.
 
-    Ignores what `folding` undoes (width, circles, traditional characters, look-alike letters, case,
-    invisible characters), all whitespace, symbols and emoji, and which and how many digits stand in a
-    run. Sentence marks count. A text of nothing but symbols is its own content.
+    Ignores everything that `folding` undoes (width, circles, traditional characters, look-alike letters, case,
+    invisible characters), all whitespace, symbols and emoji, and the value and length of a run of digits. Sentence
+    marks count. A text of symbols only is hashed with its symbols.
     """
     folded = normals.folded
     kept = folded.keep(characters().kind_of(folded.codes) != SEPARATOR)

@@ -1,4 +1,4 @@
-"""Technique: other forms of a character, and characters that print nothing.
+"""Technique: other forms of a character, and invisible characters.
 
 Full-width (ＡＢ１), circled (①), styled (𝐛𝐞𝐭), traditional (發), Cyrillic and Greek look-alikes
 (раy), accents and stacked marks, zero-width characters and direction overrides.
@@ -16,7 +16,7 @@ _EMOJI = 0x1F000
 
 
 def fold(raw: Tape) -> Tape:
-    """Each code point as `characters` reads it; one may become none or several."""
+    """Each code point as `characters` reads it. A code point may become none or several."""
     table = characters()
     folded = table.fold_of(raw.codes)
     uneven = folded >= DROPPED
@@ -33,7 +33,7 @@ def fold(raw: Tape) -> Tape:
 
 
 def signs(raw: Tape) -> tuple[Indexes, Indexes]:
-    """Positions of the raw tape that are a sign of disguise, and the technique's index there."""
+    """The positions of the raw tape that indicate a disguise, and the index of each technique."""
     codes = raw.codes
     technique = characters().technique_of(codes)
     at = np.flatnonzero(technique)
@@ -41,7 +41,7 @@ def signs(raw: Tape) -> tuple[Indexes, Indexes]:
         return at, at
     previous, following = codes[at - 1], codes[(at + 1) % len(codes)]
     natural = (codes[at] == _JOINER) & ((previous >= _EMOJI) | (previous == 0xFE0F))  # 👩‍👧
-    # A word of another script is a word; only mixed into a Latin one is a look-alike a disguise.
+    # A look-alike letter inside a word of its own script is normal; only beside Latin letters is it a disguise.
     natural |= (technique[at] == HOMOGLYPH) & ~(_latin(previous) | _latin(following))
     at = at[~natural]
     return at, technique[at].astype(np.intp)

@@ -1,9 +1,8 @@
-"""View "joined": split characters put together, and whatever stands inside a Chinese word taken out.
+"""View "joined": split characters are merged, and signs inside Chinese words are removed.
 
-氵去 is read as 法, 弓虽 as 强; sentence marks and line breaks go as well (发，票), also between a
-Chinese character and a Latin one (加 V 信), and single letters or figures that take turns with characters
-(代a开b发c票). Words on both sides of a comma run together here, so it is a view for matching, never the
-normal form.
+氵去 is read as 法, 弓虽 as 强. Sentence marks and line breaks are removed (发，票), also between a Chinese character
+and a Latin letter (加 V 信). Single letters or digits that alternate with characters are removed too (代a开b发c票).
+Words on both sides of a comma run together here, so this view serves only for matching and is not the normal form.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _TABLE_SIZE = 0xA000
 
 @cache
 def _splits() -> tuple[NDArray[np.int64], NDArray[np.uint32], Flags, Flags]:
-    """Sorted pairs as one number each, what they make, and which characters can be either half."""
+    """The sorted pairs, each as one number; the merged character of each; flags of possible first and second halves."""
     pairs = sorted(((ord(pair[0]) << _SHIFT) | ord(pair[1]), ord(whole)) for pair, whole in rows("splits"))
     keys = np.array([key for key, _ in pairs], dtype=np.int64)
     first, second = np.zeros(_TABLE_SIZE, dtype=np.bool_), np.zeros(_TABLE_SIZE, dtype=np.bool_)
@@ -35,7 +34,7 @@ def _splits() -> tuple[NDArray[np.int64], NDArray[np.uint32], Flags, Flags]:
 
 
 def merge_splits(normal: Tape) -> tuple[Tape, Flags]:
-    """The tape with split characters merged, and which of its positions were."""
+    """The tape with split characters merged, and flags of the merged positions."""
     keys, wholes, first, second = _splits()
     codes = normal.codes
     bounded = np.minimum(codes, _TABLE_SIZE - 1)
@@ -44,7 +43,7 @@ def merge_splits(normal: Tape) -> tuple[Tape, Flags]:
     found = np.minimum(np.searchsorted(keys, pair), len(keys) - 1)
     known = keys[found] == pair
     at, found = at[known], found[known]
-    free = np.diff(at, prepend=-2) > 1  # of two pairs that share a character the first
+    free = np.diff(at, prepend=-2) > 1  # of two pairs that share a character, the first is merged
     at, found = at[free], found[free]
     merged = np.zeros(len(codes), dtype=np.bool_)
     if not len(at):
@@ -58,7 +57,7 @@ def merge_splits(normal: Tape) -> tuple[Tape, Flags]:
 
 
 def joined(normal: Tape) -> tuple[Tape, Flags]:
-    """The view, and which of its positions are merged split characters."""
+    """The view, and flags of its positions that are merged split characters."""
     tape, merged = merge_splits(normal)
     kind = characters().kind_of(tape.codes)
     turns = _taking_turns(kind)
@@ -82,7 +81,7 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
 
 
 def _taking_turns(kind: NDArray[np.uint8]) -> Flags:
-    """Single letters and figures between characters, at least two of them a character apart."""
+    """Single letters and digits between Chinese characters, where two of them have one character between them."""
     chinese = kind == CJK
     single = ((kind == LETTER) | (kind == DIGIT)) & before(chinese) & after(chinese)
     taking_turns: Flags = single & (before(before(single)) | after(after(single)))

@@ -1,6 +1,6 @@
-"""View "leet": figures and symbols that stand for letters in Latin words: v1agra, fr33, c@$h.
+"""View "leet": digits and symbols in place of letters in Latin words: v1agra, fr33, c@$h.
 
-Here 1, l, ! and | are all i: which of them was meant only the word can say.
+The view reads 1, l, ! and | all as i; only the dictionary word shows the letter that is meant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.text.tape import Codes, Flags, Tape, after, before
 
 _STANDS_FOR = dict(zip("01!|34@5$789", "oiiieaasstbg", strict=True))
-_MAX_SHARE = 0.5  # of a word: 24h7 is no word in disguise
+_MAX_SHARE = 0.5  # largest share of signs in a disguised word: 24h7 is not one
 
 
 @cache
@@ -26,7 +26,7 @@ def _table() -> NDArray[np.uint32]:
 
 
 def leet_signs(normal: Tape) -> Flags:
-    """Signs that stand beside a Latin letter, directly or next to another such sign."""
+    """Flags of leet signs beside a Latin letter, or beside a leet sign that is beside a Latin letter."""
     codes = normal.codes
     low = codes < 128
     sign = np.zeros(len(codes), dtype=np.bool_)
@@ -39,13 +39,13 @@ def leet_signs(normal: Tape) -> Flags:
 
 
 def leet(normal: Tape) -> Tape:
-    """The view, of the whole tape."""
+    """The view of the whole tape."""
     low = normal.codes < 128
     return normal.replace(np.where(low, _table()[np.where(low, normal.codes, 0)], normal.codes))
 
 
 def letters(normal: Tape) -> Codes:
-    """The code points of a tape with the view's letters, but figures beside no letter left as they are."""
+    """The code points of a tape as the view reads them, except that digits away from letters stay digits."""
     codes = normal.codes
     read = leet_signs(normal) | ((codes >= 0x61) & (codes <= 0x7A))
     changed = codes.copy()
@@ -54,11 +54,11 @@ def letters(normal: Tape) -> Codes:
 
 
 def plain(word: str) -> str:
-    """A Latin word as the view has it."""
+    """A Latin word as the view reads it."""
     table = _table()
     return "".join(chr(table[ord(c)]) if ord(c) < 128 else c for c in word)
 
 
 def in_disguise(other: int, length: int) -> bool:
-    """Whether a found word of `length` code points, `other` of them not as in the word, was written in leet."""
+    """Whether a find was written in leet: `other` of its `length` code points differ from the word."""
     return 0 < other <= length * _MAX_SHARE

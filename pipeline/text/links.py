@@ -1,9 +1,9 @@
-"""Links, also where they are written around a filter: a点com, w w w . a . c o m, hxxp, a。cn, a·cn, ａ．ｃｏｍ,
-an address as one number (//3232235777).
+"""Links, also in disguise: a点com, w w w . a . c o m, hxxp, a。cn, a·cn, ａ．ｃｏｍ, an IPv4 address as one number
+(//3232235777).
 
-Read from the folded text, so that other scripts and widths are gone already. What is left of a link is
-its host and, for campaigns, a key: the registered domain (suffix list that comes with tldextract; nothing
-is fetched), or host and path at a shortener, where the domain says nothing.
+Links are read from the folded text, which has no other widths and no look-alike letters. A link has its host and, for
+campaigns, a key. The key is the registered domain, by the suffix list in the tldextract package (nothing is
+downloaded). For a shortener it is host and path, because many senders share the domain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.text import leet
 from pipeline.text.brands import BRANDS, COMPANIONS, SHORTENERS
 from pipeline.text.normal import Normals
 
-MAX_LINKS = 50  # a text; more are not looked at
+MAX_LINKS = 50  # per text; further links are ignored
 _LABEL = r"[a-z0-9_\-]{1,63}"
 _WRAPPED = r"[(\[{](?:dot|点|\.)[)\]}]"
 _TIGHT = rf"(?:[.。点·]|{_WRAPPED}| dot )"
@@ -29,24 +29,24 @@ _SPACED = rf"(?: ?[.。点·] ?| ?{_WRAPPED} ?| dot )"
 _link = re.compile(
     rf"(?<![a-z0-9_@.\-])(?P<scheme>h(?:tt|xx)ps?:[/\\]{{1,2}}(?:[^\s/\\@]{{1,64}}@)?)?"
     rf"(?P<host>(?:www{_SPACED})?(?:{_LABEL}{_TIGHT}){{0,5}}{_LABEL}"
-    # After a forgotten or a stray space, "so" and "top" begin a sentence; these do not.
+    # With spaces around the dot only these top-level domains count; "so" or "top" may begin a sentence there.
     rf"(?:{_TIGHT}(?:[a-z]{{2,18}}|xn--[a-z0-9\-]{{2,59}})|{_SPACED}(?:com(?:\.[a-z]{{2}})?|cn|xyz))(?![a-z0-9_@])"
     rf"|(?<=//)(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![.\d])|(?:0x[0-9a-f]{{1,8}}|[1-9]\d{{7,9}})(?![.a-z0-9_@])))"
     rf"(?P<rest>(?::\d{{1,5}})?(?:[/?#][!-~]*)?)"
 ).search
-# What every link has, found first since it is rare: a dot before a letter, or a scheme before figures.
+# Every link has a dot before a letter, or a scheme before digits. These are rare, so they are searched first.
 _anchor = re.compile(r"[.。点·](?:[a-z0-9_\-]*[a-z]| (?:com|cn|xyz)|[)\]}])|dot[ )\]}]|:[/\\]{1,2}[0-9]").finditer
 _LONGEST = 253  # code points of a host (RFC 1035, 2.3.4)
 _BEFORE, _AFTER = 90, 600  # code points around an anchor that are searched
-# w w w . a . c o m: at least six characters that each stand alone, one of them a dot.
+# w w w . a . c o m: at least six single characters with spaces between them, one of them a dot.
 _spelled = re.compile(
     r"[a-z0-9.。点·] (?<![a-z0-9.]..)(?:[a-z0-9.。点·] ){4,79}[a-z0-9](?![a-z0-9.])", re.DOTALL
 ).finditer
 _DOTS = frozenset(".。点·")
 _spaces = re.compile(r" ")
 _dots = re.compile(_SPACED).sub
-# Domains that stand for themselves; others ("so", "me", "in") are words when a space is forgotten after a
-# full stop, so they need a scheme, www or a path.
+# Top-level domains that suffice without a scheme, www or a path. Others ("so", "me", "in") are words if the space
+# after a full stop is missing.
 _PLAIN = frozenset(
     (
         *("com", "cn", "net", "org", "xyz", "top", "vip", "cc", "info", "io", "club", "site", "shop", "online"),
@@ -54,7 +54,7 @@ _PLAIN = frozenset(
         *("cyou", "bond", "buzz"),
     )
 )
-# Words as well, so only behind a label that is none: hot-dates.fun, sf-express.life.
+# These are words too. They suffice only after a label with a sign or a digit: hot-dates.fun, sf-express.life.
 _CHEAP = frozenset(
     (
         *("life", "live", "fun", "asia", "pro", "rest", "lat", "cam", "world", "space", "website"),
@@ -70,8 +70,8 @@ _CHEAP = frozenset(
 class Link:
     """A link at code points of the raw text, `end` exclusive.
 
-    `lookalike` says what makes it look like another's: mixed_script, punycode, brand. `disguised`: not
-    written as a link is.
+    `lookalike` names the signs of imitation: mixed_script, punycode, brand. `disguised` is True if the spelling is not
+    that of a normal link.
     """
 
     start: int
@@ -128,7 +128,7 @@ def _candidates(text: str) -> Iterator[_Candidate]:
         while match and match.end() <= at:
             match = _link(text, match.end(), at + _AFTER)
         if match is None:
-            done = at + _AFTER - _LONGEST  # what begins before that would have been found
+            done = at + _AFTER - _LONGEST  # a link that begins earlier would have been found
         elif match.start() > at:
             done = match.start()
         else:
@@ -174,7 +174,7 @@ def _moved(link: Link, by: int) -> Link:
 
 
 def _foreign_letters(written: np.ndarray) -> bool:
-    """Letters outside ASCII that are no full-width or CJK forms: Cyrillic, Greek, accents."""
+    """Whether there are letters outside ASCII, Cyrillic, Greek or accented; full-width and CJK forms do not count."""
     return bool(((written > 0x7F) & (written < 0x2000)).any())
 
 
@@ -184,20 +184,20 @@ def _suffixes() -> tldextract.TLDExtract:
 
 
 def _stands_for_itself(labels: list[str]) -> bool:
-    """Whether a host is one without a scheme or path beside it."""
+    """Whether these labels are a host even without scheme, www or path."""
     named = labels[-2] if len(labels) > 1 else ""
     return labels[-1] in _PLAIN or (labels[-1] in _CHEAP and not named.isalpha())
 
 
 def _in_figures(number: str) -> str:
-    """An IPv4 address that is written as one number, as browsers read it; empty if it is none."""
+    """The IPv4 address that a browser reads from a single number; empty if the number is too large."""
     address = int(number, 0)
     return str(ipaddress.IPv4Address(address)) if address < 1 << 32 else ""
 
 
 @lru_cache(20_000)
 def _registered(host: str) -> str:
-    """The part of a host that somebody registered; an address in figures is its own. Empty if it is none."""
+    """The registered domain of a host, or the host itself if it is an IPv4 address. Empty for an invalid host."""
     if host.replace(".", "").isdigit():
         return host if all(int(part) < 256 for part in host.split(".")) else ""
     parts = _suffixes()(host)
@@ -217,7 +217,7 @@ def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
 
 
 def _borrows_brand(host: str, domain: str) -> bool:
-    """Whether the host names a brand that did not register it: icbc.com.verify.top, paypa1.com, icbcwap.com."""
+    """Whether the host names a brand under a foreign domain: icbc.com.verify.top, paypa1.com, icbcwap.com."""
     for part in re.split(r"[.\-_]", host):
         for name in (part, _without_companion(part), _brand_in_leet(part)):
             if name in BRANDS and domain not in BRANDS[name]:
@@ -231,7 +231,7 @@ def _without_companion(part: str) -> str:
 
 def _brand_in_leet(part: str) -> str:
     brand = _brands_as_leet().get(leet.plain(part), "")
-    # i and l are one in leet: of four letters only a figure says that somebody is at it.
+    # Leet reads i and l alike, so a four-letter name needs a digit or a sign to count as an imitation.
     return brand if len(brand) > 4 or not part.isalpha() else ""
 
 

@@ -1,7 +1,7 @@
-"""The normal form of a text: what is really written, with a map back to where it stands.
+"""The normal form of a text: its wording without disguises, with a map back to the raw text.
 
-Raw text is kept everywhere; the normal form is what words are looked for in. Steps, each a technique
-of disguise in a file of its own: `folding`, `separators`, `numerals`. A batch is read at once.
+Raw text is kept everywhere; words are searched in the normal form. Each step undoes one technique of disguise and has
+its own file: `folding`, `separators`, `numerals`. A batch is processed at once.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _NAMES = (*TECHNIQUES, "separators", "chinese_digits")
 class Normal:
     """A text in normal form.
 
-    `map[i]` is the raw index of the i-th code point of `text`; it never falls. `techniques` counts
-    the places where each disguise was undone.
+    `map[i]` is the raw index of the i-th code point of `text`; it never decreases. `techniques` counts the places where
+    each disguise was undone.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class Normals:
-    """A batch: the raw tape, folded, in normal form; the normal texts, and techniques by text."""
+    """A batch: its raw tape, folded tape and normal tape; the normal texts; the techniques by text."""
 
     raw: Tape
     folded: Tape
@@ -47,14 +47,14 @@ class Normals:
     techniques: list[Mapping[str, int]]
 
     def map(self, owner: int) -> Indexes:
-        """For each code point of a text's normal form its index in the raw text."""
+        """The index in the raw text of each code point of a text's normal form."""
         first = int(self.raw.borders[owner - 1]) + 1 if owner else 0
         begin = int(np.searchsorted(self.tape.origin, first))
         return self.tape.origin[begin : begin + len(self.texts[owner])] - first
 
 
 def normalise_batch(texts: Sequence[str]) -> Normals:
-    """The normal forms of texts; any str is accepted, lone surrogates and NUL included."""
+    """The normal forms of texts. Any str is accepted, including lone surrogates and NUL."""
     raw = lay(texts)
     at, which = signs(raw)
     folded = fold(raw)
@@ -77,6 +77,6 @@ def _count(techniques: list[Mapping[str, int]], owners: Indexes, kinds: Indexes)
 
 
 def normalise(text: str) -> Normal:
-    """The normal form of one text; `normalise_batch` is many times faster for many."""
+    """The normal form of one text. For many texts, `normalise_batch` is many times faster."""
     batch = normalise_batch([text])
     return Normal(batch.texts[0], tuple(batch.map(0).tolist()), batch.techniques[0])

@@ -1,7 +1,7 @@
-"""Technique: figures written as Chinese numerals: 加微信一三八零零, 壹叁捌.
+"""Technique: digits written as Chinese numerals: 加微信一三八零零, 壹叁捌.
 
-Only a run of at least three figures of which two are Chinese is read as figures, or one of seven with one inside
-(138零1234567): 一 alone is a word's part far more often.
+A run of numerals is read as digits only if it has at least three, two of them Chinese, or at least seven with a Chinese
+one inside the run (138零1234567): a single 一 is far more often part of a word.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.text.tape import Indexes, Tape
 _NUMERALS = ("〇零", "一壹弌幺", "二贰弍", "三叁弎", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖")
 _TABLE_SIZE = 0xA000
 _SHORTEST, _LEAST_CHINESE = 3, 2
-_SHORTEST_AROUND_ONE = 7  # figures of a telephone number without its area
+_SHORTEST_AROUND_ONE = 7  # digits of a telephone number without its area code
 
 
 @cache
@@ -29,7 +29,7 @@ def _table() -> NDArray[np.uint32]:
 
 
 def read_numerals(tape: Tape) -> tuple[Tape, Indexes]:
-    """The tape with such runs in ASCII digits, and the raw positions where they begin."""
+    """The tape with runs of numerals in ASCII digits, and the raw positions where the runs begin."""
     codes = tape.codes
     digit = _table()[np.minimum(codes, _TABLE_SIZE - 1)]
     chinese = digit > 0
@@ -39,12 +39,12 @@ def read_numerals(tape: Tape) -> tuple[Tape, Indexes]:
     edges = np.flatnonzero(np.diff(figure, prepend=False, append=False))
     starts, ends = edges[::2], edges[1::2]
     total = np.concatenate(([0], np.cumsum(chinese)))
-    inside = total[ends - 1] - total[starts + 1]  # not the first and not the last
+    inside = total[ends - 1] - total[starts + 1]  # Chinese numerals other than the first and the last of the run
     wanted = (ends - starts >= _SHORTEST) & (total[ends] - total[starts] >= _LEAST_CHINESE)
     wanted |= (ends - starts >= _SHORTEST_AROUND_ONE) & (inside > 0)
     if not wanted.any():
         return tape, tape.origin[:0]
-    # +1 where a wanted run begins, -1 where it ends: the running sum marks what lies inside.
+    # +1 where a wanted run begins, -1 where it ends: the running sum is 1 inside the runs.
     steps = np.zeros(len(codes) + 1, dtype=np.int8)
     steps[starts[wanted]] = 1
     steps[ends[wanted]] -= 1

@@ -1,7 +1,7 @@
-"""View "pinyin": how a text sounds, one code point a syllable, tones left out.
+"""View "pinyin": the sound of a text, one code point a syllable, without tones.
 
-代开发票, 代kai发piao, 待开发飘 and daikai发票 sound alike. Syllables are private code points (SYLLABLES and up); a
-character without a reading, digits and Latin words that are no pinyin stay as they are.
+代开发票, 代kai发piao, 待开发飘 and daikai发票 sound alike. Syllables are private code points (from SYLLABLES on).
+Characters without a reading, digits and Latin words that are not pinyin stay unchanged.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pipeline.text.characters import CJK, characters
 from pipeline.text.tables import rows
 from pipeline.text.tape import Codes, Flags, Tape
 
-SYLLABLES = 0xE000  # private use: no normal form has one
+SYLLABLES = 0xE000  # private use area: no normal form holds these code points
 _TABLE_SIZE = 0xA000
-_LONGEST = 6  # letters of a syllable: zhuang
-_LONGEST_RUN = 48  # letters looked at as one run of pinyin
+_LONGEST = 6  # letters of the longest syllable (zhuang)
+_LONGEST_RUN = 48  # letters; a longer run is not read as pinyin
 
 
 @cache
@@ -34,7 +34,7 @@ def _readings() -> tuple[NDArray[np.uint32], dict[str, int]]:
 
 @lru_cache(10_000)
 def cut(letters: str) -> tuple[str, ...]:
-    """The syllables of a Latin run, as few as possible; none if it is no pinyin."""
+    """The fewest syllables that make up a Latin run; empty if the run is not pinyin."""
     syllables = _readings()[1]
     best: list[tuple[str, ...] | None] = [()]
     for end in range(1, len(letters) + 1):
@@ -48,7 +48,7 @@ def cut(letters: str) -> tuple[str, ...]:
 
 
 def pinyin(joined: Tape) -> tuple[Tape, Flags]:
-    """The view, and which of its positions were written in Latin letters."""
+    """The view, and flags of the positions that were written in Latin letters."""
     table, syllables = _readings()
     low = joined.codes < _TABLE_SIZE
     codes = np.where(low, table[np.where(low, joined.codes, 0)], joined.codes)
@@ -68,19 +68,19 @@ def pinyin(joined: Tape) -> tuple[Tape, Flags]:
 
 
 def _beside_chinese(codes: Codes) -> list[tuple[int, int]]:
-    """Latin runs that may be pinyin: only beside Chinese, since "he can die" is English."""
+    """Start and end of the Latin runs that may be pinyin: only beside Chinese, because "he can die" is English."""
     letter = (codes >= 0x61) & (codes <= 0x7A)
     edges = np.flatnonzero(letter[1:] != letter[:-1]) + 1
     if letter[:1].any():
         edges = np.concatenate(([0], edges))
-    starts, stops = edges[::2], edges[1::2]  # the tape ends in a border, so each run has both
+    starts, stops = edges[::2], edges[1::2]  # the tape ends in a border, so every run has an end
     chinese = characters().kind_of(codes) == CJK
     wanted = (chinese[starts - 1] | chinese[stops]) & (stops - starts > 1) & (stops - starts <= _LONGEST_RUN)
     return list(zip(starts[wanted].tolist(), stops[wanted].tolist(), strict=True))
 
 
 def spell(text: str) -> str:
-    """A text of the view in letters, syllables apart, for people to read."""
+    """A text of the view in Latin letters for display, with spaces between syllables."""
     names = list(_readings()[1])
     shown = "".join(f" {names[ord(c) - SYLLABLES]} " if SYLLABLES <= ord(c) < 0xF900 else c for c in text)
     return " ".join(shown.split())

@@ -1,8 +1,8 @@
-"""Technique: something put between the characters of a word: 发*票, 发 票, 发😀票, v-i-a-g-r-a, fr*ee.
+"""Technique: signs between the characters of a word: 发*票, 发 票, 发😀票, v-i-a-g-r-a, fr*ee.
 
-Dropped are spaces, symbols and emoji between Chinese characters, between at least three Latin letters
-that each stand alone, and a lone symbol inside a Latin word. Sentence marks and line breaks stay: the
-words on both sides of one rarely belong together.
+Spaces, symbols and emoji are dropped between Chinese characters and between three or more single Latin letters; a
+single symbol is dropped inside a Latin word. Sentence marks and line breaks stay, because the words before and after
+them rarely belong together.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from pipeline.text.characters import CJK, DIGIT, LETTER, SEPARATOR, characters
 from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
 
 _SPACE = 0x20
-_MAX_GAP = 3  # code points between letters that stand alone
+_MAX_GAP = 3  # code points between single letters
 _INSIDE_WORDS = np.array([ord(c) for c in "*~^`•·"], dtype=np.uint32)
-# Between characters these are never punctuation somebody needs.
+# Between Chinese characters these are never real punctuation.
 _TELLING = np.array([ord(c) for c in "*~^|`_#@$%+=\\丶丨丿亅"], dtype=np.uint32)
 _EMOJI = 0x2190
 
 
 def drop_separators(folded: Tape) -> tuple[Tape, Indexes]:
-    """The tape without them, and the raw positions of gaps that no honest writer makes."""
+    """The tape without the separators, and the raw positions of gaps that indicate a disguise."""
     kind = characters().kind_of(folded.codes)
     separator = kind == SEPARATOR
     solid = np.flatnonzero(~separator)
     if len(solid) == len(kind):
         return folded, solid[:0]
-    gap = np.diff(solid) - 1  # separators between one solid position and the next
+    gap = np.diff(solid) - 1  # separators between adjacent solid positions
     letter = kind == LETTER
     bound = letter | (kind == DIGIT)
     alone = (letter & ~before(bound) & ~after(bound))[solid]
@@ -47,9 +47,9 @@ def drop_separators(folded: Tape) -> tuple[Tape, Indexes]:
 
 
 def spelled_out(link: Flags, separator: Codes) -> Flags:
-    """Links between letters that stand alone, where two in a row make it three letters.
+    """Flags of links between single letters that have an adjacent link, so that three letters are in a row.
 
-    Of c.l.a.i.m i.t the space is between words: only links of a kind, spaces or symbols, are one row.
+    In c.l.a.i.m i.t the space separates words. So a row has either only spaces or only symbols.
     """
     space = separator == _SPACE
     found: Flags = np.zeros(len(link), dtype=np.bool_)
@@ -60,12 +60,12 @@ def spelled_out(link: Flags, separator: Codes) -> Flags:
 
 
 def _signs(folded: Tape, solid: Indexes, gap: Indexes, between: Flags) -> Indexes:
-    """Gaps with a telling symbol or an emoji, or beside a character that stands alone."""
+    """The raw positions of gaps with a suspicious symbol, an emoji, or a single character beside them."""
     at = np.flatnonzero(between)
     first = folded.codes[solid[at] + 1]
     told = np.isin(first, _TELLING) | (first >= _EMOJI) & (first != 0x3000)
     border = folded.codes[solid] == BORDER
-    # apart[k]: solid k does not touch the one before it
+    # apart[k]: a gap or a border separates solid k from solid k - 1
     apart = np.concatenate(([True], (gap > 0) | border[:-1] | border[1:], [True]))
     told |= apart[at] | apart[at + 2]
     signs: Indexes = folded.origin[solid[at[told]]]

@@ -1,8 +1,8 @@
-"""Cells that a spreadsheet shows and does not compute: texts of strangers come into csv files and tables.
+"""Protects spreadsheets from formulas in message texts, which come from strangers.
 
-For what people open: `antispam query --format csv` and the console's tables, which a reader may save as csv or
-copy. Files that a machine reads stay exact: JSON, lists and dictionaries as they are published, the black list
-file for the SMSC, rejected lines, backups.
+Used for output that people open in a spreadsheet: `antispam query --format csv` and the console's tables, which may be
+saved as csv or copied. Files for machines stay exact: JSON, published lists and dictionaries, the black list file for
+the SMSC, rejected lines, backups.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-_FORMULA = frozenset("=+-@|%")  # the last two begin one in some programs
-_SKIPPED = frozenset("\"'`\ufeff")  # what programs drop or pass over before they look
+_FORMULA = frozenset("=+-@|%")  # | and % begin a formula in some programs only
+_SKIPPED = frozenset("\"'`\ufeff")  # characters that programs skip before they look for a formula
 
 
 def defused(cell: Any) -> Any:
-    """A text that a spreadsheet may take for a formula, with an apostrophe before it; anything else as it is.
+    """The text, with an apostrophe before it if a spreadsheet may take it for a formula.
 
-    Blanks, control characters and quotation marks before the sign do not hide it, nor does full width.
+    The sign of a formula is also recognised in full width and behind blanks, control characters and quotation marks.
     """
     if not isinstance(cell, str) or not cell:
         return cell

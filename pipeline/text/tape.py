@@ -1,8 +1,7 @@
-"""A batch of texts laid end to end as one array of code points, so that each step is whole-array work.
+"""A tape: a batch of texts end to end in one array of code points, so that each step is a whole-array operation.
 
-Python work per character, or even per text, costs more than reading the text does. Every step makes
-a new tape of the one before and carries along where each code point came from, so whatever is found
-at the end can be shown in the text as it was written.
+Python code for each character, or even for each text, would cost more than the reading itself. Each step makes a new
+tape and keeps the origin of each code point. So a find in the last tape can be shown in the raw text.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BORDER = 0  # the code point after each text; no text has it
-_NO_CHARACTER = "\ufdd0"  # stands for NUL in a text; Unicode never assigns it
+BORDER = 0  # the code point after each text; no text contains it
+_NO_CHARACTER = "\ufdd0"  # replaces NUL in a text; Unicode never assigns this code point
 
 Codes = NDArray[np.uint32]
 Indexes = NDArray[np.intp]
@@ -25,8 +24,8 @@ Flags = NDArray[np.bool_]
 class Tape:
     """Texts end to end, a BORDER after each.
 
-    `codes[i]` was read from the raw tape's positions `origin[i]` up to `end[i]`, exclusive. Both
-    never fall from one position to the next.
+    `codes[i]` was read from the raw tape's positions `origin[i]` up to `end[i]`, exclusive. Neither ever decreases from
+    one position to the next.
     """
 
     codes: Codes
@@ -34,20 +33,20 @@ class Tape:
     end: Indexes
 
     def keep(self, kept: Flags) -> Tape:
-        """Only the positions in `kept`; borders must be among them."""
+        """The tape of only the positions in `kept`, which must include all borders."""
         return self if kept.all() else Tape(self.codes[kept], self.origin[kept], self.end[kept])
 
     def replace(self, codes: Codes) -> Tape:
-        """The same positions read as `codes`."""
+        """The tape with the same positions and other `codes`."""
         return Tape(codes, self.origin, self.end)
 
     @property
     def borders(self) -> Indexes:
-        """The position of each text's border: text t begins after the one of t - 1."""
+        """The position of each text's border. Text t begins after the border of text t - 1."""
         return np.flatnonzero(self.codes == BORDER)
 
     def holding(self, marked: Flags) -> Flags:
-        """All positions of the texts that have a marked one."""
+        """Flags of all positions of the texts that have a marked position."""
         owner = np.cumsum(self.codes == BORDER) - (self.codes == BORDER)
         wanted = np.zeros(int(owner[-1]) + 1, dtype=np.bool_)
         wanted[owner[marked]] = True
@@ -59,12 +58,12 @@ class Tape:
         return self.codes.tobytes().decode("utf-32-le", "surrogatepass")
 
     def texts(self) -> list[str]:
-        """The texts as this tape reads them."""
+        """The texts of this tape."""
         return self.joined().split("\0")[:-1]
 
 
 def lay(texts: Sequence[str]) -> Tape:
-    """The raw tape: every code point is its own origin. Any str is accepted."""
+    """The raw tape of texts: each code point is its own origin. Any str is accepted."""
     joined = "\0".join(texts) + "\0" if texts else ""
     if joined.count("\0") != len(texts):
         joined = "".join(text.replace("\0", _NO_CHARACTER) + "\0" for text in texts)
@@ -74,10 +73,10 @@ def lay(texts: Sequence[str]) -> Tape:
 
 
 def before(values: Flags) -> Flags:
-    """Each position's predecessor; the first has the last, which is a border."""
+    """The value before each position. The first position gets the last value, which belongs to a border."""
     return np.concatenate((values[-1:], values[:-1]))
 
 
 def after(values: Flags) -> Flags:
-    """Each position's successor; the last, a border, has the first."""
+    """The value after each position. The last position, a border, gets the first value."""
     return np.concatenate((values[1:], values[:1]))

@@ -1,4 +1,4 @@
-"""The aggressive readings of a batch, as text, for people to look at; matching works on the tapes."""
+"""The views of a batch as texts for display. Matching works on the tapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.text.pinyin import pinyin, spell
 
 
 def views(normals: Normals) -> list[dict[str, str]]:
-    """For each text its views by name, without those that read like the normal form."""
+    """The views of each text by name, except views equal to the normal form."""
     close, _ = joined(normals.tape)
     read = {
         "joined": close.texts(),

@@ -1,8 +1,7 @@
-"""YAML of strangers: what its parsers cannot bear is found before they read it.
+"""Safe loading of YAML from strangers: dangerous input is refused before the parser builds values.
 
-The parsers of PyYAML call themselves for each level (100,000 brackets end the process, C or not), and aliases of
-aliases make millions of values out of a few lines, and 1:1:1… is a number to the base of 60 that takes minutes. Events
-come one by one, so looking at them is safe.
+PyYAML recurses at each level, also in C: 100,000 brackets end the process. Nested aliases expand a few lines to
+millions of values. The base-60 number 1:1:1… takes minutes. Parse events arrive one by one, so checking them is safe.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import yaml
 from pipeline.errors import AntispamError
 
 MAX_BYTES = 1_000_000  # code points
-MAX_DEPTH = 20  # levels of lists and mappings; our files have up to 8
-MAX_PLAIN = 5_000  # code points of a value without quotes, which may be read as a number
+MAX_DEPTH = 20  # levels of lists and mappings; the shipped files have up to 8
+MAX_PLAIN = 5_000  # code points of an unquoted value, which YAML may read as a number
 
 
 def hostile(text: str, *, aliases: bool = False) -> tuple[int, str] | None:
-    """(code point, what is wrong) of a text that must not be parsed; None for one that may be.
+    """(code point, fault) of a text that must not be loaded; None if loading is safe.
 
-    Text that is no YAML has no fault here: its parser says what is wrong. `aliases`: whether the caller counts what
-    they expand to.
+    Invalid YAML is not a fault here, because the parser reports it. `aliases` permits aliases: for callers that limit
+    the number of expanded values.
     """
     if len(text) > MAX_BYTES:
         return 0, f"larger than {MAX_BYTES} characters"
@@ -48,7 +47,7 @@ def hostile(text: str, *, aliases: bool = False) -> tuple[int, str] | None:
 
 
 def load(text: str, source: str) -> Any:
-    """The value of a YAML text without aliases. Raises AntispamError saying where in `source` and what is wrong."""
+    """The value of a YAML text without aliases. Raises AntispamError naming the fault and its place in `source`."""
     found = hostile(text)
     if found is not None:
         raise AntispamError(f"{source}:{text.count(chr(10), 0, found[0]) + 1}: {found[1]}")
@@ -56,5 +55,5 @@ def load(text: str, source: str) -> Any:
         return yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise AntispamError(f"{source}: {error}") from None
-    except (ValueError, AttributeError):  # PyYAML reads 2026-02-30 as a date, and 0x_ as a number
+    except (ValueError, AttributeError):  # PyYAML reads 2026-02-30 as a date and 0x_ as a number
         raise AntispamError(f"{source}: a date or a number that cannot be; put it in quotes") from None
