@@ -1,1 +1,1 @@
-"""The operational database: the truth about ports, lists, cases, holds, deliveries, users; outbox and audit."""
+"""The operational database: system of record for ports, lists, cases, holds, deliveries, users; outbox and audit."""

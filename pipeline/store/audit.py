@@ -1,9 +1,9 @@
-"""The audit trail: who did what to what, append-only, each row signed together with the one before.
+"""The audit trail: append-only rows of actor, action and subject; each signature covers the previous one.
 
-Written in the transaction of the change it tells of. Database triggers refuse everything but appending. The
-signatures (HMAC-SHA256 under `ANTISPAM_AUDIT_KEY`) show what somebody with more rights in the database has
-changed all the same. They do not show a trail whose end was cut off: for that the relay publishes the last
-row's signature, and `differing` compares what was published with what is there.
+A row is written in the transaction of the change it records. Database triggers refuse updates and deletes. A user
+with more rights in the database can get around the triggers; the signatures (HMAC-SHA256 under `ANTISPAM_AUDIT_KEY`)
+show the rows changed so. Signatures alone do not show a truncated trail. So the relay publishes the last row's
+signature, and `differing` compares the published signatures with the table.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pipeline.store import schema
 from pipeline.store.outbox import next_id
 
 FIRST = "0" * 64
-PIPELINE = "pipeline"  # the actor of what no person did
-RESTORE = "restore"  # the action that discards the rows behind a backup
+PIPELINE = "pipeline"  # the actor of automatic changes
+RESTORE = "restore"  # the action that discards the rows written after a backup
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -37,7 +37,7 @@ def record(
 ) -> None:
     """Append one row. `before` and `after` are JSON values without message texts or full numbers.
 
-    The outbox's counter is moved too: its lock makes writers of the trail wait for each other.
+    Also takes an id from the outbox: the lock on its counter serialises the writers of the trail.
     """
     next_id(connection)
     last = head(connection)
@@ -56,16 +56,16 @@ def record(
 
 
 def head(connection: Connection) -> AuditHead | None:
-    """The last row's number and signature, or None for an empty trail."""
+    """The id and signature of the last row, or None for an empty trail."""
     table = schema.audit
     last = connection.execute(select(table.c.id, table.c.mac).order_by(table.c.id.desc()).limit(1)).first()
     return AuditHead(row=last.id, mac=last.mac) if last else None
 
 
 def first_broken(connection: Connection) -> int | None:
-    """The id of the first row that does not continue the trail under our key, or None when it is whole.
+    """The id of the first row that does not continue the trail under our key, or None for an intact trail.
 
-    A row that cannot be read counts as one that does not: SQLite takes what is no JSON, or of another type.
+    An unreadable row counts as broken: SQLite stores invalid JSON and values of another type.
     """
     previous, expected = FIRST, 1
     try:
@@ -81,9 +81,9 @@ def first_broken(connection: Connection) -> int | None:
 
 
 def differing(connection: Connection, heads: Iterable[AuditHead]) -> list[AuditHead]:
-    """Which of the published heads the trail does not have: its end was cut off, or it was written anew.
+    """The published heads that are missing from the trail, because it was truncated or rewritten.
 
-    Rows that a restore discarded are no difference: they were published before it, and its own row tells of it.
+    Rows discarded by a restore do not count: they were published before the restore, and the trail records it.
     """
     table = schema.audit
     macs = {row.id: row.mac for row in connection.execute(select(table.c.id, table.c.mac))}
@@ -97,7 +97,7 @@ def differing(connection: Connection, heads: Iterable[AuditHead]) -> list[AuditH
 
 
 def length(connection: Connection) -> int:
-    """How many rows there are."""
+    """The number of rows."""
     return int(connection.execute(select(func.count()).select_from(schema.audit)).scalar_one())
 
 

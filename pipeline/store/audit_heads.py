@@ -1,4 +1,4 @@
-"""The heads of the audit trail on their topic: as the relay writes them, and read again to compare."""
+"""The heads of the audit trail on their topic: how the relay encodes them, and how they are read for comparison."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ _decode = decoder(AuditHead)
 
 
 class ForeignHeadError(AntispamError):
-    """A record on the topic that the relay did not write: compaction lets one take away the head that has its key."""
+    """A record on the topic that the relay did not write. Compaction lets it replace the head of the same key."""
 
 
 def message(head: AuditHead) -> Message:
-    """A head as a record of its topic."""
+    """The Kafka record of a head."""
     return Message(topics.AUDIT_HEADS.name, _key(head), encode(head), 0)
 
 
 def published(settings: Settings) -> list[AuditHead]:
     """Every head on the topic, oldest first.
 
-    Raises ForeignHeadError for what is none or has the key of another, AntispamError when no broker gives them.
+    Raises ForeignHeadError for a record that is not a head or has another head's key, and AntispamError if no broker
+    answers.
     """
     heads: list[AuditHead] = []
 
@@ -46,7 +47,7 @@ def published(settings: Settings) -> list[AuditHead]:
             )
         heads.append(head)
 
-    cluster_id(bootstrap(settings), settings=settings)  # says within 10 s when no broker answers
+    cluster_id(bootstrap(settings), settings=settings)  # fails within 10 s if no broker answers
     consumer = reader(settings, "audit-verify")
     try:
         replay(consumer, [(topics.AUDIT_HEADS.name, 0)], take)

@@ -1,9 +1,9 @@
 """Backup and restore of the operational database: one format for both databases.
 
-A gzipped file of JSON lines: a header, then the rows of every table, parents before children, read in
-one transaction that sees one state. So a backup is consistent while everything runs, and one of SQLite
-can be restored into PostgreSQL. Holds full texts and numbers, is made readable by its owner only. The
-keys (privacy.key, audit.key) are not in it: whoever has both can undo the masking, or forge the trail.
+A backup is a gzipped JSON Lines file: a header, then the rows of every table, parents before children. All rows are
+read in one snapshot transaction, so a backup is consistent while the pipeline runs. A backup of SQLite can be
+restored into PostgreSQL. The file contains full texts and numbers; only its owner can read it. It does not contain
+the keys (privacy.key, audit.key): a person with the file and the keys can undo the masking or forge the trail.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Row(msgspec.Struct, array_like=True):
 
 
 def backup(db: Database, path: Path) -> int:
-    """Write a backup; how many rows. The file is there complete or not at all. Raises AntispamError, OSError."""
+    """Write a complete backup or none; returns the number of rows. Raises AntispamError and OSError."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     total = 0
     try:
@@ -68,12 +68,12 @@ def backup(db: Database, path: Path) -> int:
 
 
 def restore(db: Database, path: Path, actor: str, now: int, *, replace: bool) -> int:
-    """Read a backup into a migrated database; how many rows. All of it or nothing.
+    """Load a backup into a migrated database, all of it or nothing; returns the number of rows.
 
-    A row of the audit trail tells of it: what was published of later rows is no difference then. Afterwards
-    the relay publishes the whole configuration again, as a new epoch. Nothing else may use the database
-    meanwhile. Raises AntispamError for a file that is none, or is another version's or damaged, for an audit
-    trail that does not verify, and for a database that holds something unless `replace`.
+    The audit trail records the restore, so `audit.differing` ignores the published heads of discarded rows. Afterwards
+    the relay publishes the whole configuration again as a new epoch. No other process may use the database during the
+    restore. Raises AntispamError for a file that is not a backup, is damaged or comes from another version, for an
+    audit trail that does not verify, and for a database with rows unless `replace`.
     """
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source, db.write() as connection:
@@ -93,7 +93,7 @@ def restore(db: Database, path: Path, actor: str, now: int, *, replace: bool) ->
                     f"{path}: the audit trail is broken at row {broken}, or signed with another ANTISPAM_AUDIT_KEY; "
                     "nothing was restored"
                 )
-            # What the relay last published to has moved on since: it must publish everything again.
+            # The topics are newer than the restored rows: without a position the relay publishes everything again.
             connection.execute(schema.positions.delete().where(schema.positions.c.consumer == "relay"))
             _number_on(connection)
             audit.record(connection, now, actor, audit.RESTORE, "database", after={"rows": sum(counts.values())})
@@ -110,8 +110,8 @@ def _header(source: gzip.GzipFile, path: Path) -> _Header:
 
 
 def _empty(connection: Connection, replace: bool) -> None:
-    """Make the tables anew: the audit's rows cannot be deleted."""
-    # One row of the epoch counter and Alembic's own are there in an empty database.
+    """Drop and create the tables, because triggers forbid deleting audit rows."""
+    # An empty database has one row in `epochs` and one in Alembic's table.
     held = [
         table.name
         for table in schema.metadata.sorted_tables
@@ -132,7 +132,7 @@ def _load(connection: Connection, source: gzip.GzipFile, path: Path) -> dict[str
         names = [column.name for column in table.columns]
         binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
         if any(len(row) != len(names) for row in rows):
-            raise AntispamError(f"{path}: a row of {table.name} has another number of columns")
+            raise AntispamError(f"{path}: a row of {table.name} has the wrong number of columns")
         connection.execute(
             table.insert(),
             [
@@ -164,7 +164,7 @@ def _batches(source: gzip.GzipFile, path: Path) -> Iterator[tuple[Table, list[li
 
 
 def _number_on(connection: Connection) -> None:
-    """PostgreSQL's sequences go on behind the numbers restored; SQLite does so by itself."""
+    """Move PostgreSQL's sequences past the restored ids; SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
     for table in schema.metadata.sorted_tables:
@@ -172,7 +172,7 @@ def _number_on(connection: Connection) -> None:
             if "nextval" in (column.get("default") or ""):
                 connection.execute(
                     text(
-                        f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column['name']}'), "  # noqa: S608 - our own names
+                        f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column['name']}'), "  # noqa: S608 - names of our schema
                         f'(SELECT coalesce(max("{column["name"]}"), 0) + 1 FROM "{table.name}"), false)'
                     )
                 )

@@ -1,7 +1,7 @@
 """The operational database: SQLite (WAL) by default, PostgreSQL by `ANTISPAM_DATABASE_URL`.
 
-The same statements run on both. A transaction that writes takes SQLite's write lock at its start
-(`BEGIN IMMEDIATE`), so two writers wait for each other instead of failing half-way.
+The same statements run on both. A write transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so
+the second of two writers waits instead of failing half-way.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.settings import Settings
 
-BUSY_SECONDS = 30  # that a writer waits for others before it gives up
-FORGET_MS = 500  # that readers are waited for when the log is to be emptied
+BUSY_SECONDS = 30  # how long a writer waits for other writers before it fails
+FORGET_MS = 500  # how long `forget` waits for readers before it leaves the WAL as it is
 _SQLITE_AWAY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -36,14 +36,14 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_NOMEM,
     }
 )
-TURN_SECONDS = 0.001  # between its looks whether it may
+TURN_SECONDS = 0.001  # between two attempts to take the lock file
 
 
 class Database:
-    """Connections to the operational database; safe to share between threads, not over a fork."""
+    """Connections to the operational database. Threads may share it; forked processes may not."""
 
     def __init__(self, url: str, audit_secret: bytes) -> None:
-        """`audit_secret` signs the audit trail. Raises AntispamError for an address that is none."""
+        """`audit_secret` signs the audit trail. Raises AntispamError for an invalid URL."""
         try:
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
@@ -62,14 +62,14 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """True for SQLite, which has one writer at a time and no row locks."""
+        """Whether the database is SQLite, which has one writer at a time and no row locks."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end of the block and rolled back by an exception.
+        """A write transaction; the end of the block commits it, an exception rolls it back.
 
-        Raises UnavailableError when the database cannot be reached or stays locked, AntispamError when it refuses.
+        Raises UnavailableError if the database is unreachable or stays locked, AntispamError for a refused statement.
         """
         try:
             with (
@@ -82,13 +82,13 @@ class Database:
             raise _plain(error) from error
 
     def _turn(self) -> AbstractContextManager[None]:
-        """SQLite's own waiting sleeps up to 100 ms between looks, so a busy writer starves the others."""
+        """A lock file before SQLite's lock: SQLite retries only every 100 ms, so one busy writer starves the others."""
         file = self.engine.url.database
         return _locked(f"{file}.turn") if self.is_sqlite and file and file != ":memory:" else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state, however long they take; never waits for a writer on SQLite."""
+        """A connection whose reads all see one snapshot; on SQLite it never waits for a writer."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         try:
             with self.engine.connect().execution_options(**options) as connection:
@@ -97,9 +97,9 @@ class Database:
             raise _plain(error) from error
 
     def forget(self) -> None:
-        """Leave nothing of deleted rows in SQLite's log; PostgreSQL's own vacuum sees to its files.
+        """Empty SQLite's WAL, so that no deleted row remains in it; PostgreSQL's vacuum cleans its own files.
 
-        While readers still need the log it stays as it is, for the next call.
+        If readers still need the WAL, it stays as it is until the next call.
         """
         if not self.is_sqlite:
             return
@@ -107,19 +107,19 @@ class Database:
         try:
             with self._turn():
                 cursor = raw.cursor()
-                cursor.execute(f"PRAGMA busy_timeout={FORGET_MS}")  # writers wait meanwhile
+                cursor.execute(f"PRAGMA busy_timeout={FORGET_MS}")  # short, because writers wait for it
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
         finally:
             raw.close()
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         self.engine.dispose()
 
 
 def database(settings: Settings) -> Database:
-    """The operational database of these settings; its folder is made, its tables are not (migrations)."""
+    """The operational database of these settings. Creates its folder, but no tables (see `migrate`)."""
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value(), settings.audit_secret)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def upsert(connection: Connection, table: Table) -> Any:
 
 @contextmanager
 def _locked(path: str) -> Iterator[None]:
-    """Hold a lock file; the kernel lets go of it when the process dies. Raises AntispamError."""
+    """Hold a lock file; the kernel releases it if the process dies. Raises UnavailableError after BUSY_SECONDS."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         give_up = monotonic() + BUSY_SECONDS
@@ -157,7 +157,7 @@ def _options(backend: str) -> dict[str, Any]:
 
 
 def _plain(error: DBAPIError | PoolTimeoutError) -> AntispamError:
-    """The driver's own words; the statement's parameters may hold numbers and texts."""
+    """An error with the driver's message only: the statement's parameters may contain numbers and texts."""
     if isinstance(error, PoolTimeoutError):
         return UnavailableError("operational database: no free connection in time")
     kind = UnavailableError if _is_away(error) else AntispamError
@@ -165,25 +165,25 @@ def _plain(error: DBAPIError | PoolTimeoutError) -> AntispamError:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed later. SQLite has one class for outages and for wrong statements."""
+    """Whether a retry may succeed. SQLite uses one error class for outages and for wrong statements."""
     if isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_AWAY
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def _sqlite_settings(connection: Any, _: Any) -> None:
-    # The driver begins no transaction of its own; _sqlite_begin does.
+    # The driver must not begin transactions: _sqlite_begin does.
     connection.isolation_level = None
     cursor = connection.cursor()
     _to_wal(cursor)
-    cursor.execute("PRAGMA synchronous=FULL")  # a committed verdict survives a power cut
+    cursor.execute("PRAGMA synchronous=FULL")  # a committed verdict survives a power failure
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA secure_delete=ON")  # deleted texts and numbers are overwritten, not only unlinked
     cursor.close()
 
 
 def _to_wal(cursor: Any) -> None:
-    """The change of a new file's mode needs it alone, and SQLite does not wait for that by itself."""
+    """Set WAL mode with retries: it needs a new file exclusively, and SQLite does not wait for that."""
     give_up = monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What makes two submissions of one id the same: sender, recipients and content."""
+"""The digest that tells a repeated submission from a different one with the same id."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def digest(submission: Submission) -> str:
-    """32 hex digits (128 bits) over the sender field, the recipients in their order and the content.
+    """32 hex digits (128 bits) of a hash over the sender field, the recipients in order, and the content.
 
-    Kept for as long as the submission's row, so that an id sent again is known for the same or refused.
+    The digest is kept as long as the submission's row: a repeated id with the same digest is accepted as a repetition,
+    with another digest refused.
     """
     return sha256(_encode((submission.port, submission.recipients, submission.content))).hexdigest()[:32]

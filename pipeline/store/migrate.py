@@ -1,7 +1,7 @@
-"""Bringing the operational database to the tables this version works with.
+"""Migrates the operational database to the schema of this version.
 
-Every process calls `migrate` when it opens the database. Several may start at once: the first takes
-the lock (SQLite's write lock, an advisory lock on PostgreSQL), the others find nothing left to do.
+Every process calls `migrate` when it opens the database. If several start at once, the first takes the lock
+(SQLite's write lock, an advisory lock on PostgreSQL), and the others find no migration left to run.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database, database
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-_LOCK = 0x616E7469  # of PostgreSQL's advisory locks: "anti"
+_LOCK = 0x616E7469  # key of PostgreSQL's advisory lock: "anti" in ASCII
 
 
 def migrate(db: Database) -> None:
-    """Bring the tables to this version; all of it or, when something fails, nothing.
+    """Run all missing migrations in one transaction.
 
     Raises AntispamError for a database that a newer version has migrated.
     """
@@ -43,7 +43,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def upgrade(connection: Connection) -> None:
-    """`migrate` within a transaction that is already open."""
+    """Run all missing migrations in the caller's transaction. Raises AntispamError like `migrate`."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = _config()
@@ -55,15 +55,15 @@ def upgrade(connection: Connection) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration the database is at; None for an empty one."""
+    """The revision of the database, or None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str:
-    """The newest migration of this version."""
+    """The newest revision of this version."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     if newest is None:
-        raise AntispamError("the installation has lost its migrations")
+        raise AntispamError("the installation contains no migrations")
     return newest
 
 

@@ -1,8 +1,8 @@
-"""The outbox: what a change publishes, written in the transaction of the change itself.
+"""The outbox: the records a change publishes, written in the transaction of the change.
 
-A relay (`stream/relay.py`) sends publications to their topics in order of id and marks them. The id
-is given out under a lock that is held until the transaction ends, so a lower id is never committed
-after a higher one; for configuration it is the *epoch*.
+A relay (`stream/relay.py`) sends publications to their topics in order of id and marks them as sent. An id is
+assigned under a lock that is held until the transaction ends, so a lower id is never committed after a higher one.
+The id of a configuration publication is its *epoch*.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.store import schema
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """One record to publish; the partition follows from the key unless given."""
+    """One record to publish. Without a partition, the key decides it."""
 
     topic: str
     key: str
@@ -25,7 +25,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Publication(msgspec.Struct, frozen=True, array_like=True):
-    """What one transaction publishes; its records appear together on Kafka."""
+    """The records that one transaction publishes; they become visible on Kafka together."""
 
     messages: tuple[Message, ...]
 
@@ -35,7 +35,7 @@ _decode = msgspec.msgpack.Decoder(Publication).decode
 
 
 def next_id(connection: Connection) -> int:
-    """The next id of the outbox; locks the counter until the transaction ends."""
+    """Take the next id of the outbox; locks the counter until the transaction ends."""
     row = connection.execute(
         update(schema.epochs).values(last=schema.epochs.c.last + 1).returning(schema.epochs.c.last)
     ).one()
@@ -43,31 +43,31 @@ def next_id(connection: Connection) -> int:
 
 
 def last_id(connection: Connection) -> int:
-    """The last id given out."""
+    """The last id taken."""
     return int(connection.execute(select(schema.epochs.c.last)).scalar_one())
 
 
 def lock(connection: Connection) -> None:
-    """Wait for other writers of configuration and audit, and let those to come wait for this transaction."""
+    """Take the lock that serialises writers of configuration and audit; held until the transaction ends."""
     connection.execute(update(schema.epochs).values(last=schema.epochs.c.last))
 
 
 def skip_to(connection: Connection, epoch: int) -> None:
-    """Give out no id up to `epoch` any more: a restored database may be behind what was published."""
+    """Skip all ids up to `epoch`: a restored database may be older than the published configuration."""
     connection.execute(update(schema.epochs).where(schema.epochs.c.last < epoch).values(last=epoch))
 
 
 def publish(connection: Connection, now: int, *messages: tuple[topics.Topic, str, Event]) -> int:
-    """Put records into the outbox; returns the publication's id. `now` is epoch ms."""
+    """Add a publication of these records to the outbox; returns its id. `now` is epoch ms."""
     ident = next_id(connection)
     _put(connection, ident, now, tuple(Message(topic.name, key, encode(event)) for topic, key, event in messages))
     return ident
 
 
 def publish_config(connection: Connection, now: int, changes: list[tuple[str, str, str | None, str | None]]) -> int:
-    """Put changes of configuration, (kind, name, value, file), into the outbox as one epoch; returns it.
+    """Add configuration changes (kind, name, value, file) to the outbox as one epoch; returns the epoch.
 
-    Value and file None removes the entry. See `events.ConfigChange`.
+    A change with neither value nor file removes its entry. See `events.ConfigChange`.
     """
     epoch = next_id(connection)
     _put(connection, epoch, now, config_messages(epoch, now, changes))
@@ -77,7 +77,7 @@ def publish_config(connection: Connection, now: int, changes: list[tuple[str, st
 def config_messages(
     epoch: int, now: int, changes: list[tuple[str, str, str | None, str | None]]
 ) -> tuple[Message, ...]:
-    """The records of one publication of configuration; see `publish_config`."""
+    """The Kafka records of one configuration publication; see `publish_config`."""
     last = len(changes) - 1
     return tuple(
         Message(
@@ -93,7 +93,7 @@ def config_messages(
 
 
 def unpublished(connection: Connection, limit: int) -> list[tuple[int, Publication]]:
-    """Publications not yet sent, oldest first, at most `limit`."""
+    """At most `limit` unsent publications, oldest first."""
     box = schema.outbox
     rows = connection.execute(
         select(box.c.id, box.c.payload).where(box.c.published_at.is_(None)).order_by(box.c.id).limit(limit)
@@ -102,13 +102,13 @@ def unpublished(connection: Connection, limit: int) -> list[tuple[int, Publicati
 
 
 def mark_published(connection: Connection, ids: list[int], now: int) -> None:
-    """Remember that these publications have been acknowledged by the broker."""
+    """Mark these publications as acknowledged by the broker."""
     box = schema.outbox
     connection.execute(update(box).where(box.c.id.in_(ids)).values(published_at=now))
 
 
 def drop_config(connection: Connection, below: int, now: int) -> None:
-    """Count pending publications of configuration with lower ids as published: `below` holds what they hold."""
+    """Mark unsent configuration publications before `below` as sent, because `below` contains all their entries."""
     box = schema.outbox
     rows = connection.execute(select(box.c.id, box.c.payload).where(box.c.published_at.is_(None), box.c.id < below))
     ids = [row.id for row in rows if all(m.topic == topics.CONFIG.name for m in _decode(row.payload).messages)]
@@ -117,13 +117,13 @@ def drop_config(connection: Connection, below: int, now: int) -> None:
 
 
 def is_published(connection: Connection, ident: int) -> bool:
-    """Whether this publication has been acknowledged by the broker; True for one that is not there."""
+    """Whether the broker has acknowledged this publication; also True for a missing row, which has expired."""
     box = schema.outbox
     return connection.execute(select(box.c.id).where(box.c.id == ident, box.c.published_at.is_(None))).first() is None
 
 
 def pending(connection: Connection) -> int:
-    """How many publications are not yet sent."""
+    """The number of unsent publications."""
     box = schema.outbox
     return int(
         connection.execute(select(func.count()).select_from(box).where(box.c.published_at.is_(None))).scalar_one()
@@ -131,12 +131,12 @@ def pending(connection: Connection) -> int:
 
 
 def prune(connection: Connection, before: int) -> int:
-    """Delete what was published before this time (epoch ms); how many."""
+    """Delete publications sent before this time (epoch ms); returns their number."""
     return connection.execute(delete(schema.outbox).where(schema.outbox.c.published_at < before)).rowcount
 
 
 def packed(messages: tuple[Message, ...]) -> bytes:
-    """A publication of these records as its row holds it."""
+    """The JSON payload of a publication's row."""
     return _encode(Publication(messages))
 
 

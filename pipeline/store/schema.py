@@ -1,10 +1,9 @@
 """Every table of the operational database.
 
-Times are epoch milliseconds (UTC), as everywhere in the pipeline: SQLite has no time type, and one
-meaning on both databases is worth more than a prettier column. Bodies (`body`, `payload`) are the
-UTF-8 JSON of the struct of `events.py` that the docstring of the table's section names. Rows that a
-message of a topic makes are keyed by what names them (submission, round, recipient), so that meeting
-the message again changes nothing.
+Times are epoch milliseconds (UTC), as everywhere in the pipeline: SQLite has no time type, and a column should mean
+the same on both databases. Bodies (`body`, `payload`) are UTF-8 JSON of a struct of `events.py`; the comment above
+the table names the struct. Rows written for a Kafka record have a natural key (submission, round, recipient), so
+processing the record twice changes nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-# SQLite numbers rows by itself only in a column of exactly this type.
+# SQLite generates ids only for a column of exactly this type.
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 _JSON = JSON(none_as_null=True)  # None is SQL's NULL, not JSON's null
@@ -46,7 +45,7 @@ def _at(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=nullable)
 
 
-# Registry: what is configured, and published on the config topic.
+# Registry: the configuration, which is published on the config topic.
 
 enterprises = Table(
     "enterprises",
@@ -58,7 +57,7 @@ enterprises = Table(
     _at("created_at"),
 )
 
-# One registered service code; what the rules read of it is `rules.ports.PortEntry`.
+# One registered service code. Rules read it as `rules.ports.PortEntry`.
 ports = Table(
     "ports",
     metadata,
@@ -78,7 +77,7 @@ signatures = Table(
     metadata,
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
     Column("signature", String(64), primary_key=True),
-    Column("place", Integer, nullable=False),  # 0, 1, … in the order registered
+    Column("place", Integer, nullable=False),  # 0, 1, … in the order of registration
 )
 templates = Table(
     "templates",
@@ -87,10 +86,10 @@ templates = Table(
     Column("id", String(128), primary_key=True),
     Column("text", Text, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("place", Integer, nullable=False),  # 0, 1, …: the first that fits a text counts
+    Column("place", Integer, nullable=False),  # 0, 1, …: the first matching template counts
 )
 
-# `list` and `entity` as in rules/lists.py; `expires_at` NULL: a standing entry.
+# `list` and `entity` as in rules/lists.py. An entry without `expires_at` never expires.
 list_entries = Table(
     "list_entries",
     metadata,
@@ -103,7 +102,7 @@ list_entries = Table(
     _at("expires_at", nullable=True),
 )
 
-# Immutable versions of policies, dictionaries, models and list files, and the one in force of each name.
+# Immutable versions of policies, dictionaries, models and list files, and the version in force for each name.
 configurations = Table(
     "configurations",
     metadata,
@@ -120,13 +119,13 @@ in_force = Table(
     Column("kind", String(16), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("version", String(64), nullable=False),
-    Column("previous", String(64)),  # the version in force before: what a rollback goes back to
+    Column("previous", String(64)),  # the version in force before; a rollback returns to it
     Column("since_epoch", BigInteger, nullable=False),
     _at("since"),
 )
 
-# What is to be published. `id` is given under a lock held until commit, so that ids are in order of
-# commit: it is the epoch of a configuration change. `payload` is the JSON of `outbox.Publication`.
+# Publications of the outbox. `id` is assigned under a lock held until commit, so ids follow the order of commits.
+# The id of a configuration change is its epoch. `payload` is the JSON of `outbox.Publication`.
 epochs = Table(
     "epochs",
     metadata,
@@ -149,56 +148,56 @@ outbox = Table(
     ),
 )
 
-# How far each consumer of a topic has got: written in the transaction of what it did.
+# The position of each consumer of a topic, written in the same transaction as its changes.
 positions = Table(
     "positions",
     metadata,
     Column("consumer", String(64), primary_key=True),
-    Column("log", String(128), primary_key=True),  # <cluster id>/<topic id>: a new cluster counts anew
+    Column("log", String(128), primary_key=True),  # <cluster id>/<topic id>: offsets of a new cluster start again
     Column("partition", Integer, primary_key=True),
     Column("offset", BigInteger, nullable=False),  # of the next record
 )
 
-# Submissions: what is known of each, for their senders and for Search. No body: the lake has it.
+# The state of each submission, for its sender and for Search. The body is in the lake only.
 
 submissions = Table(
     "submissions",
     metadata,
     Column("port", String(21), primary_key=True),  # the sender field as given
     Column("id", String(128), primary_key=True),
-    Column("digest", String(32)),  # store/digest.py; NULL: its decision was met before the submission itself
+    Column("digest", String(32)),  # store/digest.py; NULL while only the decision has been processed
     Column("recipients", _JSON, nullable=False),
     Column("priority", String(8), nullable=False),
     _at("accepted_at"),
     Column("round", Integer, nullable=False, server_default="0"),
-    Column("verdict", String(16)),  # NULL until decided; of the last round; a reviewer's replaces it
+    Column("verdict", String(16)),  # of the last round, or the reviewer's; NULL until decided
     Column("decided_by", String(64)),  # "policy", or the reviewer
     Column("reasons", _JSON),  # [{rule, message}]
     Column("exceptions", _JSON),  # [{recipient, verdict, rule}]
     _at("decided_at", nullable=True),
     Index("ix_submissions_accepted_at", "accepted_at"),
-    Index("ix_submissions_id", "id"),  # one id is one submission of a port, whichever extension sent it
+    Index("ix_submissions_id", "id"),  # an id is unique within a port and all its extensions
 )
 
-# Parts with a SUBMIT whose carrier id we may not know: a query must say it in the same words to use the index.
+# Parts with a SUBMIT whose carrier id we may not know. A query uses the index only with exactly this condition.
 UNCLAIMED = "(state IN ('submitting', 'maybe_sent') OR tries > 1)"
-# One row for each SMS part handed to a carrier; the key is what makes a second try visible.
+# One row for each SMS part handed to a carrier. The key makes a second try visible.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("port", String(21), primary_key=True),
     Column("submission", String(128), primary_key=True),
-    Column("n", Integer, primary_key=True),  # message: 1-based place among the submission's recipients
+    Column("n", Integer, primary_key=True),  # 1-based place among the submission's recipients
     Column("part", Integer, primary_key=True),  # 1-based part of a long message
     Column("recipient", String(21), nullable=False),
     Column("channel", String(32), nullable=False),
     # submitting, maybe_sent, submitted, delivered, failed, refused, expired, stopped
     Column("state", String(16), nullable=False),
     Column("carrier_id", String(64)),
-    Column("status", String(32), nullable=False, server_default=""),  # the carrier's word
-    Column("tries", Integer, nullable=False, server_default="0"),  # SUBMITs the carrier may have taken
-    Column("silences", Integer, nullable=False, server_default="0"),  # those it did not answer in time
-    _at("submitted_at", nullable=True),  # the first of them
+    Column("status", String(32), nullable=False, server_default=""),  # the carrier's status code
+    Column("tries", Integer, nullable=False, server_default="0"),  # SUBMITs that the carrier may have accepted
+    Column("silences", Integer, nullable=False, server_default="0"),  # SUBMITs without an answer in time
+    _at("submitted_at", nullable=True),  # time of the first SUBMIT
     _at("changed_at"),
     Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
     Index(
@@ -210,7 +209,7 @@ deliveries = Table(
     ),
     Index("ix_deliveries_changed_at", "changed_at"),
 )
-# Reports whose part is not known, or not yet (actions/senders/settling.py). Of one part the first final word counts.
+# Reports without a known part (actions/senders/settling.py). The first final report of a part counts.
 parked_reports = Table(
     "parked_reports",
     metadata,
@@ -221,10 +220,10 @@ parked_reports = Table(
     Column("status", String(32), nullable=False),
     _at("reported_at"),
     _at("parked_at"),
-    Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # a carrier may name ids that fit no part
+    Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # a carrier may send ids that match no part
 )
-# Reports that have settled a part and are not on their topic yet: `events.DeliveryReport`, and its key.
-# An id is never given again: a relay that wakes up late would delete another report under it.
+# Unpublished reports that have settled a part: `events.DeliveryReport` and its key.
+# An id is never reused: a relay that resumes late would delete another report under the same id.
 report_outbox = Table(
     "report_outbox",
     metadata,
@@ -235,7 +234,7 @@ report_outbox = Table(
     sqlite_autoincrement=True,
 )
 
-# Holds, cases, timers: what waits. Bodies are `events.Submission`.
+# Waiting submissions: holds, cases, timers. Bodies are `events.Submission`.
 
 holds = Table(
     "holds",
@@ -246,17 +245,17 @@ holds = Table(
     Column("rule", String(128), nullable=False),
     Column("body", LargeBinary, nullable=False),
     _at("held_at"),
-    _at("due_at", nullable=True),  # NULL: waits for a fact (its port registered, a policy published)
-    _at("ends_at", nullable=True),  # when waiting for a fact is over, whatever comes
-    Column("epoch", BigInteger, nullable=False, server_default="0"),  # of the configuration that held it
-    Column("key", String(21)),  # partition key of the next round, kept from the first try to send it
+    _at("due_at", nullable=True),  # NULL: waits for a missing fact (the port's registration, a policy)
+    _at("ends_at", nullable=True),  # when waiting for a fact ends in any case
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # of the configuration at the time of the hold
+    Column("key", String(21)),  # partition key of the next round, kept from the first try to publish it
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_holds_due_at", "due_at"),
     Index("ix_holds_ends_at", "ends_at"),
     Index("ix_holds_waiting", "port", sqlite_where=text("due_at IS NULL"), postgresql_where=text("due_at IS NULL")),
 )
-# Further timers (a case's escalation and closing): claimed by lease, deleted when done.
+# Other timers (escalation and closing of a case): claimed by lease, deleted when done.
 timers = Table(
     "timers",
     metadata,
@@ -274,7 +273,7 @@ cases = Table(
     Column("id", String(64), primary_key=True),
     Column("port", String(21), nullable=False),
     Column("fingerprint", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # open, decided (can be undone), effective (being carried out)
+    Column("state", String(16), nullable=False),  # open, decided (can be undone), effective (being released)
     Column("rule", String(128), nullable=False),  # of its first member
     Column("content", Text, nullable=False),  # of its first member
     Column("score", Float),
@@ -291,9 +290,9 @@ cases = Table(
     Column("decided_by", String(64)),
     _at("decided_at", nullable=True),
     Column("note", Text, nullable=False, server_default=""),
-    _at("effective_at", nullable=True),  # until then the verdict can be undone; the releaser waits for it
-    Column("released", BigInteger, nullable=False, server_default="0"),  # the releaser's cursor: a member's seq
-    Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of its newest member
+    _at("effective_at", nullable=True),  # the verdict can be undone until then; the releaser starts then
+    Column("released", BigInteger, nullable=False, server_default="0"),  # seq of the last released member
+    Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of the newest member
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index(
         "uq_cases_open",
@@ -317,7 +316,7 @@ cases = Table(
         postgresql_where=text("state = 'effective' AND released < last_member"),
     ),
 )
-# What a reviewer passed over, so that it is not given to the same one again at once.
+# Cases that a reviewer skipped, so that the same reviewer does not get them again at once.
 case_skips = Table(
     "case_skips",
     metadata,
@@ -335,7 +334,7 @@ case_members = Table(
     Column("round", Integer, nullable=False),
     Column("messages", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("recipients", _JSON, nullable=False),  # exceptions of the decision left out
+    Column("recipients", _JSON, nullable=False),  # without the decision's exceptions
     Column("channel", String(32), nullable=False),
     _at("added_at"),
     Column("asks", String(16), nullable=False, server_default=""),  # actions/review/variants.py
@@ -346,7 +345,7 @@ case_members = Table(
     Index("uq_case_members_submission", "port", "submission", "round", unique=True),
 )
 
-# What people and the pipeline did and were told.
+# Actions of people and of the pipeline, and alerts.
 
 complaints = Table(
     "complaints",
@@ -392,22 +391,22 @@ alerts = Table(
     Index("ix_alerts_at", "at"),
 )
 
-# Record files taken from the SMSCs; size and time as the far side lists them are part of a file's name.
+# Record files fetched from the SMSCs. Size and time from the remote listing are part of the key.
 record_files = Table(
     "record_files",
     metadata,
     Column("source", String(32), primary_key=True),
     Column("name", String(255), primary_key=True),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
-    Column("modified", String(32), primary_key=True),  # the far side's own words
+    Column("modified", String(32), primary_key=True),  # time as the remote listing prints it
     Column("state", String(16), nullable=False),  # fetching, ingested, unreadable, removed
     Column("digest", String(64)),  # sha256 of the bytes
-    Column("accepted", Integer, nullable=False, server_default="0"),  # lines of these bytes, whenever taken
+    Column("accepted", Integer, nullable=False, server_default="0"),  # lines ingested from these bytes, in all attempts
     Column("rejected", Integer, nullable=False, server_default="0"),
-    Column("cause", Text, nullable=False, server_default=""),  # of an unreadable one
+    Column("cause", Text, nullable=False, server_default=""),  # of an unreadable file
     _at("taken_at"),
     _at("finished_at", nullable=True),
-    _at("settled_at", nullable=True),  # spool cleared, and the far file moved or deleted where that is asked for
+    _at("settled_at", nullable=True),  # spool cleared; remote file moved or deleted if the settings ask for it
     Index(
         "ix_record_files_unsettled",
         "source",
@@ -420,37 +419,37 @@ users = Table(
     "users",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("password", String(256)),  # argon2id; NULL: signs in by OIDC only
+    Column("password", String(256)),  # argon2id; NULL: the user signs in by OIDC only
     Column("role", String(32), nullable=False),
     Column("scope", _JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
     _at("created_at"),
 )
-# Attempts by name and address (throttle.py); an empty name or address stands for all.
+# Attempts by name and address (throttle.py); an empty name or address means all.
 sign_ins = Table(
     "sign_ins",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("address", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
-    _at("next_at"),  # no attempt before
+    _at("next_at"),  # no attempt is allowed before
     _at("tried_at"),
     _at("signed_in_at", nullable=True),
 )
 sessions = Table(
     "sessions",
     metadata,
-    Column("token", String(64), primary_key=True),  # sha256 of what the cookie holds
+    Column("token", String(64), primary_key=True),  # sha256 of the token in the cookie
     Column("user", String(64), ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
     _at("created_at"),
     _at("expires_at"),
-    _at("seen_at"),  # when its user last did something
+    _at("seen_at"),  # last activity of the user
 )
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("key", String(64), primary_key=True),  # sha256 of the key; the key itself is shown once
+    Column("key", String(64), primary_key=True),  # sha256 of the key; the key is shown once and not stored
     Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), nullable=False, index=True),
     Column("callback_url", Text, nullable=False, server_default=""),
     _at("created_at"),
@@ -465,7 +464,7 @@ callbacks = Table(
     Column("body", LargeBinary, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     _at("created_at"),
-    _at("due_at", nullable=True),  # NULL: given up
+    _at("due_at", nullable=True),  # NULL after the last try
     Column("lease", String(64)),
     _at("lease_until", nullable=True),
     Index("ix_callbacks_due_at", "due_at"),
@@ -482,6 +481,6 @@ audit = Table(
     Column("before", _JSON),
     Column("after", _JSON),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("mac", String(64), nullable=False),  # signs this row and the mac of the one before
+    Column("mac", String(64), nullable=False),  # covers this row and the previous mac
     Index("ix_audit_subject", "subject", "id"),
 )

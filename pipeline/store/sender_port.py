@@ -1,4 +1,4 @@
-"""The registered port of a sender, asked in SQL: `rules/ports.py` answers the same from memory."""
+"""The registered port of a sender as an SQL expression; `rules/ports.py` finds the same port in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.text.numbers import CODE_LENGTHS
 
 
 def port_of(sender: ColumnElement[str]) -> ScalarSelect[str]:
-    """The longest registered code that prefixes the sender; NULL if none does."""
+    """The longest registered code that is a prefix of the sender; NULL without a match."""
     code = schema.ports.c.code
     beginnings = [func.substr(sender, 1, length) for length in CODE_LENGTHS]
     return select(code).where(code.in_(beginnings)).order_by(func.length(code).desc()).limit(1).scalar_subquery()
