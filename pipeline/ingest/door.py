@@ -1,8 +1,8 @@
-"""The door: what a client or an SMSC file says, checked, bounded and turned into an event.
+"""The door: it checks and bounds the input of clients and SMSC files, and turns it into events.
 
-Every way in (files here, HTTP and carrier protocols later) goes through these functions, so the rest
-of the pipeline may rely on what they promise: a number has one form, recipients are distinct, the text
-is bounded, times are epoch milliseconds, and `accepted_at` is our own clock.
+Every input path (files, HTTP, carrier protocols) goes through these functions. So the rest of the pipeline may rely
+on their guarantees: a number has one form, recipients are distinct, the text is bounded, times are epoch
+milliseconds, and `accepted_at` comes from our own clock.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SubmissionIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RecordIn(msgspec.Struct):
-    """A record as SMSC files have it once its columns are mapped; further columns are ignored."""
+    """A record with the fields of an SMSC file, after its columns are mapped; unknown columns are ignored."""
 
     kind: RecordKind
     sender: str
@@ -60,7 +60,7 @@ class RecordIn(msgspec.Struct):
 
 
 class ComplaintIn(msgspec.Struct):
-    """A complaint as the collecting channel gives it."""
+    """A complaint as the collecting channel writes it."""
 
     port: str
     recipient: str
@@ -73,9 +73,9 @@ class ComplaintIn(msgspec.Struct):
 def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: str) -> Submission:
     """A checked submission accepted at `now` (epoch ms).
 
-    Without a `priority`, more than 50 messages of one content go by the bulk lane; a submission of more
-    than 50 goes there whatever it asks for: one-time codes must not wait behind it.
-    Raises AntispamError naming the field at fault; the text never quotes content or numbers.
+    A submission of more than 50 recipients takes the bulk lane, whatever its `priority`: one-time codes must not wait
+    behind it. Without a `priority`, so does a submission whose `batch_size` is more than 50.
+    Raises AntispamError that names the wrong field; the text never quotes content or numbers.
     """
     recipients = tuple(dict.fromkeys(number(r, "recipients") for r in line.recipients))
     if not recipients:
@@ -111,15 +111,16 @@ def _lane(messages: int, line: SubmissionIn) -> Priority:
 
 
 def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Record:
-    """A checked record; its event time may lie a day ahead of `now` (epoch ms) at most.
+    """A checked record. Its event time may be at most one day ahead of `now` (epoch ms).
 
-    A clock further ahead would make every later record of the sender look old.
+    If a clock were further ahead, every later record of the sender would look old.
     """
     at = time(line.submitted_at, "submitted_at", settings)
     if at > now + DAY_MS:
         raise AntispamError("submitted_at: more than a day ahead of our clock")
     done = line.done_at
-    mobile_originated = line.kind is RecordKind.MO  # a subscriber writes, perhaps to a port; else perhaps a port writes
+    # MO: a subscriber writes, perhaps to a port. Otherwise a port may be the writer.
+    mobile_originated = line.kind is RecordKind.MO
     return Record(
         id=ident(line.id, fallback_id),
         kind=line.kind,
@@ -135,7 +136,7 @@ def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Re
 
 
 def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str) -> Complaint:
-    """A checked complaint, not from the future (epoch ms `now`, a day's tolerance)."""
+    """A checked complaint. Its time may be at most one day ahead of `now` (epoch ms)."""
     at = time(line.complained_at, "complained_at")
     if at > now + DAY_MS:
         raise AntispamError("complained_at: more than a day ahead of our clock")
@@ -150,7 +151,7 @@ def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str)
 
 
 def number(text: str, field: str) -> str:
-    """The one form of a number (`text/numbers.py`)."""
+    """The number in its one form (`text/numbers.py`)."""
     form = numbers.number(text)
     if form is None:
         raise AntispamError(f"{field}: one phone number or service code expected")
@@ -158,7 +159,7 @@ def number(text: str, field: str) -> str:
 
 
 def code(text: str, field: str) -> str:
-    """The one form of a number that may be a port."""
+    """A number that may be a port, in its one form."""
     form = numbers.service_code(text)
     if form is None:
         raise AntispamError(f"{field}: 3 to 21 digits expected")
@@ -166,7 +167,7 @@ def code(text: str, field: str) -> str:
 
 
 def content(text: str, settings: Settings) -> str:
-    """The text, kept as it is; only empty, over-long and unencodable ones are refused."""
+    """The text, unchanged. Raises AntispamError for an empty, a too long or an unencodable text."""
     if not text:
         raise AntispamError("content: empty")
     if len(text) > settings.max_content:
@@ -176,7 +177,7 @@ def content(text: str, settings: Settings) -> str:
 
 
 def ident(given: str | None, fallback: str) -> str:
-    """The client's id (1 to 128 printable ASCII characters), or ours."""
+    """The client's id (1 to 128 printable ASCII characters), or our own id if the client gave none."""
     if given is None or given == "":
         return fallback
     if not _IDENT.fullmatch(given):
@@ -185,9 +186,9 @@ def ident(given: str | None, fallback: str) -> str:
 
 
 def time(value: Time, field: str, settings: Settings | None = None) -> int:
-    """Epoch ms from ISO 8601 with a zone, or from epoch ms.
+    """Epoch ms, read from ISO 8601 with a zone or from epoch ms.
 
-    With `settings`, a record file's own format and zone apply first (`record_time_format`).
+    With `settings`, the time format and zone of record files are tried first (`record_time_format`).
     """
     if isinstance(value, int):
         return _bounded(value, field, "not epoch milliseconds")
@@ -211,7 +212,7 @@ def time(value: Time, field: str, settings: Settings | None = None) -> int:
 
 
 def _bounded(value: int, field: str, fault: str) -> int:
-    if not 946_684_800_000 <= value < 4_102_444_800_000:  # 2000 to 2100: seconds are a common mistake
+    if not 946_684_800_000 <= value < 4_102_444_800_000:  # 2000 to 2100; it catches seconds, a common mistake
         raise AntispamError(f"{field}: {fault}")
     return value
 
@@ -221,7 +222,7 @@ def _optional(value: Time | None, field: str) -> int | None:
 
 
 def _storable(text: str | None, field: str) -> str | None:
-    """A text that UTF-8 can carry: half a surrogate pair would fail only at the broker."""
+    """A text that UTF-8 can encode. Half a surrogate pair would otherwise fail only at the broker."""
     try:
         (text or "").encode()
     except UnicodeEncodeError:
@@ -230,5 +231,5 @@ def _storable(text: str | None, field: str) -> str | None:
 
 
 def fault(error: AntispamError | msgspec.ValidationError) -> str:
-    """What is wrong with a line, without the values msgspec quotes: they may be numbers or content."""
+    """The fault of a line, without the values that msgspec quotes: they may be numbers or content."""
     return _QUOTED.sub("…", str(error))

@@ -1,13 +1,13 @@
-"""Which column of a csv holds which of our fields: settings say it, and its first lines say the rest.
+"""Which column of a csv holds which of our fields: from the settings, and otherwise from its first lines.
 
-SMSCs write what they like: `,` `;` `|` or TAB between the columns, names in capitals, padded or none at
-all, a `sep=` line for spreadsheets. Where the settings leave it open:
+The csv files of SMSCs differ: `,` `;` `|` or TAB between the columns, names in capitals, padded or missing, a `sep=`
+line for spreadsheets. These rules apply where the settings say nothing:
 
 * a first line `sep=;` names the delimiter and is no row;
-* a first line that holds the names of the columns we need, by one of the delimiters, is the header; case
-  and blanks around a name make no difference;
-* a first line that is itself a line of the kind asked for, its columns in our order, is the first row;
-* anything else is refused as a whole, by the name of what is missing: each of its lines would be refused.
+* a first line with the names of all needed columns, under one of the delimiters, is the header; case and blanks
+  around a name do not matter;
+* a first line that is a valid line of the expected kind, with its columns in our order, is the first row;
+* any other file is refused as a whole, with the names of the missing columns: each of its lines would be refused.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from operator import itemgetter
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import DELIMITERS, CsvForm
 
-FIRST_LINES = 100  # looked at to learn how a file is written
+FIRST_LINES = 100  # lines read to learn how a file is written
 MAX_COLUMNS = 1000
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-_PLAIN_NAME = re.compile(r"[^\W\d]\w{0,31}")  # what an error may repeat: a number or a text is none
+_PLAIN_NAME = re.compile(r"[^\W\d]\w{0,31}")  # error texts repeat only such cells: no numbers, no texts
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is wanted of a csv.
+    """The columns expected of a csv.
 
-    `fields` are ours, in the order they stand in where no header names them; those `needed` must be there.
-    `named` says what the file calls some of them, by name or by number from 1; these must be there too, and
-    of the others only the needed are looked for. `fits` tells whether fields make a line of this kind; None
-    where any do. `closed`: a column that is none of `fields` is a mistake.
+    `fields` are our fields, in the order used when there is no header. The fields in `needed` must be present.
+    `named` maps some of our fields to the file's columns, by name or by number from 1. These columns must be present;
+    of the other fields only the needed ones are looked for. `fits` tells whether a row is a valid line of this kind;
+    None accepts every row. `closed`: a column outside `fields` is a mistake.
     """
 
     fields: tuple[str, ...]
@@ -46,20 +46,20 @@ class Columns:
 
     @property
     def by_number(self) -> bool:
-        """Whether the columns are named by their places."""
+        """Whether the columns are identified by number."""
         return any(isinstance(name, int) for name in self.named.values())
 
     @property
     def may_have_header(self) -> bool:
-        """Whether the first line may name the columns: it does not where their places do, unless it is said to."""
+        """Whether the first line may be a header. If columns are numbered, only when the settings say so."""
         return not self.by_number if self.form.header is None else self.form.header
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How one csv is written: `skip` lines before its first row, a name for each column in `header`.
+    """How one csv is written: `skip` lines come before its first row; `header` has a name for each column.
 
-    `names` holds our field and its column's name; `what` is what of the wanted it was found to be.
+    `names` maps our fields to column names; `what` is the matching kind among the wanted ones.
     """
 
     what: Columns
@@ -69,9 +69,9 @@ class Table:
     names: Mapping[str, str]
 
     def row(self, cells: Sequence[str]) -> dict[str, str] | None:
-        """The cells by the names of their columns; None if there are too many or too few.
+        """The cells by column name; None if there are too many or too few cells.
 
-        Empty cells at the end are none: many SMSCs end a line with a delimiter.
+        Empty cells at the end are ignored: many SMSCs end a line with a delimiter.
         """
         surplus = cells[len(self.header) :]
         if len(cells) < len(self.header) or any(surplus):
@@ -79,14 +79,14 @@ class Table:
         return dict(zip(self.header, cells, strict=False))
 
     def fields(self, row: Mapping[str, str]) -> dict[str, str]:
-        """A row by our fields; empty cells are left out."""
+        """A row by our field names, without its empty cells."""
         return {ours: row[theirs] for ours, theirs in self.names.items() if row[theirs]}
 
 
 def find_columns(lines: Sequence[str], wanted: Sequence[Columns]) -> Table:
-    """How a csv that begins with these lines is written; `wanted` is what it may be, the likeliest first.
+    """How a csv with these first lines is written; `wanted` lists the possible kinds, the likeliest first.
 
-    Raises AntispamError when it is none of them.
+    Raises AntispamError if no kind matches.
     """
     lines = [line.rstrip("\r\n").removeprefix("\ufeff") for line in lines]
     skip = _first_filled(lines, 0)
@@ -112,7 +112,7 @@ def _first_filled(lines: Sequence[str], start: int) -> int:
     return next((n for n in range(start, len(lines)) if lines[n].strip()), len(lines))
 
 
-_Fault = tuple[float, str]  # the share of the columns that is missing, and what to tell
+_Fault = tuple[float, str]  # the share of missing columns, and the error text
 
 
 def _by_header(line: str, columns: Columns, delimiters: Sequence[str], skip: int, faults: list[_Fault]) -> Table | None:
@@ -121,7 +121,8 @@ def _by_header(line: str, columns: Columns, delimiters: Sequence[str], skip: int
     for delimiter in delimiters:
         try:
             header = tuple(_name(cell) for cell in cells(line, delimiter))
-        except csv.Error:  # a blank behind a closing mark, say: names hold no delimiter, so this is the same
+        # For example a blank after a closing quotation mark. Names hold no delimiter, so splitting gives the same.
+        except csv.Error:
             header = tuple(_name(cell) for cell in line.split(delimiter))
         if len(header) > MAX_COLUMNS:
             raise AntispamError(f"header: more than {MAX_COLUMNS} columns")
@@ -143,7 +144,7 @@ def _by_header(line: str, columns: Columns, delimiters: Sequence[str], skip: int
 
 
 def _by_order(lines: Sequence[str], columns: Columns, delimiters: Sequence[str], skip: int) -> Table | None:
-    """Without a header. Where it was not said that there is none, the first line must be a row."""
+    """The table of a csv without header. Unless the settings say so, the first line must then be a valid row."""
     if columns.form.header or (columns.named and not columns.by_number):
         return None
     for line in lines[skip : skip + 1] if columns.may_have_header else lines[skip:]:
@@ -167,7 +168,7 @@ def _by_order(lines: Sequence[str], columns: Columns, delimiters: Sequence[str],
 
 
 def cells(line: str, delimiter: str, quotes: bool = True) -> list[str]:
-    """The cells of one line. Raises csv.Error for a quotation mark that is not closed in it."""
+    """The cells of one line. Raises csv.Error for a quotation mark that the line does not close."""
     if not quotes or '"' not in line:
         return line.split(delimiter)
     return next(csv.reader([line], delimiter=delimiter, strict=True), [])
@@ -178,7 +179,7 @@ def _name(cell: str) -> str:
 
 
 def _place(header: Sequence[str], columns: Columns, ours: str) -> int | None:
-    """The place of a field's column, None where there is none. Raises AntispamError where there are two."""
+    """The position of a field's column; None if it is missing. Raises AntispamError if there are two."""
     called = columns.named.get(ours, ours if not columns.named or ours in columns.needed else None)
     if called is None:
         return None
@@ -192,7 +193,7 @@ def _place(header: Sequence[str], columns: Columns, ours: str) -> int | None:
 
 
 def _number(columns: Columns, ours: str) -> int | None:
-    """The place of a field's column where there is no header."""
+    """The position of a field's column in a csv without header."""
     called = columns.named.get(ours)
     return called - 1 if isinstance(called, int) else None if columns.named else columns.fields.index(ours)
 
@@ -202,7 +203,7 @@ def _is_needed(columns: Columns, ours: str) -> bool:
 
 
 def _distinct(header: tuple[str, ...]) -> tuple[str, ...]:
-    """Columns that nobody asks for may have one name, or none, twice."""
+    """Column names. Unused columns may repeat a name or have none."""
     return tuple(name if name and header.count(name) == 1 else f"column {n}" for n, name in enumerate(header, 1))
 
 

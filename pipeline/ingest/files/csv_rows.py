@@ -1,14 +1,14 @@
-"""The rows of a csv, where a bad line costs itself and no other.
+"""The rows of a csv. A bad line never spoils another line.
 
-SMSCs do not quote, so a message that begins with a quotation mark opens a quoted cell that nothing
-closes. The rule:
+SMSCs do not quote, so a message that begins with a quotation mark opens a quoted cell, and nothing closes it. The
+rules:
 
-* A quoted cell may hold line breaks. It goes on over at most 50 lines, until a quotation mark with a
-  delimiter or the end of a line behind it closes it.
-* A line that is by itself what was asked for (a record, a submission) is never a piece of it, and what is
-  read across lines must be that as a whole. Else the line that opened it is refused alone.
+* A quoted cell may hold line breaks. It spans at most 50 lines and ends at a quotation mark that is followed by a
+  delimiter or a line end.
+* A line that is valid by itself (a record, a submission) is never part of a quoted cell, and a row read across
+  lines must be valid as a whole. Otherwise only the line with the opening mark is refused.
 
-With `quotes` off a quotation mark is a character like others, and each line is a row.
+With `quotes` off, a quotation mark is an ordinary character and each line is a row.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import NamedTuple
 from pipeline.ingest.files.columns import Table, cells
 
 MAX_LINE = 1 << 20  # characters
-SPAN = 50  # lines of one row
+SPAN = 50  # most lines of one row
 _BLOCK = 1 << 20
-_undecoded = re.compile("[\udc80-\udcff]").search  # what surrogateescape makes of a byte
+_undecoded = re.compile("[\udc80-\udcff]").search  # surrogateescape decodes an invalid byte to one of these
 
 csv.field_size_limit(MAX_LINE)
 
 
 class Line(NamedTuple):
-    """A line with its end, `fault` where it cannot be read: then `text` is what is kept of it."""
+    """A line with its line end. If it cannot be read, `fault` says why and `text` is the part that is kept."""
 
     number: int
     text: str
@@ -40,9 +40,9 @@ class Line(NamedTuple):
 
 
 def lines_of(stream: io.TextIOWrapper) -> Iterator[Line]:
-    """The lines of a text that was opened with surrogateescape, numbered from 1 and bounded.
+    """The lines of a text opened with surrogateescape, numbered from 1 and bounded in length.
 
-    A line that could not be decoded is kept as one character a byte.
+    A line that cannot be decoded is kept with one character for each byte.
     """
     number = 0
     try:
@@ -58,16 +58,17 @@ def lines_of(stream: io.TextIOWrapper) -> Iterator[Line]:
             else:
                 yield Line(number, line)
     finally:
-        stream.detach()  # or the end of this wrapper would close the file below it, which others still ask
+        # Without this, the end of the wrapper would close the file below it, which its owner still reads.
+        stream.detach()
 
 
 def rows_of(lines: Iterator[Line], table: Table) -> Iterator[tuple[int, dict[str, str] | str, str]]:
-    """(number of its last line, row by the names of its columns, "") of each row behind the header.
+    """For each row after the header: (number of its last line, row by column name, "").
 
-    Of a line that is no row: (its number, the line as it came, what is wrong).
+    For a line that is no valid row: (its number, the raw line, the fault).
     """
     lines = islice(lines, table.skip, None)
-    ahead: deque[Line] = deque()  # read already, in search of a closing quotation mark
+    ahead: deque[Line] = deque()  # lines read ahead in the search for a closing quotation mark
     while line := ahead.popleft() if ahead else next(lines, None):
         if line.fault:
             yield line
@@ -89,7 +90,7 @@ def _row(line: Line, lines: Iterator[Line], ahead: deque[Line], table: Table) ->
 
 
 def _spanning(line: Line, lines: Iterator[Line], ahead: deque[Line], table: Table) -> tuple[int, dict[str, str] | None]:
-    """The row of a line whose quoted cell goes on behind it, and how many lines of `ahead` belong to it."""
+    """The row of a line whose quoted cell continues, and how many lines of `ahead` belong to it."""
     spanned = 0
 
     def text() -> Iterator[str]:
@@ -117,7 +118,7 @@ def _spanning(line: Line, lines: Iterator[Line], ahead: deque[Line], table: Tabl
 
 
 def _stands_alone(text: str, table: Table) -> bool:
-    if table.what.fits is None:  # nothing tells a row from a line of a text
+    if table.what.fits is None:  # nothing distinguishes a row from a line of text
         return False
     try:
         return _is_one(table.row(cells(_bare(text), table.delimiter)), table)
@@ -126,7 +127,7 @@ def _stands_alone(text: str, table: Table) -> bool:
 
 
 def _is_one(row: dict[str, str] | None, table: Table) -> bool:
-    """Whether the row is what was asked for."""
+    """Whether the row is valid for its kind."""
     return row is not None and (table.what.fits is None or table.what.fits(table.fields(row)))
 
 

@@ -1,8 +1,8 @@
-"""`antispam ingest`: files onto the topics, each file exactly once, whatever is killed in between.
+"""`antispam ingest`: writes files onto the topics, each file exactly once, wherever the process is killed.
 
-Progress (how many lines of the file with this hash) is a record of the same transaction as the lines
-themselves, and the transactional id is the file's hash: a restart goes on behind the last committed
-line, and of two processes with the same file the broker fences one.
+The progress of a file (how many of its lines are done) is written in the same transaction as the lines. The file's
+hash is the key of the progress and the transactional id. So a restart continues after the last committed line, and
+if two processes take the same file, the broker fences one of them.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from pipeline.store.database import Database
 from pipeline.store.digest import digest
 from pipeline.store.migrate import open_database
 
-CHUNK = 5000  # lines a transaction
+CHUNK = 5000  # lines in one transaction
 TOGETHER = 200  # lines whose ids are looked up together
 USED = "id: used before with another sender, content or recipients"
-_ABORT_TIMEOUT = 5.0  # seconds; the broker ends the transaction by itself soon after
+_ABORT_TIMEOUT = 5.0  # seconds; after that the broker itself soon aborts the transaction
 _decode_mark = decoder(IngestProgress)
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of one file. `skipped` is the lines an earlier run had done, `before` their counts.
+    """The result of one file. `skipped` is the number of lines done by an earlier run, `before` their counts.
 
-    `duplicates` are submissions that had been accepted under their id before, by whatever way.
+    `duplicates` counts submissions whose id had been accepted before, through any input path.
     """
 
     path: Path
@@ -72,7 +72,7 @@ def ingest(
     """Produce the files' lines in order; bad lines go to `<file>.rejected.jsonl`.
 
     `form` is how csv files are written. `report(path, bytes read, size)` is called after each chunk.
-    Raises AntispamError when a file cannot be read, another process ingests the same file, or the broker
+    Raises AntispamError when a file cannot be read, when another process ingests the same file, or when the broker
     does not answer.
     """
     sources = [open_source(path) for path in paths]
@@ -84,20 +84,20 @@ def ingest(
 
 
 class Ingester:
-    """Files of one kind onto the topics, one after the other."""
+    """Writes files of one kind onto the topics, one after the other."""
 
     def __init__(self, what: str, settings: Settings, form: CsvForm | None = None) -> None:
-        """`what` is a key of KINDS, and the topic the files are recorded under; `form` is how csv files are written."""
+        """`what` is a key of KINDS and the topic named in the progress records; `form` is how csv files are written."""
         self._what = what
         self._kind = KINDS[what]
         self._wanted = [self._kind.columns(settings, form)]
         self._settings = settings
         self._progress = _Progress(settings)
-        self._db: Database | None = None  # opened for the first id given
+        self._db: Database | None = None  # opened for the first id that a line gives
         self._ports: Ports | None = Ports(()) if what == "records" else None  # records have no port
 
     def ingest(self, source: SourceFile, report: Callable[[Path, int, int], None] = lambda *_: None) -> Ingested:
-        """Produce one file's lines. Arguments and errors as of the function `ingest`."""
+        """Produce the lines of one file. Arguments and errors are those of the function `ingest`."""
         try:
             if self._ports is None:
                 self._ports = _ports(self._settings)
@@ -106,7 +106,7 @@ class Ingester:
             raise broker_error(error.args[0], str(source.path), "; run the command again to go on") from None
 
     def close(self) -> None:
-        """End the reader of progress."""
+        """Close the consumer of progress records."""
         self._progress.close()
         if self._db is not None:
             self._db.close()
@@ -123,7 +123,7 @@ class Ingester:
         if not before.done:
             producer = writer(settings, f"antispam-ingest-{self._what}-{source.digest[:32]}")
             producer.init_transactions(TIMEOUT)
-            # Only now is no other process with this file at work: what it had done meanwhile counts.
+            # From here on no other process ingests this file. Until now another one may have: read the progress again.
             before = self._progress.catch_up().get(key, fresh)
         done = before.lines
         result = Ingested(source.path, skipped=done, before=before)
@@ -157,8 +157,8 @@ class Ingester:
     def _events(
         self, source: SourceFile, table: Table | None, ports: Ports, done: int
     ) -> Iterator[tuple[int, Any, Event | str | None, int]]:
-        """(line, value, its event or what is wrong or None for a duplicate, position) behind the lines done."""
-        seen: set[int] = set()  # given ids; our own hold the line's number
+        """(line, value, event or fault, or None for a duplicate, position) for each line after the done lines."""
+        seen: set[int] = set()  # ids given in the file; our own ids contain the line number and need no check
         rows = source.rows(table)
         while part := list(islice(rows, TOGETHER)):
             now = int(time() * 1000)
@@ -172,7 +172,8 @@ class Ingester:
                         event = "id: used before in this file"
                     elif isinstance(event, Submission):
                         given.append(event)
-                if number > done:  # those of an earlier run are read again only for their ids
+                # Lines done by an earlier run are read again only for their ids.
+                if number > done:
                     parsed.append((number, value, event, position))
             known = self._known(given, ports) if parsed else {}
             for number, value, event, position in parsed:
@@ -184,7 +185,7 @@ class Ingester:
                     yield number, value, None if same else USED, position
 
     def _known(self, given: Sequence[Submission], ports: Ports) -> dict[tuple[str, str], str]:
-        """Digests by (port, id) of what was accepted before; an extension is no port of its own."""
+        """Digests by (port, id) of the submissions accepted before. Extensions of a port count as that port."""
         if not given:
             return {}
         if self._db is None:
@@ -195,7 +196,7 @@ class Ingester:
 
 
 def _parse(kind: LineKind, value: Any, table: Table | None, settings: Settings, now: int, own: str) -> Event | str:
-    """The event of a line, or what is wrong with it; `own` is its id where it gives none."""
+    """The event of a line, or its fault; `own` is the id of a line that gives none."""
     try:
         return kind.check(kind.read(value, table), settings, now, own)
     except (msgspec.ValidationError, AntispamError) as error:
@@ -203,9 +204,9 @@ def _parse(kind: LineKind, value: Any, table: Table | None, settings: Settings, 
 
 
 def _seen(event: Submission | Record, ports: Ports, seen: set[int]) -> bool:
-    """True if the file had this id before: a second decision of one id must not exist.
+    """True if the file had this id before: an id must never be decided twice.
 
-    An extension is no port of its own, so ids are unique among all extensions of a port.
+    Extensions of a port count as that port, so an id is unique among all of them.
     """
     key = hash((destination(event, ports)[1], event.id))
     if key in seen:
@@ -234,17 +235,17 @@ def _commit(producer: Producer, before: IngestProgress, result: Ingested, lines:
 
 @contextmanager
 def _aborted_on_error(producer: Producer) -> Iterator[None]:
-    """An open transaction left behind (a truncated file, Ctrl-C) would hold back readers for 15 s."""
+    """Abort on error. An open transaction (after a truncated file, Ctrl-C) would block consumers for 15 s."""
     try:
         yield
     except BaseException:
-        with suppress(KafkaException):  # the first error is the one to tell
+        with suppress(KafkaException):  # the user must see the first error, not this one
             producer.abort_transaction(_ABORT_TIMEOUT)
         raise
 
 
 class _Progress:
-    """How far each file has come, read on from where the last look ended: its topic holds every file ever taken."""
+    """The progress of each file. The topic grows without end, so each read continues where the last one ended."""
 
     def __init__(self, settings: Settings) -> None:
         self._consumer = reader(settings, "ingest-progress")
@@ -252,7 +253,7 @@ class _Progress:
         self._next = OFFSET_BEGINNING
 
     def catch_up(self) -> dict[tuple[str, str], IngestProgress]:
-        """The marks by (file, topic), up to the end of the topic."""
+        """The progress records by (file, topic), up to the end of the topic."""
         replay(
             self._consumer,
             [(topics.INGEST.name, 0)],
@@ -268,7 +269,7 @@ class _Progress:
         self._next = (message.offset() or 0) + 1
         try:
             mark = _decode_mark(message.value() or b"")
-        except msgspec.DecodeError as error:  # none of ours: whoever else writes here must not end all intake
+        except msgspec.DecodeError as error:  # a foreign record must not stop all ingestion
             metrics.UNDECODABLE.labels(topics.INGEST.name).inc()
             _log.error("undecodable", topic=topics.INGEST.name, offset=message.offset(), cause=str(error))
             return
@@ -276,7 +277,7 @@ class _Progress:
 
 
 def _ports(settings: Settings) -> Ports:
-    """The registry in force: submissions are keyed by registered port, whatever extension they carry."""
+    """The registry in force: submissions are keyed by registered port, whatever their extension."""
     follower = ConfigFollower(settings, "ingest")
     try:
         return follower.catch_up().ports or Ports(())

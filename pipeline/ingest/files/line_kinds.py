@@ -1,4 +1,4 @@
-"""The kinds of lines that files hold: submissions, records, complaints, each with its check at the door."""
+"""The kinds of lines in files (submissions, records, complaints), each with its check at the door."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pipeline.ingest.files.columns import Columns, Table
 from pipeline.settings import RECORD_FIELDS, Settings
 
 Event = Submission | Record | Complaint
-_SEPARATORS = re.compile(r"[;|；｜]")  # between the recipients of one cell; a blank would break a number apart
+_SEPARATORS = re.compile(r"[;|；｜]")  # between the recipients of one cell; numbers may hold blanks
 
 
 @dataclass(frozen=True, slots=True)
 class LineKind:
-    """`line` is a line as it is written, `check` makes an event of it or says what is wrong.
+    """`line` is the struct of a written line; `check` makes an event of it or raises AntispamError.
 
-    `fields` is the order of a csv's columns where no header names them.
+    `fields` is the order of csv columns when there is no header.
     """
 
     line: type[msgspec.Struct]
@@ -33,7 +33,7 @@ class LineKind:
     fields: tuple[str, ...]
 
     def columns(self, settings: Settings, form: CsvForm | None = None) -> Columns:
-        """What is wanted of a csv of this kind, written in this form."""
+        """The columns expected of a csv of this kind, written in this form."""
 
         def fits(fields: Mapping[str, str]) -> bool:
             try:
@@ -52,7 +52,7 @@ class LineKind:
         )
 
     def read(self, value: Mapping[str, Any], table: Table | None) -> Any:
-        """The line of a value that `SourceFile.rows` gave; `table` is the csv's. Raises msgspec.ValidationError."""
+        """The line struct of a value from `SourceFile.rows`; `table` is the csv's. Raises msgspec.ValidationError."""
         if table is None:
             return msgspec.convert(value, self.line)
         return self._converted(table.fields(value))

@@ -1,4 +1,4 @@
-"""`antispam screen`: a file of submissions or records through the decision function, without streams."""
+"""`antispam screen`: runs a file of submissions or records through the decision function, without streams."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ BATCH = 1000
 def screen_file(
     source: Path, out: Path, rejected: Path, config: Config, settings: Settings, form: CsvForm | None = None
 ) -> tuple[int, int]:
-    """Screen a file in order of time; one decision a line. Returns (decisions, rejected lines).
+    """Screen a file in time order; write one decision a line. Returns (decisions, rejected lines).
 
-    Submissions are timed by their `submitted_at` (there is no door to stamp them), and by the time of
-    the run where they have none. `form` is how a csv is written. `-` is stdin or stdout.
+    The time of a submission is its `submitted_at`, because no door has stamped it; without it, the time of the run.
+    `form` is how a csv is written. `-` is stdin or stdout.
 
     Raises AntispamError for unreadable files.
     """
@@ -67,7 +67,7 @@ def screen_file(
 def _event(
     value: dict[str, Any], table: Table | None, number: int, settings: Settings, now: int
 ) -> Submission | Record | str:
-    """Records have a sender, submissions a port."""
+    """The event of a line, or its fault. Records have a sender, submissions a port."""
     kind = SUBMISSIONS if "port" in (table.what.fields if table else value) else RECORDS
     try:
         line = kind.read(value, table)
@@ -75,7 +75,7 @@ def _event(
             at = now if line.submitted_at in (None, "") else door.time(line.submitted_at, "submitted_at")
             return door.submission(line, settings, at, f"line-{number}")
         record = door.record(line, settings, now, f"line-{number}")
-        # A file screened offline was not delivered late: lateness is a fact of the live stream.
+        # Lateness exists only in the live stream: a file screened offline was not delivered late.
         return msgspec.structs.replace(record, ingested_at=record.submitted_at)
     except (msgspec.ValidationError, AntispamError) as error:
         return door.fault(error)

@@ -1,4 +1,4 @@
-"""Bad input lines are kept with their line number and what is wrong, never lost."""
+"""Bad input lines are kept with their line number and their fault, never lost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 
 
 class Rejected:
-    """The file beside an input (or output) that holds its bad lines; made with the first of them."""
+    """The file for the bad lines of an input, beside the input (or output). It is created with the first bad line."""
 
     def __init__(self, path: Path, keep_lines: int = 0) -> None:
-        """Entries up to line `keep_lines` of an earlier, interrupted run are kept; later ones go."""
+        """Entries up to line `keep_lines`, written by an interrupted run, are kept; later entries are removed."""
         self.path = path
         self.count = 0
         self._file: IO[bytes] | None = None
@@ -26,12 +26,12 @@ class Rejected:
             self._write(line)
 
     def add(self, line: int, error: str, raw: Any) -> None:
-        """Keep one line. `raw` is what was read of it."""
+        """Keep one line. `raw` is the part of it that was read."""
         entry = {"line": line, "error": error, "raw": raw}
         self._write(msgspec.json.encode(entry) + b"\n")
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
+        """Flush all entries to the operating system."""
         if self._file is not None:
             self._file.flush()
 
@@ -50,7 +50,7 @@ class Rejected:
 
 
 def _line_of(entry: bytes) -> int:
-    """Its line number; 0 for an entry that the killed run had only half written."""
+    """The line number of an entry; 0 for an entry that a killed run left half written."""
     try:
         return int(msgspec.json.decode(entry)["line"])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError):

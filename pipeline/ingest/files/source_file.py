@@ -1,6 +1,6 @@
-"""A file as it comes: jsonl or csv, plain or gzip, UTF-8 or GBK, read line by line with bounds.
+"""An input file: jsonl or csv, plain or gzip, UTF-8 or GBK, read line by line with bounds.
 
-A file is named by the hash of its bytes, so a copy under another name is the same file.
+A file is identified by the hash of its bytes, so a copy under another name is the same file.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from pipeline.ingest.files.columns import FIRST_LINES, Columns, Table, find_colu
 from pipeline.ingest.files.csv_rows import Line, lines_of, rows_of
 
 MAX_LINE = 1 << 20  # bytes; the largest submission (10,000 recipients) needs 160 kB
-MAX_UNPACKED = 16 << 30  # bytes; gzip makes up to a thousand out of one
+MAX_UNPACKED = 16 << 30  # bytes; gzip can expand data a thousandfold
 _BLOCK = 1 << 20
-_FEW = 20  # lines in no known encoding that are refused one by one, whatever else the file holds
+_FEW = 20  # so many undecodable lines are refused singly, whatever else the file holds
 
 
 class UnreadableFileError(AntispamError):
-    """A file none of whose lines can be had: trying again is no use."""
+    """No line of the file can be read; trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """What one pass over the bytes tells: `digest` (hex), `size` in bytes, `encoding`, `format`."""
+    """The result of one pass over the bytes: `digest` (hex), `size` in bytes, `encoding`, `format`."""
 
     path: Path
     digest: str
@@ -43,9 +43,9 @@ class SourceFile:
     format: str
 
     def table(self, wanted: Sequence[Columns]) -> Table | None:
-        """How a csv is written, by its first lines; None for jsonl, where each line says it.
+        """How a csv is written, from its first lines; None for jsonl, whose lines need no table.
 
-        Raises UnreadableFileError when it is none of what is wanted.
+        Raises UnreadableFileError if the csv matches none of the wanted kinds.
         """
         if self.format != "csv":
             return None
@@ -59,7 +59,7 @@ class SourceFile:
     def rows(self, table: Table | None) -> Iterator[tuple[int, Any, str, int]]:
         """(line number, value, fault, compressed bytes read so far) for each line.
 
-        The value is a dict, of a csv by the names of the table's columns; where a line cannot be read it is
+        The value is a dict; the keys of a csv row are the table's column names. If a line cannot be read, the value is
         the raw line and `fault` says why.
         """
         with self._opened() as (raw, stream):
@@ -72,7 +72,7 @@ class SourceFile:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[IO[bytes], IO[bytes] | gzip.GzipFile]]:
-        """The file and the stream of what it holds."""
+        """The opened file and the stream of its unpacked content."""
         with self.path.open("rb") as raw, gzip.GzipFile(fileobj=raw) if _is_gzip(self.path) else raw as stream:
             try:
                 yield raw, stream
@@ -80,7 +80,7 @@ class SourceFile:
                 raise _fault(self.path, error) from None
 
     def _lines(self, stream: IO[bytes] | gzip.GzipFile) -> Iterator[Line]:
-        # A byte order mark must go before the first line is split, or a quoted first column keeps its quotes.
+        # Remove a byte order mark before the first line is split, or a quoted first column would keep its quotes.
         encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
         return lines_of(io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline=""))
 
@@ -110,9 +110,9 @@ class SourceFile:
 def open_source(path: Path) -> SourceFile:
     """Hash a file and learn its format and encoding. Raises UnreadableFileError if it cannot be read.
 
-    GB18030 (which holds GBK) if most lines that are not ASCII are no UTF-8: one broken line must not
-    turn all others into other characters. csv by its name. A file is refused as a whole when it
-    begins with a line that holds NUL (UTF-16, binary) or most of its lines are in neither encoding.
+    The encoding is GB18030 (a superset of GBK) if most non-ASCII lines are invalid UTF-8: a single broken line must
+    not change the characters of all others. The file name tells whether it is csv. A file is refused as a whole when
+    its first line holds NUL (UTF-16, binary) or when most of its lines are in neither encoding.
     """
     names = [suffix.lower() for suffix in path.suffixes]
     digest = sha256()
@@ -161,7 +161,7 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 
 def _fault(path: Path, error: Exception) -> AntispamError:
-    """Bytes that are no gzip stay so; what the disk refuses it may give another time."""
+    """Invalid gzip stays invalid, so the file is unreadable. A disk error may pass, so it can be tried again."""
     if isinstance(error, OSError) and error.strerror:
         return AntispamError(f"{path}: {error.strerror}")
     return UnreadableFileError(f"{path}: {error}")

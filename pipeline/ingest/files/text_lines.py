@@ -1,7 +1,7 @@
-"""Lines in, lines out: what `antispam screen`, `classify`, `match`, `normalise` and `campaigns` have in common.
+"""Lines in, lines out: the common part of `antispam screen`, `classify`, `match`, `normalise` and `campaigns`.
 
-A line that cannot be used is kept with its number in the rejected file, and the work goes on. The
-input is opened before the output is made, so a mistyped name never empties an earlier result.
+A bad line is kept with its number in the rejected file, and the work continues. The input is opened before the
+output is created, so a mistyped input name never empties an earlier result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.rules.words.dictionary import Dictionary, in_force
 from pipeline.text.normal import normalise_batch
 from pipeline.text.views import views
 
-BATCH = 500  # texts answered together
+BATCH = 500  # texts processed together
 _BATCH_CHARS = 4_000_000  # code points; a line may be a megabyte
 
 Answer = dict[str, Any]
@@ -33,16 +33,16 @@ _COLUMNS = Columns(("id", "text"), frozenset(("id", "text")))
 
 
 class TextLine(msgspec.Struct):
-    """A text with the id its answer will carry; further fields are ignored."""
+    """A text with the id that its answer repeats; other fields are ignored."""
 
     id: str | int
     text: str
 
 
 def open_lines(source: Path, wanted: Sequence[Columns]) -> tuple[Table | None, Iterator[tuple[int, Any, str]]]:
-    """A csv's table (None: jsonl) and (line number, value, fault) of each line; `-` is jsonl on stdin.
+    """A csv's table (None for jsonl) and (line number, value, fault) of each line; `-` is jsonl on stdin.
 
-    Raises AntispamError for a file that cannot be read, or a csv that is none of what is wanted.
+    Raises AntispamError for a file that cannot be read, or for a csv that matches none of the wanted kinds.
     """
     if str(source) == "-":
         return None, SourceFile(source, "stdin", 0, "utf-8", "jsonl").read(sys.stdin.buffer, None)
@@ -53,9 +53,9 @@ def open_lines(source: Path, wanted: Sequence[Columns]) -> tuple[Table | None, I
 
 @contextmanager
 def output(source: Path, out: Path, rejected: Path) -> Iterator[tuple[IO[bytes], Rejected]]:
-    """Where answers (`-` is stdout) and bad lines of `source` go.
+    """Open the files for the answers (`-` is stdout) and for the bad lines of `source`.
 
-    Raises AntispamError if `out` cannot be made, or one of the three files would overwrite another.
+    Raises AntispamError if `out` cannot be created, or if two of the three files are the same.
     """
     named = [path for path in (source, out, rejected) if str(path) != "-"]
     files = [path.resolve() for path in named if not path.exists() or path.is_file()]
@@ -70,7 +70,7 @@ def output(source: Path, out: Path, rejected: Path) -> Iterator[tuple[IO[bytes],
 
 
 def classify_file(source: Path, out: Path, rejected: Path, classifier: Classifier) -> tuple[int, int]:
-    """`{id, text}` lines to `{id, score, label, category}`. Returns (answers, rejected lines)."""
+    """Turn `{id, text}` lines into `{id, score, label, category}` lines. Returns (answers, rejected lines)."""
 
     def answer(texts: Sequence[str]) -> Iterable[Answer]:
         for opinion in classifier.classify(texts):
@@ -80,9 +80,9 @@ def classify_file(source: Path, out: Path, rejected: Path, classifier: Classifie
 
 
 def match_file(source: Path, out: Path, rejected: Path, dictionary: Dictionary, at: int) -> tuple[int, int]:
-    """`{id, text}` lines to `{id, hits}`, of words in force at `at` (epoch ms). Returns as `classify_file`.
+    """Turn `{id, text}` lines into `{id, hits}` lines, with the words in force at `at` (epoch ms).
 
-    Spans are code points of the text; `via` names the view a word was found in.
+    Returns (answers, rejected lines). Spans are code points of the text; `via` names the view that holds the word.
     """
 
     def answer(texts: Sequence[str]) -> Iterable[Answer]:
@@ -97,7 +97,7 @@ def match_file(source: Path, out: Path, rejected: Path, dictionary: Dictionary, 
 
 
 def normalise_file(source: Path, out: Path, rejected: Path) -> tuple[int, int]:
-    """`{id, text}` lines to `{id, normal, views, map, techniques}`. Returns as `classify_file`.
+    """Turn `{id, text}` lines into `{id, normal, views, map, techniques}` lines. Returns (answers, rejected lines).
 
     `map[i]` is the index in the text of the i-th code point of `normal`.
     """
@@ -116,7 +116,7 @@ def normalise_file(source: Path, out: Path, rejected: Path) -> tuple[int, int]:
 
 
 def campaigns_file(source: Path, out: Path, rejected: Path, campaigns: Campaigns) -> tuple[int, int]:
-    """`{id, text}` lines to `{id, campaign}`, in one pass. Returns as `classify_file`."""
+    """Turn `{id, text}` lines into `{id, campaign}` lines, in one pass. Returns (answers, rejected lines)."""
 
     def answer(texts: Sequence[str]) -> Iterable[Answer]:
         for campaign in campaigns_of(texts, campaigns):
