@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Two processes share the files in this order, and neither should be left with the longest at the end.
     """
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        fixtures = {*getattr(item, "fixturenames", ()), *(param for param in params if isinstance(param, str))}
         if fixtures & {"kafka_broker", "kafka_jars", "fresh_kafka"}:
             item.add_marker("kafka")
         elif fixtures & {"embedded_broker", "fresh_embedded"}:
