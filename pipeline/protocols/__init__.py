@@ -1,1 +1,1 @@
-"""Carrier protocols: bytes <-> objects. Pure: no sockets, no clock."""
+"""Codecs of the carrier protocols: bytes <-> objects. Pure: no sockets, no clock."""

@@ -1,8 +1,8 @@
 """CMPP 3.0 (China Mobile): messages between a service provider and a gateway, as bytes and as objects.
 
-Source of layouts and numbers: the CMPP 3.0.0 specification (QB-GF-028-2003). `encode` keeps to it. Where
-gateways deviate, `decode` takes what they send: octets behind the last field, a missing reserved field at the
-end, and responses in the shorter form of 2.0.
+Source of layouts and numbers: the CMPP 3.0.0 specification (QB-GF-028-2003). `encode` follows it. `decode` also accepts
+known deviations of gateways: octets behind the last field, a missing reserved field at the end, and responses in the
+shorter form of 2.0.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from pipeline.protocols.frames import (
 from pipeline.protocols.sms_text import part_limit
 
 HEADER = 12
-LONGEST = 4096  # octets; the longest lawful message, a SUBMIT to 99 receivers, has 3,486
+LONGEST = 4096  # octets; the longest valid message, a SUBMIT to 99 receivers, has 3,486
 VERSION = 0x30
 RESPONSE = 0x8000_0000
 MOST_RECEIVERS = 99
-THROTTLED = 8  # SUBMIT_RESP: over the account's rate, send again later
-BAD_STRUCTURE = 1  # DELIVER_RESP: it cannot be read, so it need not come again
+THROTTLED = 8  # result in SUBMIT_RESP: the account's rate is exceeded; send again later
+BAD_STRUCTURE = 1  # result in DELIVER_RESP: the message cannot be read; do not send it again
 REPORT = 71  # octets of a status report
-REPORT_OF_2 = 60  # of gateways that kept the body of 2.0, whose recipient has 21 octets instead of 32
+REPORT_OF_2 = 60  # octets of a report in the form of 2.0, which some gateways use: the recipient has 21 octets, not 32
 _HEAD = Layout(("length", "I"), ("command", "I"), ("sequence", "I"))
 
 
 class Pdu(msgspec.Struct, frozen=True, kw_only=True):
-    """One message; `sequence` names a request among those of its connection, a response repeats it."""
+    """One message. `sequence` identifies a request on its connection; the response repeats it."""
 
     command: ClassVar[int]
     sequence: int
@@ -54,7 +54,11 @@ class Connect(Pdu, frozen=True, kw_only=True):
 
 
 class ConnectResp(Pdu, frozen=True, kw_only=True):
-    """0 ok, 1 structure, 2 source address, 3 authentication, 4 version too high, others other."""
+    """The answer to CONNECT.
+
+    `status`: 0 accepted, 1 bad structure, 2 bad source address, 3 authentication failed, 4 version too high, others
+    other errors.
+    """
 
     command: ClassVar[int] = RESPONSE | 0x01
     status: int
@@ -63,13 +67,13 @@ class ConnectResp(Pdu, frozen=True, kw_only=True):
 
 
 class Terminate(Pdu, frozen=True, kw_only=True):
-    """The sender wants to close."""
+    """The sender wants to close the connection."""
 
     command: ClassVar[int] = 0x02
 
 
 class TerminateResp(Pdu, frozen=True, kw_only=True):
-    """It may."""
+    """The peer agrees to close the connection."""
 
     command: ClassVar[int] = RESPONSE | 0x02
 
@@ -103,7 +107,7 @@ class Submit(Pdu, frozen=True, kw_only=True):
 
 
 class SubmitResp(Pdu, frozen=True, kw_only=True):
-    """The gateway's id of the message, which its report repeats; result 0 ok, 8 throttled, 1 to 13 refused."""
+    """The gateway's id of the message, which its report repeats. `result`: 0 accepted, 8 throttled, 1 to 13 refused."""
 
     command: ClassVar[int] = RESPONSE | 0x04
     msg_id: int
@@ -111,7 +115,7 @@ class SubmitResp(Pdu, frozen=True, kw_only=True):
 
 
 class Deliver(Pdu, frozen=True, kw_only=True):
-    """From the gateway: a subscriber's message, or with `registered_delivery` 1 a status report."""
+    """From the gateway: a status report if `registered_delivery` is 1, else a subscriber's message."""
 
     command: ClassVar[int] = 0x05
     msg_id: int
@@ -128,7 +132,7 @@ class Deliver(Pdu, frozen=True, kw_only=True):
 
 
 class DeliverResp(Pdu, frozen=True, kw_only=True):
-    """Result 0: taken, it need not come again."""
+    """The answer to DELIVER. `result` 0: accepted; do not send it again."""
 
     command: ClassVar[int] = RESPONSE | 0x05
     msg_id: int
@@ -136,7 +140,7 @@ class DeliverResp(Pdu, frozen=True, kw_only=True):
 
 
 class Query(Pdu, frozen=True, kw_only=True):
-    """Counts of a day (`time` YYYYMMDD); `query_type` 0 all, 1 of the service in `query_code`."""
+    """Asks for the counts of a day (`time` YYYYMMDD). `query_type`: 0 all, 1 the service in `query_code`."""
 
     command: ClassVar[int] = 0x06
     time: str
@@ -146,7 +150,7 @@ class Query(Pdu, frozen=True, kw_only=True):
 
 
 class QueryResp(Pdu, frozen=True, kw_only=True):
-    """The counts, in the specification's order and names."""
+    """The counts, with the specification's order and names."""
 
     command: ClassVar[int] = RESPONSE | 0x06
     time: str
@@ -163,34 +167,34 @@ class QueryResp(Pdu, frozen=True, kw_only=True):
 
 
 class Cancel(Pdu, frozen=True, kw_only=True):
-    """Take a submitted message back."""
+    """Asks the gateway to cancel a submitted message."""
 
     command: ClassVar[int] = 0x07
     msg_id: int
 
 
 class CancelResp(Pdu, frozen=True, kw_only=True):
-    """0 taken back, 1 not."""
+    """The answer to CANCEL. `success_id` is 0 if the message was cancelled, 1 if not."""
 
     command: ClassVar[int] = RESPONSE | 0x07
     success_id: int
 
 
 class ActiveTest(Pdu, frozen=True, kw_only=True):
-    """Is the link alive?"""
+    """Asks whether the link is alive."""
 
     command: ClassVar[int] = 0x08
 
 
 class ActiveTestResp(Pdu, frozen=True, kw_only=True):
-    """It is."""
+    """The link is alive."""
 
     command: ClassVar[int] = RESPONSE | 0x08
     reserved: int = 0
 
 
 class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a status report: what became of the message with this id. Times are YYMMDDhhmm."""
+    """The body of a status report: the outcome of the message with this id. Times are YYMMDDhhmm."""
 
     msg_id: int
     stat: str
@@ -253,7 +257,7 @@ _BODIES: dict[type[Pdu], Layout] = {
     ActiveTestResp: Layout(("reserved", "B")),
 }
 _DONE_OF_2 = Layout(("msg_id", "Q"), ("result", "B"))
-_SHORTER: dict[type[Pdu], Layout] = {  # as 2.0 has them, or without the reserved octet
+_SHORTER: dict[type[Pdu], Layout] = {  # in the form of 2.0, or without the reserved octet
     ConnectResp: Layout(("status", "B"), ("authenticator", "16b"), ("version", "B")),
     SubmitResp: _DONE_OF_2,
     DeliverResp: _DONE_OF_2,
@@ -261,7 +265,7 @@ _SHORTER: dict[type[Pdu], Layout] = {  # as 2.0 has them, or without the reserve
     ActiveTestResp: _EMPTY,
 }
 _KINDS = {kind.command: kind for kind in _BODIES}
-_MSG_ID = Layout(("msg_id", "Q"))  # the body of SUBMIT_RESP and of DELIVER begins with it
+_MSG_ID = Layout(("msg_id", "Q"))  # first field in the body of SUBMIT_RESP and of DELIVER
 _REPORT_HEAD = Layout(("msg_id", "Q"), ("stat", "7s"), ("submit_time", "10s"), ("done_time", "10s"))
 _SEQUENCE = Layout(("smsc_sequence", "I"))
 
@@ -272,7 +276,7 @@ def frames() -> Frames:
 
 
 def encode(pdu: Pdu) -> bytes:
-    """The message as bytes. Raises ProtocolError for what does not fit its field."""
+    """The message as bytes. Raises ProtocolError for a value that does not fit its field."""
     body = _BODIES[type(pdu)].pack(pdu)
     if isinstance(pdu, Submit):
         if not 1 <= len(pdu.recipients) <= MOST_RECEIVERS:
@@ -290,12 +294,12 @@ def encode(pdu: Pdu) -> bytes:
 
 
 def with_sequence(frame: bytes, sequence: int) -> bytes:
-    """The same message under another sequence number (32 bits)."""
+    """The same message with another sequence number (32 bits)."""
     return frame[:8] + sequence.to_bytes(4, "big") + frame[HEADER:]
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What is known of a frame whose body cannot be read. `msg_id` is 0 where there is none."""
+    """The readable fields of a frame whose body cannot be read. `msg_id` is 0 if the frame has none."""
 
     command: int
     sequence: int
@@ -303,7 +307,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def head_of(frame: bytes) -> Head:
-    """The head of a frame that `frames` cut."""
+    """The head of a frame from `Frames`."""
     head = _HEAD.unpack(frame)
     named = head["command"] in (Deliver.command, SubmitResp.command) and len(frame) >= HEADER + _MSG_ID.size
     msg_id = _MSG_ID.unpack(frame, HEADER)["msg_id"] if named else 0
@@ -311,9 +315,9 @@ def head_of(frame: bytes) -> Head:
 
 
 def decode(frame: bytes, *, exact: bool = False) -> Pdu:
-    """The message in a whole frame; `exact` takes no other length than the specification's.
+    """The message in a whole frame. `exact` accepts only the length of the specification.
 
-    Raises FrameError saying what is wrong and where, UnknownCommandError for a command that is none of 3.0's.
+    Raises FrameError naming the fault and its place, and UnknownCommandError for a command that is not in 3.0.
     """
     head = _HEAD.unpack(frame)
     if head["length"] != len(frame):
@@ -337,16 +341,16 @@ def decode(frame: bytes, *, exact: bool = False) -> Pdu:
 
 
 def encode_report(report: StatusReport) -> bytes:
-    """The body of a status report, in the form of 3.0 (71 octets)."""
+    """The body of a status report in the form of 3.0 (71 octets)."""
     recipient = text_field(report.recipient, 32, "recipient").ljust(32, b"\0")
     return _REPORT_HEAD.pack(report) + recipient + _SEQUENCE.pack(report)
 
 
 def report_of(deliver: Deliver) -> StatusReport | None:
-    """The status report a DELIVER carries; None when it carries a subscriber's message.
+    """The status report in a DELIVER; None if the DELIVER has a subscriber's message.
 
-    The form is told by the length of the body, since gateways mix them; octets behind it are left unread.
-    Raises FrameError, whose offset counts from the beginning of the body.
+    The length of the body decides between the forms of 3.0 and 2.0, because gateways mix them. Octets behind the report
+    are ignored. Raises FrameError with an offset from the beginning of the body.
     """
     if deliver.registered_delivery != 1:
         return None
@@ -363,17 +367,17 @@ def report_of(deliver: Deliver) -> StatusReport | None:
 
 
 def authenticator_source(source_addr: str, secret: bytes, timestamp: int) -> bytes:
-    """What proves in CONNECT that the account's secret is known; `timestamp` is MMDDHHMMSS."""
+    """The proof in CONNECT that the sender knows the account's secret; `timestamp` is MMDDHHMMSS."""
     return _md5(source_addr.encode("latin-1") + bytes(9) + secret + f"{timestamp:010d}".encode())
 
 
 def authenticator_ismg(status: int, authenticator: bytes, secret: bytes) -> bytes:
-    """What proves in CONNECT_RESP that the gateway knows it too; gateways disagree here, so nobody checks."""
+    """The proof in CONNECT_RESP that the gateway knows the secret. Clients do not check it, because gateways differ."""
     return _md5(status.to_bytes(4, "big") + authenticator + secret)
 
 
 def message_id(month: int, day: int, hour: int, minute: int, second: int, gateway: int, sequence: int) -> int:
-    """A gateway's 64-bit message id. It holds no year, and vendors deviate: never take one apart."""
+    """A gateway's 64-bit message id. Never parse an id: it has no year, and vendors deviate from the layout."""
     return (
         month << 60
         | day << 55
@@ -386,7 +390,7 @@ def message_id(month: int, day: int, hour: int, minute: int, second: int, gatewa
 
 
 def _receivers_at(frame: bytes, at: int) -> tuple[tuple[str, ...], int, int]:
-    """The receivers, their type, and where the content begins."""
+    """The receivers, their type, and the offset of the content."""
     count = frame[at] if at < len(frame) else 0
     if not 1 <= count <= MOST_RECEIVERS:
         raise FrameError(f"{count} receivers, 1 to {MOST_RECEIVERS} expected", at)
@@ -404,7 +408,7 @@ def _content(content: bytes, limit: int, link_id: str) -> bytes:
 
 
 def _content_at(frame: bytes, at: int) -> tuple[bytes, str, int]:
-    """The content, the link id behind it, and where that ends."""
+    """The content, the link id behind it, and the offset of the end."""
     end = at + 1 + (frame[at] if at < len(frame) else 0)
     if len(frame) < end or at >= len(frame):
         raise FrameError(f"{len(frame)} octets, the content ends at {end}", at)

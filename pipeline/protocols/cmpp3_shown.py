@@ -1,9 +1,8 @@
-"""A CMPP 3.0 frame shown to people, and only as what it can be.
+"""Shows a CMPP 3.0 frame to people. Frames of other protocols are refused.
 
-Frames of other protocols begin alike: a length and a small command number. So what a link reads with
-patience is read here with suspicion: the length is the specification's to the octet, and every value is one
-that its field can have. One frame passes for ours whatever is asked: SMGP's Login_Resp has the fields of
-CONNECT_RESP at the same places.
+Frames of other protocols begin alike, with a length and a small command number. So the checks are stricter here than on
+a link: the length must be exactly the specification's, and each value must be valid for its field. One foreign frame
+passes all checks: SMGP's Login_Resp has the fields of CONNECT_RESP at the same places.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms_text import text_of
 
-_MOST = {  # the largest value of a field; results and states are small numbers in four octets
+_MOST = {  # the largest value of a field; results and states are small numbers in four-octet fields
     "status": 0xFFFF,
     "result": 0xFFFF,
     "success_id": 1,
@@ -28,15 +27,15 @@ _MOST = {  # the largest value of a field; results and states are small numbers 
     "query_type": 1,
     "reserved": 0,
 }
-_VERSIONS = (0x10, 0x12, 0x20, 0x21, cmpp3.VERSION)  # which a login may ask for
-_HEADED = (0, 1, 0x40, 0x41)  # TP_udhi; some send SMPP's bit
-_FREE = {"link_id", "reserve"}  # vendors put anything there
+_VERSIONS = (0x10, 0x12, 0x20, 0x21, cmpp3.VERSION)  # versions that a login may request
+_HEADED = (0, 1, 0x40, 0x41)  # TP_udhi; some gateways set SMPP's bit 0x40
+_FREE = {"link_id", "reserve"}  # vendors put arbitrary data there
 
 
 def show(frame: bytes) -> dict[str, Any]:
-    """The frame as plain values: ids and octets in hex, the text and the report read.
+    """The frame as plain values: ids and octets in hex, the decoded text and status report.
 
-    Raises ProtocolError for a frame that is none of CMPP 3.0, or not exactly one.
+    Raises ProtocolError unless the bytes are exactly one frame of CMPP 3.0.
     """
     pdu = cmpp3.decode(frame, exact=True)
     kind = type(pdu).__name__
@@ -64,7 +63,7 @@ def _readable(name: str, value: Any) -> Any:
 
 
 def _fault(pdu: cmpp3.Pdu) -> str | None:
-    """Why this is no message of 3.0, though it has the length of one."""
+    """The reason why a message of valid length is not one of 3.0; None if it is."""
     for name, value in msgspec.structs.asdict(pdu).items():
         most = _MOST.get(name)
         if most is not None and value > most:
@@ -89,6 +88,6 @@ def _fault(pdu: cmpp3.Pdu) -> str | None:
 
 
 def _is_time(stamp: int) -> bool:
-    """MMDDHHMMSS as a decimal number."""
+    """Whether a decimal number is a time MMDDHHMMSS."""
     month, day, hour, minute, second = (stamp // 100**place % 100 for place in (4, 3, 2, 1, 0))
     return stamp < 100**5 and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60

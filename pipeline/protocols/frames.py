@@ -1,9 +1,8 @@
-"""What the carrier protocols share: frames that begin with their own length, and fixed-width fields.
+"""Common parts of the carrier protocols: frames that begin with their own length, and fixed-width fields.
 
-All integers are unsigned and big endian; a text field is padded with NUL, by some peers with spaces.
-Bytes come from outside: a length is checked before it is believed. A frame that cannot be read costs itself
-only (`FrameError`): its length says where the next one begins. Only a length that cannot be (`StreamError`)
-ends a connection.
+All integers are unsigned and big endian. A text field is padded with NUL, by some peers with spaces. The bytes come
+from outside, so a length is checked before use. An unreadable frame (`FrameError`) is skipped, because its length
+gives the beginning of the next frame. Only an impossible length (`StreamError`) ends a connection.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from pipeline.errors import AntispamError
 
 
 class ProtocolError(AntispamError):
-    """Bytes that are no message of the protocol, or a message that cannot be put into bytes."""
+    """Bytes are not a message of the protocol, or a message cannot be encoded."""
 
 
 class StreamError(ProtocolError):
-    """A length that cannot be: nobody knows where the next frame begins."""
+    """A frame has an impossible length, so the beginning of the next frame is unknown."""
 
 
 class FrameError(ProtocolError):
-    """A whole frame that cannot be read. `offset` is the octet in it where reading failed."""
+    """A whole frame cannot be read. `offset` is the octet of the frame where reading failed."""
 
     def __init__(self, fault: str, offset: int) -> None:
         super().__init__(f"{fault} (at octet {offset})")
@@ -32,11 +31,11 @@ class FrameError(ProtocolError):
 
 
 class UnknownCommandError(FrameError):
-    """A frame of a command that the codec does not have."""
+    """The codec does not know the command of a frame."""
 
 
 class Frames:
-    """Cuts a byte stream into frames; a frame is its 4-byte length, itself included, and what follows."""
+    """Cuts a byte stream into frames. A frame begins with its length in 4 bytes, which counts these bytes too."""
 
     def __init__(self, shortest: int, longest: int) -> None:
         self._shortest = shortest
@@ -44,9 +43,9 @@ class Frames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are complete with these bytes. Raises StreamError at an impossible length.
+        """Add these bytes and yield the complete frames. Raises StreamError at an impossible length.
 
-        The frames before that length are given out first.
+        The frames before the impossible length are yielded first.
         """
         buffer = self._buffer
         buffer += data
@@ -67,8 +66,8 @@ class Frames:
 class Layout:
     """Fixed-width fields in order, each `(name, code)`.
 
-    The code is one of `struct` for an integer (B, I, Q), `<n>s` for a text of at most n octets, `<n>b` for
-    exactly n octets. Texts are Latin-1, so that whatever a peer sends can be shown and sent back.
+    The code is a `struct` code for an integer (B, I, Q), `<n>s` for a text of at most n octets, or `<n>b` for exactly n
+    octets. Texts are Latin-1, so every octet of a peer can be shown and sent back.
     """
 
     def __init__(self, *fields: tuple[str, str]) -> None:
@@ -92,7 +91,7 @@ class Layout:
             raise ProtocolError(f"a number is too large for its field: {self._numbers(values)}") from None
 
     def unpack(self, data: bytes, offset: int = 0) -> dict[str, Any]:
-        """The fields at this place, by name. Raises FrameError when the bytes end before they do."""
+        """The fields at this offset, by name. Raises FrameError if the bytes end before the fields."""
         if len(data) - offset < self.size:
             raise FrameError(f"{len(data)} octets, at least {offset + self.size} expected", len(data))
         values = self._struct.unpack_from(data, offset)
@@ -108,7 +107,7 @@ class Layout:
 
 
 def text_field(text: str, width: int, name: str) -> bytes:
-    """A text of at most `width` octets, unpadded. Raises ProtocolError without quoting it: it may be a number."""
+    """A text of at most `width` octets, without padding. The ProtocolError does not quote it: it may be a number."""
     try:
         value = text.encode("latin-1")
     except UnicodeEncodeError:
@@ -121,5 +120,5 @@ def text_field(text: str, width: int, name: str) -> bytes:
 
 
 def field_text(value: bytes) -> str:
-    """A padded text field without its padding: cut at the first NUL, then spaces."""
+    """The text of a padded field: cut at the first NUL, then without trailing spaces."""
     return value.split(b"\0", 1)[0].rstrip(b" ").decode("latin-1")

@@ -1,4 +1,4 @@
-"""`antispam decode KIND HEX`: which kinds there are, and what reads each."""
+"""The kinds of frames for `antispam decode KIND HEX`, each with its decoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS: dict[str, Callable[[bytes], dict[str, Any]]] = {"cmpp3": cmpp3_shown.show
 
 
 def decode(kind: str, text: str) -> dict[str, Any]:
-    """A frame given in hex (spaces allowed) as plain values. Raises ProtocolError."""
+    """The plain values of a frame in hex (spaces allowed). Raises ProtocolError for an unknown kind or a bad frame."""
     if kind not in KINDS:
         raise ProtocolError(f"unknown kind {kind!r}; one of {', '.join(KINDS)}")
     try:

@@ -1,10 +1,10 @@
-"""Texts as SMS parts: their coding, and the cutting of long ones.
+"""Texts as SMS parts: choice of coding, and splitting of long texts.
 
-Outgoing text is ASCII where all of it is (coding 0, one character an octet), else UCS2 (8): every
-handset gets UCS2 from its SMSC anyway, so GB characters (15) are read but never sent. A part has fewer than
-160 octets of ASCII, which the SMSC packs into 7 bits each, or at most 140 octets of another coding. The
-parts of a longer text begin with the 6-octet header `05 00 03 ref total number`, which counts: it leaves 153
-characters of ASCII, 67 of UCS2. A character of two UCS2 units (emoji) is never cut in two.
+Outgoing text is ASCII if all its characters are (coding 0, one octet a character), else UCS2 (coding 8). Handsets get
+UCS2 from their SMSC anyway, so GB characters (coding 15) are decoded but never sent. A part has fewer than 160 octets
+of ASCII, which the SMSC packs into 7 bits each, or at most 140 octets of another coding. The parts of a longer text
+begin with the 6-octet header `05 00 03 ref total number`, which counts towards the limit: 153 characters of ASCII or
+67 of UCS2 remain. A character of two UCS2 units (emoji) is never split.
 
 Source: GSM 03.38, 03.40; CMPP 3.0 Msg_Fmt and Msg_Length. SMSGate 2.1.13.5 cuts ASCII at the same places.
 """
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from pipeline.protocols.frames import ProtocolError
 
 ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
-HEADER = 6  # octets of the header that the parts of a longer text begin with
+HEADER = 6  # octets of the header in each part of a longer text
 MOST_PARTS = 255
 _PLAIN = frozenset("\r\n" + "".join(map(chr, range(0x20, 0x7F))))
 _CODECS = {ASCII: "latin-1", UCS2: "utf-16-be", 0x18: "utf-16-be", GB: "gb18030", 0x10: "latin-1"}
 
 
 def part_limit(coding: int) -> int:
-    """Octets that one part of this coding may have, its user data header included."""
+    """The most octets of one part in this coding, including its user data header."""
     return 159 if coding == ASCII else 140
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """One SMS: `number` of `total`; `headed` says that the content begins with a user data header."""
+    """One SMS, part `number` of `total`. If `headed`, the content begins with a user data header."""
 
     coding: int
     content: bytes
@@ -40,7 +40,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class Concatenation:
-    """The place of a part in a long message; parts belong together by reference and total."""
+    """The place of a part in a long message. Parts of one message have equal reference and total."""
 
     reference: int
     total: int
@@ -48,7 +48,7 @@ class Concatenation:
 
 
 def parts(text: str, reference: int) -> tuple[TextPart, ...]:
-    """Cut a text into SMS parts; `reference` (0 to 255) tells a recipient's long messages apart.
+    """Split a text into SMS parts. `reference` (0 to 255) distinguishes the long messages to one recipient.
 
     Raises ProtocolError for a text that cannot be encoded or would need more than 255 parts.
     """
@@ -64,7 +64,7 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
     at = 0
     while at < len(octets):
         end = at + limit - HEADER
-        if coding == UCS2 and end < len(octets) and octets[end - 2] & 0xFC == 0xD8:  # first unit of a pair
+        if coding == UCS2 and end < len(octets) and octets[end - 2] & 0xFC == 0xD8:  # first unit of a surrogate pair
             end -= 2
         pieces.append(octets[at:end])
         at = end
@@ -79,7 +79,7 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
 
 
 def concatenation(content: bytes) -> Concatenation | None:
-    """The concatenation in a user data header (8- or 16-bit reference); None without one, or an invalid one."""
+    """The concatenation in a user data header (8- or 16-bit reference); None if it is missing or invalid."""
     end = content[0] + 1 if content else 0
     at = 1
     while at + 2 <= end <= len(content):
@@ -95,7 +95,7 @@ def concatenation(content: bytes) -> Concatenation | None:
 
 
 def text_of(coding: int, content: bytes, headed: bool) -> str | None:
-    """The text of a part without its header; None for octets that are no text (another coding)."""
+    """The text of a part without its header; None for a coding that is not text."""
     codec = _CODECS.get(coding)
     if codec is None:
         return None
