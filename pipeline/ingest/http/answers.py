@@ -14,7 +14,7 @@ Status = Annotated[int, Meta(description="As the HTTP status of a request for th
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A submission that is on the broker; `duplicate` if it already was."""
+    """A submission that the broker has acknowledged; `duplicate` if it had been accepted before."""
 
     id: str
     messages: Annotated[int, Meta(description="Distinct recipients.")]
@@ -22,13 +22,13 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
-    """Any answer of 400 and above."""
+    """The body of every answer with a status of 400 or above."""
 
     error: Error
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one submission of an array; `index` from 0."""
+    """The result of one submission of an array; `index` counts from 0."""
 
     index: int
     status: Status
@@ -39,7 +39,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Items(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of each submission of an array, in its order; `error` if none was accepted."""
+    """The results of an array's submissions, in its order; `error` if none was accepted."""
 
     accepted: Annotated[int, Meta(description="Newly accepted.")]
     duplicates: int
@@ -48,7 +48,7 @@ class Items(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LineError(msgspec.Struct, frozen=True):
-    """A line of a batch file that was not accepted; `line` from 1."""
+    """A line of a batch file that was not accepted; `line` counts from 1."""
 
     line: int
     status: Status
@@ -56,10 +56,10 @@ class LineError(msgspec.Struct, frozen=True):
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a batch file.
+    """The result of a batch file.
 
-    `rejected` counts all lines not accepted, `errors` has the first 1000 of them. With `error`, the file
-    was not read to its end: sent again as it is, what was accepted counts once.
+    `rejected` counts all lines not accepted; `errors` has the first 1000 of them. With `error`, the file was not read
+    to its end. The client may send the same file again: lines already accepted are counted as duplicates.
     """
 
     accepted: int
@@ -73,7 +73,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def answer(status: int, body: Any, retry_after: int = 0) -> Response:
-    """A JSON response that no cache keeps."""
+    """A JSON response that no cache may store."""
     headers = {"Cache-Control": "no-store"}
     if retry_after:
         headers["Retry-After"] = str(retry_after)
@@ -90,7 +90,7 @@ def refusal(problem: Problem) -> Response:
 
 
 def overall(accepted: int, duplicates: int, problems: list[Problem]) -> int:
-    """The status of several: 202 if one was accepted, 200 if some were before, else what would pass soonest."""
+    """The status for several results: 202 if any is new, 200 if any is a duplicate, else the shortest-lived error."""
     if accepted:
         return 202
     if duplicates:

@@ -1,4 +1,4 @@
-"""The HTTP API of the enterprises: submissions in, their state out."""
+"""The HTTP API of the enterprises: it takes submissions and tells their state."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from pipeline.process.http_connections import known
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
-UPLOADS = 4  # batch files at once: each may take its whole size on disk
+UPLOADS = 4  # batch files processed at once; each may need its maximum size on disk
 _log = structlog.get_logger()
 
 
 def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settings) -> Starlette:
-    """The application; it holds nothing of its own besides the count of requests under way."""
+    """The application. Its only own state is the count of requests under way."""
     requests = _Slots(settings.api_requests)
     uploads = _Slots(UPLOADS)
     document = openapi.document(settings)
     documentation = openapi_page.render(document)
 
     def caller(request: Request) -> tuple[str, Ports]:
-        """The port a request may send for. Raises Problem."""
+        """The port that the request's key belongs to. Raises Problem."""
         port = keys.port(request.headers.get("authorization"))
         known(request.scope)
         ports = backend.ports()
@@ -83,7 +83,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
                         return status
         except (AntispamError, TimeoutError):
             raise unavailable("the operational database") from None
-        if intake.knows(port, ident):  # on the broker, and not in the database yet
+        if intake.knows(port, ident):  # on the broker, but not yet in the database
             return SubmissionStatus(id=ident, port=port, state="accepted")
         raise Problem(404, "not_found", "no submission of this port has this id")
 
@@ -129,7 +129,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 class _Slots:
-    """A bounded number of requests at work; one more is refused at once rather than queued."""
+    """Limits the number of requests at work. A request above the limit is refused at once, not queued."""
 
     def __init__(self, size: int) -> None:
         self._free = size
@@ -144,7 +144,7 @@ class _Slots:
 
 
 class _Watched:
-    """Counts and times each request by its route, and answers a fault of ours without a word of the request."""
+    """Counts and times each request by its route. Answers an internal fault without repeating the request's content."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[Route]) -> None:
         self._app = app
@@ -175,7 +175,7 @@ class _Watched:
 
 
 def _internal(error: Exception) -> Response:
-    """500; what happened is logged by its kind and place only."""
+    """Answer 500. The log names only the error's type and the place in the code."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -185,7 +185,7 @@ def _internal(error: Exception) -> Response:
 
 
 def _content_type(request: Request, wanted: tuple[str, ...]) -> str:
-    """The media type, one of `wanted`; the first of them if none is named. Raises Problem 415."""
+    """The media type of the request, out of `wanted`; their first if the request names none. Raises Problem 415."""
     given = request.headers.get("content-type", wanted[0]).partition(";")[0].strip().lower()
     if given not in wanted:
         raise Problem(415, "unsupported_media_type", f"Content-Type: {' or '.join(wanted)} expected")

@@ -1,4 +1,4 @@
-"""What the API needs of the rest of the pipeline: the collaborators that a test replaces.
+"""The collaborators that the API needs from the rest of the pipeline. A test replaces them.
 
 All of them are called in the API's event loop and never block it.
 """
@@ -14,32 +14,32 @@ from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.events import Priority, Submission
 from pipeline.rules.ports import Ports
 
-DATABASE_SECONDS = 10.0  # a request waits for the operational database so long
+DATABASE_SECONDS = 10.0  # how long a request waits for the operational database
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Submissions of a lane acknowledged and not decided yet, and seconds until they may be under the limit."""
+    """Submissions of a lane acknowledged but not yet decided, and the seconds until they may be below the limit."""
 
     behind: int = 0
     seconds: int = 1
 
 
 class Broker(Protocol):
-    """The broker that takes submissions."""
+    """The broker that stores submissions."""
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
-        """Send a submission; the future is True once the broker has it, False once that has failed."""
+        """Send a submission. The future becomes True when the broker has stored it, False when that has failed."""
 
     def lag(self, priority: Priority) -> Lag:
-        """How far the processor is behind in a lane."""
+        """The processor's lag in a lane."""
 
 
 class SubmissionLookup(Protocol):
     """Finds submissions in the operational database. Every method raises AntispamError when it cannot be read."""
 
     async def digests(self, idents: Sequence[str]) -> Mapping[tuple[str, str], str]:
-        """(sender, id) -> digest of every submission with one of these ids, of any port; others may be among them."""
+        """(sender, id) -> digest of the submissions with these ids, of any port. It may hold further submissions."""
 
     async def senders(self, port: str, ident: str) -> Sequence[str]:
         """The sender fields that begin with `port` and have used this id."""
@@ -50,10 +50,10 @@ class SubmissionLookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the API stands on.
+    """Everything the API depends on.
 
-    `ports` gives the ports of the configuration in force, None before the first one. `not_ready` names
-    what is missing before requests can be served. `clock` gives epoch seconds.
+    `ports` returns the ports of the configuration in force, or None before the first configuration. `not_ready` returns
+    the names of the parts that are missing before requests can be served. `clock` returns epoch seconds.
     """
 
     broker: Broker

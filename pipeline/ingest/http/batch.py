@@ -1,4 +1,4 @@
-"""`POST /v1/batches`: a file of submissions, line by line; good lines are accepted, bad ones named."""
+"""`POST /v1/batches`: a file of submissions. Each good line is accepted; the answer names each bad line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
 CHUNK = 200  # lines checked, sent and acknowledged together
-ERRORS = 1000  # lines named in an answer; the others are only counted
+ERRORS = 1000  # bad lines listed in an answer; further ones are only counted
 FORMATS = {"application/x-ndjson": ".jsonl", "application/jsonl": ".jsonl", "text/csv": ".csv"}
 
 Line = tuple[int, Checked]
 
 
 async def batch(path: Path, port: str, ports: Ports, backend: Backend, intake: Intake, settings: Settings) -> Response:
-    """The answer to an uploaded file. A line without an id gets one of the file's hash and its number.
+    """The answer to an uploaded file. A line without an id gets an id from the file's hash and the line number.
 
-    So a file sent again as it is makes nothing twice. Raises Problem for a file that cannot be read.
+    So a file sent twice creates no submission twice. Raises Problem for a file that cannot be read.
     """
     now = int(backend.clock() * 1000)
     lines = _lines(path, port, ports, settings, now)
@@ -49,7 +49,7 @@ async def batch(path: Path, port: str, ports: Ports, backend: Backend, intake: I
             rejected += 1
             if len(problems) < ERRORS:
                 problems.append((number, outcome))
-            if outcome.status in (429, 503):  # the lines behind it would fare no better
+            if outcome.status in (429, 503):  # the following lines would fail in the same way
                 stopped = outcome
     errors = [LineError(number, problem.status, problem.error) for number, problem in problems]
     accepted, duplicates = counts[Taken.ACCEPTED], counts[Taken.DUPLICATE]
@@ -65,7 +65,7 @@ async def batch(path: Path, port: str, ports: Ports, backend: Backend, intake: I
 
 
 def _lines(path: Path, port: str, ports: Ports, settings: Settings, now: int) -> Iterator[Line]:
-    """(line number, submission or what is wrong with it)."""
+    """(line number, submission or its fault)."""
 
     def checked(number: int, value: Any, fault: str) -> Checked:
         if fault:
@@ -83,5 +83,5 @@ def _lines(path: Path, port: str, ports: Ports, settings: Settings, now: int) ->
         table = source.table([SUBMISSIONS.columns(settings)])
         for number, value, fault, _ in source.rows(table):
             yield number, checked(number, value, fault)
-    except AntispamError as error:  # its text names a path of ours
+    except AntispamError as error:  # its text contains a path of this machine
         raise Problem(400, "unreadable_file", str(error).removeprefix(f"{path}: ")) from None

@@ -1,4 +1,4 @@
-"""Bodies, read with bounds: by what the client declares, then by what comes, and within a time."""
+"""Reads request bodies with limits: on the declared length, on the bytes received, and on the time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.ingest.http.problems import Problem
 
 READ_SECONDS = 30.0  # for the body of a request
 UPLOAD_SECONDS = 300.0  # for a batch file
-ENCODINGS = ("identity",)  # of a request's body
-UPLOAD_ENCODINGS = ("gzip", "x-gzip", "identity")  # of a batch file; gzip is known by its bytes, named or not
-_PIECE = 1 << 16  # bytes unpacked at once
-_LEFT_BEHIND = 3600  # seconds after which an upload's file can only be that of a killed process
+ENCODINGS = ("identity",)  # accepted for a request's body
+UPLOAD_ENCODINGS = ("gzip", "x-gzip", "identity")  # accepted for a batch file; gzip is recognised by its bytes
+_PIECE = 1 << 16  # bytes unpacked in one step
+_LEFT_BEHIND = 3600  # seconds; the file of an upload this old belongs to a killed process
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes. Raises Problem: 413, or 408 when it does not come in time."""
+    """The whole body. Raises Problem: 413 above `limit` bytes, 408 when the body does not arrive in time."""
     body = bytearray()
     async for chunk in _chunks(request, limit, READ_SECONDS):
         body += chunk
@@ -33,7 +33,7 @@ async def read(request: Request, limit: int) -> bytes:
 
 
 def check_encoding(request: Request, taken: tuple[str, ...]) -> None:
-    """Raises Problem 415, naming those of `taken`, for a Content-Encoding that is none of them."""
+    """Raises Problem 415, which lists `taken`, for a Content-Encoding that is not in `taken`."""
     given = request.headers.get("content-encoding", "").strip().lower()
     if given and given not in taken:
         message = f"Content-Encoding: {' or '.join(taken)} expected"
@@ -57,9 +57,9 @@ async def _chunks(request: Request, limit: int, seconds: float) -> AsyncIterator
 
 
 async def spool(request: Request, path: Path, limit: int) -> None:
-    """The body, unpacked if it is gzip, into the file `path`; at most `limit` bytes of it, packed or not.
+    """Write the body, unpacked if it is gzip, to the file `path`.
 
-    Raises Problem: 413, 408, and 400 for gzip that is broken.
+    Raises Problem: 413 above `limit` bytes, packed or unpacked; 408 when it is too slow; 400 for broken gzip.
     """
     unpack: _Gunzip | None = None
     first = True
@@ -74,13 +74,13 @@ async def spool(request: Request, path: Path, limit: int) -> None:
                 if size > limit:
                     raise _too_large(limit)
                 file.write(piece)
-                await asyncio.sleep(0)  # others are served while a large file unpacks
+                await asyncio.sleep(0)  # other requests are served while a large file is unpacked
         if unpack:
             unpack.finish()
 
 
 class _Gunzip:
-    """Unpacks gzip, of one member or several, in small pieces however far it is packed."""
+    """Unpacks gzip of one or several members in small pieces, whatever the compression ratio."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -103,9 +103,9 @@ class _Gunzip:
 
 @contextmanager
 def upload_file(folder: Path, suffix: str) -> Iterator[Path]:
-    """A file of our own for one upload, readable by us only, gone afterwards.
+    """A temporary file for one upload, readable only by its owner and deleted at the end.
 
-    What killed processes left behind is removed after an hour.
+    The files of killed processes are deleted after an hour.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in folder.iterdir():

@@ -1,8 +1,8 @@
-"""Submissions onto the broker, each id once: the answer waits for the acknowledgement.
+"""Writes submissions to the broker, each id once. The answer waits for the broker's acknowledgement.
 
-The ids of the last while are in memory, older ones in the database. Memory is taken before anything is
-awaited, so of two equal requests at once the second waits for the first. An id whose acknowledgement
-failed may be on the broker all the same: it may be sent again as it was, and never with other content.
+Recent ids are in memory, older ids in the database. An id is put into memory before the first `await`, so of two
+equal concurrent requests the second waits for the first. If an acknowledgement fails, the submission may still be on
+the broker. So the client may send this id again with the same content, and never with other content.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pipeline.ingest.http.problems import Problem, not_acknowledged, unavailable
 from pipeline.rules.ports import Ports
 from pipeline.store.digest import digest
 
-RECENT = 100_000  # ids in memory, about 40 MB; the projector must not be further behind than that
+RECENT = 100_000  # ids in memory, about 40 MB; the projector must never lag further behind
 
 
 class Taken(Enum):
-    """How a submission was taken: now, or before."""
+    """How a submission was accepted: in this request, or before."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
 
 
 class _Entry:
-    """One id: what it stands for, and whether the broker has it (None: not known yet)."""
+    """One id: the digest of its submission, and whether the broker has acknowledged it (None: not known yet)."""
 
     __slots__ = ("acknowledged", "answer", "digest")
 
@@ -51,7 +51,7 @@ class _Entry:
 
 
 class Intake:
-    """Accepts submissions of checked form; see the module."""
+    """Accepts checked submissions; the module explains how."""
 
     def __init__(self, broker: Broker, lookup: SubmissionLookup, ack_seconds: float) -> None:
         self._broker = broker
@@ -60,28 +60,28 @@ class Intake:
         self._recent: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
 
     def remember(self, port: str, submission: Submission) -> None:
-        """Take note of what is on the broker already, the first of an id. `port` is the registered code."""
+        """Remember a submission that is already on the broker, if its id is new. `port` is the registered code."""
         if (port, submission.id) not in self._recent:
             self._put((port, submission.id), _Entry(digest(submission), None))
 
     def knows(self, port: str, ident: str) -> bool:
-        """Whether this id was accepted lately."""
+        """Whether this id was accepted recently."""
         entry = self._recent.get((port, ident))
         return entry is not None and entry.acknowledged is True
 
     async def accept(
         self, port: str, submissions: Sequence[Submission], ports: Ports, fresh: frozenset[str] = frozenset()
     ) -> list[Taken | Problem]:
-        """Give the submissions of one port to the broker and wait until it has answered for each.
+        """Send the submissions of one port to the broker and wait for the acknowledgement of each.
 
-        Ids in `fresh` are our own and need no look at the database. Never raises for one of them: the
-        outcome in its place is a Problem, 409 for an id used for something else, 503 when the broker
-        (or the database) did not answer in time.
+        Ids in `fresh` were made here and are not looked up in the database. A failed submission does not raise: its
+        place in the result holds a Problem, 409 for an id already used for another submission, 503 when the broker or
+        the database did not answer in time.
         """
         outcomes: dict[int, Taken | Problem] = {}
         marks = [digest(submission) for submission in submissions]
         entries: list[_Entry] = []
-        new: list[int] = []  # places of the ids met for the first time, or again after a failure
+        new: list[int] = []  # places of ids that are new, or sent again after a failure
         for place, submission in enumerate(submissions):
             entry = self._recent.get((port, submission.id))
             if entry is None or (entry.acknowledged is False and entry.digest == marks[place]):
@@ -130,7 +130,7 @@ class Intake:
                 metrics.DUPLICATES.inc()
 
     async def _known(self, port: str, idents: list[str], ports: Ports) -> dict[str, str]:
-        """Digests of these ids where the port, under whatever extension, has used them."""
+        """Digests of the ids that the port has used, under any extension."""
         if not idents:
             return {}
         found = await self._lookup.digests(idents)

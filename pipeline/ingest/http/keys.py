@@ -1,7 +1,7 @@
-"""Who a request comes from: the active keys, all in memory, read anew every two seconds.
+"""Which port a request comes from. All active keys are in memory and read again every two seconds.
 
-A wrong key costs no query, and a revoked one stops working within 5 seconds: when the database cannot
-be read for that long, no key is trusted any more.
+A wrong key costs no query. A revoked key stops working within 5 seconds: when the database could not be read for so
+long, no key is trusted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_AGE = 5.0  # seconds a reading is trusted
 
 
 class KeyRing:
-    """The active keys as they were read last; `load` gives stored hash -> port."""
+    """The active keys as of the last reading; `load` returns stored hash -> port."""
 
     def __init__(self, load: Callable[[], Mapping[str, str]], clock: Callable[[], float] = monotonic) -> None:
         self._load = load
@@ -26,24 +26,24 @@ class KeyRing:
         self._read_at = -MAX_AGE - 1
 
     def refresh(self) -> None:
-        """Read the keys anew; those held are left as they are when that raises."""
+        """Read the keys again. If that raises, the old keys stay."""
         begun = self._clock()
         self._keys = self._load()
         self._read_at = begun
 
     @property
     def fresh(self) -> bool:
-        """Whether the last reading is young enough to be trusted."""
+        """Whether the last reading is recent enough to be trusted."""
         return self._clock() - self._read_at <= MAX_AGE
 
     def port(self, authorization: str | None) -> str:
-        """The port of an Authorization header. Raises Problem: 401, or 503 when the keys are too old."""
+        """The port of an Authorization header. Raises Problem: 401, or 503 when the last reading is too old."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             raise Problem(401, "unauthorized", "Authorization: Bearer <API key> expected")
         if not self.fresh:
             raise unavailable("the store of API keys")
-        # Found by the hash of 256 random bits: how long that takes tells nothing of any key.
+        # Looked up by the hash of 256 random bits: the time of the look-up reveals nothing about any key.
         port = self._keys.get(hashed(key.strip()))
         if port is None:
             raise Problem(401, "unauthorized", "unknown or revoked API key")

@@ -1,8 +1,8 @@
-"""How far the processor is behind what the broker has acknowledged, per lane.
+"""How many acknowledged submissions the processor has not yet decided, per lane.
 
-The end of a partition is the higher of what this process had acknowledged and the broker's watermark
-(other processes write too; the embedded broker's watermark may be too low). The position is the offset
-the processor's group has committed with its decisions. A few requests a second, none per submission.
+The end of a partition is the higher of two offsets: the last one acknowledged to this process, and the broker's
+watermark. Other processes write too, and the embedded broker's watermark may be too low. The position is the offset
+that the processor's group has committed with its decisions. A reading costs a few requests a second, whatever the load.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from pipeline.kafka.streams import SUBMISSIONS
 from pipeline.settings import Settings
 
 REQUEST_SECONDS = 5.0
-LONGEST = 60  # seconds a client is told to wait at most
+LONGEST = 60  # the longest wait, in seconds, that a client is told
 LANES = {topics.SUBMISSIONS_EXPRESS.name: Priority.EXPRESS, topics.SUBMISSIONS_BULK.name: Priority.BULK}
 
 
 class LagMeter:
-    """Lag per lane; `acknowledged` may be called from any thread, `read` from one."""
+    """Lag per lane. Any thread may call `acknowledged`; only one thread may call `read`."""
 
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.api_lag_limit
-        # Offsets are asked for, never a membership; an open transaction of the processor is not waited for.
+        # Only offsets are read: this consumer never joins the group, and does not wait for the processor's transaction.
         self._consumer = reader(settings, SUBMISSIONS.name, **{"isolation.level": "read_uncommitted"})
         self._admin = administrator(settings)
         self._partitions = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
@@ -44,17 +44,17 @@ class LagMeter:
         self._lags = dict.fromkeys(Priority, Lag())
 
     def lag(self, priority: Priority) -> Lag:
-        """As it was read last."""
+        """The lag of this lane as of the last reading."""
         return self._lags[priority]
 
     def acknowledged(self, topic: str, partition: int, offset: int) -> None:
-        """The broker has the record at `offset`."""
+        """Note that the broker has stored the record at `offset`."""
         with self._lock:
             source = (topic, partition)
             self._ends[source] = max(self._ends.get(source, 0), offset + 1)
 
     def read(self) -> None:
-        """Ask the broker. Raises KafkaException when it does not answer."""
+        """Read the offsets from the broker. Raises KafkaException when it does not answer."""
         committed = self._consumer.committed([TopicPartition(*source) for source in self._partitions], REQUEST_SECONDS)
         positions = {(tp.topic, tp.partition): tp.offset for tp in committed if tp.error is None}
         lows = self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -80,7 +80,7 @@ class LagMeter:
         return {(tp.topic, tp.partition): max(0, answer.result().offset) for tp, answer in asked.items()}
 
     def close(self) -> None:
-        """End the consumer."""
+        """Close the consumer."""
         self._consumer.close()
 
 
@@ -91,9 +91,9 @@ def lags(
     now: float,
     limit: int,
 ) -> tuple[dict[Priority, Lag], dict[Priority, int]]:
-    """Lag per lane, and the sum of positions per lane, which `before` gives of the last time (seconds, sums).
+    """Lag per lane, and the sum of positions per lane. `before` holds the time (seconds) and sums of the last call.
 
-    The seconds of a lag are those until it is under `limit` at the speed seen since then, 1 to LONGEST.
+    The seconds of a lag tell when it will be below `limit` at the speed since the last call, from 1 to LONGEST.
     """
     behind = dict.fromkeys(Priority, 0)
     done = dict.fromkeys(Priority, 0)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: schemas from the structs that decode and encode, words for what a client must know."""
+"""The OpenAPI document: schemas come from the structs of the API, explanations for clients from this file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"
 
 
 def document(settings: Settings) -> dict[str, Any]:
-    """The document as it is served at /openapi.json."""
+    """The document served at /openapi.json."""
     types = (door.SubmissionIn, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     fields = schemas["SubmissionIn"]["properties"]
@@ -178,7 +178,7 @@ def _answer(words: str, *types: Any, retry: bool = False) -> dict[str, Any]:
 
 
 def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
-    """What the checks of `ingest/door.py` ask for beyond the types."""
+    """The rules of `ingest/door.py` that the types do not express."""
     time = "ISO 8601 with a zone, or epoch milliseconds."
     return {
         "port": {"description": "The port, with or without an extension.", "examples": ["10690001"]},

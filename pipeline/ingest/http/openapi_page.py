@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page of plain HTML: no script, nothing fetched from elsewhere."""
+"""The OpenAPI document as one page of plain HTML, without scripts and without anything loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STYLE = (
 
 
 def render(document: dict[str, Any]) -> str:
-    """The page: operations with their answers, then every schema with its fields."""
+    """The page: the operations with their answers, then each schema with its fields."""
     info = document["info"]
     parts = [f"<h1>{escape(info['title'])}</h1><p class=about>{escape(info['description'])}</p>"]
     parts.append('<p><a href="openapi.json">openapi.json</a></p>')

@@ -1,4 +1,4 @@
-"""What a request is answered when it cannot be served: one form, a precise code, never a value that was sent."""
+"""Error answers of the API: one form, a precise code, and never a value from the request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.ingest import door
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is wrong. `code` is stable; `message` is for people; `field` names the field at fault."""
+    """An error. `code` is stable; `message` is for people; `field` names the wrong field."""
 
     code: Annotated[str, Meta(examples=["invalid_submission"])]
     message: Annotated[str, Meta(examples=["recipients: none"])]
@@ -23,7 +23,7 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(AntispamError):  # noqa: N818 - the word of RFC 9457
-    """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none; `headers` are further ones."""
+    """Raised to answer a request with an error. `retry_after` is in seconds, 0 for none; `headers` are added."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ _UNKNOWN = re.compile(r"unknown field `([A-Za-z_]{1,32})`|required field `([a-z_
 
 
 def invalid(error: AntispamError | msgspec.ValidationError) -> Problem:
-    """422 for what the door or the decoder refuses, naming the field."""
+    """422 for input that the door or the decoder refuses; names the field."""
     message = door.fault(error)
     found = _UNKNOWN.search(message) or _PATH.search(message) or _FIELD.match(message)
     return Problem(422, "invalid_submission", message, next(filter(None, found.groups())) if found else "")
 
 
 def broken_json(error: Exception, length: int) -> Problem:
-    """400 with the position; `length` is that of the body, in bytes."""
+    """400 for invalid JSON, with its position; `length` is the length of the body in bytes."""
     if isinstance(error, UnicodeDecodeError):
         text = f"not UTF-8 (byte {error.start} of a text)"
     elif isinstance(error, RecursionError):
@@ -67,11 +67,11 @@ def broken_json(error: Exception, length: int) -> Problem:
 
 
 def not_acknowledged() -> Problem:
-    """503: the broker did not answer in time; the client sends the same again, with the same ids."""
+    """503: the broker did not answer in time. The client may send the same again, with the same ids."""
     message = "the broker did not acknowledge in time; send it again with the same id"
     return Problem(503, "not_acknowledged", message, retry_after=5)
 
 
 def unavailable(what: str) -> Problem:
-    """503: something the API needs cannot be reached."""
+    """503: a part that the API needs cannot be reached."""
     return Problem(503, "unavailable", f"{what} cannot be reached", retry_after=5)

@@ -1,7 +1,7 @@
-"""The role `api`: the HTTP API with its broker, configuration, keys and database behind it.
+"""The role `api`: the HTTP API with its broker, configuration, keys and database.
 
-The event loop serves requests; threads beside it poll the producer, follow the configuration, read the
-keys and measure the lag. None of them queues: what a thread cannot get, requests are told as 503.
+The event loop serves requests. Threads beside it poll the producer, follow the configuration, read the keys and
+measure the lag. None of them queues: while a thread fails, requests are answered 503.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from pipeline.store.accounts import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
-REMEMBERED_MS = 120_000  # how far back the topics are read at a start: the projector is far nearer
+REMEMBERED_MS = 120_000  # how far back the topics are read at a start; the projector lags far less
 CONFIG_EVERY = 0.2  # seconds
 LAG_EVERY = 0.5
-LAG_STALE = 15.0  # seconds without a reading after which the API does not call itself ready
+LAG_STALE = 15.0  # seconds without a lag reading until the API is no longer ready
 _log = structlog.get_logger()
 
 
@@ -75,11 +75,12 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             not_ready=not_ready,
             clock=time,
         )
-        # The producer gives up first, and says so.
+        # The producer's time limit ends first, so its own error is reported.
         intake = Intake(broker, lookup, settings.api_ack_seconds + 1)
         readiness.say("api", False, "what was accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
-        stopped = threading.Event()  # of our own threads, which end after the server has
+        # For our own threads, which end after the server.
+        stopped = threading.Event()
         threads = [
             threading.Thread(target=_every, args=(stopped, seconds, what, work), name=f"api-{what}", daemon=True)
             for seconds, what, work in (
@@ -120,7 +121,7 @@ def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: Su
     threading.Thread(target=watch, name="api-stop", daemon=True).start()
     try:
         server.run()
-    except SystemExit:  # uvicorn's way to say that it could not bind
+    except SystemExit:  # uvicorn raises it when it cannot bind the address
         raise AntispamError(f"HTTP API: {settings.api_host}:{settings.api_port} cannot be listened on") from None
     if producer.fatal:
         raise AntispamError(f"HTTP API: the producer ended: {producer.fatal}")
@@ -132,7 +133,7 @@ class SubmissionProducer:
     def __init__(self, settings: Settings, lag: LagMeter) -> None:
         self.fatal = ""
         self._lag = lag
-        # A request is told within its time what became of its submissions, for certain.
+        # The producer's time limit is shorter than the request's: the outcome is certain when the request is answered.
         self._producer = writer(settings, None, **{"message.timeout.ms": int(settings.api_ack_seconds * 1000)})
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
@@ -160,7 +161,7 @@ class SubmissionProducer:
         return self._lag.lag(priority)
 
     def poll(self) -> None:
-        """Serve delivery reports for a tenth of a second."""
+        """Serve delivery reports for up to 0.1 s."""
         self._producer.poll(0.1)
 
 
@@ -170,7 +171,7 @@ def _resolve(future: asyncio.Future[bool], acknowledged: bool) -> None:
 
 
 def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
-    """Fill the intake's memory from the topics: what was accepted before this start, by whomever."""
+    """Fill the intake's memory from the topics with the submissions that any process accepted before this start."""
     consumer = reader(settings, "api-memory")
     partitions = [(topic, partition) for topic in LANES for partition in range(settings.partitions)]
     since = int(time() * 1000) - REMEMBERED_MS
@@ -198,7 +199,7 @@ def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
 
 
 def _every(stopped: threading.Event, seconds: float, what: str, work: Callable[[], object]) -> None:
-    """Do `work` again and again; one failure is logged once, until it succeeds again."""
+    """Repeat `work`. A failure is logged once, until `work` succeeds again."""
     failing = False
     while not stopped.is_set():
         try:

@@ -1,4 +1,4 @@
-"""`backend.SubmissionLookup` on the operational database: queries run in threads, the event loop waits for no disk."""
+"""`backend.SubmissionLookup` on the operational database. Queries run in threads, so the event loop never waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class SubmissionTable:
-    """See the module."""
+    """Looks up submissions in the operational database."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -43,7 +43,7 @@ class SubmissionTable:
 
 
 class _Digests:
-    """Looks up digests by id. Lookups that wait at the same time share one query, so a busy second costs a few."""
+    """Looks up digests by id. Lookups that wait at the same time share a query, so a busy second needs only a few."""
 
     def __init__(self, query: Callable[[Sequence[str]], Mapping[Key, str]]) -> None:
         self._query = query

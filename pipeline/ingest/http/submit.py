@@ -21,7 +21,7 @@ from pipeline.ingest.http.problems import Problem, broken_json, invalid
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
-_IN_LOOP = 32 * 1024  # bytes checked in the event loop: under 2 ms; more goes to a thread
+_IN_LOOP = 32 * 1024  # bytes checked in the event loop, which takes under 2 ms; longer bodies go to a thread
 _one = msgspec.json.Decoder(door.SubmissionIn).decode
 _raw = msgspec.json.Decoder(msgspec.Raw).decode
 _many = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -31,7 +31,7 @@ Checked = Submission | Problem
 async def submit(
     body: bytes, port: str, ports: Ports, backend: Backend, intake: Intake, settings: Settings
 ) -> Response:
-    """The answer to a body sent with the key of `port`. Raises Problem."""
+    """The answer to a request body. `port` is the port of the request's key. Raises Problem."""
     now = int(backend.clock() * 1000)
     if len(body) > _IN_LOOP:
         several, checked, fresh = await asyncio.to_thread(_parse, body, port, ports, settings, now)
@@ -58,7 +58,7 @@ async def accept(
     settings: Settings,
     fresh: frozenset[str] = frozenset(),
 ) -> list[Taken | Problem]:
-    """Hand what passed the checks, and whose lane is not too far behind, to the intake; outcomes in order."""
+    """Pass valid submissions whose lane's lag is below the limit to the intake. Returns the outcomes in order."""
     outcomes: list[Taken | Problem | None] = [c if isinstance(c, Problem) else None for c in checked]
     passed: list[Submission] = []
     for place, submission in enumerate(checked):
@@ -77,7 +77,7 @@ async def accept(
 def check(
     line: door.SubmissionIn, port: str, ports: Ports, settings: Settings, now: int, fallback_id: str
 ) -> Submission:
-    """A submission of a line, if the key of `port` may send it. Raises Problem."""
+    """The submission of a line, if the key of `port` may send it. Raises Problem."""
     try:
         submission = door.submission(line, settings, now, fallback_id)
     except AntispamError as error:
@@ -90,8 +90,8 @@ def check(
 def _parse(
     body: bytes, port: str, ports: Ports, settings: Settings, now: int
 ) -> tuple[bool, list[Checked], frozenset[str]]:
-    """Whether it is an array, the submissions or what is wrong with them, and the ids we gave."""
-    body = body.removeprefix(BOM_UTF8)  # RFC 8259 lets a reader ignore it, and some clients write it
+    """Whether the body is an array; its submissions or their faults; the ids made here."""
+    body = body.removeprefix(BOM_UTF8)  # RFC 8259 allows a reader to ignore it, and some clients send it
     try:
         several = body.lstrip(b" \t\r\n")[:1] == b"["
         parts: Sequence[bytes | msgspec.Raw] = _many(body) if several else [_raw(body)]
@@ -118,7 +118,7 @@ def _parse(
 
 
 def fresh_ident() -> str:
-    """An id of ours, 120 random bits. Base 32 has no 1, so no part of it passes for a mobile number (privacy.py)."""
+    """A new id of 120 random bits. Base 32 has no 1, so no part of it looks like a mobile number (privacy.py)."""
     return b32encode(secrets.token_bytes(15)).decode().lower()
 
 

@@ -1,1 +1,1 @@
-"""Record files of the SMSCs: fetched from folders, FTP and SFTP servers, each file once."""
+"""Record files of the SMSCs, fetched from folders, FTP servers and SFTP servers, each file once."""

@@ -1,7 +1,7 @@
-"""The record files taken from the SMSCs, and how far each has come.
+"""The table of record files taken from the SMSCs, with the state of each.
 
-A file is its source, name, size and time: the same name with other bytes is another file. Its row is
-written before its first byte is fetched, so whatever lies in the spool after a crash is known.
+A file is identified by its source, name, size and time: the same name with other bytes is another file. The row is
+written before the first byte is fetched, so after a crash every file in the spool is known.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from pipeline.store import schema
 from pipeline.store.database import Database
 
-# `removed`: ingested, and moved or deleted on the far side: should it be listed again, it is another file.
+# `removed`: ingested, then moved or deleted on the far side. If it is listed again, it is another file.
 FETCHING, INGESTED, UNREADABLE, REMOVED = "fetching", "ingested", "unreadable", "removed"
 _files = schema.record_files.c
 
 
 class FileKey(NamedTuple):
-    """What names a file; `size` in bytes, `modified` in the far side's words."""
+    """The identity of a file; `size` in bytes, `modified` as the far side writes it."""
 
     source: str
     name: str
@@ -29,7 +29,7 @@ class FileKey(NamedTuple):
 
 
 class RecordFile(NamedTuple):
-    """A row with something left to do."""
+    """The row of a file with work left to do."""
 
     key: FileKey
     state: str
@@ -38,17 +38,18 @@ class RecordFile(NamedTuple):
 
 
 def begin(db: Database, keys: Collection[FileKey], now: int) -> None:
-    """Note that these files are about to be fetched."""
+    """Note that these files will be fetched."""
     rows = [{**key._asdict(), "state": FETCHING, "taken_at": now} for key in keys]
     if rows:
         with db.write() as connection:
-            for key in keys:  # a removed one of the same name
+            # A removed file of the same name may have a row.
+            for key in keys:
                 connection.execute(delete(schema.record_files).where(*_is(key)))
             connection.execute(insert(schema.record_files), rows)
 
 
 def known(db: Database, source: str) -> set[FileKey]:
-    """Every file of the source that has a row, but for those removed from the far side."""
+    """Every file of the source that has a row, without the files removed from the far side."""
     query = select(_files.source, _files.name, _files.size, _files.modified)
     query = query.where(_files.source == source, _files.state != REMOVED)
     with db.read() as connection:
@@ -56,7 +57,7 @@ def known(db: Database, source: str) -> set[FileKey]:
 
 
 def unclosed(db: Database, source: str) -> list[RecordFile]:
-    """Files with something left to do, in the order they were taken."""
+    """Files with work left to do, in the order in which they were taken."""
     columns = (_files.source, _files.name, _files.size, _files.modified, _files.state, _files.digest, _files.cause)
     query = select(*columns).where(_files.source == source, _files.settled_at.is_(None))
     with db.read() as connection:
@@ -67,7 +68,7 @@ def unclosed(db: Database, source: str) -> list[RecordFile]:
 def finish(
     db: Database, key: FileKey, now: int, digest: str | None, accepted: int, rejected: int, cause: str = ""
 ) -> None:
-    """The file has been ingested (lines accepted and rejected), or is unreadable for a cause."""
+    """Note that the file has been ingested (lines accepted and rejected), or is unreadable for the given cause."""
     state = UNREADABLE if cause else INGESTED
     values = {
         "state": state,
@@ -82,21 +83,21 @@ def finish(
 
 
 def close(db: Database, key: FileKey, now: int, *, removed: bool = False) -> None:
-    """Note that nothing is left to do for the file."""
+    """Note that no work is left for the file."""
     values = {"settled_at": now, **({"state": REMOVED} if removed else {})}
     with db.write() as connection:
         connection.execute(update(schema.record_files).where(*_is(key)).values(values))
 
 
 def forget(db: Database, keys: Collection[FileKey]) -> None:
-    """Drop the rows of files that were never fetched whole."""
+    """Delete the rows of files whose fetch never completed."""
     with db.write() as connection:
         for key in keys:
             connection.execute(delete(schema.record_files).where(*_is(key)))
 
 
 def prune(db: Database, source: str, listed: Collection[FileKey], before: int) -> None:
-    """Drop what was closed before that time (epoch ms) and is no longer listed on the far side."""
+    """Delete rows closed before `before` (epoch ms) whose files are no longer listed on the far side."""
     query = select(_files.source, _files.name, _files.size, _files.modified)
     with db.read() as connection:
         rows = connection.execute(query.where(_files.source == source, _files.settled_at < before)).all()

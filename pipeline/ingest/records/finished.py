@@ -1,8 +1,7 @@
-"""Which of the listed files are finished: pure, told the time.
+"""Which of the listed files are finished. Pure: the time is an argument.
 
-A writer on the far side gives no sign by itself that it is done, so either a file's size and time must
-have stayed the same for a quiet period as *we* see it (the far clock is not trusted), or the SMSC lays
-a marker beside it.
+A writer on the far side does not show when it is done. So either the file's size and time stay the same for a quiet
+period, measured by our clock because the far clock is not trusted; or the SMSC puts a marker beside the file.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ _PLAIN = re.compile(r"[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")
 
 
 def wanted(name: str, pattern: str) -> bool:
-    """True for a plain file name of the pattern that is no temporary one.
+    """True for a plain file name that matches the pattern and is not temporary.
 
-    Control characters would become commands of FTP, slashes paths, lone surrogates nothing at all.
+    Control characters would become FTP commands, and slashes paths. Lone surrogates cannot be encoded.
     """
     return bool(_PLAIN.fullmatch(name)) and not _TEMPORARY.fullmatch(name) and fnmatchcase(name, pattern)
 
 
 class Finished:
-    """Watches the listings of one source."""
+    """Follows the listings of one source."""
 
     def __init__(self, pattern: str, quiet_ms: int, marker: str | None) -> None:
         self._pattern = pattern
@@ -35,7 +34,7 @@ class Finished:
         self._since: dict[str, tuple[Listed, int]] = {}
 
     def observe(self, listing: Mapping[str, Listed], now: int) -> dict[str, Listed]:
-        """The finished files of a listing read at `now` (ms of a clock that never goes back)."""
+        """The finished files of a listing read at `now` (ms of a monotonic clock)."""
         watched = {
             name: listed
             for name, listed in listing.items()

@@ -1,8 +1,8 @@
-"""A folder of files, here or on an FTP or SFTP server: what the intake of record files asks of one.
+"""A folder of files, local or on an FTP or SFTP server: the operations that fetching record files needs.
 
-Every fault of a server, whatever library it comes from, is one of two errors: the folder cannot be
-reached (try later), or this file is refused (the others may do). Their texts hold what the server
-said, shortened and escaped. All operations take names of files in the folder, never paths.
+Every fault of a server, from any library, becomes one of two errors: the folder cannot be reached (try later), or
+this file is refused (other files may work). The error text holds the server's words, shortened and escaped. All
+operations take the names of files in the folder, never paths.
 """
 
 from __future__ import annotations
@@ -14,60 +14,60 @@ from typing import Protocol
 
 from pipeline.errors import AntispamError, UnavailableError
 
-CALL_SECONDS = 30.0  # that one answer, or one block of a file, may take
-LIST_SECONDS = 120.0  # that a listing may take
+CALL_SECONDS = 30.0  # time limit for one answer, or one block of a file
+LIST_SECONDS = 120.0  # time limit for a listing
 MAX_LISTED = 200_000  # entries read of one listing
-MAX_NAME = 255  # characters of a name that is kept; longer ones are no file's
-MAX_SIZE = (1 << 63) - 1  # bytes; what the database can hold
+MAX_NAME = 255  # characters; entries with longer names are skipped
+MAX_SIZE = (1 << 63) - 1  # bytes; the largest number that the database can store
 BLOCK = 256 * 1024  # bytes
 _UNPLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 class FolderError(UnavailableError):
-    """The folder cannot be reached, read or signed in to; the operation may be tried again later."""
+    """The folder cannot be reached or read, or sign-in fails. Trying again later may help."""
 
 
 class FileRefusedError(AntispamError):
-    """The far side refuses what was asked of this one file."""
+    """The far side refuses an operation on this file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file as listed: `size` in bytes, `modified` in the far side's own words (compared, never read)."""
+    """A listed file: `size` in bytes, `modified` as the far side writes it (compared, never parsed)."""
 
     size: int
     modified: str
 
 
 def listed(size: str | int | None, modified: str | int | None) -> Listed:
-    """What the far side says of a file, whatever that is: a size that cannot be is MAX_SIZE, too large to fetch."""
+    """A file as the far side describes it. An impossible size becomes MAX_SIZE, which is too large to fetch."""
     told = str(size or 0)[:20]
     plausible = told.isascii() and told.isdigit() and int(told) <= MAX_SIZE
     return Listed(int(told) if plausible else MAX_SIZE, _UNPLAIN.sub("?", str(modified or 0)[:32]))
 
 
 class Folder(Protocol):
-    """The operations. Each raises FolderError or FileRefusedError, and has its time limit."""
+    """The operations. Each has a time limit and raises FolderError or FileRefusedError."""
 
     async def files(self) -> dict[str, Listed]:
         """The regular files of the folder, by name."""
 
     async def stat(self, name: str) -> Listed | None:
-        """One file, None if there is none of that name."""
+        """One file; None if no file has this name."""
 
     def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a file."""
 
     async def put(self, name: str, content: bytes) -> None:
-        """Write a file anew; until this returns it may be there in part."""
+        """Write a file, replacing an old one. Until this returns, the far side may hold a part of it."""
 
     async def rename(self, name: str, target: str) -> None:
-        """Give a file another name (or `folder/name` below this folder); a file of that name is replaced."""
+        """Rename a file (to `folder/name` below this folder, too). An existing file of the new name is replaced."""
 
     async def remove(self, name: str) -> None:
         """Delete a file."""
 
 
 def said(error: BaseException) -> str:
-    """What an error says, fit for a log: one line, bounded, control characters escaped."""
+    """An error's text made safe for a log: one line, bounded, control characters escaped."""
     return f"{type(error).__name__}: {str(error)[:200]!a}"

@@ -26,17 +26,17 @@ from pipeline.ingest.records.folder import (
     said,
 )
 
-# Entries after which others have their turn: while bytes keep coming nothing here waits, so neither a time
-# limit nor the end of the process would ever get in.
+# Entries after which other tasks get a turn. While bytes keep arriving, nothing here waits, so without the turn
+# neither a time limit nor a stop would take effect.
 _TURN = 500
 ANSWER_LINES = 200  # of 64 KiB at most
 
-# What aioftp raises, and what its parsing raises on answers that are none.
+# The exceptions of aioftp, and the ones that its parser raises on malformed answers.
 _FAULTS = (aioftp.AIOFTPException, OSError, EOFError, ValueError, LookupError)
 
 
 class _Client(aioftp.Client):
-    """Reads a bounded number of lines of one answer: a server may send them without end."""
+    """Reads a bounded number of lines of an answer: a server may send lines without end."""
 
     _lines = 0
 
@@ -52,7 +52,7 @@ class _Client(aioftp.Client):
 
 
 class FtpFolder:
-    """One signed-in connection; after FolderError it is of no more use."""
+    """One signed-in connection. It cannot be used after a FolderError."""
 
     def __init__(self, client: aioftp.Client, folder: str) -> None:
         self._client = client
@@ -69,7 +69,8 @@ class FtpFolder:
                 read += 1
                 if read % _TURN == 0:
                     await asyncio.sleep(0)
-                    if clock() > end:  # a time limit around this may be lost: wait_for of Python 3.11 swallows some
+                    # A time limit around this loop may get lost: wait_for of Python 3.11 sometimes swallows it.
+                    if clock() > end:
                         raise FolderError(f"listing took more than {LIST_SECONDS:.0f} s")
                 if info.get("type") == "file" and len(path.name) <= MAX_NAME and len(found) < MAX_LISTED:
                     name = path.name.encode("latin-1").decode("utf-8", "surrogateescape")
@@ -84,11 +85,11 @@ class FtpFolder:
                     _, lines = await self._client.command(f"MLST {self._path(name)}", "2xx")
                 except aioftp.StatusCodeError as error:
                     if not error.received_codes[-1].matches("50x"):
-                        return None  # 550 is all that FTP has for it
+                        return None  # FTP has no more specific code than 550
                 else:
                     _, info = self._client.parse_mlsx_line(lines[1].lstrip())
                     return listed(info.get("size"), info.get("modify"))
-        return (await self.files()).get(name)  # an old server
+        return (await self.files()).get(name)  # an old server without the command: search the listing
 
     async def blocks(self, name: str) -> AsyncGenerator[bytes, None]:
         """See Folder."""
@@ -105,12 +106,13 @@ class FtpFolder:
                     await stream.write(content[start : start + BLOCK])
 
     async def rename(self, name: str, target: str) -> None:
-        """See Folder. Where the server does not replace, the other file is deleted first."""
+        """See Folder. If the server does not replace files, the other file is deleted first."""
         try:
             with _plain(name):
                 await self._renamed(name, target)
         except FileRefusedError:
-            with suppress(FileRefusedError):  # perhaps there is none, and the second try says what is wrong
+            # If there is no such file, the second rename reports the real fault.
+            with suppress(FileRefusedError):
                 await self.remove(target)
             with _plain(name):
                 await self._renamed(name, target)
@@ -158,7 +160,7 @@ def _wire(text: str) -> str:
 
 @contextmanager
 def _plain(what: str) -> Iterator[None]:
-    """An answer that refuses leaves the connection usable; everything else does not."""
+    """Map errors: after a refusal the connection is still usable (FileRefusedError), otherwise not (FolderError)."""
     try:
         yield
     except aioftp.StatusCodeError as error:

@@ -10,7 +10,7 @@ from pipeline.ingest.records.folder import BLOCK, MAX_LISTED, FileRefusedError, 
 
 
 class LocalFolder:
-    """A folder of this machine, a mounted one say."""
+    """A folder of this machine, which may be a mounted network folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,5 +71,5 @@ class LocalFolder:
 
 @asynccontextmanager
 async def local_folder(path: Path) -> AsyncIterator[Folder]:
-    """The folder at `path`; each operation says what is wrong with it."""
+    """The folder at `path`. A fault shows in its operations."""
     yield LocalFolder(path)

@@ -1,4 +1,4 @@
-"""Which kind of folder an address names: here, on an FTP server or on an SFTP server."""
+"""Opens the folder of an address: local, on an FTP server or on an SFTP server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.ingest.records.local_folder import local_folder
 
 
 def open_folder(endpoint: Endpoint, known_hosts: Path) -> AbstractAsyncContextManager[Folder]:
-    """The folder of an address, signed in to. Raises FolderError when that fails."""
+    """The folder of an address, signed in. Raises FolderError when that fails."""
     scheme = endpoint.address.scheme
     if scheme == "ftp":
         from pipeline.ingest.records.ftp_folder import ftp_folder

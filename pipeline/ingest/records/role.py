@@ -1,7 +1,7 @@
-"""Role `files`: record files of the SMSCs come in by themselves, and the black list goes back to them.
+"""Role `files`: fetches the record files of the SMSCs, and writes the black list file back to them.
 
-Every source has a thread of its own, so that one that is down, slow or lies stops no other. A source that
-fails, in whatever way, is asked again after a pause that doubles up to five minutes; its gauge is 0 meanwhile.
+Every source has its own thread, so a source that is down, slow or faulty stops no other. After any failure a source
+is tried again after a pause that doubles up to five minutes. Its gauge is 0 meanwhile.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
-BLACKLIST_SECONDS = 60.0  # between two versions of the file, at least
-PUT_SECONDS = 600.0  # that an upload may take
+BLACKLIST_SECONDS = 60.0  # least time between two versions of the file
+PUT_SECONDS = 600.0  # time limit for an upload
 _CHECK_STOP = 0.2  # seconds
-MAX_PAUSE = 300.0  # seconds before a source that is down is asked again
+MAX_PAUSE = 300.0  # seconds; longest pause before a failed source is tried again
 
 _log = structlog.get_logger()
 
@@ -59,9 +59,10 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
     try:
         with ThreadPoolExecutor(len(work), thread_name_prefix="files") as pool:
             running = [pool.submit(task) for task in work]
-            readiness.say("files", True)  # a source that is away has a metric of its own
+            readiness.say("files", True)  # an unreachable source shows in its own metric
             wait(running, return_when=FIRST_EXCEPTION)
-            stop.set()  # they end for no other reason, or one has failed: the process is started again
+            # The threads end only on `stop` or on a fault. After a fault the whole process ends and is started again.
+            stop.set()
         for task in running:
             task.result()
     finally:
@@ -98,7 +99,7 @@ def _run_source(
                 gauge.set(1)
             except Stopping:
                 raise
-            except Exception as error:  # noqa: BLE001 - what a far side brings about is its own state, no end of the role
+            except Exception as error:  # noqa: BLE001 - a fault of a far side concerns its source, not the role
                 failures += 1
                 pause = retry.pause(failures)
                 gauge.set(0)
@@ -111,9 +112,9 @@ def _run_source(
 
 
 class _OneWriterAFile:
-    """Two sources may hold the same file: its two writers would fence each other in turn, so one waits.
+    """Two sources may hold the same file. Two writers of it would fence each other in turn, so the second waits.
 
-    Other files are not held up: a source whose file takes an hour is slow by itself.
+    Other files do not wait: a source whose file takes an hour delays only itself.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -123,7 +124,7 @@ class _OneWriterAFile:
 
     @contextmanager
     def of(self, digest: str) -> Iterator[None]:
-        """Within, nobody else is at the file of this hash. Raises Stopping when it is time to end."""
+        """Inside the block, no other source ingests the file of this hash. Raises Stopping when the role stops."""
         with self._changed:
             while digest in self._at_work and not self._stop.is_set():
                 self._changed.wait(_CHECK_STOP)
@@ -147,7 +148,7 @@ def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, st
             write_blacklist(target, settings, db, int(time() * 1000))
             failures = 0
             gauge.set(1)
-        except Exception as error:  # noqa: BLE001 - as of a source
+        except Exception as error:  # noqa: BLE001 - as for a source
             failures += 1
             pause = retry.pause(failures)
             gauge.set(0)
@@ -156,10 +157,10 @@ def _run_blacklist(target: BlacklistTarget, settings: Settings, db: Database, st
 
 
 def write_blacklist(target: BlacklistTarget, settings: Settings, db: Database, now: int) -> bool:
-    """Write the list to its target if it differs from the version written last; True if it was written.
+    """Write the list to its target if it differs from the last written version; True if it was written.
 
-    A list that has always been empty is not written: an empty file would undo what the SMSC has. Raises
-    AntispamError when the far side or the database cannot be reached; the old file is in place then.
+    A list that has always been empty is not written: an empty file would erase the SMSC's own list. Raises
+    AntispamError when the far side or the database cannot be reached; the old file then stays in place.
     """
     with db.read() as connection:
         version = blacklist_file(connection, target, settings.record_zone, now)
@@ -175,19 +176,19 @@ def write_blacklist(target: BlacklistTarget, settings: Settings, db: Database, n
 
 
 def _why(error: Exception) -> dict[str, str]:
-    """What the log says of a fault; the words of one that nobody expected may quote a file."""
+    """The log fields of a fault. The text of an unexpected error is left out: it may quote a file."""
     if isinstance(error, AntispamError):
         return {"cause": str(error)}
     return {"cause": type(error).__name__, "at": fault(error)["at"]}
 
 
 def backoff(every: float) -> Backoff:
-    """The pauses of work that is done `every` so many seconds while it succeeds: longer, up to MAX_PAUSE."""
+    """The pauses after failures of work that runs every `every` seconds: longer than that, up to MAX_PAUSE."""
     return Backoff(first=2 * every, longest=max(every, MAX_PAUSE))
 
 
 async def _put_whole(target: BlacklistTarget, known_hosts: Path, content: bytes) -> None:
-    """Under a temporary name first: the far side sees the old file or the new one, never half."""
+    """Upload under a temporary name, then rename: the far side sees the old file or the new file, never half of it."""
     name = target.address.pattern
     part = f".{name}.part"
     try:

@@ -1,4 +1,4 @@
-"""A folder on an SFTP server (asyncssh). Its host key must be in the known hosts file: others are refused."""
+"""A folder on an SFTP server (asyncssh). A server is refused unless its host key is in the known hosts file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
 
 class SftpFolder:
-    """One signed-in connection; after FolderError it is of no more use."""
+    """One signed-in connection. It cannot be used after a FolderError."""
 
     def __init__(self, client: asyncssh.SFTPClient, folder: str) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class SftpFolder:
             async with file:
                 while True:
                     async with asyncio.timeout(CALL_SECONDS):
-                        block = cast(bytes, await file.read(BLOCK))  # bytes: opened as binary
+                        block = cast(bytes, await file.read(BLOCK))  # the file was opened as binary
                     if not block:
                         return
                     yield block
@@ -82,7 +82,7 @@ class SftpFolder:
                         await file.write(content[start : start + BLOCK])
 
     async def rename(self, name: str, target: str) -> None:
-        """See Folder. Where the server cannot replace, the other file is deleted first."""
+        """See Folder. If the server cannot replace files, the other file is deleted first."""
         source, goal = self._path(name), self._path(target)
         async with _plain(name), asyncio.timeout(CALL_SECONDS):
             try:
@@ -137,7 +137,7 @@ async def sftp_folder(endpoint: Endpoint, known_hosts: Path) -> AsyncIterator[Fo
 
 @asynccontextmanager
 async def _plain(what: str) -> AsyncIterator[None]:
-    """A refusal of the SFTP server leaves the connection usable; everything else does not."""
+    """Map errors: after a refusal the connection is still usable (FileRefusedError), otherwise not (FolderError)."""
     try:
         yield
     except asyncssh.SFTPError as error:

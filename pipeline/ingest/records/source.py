@@ -1,9 +1,13 @@
-"""One source of record files: what its SMSC lays down is fetched into a spool and ingested, each file once.
+"""One source of record files: fetches an SMSC's files into a spool and ingests them, each file once.
 
-The order makes any crash harmless. The file's row is written before its first byte is fetched; it
-gets its name in the spool when it is whole and on the disk; it is ingested by the hash of its bytes
-(`ingest_files`); then its row says so; only then is the far file moved or deleted, and last the row
-is closed. Whatever was under way is found again by its row and its place in the spool.
+The order of steps makes any crash harmless:
+
+1. The file's row is written.
+2. The file is fetched. It gets its name in the spool only when it is complete and on the disk.
+3. It is ingested under the hash of its bytes (`ingest_files`), and its row says so.
+4. The far file is moved or deleted, and the row is closed.
+
+After a crash, the row and the place in the spool tell how far the file has come.
 """
 
 from __future__ import annotations
@@ -34,10 +38,10 @@ from pipeline.ingest.records.open_folder import open_folder
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
-FETCHED_AT_ONCE = 100  # files a visit; then what was fetched is ingested
-FETCH_SECONDS = 3600.0  # that one file may take
-TRIES = 5  # times a file the far side refuses is asked for
-KNOWN_MS = 7 * DAY_MS  # that a file gone from the far side is remembered
+FETCHED_AT_ONCE = 100  # files fetched in one visit, before the spool is ingested
+FETCH_SECONDS = 3600.0  # time limit for one file
+TRIES = 5  # attempts to fetch a file that the far side refuses
+KNOWN_MS = 7 * DAY_MS  # how long a file that left the far side is remembered
 _CHECK_STOP = 0.2  # seconds
 
 _log = structlog.get_logger()
@@ -45,12 +49,12 @@ _log = structlog.get_logger()
 Ingest = Callable[[SourceFile], Ingested]
 
 
-class Stopping(Exception):  # noqa: N818 - the process was told to end
-    """Ends a visit or an ingestion when the role is to stop."""
+class Stopping(Exception):  # noqa: N818 - a signal to end, not an error
+    """Ends a visit or an ingestion when the role stops."""
 
 
 class SourceIntake:
-    """The files of one source. `poll` does one round; all it must remember is on the disk."""
+    """The files of one source. `poll` does one round; all state that must survive is on the disk."""
 
     def __init__(
         self, source: RecordSource, settings: Settings, db: Database, ingest: Ingest, stop: threading.Event
@@ -69,10 +73,10 @@ class SourceIntake:
         self._rejected = self._folder / "rejected"
 
     def poll(self, now: int) -> bool:
-        """One round at `now` (epoch ms): visit the far side, ingest the spool. True: go on at once.
+        """One round at `now` (epoch ms): visit the far side, ingest the spool. True: call again at once.
 
-        Raises FolderError when the far side cannot be reached (the spool is ingested all the same),
-        AntispamError when the broker or the database cannot, Stopping.
+        Raises FolderError when the far side cannot be reached (the spool is ingested nevertheless), AntispamError when
+        the broker or the database cannot be reached, and Stopping.
         """
         self._spool.mkdir(parents=True, exist_ok=True)
         self._rejected.mkdir(exist_ok=True)
@@ -87,13 +91,14 @@ class SourceIntake:
         while not task.done():
             await asyncio.wait({task}, timeout=_CHECK_STOP)
             if self._stop.is_set():
-                while not task.done():  # wait_for of Python 3.11 swallows a cancellation at times
+                # wait_for of Python 3.11 sometimes swallows a cancellation, so cancel until the task ends.
+                while not task.done():
                     task.cancel()
                     await asyncio.wait({task}, timeout=_CHECK_STOP)
                 if not task.cancelled():
-                    task.exception()  # looked at, or asyncio would complain of it
+                    task.exception()  # retrieve it, or asyncio logs an error
                 raise Stopping
-        if task.cancelled():  # by a library, of its own accord: no reason to end the process
+        if task.cancelled():  # a library cancelled it; the process goes on
             raise FolderError("the connection was given up")
         return task.result()
 
@@ -111,7 +116,7 @@ class SourceIntake:
             self._forget_gone(started - keys)
             finished = {self._key(*item) for item in self._finished.observe(listing, now).items()}
             fresh = self._chosen(self._small_enough(finished), started)
-            # A broker that is down must not fill the disk: what waits in the spool counts.
+            # A broker that is down must not fill the disk, so files waiting in the spool count towards the limit.
             waiting = sum(self._path(key).exists() for key in started)
             batch = fresh[: max(0, FETCHED_AT_ONCE - waiting)]
             files.begin(self._db, [key for key in batch if key not in started], now)
@@ -120,7 +125,7 @@ class SourceIntake:
             return len(fresh) > len(batch)
 
     def _small_enough(self, finished: set[FileKey]) -> set[FileKey]:
-        """Those that may be fetched; the others leave no row: a source may list any number of any size."""
+        """The files that may be fetched. Larger files get no row: a source may list any number of them."""
         too_large = {key for key in finished if key.size > self._settings.record_file_bytes}
         if fresh := too_large - self._too_large:
             first = min(fresh, key=lambda key: key.name)
@@ -130,7 +135,7 @@ class SourceIntake:
         return finished - too_large
 
     def _chosen(self, finished: set[FileKey], started: set[FileKey]) -> list[FileKey]:
-        """What to fetch, oldest first; files that failed before come last, so that they hold up no other."""
+        """The files to fetch, oldest first. Files that failed before come last, so they delay no other."""
         todo = finished - (files.known(self._db, self._source.name) - started)
         self._tries = {key: tries for key, tries in self._tries.items() if key in todo}
         open_keys = [key for key in todo if self._tries.get(key, 0) < TRIES and not self._path(key).exists()]
@@ -140,9 +145,9 @@ class SourceIntake:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 await self._fetch(folder, key)
-        except (FileRefusedError, FolderError, OSError) as error:  # OSError: our disk, or the time is over
+        except (FileRefusedError, FolderError, OSError) as error:  # OSError: a fault of our disk, or the time limit
             cause = str(error) or f"{key.name}: took more than {FETCH_SECONDS:.0f} s"
-            if not isinstance(error, FileRefusedError):  # the link's fault: the file is tried again, after the others
+            if not isinstance(error, FileRefusedError):  # a fault of the link: try the file again after the others
                 self._tries[key] = min(self._tries.get(key, 0) + 1, TRIES - 1)
                 raise FolderError(cause) from None
             self._tries[key] = self._tries.get(key, 0) + 1
@@ -152,18 +157,19 @@ class SourceIntake:
                 metrics.RECORD_FILES.labels(key.source, "given_up").inc()
 
     async def _fetch(self, folder: Folder, key: FileKey) -> None:
-        """The file's bytes onto the disk, whole or not at all."""
+        """Write the file's bytes to the disk, whole or not at all."""
         path = self._path(key)
         part = path.with_name(path.name + ".part")
         size = 0
         with part.open("wb") as file:
             async with aclosing(folder.blocks(key.name)) as blocks:
                 async for block in blocks:
-                    await asyncio.sleep(0)  # a fast far side never makes us wait: let the time limit and the end in
+                    # A fast far side never makes us wait: without this, no time limit and no stop would take effect.
+                    await asyncio.sleep(0)
                     size += len(block)
                     if size > self._settings.record_file_bytes:
                         raise FolderError(f"{key.name}: more bytes come than were listed, without end")
-                    if size <= key.size:  # a grown file is read to its end: the connection stays usable
+                    if size <= key.size:  # a file that has grown is read to its end, so the connection stays usable
                         file.write(block)
             file.flush()
             os.fsync(file.fileno())
@@ -174,7 +180,7 @@ class SourceIntake:
         _sync(self._spool)
 
     def _ingest_spool(self, now: int) -> int:
-        """Ingest whatever lies in the spool, and clear it; returns how many files were finished."""
+        """Ingest all files in the spool and remove them. Returns how many files were finished."""
         done = 0
         for file in files.unclosed(self._db, self._source.name):
             path = self._path(file.key)
@@ -212,10 +218,10 @@ class SourceIntake:
         _log.info("record_file_ingested", source=key.source, file=key.name, accepted=accepted, rejected=rejected)
 
     def _given_up(self, key: FileKey, error: Exception) -> str | None:
-        """Why the file is set aside; None where another try may succeed."""
+        """The reason to set the file aside; None if another attempt may succeed."""
         if isinstance(error, UnreadableFileError):
             return str(error)
-        if isinstance(error, AntispamError | Stopping):  # the broker or the database is away, or we are told to end
+        if isinstance(error, AntispamError | Stopping):  # broker or database unreachable, or the role stops
             return None
         self._faults[key] = self._faults.get(key, 0) + 1
         if self._faults[key] < TRIES:
@@ -224,7 +230,7 @@ class SourceIntake:
         return f"{type(error).__name__} in each of {TRIES} tries"
 
     def _clear(self, key: FileKey) -> None:
-        """Take a finished file out of the spool; its bad lines, or all of an unreadable one, are kept."""
+        """Remove a finished file from the spool. Its bad lines, or the whole of an unreadable file, are kept."""
         path = self._path(key)
         bad = path.with_name(path.name + ".rejected.jsonl")
         if bad.exists():
@@ -236,7 +242,7 @@ class SourceIntake:
                 path.unlink()
 
     async def _put_away_ingested(self, folder: Folder, now: int) -> None:
-        """Move or delete the far files that have been ingested, unless they were replaced since."""
+        """Move or delete the far files that have been ingested, unless they have been replaced since."""
         for file in files.unclosed(self._db, self._source.name):
             if file.state == files.FETCHING:
                 continue
@@ -252,7 +258,7 @@ class SourceIntake:
             files.close(self._db, file.key, now, removed=removed)
 
     async def _put_away(self, folder: Folder, key: FileKey, digest: str) -> None:
-        # The marker goes first: left behind, it would call a half-written successor finished.
+        # The marker goes first: if it stayed, it would declare a half-written next file finished.
         names = [key.name + self._source.marker] if self._source.marker else []
         if await folder.stat(key.name) == Listed(key.size, key.modified):
             names.append(key.name)
@@ -268,7 +274,7 @@ class SourceIntake:
             await folder.rename(name, target)
 
     def _forget_gone(self, gone: set[FileKey]) -> None:
-        """Files that vanished from the far side before they had been fetched."""
+        """Forget files that left the far side before they were fetched."""
         lost = [key for key in gone if not self._path(key).exists()]
         for key in lost:
             _log.warning("record_file_gone", source=key.source, file=key.name)
@@ -281,7 +287,7 @@ class SourceIntake:
         return FileKey(self._source.name, name, listed.size, listed.modified)
 
     def _path(self, key: FileKey) -> Path:
-        """The file's place in the spool: follows from what names it, safe whatever the far side calls it."""
+        """The file's place in the spool. It follows from the file's identity and is safe for any name."""
         mark = sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return self._spool / f"{mark}-{re.sub(r'[^A-Za-z0-9._-]', '_', key.name)[-100:]}"
 
@@ -293,12 +299,12 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _unused(path: Path) -> Path:
-    """The path, or with a number where an earlier file of the same name, size and time has taken it."""
+    """The path, with a number added if an earlier file of the same name, size and time has taken it."""
     return next(p for n in count() if not (p := path if n == 0 else path.with_name(f"{n}-{path.name}")).exists())
 
 
 def _sync(folder: Path) -> None:
-    """Make a rename last: the folder has a buffer of its own."""
+    """Make a rename durable: a folder has its own buffer."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
