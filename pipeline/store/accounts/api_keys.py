@@ -1,8 +1,8 @@
-"""API keys: one sends for one port and its extensions, until it is revoked.
+"""API keys: each key sends for one port and its extensions until it is revoked.
 
-A key is shown once; its sha256 is kept. It is 256 random bits, so nothing slower than sha256 is
-needed. The hash also keys the signatures of callbacks: both sides can compute it, and it does not lead
-back to the key. Who can read this table can forge callbacks, and cannot send.
+A key is shown once; only its sha256 is stored. A key has 256 random bits, so it needs no slower hash. The signatures
+of callbacks are keyed by the hash too: both sides can compute it, and it does not reveal the key. A reader of this
+table can forge callbacks but cannot send messages.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 
-_PREFIX = "ask_"  # so that a key found in a log or a repository is recognised
-_SHOWN = 12  # digits of a hash that name a key in lists and in the audit trail
+_PREFIX = "ask_"  # lets scanners recognise a key in a log or a repository
+_SHOWN = 12  # digits of the hash that serve as a key's name in lists and in the audit trail
 _MAX_URL = 2048
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """One key as it is listed; `name` is the beginning of its hash."""
+    """A key in a list; `name` is the beginning of its hash."""
 
     name: str
     port: str
@@ -37,20 +37,19 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 def hashed(key: str) -> str:
-    """What is stored of a key: its sha256 in hex."""
+    """The stored form of a key: its sha256 in hex."""
     return sha256(key.encode()).hexdigest()
 
 
 def callback_secret(stored: str) -> bytes:
-    """The key of a callback's HMAC, derived from a stored hash (hex)."""
+    """The HMAC key of callbacks, derived from a stored hash (hex)."""
     return hmac.digest(bytes.fromhex(stored), b"antispam callback v1", "sha256")
 
 
 def create(db: Database, user: User, port: str, callback_url: str, now: int) -> str:
-    """A new key for a registered port; returns it, which happens only here. `now` is epoch ms.
+    """Create a key for a registered port and return it; it cannot be read again. `now` is epoch ms.
 
-    Raises AntispamError for a port that is not registered or an address that is no http(s) URL, and
-    Forbidden.
+    Raises AntispamError for an unregistered port and for an address that is not an http(s) URL. Raises Forbidden.
     """
     require(user, Right.ADMINISTER)
     _check(callback_url)
@@ -67,7 +66,7 @@ def create(db: Database, user: User, port: str, callback_url: str, now: int) -> 
 
 
 def revoke(db: Database, user: User, name: str, now: int) -> None:
-    """End a key; servers refuse it within 5 seconds. `name` as `keys` gives it. Raises AntispamError, Forbidden."""
+    """Revoke the key with this `ApiKey.name`; servers refuse it within 5 seconds. Raises AntispamError, Forbidden."""
     require(user, Right.ADMINISTER)
     table = schema.api_keys
     with db.write() as connection:
@@ -88,14 +87,14 @@ def keys(db: Database, user: User) -> list[ApiKey]:
 
 
 def active(connection: Connection) -> dict[str, str]:
-    """Stored hash -> port, of every key that may send."""
+    """The port of every active key, by stored hash."""
     table = schema.api_keys
     query = select(table.c.key, table.c.port).where(table.c.revoked_at.is_(None))
     return {row.key: row.port for row in connection.execute(query)}
 
 
 def signing(connection: Connection, port: str, callback_url: str) -> str | None:
-    """The stored hash of the newest active key of a port with this address; None if there is none."""
+    """The stored hash of a port's newest active key with this callback address, or None."""
     table = schema.api_keys
     query = (
         select(table.c.key)
@@ -107,13 +106,13 @@ def signing(connection: Connection, port: str, callback_url: str) -> str | None:
 
 
 def _check(url: str) -> None:
-    """An address we will post to: an administrator's word, so only its form is checked."""
+    """Check the form of a callback address. Only administrators set it, so its host is not restricted."""
     if not url:
         return
     try:
         parts = urlsplit(url)
         well_formed = parts.port != 0 and bool(parts.hostname) and parts.scheme in ("http", "https")
-        _ = httpx.URL(url).host  # read as it will be for the post, international names decoded
+        _ = httpx.URL(url).host  # parsed as for the POST; decodes international names
     except (ValueError, httpx.InvalidURL):  # an IDNAError is a ValueError
         well_formed = False
     printable = url.isascii() and url.isprintable() and " " not in url

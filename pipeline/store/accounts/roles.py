@@ -1,7 +1,7 @@
-"""Who may do what: roles, their rights, and the scope a user is limited to.
+"""Authorisation: roles, their rights, and the scope of a user.
 
-Every service a person can reach takes the user and calls `require` itself; pages only leave out what
-would be refused. The matrix is printed in docs/console.md and a test compares the two.
+Every service that a person can reach takes the user and calls `require` itself. Pages only hide refused actions.
+docs/console.md prints the matrix of roles and rights, and a test compares it with this module.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pipeline.store import schema
 from pipeline.store.sender_port import port_of
 
 
-class Forbidden(AntispamError):  # noqa: N818 - the word of HTTP 403
+class Forbidden(AntispamError):  # noqa: N818 - the name of HTTP 403
     """The user's role or scope does not allow this."""
 
 
 class Role(StrEnum):
-    """What a user is here for; each has one."""
+    """The role of a user. Each user has one role."""
 
     VIEWER = "viewer"
     REVIEWER = "reviewer"
@@ -35,17 +35,17 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """One thing a role may do."""
+    """A right that roles grant."""
 
     SEE_TRAFFIC = "see_traffic"  # counts, ports, alerts: no text
     SEARCH = "search"  # masked messages and decisions
-    SEE_FULL_TEXT = "see_full_text"  # one message at a time, with a reason
-    REVIEW = "review"  # decide cases; their content is shown
-    REVIEW_SECOND = "review_second"  # escalated cases
+    SEE_FULL_TEXT = "see_full_text"  # one message a time, and the user gives a reason
+    REVIEW = "review"  # see the content of cases and decide them
+    REVIEW_SECOND = "review_second"  # decide escalated cases
     EDIT_LISTS = "edit_lists"
     EDIT_PORTS = "edit_ports"
     SUSPEND_PORTS = "suspend_ports"  # suspend and resume
-    AUTHOR_POLICY = "author_policy"  # nothing asks for it yet: policies are files, put in force from a shell
+    AUTHOR_POLICY = "author_policy"  # not required anywhere yet: policies are files, put in force from a shell
     APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force
     ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
     ADMINISTER = "administer"  # users
@@ -62,7 +62,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
         {*_SEE, Right.EDIT_LISTS, Right.EDIT_PORTS, Right.SUSPEND_PORTS, Right.ACKNOWLEDGE_ALERTS}
     ),
     Role.ANALYST: frozenset(_SEE),
-    # A small shop has one person; what they do is in the audit trail like everybody's.
+    # A small company may have only one person. The audit trail records the administrator like everyone else.
     Role.ADMINISTRATOR: frozenset(Right),
 }
 
@@ -71,9 +71,9 @@ SCOPES = ("province", "city", "enterprise")
 
 @dataclass(frozen=True)
 class User:
-    """A person, or a program acting for one. `scope` is {} for all, else one of SCOPES to its value.
+    """A person, or a program that acts for a person. `scope` is {} for all ports, or maps one of SCOPES to its value.
 
-    `must_change` is true while the password is a one-time one: until it is changed, nothing is allowed.
+    `must_change` is true until the user has changed the one-time password; until then nothing is allowed.
     """
 
     name: str
@@ -83,7 +83,7 @@ class User:
 
 
 def allowed(user: User, right: Right) -> bool:
-    """Whether the user's role has this right. Accounts and keys hold for all ports: who is limited has none of it."""
+    """Whether the user has this right. A user with a scope may not administer: accounts and keys concern all ports."""
     limited = right is Right.ADMINISTER and bool(user.scope)
     return not user.must_change and right in RIGHTS[user.role] and not limited
 
@@ -99,10 +99,10 @@ def require(user: User, right: Right) -> None:
 
 
 def ports_in_scope(user: User) -> Select[str] | None:
-    """A SELECT of the port codes the user may see, for `port IN (…)`; None when that is all of them.
+    """A SELECT of the port codes that the user may see, for `port IN (…)`; None for all ports.
 
-    A limited user sees nothing of a port that is not registered: nobody knows whose it is.
-    Raises Forbidden for a scope that is none: a misspelt one must not open everything.
+    A user with a scope sees no unregistered port, because its enterprise is unknown.
+    Raises Forbidden for an invalid scope: a misspelt scope must not show all ports.
     """
     if not user.scope:
         return None
@@ -120,7 +120,7 @@ def ports_in_scope(user: User) -> Select[str] | None:
 
 
 def sender_in_scope(user: User, sender: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that the port of a sender (a code, perhaps with an extension) is in the user's scope."""
+    """An SQL condition: the sender (a code, perhaps with an extension) belongs to a port in the user's scope."""
     within = ports_in_scope(user)
     if within is None:
         return true()

@@ -1,7 +1,7 @@
 """Sessions of signed-in users: a random token in the cookie, its sha256 in the table.
 
-Whoever reads the table cannot sign in with what stands there. A session ends SESSION_MS after it
-began, or IDLE_MS after its user last did something.
+A reader of the table cannot sign in with a hash. A session ends SESSION_MS after its start or IDLE_MS after the
+user's last activity, whichever is first.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipeline.store.database import Database
 
 SESSION_MS = 12 * HOUR_MS  # a working day
 IDLE_MS = HOUR_MS
-TOUCH_MS = MINUTE_MS  # activity is noted this exactly: not a write for each click
+TOUCH_MS = MINUTE_MS  # resolution of recorded activity, to avoid a write for each click
 
 
 def open_session(connection: Connection, name: str, now: int) -> str:
-    """Start a session in the caller's transaction; returns its token. Sessions past their end are removed."""
+    """Start a session in the caller's transaction and delete ended sessions; returns the new token."""
     t = schema.sessions
     connection.execute(delete(t).where(or_(t.c.expires_at <= now, t.c.seen_at <= now - IDLE_MS)))
     token = secrets.token_urlsafe(32)
@@ -33,9 +33,9 @@ def open_session(connection: Connection, name: str, now: int) -> str:
 
 
 def user_of(db: Database, token: str, now: int, *, active: bool = True) -> User | None:
-    """Whose session this is, or None when it is over, its idle limit passed, or its account disabled.
+    """The user of a session; None if the session has ended or is idle too long, or if the account is disabled.
 
-    `active` says that the user did something just now; a page that refreshes itself is not activity.
+    `active` records activity of the user now. The automatic refresh of a page is not activity.
     """
     s, u = schema.sessions, schema.users
     digest = _digest(token)
@@ -54,7 +54,7 @@ def user_of(db: Database, token: str, now: int, *, active: bool = True) -> User 
 
 
 def sign_out(db: Database, token: str, now: int) -> None:
-    """End a session; one that is over already is no error."""
+    """End a session; does nothing if the session has ended."""
     s = schema.sessions
     with db.write() as connection:
         ended = connection.execute(delete(s).where(s.c.token == _digest(token)).returning(s.c.user)).first()

@@ -1,10 +1,10 @@
-"""Guessing passwords is slow, and nobody is shut out by somebody else's guesses.
+"""Throttles sign-ins: guessing passwords is slow, and one person's guesses do not lock out another person.
 
-Attempts are counted by (name, address), by address over all names, and by name over the addresses that are not
-known for it. After some free ones each further one makes the next wait, twice as long each time. An address is
-known where the name signed in within KNOWN_MS: there only its own failures count. Sessions are not touched.
+Failures are counted by (name, address), by address over all names, and by name over its unknown addresses. After some
+free attempts, each further attempt doubles the wait for the next. An address is known for a name if the name signed in
+from it within KNOWN_MS; for a known address only the failures of this pair count. Sessions are not affected.
 
-Names that do not exist are counted like others: what has to wait tells nothing of them.
+Names without an account are counted like others, so a wait does not reveal whether an account exists.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
-FREE = 5  # of a name at an address
-FREE_OF_MANY = 20  # of an address, and of a name at unknown addresses
-WAITS = Backoff(first=1.0, longest=15 * 60.0)  # from the first attempt that is not free
-QUIET_MS = DAY_MS  # without an attempt, after which failures are forgotten
+FREE = 5  # free attempts of a name at an address
+FREE_OF_MANY = 20  # free attempts of an address, and of a name at all unknown addresses
+WAITS = Backoff(first=1.0, longest=15 * 60.0)  # after the first attempt that is not free
+QUIET_MS = DAY_MS  # failures are forgotten after this time without an attempt
 KNOWN_MS = 30 * DAY_MS
-CHANGING = "password"  # the address of who has a session and changes the password: strangers do not count there
-ALL = ""  # names, of an address; or addresses, of a name
+CHANGING = "password"  # the address of password changes: they need a session, so attempts without one do not count
+ALL = ""  # in place of the name or the address: all of them
 _t = schema.sign_ins
 
 
 def wait_ms(failures: int, free: int) -> int:
-    """How long the next attempt must wait after so many failures."""
+    """The wait in ms before the next attempt, after this many failures."""
     return 0 if failures < free else int(WAITS.pause(failures - free + 1) * 1000)
 
 
 def admit(connection: Connection, name: str, address: str, now: int) -> bool:
-    """Count an attempt before its password is looked at; False, and it is not counted, while it must wait.
+    """Count an attempt before its password is verified; returns False, and counts nothing, during a wait.
 
-    A refused attempt leaves no row: made-up names would fill the table.
+    A refused attempt leaves no row, because invented names would fill the table.
     """
     limits = {(name, address): FREE}
     if address != CHANGING and not _known(connection, name, address, now):
         limits |= {(ALL, address): FREE_OF_MANY, (name, ALL): FREE_OF_MANY}
-    keys = sorted(limits)  # one order for all: writers must not wait for each other in a ring
+    keys = sorted(limits)  # all writers lock rows in one order, against deadlocks
     waiting = select(_t.c.name).where(or_(*(_is(*key) for key in keys)), _t.c.next_at > now)
     if connection.execute(waiting).first() is not None:
         return False
@@ -62,7 +62,7 @@ def admit(connection: Connection, name: str, address: str, now: int) -> bool:
 
 
 def right(connection: Connection, name: str, address: str, now: int) -> None:
-    """The attempt counted last was right: it was no failure, and the address is known from now on."""
+    """Record a successful attempt: undo its count and make the address known for the name."""
     if address != CHANGING and not _known(connection, name, address, now):
         others = or_(_is(ALL, address), _is(name, ALL))
         connection.execute(update(_t).where(others, _t.c.failures > 0).values(failures=_t.c.failures - 1, next_at=now))
@@ -70,12 +70,12 @@ def right(connection: Connection, name: str, address: str, now: int) -> None:
 
 
 def lift(connection: Connection, name: str) -> None:
-    """Let a name be tried again at once, except from addresses that wait for having tried many names."""
+    """End the waits of a name. Addresses that tried many names still wait."""
     connection.execute(update(_t).where(_t.c.name == name).values(failures=0, next_at=0))
 
 
 def waits(connection: Connection, now: int) -> dict[str, int]:
-    """Names that must wait somewhere, and until when."""
+    """The names that must wait at some address, and the ends of their waits (epoch ms)."""
     rows = connection.execute(
         select(_t.c.name, func.max(_t.c.next_at)).where(_t.c.next_at > now, _t.c.name != ALL).group_by(_t.c.name)
     )

@@ -1,8 +1,8 @@
 """Local accounts: argon2id, waits after failures (throttle.py), one-time passwords.
 
-An attempt to sign in is counted before its password is looked at, so a hundred parallel guesses are
-a hundred attempts. Unknown, waiting and disabled accounts get the same answer; whether a name exists
-cannot be told from the time it takes.
+An attempt to sign in is counted before its password is verified, so a hundred parallel guesses are a hundred
+attempts. Unknown, waiting and disabled accounts get the same answer. The response time does not reveal whether a
+name exists.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ SHORTEST, LONGEST = 12, 200  # characters of a password
 
 REFUSED = "name or password is wrong, the account is disabled, or too many tries have failed"
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
-# Actors of what no person did; a user of that name could hide behind them in the audit trail.
+# Actors of automatic changes. A user with such a name could pass for them in the audit trail.
 _RESERVED = frozenset({audit.PIPELINE, "policy", "cli", "system"})
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_hex())  # verified for names that do not exist: as slow as one that does
-# Each verification takes 64 MB and a core for some 50 ms: a flood of guesses waits in line.
+_NOBODY = _hasher.hash(secrets.token_hex())  # verified for unknown names, so that they take as long as known names
+# Each verification takes 64 MB and a core for some 50 ms, so the number at a time is limited.
 _verifying = BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user as the administrator sees it; times are epoch ms."""
+    """A user in the administrator's list; times are epoch ms."""
 
     name: str
     role: Role
     scope: Mapping[str, str]
     active: bool
     must_change: bool
-    waits_until: int | None  # somebody must wait before the next attempt on this name
+    waits_until: int | None  # end of the longest wait on this name at any address
     created_at: int
 
     def state(self, now: int) -> str:
-        """active, disabled, waiting (after failures), or new: the one-time password has not been changed yet."""
+        """active, disabled, waiting (after failures), or new (the one-time password is not changed yet)."""
         if not self.active:
             return "disabled"
         if (self.waits_until or 0) > now:
@@ -59,7 +59,7 @@ class Account:
 
 
 def first_administrator(db: Database, now: int) -> str | None:
-    """Create `admin` in an empty table of users; returns its one-time password, or None when there are users."""
+    """Create `admin` if there are no users; returns its one-time password, or None if users exist."""
     with db.write() as connection:
         if connection.execute(select(func.count()).select_from(schema.users)).scalar_one():
             return None
@@ -67,9 +67,9 @@ def first_administrator(db: Database, now: int) -> str | None:
 
 
 def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str, str], now: int) -> str:
-    """Create an account; returns its one-time password, which is kept nowhere else.
+    """Create an account; returns its one-time password, which is stored only as a hash.
 
-    Raises AntispamError for a bad or taken name or a scope that is none or matches nothing.
+    Raises AntispamError for an invalid or taken name, and for a scope that is invalid or matches no enterprise.
     """
     require(user, Right.ADMINISTER)
     if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -77,7 +77,7 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
     if len(scope) > 1 or not set(scope) <= set(SCOPES) or not all(scope.values()):
         raise AntispamError(f"scope: one of {', '.join(SCOPES)} with its value, or none for all")
     if scope and role is Role.ADMINISTRATOR:
-        raise AntispamError("an administrator sees and changes everything: no scope; choose another role for a part")
+        raise AntispamError("an administrator has no scope; choose another role for a limited account")
     with db.write() as connection:
         for kind, value in scope.items():
             column = schema.enterprises.c["id" if kind == "enterprise" else kind]
@@ -90,7 +90,7 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
 
 
 def list_users(db: Database, user: User, now: int) -> list[Account]:
-    """All accounts, by name."""
+    """All accounts, ordered by name."""
     require(user, Right.ADMINISTER)
     t = schema.users
     with db.read() as connection:
@@ -102,13 +102,13 @@ def list_users(db: Database, user: User, now: int) -> list[Account]:
 
 
 def set_active(db: Database, user: User, name: str, active: bool, now: int) -> None:
-    """Disable an account, ending its sessions, or enable it again.
+    """Disable an account and end its sessions, or enable the account again.
 
-    Raises AntispamError for one's own account and for the last active administrator.
+    Raises AntispamError if users disable their own account or the last active administrator.
     """
     require(user, Right.ADMINISTER)
     if name == user.name:
-        raise AntispamError("nobody disables the account they are signed in with")
+        raise AntispamError("you cannot disable the account you are signed in with")
     with db.write() as connection:
         row = _row(connection, name)
         if row.active == active:
@@ -130,7 +130,7 @@ def set_active(db: Database, user: User, name: str, active: bool, now: int) -> N
 
 
 def reset_password(db: Database, user: User, name: str, now: int) -> str:
-    """A new one-time password for an account; its sessions end and nobody waits to try it."""
+    """Set and return a new one-time password for an account; ends its sessions and its waits."""
     require(user, Right.ADMINISTER)
     password = secrets.token_urlsafe(12)
     hashed = _hasher.hash(password)
@@ -146,7 +146,7 @@ def reset_password(db: Database, user: User, name: str, now: int) -> str:
 
 
 def let_in(db: Database, user: User, name: str, now: int) -> None:
-    """Let an account be tried again at once after failures; password and sessions stay."""
+    """End the waits of an account after failures; password and sessions stay."""
     require(user, Right.ADMINISTER)
     with db.write() as connection:
         _row(connection, name)
@@ -155,19 +155,19 @@ def let_in(db: Database, user: User, name: str, now: int) -> None:
 
 
 def sign_in(db: Database, name: str, password: str, now: int, address: str = "local") -> str:
-    """Returns the token of a new session. Raises AntispamError with the same words whatever is wrong.
+    """Returns the token of a new session. Raises AntispamError with the same text for every cause.
 
-    `address` is where the attempt comes from: failures of one do not keep another out.
+    `address` is the source of the attempt: failures at one address do not lock out another.
     """
     name = name.strip().lower()
-    name = name if _NAME.fullmatch(name) else "?"  # counted all the same
+    name = name if _NAME.fullmatch(name) else "?"  # invalid names count together
     hashed = _attempt(db, name, password, address, now)
     if hashed is None:
         raise AntispamError(REFUSED)
     users = schema.users
     with db.write() as connection:
         values = {"password": _hasher.hash(password) if _hasher.check_needs_rehash(hashed) else hashed}
-        # Not when the password was changed or the account disabled while we verified.
+        # No session if the password was changed or the account disabled during verification.
         mine = (users.c.name == name) & (users.c.password == hashed) & users.c.active
         if connection.execute(update(users).where(mine).values(**values)).rowcount != 1:
             raise AntispamError(REFUSED)
@@ -177,10 +177,10 @@ def sign_in(db: Database, name: str, password: str, now: int, address: str = "lo
 
 
 def change_password(db: Database, user: User, old: str, new: str, now: int) -> str:
-    """Change one's own password; all sessions end, the token of a new one is returned.
+    """Change a user's own password and end all their sessions; returns the token of a new session.
 
-    A wrong old password is counted, apart from attempts to sign in. Raises AntispamError for a password that is too
-    short (12 characters), too long, the name, or the old one.
+    Wrong old passwords are counted separately from attempts to sign in. Raises AntispamError for a wrong old password,
+    and for a new password that is too short, too long, equal to the old password, or contains the user's name.
     """
     if not SHORTEST <= len(new) <= LONGEST:
         raise AntispamError(f"a password has {SHORTEST} to {LONGEST} characters")
@@ -222,7 +222,7 @@ def _add(connection: Connection, actor: str, name: str, role: Role, scope: Mappi
 
 
 def _attempt(db: Database, name: str, password: str, address: str, now: int) -> str | None:
-    """One counted attempt at a password; the stored hash when it is right, else None."""
+    """Count and verify one attempt; returns the stored hash if the password is right, else None."""
     users = schema.users
     with db.write() as connection:
         if not throttle.admit(connection, name, address, now):

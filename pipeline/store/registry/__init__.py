@@ -1,1 +1,1 @@
-"""The registry: ports, lists, enterprises and configurations as rows, changed by people."""
+"""The registry: ports, lists, enterprises and configurations in the database, changed by people."""

@@ -1,7 +1,6 @@
-"""Policies, dictionaries, models and list files: immutable versions, one in force of each name.
+"""Policies, dictionaries, models and list files: immutable versions, of which one is in force for each name.
 
-These functions work inside the caller's transaction, see `store/registry/ports.py`; they neither audit nor
-publish.
+These functions work inside the caller's transaction. They neither audit nor publish.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ KINDS = ("policy", "dictionary", "model", "list")
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raises AntispamError for an unknown kind, and for a name that would be another entry's."""
+    """Raises AntispamError for an unknown kind and for an invalid name."""
     if kind not in KINDS:
         raise AntispamError(f"unknown kind of configuration {kind!r}; one of {', '.join(KINDS)}")
     if not name or len(name) > 128 or "/" in name or not name.isprintable():
@@ -26,7 +25,7 @@ def check_name(kind: str, name: str) -> None:
 
 
 def put_in_force(connection: Connection, kind: str, name: str, value: str, author: str, epoch: int, now: int) -> None:
-    """Keep this version and put it in force with this epoch."""
+    """Store this version and put it in force with this epoch."""
     version = version_of(value)
     connection.execute(
         upsert(connection, schema.configurations).on_conflict_do_nothing(),
@@ -48,13 +47,13 @@ def in_force(connection: Connection, kind: str, name: str) -> str | None:
 
 
 def previous(connection: Connection, kind: str, name: str) -> str | None:
-    """The version that was in force before the one in force, or None."""
+    """The previous version of the one in force, or None."""
     table = schema.in_force
     return connection.execute(select(table.c.previous).where(table.c.kind == kind, table.c.name == name)).scalar()
 
 
 def value_of(connection: Connection, kind: str, name: str, version: str) -> str | None:
-    """The value of a version, or None when it is unknown."""
+    """The value of a version, or None for an unknown version."""
     table = schema.configurations
     return connection.execute(
         select(table.c.value).where(table.c.kind == kind, table.c.name == name, table.c.version == version)
@@ -62,7 +61,7 @@ def value_of(connection: Connection, kind: str, name: str, version: str) -> str 
 
 
 def author_of(connection: Connection, kind: str, name: str, version: str) -> str | None:
-    """Who published a version first, or None when it is unknown."""
+    """The user that first published a version, or None for an unknown version."""
     table = schema.configurations
     return connection.execute(
         select(table.c.author).where(table.c.kind == kind, table.c.name == name, table.c.version == version)
@@ -70,13 +69,13 @@ def author_of(connection: Connection, kind: str, name: str, version: str) -> str
 
 
 def withdraw(connection: Connection, kind: str, name: str) -> None:
-    """No version of this name is in force any more; the versions stay."""
+    """Withdraw the version in force of this name; its versions stay stored."""
     table = schema.in_force
     connection.execute(delete(table).where(table.c.kind == kind, table.c.name == name))
 
 
 def names_in_force(connection: Connection, kind: str) -> list[str]:
-    """The names of this kind that have a version in force."""
+    """The names of this kind with a version in force."""
     table = schema.in_force
     return list(connection.execute(select(table.c.name).where(table.c.kind == kind)).scalars())
 

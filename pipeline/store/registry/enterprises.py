@@ -1,6 +1,6 @@
-"""Enterprises as rows. They are published nowhere: what scopes go by is looked up in the database.
+"""Enterprises in the database. They are not published, because only the scopes of users need them.
 
-These functions work inside the caller's transaction, see `store/registry/ports.py`.
+These functions work inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def put(
 ) -> None:
     """Register enterprises, or change their name and place; audited.
 
-    `only_new` leaves alone those of whom more than the code is known.
+    With `only_new`, an enterprise of which more than its code is stored stays unchanged.
     """
     outbox.lock(connection)
     for entry in entries:

@@ -1,11 +1,13 @@
-"""A whole configuration folder into the database, as one change with one epoch.
+"""Imports a configuration folder into the database as one change with one epoch.
 
-`replace` makes the folder the truth: list files that are not in it go, ports that are not are suspended
-(a folder without any port leaves them alone). A port is never deleted: what of it is still queued must not
-pass, and who brings it back later must not lift what stopped it; `antispam port resume` does. `add` is what
-a start does: it brings what the database does not know, and leaves alone what people have changed since.
-Neither deletes an enterprise, touches the state of a registered port that the folder has (a file that
-forgets a suspension must not lift it), or single list entries.
+`replace` makes the database match the folder: list files missing from it are withdrawn, and missing ports are
+suspended, unless the folder has no ports at all. A port is never deleted: its queued messages must not be sent, and a
+later import of the same port must not lift its suspension. Only `antispam port resume` lifts it.
+
+`add` runs at every start: it adds entries that the database does not have and keeps the changes of people.
+
+Neither deletes an enterprise or changes single list entries. Neither changes the state of a registered port that is in
+the folder, because a file without the suspension must not lift it.
 """
 
 from __future__ import annotations
@@ -28,18 +30,18 @@ from pipeline.text.numbers import service_code
 
 
 def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
-    """Make these (kind, name, value) the configuration; the epoch in force then, and the ports suspended.
+    """Make these (kind, name, value) the configuration; returns the epoch in force afterwards and the suspended ports.
 
-    Raises AntispamError.
+    Raises AntispamError for an entry that cannot be put in force.
     """
     return _import(db, user, list(entries), now, remove=True)
 
 
 def add(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> int:
-    """Add what is new among these (kind, name, value); the epoch in force then. Raises AntispamError.
+    """Add the new entries among these (kind, name, value); returns the epoch in force afterwards.
 
-    A registered port stays as it is. A file is put in force when its text was never in force and the
-    one in force came by `add` too.
+    A registered port stays as it is. A file is put in force if its text was never in force and the version in force
+    also came from `add`. Raises AntispamError for an entry that cannot be put in force.
     """
     return _import(db, user, list(entries), now, remove=False)[0]
 
@@ -91,12 +93,12 @@ def _import(
 
 
 def _spelled(entry: PortEntry, there: Container[str]) -> PortEntry:
-    """The port under its code's one form, unless it is registered as the file has it."""
+    """The port with its code in canonical form, unless it is registered under the code of the file."""
     return entry if entry.code in there else msgspec.structs.replace(entry, code=service_code(entry.code) or entry.code)
 
 
 def _ports(there: dict[str, PortEntry], read: dict[str, PortEntry], remove: bool) -> list[PortEntry]:
-    """The ports to be written."""
+    """The ports that need to be written."""
     wanted = []
     for code, entry in read.items():
         before = there.get(code)

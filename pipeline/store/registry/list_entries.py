@@ -1,7 +1,7 @@
-"""Single entries of the operators' lists, each an entry of the config topic of its own.
+"""Single entries of the operators' lists. Each has its own entry on the config topic.
 
 A whole `lists.csv` is a configuration file (`store/registry/configurations.py`); a worker merges both. These
-functions work inside the caller's transaction, see `store/registry/ports.py`.
+functions work inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from pipeline.store.database import upsert
 
 MAX_REASON = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are shown whole
+_NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are not masked
 
 
 def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEntry:
-    """A checked entry, as the workers' parser reads it. `expires_at` is epoch ms, None: standing.
+    """A checked entry, as the workers' parser reads it. `expires_at` is epoch ms, or None for a permanent entry.
 
-    Raises AntispamError saying what is wrong.
+    Raises AntispamError for an invalid entry.
     """
     if name not in ENTITIES:
         raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
@@ -46,17 +46,17 @@ def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEnt
 
 
 def text(item: ListEntry) -> str:
-    """The entry as a `lists.csv` of one row: its value on the config topic."""
+    """The entry's value on the config topic: a `lists.csv` of one row."""
     expires = "" if item.expires == NEVER else (_EPOCH + timedelta(milliseconds=item.expires)).isoformat()
     table = io.StringIO(newline="")
-    rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a reason may hold a line break
+    rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a reason may contain a line break
     rows.writerows([COLUMNS, (item.list, ENTITIES[item.list], item.value, item.reason, expires)])
     return table.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to one value of a list: its entry before and after, None where there is none."""
+    """A change of one value of a list: its entry before and after, None for no entry."""
 
     before: ListEntry | None
     after: ListEntry | None
@@ -65,11 +65,11 @@ class Change:
 def put(
     connection: Connection, now: int, actor: str, item: ListEntry, rule: str = "", evidence: str = ""
 ) -> Change | None:
-    """Add an entry, or change the one of this value; audited and published. None if nothing changed.
+    """Add an entry or change the entry of this value; audits and publishes. Returns None if nothing changed.
 
-    One piece of evidence acts once: met again, even after somebody removed the entry, it changes nothing.
+    One piece of evidence acts once: repeated evidence changes nothing, even after the entry was removed.
     """
-    outbox.lock(connection)  # of two writers of one value the second sees the first's row
+    outbox.lock(connection)  # the second of two concurrent writers must see the first one's row
     item = replace(item, value=_spelled(item.list, item.value))
     table, where = schema.list_entries, _where(item.list, item.value)
     if evidence:
@@ -110,13 +110,13 @@ def put(
 
 
 def stands(connection: Connection, name: str, value: str, now: int) -> bool:
-    """Whether the value is on the list and its entry has not run out."""
+    """Whether the value is on the list and its entry has not expired."""
     found = connection.execute(select(schema.list_entries.c.expires_at).where(*_where(name, value))).first()
     return found is not None and (found.expires_at is None or found.expires_at > now)
 
 
 def remove(connection: Connection, now: int, actor: str, name: str, value: str, reason: str) -> bool:
-    """Remove an entry; audited and published. False if there is none."""
+    """Remove an entry; audits and publishes. Returns False if there is no entry."""
     outbox.lock(connection)
     value = _spelled(name, value)
     table, where = schema.list_entries, _where(name, value)
@@ -131,7 +131,7 @@ def remove(connection: Connection, now: int, actor: str, name: str, value: str, 
 
 
 def undo(connection: Connection, now: int, actor: str, change: Change) -> bool:
-    """Put back what stood before a change. False if somebody has changed the value since: that stays."""
+    """Restore the entry from before a change. Returns False, and does nothing, if the value has changed since."""
     outbox.lock(connection)
     item = change.after or change.before
     if item is None:
@@ -145,12 +145,12 @@ def undo(connection: Connection, now: int, actor: str, change: Change) -> bool:
 
 
 def load(connection: Connection) -> Iterable[ListEntry]:
-    """Every entry."""
+    """All entries."""
     return [_entry(row) for row in connection.execute(select(schema.list_entries))]
 
 
 def masked(value: str) -> str:
-    """The value with the middle of a mobile number left out: for audit rows and logs."""
+    """The value with the middle of a mobile number masked, for audit rows and logs."""
     return _NUMBER.sub(r"\1****\2", value)
 
 
@@ -159,7 +159,7 @@ def _entry(row: Any) -> ListEntry:
 
 
 def _spelled(name: str, value: str) -> str:
-    """The value as the table holds it. One that is no number was entered before those were refused."""
+    """The value as stored. A value without canonical form is older than the check that refuses it."""
     return one_form(name, value) or value
 
 

@@ -1,4 +1,4 @@
-"""What has been done to a port and said of it."""
+"""The history of a port: actions, complaints and open cases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class PortHistory:
-    """Actions newest first; complaints of the last 30 days; cases that are open now."""
+    """The latest 50 actions, newest first; number of complaints of the last 30 days; number of open cases."""
 
     deeds: Sequence[Deed]
     complaints: int
@@ -36,7 +36,7 @@ class PortHistory:
 
 
 def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
-    """Raises Forbidden for a port outside the user's scope."""
+    """The history of a registered port at `now` (epoch ms). Raises Forbidden for a port outside the user's scope."""
     require(user, Right.SEE_TRAFFIC)
     a, c, k = schema.actions, schema.complaints, schema.cases
     with db.read() as connection:

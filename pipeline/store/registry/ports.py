@@ -1,7 +1,7 @@
-"""Ports as rows: the registry's truth, from which each port's entry of the config topic is made.
+"""Ports in the database, from which their entries on the config topic are made.
 
-These functions work inside the caller's transaction. People come through `store/registry/registry.py`, which
-asks for their rights; the pipeline's own actions come here with `audit.PIPELINE` as the actor.
+These functions work inside the caller's transaction. Changes by people go through `store/registry/registry.py`, which
+checks their rights. Automatic changes call these functions with `audit.PIPELINE` as the actor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
 
-# An action -> the states it leads from, and the one it leads to.
+# Action -> (states in which it is possible, resulting state).
 _STEPS = {
     "suspend": ((PortState.OPEN,), PortState.SUSPENDED),
     "resume": ((PortState.SUSPENDED,), PortState.OPEN),
@@ -28,7 +28,7 @@ _INT4 = 2**31
 
 
 def check(entry: PortEntry) -> None:
-    """Raises AntispamError for an entry that a worker would refuse or the tables cannot hold."""
+    """Raises AntispamError for an entry that a worker would refuse or the tables cannot store."""
     faults = Port(entry).faults
     if faults:
         raise AntispamError(f"port {entry.code}: {faults[0]}")
@@ -47,18 +47,21 @@ def check(entry: PortEntry) -> None:
     if entry.volume_5m is not None and not 0 <= entry.volume_5m < _INT4:
         raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
     if len(set(entry.signatures)) < len(entry.signatures):
-        raise AntispamError(f"port {entry.code}: a signature is there twice")
+        raise AntispamError(f"port {entry.code}: duplicate signature")
     if len({template.id for template in entry.templates}) < len(entry.templates):
-        raise AntispamError(f"port {entry.code}: a template id is there twice")
+        raise AntispamError(f"port {entry.code}: duplicate template id")
 
 
 def find(connection: Connection, code: str) -> PortEntry | None:
-    """The port of this code, or None."""
+    """The port with this code, or None."""
     return next(iter(load(connection, select(schema.ports).where(schema.ports.c.code == code))), None)
 
 
 def search(connection: Connection, text: str, limit: int, offset: int, within: Select[str] | None) -> list[PortEntry]:
-    """Ports by code, whose code begins with `text` or whose name or enterprise holds it; `within`: of these codes."""
+    """Ports, ordered by code, whose code begins with `text` or whose name or enterprise contains it.
+
+    `within` limits them to the codes of a SELECT.
+    """
     table = schema.ports
     statement = select(table).order_by(table.c.code).limit(limit).offset(offset)
     if text:
@@ -73,7 +76,7 @@ def search(connection: Connection, text: str, limit: int, offset: int, within: S
 
 
 def load(connection: Connection, statement: Select[tuple[object, ...]] | None = None) -> list[PortEntry]:
-    """The ports this SELECT of `schema.ports` gives, all of them by default, with signatures and templates."""
+    """The ports of this SELECT of `schema.ports` (by default all ports), with signatures and templates."""
     rows = connection.execute(select(schema.ports) if statement is None else statement).all()
     some = None if statement is None else [row.code for row in rows]
     signatures: defaultdict[str, list[str]] = defaultdict(list)
@@ -100,7 +103,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
 
 
 def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
-    """Write these ports, new ones or in the place of those there; neither audited nor published here."""
+    """Insert these ports or replace the stored ones. Neither audits nor publishes."""
     if not entries:
         return
     enterprises = [{"id": name, "name": name, "created_at": now} for name in {e.enterprise for e in entries} if name]
@@ -157,11 +160,10 @@ def change_state(
     rule: str = "",
     evidence: str = "",
 ) -> bool:
-    """Suspend, resume or terminate a port; True if that changed it.
+    """Suspend, resume or terminate a port; returns whether its state changed.
 
-    One piece of evidence (a decision's id, a case) acts once: met again, even after the port was
-    resumed, it changes nothing. Raises AntispamError for an unknown port, and for resuming a
-    terminated one.
+    One piece of evidence (a decision's id, a case) acts once: repeated evidence changes nothing, even after the port
+    was resumed. Raises AntispamError for an unknown port and for the resumption of a terminated port.
     """
     origins, state = _STEPS[action]
     table = schema.ports
@@ -195,17 +197,17 @@ def change_state(
 
 
 def publish(connection: Connection, now: int, entries: Iterable[PortEntry]) -> int:
-    """Put these ports' entries into the outbox; the epoch."""
+    """Add these ports' entries to the outbox; returns the epoch."""
     return outbox.publish_config(connection, now, [("port", entry.code, text(entry), None) for entry in entries])
 
 
 def text(entry: PortEntry) -> str:
-    """The port's entry of the config topic: canonical JSON."""
+    """The port's value on the config topic: canonical JSON."""
     return msgspec.json.encode(entry, order="deterministic").decode()
 
 
 def _first(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:
-    """Note the action; False when this evidence has acted before."""
+    """Record the action; returns False if this evidence has acted before."""
     noted = connection.execute(
         upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
         {"kind": action, "subject": code, "rule": rule, "evidence": evidence, "actor": actor, "at": now},

@@ -1,8 +1,8 @@
-"""What people change of the configuration: each change checked, audited and put into the outbox at once.
+"""Changes of the configuration by people: each is checked, audited and added to the outbox.
 
-A value is read by the parser the workers use before anything is written. Every function that changes
-something asks for the user's right first and works in one transaction: the change, its audit row and
-its publication are there together or not at all. Times are epoch milliseconds.
+A value is parsed with the workers' parser before any row is written. Every function that changes the configuration
+first checks the user's right. It then works in one transaction: the change, its audit row and its publication are
+committed together or not at all. Times are epoch milliseconds.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ _RIGHTS = {
 
 
 def port(db: Database, code: str) -> PortEntry | None:
-    """The port of this code, or None."""
+    """The port with this code, or None."""
     with db.read() as connection:
         return port_rows.find(connection, _registered(connection, code))
 
 
 def ports(db: Database, user: User, search: str = "", limit: int = 100, offset: int = 0) -> list[PortEntry]:
-    """Ports in the user's scope by code; `search` is the beginning of a code, or part of a name or enterprise."""
+    """Ports in the user's scope, by code; `search` is the beginning of a code or a part of a name or enterprise."""
     require(user, Right.SEE_TRAFFIC)
     with db.read() as connection:
         return port_rows.search(connection, search, limit, offset, ports_in_scope(user))
 
 
 def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str = "") -> int | None:
-    """Register a port, or change one; the epoch, or None when nothing differs. Its code gets its one form.
+    """Register or change a port, with its code in canonical form; returns the epoch, or None if nothing changed.
 
-    The state of a registered port is not changed here: that takes `suspend_port` and its like.
-    Raises AntispamError for an entry that cannot be.
+    The state of a registered port stays: only `suspend_port`, `resume_port` and `terminate` change it.
+    Raises AntispamError for an invalid entry.
     """
     require(user, Right.EDIT_PORTS)
     port_rows.check(entry)
@@ -68,7 +68,7 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
         if before == entry:
             return None
         port_rows.put(connection, [entry], now)
-        require_port(connection, user, entry.code)  # nor may it leave the user's scope
+        require_port(connection, user, entry.code)  # the changed port must stay in the user's scope
         audit.record(
             connection, now, user.name, "save", f"port/{entry.code}", _for_audit(before), _for_audit(entry), reason
         )
@@ -76,24 +76,24 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
 
 
 def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
-    """Stop an open port; True if that changed it. One piece of evidence acts once ("" is none)."""
+    """Suspend an open port; returns whether its state changed. Evidence acts once; "" means no evidence."""
     return _change_state(db, user, "suspend", code, reason, evidence, now)
 
 
 def resume_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
-    """Open a suspended port again; True if that changed it."""
+    """Resume a suspended port; returns whether its state changed."""
     return _change_state(db, user, "resume", code, reason, evidence, now)
 
 
 def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
-    """Stop a port for good; True if that changed it."""
+    """Terminate a port permanently; returns whether its state changed."""
     return _change_state(db, user, "terminate", code, reason, evidence, now)
 
 
 def add_list_entry(
     db: Database, user: User, name: str, value: str, reason: str, expires_at: int | None, now: int
 ) -> list_rows.Change | None:
-    """Put a value on a list, or change its reason or end; None if that changed nothing."""
+    """Put a value on a list, or change its reason or expiry; returns None if nothing changed."""
     require(user, Right.EDIT_LISTS)
     item = list_rows.entry(name, value, reason, expires_at)
     with db.write() as connection:
@@ -102,7 +102,7 @@ def add_list_entry(
 
 
 def remove_list_entry(db: Database, user: User, name: str, value: str, reason: str, now: int) -> bool:
-    """Take a value off a list; False if it was not on it by itself (it may be in a list file)."""
+    """Take a value off a list; returns False if it has no single entry (it may be in a list file)."""
     require(user, Right.EDIT_LISTS)
     _check_reason(reason)
     with db.write() as connection:
@@ -111,7 +111,7 @@ def remove_list_entry(db: Database, user: User, name: str, value: str, reason: s
 
 
 def undo_list_change(db: Database, user: User, change: list_rows.Change, now: int) -> bool:
-    """Put back what stood before a change; False if somebody has changed the value since."""
+    """Restore the entry from before a change; returns False if the value has changed since."""
     require(user, Right.EDIT_LISTS)
     with db.write() as connection:
         for item in (change.before, change.after):
@@ -123,9 +123,9 @@ def undo_list_change(db: Database, user: User, change: list_rows.Change, now: in
 def list_entries(
     db: Database, user: User, name: str, search: str = "", limit: int = 100, offset: int = 0
 ) -> Sequence[Row[tuple[object, ...]]]:
-    """Rows of `schema.list_entries` of one list whose value is or begins with `search`, newest first.
+    """Rows of `schema.list_entries` of one list whose value begins with `search`, newest first.
 
-    A user with a limited scope sees the entries of `unsubscribed` that name a port in it, and no other list.
+    A user with a scope sees only the entries of `unsubscribed` that name a port in it, and no other list.
     """
     require(user, Right.EDIT_LISTS)
     table = schema.list_entries
@@ -138,16 +138,17 @@ def list_entries(
         names = func.substr(table.c.value, 1, func.length(code) + 1) == code + ":"
         statement = statement.where(exists().where(code.in_(within), names))
     if search:
-        begins = (search, one_form(name, search) or search)  # the second: of a whole number in another spelling
+        begins = (search, one_form(name, search) or search)  # the second finds a complete number in another spelling
         statement = statement.where(or_(*(table.c.value.startswith(text, autoescape=True) for text in begins)))
     with db.read() as connection:
         return connection.execute(statement.limit(limit).offset(offset)).all()
 
 
 def publish_configuration(db: Database, user: User, kind: str, name: str, value: str, now: int) -> int:
-    """Put a policy, dictionary, model or list file in force; the epoch, the present one when it is already.
+    """Put a policy, dictionary, model or list file in force; returns its epoch.
 
-    Raises AntispamError with the parser's words for a value that cannot be.
+    If the value is in force already, nothing changes. Raises AntispamError with the parser's message for an invalid
+    value.
     """
     _require_kind(user, kind, name)
     check([(kind, name, value)])
@@ -156,7 +157,10 @@ def publish_configuration(db: Database, user: User, kind: str, name: str, value:
 
 
 def rollback(db: Database, user: User, kind: str, name: str, now: int, version: str | None = None) -> int:
-    """Put an earlier version in force again, by default the one before; the epoch. Raises AntispamError."""
+    """Put an earlier version in force again, by default the previous version; returns the epoch.
+
+    Raises AntispamError if there is no such version or it is no longer valid.
+    """
     _require_kind(user, kind, name)
     with db.write() as connection:
         outbox.lock(connection)
@@ -166,12 +170,12 @@ def rollback(db: Database, user: User, kind: str, name: str, now: int, version: 
         value = configurations.value_of(connection, kind, name, target)
         if value is None:
             raise AntispamError(f"{kind} {name}: unknown version {target}")
-        check([(kind, name, value)])  # a model's folder may be gone, an older policy's words too
+        check([(kind, name, value)])  # a model's folder may be deleted, and an old policy may use removed signals
         return _put_in_force(connection, user, "rollback", kind, name, value, now)
 
 
 def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
-    """Nothing is in force under this name any more, its versions stay; the epoch. Raises AntispamError for none."""
+    """Withdraw the version in force; its versions stay. Returns the epoch. Raises AntispamError if none is in force."""
     _require_kind(user, kind, name)
     with db.write() as connection:
         outbox.lock(connection)
@@ -197,7 +201,7 @@ def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bo
 
 
 def configuration(db: Database, kind: str, name: str, version: str | None = None) -> str | None:
-    """The value of a version, by default of the one in force; None when there is none."""
+    """The value of a version, by default of the version in force; None if there is no such version."""
     with db.read() as connection:
         wanted = version or configurations.in_force(connection, kind, name)
         return None if wanted is None else configurations.value_of(connection, kind, name, wanted)
@@ -214,7 +218,7 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
         if change.kind == "port":
             port_rows.check(parse_port(change.value or "").entry)
         elif change.kind == "list":
-            parse_lists(change.value or "", change.name)  # stricter than a worker, which must hold on to old ones
+            parse_lists(change.value or "", change.name)  # stricter than a worker, which must accept old entries
         if "\0" in (change.value or ""):
             raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
 
@@ -243,7 +247,7 @@ def _change_state(db: Database, user: User, action: str, code: str, reason: str,
 
 
 def _registered(connection: Connection, code: str) -> str:
-    """The code as it is registered, or would be: in its one form, unless an older version took it otherwise."""
+    """The code in canonical form, unless an older version registered it in another form."""
     return code if port_rows.find(connection, code) else service_code(code) or code
 
 
@@ -255,7 +259,7 @@ def _require_kind(user: User, kind: str, name: str) -> None:
 
 
 def _require_list(connection: Connection, user: User, name: str, value: str) -> None:
-    """A list holds for all ports, but for `unsubscribed`, whose entries name one."""
+    """Raises Forbidden for an entry that does not concern the user's scope. Only `unsubscribed` entries name a port."""
     if not user.scope:
         return
     if name != UNSUBSCRIBED:
@@ -273,7 +277,7 @@ def _check_reason(reason: str) -> None:
 
 
 def _for_audit(entry: PortEntry | None) -> dict[str, object] | None:
-    """The entry without its templates' texts, which the audit does not keep."""
+    """The entry without its templates' texts, because the audit trail stores no texts."""
     if entry is None:
         return None
     shown: dict[str, object] = msgspec.to_builtins(entry)
