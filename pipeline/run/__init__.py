@@ -1,1 +1,1 @@
-"""The whole on one machine: brokers, roles, supervision, the doctor, the demo."""
+"""Everything on one machine: brokers, roles, supervision, the doctor, the demo."""

@@ -1,10 +1,9 @@
-"""A broker as a child process: it starts ready or not at all, and never outlives us.
+"""A broker as a child process: its start succeeds only when it is ready, and it never outlives us.
 
-A broker left behind keeps its port, and the next start would quietly talk to yesterday's cluster.
-So a child ends with the process that started it, even when that is killed with SIGKILL (on Linux:
-the kernel's parent-death signal), and it counts as ready only when it answers with the cluster id
-we gave it. It runs in a session of its own, so Ctrl-C reaches us first and we decide the order
-in which things end.
+A broker left behind would keep its port, and the next start would silently talk to the old cluster. So a child ends
+with its parent process, even when that is killed with SIGKILL (on Linux, by the kernel's parent-death signal). It
+counts as ready only when it answers with the cluster id that we gave it. It runs in its own session, so Ctrl-C
+reaches only us and we decide the order in which processes end.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _RANDOM = random.SystemRandom()
 _RESERVING, _RESERVED = threading.Lock(), set[int]()
 LOOPBACK = "127.0.0.1"
 _TAIL_BYTES = 2000
-# The parent-death signal has to be asked for inside the child. Doing that between fork and exec
-# (preexec_fn) may deadlock a process with threads, so a fresh interpreter asks and then becomes the
-# broker. The parent may have died before it asked: then it has another parent by now, and leaves.
+# The parent-death signal must be requested inside the child. Doing that between fork and exec (preexec_fn) may
+# deadlock a process with threads. So a new interpreter requests it and then becomes the broker. If the parent died
+# before the request, the child has another parent by now and exits.
 _TIED_TO_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, int(sys.argv[2]), 0, 0, 0)  # 1 = PR_SET_PDEATHSIG
@@ -44,10 +43,10 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def free_port() -> int:
-    """A free TCP port of 127.0.0.1 that no other call gives out, in any process of this user, while this one runs.
+    """A free TCP port of 127.0.0.1. While this process runs, no other call by this user, in any process, returns it.
 
-    Not one of those that outgoing connections are given (32768 and above): such a connection would take the
-    port of a server that is being started again.
+    It is below 32768, because ports from there on are given to outgoing connections. A connection could take the port
+    of a server that is being restarted.
     """
     while True:
         port = _RANDOM.randrange(20_000, 32_000)
@@ -58,10 +57,10 @@ def free_port() -> int:
 
 
 def _reserve(port: int) -> bool:
-    """Whether this process now holds the port, and did not before.
+    """Reserve the port for this process. False if any process, this one included, has reserved it already.
 
-    A port cannot stay bound until its server binds it. Instead, byte `port` of a file is locked until the process
-    ends: the server may take seconds to start, and two processes that start servers would be given the same port.
+    A port is bound only once its server binds it, which may take seconds, and two processes that start servers could be
+    given the same port. So byte `port` of a file stays locked until the process ends.
     """
     with _RESERVING:
         if port in _RESERVED:
@@ -76,17 +75,17 @@ def _reserve(port: int) -> bool:
 
 @cache
 def _reservations() -> int:
-    """The file's descriptor, never closed: closing it would give up the locks."""
+    """The file's descriptor. It is never closed, because closing it would release the locks."""
     file = Path(tempfile.gettempdir()) / f"antispam-ports-{os.getuid()}"
     return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 class Child:
-    """A running broker process, its output appended to `log` (log_file.py).
+    """A running broker process. Its output is appended to `log` (log_file.py).
 
-    `name` is what error texts call it. The kernel watches the *thread* that started the child: start
-    it from one that lives as long as it is needed, such as the main thread. Errors: AntispamError
-    when the program cannot be started.
+    `name` is its name in error texts. The kernel watches the *thread* that started the child, so start it from a thread
+    that lives as long as the child is needed, such as the main thread. Raises AntispamError when the program cannot be
+    started.
     """
 
     def __init__(
@@ -124,14 +123,14 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; the exit code, or minus the signal that ended it."""
+        """None while it runs; afterwards the exit code, or the negative number of the signal that ended it."""
         return self._process.poll()
 
     def wait_ready(self, port: int, cluster_id: str, timeout: float, settings: Settings | None = None) -> None:
-        """Return when the broker answers on this port of 127.0.0.1 under this cluster id.
+        """Return when the broker answers on this port of 127.0.0.1 with this cluster id.
 
-        `settings` say how to sign in. Errors: AntispamError with the end of its log when it ends first, or
-        after `timeout` seconds in which it logged nothing: one that has much to recover takes long, and says so.
+        `settings` are the clients' sign-in settings. Raises AntispamError with the end of its log when the broker ends
+        first, or when it logged nothing for `timeout` seconds: a long recovery shows progress in the log.
         """
         written, deadline = self._written(), time.monotonic() + timeout
         while True:
@@ -151,7 +150,7 @@ class Child:
         return sum(path.stat().st_size for path in self._logs if path.is_file())
 
     def wait(self, timeout: float) -> int | None:
-        """Wait up to `timeout` seconds for its end; the exit code, or None if it still runs."""
+        """Wait up to `timeout` seconds for its end. Returns the exit code, or None if it still runs."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -164,16 +163,16 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a crash would. Returns when it has ended."""
+        """Kill it with SIGKILL, as in a crash. Returns when it has ended."""
         self._process.kill()
         self._process.wait()
 
     def bound_log(self) -> None:
-        """Keep its log from growing without end; to be called now and then while it runs."""
+        """Shorten its log if it is too long; the caller calls this now and then while the broker runs."""
         bound(self._logs[0])
 
     def tail(self) -> str:
-        """The end of its logs, to be appended to an error text; empty when there is none."""
+        """The end of its logs, for an error text; empty if the logs are empty."""
         parts = []
         for path in self._logs:
             if path.is_file():
@@ -186,8 +185,9 @@ class Child:
 
 
 def _not_ready(port: int, cluster_id: str, settings: Settings | None) -> str | None:
-    """Why the broker cannot be used yet; None when it can."""
-    try:  # a client would log a refused connection as an error, and a starting broker refuses many
+    """The reason why the broker cannot be used yet; None when it can."""
+    # A client would log each refused connection as an error, and a starting broker refuses many.
+    try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError as error:
         return f"port {port}: {error}"

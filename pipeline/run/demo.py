@@ -1,4 +1,4 @@
-"""The sample traffic of `antispam up --demo`: through the door and onto the topics, at its own pace."""
+"""The sample traffic of `antispam up --demo`: it passes the door and goes onto the topics at its own pace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEED = 7
 
 @contextmanager
 def feeding(settings: Settings, ended: threading.Event) -> Iterator[None]:
-    """Send the traffic in a thread of its own until it is through or `ended` is set."""
+    """Send the traffic in a thread of its own, until all is sent or `ended` is set."""
     thread = threading.Thread(target=_feed, args=(settings, ended), name="demo", daemon=True)
     thread.start()
     yield

@@ -1,7 +1,7 @@
-"""`antispam doctor`: what this machine and installation can do, and what those who run on it say.
+"""`antispam doctor`: the abilities of this machine and installation, and the state of the running processes.
 
-What others have to answer is asked together, each in a thread of its own, and what has not answered in SECONDS is
-said not to. What is only computed here takes the time it takes: a slow machine is no fault.
+Checks that wait for others run at the same time, each in its own thread. A check without an answer after SECONDS is
+reported as unanswered. Local computations have no time limit: a slow machine is no fault.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from pipeline.settings import Settings
 from pipeline.store.database import database
 from pipeline.store.migrate import head, revision
 
-SECONDS = 5.0  # until it ends, whatever does not answer
-ANSWER = 3.0  # seconds a broker, page or gateway has
+SECONDS = 5.0  # longest time for all answers
+ANSWER = 3.0  # seconds given to a broker, page or gateway for its answer
 MIN_FREE_GB = 5
 
 Look = Callable[[], tuple[bool, str]]
@@ -47,7 +47,7 @@ Look = Callable[[], tuple[bool, str]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: whether it is as needed, and what was found or is to be done."""
+    """One check: whether it passed, and the finding or the remedy."""
 
     name: str
     ok: bool
@@ -55,7 +55,7 @@ class Check:
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks, in the order in which a fault should be mended; others have SECONDS to answer."""
+    """All checks, in the order in which faults should be fixed. Answers of others have a limit of SECONDS."""
     here: list[tuple[str, Look]] = [
         ("python", _python),
         ("disk", partial(_disk, settings)),
@@ -73,7 +73,7 @@ def examine(settings: Settings) -> list[Check]:
     def run(name: str, look: Look) -> None:
         found[name] = _checked(name, look)
 
-    # Daemons: one that hangs does not hold up the end of the command.
+    # Daemon threads: a hanging check does not delay the end of the command.
     threads = [threading.Thread(target=run, args=look, daemon=True) for look in asked]
     for thread in threads:
         thread.start()
@@ -163,7 +163,7 @@ def _database(settings: Settings) -> tuple[bool, str]:
 
 
 def _channels(settings: Settings) -> list[tuple[str, Look]]:
-    """A check for each channel; one of the file when it cannot be read or is not set."""
+    """A check for each channel, or one check of the file when it cannot be read or is not set."""
     try:
         channels = load_channels(settings)
     except AntispamError as error:
@@ -181,9 +181,9 @@ def _channels(settings: Settings) -> list[tuple[str, Look]]:
 
 
 def _channel(channel: Channel) -> tuple[bool, str]:
-    """Whether its secret is set and its gateway takes connections; it is not signed in to."""
+    """Whether the channel's secret is set and its gateway accepts connections. The check does not sign in."""
     gateway = f"{channel.host}:{channel.port}"
-    if not channel.secret:  # raises, and says which variable
+    if not channel.secret:  # raises an error that names the missing variable
         return False, "no secret"
     try:
         socket.create_connection((channel.host, channel.port), timeout=ANSWER).close()
@@ -193,7 +193,7 @@ def _channel(channel: Channel) -> tuple[bool, str]:
 
 
 def _roles(settings: Settings) -> list[tuple[str, Look]]:
-    """A check for each role: what its page says, as far as it runs on this data folder."""
+    """A check for each role, from its page, if it runs on this data folder."""
     notes: dict[str, list[str]] = {}
     for note in pages.noted(settings.data_dir):
         for role in note.roles:

@@ -1,10 +1,10 @@
-"""`antispam serve ROLE…`: the long-running processes around the decision, until a signal ends them.
+"""`antispam serve ROLE…`: the long-running processes around the decision. They run until a signal.
 
-Each role is a function `run(settings, stop)` that works until `stop` is set and raises when it cannot go on.
-It is begun again while what it needs is away (steady.py); for anything else the process ends with exit code 1
-and its supervisor starts it again, as it does when any other thread of it dies. Several roles may share a
-process, each in a thread of its own; any of them can be killed at any time, since what a role has not committed
-it finds again. Their one page tells whether they live, can work, and their metrics.
+Each role is a function `run(settings, stop)`. It works until `stop` is set, and raises when it cannot continue. It is
+called again while a service that it needs is unavailable (steady.py). Any other error, or the death of any other
+thread, ends the process with exit code 1, and the supervisor starts it again. Several roles may share a process, each
+in its own thread. A role may be killed at any time: it finds its uncommitted work again. The process has one page,
+which tells whether it is alive and ready, and shows its metrics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.process.ending import STUCK, end_now, fault, on_thread_death
 from pipeline.process.page import Page
 from pipeline.settings import Settings
 
-# Imported only by the process that runs it: a relay needs no HTTP server.
+# Imported only in the process that runs the role: a relay needs no HTTP server.
 ROLES: dict[str, str] = {
     "relay": "pipeline.stream.relay:run_relay",
     "api": "pipeline.ingest.http.role:run_api",
@@ -37,18 +37,18 @@ ROLES: dict[str, str] = {
     "retention": "pipeline.actions.retention.role:run_retention",
     "campaigns": "pipeline.stream.campaign_stage:run_campaigns",
 }
-STOP_TIMEOUT = 90.0  # seconds a role may take to end: a running batch commits within one broker timeout
-LOOK = 0.2  # seconds between looks whether the roles are to end
-FIRST_PORT = 6070  # of the pages: each role has the next, and a process the one of its first role
+STOP_TIMEOUT = 90.0  # seconds a role has to end; a running batch commits within one broker timeout
+LOOK = 0.2  # seconds between checks for the end of the roles
+FIRST_PORT = 6070  # port of the first role's page; each role has the next port, and a process uses its first role's
 _log = structlog.get_logger()
 
 Role = Callable[[Settings, threading.Event], None]
 
 
 def run_roles(settings: Settings, names: Sequence[str]) -> int:
-    """Run these roles until SIGTERM or SIGINT (0), or until one of them ends or a thread dies (1).
+    """Run these roles until SIGTERM or SIGINT (returns 0), or until a role ends or a thread dies (returns 1).
 
-    One that does not end in STOP_TIMEOUT then is left: the process ends with exit code STUCK.
+    If a role has not ended STOP_TIMEOUT after the signal, the process ends with exit code STUCK.
     Raises AntispamError for an unknown role.
     """
     roles = {name: _role(name) for name in names}
@@ -64,7 +64,7 @@ def run_roles(settings: Settings, names: Sequence[str]) -> int:
             patiently(name, lambda: role(settings, stop), stop)
             if not stop.is_set():
                 raise AntispamError("it returned without being asked to")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the process must end and be started again
+        except BaseException as error:  # noqa: BLE001 - on any error the process must end and be started again
             _log.critical("role_failed", role=name, **fault(error))
             failed.append(name)
             readiness.say(name, False)

@@ -1,4 +1,4 @@
-"""One of our processes, started again when it ends: the supervisor of `antispam up`."""
+"""A child process of `antispam up` that is started again when it ends."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pipeline.process import pages
 from pipeline.run.child import Child
 from pipeline.settings import Settings
 
-RESTARTS = 5  # of one process in a row before `up` gives up; without a pause, so no `Backoff`
-LIVED = 60.0  # seconds after which a process has lived, and the next end of it is the first in a row
+RESTARTS = 5  # restarts in a row of one process until `up` gives up; they have no pause, so no `Backoff`
+LIVED = 60.0  # seconds; a process that ran so long resets its count of restarts
 
 
 class Supervised:
-    """A command of `antispam` as a child, its output in `<data folder>/<name>.log`.
+    """A command of `antispam` as a child process; its output goes to `<data folder>/<name>.log`.
 
-    `page` is the address of the page that says what the process waits for, or None when nobody waits for it.
+    `page` is the address of the page that tells what the process waits for; None if its start is not awaited.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Supervised:
         return Child(self.name, self._command, self._log, env=self._environment, on_parent_death=signal.SIGTERM)
 
     def stop(self) -> None:
-        """End it, giving a running batch time to commit."""
+        """End it, with time for a running batch to commit."""
         self.child.stop(20)
 
     def waits_for(self) -> str | None:
-        """What it waits for; None once it can work."""
+        """What the process waits for; None when it is ready."""
         if self._page is None:
             return None
         answer = pages.ask(self._page)
@@ -51,7 +51,7 @@ class Supervised:
         return None if answer.works else answer.reason
 
     def watch(self) -> str | None:
-        """Start it again if it has ended; what happened, or None. Raises AntispamError at the last try."""
+        """Start it again if it has ended. Returns a message, or None. Raises AntispamError after the last restart."""
         if self.child.returncode is None:
             self.child.bound_log()
             return None

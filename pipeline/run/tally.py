@@ -1,4 +1,4 @@
-"""Decisions as they come in, counted by verdict: what `up` shows and benchmarks wait for."""
+"""Counts decisions by verdict as they arrive, for the view of `up` and for benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.events import Verdict, decoder
 from pipeline.kafka.clients import UNHURRIED, reader
 from pipeline.settings import Settings
 
-REMEMBERED = 1_000_000  # decisions by which a repeated one is known
+REMEMBERED = 1_000_000  # decisions remembered to recognise a repeated one
 
 
 class _DecisionFields(msgspec.Struct):
@@ -28,7 +28,7 @@ class _DecisionFields(msgspec.Struct):
 
 
 class Tally:
-    """Reads every decision from the beginning; the first of a (sender, id, round) counts, a second is noted."""
+    """Reads every decision from the beginning. The first of a (sender, id, round) counts, later ones are repeats."""
 
     def __init__(self, settings: Settings) -> None:
         self.submissions: Counter[Verdict] = Counter()
@@ -36,7 +36,7 @@ class Tally:
         self.records: Counter[Verdict] = Counter()
         self.repeated = 0
         self.latencies_ms: list[int] = []
-        self._ids: dict[int, None] = {}  # the oldest first
+        self._ids: dict[int, None] = {}  # ids, the oldest first
         self._decode = decoder(_DecisionFields)
         self._consumer = reader(settings, "tally", **UNHURRIED)
         self._consumer.assign(
@@ -45,11 +45,11 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Submissions and records decided."""
+        """The number of submissions and records decided."""
         return self.submissions.total() + self.records.total()
 
     def poll(self, timeout: float) -> int:
-        """Count what has come; returns how many decisions were new. `timeout` in seconds."""
+        """Count the decisions that have arrived. Returns how many were new. `timeout` in seconds."""
         new = 0
         for message in self._consumer.consume(5000, timeout):
             if message.error() is not None:
@@ -78,5 +78,5 @@ class Tally:
         return new
 
     def close(self) -> None:
-        """End the consumer."""
+        """Close the consumer."""
         self._consumer.close()

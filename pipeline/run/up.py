@@ -1,4 +1,4 @@
-"""`antispam up`: everything on this machine, started in order, watched, and ended together."""
+"""`antispam up`: runs everything on this machine: started in order, watched, and ended together."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from pipeline.store.accounts.users import first_administrator
 from pipeline.store.migrate import open_database
 from pipeline.store.registry import import_configuration
 
-SOON = 5.0  # seconds of a start in which nothing needs to be said
-TELL_EVERY = 15.0  # seconds until the same is said again
-# What stands around the decision, in one process here; a deployment may give each its own.
+SOON = 5.0  # seconds of a start without any message
+TELL_EVERY = 15.0  # seconds until the same message is repeated
+# The roles around the decision share one process here; a deployment may give each role its own process.
 OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns")
 SIMULATED = """\
 {name}:
@@ -72,7 +72,8 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             console.print(warning, style="yellow")
         password = _configure(settings, demo, config)
         processes = _processes(settings)
-        for process in reversed(processes):  # ended in their order: the sink last, with all that was decided
+        # Processes end in the order of the work: the sink is last, with all decisions.
+        for process in reversed(processes):
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)
@@ -84,7 +85,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
         shown = _show(console, tally, processes, broker, ended, None if seconds is None else monotonic() + seconds)
         ended.set()
     if dead:
-        raise AntispamError(f"ended, because a thread of `up` died: {', '.join(dead)}; its line above says of what")
+        raise AntispamError(f"ended, because a thread of `up` died: {', '.join(dead)}; the log line above says why")
     _summary(console, tally, shown, settings, demo)
 
 
@@ -104,9 +105,9 @@ def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Set
 
 
 def _configure(settings: Settings, demo: bool, config: Path | None) -> str | None:
-    """What the folder has and the database has not; what people changed since stays as they left it.
+    """Load the folder's entries that the database lacks. Changes made by people since then stay.
 
-    Returns the one-time password of the first administrator, when there was no user yet.
+    Returns the one-time password of the first administrator if there was no user yet.
     """
     if demo and config is None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -124,7 +125,7 @@ def _configure(settings: Settings, demo: bool, config: Path | None) -> str | Non
 
 
 def _addresses(console: Console, settings: Settings, password: str | None) -> None:
-    """Where to look, once everything is ready."""
+    """The addresses and commands shown once everything is ready."""
     console.print(f"console 控制台  {_console_address(settings)}", highlight=False)
     if password is not None:
         console.print(f"  sign in as admin, one-time password {password}", highlight=False, markup=False)
@@ -133,12 +134,12 @@ def _addresses(console: Console, settings: Settings, password: str | None) -> No
 
 def _processes(settings: Settings) -> list[Supervised]:
     environment = {
-        "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own else: 60 MB more in sum
+        "MALLOC_ARENA_MAX": "2",  # otherwise glibc gives each thread its own arena: 60 MB more in total
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
         "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
         "ANTISPAM_SESSION_TIMEOUT": str(settings.session_timeout),
-        "ANTISPAM_SERVE_PORT": "0",  # several processes, one setting
+        "ANTISPAM_SERVE_PORT": "0",  # several processes share this setting
     }
     processes = []
 
@@ -172,9 +173,9 @@ def _console_address(settings: Settings) -> str:
 def _wait_ready(
     console: Console, processes: list[Supervised], broker: EmbeddedBroker | None, ended: threading.Event
 ) -> bool:
-    """Until everything can work, and True; False if the end came before.
+    """Wait until everything is ready. True when it is, False if the end was asked for before.
 
-    What lives is waited for as long as that takes, and what it waits for is said; what keeps ending is given up on.
+    A living process is waited for without limit, and its reason is shown. A process that keeps ending is given up.
     """
     begun = told_at = monotonic()
     told = ""
@@ -192,7 +193,7 @@ def _wait_ready(
 
 
 def _watch(console: Console, processes: list[Supervised], broker: EmbeddedBroker | None) -> None:
-    """Start again what has ended. Raises AntispamError for the broker, and for what keeps ending."""
+    """Restart ended processes. Raises AntispamError if the broker ended or a process keeps ending."""
     if broker is not None and not broker.alive():
         raise AntispamError(f"the embedded broker ended; its log: {broker.log}")
     for process in processes:
@@ -209,7 +210,7 @@ def _show(
     ended: threading.Event,
     until: float | None,
 ) -> float:
-    """Show the tally until the end; returns how many seconds that was."""
+    """Show the tally until the end. Returns the duration in seconds."""
     live = console.is_terminal
     begun, told = monotonic(), 0.0
     with (

