@@ -1,1 +1,1 @@
-"""The spam classifier: features, inference, training, evaluation; ships default weights."""
+"""The spam classifier: features, inference, training, evaluation; with the shipped weights."""

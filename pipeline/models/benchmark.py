@@ -1,18 +1,18 @@
-"""What must be shown of a model: ours beside two that anybody can build in ten lines.
+"""Benchmark of the classifier against two baselines that anybody can build in ten lines.
 
     python -m pipeline.models.benchmark DIR > table.md
 
-`DIR` holds sms/{train,val,transactional}.jsonl and tables/, research data that may not be shipped; the
-names and sources are in docs/models.md. Everything is trained here, on the same rows, and measured on
-val, with thresholds fixed on parts of train that no model has seen:
+`DIR` holds sms/{train,val,transactional}.jsonl and tables/. These are research data that may not be shipped; their
+names and sources are in docs/models.md. All models are trained here on the same rows and measured on val. The
+thresholds are fixed out of fold on train. Measured are:
 
-* recall where 0.1 % of the ham is flagged, with the labels as they are and without ham that is
-  advertising on sight (corrections.tsv);
+* recall where 0.1 % of the ham is flagged: with the labels unchanged, and without ham that is clearly advertising
+  (corrections.tsv);
 * transactional messages flagged at that threshold, held out by cluster and by source;
-* spam in each disguise, and ham treated alike, by tables the product does not use;
+* spam in each disguise, and ham in the same disguise, made with tables that the product does not use;
 * each large source left out of training, at 0.5.
 
-Shares come with 95 % intervals, by the bootstrap over texts. About forty minutes on one core.
+Shares have 95 % intervals from a bootstrap over texts. A run takes about forty minutes on one core.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ Margins = NDArray[np.float64]
 Row = dict[str, str]
 
 LEFT_OUT = ("fbs", "zh80w", "nus_zh", "spstudy")
-TREATED = 1000  # texts of a language and label that are disguised
-CHINESE_RATE, ENGLISH_RATE, SEVERAL_RATE = 0.4, 0.3, 0.25  # share of the places a disguise changes
+TREATED = 1000  # disguised texts for each language and label
+CHINESE_RATE, ENGLISH_RATE, SEVERAL_RATE = 0.4, 0.3, 0.25  # share of the places that a disguise changes
 _RESAMPLES = 1000
 _SEED = 7
 
 
 class Model(Protocol):
-    """A way to make a model: margins of texts no part of which was learnt, and of others."""
+    """A kind of model, trained on construction; returns margins for its training samples and for other texts."""
 
     name: str
 
     def __init__(self, samples: Sequence[Sample], fold: NDArray[np.intp]) -> None:
-        """Learn `samples`; those of one `fold` are never apart."""
+        """Train on `samples`. Samples of one `fold` are held out together."""
 
     def out_of_fold(self) -> Margins:
-        """The margin of each sample, by a model of the other folds."""
+        """The margin of each sample, from a model trained on the other folds."""
 
     def margins(self, texts: Sequence[str]) -> Margins:
-        """By a model of all samples; above 0 is spam."""
+        """The margin of each text, from a model trained on all samples; above 0 is spam."""
 
 
 class Ours:
-    """What `antispam train` makes, calibrated: the margin is the log-odds."""
+    """The calibrated model of `antispam train`; its margin is the log-odds."""
 
     name = "ours"
 
@@ -96,7 +96,7 @@ class Ours:
 
 
 class Baseline:
-    """TF-IDF of raw character n-grams and a linear model of scikit-learn; business messages weigh as ours do."""
+    """TF-IDF of raw character n-grams and a linear model of scikit-learn; business messages have the same weight."""
 
     grams: tuple[int, int]
     linear: Callable[[], Any]
@@ -129,7 +129,7 @@ class Baseline:
 
 
 class ShortGrams(Baseline):
-    """char(1,2) TF-IDF + logistic regression: the best of the simple ones on Chinese."""
+    """char(1,2) TF-IDF + logistic regression: the best simple model on Chinese."""
 
     name = "char(1,2)+LR"
     grams = (1, 2)
@@ -137,7 +137,7 @@ class ShortGrams(Baseline):
 
 
 class LongGrams(Baseline):
-    """char(2,4) TF-IDF + linear SVM: the best of the simple ones on English."""
+    """char(2,4) TF-IDF + linear SVM: the best simple model on English."""
 
     name = "char(2,4)+SVM"
     grams = (2, 4)
@@ -149,7 +149,7 @@ MODELS: tuple[type[Model], ...] = (Ours, ShortGrams, LongGrams)
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is learnt from and what is measured."""
+    """The training data and the test data."""
 
     taught: list[Sample]
     val: list[Sample]
@@ -157,14 +157,14 @@ class Data:
 
 
 def read(where: Path) -> Data:
-    """The research data. Raises AntispamError for a file that is missing or broken."""
+    """The research data of a directory. Raises AntispamError for a missing or broken file."""
     sms = where / "sms"
     taught = train.usable(read_samples([sms / "train.jsonl", sms / "transactional.jsonl"]))
     return Data(taught, read_samples([sms / "val.jsonl"]), foreign_tables(where / "tables"))
 
 
 def benchmark(data: Data, models: Sequence[type[Model]] = MODELS) -> list[Row]:
-    """One row a measurement, one column a model."""
+    """Train and measure all models: one row for each measurement, one column for each model."""
     rows: dict[str, Row] = {}
     for kind in models:
         for name, value in _measure(kind, data).items():
@@ -173,7 +173,7 @@ def benchmark(data: Data, models: Sequence[type[Model]] = MODELS) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table for people."""
+    """The table as Markdown."""
     head = list(dict.fromkeys(key for row in rows for key in row))
     lines = [head, ["---"] * len(head), *([row.get(key, "") for key in head] for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -214,7 +214,7 @@ def _strict(samples: Sequence[Sample], margins: Margins, lang: str) -> float:
 
 
 def _business(kind: type[Model], data: Data, unseen: Margins) -> dict[str, str]:
-    """Transactional messages flagged: of sources never seen, and of sources of which others were."""
+    """The share of transactional messages flagged: held out by source, and held out by cluster only."""
     found = {}
     by_cluster = kind(data.taught, train.folds(data.taught, business_by_source=False)).out_of_fold()
     for way, margins in (("by cluster", by_cluster), ("by source", unseen)):
@@ -259,11 +259,11 @@ def _left_out(kind: type[Model], data: Data) -> dict[str, str]:
 
 
 def share(flags: Flags) -> str:
-    """The share of true flags with its 95 % interval; a dash for none to count."""
+    """The share of true flags with its 95 % interval; a dash if there are no flags."""
     if not len(flags):
         return "–"
     rng = np.random.default_rng(_SEED)
-    again = rng.binomial(len(flags), flags.mean(), _RESAMPLES) / len(flags)  # what resampling flags comes to
+    again = rng.binomial(len(flags), flags.mean(), _RESAMPLES) / len(flags)  # equals resampling the flags
     return _interval(float(flags.mean()), again)
 
 
@@ -284,11 +284,11 @@ def _interval(value: float, resampled: NDArray[np.float64]) -> str:
 
 
 def foreign_tables(where: Path) -> evasions.Tables:
-    """What may stand for a character, from tables and packages the product's views are not made of.
+    """Replacements of characters, from tables and packages that the product does not use.
 
-    Homophones and look-alikes are pycorrector's own lists, splits all two-part ones of chaizi, look-alike
-    letters of Unicode's confusables outside Latin; traditional characters by opencc and syllables by
-    pypinyin, development packages. Raises AntispamError when a file is missing.
+    Homophones and look-alikes are pycorrector's own lists. Splits are all two-part splits of chaizi. Look-alike letters
+    are Unicode's confusables outside Latin. Traditional characters come from opencc and syllables from pypinyin, both
+    development packages. Raises AntispamError if a file is missing.
     """
     from opencc import OpenCC
     from pypinyin import lazy_pinyin

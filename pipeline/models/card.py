@@ -1,4 +1,4 @@
-"""The card of a model: what it is, what it was made of, how good it is, where it fails."""
+"""The card of a model: its identity, training data, measured quality and weaknesses."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MAX_BYTES = 256 * 1024
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores from which a policy should act, fixed on held-out folds of the training data.
+    """The scores from which a policy should act, fixed on held-out folds of the training data.
 
-    `reject` flags 0.1 % of ham there ("strict"), `review` 1 %.
+    There, `reject` flags 0.1 % of the ham ("strict") and `review` 1 %.
     """
 
     review: float
@@ -23,9 +23,9 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """How a sum of integer weights becomes log-odds: `scale * sum / sqrt(grams) + bias - allowance`.
+    """Converts a sum of integer weights to log-odds: `scale * sum / sqrt(grams) + bias - allowance`.
 
-    The allowance is for `particulars`, and the same for every model.
+    The allowance comes from `particulars` and is the same for every model.
     """
 
     scale: float
@@ -33,11 +33,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a model that is not a weight. Stored as card.json beside weights.npz.
+    """All data of a model except its weights. Stored as card.json beside weights.npz.
 
-    `calibration` and `thresholds` are by script (`features.SCRIPTS`), since each has its own balance of
-    spam and ham and its own tail; `sources` says which data in what number and under which licence;
-    `metrics` are those of `evaluate`; `weaknesses` is for the people who decide on a threshold.
+    `calibration` and `thresholds` are by script (`features.SCRIPTS`), because each script has its own balance of spam
+    and ham and its own tail of scores. `sources` lists the data sets with their size and licence. `metrics` come from
+    `evaluate`. `weaknesses` informs the people who choose a threshold.
     """
 
     format: int
@@ -52,7 +52,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, path: Path) -> Card:
-        """Read card.json. Raises AntispamError when it is missing, too large or not a card."""
+        """Read card.json. Raises AntispamError if it is missing, too large or not a card."""
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise AntispamError(f"{path}: larger than {MAX_BYTES // 1024} KiB, not a model card")
@@ -63,11 +63,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
             raise AntispamError(f"{path}: not a model card: {error}") from error
 
     def save(self, path: Path) -> None:
-        """Write card.json, indented for people."""
+        """Write card.json, indented for reading."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
 
     def markdown(self) -> str:
-        """The card for people: figures by language and source, where from, where weak."""
+        """The card as Markdown: measured quality by language and source, data sources, weaknesses."""
         thresholds = [f"{of}: review {at.review:.4f}, reject {at.reject:.4f}" for of, at in self.thresholds.items()]
         lines = [
             f"# Spam classifier {self.version}",

@@ -1,4 +1,4 @@
-"""What spam is about: learnt from the labels of collections, and from spam that says so plainly."""
+"""The category of spam: learnt from the labels of collections and from spam with clear key words."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipeline.models.classifier import CATEGORY_SHIFT
 from pipeline.models.evaluate import Sample
 
 _REGULARISATION = 10.0
-_FEWEST = 30  # fewest texts a category is learnt from
+_FEWEST = 30  # a category with fewer texts is not learnt
 
-# How the categories of known collections map to ours; a collection may also use ours directly.
+# Categories of known collections, mapped to ours. A collection may also use ours directly.
 _CATEGORY_OF = {
     "AD:Loan": Category.LOAN,
     "AD:Network_service": Category.SERVICES,
@@ -42,7 +42,7 @@ _CATEGORY_OF = {
     "used_car": Category.RETAIL,
 } | {category.value: category for category in Category}
 
-# Spam without a category gets one when it says so plainly; the first that matches wins.
+# Spam without a category gets the first category whose key words it contains.
 _PLAINLY = [
     (category, re.compile(pattern, re.IGNORECASE))
     for category, pattern in (
@@ -84,12 +84,12 @@ _PLAINLY = [
 def fit_categories(
     matrix: sp.csr_matrix, samples: Sequence[Sample], seed: int
 ) -> tuple[tuple[str, ...], NDArray[np.int8]]:
-    """Category names and int8 weights by (bucket >> CATEGORY_SHIFT, category)."""
+    """Train the category model. Returns its categories and int8 weights by (bucket >> CATEGORY_SHIFT, category)."""
     found = [(row, category) for row, sample in enumerate(samples) if (category := category_of(sample))]
     counts = Counter(category for _, category in found)
     learnt = [(row, category) for row, category in found if counts[category] >= _FEWEST]
     buckets = features.BUCKETS >> CATEGORY_SHIFT
-    if len({category for _, category in learnt}) < 3:  # one name suits all: nothing to tell apart
+    if len({category for _, category in learnt}) < 3:  # too few categories to train a model
         return (Category.OTHER.value,), np.zeros((buckets, 1), dtype=np.int8)
     rows = matrix[[row for row, _ in learnt]].tocoo()
     coarse = sp.csr_matrix((rows.data, (rows.row, rows.col >> CATEGORY_SHIFT)), shape=(len(learnt), buckets))
@@ -101,7 +101,7 @@ def fit_categories(
 
 
 def category_of(sample: Sample) -> Category | None:
-    """What a spam sample is about, by its label or because it says so plainly; None where neither tells."""
+    """The category of a spam sample, from its label or its key words; None if neither gives one."""
     if sample.label != "spam":
         return None
     if sample.category in _CATEGORY_OF:

@@ -1,13 +1,13 @@
-"""The classifier: how much a text looks like spam, and what about.
+"""The classifier: the probability that a text is spam, and its category.
 
-Two linear models over hashed grams of characters and words, one for Chinese and one for all other texts. They
-are not the best models there are; they are the best that score tens of thousands of texts a second on one
-core, explain themselves as a sum, and fit in a file small enough to travel with every policy. Weights are
-integers, so the score of a text is the same to the last bit whatever batch, machine or release of numpy it
-is computed with: a decision replayed from the lake meets the number it stored.
+Two linear models over hashed grams of characters and words: one for Chinese and one for all other texts. Better
+models exist. These score tens of thousands of texts a second on one core, explain a score as a sum, and fit in a
+file small enough to be published with every policy. Weights are integers, so a text gets the same score, to the last
+bit, in every batch, on every machine and with every release of numpy. So a decision replayed from the lake gets the
+stored score again.
 
-Whether a score stops a message is policy, not ours: transactional kinds, templates and consent are
-known to the caller only.
+The policy decides whether a score stops a message, because only the caller knows transactional kinds, templates and
+consent.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from pipeline.models.card import Card, Thresholds
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
 FORMAT = 3
-SPAM_FROM = 0.5  # score from which the label is spam
-# Changes when features.py or particulars.py does: a model of other features is refused.
+SPAM_FROM = 0.5  # least score for the label spam
+# Must change with every change of the features (features.py, particulars.py): a model with other features is refused.
 FEATURES = (
     f"as written 1-4, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits, allowance {particulars.ALLOWANCE}"
 )
-CATEGORY_SHIFT = 6  # categories need fewer buckets: 3 * 2**14, the top bits of the same hash
+CATEGORY_SHIFT = 6  # categories need only 3 * 2**14 buckets, from the top bits of the same hash
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
 _T = TypeVar("_T", bound=np.generic)
@@ -48,17 +48,17 @@ _word = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+").finditer
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The classifier's opinion of one text. `category` is None for ham."""
+    """The result for one text. `category` is None for ham."""
 
     score: float  # P(spam), calibrated for equal shares of spam and ham, 0..1
     label: Label
     category: Category | None
-    thresholds: Thresholds  # those of the text's script
+    thresholds: Thresholds  # the thresholds for the text's script
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a Chinese character, or a word of others, at `start` to `end` (exclusive) adds to the log-odds."""
+    """The log-odds that a Chinese character or another word adds, at `start` to `end` (exclusive) of the text."""
 
     start: int
     end: int
@@ -67,11 +67,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a score comes from.
+    """The origin of a score.
 
-    `log_odds` = `bias` + the parts' + `between` (what lies on spaces), but for rounding of floats; the
-    score is its logistic function. Grams, and what is taken off for `particulars`, are shared out evenly
-    over the code points they stand on.
+    `log_odds` = `bias` + the sum of the parts + `between` (the share of the spaces), except for rounding of floats. The
+    score is the logistic function of `log_odds`. The weight of a gram and the allowance for `particulars` are spread
+    evenly over their code points.
     """
 
     score: float
@@ -82,7 +82,7 @@ class Explanation:
 
 
 class Classifier:
-    """A loaded model. Immutable, safe to share between threads; `version` is a content hash."""
+    """A loaded model. Immutable, so threads may share it; `version` is a content hash."""
 
     def __init__(self, spam: NDArray[np.int16], category: NDArray[np.int8], card: Card) -> None:
         self.card = card
@@ -99,8 +99,8 @@ class Classifier:
     def load(cls, path: Path = WEIGHTS) -> Classifier:
         """Read a model directory: weights.npz and card.json.
 
-        Nothing in it is executed and sizes are checked before anything is allocated. Raises
-        AntispamError when a file is missing, broken, of another format, or not the other's pair.
+        No code from the files is executed, and sizes are checked before memory is allocated. Raises AntispamError if a
+        file is missing, broken or of another format, or if the two files do not belong together.
         """
         card = Card.load(path / "card.json")
         where = path / "card.json"
@@ -118,15 +118,15 @@ class Classifier:
         return cls(spam, category, card)
 
     def save_weights(self, path: Path) -> None:
-        """Write weights.npz into a directory, which is made if need be."""
+        """Write weights.npz into a directory, which is created if missing."""
         path.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category.astype(np.int8))
 
     def classify(self, texts: Sequence[str]) -> list[Classified]:
         """Score each text, in order; equal texts always get equal scores.
 
-        Any str is accepted. Only the first `features.MAX_CHARS` code points are looked at; a text
-        without a letter or digit says nothing and scores 0.
+        Any str is accepted. Only the first `features.MAX_CHARS` code points are read. A text without a letter or digit
+        scores 0.
         """
         if not texts:
             return []
@@ -152,7 +152,7 @@ class Classifier:
         ]
 
     def explain(self, text: str) -> Explanation:
-        """Which characters and words carried the score of a text; for one case, not for traffic."""
+        """The share of each character and word in the score of a text. Too slow for traffic; meant for single cases."""
         score = self.classify([text])[0].score
         script = int(features.scripts([text])[0])
         spans = features.gram_spans(text)
@@ -166,7 +166,7 @@ class Classifier:
         taken = -particulars.ALLOWANCE / max(len(booked.begins), 1) / np.maximum(booked.ends - booked.begins, 1)
         begins, ends = (np.concatenate(of) for of in ((spans.begins, booked.begins), (spans.ends, booked.ends)))
         share = np.concatenate((share, taken))
-        # +share where a gram begins, -share behind its end: the running sum is each code point's part.
+        # +share where a gram begins, -share behind its end: the running sum is the share of each code point.
         steps = np.bincount(begins, share, length + 1) - np.bincount(ends, share, length + 1)
         sums = np.concatenate(([0.0], np.cumsum(np.cumsum(steps)[:length])))
         parts = tuple(
@@ -189,7 +189,7 @@ class Classifier:
 
 
 def weights_version(spam: NDArray[np.int16], category: NDArray[np.int8], card: Card) -> str:
-    """12 hex digits that change with anything that can change a score, label or threshold."""
+    """12 hex digits: a hash of all data that affects scores, labels or thresholds."""
     digest = hashlib.sha256(spam.tobytes())
     digest.update(category.tobytes())
     by_script = [(name, card.calibration[name], card.thresholds[name]) for name in features.SCRIPTS]
@@ -198,7 +198,7 @@ def weights_version(spam: NDArray[np.int16], category: NDArray[np.int8], card: C
 
 
 def _sums(values: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.int64]:
-    """The sum of each text's values; texts may have none."""
+    """The sum of each text's values; 0 for a text without values."""
     running = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(values)))
     sums: NDArray[np.int64] = running[starts[1:]] - running[starts[:-1]]
     return sums
@@ -218,7 +218,7 @@ def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArr
             category = _read_array(archive, "category.npy", np.dtype(np.int8), shape)
     except OSError as error:
         raise AntispamError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, EOFError, RuntimeError) as error:  # the last: of an archive zipfile cannot read
+    except (ValueError, KeyError, EOFError, RuntimeError) as error:  # RuntimeError: zipfile cannot read the archive
         raise AntispamError(f"{path}: not a weights file: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise AntispamError(f"{path}: damaged: {error}") from error
@@ -226,7 +226,7 @@ def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArr
 
 
 def _read_array(archive: zipfile.ZipFile, name: str, kind: np.dtype[_T], shape: tuple[int, ...]) -> NDArray[_T]:
-    """One array, its size known before a byte of it is unpacked: a header may claim terabytes."""
+    """One array. Its size is checked before it is unpacked, because a header may claim terabytes."""
     expected = math.prod(shape) * kind.itemsize
     if archive.getinfo(name).file_size > expected + 1024:
         raise ValueError(f"{name} is larger than {expected} bytes")

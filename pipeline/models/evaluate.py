@@ -1,9 +1,9 @@
-"""How good a model is, in the figures an operator asks for.
+"""Measures a model in the figures that an operator needs.
 
-F1 at 0.5 says how good the model is; recall at one false alarm in a thousand says what it may be
-trusted to do alone; the share of transactional messages flagged says whether a customer leaves.
-Each is given by language and by source, because a model that has learnt the source of its data
-instead of spam looks perfect in the total.
+F1 at 0.5 measures the general quality. Recall at one false alarm in a thousand shows how much spam the model may stop
+without a reviewer. The share of transactional messages flagged shows the harm to honest customers. Each figure is given
+by language and by source, because a model that has learnt the sources of its data instead of spam looks perfect in
+total.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pipeline.errors import AntispamError
 from pipeline.models.classifier import SPAM_FROM, Classifier
 
-STRICT = 0.001  # share of ham that may be flagged at the strict threshold
+STRICT = 0.001  # largest share of ham flagged at the strict threshold
 _BATCH = 500
 Figures = dict[str, float | int | None]
 _MAX_LINE = 1024 * 1024
@@ -31,8 +31,8 @@ SampleLabel = Literal["spam", "ham", "commercial"]
 class Sample(msgspec.Struct, frozen=True):
     """One labelled text. `kind` is set for business messages (one-time code, bank, courier, …).
 
-    `label` is spam, ham or commercial: lawful advertising, which is neither and is left out of
-    training. `cluster_id` joins near-duplicates, which must never be on both sides of a split.
+    `label` is spam, ham or commercial. Commercial means lawful advertising, which is neither and is left out of
+    training. Near-duplicates share a `cluster_id`; they must never be on both sides of a split.
     """
 
     text: str
@@ -65,7 +65,7 @@ def _read(path: Path) -> Iterator[Sample]:
 
 
 def evaluate(classifier: Classifier, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Score the samples and report; see `report`."""
+    """Score the samples and return the figures of `report`."""
     texts = [sample.text for sample in samples]
     return report(samples, score(classifier, texts), reject_from(classifier, texts))
 
@@ -77,17 +77,17 @@ def score(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def reject_from(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float64]:
-    """The strict threshold that holds for each text."""
+    """The strict threshold of each text, which depends on its script."""
     parts = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
     return np.array([result.thresholds.reject for part in parts for result in classifier.classify(part)])
 
 
 def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: NDArray[np.float64]) -> dict[str, Any]:
-    """Precision, recall and F1 at 0.5, recall at 0.1 % false positives; by language and source.
+    """Precision, recall and F1 at 0.5, and recall at 0.1 % false positives, by language and source.
 
-    `reject` is each text's strict threshold. Business messages (`kind` set) and commercial ones are
-    reported apart, as shares flagged at 0.5 and at `reject`. Figures are rounded to four places; None
-    where there is nothing to divide by.
+    `reject` is the strict threshold of each text. Business messages (`kind` set) and commercial messages are reported
+    separately, as shares flagged at 0.5 and at `reject`. Figures are rounded to four decimals; a figure with divisor 0
+    is None.
     """
     everything = _group(samples, lambda sample: "all" if _plain(sample) else None)
     by_lang = _group(samples, lambda sample: sample.lang if _plain(sample) else None)
@@ -103,7 +103,7 @@ def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: NDArr
 
 
 def strict_threshold(scores: NDArray[np.float64], share: float) -> float:
-    """The lowest score that flags at most `share` of these (ham) scores: flagged is >= it."""
+    """The lowest threshold that flags at most `share` of these (ham) scores. A score >= the threshold is flagged."""
     if not len(scores):
         return 1.0
     allowed = int(share * len(scores))

@@ -1,8 +1,8 @@
-"""Disguises, made: the tricks by which spam is kept from being read, applied to a text at random.
+"""Generators of disguises: the tricks of spammers against filters, applied to a text at random.
 
-Training shows the model a disguised copy of some texts, of spam and of ham, so that neither the trick
-itself is taken for spam nor the words behind it are lost. The benchmark measures what is left after
-each trick, with tables from elsewhere (`Tables`), so that what undoes a disguise never made it.
+Training adds disguised copies of some texts, both spam and ham. So the model does not take a disguise itself for spam,
+and still recognises the disguised words. The benchmark measures the recall under each trick. It uses foreign tables
+(`Tables`), so that the product never undoes a disguise with the same table that made it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _digits = re.compile(r"\d+").sub
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What may stand for a character: each maps one to all that may replace it."""
+    """Replacements of characters: each table maps a character to all its replacements."""
 
     homophones: Mapping[str, Sequence[str]]
     lookalikes: Mapping[str, Sequence[str]]
@@ -44,7 +44,7 @@ class Tables:
 
 @cache
 def shipped() -> Tables:
-    """The product's own tables, for training."""
+    """The product's own tables, used in training."""
     syllables = rows("pinyin")
     alike = [chars for (chars,) in rows("lookalikes")]
     glyphs: dict[str, str] = {}
@@ -65,7 +65,7 @@ def shipped() -> Tables:
 
 
 def chinese(tables: Tables, rate: float) -> dict[str, Disguise]:
-    """The tricks on Chinese by name; `rate` is the share of the places that are changed."""
+    """The tricks for Chinese texts, by name; `rate` is the share of the possible places that are changed."""
 
     return {
         "zero_width": _between(_ZERO_WIDTH, rate, _is_chinese),
@@ -84,7 +84,7 @@ def chinese(tables: Tables, rate: float) -> dict[str, Disguise]:
 
 
 def english(tables: Tables, rate: float) -> dict[str, Disguise]:
-    """The tricks on English by name; `rate` is the share of the places that are changed."""
+    """The tricks for English texts, by name; `rate` is the share of the possible places that are changed."""
     return {
         "full_width": _instead(_FULL_WIDTH, 1.0),
         "zero_width": _between(_ZERO_WIDTH, rate, _is_latin),
@@ -96,7 +96,7 @@ def english(tables: Tables, rate: float) -> dict[str, Disguise]:
 
 
 def several(tricks: Mapping[str, Disguise], number: int = 3) -> Disguise:
-    """`number` different ones of these tricks, one after the other."""
+    """A disguise that applies `number` different tricks, one after the other."""
 
     def disguise(text: str, rng: random.Random) -> str:
         for name in rng.sample(sorted(tricks), number):
@@ -107,7 +107,7 @@ def several(tricks: Mapping[str, Disguise], number: int = 3) -> Disguise:
 
 
 def padded(innocent: Sequence[str]) -> Disguise:
-    """An innocent text before or after this one."""
+    """A disguise that puts an innocent text before or after the text."""
 
     def disguise(text: str, rng: random.Random) -> str:
         words = rng.choice(innocent)
@@ -117,7 +117,7 @@ def padded(innocent: Sequence[str]) -> Disguise:
 
 
 def restyled(text: str, rng: random.Random) -> str:
-    """The same words in the style of another collection: no punctuation, perhaps no case, digits or spaces."""
+    """The text in another collection's style: without punctuation and, at random, without case, digits or spaces."""
     text = _marks(rng.choice(("", " ")), text)
     if rng.random() < 0.7:
         text = text.lower()
@@ -129,7 +129,7 @@ def restyled(text: str, rng: random.Random) -> str:
 
 
 def _between(signs: str, rate: float, of_kind: Callable[[str], bool]) -> Disguise:
-    """A sign between two neighbours of a kind."""
+    """A disguise that inserts signs between adjacent characters of a kind."""
 
     def disguise(text: str, rng: random.Random) -> str:
         made: list[str] = []
@@ -143,7 +143,7 @@ def _between(signs: str, rate: float, of_kind: Callable[[str], bool]) -> Disguis
 
 
 def _instead(others: Mapping[str, Sequence[str]], rate: float) -> Disguise:
-    """Another in place of a character; an upper case letter is replaced as its lower case is."""
+    """A disguise that replaces characters; an upper-case letter gets the replacements of its lower case."""
 
     def other(char: str, rng: random.Random) -> str:
         found = others.get(char) or others.get(char.lower())

@@ -1,16 +1,17 @@
-"""Hashed grams of characters and words of a batch of texts, by whole-array arithmetic.
+"""Features of a batch of texts: hashed grams of characters and words, computed by whole-array arithmetic.
 
-A text is read three times. *As written*: case, digits, punctuation and spaces included, one to four
-characters long where no Chinese is, one or two where it is. *As meant*: disguises undone and
-everything between words taken out, Chinese by its sound, so that a word costs more to hide than to
-write; longer grams, since this reading has no word borders. *In words*: the words of the normal form
-that are not Chinese, and each two in a row. The first tells more about ordinary texts, the second is
-left when somebody has been at work on one, the third reads a strange alphabet like the usual one;
-each has a third of the buckets.
+A text is read three times, and each reading has a third of the buckets:
 
-Every gram counts once a text, however often it stands there: otherwise a text that repeats itself
-shouts. Python work per text would cost more than the model, so a batch is one tape (`text.tape`).
-Every value is exact integer arithmetic, so the features of a text never depend on its batch.
+* *As written*: with case, digits, punctuation and spaces. Grams have one to four characters, or one or two if they
+  contain Chinese. This reading is the best for ordinary texts.
+* *As meant*: disguises are undone, signs between words are removed, and Chinese is read by its sound. Grams are longer,
+  because this reading has no word borders. It still works on disguised texts.
+* *In words*: the words of the normal form that are not Chinese, and each pair of adjacent words. It reads other
+  alphabets like Latin.
+
+Every gram counts once a text, so repetition does not raise the score. Python code for each text would cost more than
+the model, so a batch is one tape (`text.tape`). All values are exact integers, so the features of a text never depend
+on its batch.
 """
 
 from __future__ import annotations
@@ -33,25 +34,27 @@ from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, befor
 READING_BITS = 20
 BUCKET_BITS = READING_BITS + 2
 BUCKETS = 3 << READING_BITS  # three readings
-FEWEST = 16  # grams: a greeting of two characters is no evidence, so texts of fewer grams are read as of so many
-MAX_CHARS = 2000  # code points of a text that are looked at; the longest accepted content
-SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, Latin letters, letters of others
-VOICES = (0, 1, 1)  # by script: which of the two linear models judges it
+FEWEST = 16  # texts of fewer grams are scaled as if they had this many: a greeting of two characters is no evidence
+MAX_CHARS = 2000  # code points read of a text; the length of the longest accepted content
+SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, mostly Latin letters, mostly other letters
+VOICES = (0, 1, 1)  # by script: index of the linear model that scores it
 
 _WRITTEN, _MEANT, _WORDS = 0, 1, 2
-_WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams with Chinese in them, by reading
-_NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # and of those without
+_WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams that contain Chinese, by reading
+_NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # lengths of grams without Chinese, by reading
 _SYLLABLES_END = 0xF900
 _SPACE, _ZERO = 0x20, 0x30
-_FOREIGN_FROM, _FOREIGN_TO = 0x370, 0x1D00  # Greek, Cyrillic, Arabic, …: before styled Latin letters
-_LETTERS_IN_A_CHARACTER = 6  # twice what one says in English: Chinese half spelled in pinyin is Chinese still
+_FOREIGN_FROM, _FOREIGN_TO = 0x370, 0x1D00  # Greek, Cyrillic, Arabic, …; styled Latin letters begin behind
+# Letters that weigh as much as a Chinese character: double the English equivalent, so that Chinese half spelled in
+# pinyin still counts as Chinese.
+_LETTERS_IN_A_CHARACTER = 6
 _MIX = np.uint32(0x9E3779B1)  # 2**32 / golden ratio: multiplicative hashing (Knuth, TAOCP 6.4)
 _STEP = np.uint32(0x01000193)
-_PLACE = np.uint32(0x85EBCA6B)  # any odd number: sets the places of a word's letters apart
+_PLACE = np.uint32(0x85EBCA6B)  # an odd constant that distinguishes the places of letters in a word
 
 
 class _Found(NamedTuple):
-    """Grams of one kind: gram i fills the tape's positions `first[i]` to `last[i]`, inclusive."""
+    """Grams of one kind. Gram i covers the tape's positions `first[i]` to `last[i]`, inclusive."""
 
     first: Indexes
     last: Indexes
@@ -62,9 +65,9 @@ class _Found(NamedTuple):
 class Grams:
     """The distinct grams of a batch.
 
-    `buckets` are those of the first text, ascending, then those of the second, …; text t has
-    `buckets[starts[t] : starts[t + 1]]`. `scripts[t]` indexes SCRIPTS; `silent[t]` is whether the text
-    has neither letter nor digit; `allowance[t]` is what its particulars take off its log-odds.
+    Text t has `buckets[starts[t] : starts[t + 1]]`, in ascending order. `scripts[t]` is an index of SCRIPTS.
+    `silent[t]` is True if the text has neither letter nor digit. `allowance[t]` is the allowance for its particulars,
+    in log-odds.
     """
 
     buckets: NDArray[np.intp]
@@ -81,7 +84,7 @@ class Grams:
 
 @dataclass(frozen=True, slots=True)
 class GramSpans:
-    """Where the grams of one text stand: gram i fills raw code points `begins[i]` to `ends[i]`, exclusive."""
+    """The places of the grams of one text. Gram i covers raw code points `begins[i]` to `ends[i]`, exclusive."""
 
     buckets: NDArray[np.intp]
     begins: Indexes
@@ -89,9 +92,9 @@ class GramSpans:
 
 
 def grams(texts: Sequence[str]) -> Grams:
-    """The grams of each text; any str is accepted, lone surrogates and NUL included.
+    """The grams of each text. Any str is accepted, including lone surrogates and NUL.
 
-    Looks at the first MAX_CHARS code points.
+    Only the first MAX_CHARS code points are read.
     """
     normals = _normals(texts)
     keys = []
@@ -111,17 +114,17 @@ def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
 
 
 def allowances(texts: Sequence[str]) -> NDArray[np.float64]:
-    """What the particulars of each text take off its log-odds."""
+    """The log-odds to subtract for the particulars of each text."""
     return particulars.allowance(_normals(texts).folded, len(texts))
 
 
 def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which linear model judges texts of these scripts."""
+    """The index of the linear model for each script."""
     return np.array(VOICES)[scripts]
 
 
 def gram_spans(text: str) -> GramSpans:
-    """Every place where a gram of this text stands; a gram that stands twice is there twice."""
+    """Every place of every gram of this text; a repeated gram has several places."""
     normals = _normals([text])
     buckets, begins, ends = [], [], []
     for tape, grams_of_tape in _readings(normals):
@@ -133,7 +136,7 @@ def gram_spans(text: str) -> GramSpans:
 
 
 def particulars_at(text: str) -> GramSpans:
-    """Where the particulars stand for which something is taken off; without buckets, and none where nothing is."""
+    """The places of the particulars of a text, without real buckets (all 0); empty if the text has no allowance."""
     folded = _normals([text]).folded
     owed = particulars.places(folded) if particulars.allowance(folded, 1).any() else []
     first, behind = np.array(owed, dtype=np.intp).reshape(-1, 2).T
@@ -141,13 +144,13 @@ def particulars_at(text: str) -> GramSpans:
 
 
 def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> GramSpans:
-    # The raw tape has a space before the text and one after it, which are nowhere in the text.
+    # The raw tape has an added space before and after the text, so places are shifted by one and clipped.
     length = min(len(text), MAX_CHARS)
     return GramSpans(buckets, np.clip(begins - 1, 0, max(length - 1, 0)), np.clip(ends - 1, min(length, 1), length))
 
 
 def _normals(texts: Sequence[str]) -> Normals:
-    # A space at both ends lets a word at the border of a text look like the same word inside one.
+    # With a space at both ends, a word at the border of a text has the same grams as inside a text.
     return normalise_batch([f" {text[:MAX_CHARS]} " for text in texts])
 
 
@@ -161,7 +164,7 @@ def _readings(normals: Normals) -> list[tuple[Tape, list[_Found]]]:
 
 
 def _as_meant(normal: Tape) -> Tape:
-    """Sounds and letters only; runs of digits are one digit."""
+    """The tape reduced to sounds and letters; a run of digits becomes one 0."""
     sounds, _ = pinyin(joined(normal)[0])
     codes = letters(sounds)
     kind = characters().kind_of(codes)
@@ -174,7 +177,7 @@ def _as_meant(normal: Tape) -> Tape:
 
 
 def _characters(tape: Tape, reading: int) -> list[_Found]:
-    """The grams of characters, by their length."""
+    """The grams of characters, one item for each length."""
     codes = tape.codes
     inside = codes != BORDER
     narrow = inside & ~_wide(codes)
@@ -197,7 +200,7 @@ def _characters(tape: Tape, reading: int) -> list[_Found]:
 
 
 def _words(tape: Tape) -> list[_Found]:
-    """The words of Latin letters and digits, any digit as good as another, and each two in a row."""
+    """The words of Latin letters and digits, with all digits alike, and each pair of adjacent words."""
     kind = characters().kind_of(tape.codes)
     inside = (kind == LETTER) | (kind == DIGIT)
     at = np.flatnonzero(inside)
@@ -210,7 +213,7 @@ def _words(tape: Tape) -> list[_Found]:
     codes = np.where(kind[at] == DIGIT, np.uint32(_ZERO), tape.codes[at])
     mixed = codes * (place * _PLACE + _MIX)
     mixed = (mixed ^ (mixed >> np.uint32(13))) * _STEP
-    value = np.add.reduceat(mixed, np.flatnonzero(begins), dtype=np.uint32)  # wraps, as hashes do
+    value = np.add.reduceat(mixed, np.flatnonzero(begins), dtype=np.uint32)  # overflow wraps around
     owners = _owners(tape)[first]
     pair = np.flatnonzero(owners[1:] == owners[:-1])
     following = value[pair] * _STEP + (value[pair + 1] ^ _MIX)
@@ -243,18 +246,18 @@ def _ahead(flags: Flags, ahead: int) -> Flags:
 
 
 def _owners(tape: Tape) -> NDArray[np.int64]:
-    """Which text each position belongs to."""
+    """The index of the text of each position."""
     border = tape.codes == BORDER
     owners: NDArray[np.int64] = np.cumsum(border, dtype=np.int64) - border
     return owners
 
 
 def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags]:
-    """Whose letters carry most of each text (without any it counts as Latin), and which say nothing."""
+    """The main script of each text (Latin for a text without letters), and flags of texts without letter or digit."""
     folded = normals.folded
     kind = characters().kind_of(folded.codes)
     written = normals.raw.codes[folded.origin]
-    foreign = (written >= _FOREIGN_FROM) & (written < _FOREIGN_TO)  # Cyrillic folds to Latin, but is none
+    foreign = (written >= _FOREIGN_FROM) & (written < _FOREIGN_TO)  # Cyrillic folds to Latin, but is not Latin
     owners = _owners(folded)
     chinese, latin, digits, others = (
         np.bincount(owners[which & (folded.codes != BORDER)], minlength=count)

@@ -1,10 +1,9 @@
-"""Texts of our own writing that are trained beside the collections: honest notices and modern baits.
+"""Invented training texts beside the public collections: honest notices and modern baits.
 
-Public collections hold spam and personal messages, most of them of the 2010s. The one-time codes, bank
-and courier notices that make up most of an enterprise port's traffic are missing (`notices.yaml`), and a
-model that never saw them calls them spam; so are the frauds of the 2020s (`baits.yaml`), and a model that
-never saw those lets them pass. Being our own they may be shipped; they are rendered from a seed, so that
-training is reproducible.
+Public collections hold spam and personal messages, mostly of the 2010s. They lack the one-time codes, bank and courier
+notices that make up most of an enterprise port's traffic; a model trained without such notices (`notices.yaml`) flags
+them as spam. They also lack the frauds of the 2020s; a model trained without them (`baits.yaml`) lets them pass. The
+texts are our own, so they may be shipped. They are rendered from a seed, so training is reproducible.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ def _digits(count: int) -> Callable[[random.Random], str]:
 
 
 def _host(rng: random.Random) -> str:
-    """A host of random letters: an invented name that came back in many notices would itself read as honest."""
+    """A host of random letters, because the model would learn a repeated name as a sign of honest texts."""
     names = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(rng.choice((1, 1, 2)))]
     return ".".join((*names, rng.choice(("cn", "com", "com.cn", "net", "io", "co", "in", "org", "me", "ly"))))
 
 
-_SHORTENERS = ("bit.ly", "goo.gl", "tinyurl.com", "t.co", "ow.ly", "shorturl.at")  # who is honest uses them, too
+_SHORTENERS = ("bit.ly", "goo.gl", "tinyurl.com", "t.co", "ow.ly", "shorturl.at")  # honest senders use them too
 
 
 def _url(rng: random.Random) -> str:
-    """A page of such a host, as receipts have it: now and then a port, parts of a path, a number asked for."""
+    """The address of a page as in receipts, sometimes with a port, a path or a query."""
     parts = [
         rng.choice(
             (_digits(rng.randint(3, 12))(rng), _reference(rng), "".join(rng.choices(string.ascii_lowercase, k=5)))
@@ -51,11 +50,11 @@ def _url(rng: random.Random) -> str:
 
 
 def _reference(rng: random.Random) -> str:
-    """A transaction's number as wallets and banks write it: capitals and figures."""
+    """A transaction number in the style of wallets and banks: capital letters and digits."""
     return "".join(rng.choices(string.ascii_uppercase + string.digits * 3, k=rng.randint(8, 16)))
 
 
-# Endings under which phishing is registered most (reports of the Anti-Phishing Working Group and of Interisle).
+# Top-level domains with the most phishing (reports of the Anti-Phishing Working Group and of Interisle).
 _ABUSED = (
     *("top", "xyz", "icu", "cyou", "vip", "cc", "club", "shop", "site", "online", "live", "life", "fun", "asia", "lol"),
     *("sbs", "cfd", "rest", "bond", "info", "world", "buzz", "tk", "ru", "win", "pro", "app", "com", "cn"),
@@ -63,7 +62,7 @@ _ABUSED = (
 
 
 def _lure(rng: random.Random) -> str:
-    """A host as registered for one bait: letters, a hyphen, figures, an ending that costs next to nothing."""
+    """A host in the style of phishing: letters, a hyphen, digits and a cheap top-level domain."""
     parts = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8))) for _ in range(rng.choice((1, 2, 2)))]
     figures = _digits(rng.randint(1, 4))(rng) if rng.random() < 0.4 else ""
     return f"{'-'.join(parts)}{figures}.{rng.choice(_ABUSED)}"

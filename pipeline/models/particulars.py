@@ -1,10 +1,10 @@
-"""The particulars of a booking: what a notice of something that happened names and a bait seldom does.
+"""Particulars of a transaction: details that honest notices give and baits rarely do.
 
-A masked account, an amount to the cent, a full date, a time of day. Two of them stand in 64 % of the
-English notices that banks and carriers send and in 40 % of the Chinese ones, but in 1.1 % and 0.4 % of spam and
-in next to no private message. No gram says so, since the figures are never the same, and a sum of words cannot
-know that "click" behind a booking is a receipt: senders never seen were flagged less often with it (folds of
-train: English 30 of 352 became 20, Chinese 6 of 262 became 3, for half a thousandth of the recall).
+They are a masked account, an amount to the cent, a full date and a time of day. Two of them occur in 64 % of the
+English notices of banks and carriers and in 40 % of the Chinese, but in only 1.1 % and 0.4 % of spam and in almost no
+private message. Grams cannot learn this, because the digits always differ, and a sum of word weights cannot learn that
+"click" after a transaction belongs to a receipt. With the allowance, fewer notices of unknown senders are flagged
+(folds of train: English 20 instead of 30 of 352, Chinese 3 instead of 6 of 262) for half a thousandth of the recall.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from pipeline.text.tape import Indexes, Tape
 
-ALLOWANCE = 1.5  # log-odds for two particulars or more; more would help who hides a bait behind a booking
+ALLOWANCE = 1.5  # log-odds for two or more particulars; a larger value would help baits hidden in a notice
 _ENOUGH = 2
 
-# Of folded text: digits are ASCII. Every run is bounded, and none begins inside a number.
+# Applied to folded text, so digits are ASCII. Every repetition is bounded, and no match begins inside a number.
 _PARTICULARS = re.compile(
-    r"""(?=[\d*\#xX尾e])(?:  # most places are done with here
+    r"""(?=[\d*\#xX尾e])(?:  # excludes most places quickly
       (?P<time> (?<![\d:])\d{1,2}:\d\d(?!\d) )
     | (?P<date> (?<!\d)\d{1,4} (?: (?P<mark>[-/.])(?:\d{1,2}|[A-Za-z]{3})(?P=mark)\d{2,4}(?!\d) | 月\d{1,2}[日号] ) )
     | (?P<amount> (?<![\d.,])\d[\d,]{0,14}\.\d\d(?![\d.]) )
@@ -31,11 +31,11 @@ _PARTICULARS = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _KINDS = ("time", "date", "amount", "masked")
-_JOINTS = tuple(map(ord, ":.-/月"))  # all kinds but the masked number have one behind a digit
+_JOINTS = tuple(map(ord, ":.-/月"))  # every kind except the masked number has one of these behind a digit
 
 
 def allowance(folded: Tape, count: int) -> NDArray[np.float64]:
-    """By text of the tape (`count` of them): the log-odds of spam to be taken off for its particulars, 0 or more."""
+    """For each of the tape's `count` texts, the log-odds to subtract for its particulars, 0 or more."""
     named = np.zeros((count, len(_KINDS)), dtype=np.bool_)
     for text, match in _found(folded):
         named[text, _KINDS.index(match.lastgroup or "")] = True
@@ -44,7 +44,7 @@ def allowance(folded: Tape, count: int) -> NDArray[np.float64]:
 
 
 def places(folded: Tape) -> list[tuple[int, int]]:
-    """Where particulars stand on the tape: first position, and the one behind the last."""
+    """The spans of particulars on the tape: first position and end (exclusive)."""
     return [match.span() for _, match in _found(folded)]
 
 
@@ -57,7 +57,7 @@ def _found(folded: Tape) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def _worth_reading(folded: Tape, ends: Indexes) -> Indexes:
-    """The texts in which a joint stands behind a digit: of two particulars one has such a place at least."""
+    """The texts with a joint behind a digit: two kinds of particulars always include such a place."""
     digit = (folded.codes >= ord("0")) & (folded.codes <= ord("9"))
     behind = np.flatnonzero(digit[:-1]) + 1
     at = behind[np.logical_or.reduce([folded.codes[behind] == joint for joint in _JOINTS])]

@@ -1,19 +1,19 @@
-"""Training: labelled texts in, a model directory out; the same input gives the same bytes.
+"""Training: makes a model directory from labelled texts; the same input gives the same bytes.
 
 Decisions that matter more than the algorithm:
 
-* Business messages weigh ten times (and come with invented ones, invented.py), because public data holds
-  few and an honest customer's one-time code must never be called spam.
-* Some texts come a second time in disguise (evasions.py), and some without the style of their source:
-  what is left of a text then must be enough to judge it. Both of spam and of ham, so that neither a
-  disguise nor a missing comma is taken for spam.
-* Chinese and other texts are learnt apart: what a figure, a link or a rare gram tells differs between them, and
-  learnt together each cost the other recall.
-* Calibration and thresholds are by script and come from cross-validation in which near-duplicates, and
-  all business messages of one source, stay on one side: a threshold fixed on seen texts is too low.
-* What particulars take off (particulars.py) is no part of what is learnt: the notices of training are known by
-  their words, and only those of strangers need it. The thresholds are fixed with it.
-* Lawful advertising is left out: whether it may be sent is a matter of consent, not of wording.
+* Business messages have tenfold weight, and invented ones are added (invented.py). Public data has few of them, and an
+  honest customer's one-time code must never be flagged as spam.
+* Copies of some texts are added in disguise (evasions.py), and copies of some without the style of their source, so
+  that the model learns to judge the rest of the text. Both spam and ham are copied, so that neither a disguise nor a
+  missing comma is learnt as spam.
+* Chinese and other texts have separate models: digits, links and rare grams mean different things in them, and a
+  common model had less recall on both.
+* Calibration and thresholds are by script. They come from cross-validation in which near-duplicates, and all business
+  messages of one source, stay in one fold: a threshold fixed on texts of the training would be too low.
+* The allowance for particulars (particulars.py) is not learnt: the words of the training notices are known, and only
+  notices of unknown senders need it. The thresholds are fixed with the allowance.
+* Lawful advertising is left out: consent, not wording, decides whether it may be sent.
 """
 
 from __future__ import annotations
@@ -47,24 +47,25 @@ FOLDS = 3
 BUSINESS_WEIGHT = 10.0  # a business message counts as ten others
 INVENTED_WEIGHT = {"ham": 3.0, "spam": 1.0}  # an invented notice counts as three
 INVENTED_EACH = 20  # renderings of each template
-REVIEW = 0.01  # share of ham a person would look at
-MIN_TEXTS = 50  # of spam and of ham; below this a model is noise
-DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts that come a second time in disguise, or without style
-_DRAWS = 3  # times that is done: with one, which disguises were drawn decides half a point of recall
+REVIEW = 0.01  # share of ham at the review threshold
+MIN_TEXTS = 50  # least number of spam and of ham texts; with fewer a model is noise
+DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts copied in disguise, and share copied without style
+_DRAWS = 3  # rounds of copies: with one round, the random choice of disguises changes recall by half a point
 _COPY_WEIGHT = 0.5 / _DRAWS
-_MOST_BALANCE = 10.0  # spam of a script weighs as much as its ham, but never more than this each
+_MOST_BALANCE = 10.0  # largest weight of a spam text; below it, spam and ham of a script have equal total weight
 _REGULARISATION = 0.3  # C; results hardly change from 0.1 to 1
-_CALIBRATED_FROM = 200  # texts of a script below which all scripts' are used together
-_RARE = 2  # texts a bucket must occur in
-_STRESS = ((1.0, 0.0, 0.1), (1.5, 0.5, 0.0))  # by voice: rarity and inequality (see _stress), weight of strangers
-_PADDED, _SEVERAL = 0.3, 0.2  # shares of the disguises
-_SHORT = 160  # code points of an innocent text that pads another
+_CALIBRATED_FROM = 200  # a script with fewer texts is calibrated on the texts of all scripts
+_RARE = 2  # least number of texts with a bucket; rarer buckets are ignored
+# By voice: rarity and inequality (see _stress), weight of the other voice's texts.
+_STRESS = ((1.0, 0.0, 0.1), (1.5, 0.5, 0.0))
+_PADDED, _SEVERAL = 0.3, 0.2  # shares of padding and of several tricks among the disguises
+_SHORT = 160  # code points; an innocent text used as padding is shorter
 _BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What is learnt from: one row a text, the invented ones last; `fold` is -1 for what is never measured."""
+    """The training data: one row a text, invented texts last. `fold` is -1 for a text that is never measured."""
 
     rows: Sequence[Sample]
     matrix: sp.csr_matrix
@@ -72,7 +73,7 @@ class Taught:
     script: NDArray[np.intp]
     weight: NDArray[np.float64]
     fold: NDArray[np.intp]
-    allowance: NDArray[np.float64]  # log-odds that the particulars of each text take off (features.allowances)
+    allowance: NDArray[np.float64]  # log-odds to subtract for each text's particulars (features.allowances)
     public: NDArray[np.bool_]  # neither business messages nor invented
     copies: sp.csr_matrix  # disguised and restyled copies of some rows
     copy_of: NDArray[np.intp]
@@ -81,13 +82,13 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """One linear model a voice (`features.VOICES`): weights by voice and bucket, bias by voice."""
+    """The linear model of each voice (`features.VOICES`): weights by voice and bucket, bias by voice."""
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
     def margins(self, matrix: sp.csr_matrix, script: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The margin of each row, by its script's model; above 0 is spam."""
+        """The margin of each row from the model for its script; above 0 is spam."""
         voice = features.voices(script)
         both = matrix @ self.weights.T + self.bias
         margins: NDArray[np.float64] = both[np.arange(len(voice)), voice]
@@ -97,11 +98,11 @@ class Fitted:
 def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = ()) -> Card:
     """Train on jsonl files of `Sample`s and write weights.npz, card.json and card.md into `out`.
 
-    `held_out` files are measured after training and recorded in the card. A few minutes for 90,000
-    texts on one core. Raises AntispamError for a broken line or too little data.
+    The model is measured on the `held_out` files after training; the card records the result. Takes a few minutes for
+    90,000 texts on one core. Raises AntispamError for a broken line or too little data.
     """
     samples = read_samples(data)
-    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before
+    out.mkdir(parents=True, exist_ok=True)  # fail before the long training if the directory cannot be made
     classifier, cross_validated = learn(samples)
     metrics: dict[str, Any] = {"cross_validated": cross_validated}
     if held_out:
@@ -114,7 +115,7 @@ def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = ()) -> Car
 
 
 def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
-    """A classifier of these samples, and the report of its cross-validation.
+    """A classifier trained on these samples, and the report of its cross-validation.
 
     Raises AntispamError for too little data.
     """
@@ -150,7 +151,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
 
 
 def usable(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples that are taught: spam and ham, without those `corrections` sets aside."""
+    """The samples for training: spam and ham, without the samples that `corrections` excludes."""
     wrong = corrections()
     kept = [
         s for s in samples if s.label == "spam" or (s.label == "ham" and (s.source, str(s.cluster_id)) not in wrong)
@@ -162,26 +163,29 @@ def usable(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def corrections() -> frozenset[tuple[str, str]]:
-    """Source and cluster of texts labelled ham that are advertising or fraud on sight (corrections.tsv)."""
+    """Source and cluster of texts labelled ham that are clearly advertising or fraud (corrections.tsv)."""
     lines = _CORRECTIONS.read_text(encoding="utf-8").splitlines()
     return frozenset((source, cluster) for source, cluster, _ in (line.split("\t") for line in lines[1:]))
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a script's margins become scores, and where it draws the line."""
+    """Converts the margins of a script to scores; with the thresholds of the script."""
 
     slope: float
     shift: float
     thresholds: Thresholds
 
     def score(self, margin: float, allowance: float) -> float:
-        """P(spam) at a margin, of a text whose particulars take so much off its log-odds."""
+        """P(spam) for a margin and an allowance (log-odds to subtract for particulars)."""
         return float(1 / (1 + np.exp(allowance - self.slope * margin - self.shift)))
 
 
 def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
-    """By script, on margins out of fold of public texts; a script with few takes all scripts' together."""
+    """The scale of each script, fitted on out-of-fold margins of public texts.
+
+    A script with few texts is fitted on the texts of all scripts.
+    """
     found = {}
     for index, name in enumerate(features.SCRIPTS):
         chosen = taught.public & (taught.script == index)
@@ -190,7 +194,7 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
         slope, shift = _platt(margins[chosen], taught.spam[chosen])
         ham = chosen & ~taught.spam
         honest = 1 / (1 + np.exp(taught.allowance[ham] - slope * margins[ham] - shift))
-        # Of a few texts that are easy to tell apart the strict threshold would be next to nothing.
+        # With few, clearly separated texts the strict threshold would be close to 0.
         reject = max(SPAM_FROM, strict_threshold(honest, STRICT))
         limits = Thresholds(review=strict_threshold(honest, REVIEW), reject=reject)
         found[name] = Scale(slope, shift, limits)
@@ -198,7 +202,7 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
 
 
 def teach(samples: Sequence[Sample]) -> Taught:
-    """The samples, the invented texts and copies of both, as rows."""
+    """The training data of the samples, the invented texts and copies of both."""
     own = invented(INVENTED_EACH, SEED)
     rows = [*samples, *own]
     texts = [row.text for row in rows]
@@ -231,7 +235,7 @@ def teach(samples: Sequence[Sample]) -> Taught:
 
 
 def out_of_fold(taught: Taught) -> NDArray[np.float64]:
-    """The margin of each measured text by a model that has seen none of its fold; 0 for the others."""
+    """The margin of each measured text from a model trained without its fold; 0 for texts that are not measured."""
     margins = np.zeros(len(taught.spam))
     for held in range(FOLDS):
         measured = taught.fold == held
@@ -242,13 +246,14 @@ def out_of_fold(taught: Taught) -> NDArray[np.float64]:
 
 
 def fit(taught: Taught, rows: NDArray[np.bool_]) -> Fitted:
-    """What these rows and their copies teach each voice; a copy is heard by its text's voice and by its own.
+    """Train each voice on these rows and their copies. A copy is used by its text's voice and by its own.
 
-    The Chinese voice listens to strangers a little: what other spam has in common is all there is against a
-    channel never seen (without one of two sources of Chinese spam it flagged 87 % of that one alone, 92 % so).
+    The Chinese voice also learns from other scripts' texts, with a small weight: common traits of spam are the only
+    help against an unknown source. Trained without one of two sources of Chinese spam, it flagged 92 % of that source,
+    and 87 % without the other scripts.
 
-    The loss is the squared hinge: once a text is clearly on its side it is left alone, which ranks the
-    doubtful ones better than logistic loss.
+    The loss is the squared hinge: it ignores clearly separated texts, so it ranks doubtful texts better than the
+    logistic loss.
     """
     copied = rows[taught.copy_of]
     of_copies = taught.copy_of[copied]
@@ -261,7 +266,7 @@ def fit(taught: Taught, rows: NDArray[np.bool_]) -> Fitted:
     for which, (rarity, inequality, strange) in enumerate(_STRESS):
         own = (voice == which) | (of_text == which)
         if min(spam[own].sum(), (~spam[own]).sum()) < MIN_TEXTS:
-            own[:] = True  # too few of its own: it learns from all
+            own[:] = True  # too few texts of its own, so the voice learns from all
         heard = own | (strange > 0)
         loud = np.where(own, weight, weight * strange)[heard]
         stress = _stress(matrix[heard], spam[heard], loud, rarity, inequality)
@@ -274,11 +279,11 @@ def fit(taught: Taught, rows: NDArray[np.bool_]) -> Fitted:
 def _stress(
     matrix: sp.csr_matrix, spam: NDArray[np.bool_], weight: NDArray[np.float64], rarity: float, inequality: float
 ) -> NDArray[np.float64]:
-    """By bucket: what its gram is multiplied by before it is learnt, so that more may be learnt of it at less cost.
+    """The factor for each bucket before training: a larger factor makes a weight cheaper under regularisation.
 
-    The inverse document frequency to the power `rarity`; nothing for a gram of a single text. The share
-    `inequality` of it is multiplied by how unequally spam and ham share the gram (the log ratio of naive
-    Bayes, as in Wang and Manning, ACL 2012).
+    It is the inverse document frequency to the power `rarity`, or 0 for a gram of a single text. Its share `inequality`
+    is multiplied by the inequality of the gram between spam and ham (the log ratio of naive Bayes, as in Wang and
+    Manning, ACL 2012).
     """
     owner = np.repeat(np.arange(len(spam)), np.diff(matrix.indptr))
     texts = np.bincount(matrix.indices, minlength=features.BUCKETS)
@@ -297,9 +302,9 @@ def _stress(
 def _copies(
     texts: Sequence[str], spam: NDArray[np.bool_], script: NDArray[np.intp], business: NDArray[np.bool_]
 ) -> tuple[list[str], list[int]]:
-    """Copies in disguise and without style, and which text each is one of.
+    """Copies in disguise and without style, and the index of each copy's text.
 
-    Half of the padding is a notice: who hides a bait behind something honest takes what every phone receives.
+    Half of the padding is notices, because spammers hide a bait behind texts that every phone receives.
     """
     rng = random.Random(SEED)  # noqa: S311  variety, no secret
     tables = evasions.shipped()
@@ -335,7 +340,7 @@ def _copies(
 
 
 def matrix(texts: Sequence[str]) -> sp.csr_matrix:
-    """One row a text: its distinct grams, each one divided by the root of their number."""
+    """One row for each text: 1 for each distinct gram, divided by the square root of their number."""
     parts = [sp.csr_matrix((0, features.BUCKETS), dtype=np.float32)]
     for start in range(0, len(texts), _BATCH):
         grams = features.grams(texts[start : start + _BATCH])
@@ -348,14 +353,14 @@ def matrix(texts: Sequence[str]) -> sp.csr_matrix:
 def _platt(margins: NDArray[np.float64], spam: NDArray[np.bool_]) -> tuple[float, float]:
     """Slope and shift: log-odds = slope * margin + shift, for equal shares of spam and ham.
 
-    Collections have the shares they happen to have; a score should not carry them along.
+    The shares of spam in the collections are arbitrary, so a score should not depend on them.
     """
     model = LogisticRegression(C=1e6, class_weight="balanced", random_state=SEED).fit(margins[:, None], spam)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
 def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray[np.intp]:
-    """The fold of each sample: near-duplicates, and all business messages of a source, stay together."""
+    """The fold of each sample. Near-duplicates share a fold, and so do all business messages of a source."""
 
     def group(sample: Sample, number: int) -> str:
         if sample.kind is not None and business_by_source:
@@ -368,7 +373,7 @@ def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray
 
 
 def _sources(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
-    """How many texts came from where; business sources are many and small, so they are added up."""
+    """The number of texts by source. Business sources are many and small, so they are counted together."""
     counts = Counter(
         (sample.source if sample.kind is None else "business messages", sample.label) for sample in samples
     )
