@@ -1,1 +1,1 @@
-"""Sample traffic of our own making, invented throughout, for the demo, benchmarks and fault tests."""
+"""Invented sample traffic for the demo, benchmarks and fault tests."""

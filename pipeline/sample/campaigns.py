@@ -1,8 +1,8 @@
-"""Campaigns: what spammers write, in variants, and the ways they bend words past a dictionary.
+"""Campaigns: spam texts in variants, and the bends by which spammers hide words from a dictionary.
 
-A campaign keeps one contact or link for a while and turns its synonyms; a part of its messages is
-bent: separators, full-width forms, sound-alikes, look-alikes, hidden characters. The truth names the
-bend, so a report can say which one gets through. Written for this project; no real text is copied.
+A campaign keeps one contact or link for a while and varies its synonyms. Some of its messages are bent: with
+separators, full-width forms, sound-alikes, look-alikes or invisible characters. The truth names the bend, so a report
+can show which bends pass the filter. The texts were written for this project; no real text is copied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.sample.wording import pick
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Texts of one intention; `{phone}` and `{trap}` are chosen by the campaign."""
+    """Spam texts with one purpose. The campaign fills `{phone}` and `{trap}`."""
 
     name: str
     category: Category
@@ -121,7 +121,7 @@ CAMPAIGNS = (
     ),
 )
 
-# Commercial texts that nobody asked for: no salutation, no unsubscribing.
+# Unsolicited commercial texts, without salutation and without a way to unsubscribe.
 UNASKED = (
     (
         Category.PROPERTY,
@@ -135,7 +135,7 @@ UNASKED = (
 
 PADDING = "窗外的桂花开了，院子里的老猫在晒太阳，孩子们放学回来吵着要吃糖糕。"
 
-# The words that get bent, and what sound- and look-alikes spammers put in their place.
+# The words that spammers bend, with their sound-alike and look-alike replacements.
 _BENT: dict[str, tuple[str, ...]] = {
     "安全账户": ("安全帐户", "安佺账户", "安全zhang户"),
     "代开发票": ("带开发漂", "戴开發票", "代幵发piao"),
@@ -201,9 +201,9 @@ _NAMES = tuple(BENDS)
 
 
 def bend(rng: Random, text: str) -> tuple[str, str]:
-    """A spam text as a spammer bends it, and the name of the bend.
+    """A spam text with a random bend, and the name of the bend.
 
-    A bend that finds nothing to work on gives way to separators, which always do.
+    If the bend changes nothing, separators are used instead; they always change the text.
     """
     name = pick(rng, _NAMES)
     bent = BENDS[name](rng, text)

@@ -1,6 +1,6 @@
-"""What people write to each other: the innocent bulk of record traffic, and what rules must not hit.
+"""Texts between persons: innocent, the largest part of record traffic, and never to be hit by rules.
 
-Written for this project; blanks and choices are those of `wording`.
+Written for this project; blanks and choices have the syntax of `wording`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ GREETINGS = (
     "各位邻居，{day}团购{fruit}，{price}元一箱，要的回复房号",
 )
 
-# Words of the dictionary in innocent mouths.
+# Innocent texts with words of the dictionary.
 INNOCENT = (
     "报销的发票放你桌上了，财务说{date}前要交",
     "开发票的抬头发我一下，税号也要",

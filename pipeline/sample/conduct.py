@@ -1,7 +1,7 @@
-"""Episodes of conduct: numbers and ports that break a rule by how much they send, and to whom.
+"""Episodes of conduct: numbers and ports that break a rule by the number of their messages and recipients.
 
-Limits are those of the default policy: a person's number is alerted at 20 messages in 5 minutes and
-listed at 50; bulk begins above 50 messages of one content.
+The limits come from the default policy: a person's number raises an alert at 20 messages in 5 minutes and is put on the
+black list at 50. Bulk begins above 50 messages of one content.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pipeline.sample.enterprises import METERED, SMALL, of_trade
 from pipeline.sample.truth import BLACKLIST, HAM, HOLD, REJECT, RELEASE, REVIEW, SPAM, Truth
 from pipeline.sample.wording import phone, phones, pick, wording
 
-LISTED_AT = 50  # messages of a person's number in 5 minutes
-BULK_OVER = 50  # messages of one content
+LISTED_AT = 50  # messages of a person's number in 5 minutes that put it on the black list
+BULK_OVER = 50  # most messages of one content that are not yet bulk
 _STARTERS = tuple(port for port in SMALL if port.texts.free)
 _SHOPS = of_trade("shop_offer")
 _UTILITIES = of_trade("utility")
@@ -24,7 +24,7 @@ _OPENINGS = (
     "老顾客专享：{date}前充值{hundreds}送{count}，名额有限，到店办理，回T退订",
     "店庆三周年，{day}{clock}前到{road}店扫码领饮料一份，回T退订",
 )
-_NEWS = (  # to everybody alike, and never registered
+_NEWS = (  # the same for every recipient, and not registered as templates
     "{day}起全场{discount}折，{product}{price}元起，先到先得，回T退订",
     "新鲜{fruit}到货，{price}元一箱包邮，会员满{hundreds}减{count}，拒收请回复R",
     "会员日{date}开启，签到领{count}元红包，{link}，回T退订",
@@ -33,7 +33,7 @@ _CODES = of_trade("bank_code", "shop_code", "app_code")
 
 
 def burst_alert(count: int, stage: Stage) -> list[Draft]:
-    """A busy person writes to many friends within minutes: worth an alert, not a stop."""
+    """A busy person writes to many friends within minutes: an alert, but no stop."""
     rng, sender = stage.rng, phone(stage.rng)
     truth = Truth("burst-alert", HAM, (RELEASE,))
     return [
@@ -43,7 +43,7 @@ def burst_alert(count: int, stage: Stage) -> list[Draft]:
 
 
 def burst_listed(count: int, stage: Stage) -> list[Draft]:
-    """A person's number advertises to many within minutes; at the fiftieth it is listed."""
+    """A person's number advertises to many people within minutes; at the 50th message it is put on the black list."""
     rng, sender = stage.rng, phone(stage.rng)
     category, text = pick(rng, UNASKED)
     contact = {"phone": sender, "hotline": sender, "chat_id": sender}
@@ -58,7 +58,7 @@ def burst_listed(count: int, stage: Stage) -> list[Draft]:
 
 
 def sequence(count: int, stage: Stage) -> list[Draft]:
-    """A person's number walks through evenly spaced recipients, in shuffled order."""
+    """A person's number writes to evenly spaced recipients in shuffled order."""
     rng, sender = stage.rng, phone(stage.rng)
     stride, first = 1 + int(rng.random() * 4), int(rng.random() * 90_000_000)
     prefix, text = phone(rng)[:3], wording(pick(rng, UNASKED)[1]).fill(rng)
@@ -73,14 +73,14 @@ def sequence(count: int, stage: Stage) -> list[Draft]:
 
 
 def greetings(count: int, stage: Stage) -> list[Draft]:
-    """One text to a circle of friends: bulk in shape only."""
+    """One text to a circle of friends: looks like bulk, but is harmless."""
     rng, sender = stage.rng, phone(stage.rng)
     text, truth = wording(pick(rng, chatter.GREETINGS)).fill(rng), Truth("greetings", HAM, (RELEASE,))
     return [record(rng, RecordKind.MO, sender, friend, text, truth) for friend in phones(rng, count)]
 
 
 def over_volume(count: int, stage: Stage) -> list[Draft]:
-    """A port with a small contract passes its 5-minute volume; earlier stretches may have used it up."""
+    """A port with a small contract exceeds its 5-minute volume; earlier stretches may have used some of it."""
     rng, port = stage.rng, METERED[stage.number % len(METERED)]
     free = (RELEASE,) if stage.number < len(METERED) else (RELEASE, REJECT)
     within, over = Truth("over-volume", HAM, free), Truth("over-volume", HAM, (REJECT,))
@@ -92,9 +92,9 @@ def over_volume(count: int, stage: Stage) -> list[Draft]:
 
 
 def one_by_one(count: int, stage: Stage) -> list[Draft]:
-    """A port under review before send hands in one text to many, one at a time: the 51st catches all.
+    """A port under review before send submits one text to many people one by one: the 51st stops all of them.
 
-    Only the salutation differs. A later stretch may come within the window of an earlier one.
+    Only the salutation differs. The counter's window may still include messages of an earlier stretch.
     """
     rng, port = stage.rng, _STARTERS[stage.number % len(_STARTERS)]
     text, salutation = wording(pick(rng, _OPENINGS)).fill(rng), wording("{name}")
@@ -110,7 +110,7 @@ def one_by_one(count: int, stage: Stage) -> list[Draft]:
 
 
 def declared_batch(count: int, stage: Stage) -> list[Draft]:
-    """A batch that says it is large is judged before any of it leaves."""
+    """A batch with a large declared size is judged before any of its messages is sent."""
     rng, port = stage.rng, pick(stage.rng, _SHOPS)
     text = port.signed(wording(pick(rng, _NEWS)).fill(rng))
     truth = Truth("declared-batch", HAM, (REVIEW,), port.texts.category)
@@ -122,7 +122,7 @@ def declared_batch(count: int, stage: Stage) -> list[Draft]:
 
 
 def bulk(count: int, stage: Stage) -> list[Draft]:
-    """One submission with more than fifty recipients, not registered."""
+    """One submission with more than fifty recipients, without a registered template."""
     rng = stage.rng
     drafts = []
     for _ in range(count):
@@ -135,7 +135,7 @@ def bulk(count: int, stage: Stage) -> list[Draft]:
 
 
 def bulk_allowed(count: int, stage: Stage) -> list[Draft]:
-    """Bulk that passes: registered texts, and whatever a trusted port says."""
+    """Bulk that passes: registered texts, and all texts of a trusted port."""
     rng, truth = stage.rng, Truth("bulk-allowed", HAM, (RELEASE,))
     drafts = []
     for n in range(count):
@@ -147,7 +147,7 @@ def bulk_allowed(count: int, stage: Stage) -> list[Draft]:
 
 
 def bombing(count: int, stage: Stage) -> list[Draft]:
-    """Someone has many sites send their codes to one victim; the counter across ports lags by seconds."""
+    """An attacker makes many sites send codes to one victim; the counter across ports lags by seconds."""
     rng, victim = stage.rng, phone(stage.rng)
     first = Truth("bombing", HAM, (RELEASE,))
     later = Truth("bombing", HAM, (RELEASE, HOLD, REJECT))

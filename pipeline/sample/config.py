@@ -1,4 +1,4 @@
-"""The demo's configuration directory, written from the same tables as its traffic."""
+"""The demo's configuration directory, made from the same tables as its traffic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.sample.lists import ENTRIES, Entry
 
 
 def config_files(ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES) -> dict[str, str]:
-    """`ports.jsonl` and `lists.csv` as text, by file name."""
+    """The texts of `ports.jsonl` and `lists.csv`, by file name."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow([field.name for field in fields(Entry)])
@@ -25,7 +25,7 @@ def config_files(ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRI
 
 
 def write_config(folder: Path, ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES) -> tuple[Path, ...]:
-    """Write the configuration files into `folder`, made if it is not there; their paths."""
+    """Write the configuration files into `folder`, which is created if missing; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in config_files(ports, entries).items():

@@ -1,4 +1,4 @@
-"""Episodes of content: campaigns and advertising that break a rule by what they say."""
+"""Episodes of content: campaigns and advertising that break a rule by their text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STOPPED = (REVIEW, REJECT, BLACKLIST)
 
 
 def contact_details(rng: Random) -> dict[str, str]:
-    """What a campaign wants its readers to call, write to or open."""
+    """The contact or link to which a campaign leads its readers."""
     return {blank: BLANKS[blank](rng) for blank in ("phone", "hotline", "qq", "chat_id", "trap")}
 
 
 def _variants(rng: Random, campaign: Campaign, count: int) -> list[tuple[str, Truth]]:
-    """Texts of one campaign: a third is bent, and the contact changes now and then."""
+    """Texts of one campaign: a third of them is bent, and the contact changes now and then."""
     fixed = contact_details(rng)
     found = []
     for _ in range(count):
@@ -36,12 +36,12 @@ def _variants(rng: Random, campaign: Campaign, count: int) -> list[tuple[str, Tr
 
 
 def _signed(port: Port, text: str) -> str:
-    """Under the port's signature, unless the text already pretends to another."""
+    """The text with the port's signature, unless it already has a false one."""
     return text if text.startswith("【") else port.signed(text)
 
 
 def campaign(campaign: Campaign, count: int, stage: Stage) -> list[Draft]:
-    """One port of a rogue customer sends the campaign, one recipient at a time."""
+    """One port of a rogue customer sends a campaign to one recipient at a time."""
     rng, port = stage.rng, pick(stage.rng, ROGUES)
     return [
         submission(sender_of(rng, port), [phone(rng)], _signed(port, text), truth, Priority.BULK)
@@ -50,9 +50,9 @@ def campaign(campaign: Campaign, count: int, stage: Stage) -> list[Draft]:
 
 
 def campaign_by_person(campaign: Campaign, count: int, stage: Stage) -> list[Draft]:
-    """The same from numbers of people, five messages each: the record comes after the fact.
+    """A campaign from persons' numbers, five messages each, seen in records after delivery.
 
-    Content of person-to-person messages opens no case by itself, so passing is not wrong.
+    The content of a person-to-person message does not open a case by itself, so passing is also right.
     """
     drafts, sender = [], ""
     for n, (text, truth) in enumerate(_variants(stage.rng, campaign, count)):
@@ -64,7 +64,7 @@ def campaign_by_person(campaign: Campaign, count: int, stage: Stage) -> list[Dra
 
 
 def probing(count: int, stage: Stage) -> list[Draft]:
-    """A refused text sent again in halves, to find the word that is refused."""
+    """A refused text is sent again in halves, to find the refused word."""
     rng, port = stage.rng, pick(stage.rng, ROGUES)
     campaign = pick(rng, CAMPAIGNS)
     pieces = [wording(pick(rng, campaign.texts)).fill(rng, contact_details(rng))]
@@ -81,7 +81,7 @@ def probing(count: int, stage: Stage) -> list[Draft]:
 
 
 def signature(story: str, count: int, stage: Stage) -> list[Draft]:
-    """A text without a signature, or with one that is registered to somebody else."""
+    """A text without a signature, or with a signature registered by another port."""
     rng = stage.rng
     drafts = []
     for _ in range(count):
@@ -95,7 +95,7 @@ def signature(story: str, count: int, stage: Stage) -> list[Draft]:
 
 
 def no_unsubscribe(count: int, stage: Stage) -> list[Draft]:
-    """Advertising that names no way out."""
+    """Advertising without a way to unsubscribe."""
     rng = stage.rng
     drafts = []
     for _ in range(count):
@@ -107,7 +107,7 @@ def no_unsubscribe(count: int, stage: Stage) -> list[Draft]:
 
 
 def unasked(count: int, stage: Stage) -> list[Draft]:
-    """Property, loans and lessons to people who never asked, from a customer under review before send."""
+    """Unsolicited advertising of property, loans and lessons from a customer under review before send."""
     rng, port = stage.rng, pick(stage.rng, SMALL)
     contact, drafts = contact_details(rng), []
     for _ in range(count):
@@ -119,7 +119,7 @@ def unasked(count: int, stage: Stage) -> list[Draft]:
 
 
 def complaints(count: int, stage: Stage) -> list[Draft]:
-    """People complain, mostly of one port, now and then of a person's number."""
+    """People complain, mostly about one port, now and then about a person's number."""
     rng, port = stage.rng, ROGUES[stage.number % len(ROGUES)]
     drafts = []
     for n in range(count):

@@ -1,4 +1,4 @@
-"""Drafts: samples that have neither a time nor an id yet, as stories write them."""
+"""Drafts: samples without time and id, as made by the stories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.sample.wording import pick
 
 @dataclass(slots=True)
 class Stage:
-    """What a stretch of traffic shares: its source of chance, its number, and who talks to whom."""
+    """Shared state of a stretch of traffic: random generator, number of the stretch, pairs of correspondents."""
 
     rng: Random
     number: int
@@ -41,7 +41,7 @@ def submission(
     priority: Priority = Priority.EXPRESS,
     **optional: str | int,
 ) -> Draft:
-    """A submission; `optional` are further fields of its format (batch, batch_size, template)."""
+    """A draft of a submission; `optional` are further fields of its format (batch, batch_size, template)."""
     body = {
         "port": sender,
         "recipients": recipients,
@@ -53,7 +53,7 @@ def submission(
 
 
 def record(rng: Random, kind: RecordKind, sender: str, recipient: str, content: str, truth: Truth) -> Draft:
-    """What the SMSC says it carried; `done_at` is the time it took, in milliseconds, until it has one."""
+    """A draft of an SMSC record. `done_at` is the time of carriage in ms, until `timed` makes it a time."""
     body = {
         "kind": kind.value,
         "sender": sender,
@@ -67,7 +67,7 @@ def record(rng: Random, kind: RecordKind, sender: str, recipient: str, content: 
 
 
 def complaint(rng: Random, accused: str, recipient: str, content: str, truth: Truth) -> Draft:
-    """A recipient complains of a port or a number."""
+    """A draft of a recipient's complaint about a port or a number."""
     body = {
         "port": accused,
         "recipient": recipient,
@@ -78,7 +78,7 @@ def complaint(rng: Random, accused: str, recipient: str, content: str, truth: Tr
 
 
 def timed(draft: Draft, at: int, name: str) -> Sample:
-    """The draft as a sample that happens at `at` and is called `name`."""
+    """The draft as a sample with time `at` (epoch ms) and id `name`."""
     body: dict[str, Any] = {"id": name, **draft.body}
     if draft.what == "complaint":
         body["complained_at"] = at
@@ -90,5 +90,5 @@ def timed(draft: Draft, at: int, name: str) -> Sample:
 
 
 def sender_of(rng: Random, port: Port) -> str:
-    """The sender field as the port writes it: its code, with three more digits where it uses them."""
+    """The sender field of the port: its code, plus three digits if the port uses extensions."""
     return f"{port.code}{int(rng.random() * 1000):03d}" if port.extensions else port.code

@@ -1,7 +1,7 @@
-"""Enterprises and their ports: the one table the demo's configuration and its traffic are both made from.
+"""Enterprises and their ports: the only source of the demo's configuration and of its traffic.
 
-Names, signatures and codes are invented. Two ports share a prefix on purpose (a head office and its
-branch): the longest registered code wins. Source of tiers and kinds: docs/architecture.md.
+Names, signatures and codes are invented. The codes of a head office and its branch share a prefix, to show that the
+longest registered code counts. Source of tiers and kinds: docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pipeline.events import Kind, PortState, Tier
 from pipeline.sample.trades import TRADES, Trade
 
-# Messages in 5 minutes that a contract of each tier allows. Generous, so that a benchmark of a million
-# samples meets the limit only at the ports that are there to pass it.
+# Messages in 5 minutes allowed by a contract of each tier. The values are generous, so that in a benchmark of a million
+# samples only the ports meant to exceed their limit do so.
 VOLUME_5M = {Tier.TRUSTED: 200_000, Tier.ORDINARY: 60_000, Tier.HIGH: 20_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A registered text; `{…}` stands for what changes."""
+    """A registered text; `{…}` is a placeholder."""
 
     id: str
     text: str
@@ -27,7 +27,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port as registered, with the trade whose texts it sends. `volume_5m` counts messages."""
+    """One registered port, with the trade of its texts. `volume_5m` counts messages."""
 
     code: str
     name: str
@@ -37,37 +37,37 @@ class Port:
     signatures: tuple[str, ...]
     state: PortState = PortState.OPEN
     volume_5m: int = 0
-    extensions: bool = False  # sends with further digits after its code
+    extensions: bool = False  # the port sends with extension digits after its code
 
     @property
     def texts(self) -> Trade:
-        """What it writes."""
+        """The texts of the port's trade."""
         return TRADES[self.trade]
 
     @property
     def kind(self) -> Kind:
-        """The kind it is registered for."""
+        """The kind of messages for which the port is registered."""
         return self.texts.kind
 
     @property
     def limit(self) -> int:
-        """Messages in 5 minutes above which it is over its volume."""
+        """The port's volume limit in messages in 5 minutes."""
         return self.volume_5m or VOLUME_5M[self.tier]
 
     def signed(self, text: str) -> str:
-        """The text under the port's first signature."""
+        """The text with the port's first signature."""
         return f"【{self.signatures[0]}】{text}"
 
     @property
     def templates(self) -> tuple[Template, ...]:
-        """Its registered templates, numbered from t1."""
+        """The port's registered templates, numbered from t1."""
         texts = enumerate(self.texts.registered, 1)
         return tuple(Template(f"t{n}", self.signed(text), self.kind) for n, text in texts)
 
 
 _TIERS = {"T": Tier.TRUSTED, "O": Tier.ORDINARY, "H": Tier.HIGH}
 
-# code, enterprise, tier (Trusted, Ordinary, High), trade, signature, name; + after a code: extensions
+# Code, enterprise, tier (Trusted, Ordinary, High), trade, signature, name. A + after the code means extensions.
 _TABLE = """
 10690001      001 T bank_code         青屿银行          青屿银行
 10690002+     001 T bank_notice       青屿银行          青屿银行
@@ -142,8 +142,8 @@ _TABLE = """
 """
 
 _STATES = {"10691501": PortState.SUSPENDED, "10691502": PortState.TERMINATED}
-_VOLUMES = dict.fromkeys(("10691301", "10691302", "10691303"), 120)  # meant to be passed
-BLACK_PORT = "10691503"  # open, and on the operator's blacklist
+_VOLUMES = dict.fromkeys(("10691301", "10691302", "10691303"), 120)  # messages in 5 minutes; these ports exceed it
+BLACK_PORT = "10691503"  # open, but on the operator's black list
 
 
 def _port(row: str) -> Port:
@@ -167,12 +167,12 @@ OPEN: tuple[Port, ...] = tuple(p for p in PORTS if p.state is PortState.OPEN and
 
 
 def of_trade(*trades: str) -> tuple[Port, ...]:
-    """Open ports of ordinary or trusted tier in these trades."""
+    """The open ports of ordinary or trusted tier in these trades."""
     return tuple(p for p in OPEN if p.trade in trades and p.tier is not Tier.HIGH)
 
 
 SHUT: tuple[str, ...] = tuple(p.code for p in PORTS if p.state is not PortState.OPEN)
 SMALL: tuple[Port, ...] = tuple(p for p in OPEN if p.tier is Tier.HIGH)  # under review before send
 ROGUES: tuple[Port, ...] = of_trade("rogue")
-METERED: tuple[Port, ...] = of_trade("device_alarm")  # nothing but their episode may use their volume
+METERED: tuple[Port, ...] = of_trade("device_alarm")  # only their own episode may use their volume
 ORDERLY: tuple[Port, ...] = tuple(p for p in OPEN if p not in SMALL + ROGUES + METERED)

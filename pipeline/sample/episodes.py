@@ -1,7 +1,7 @@
-"""Episodes: what goes wrong in a day of traffic, each a short run of samples with one story.
+"""Episodes: the incidents in a day of traffic. Each is a short run of samples with one story.
 
-An episode always has the same number of samples and is told once in every stretch of traffic, so a
-demo of a few thousand samples meets each of them.
+An episode always has the same number of samples and occurs once in every stretch of traffic. So a demo of a few
+thousand samples contains every episode.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Episode:
     make: Callable[[int, Stage], list[Draft]]
 
 
-_UNKNOWN = ("1069870011", "106599990002", "10659988")  # registered by nobody
+_UNKNOWN = ("1069870011", "106599990002", "10659988")  # codes that are not registered
 _SIZES = {"fraud": 20, "phishing": 16, "gambling": 24, "fake-invoice": 24, "weapons": 6, "drugs": 6}
 
 
@@ -88,4 +88,4 @@ def _standing() -> list[Episode]:
 
 
 EPISODES: tuple[Episode, ...] = (*_campaigns(), *_content(), *_conduct(), *_standing())
-SIZE = sum(episode.count for episode in EPISODES)  # samples when every episode is told once
+SIZE = sum(episode.count for episode in EPISODES)  # samples of all episodes together

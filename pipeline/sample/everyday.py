@@ -1,4 +1,4 @@
-"""Everyday traffic: what most of a day is, and what must pass unharmed."""
+"""Everyday traffic: the largest part of a day, which must pass unharmed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.sample.wording import Wording, phone, phones, pick, wording
 
 
 class Line(NamedTuple):
-    """A text a port sends, ready to be filled, with its template's id if it is registered."""
+    """A text of a port, ready to be filled, with its template's id if it is registered."""
 
     port: Port
     wording: Wording
@@ -27,7 +27,7 @@ class Line(NamedTuple):
 
 
 def _lines(ports: tuple[Port, ...], story: str, *, registered: bool, expected: tuple[Verdict, ...]) -> list[Line]:
-    """One line for each text of each port; texts with a word of the dictionary are a story of their own."""
+    """One line for each text of each port. Texts with a word of the dictionary are a story of their own."""
     lines = []
     for port in ports:
         texts = (
@@ -55,13 +55,13 @@ _LINES: dict[str, list[Line]] = {
     "notice": _lines(_kind(Kind.NOTICE), "notice", registered=True, expected=_GO),
     "notice-unregistered": _lines(_kind(Kind.NOTICE), "notice-unregistered", registered=False, expected=_GO),
     "offer": _lines(_kind(Kind.COMMERCIAL), "offer", registered=True, expected=_GO),
-    # Nothing is wrong with these, but to a classifier they are advertising: a person may be asked.
+    # These are harmless, but the classifier may take them for advertising, so review is also right.
     "offer-unregistered": _lines(
         _kind(Kind.COMMERCIAL), "offer-unregistered", registered=False, expected=(RELEASE, REVIEW)
     ),
     "english": _lines(_ENGLISH, "english", registered=True, expected=_GO),
     "small-customer": _lines(SMALL, "small-customer", registered=True, expected=_GO),
-    # One by one from ports under review before send: grace first, a person once fifty are alike.
+    # Single messages of ports under review before send: held at first, reviewed above fifty of one content.
     "small-customer-unregistered": _lines(
         SMALL, "small-customer-unregistered", registered=False, expected=(HOLD, REVIEW)
     ),
@@ -89,7 +89,7 @@ _REPLYING = Truth("reply", HAM, _GO)
 
 
 def send(rng: Random, line: Line, recipients: list[str]) -> Draft:
-    """A submission of the line; a registered text names its template half of the time."""
+    """A submission of the line. Half of the submissions of a registered text name its template."""
     sender, content = sender_of(rng, line.port), line.wording.fill(rng)
     if line.template and rng.random() < 0.5:
         return submission(sender, recipients, content, line.truth, line.priority, template=line.template)
@@ -101,7 +101,7 @@ def _business(lines: list[Line]) -> Callable[[Stage], Draft]:
 
 
 def _class_notice(stage: Stage) -> Draft:
-    """A class of parents: many recipients, and still no bulk."""
+    """A notice to the parents of a class: many recipients, but not bulk."""
     rng = stage.rng
     return send(rng, pick(rng, _CLASSES), phones(rng, 20 + int(rng.random() * 28)))
 
@@ -118,7 +118,7 @@ def _talk(lines: list[Wording], truth: Truth) -> Callable[[Stage], Draft]:
 
 
 def _inbound(stage: Stage) -> Draft:
-    """From another network to one of our subscribers."""
+    """A record of a message from another network to one of our subscribers."""
     rng = stage.rng
     return record(rng, RecordKind.MT, phone(rng), phone(rng), pick(rng, _TALK).fill(rng), _INBOUND)
 
@@ -143,7 +143,7 @@ def _reply(stage: Stage) -> Draft:
     return record(rng, RecordKind.MO, phone(rng), port.code, pick(rng, _REPLIES).fill(rng), _REPLYING)
 
 
-# How often each story is told, in parts of their sum: a guess at a mid-sized operator's working day.
+# The share of each story, relative to the sum of all: an estimate of a mid-sized operator's working day.
 _WEIGHTS: dict[str, tuple[float, Callable[[Stage], Draft]]] = {
     **{
         name: (weight, _business(_LINES[name]))
@@ -175,7 +175,7 @@ STORIES: tuple[str, ...] = (*_WEIGHTS, "innocent-word")
 
 
 def everyday(stage: Stage, count: int) -> list[Draft]:
-    """`count` drafts of everyday traffic, in no particular order."""
+    """`count` drafts of everyday traffic in random order."""
     if not stage.pairs:
         stage.pairs = [(phone(stage.rng), phone(stage.rng)) for _ in range(count // 12 + 20)]
     return [make(stage) for make in stage.rng.choices(_MAKERS, cum_weights=_CUMULATED, k=count)]

@@ -1,4 +1,4 @@
-"""Samples as files: what a customer's system, an SMSC and a hotline would hand in, and the truth."""
+"""Writes samples as files like those of a customer's system, an SMSC and a hotline, and their truth."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ RECORDS_PER_FILE = 50_000
 def write(
     folder: Path, samples: Iterable[Sample], *, encoding: str = "utf-8", compress: bool = False
 ) -> dict[str, int]:
-    """Write samples into `folder`, made if it is not there; how many, by file name.
+    """Write samples into `folder`, which is created if missing; returns their number by file name.
 
     `submissions.jsonl`, `complaints.jsonl` and `truth.jsonl` (one line a sample, by id) are UTF-8.
-    Records go to `records-0001.csv` and so on, 50,000 to a file with a header each, in `encoding`
-    ("gb18030" has every character, "gbk" puts ? for those it lacks), and through gzip if `compress`.
-    The same samples give the same bytes.
+    Records go to `records-0001.csv` and so on: 50,000 to a file, each file with a header, in `encoding`, compressed
+    with gzip if `compress`. "gb18030" has every character; "gbk" replaces missing characters by ?. The same samples
+    give the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {"submissions.jsonl": 0, "complaints.jsonl": 0, "truth.jsonl": 0}
@@ -61,7 +61,7 @@ def _truth(sample: Sample) -> dict[str, Any]:
 
 
 class _Records:
-    """The row of numbered record files; the next is begun when one is full."""
+    """The numbered record files; begins the next file when one is full."""
 
     def __init__(self, folder: Path, encoding: str, *, compress: bool) -> None:
         self.counts: dict[str, int] = {}
@@ -88,7 +88,7 @@ class _Records:
         self.counts[self._name] = 0
         self._left = RECORDS_PER_FILE
         raw: BinaryIO = self._open.enter_context((self._folder / self._name).open("wb"))
-        if self._compress:  # without name and time of writing: same samples, same bytes
+        if self._compress:  # without file name and time, so that the same samples give the same bytes
             zipped = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
             raw = cast(BinaryIO, self._open.enter_context(zipped))
         text = io.TextIOWrapper(raw, self._encoding, errors="replace", newline="")

@@ -1,7 +1,7 @@
-"""The operator's lists of the demo: who is refused, allowed, blocked or has unsubscribed.
+"""The operator's lists of the demo: black, allowed, blocked and unsubscribed numbers.
 
-Traffic takes its listed numbers from here and the configuration writes the same entries. There are
-enough of each that a benchmark does not send any of them too much for another rule's liking.
+Traffic takes its listed numbers from here, and the configuration has the same entries. Each list is long enough that
+in a benchmark no number gets or sends so many messages that another rule applies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipeline.sample.enterprises import BLACK_PORT, ORDERLY, Port
 
 BLACK_SENDERS = ("13400010001", "15900010002", "18600010003", "17700010004")
 EXPIRED_SENDERS = tuple(f"1360002{n:04d}" for n in range(100))  # listed until 2020: must pass
-ALLOWED_SENDER = "18900030001"  # the reception of a company: many recipients, known to the operator
+ALLOWED_SENDER = "18900030001"  # a company's reception, with many recipients, known to the operator
 BLOCKED_RECIPIENTS = tuple(f"1500004{n:04d}" for n in range(100))
 
 _COMMERCIAL = tuple(port for port in ORDERLY if port.kind is Kind.COMMERCIAL)
@@ -24,7 +24,7 @@ UNSUBSCRIBED: tuple[tuple[Port, str], ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One list entry; `expires` is ISO 8601 with zone, empty for never."""
+    """One list entry. `expires` is ISO 8601 with zone; empty for an entry that never expires."""
 
     list: str
     entity: str

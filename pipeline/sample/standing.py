@@ -1,4 +1,4 @@
-"""Episodes of standing: a port's state or an operator's list decides, whatever the text says."""
+"""Episodes of standing: a port's state or an operator's list decides, whatever the text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NOTIFYING = tuple(port for port in ORDERLY if port.kind is Kind.NOTICE)
 
 
 def _in_turn(among: Sequence[T], count: int, stage: Stage) -> list[T]:
-    """`count` of a sequence, each stretch going on where the one before it stopped."""
+    """`count` items of a sequence in turn; each stretch continues where the previous stretch stopped."""
     return [among[(stage.number * count + n) % len(among)] for n in range(count)]
 
 
 def from_port(story: str, senders: tuple[str, ...], verdict: Verdict, count: int, stage: Stage) -> list[Draft]:
-    """Harmless texts from ports whose standing decides."""
+    """Harmless texts from ports whose state or list entry decides."""
     rng, truth = stage.rng, Truth(story, HAM, (verdict,))
     drafts = []
     for sender in _in_turn(senders, count, stage):
@@ -39,7 +39,7 @@ def from_port(story: str, senders: tuple[str, ...], verdict: Verdict, count: int
 def by_number(
     story: str, senders: tuple[str, ...], expected: tuple[Verdict, ...], count: int, stage: Stage
 ) -> list[Draft]:
-    """Harmless texts from numbers that the operator's lists name."""
+    """Harmless texts from numbers on the operator's lists."""
     rng, truth = stage.rng, Truth(story, HAM, expected)
     drafts = []
     for sender in _in_turn(senders, count, stage):
@@ -49,7 +49,7 @@ def by_number(
 
 
 def unsubscribed(count: int, stage: Stage) -> list[Draft]:
-    """An offer of which one recipient has unsubscribed from the port: only that one is left out."""
+    """An offer to several recipients, one of them unsubscribed from the port: only this recipient is left out."""
     return [
         _among_others(
             stage,
@@ -62,7 +62,7 @@ def unsubscribed(count: int, stage: Stage) -> list[Draft]:
 
 
 def unsubscribed_notice(count: int, stage: Stage) -> list[Draft]:
-    """Whoever unsubscribed from offers still gets notices."""
+    """A notice to a recipient who has unsubscribed from offers: it is still sent."""
     truth = Truth("unsubscribed-notice", HAM, (RELEASE,))
     return [
         _among_others(stage, pick(stage.rng, _NOTIFYING), listed, truth)
@@ -71,7 +71,7 @@ def unsubscribed_notice(count: int, stage: Stage) -> list[Draft]:
 
 
 def blocked(count: int, stage: Stage) -> list[Draft]:
-    """A recipient who must get nothing at all."""
+    """A message to a blocked recipient, who must get no messages at all."""
     return [
         _among_others(
             stage,

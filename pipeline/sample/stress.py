@@ -1,8 +1,8 @@
-"""Stress traffic: submissions whose verdicts turn on counters, for fault tests.
+"""Stress traffic for fault tests: submissions whose verdicts depend on counters.
 
-After a crash a verdict must be neither lost nor given twice nor computed from counters that have
-moved on. So most ports here pass a limit in the middle of the traffic: a counter that loses or
-repeats a message moves the turning point, and the verdicts beside it show that.
+After a crash, a verdict must not be lost, given twice or computed from counters that have moved on. So most ports here
+exceed a limit in the middle of the traffic. A counter that loses or repeats a message moves this turning point, and
+the verdicts around it show the fault.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pipeline.sample.enterprises import Port
 from pipeline.sample.truth import HOLD, REJECT, RELEASE, REVIEW, Sample, Truth
 from pipeline.sample.wording import phone, phones
 
-LENGTH_MS = 240_000  # all of it lies within one 5-minute window
-BULK_OVER = 50  # messages of one content
+LENGTH_MS = 240_000  # all traffic lies within one 5-minute window
+BULK_OVER = 50  # most messages of one content that are not yet bulk
 CONTENTS_PER_PORT = 4
 
 _PLACES = (
@@ -65,12 +65,13 @@ _EVENTS = (
     "维保合同即将续签",
     "钥匙已归还前台",
 )
-CONTENTS = tuple(f"{place}{event}" for place in _PLACES for event in _EVENTS)  # 400, no two alike
+CONTENTS = tuple(f"{place}{event}" for place in _PLACES for event in _EVENTS)  # 400 distinct contents
 
 
 def stress_ports(count: int) -> tuple[Port, ...]:
-    """`count` ports; of ten, four pass their volume, three are under review before send, two may send
-    what they like, and one is shut or trusted."""
+    """`count` ports. Of ten, four exceed their volume, three are under review before send, two send freely, and one is
+    suspended or trusted.
+    """
     return tuple(_port(n) for n in range(count))
 
 
@@ -91,9 +92,9 @@ def _port(n: int) -> Port:
 def stress(seed: int, count: int, ports: int = 500, *, start: int) -> Iterator[Sample]:
     """`count` submissions over four minutes from `start` (epoch milliseconds) by `stress_ports(ports)`.
 
-    In order of time; each port keeps to one lane and one number of recipients, and its `submitted_at`
-    strictly increases. Verdicts turn if `count` is 400 or more to each port. The truth counts as the
-    pipeline must: it is exact if the pipeline takes the traffic within 5 minutes, one order a port.
+    Submissions are in order of time. Each port keeps to one lane and one number of recipients, and its `submitted_at`
+    strictly increases. Verdicts change in the traffic if `count` is at least 400 for each port. The truth counts like
+    the pipeline: it is exact if the pipeline takes the traffic within 5 minutes and in order for each port.
     """
     rng = Random(seed)  # noqa: S311 - repeatable chance is the point
     senders = stress_ports(ports)
@@ -116,7 +117,7 @@ def stress(seed: int, count: int, ports: int = 500, *, start: int) -> Iterator[S
 
 
 def _verdict(port: Port, volume: int, alike: int) -> Verdict:
-    """What counters that include this submission call for."""
+    """The right verdict, with counters that include this submission."""
     if port.state is not PortState.OPEN or volume > port.limit:
         return REJECT
     if port.tier is Tier.HIGH:

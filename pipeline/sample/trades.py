@@ -1,7 +1,7 @@
-"""Trades: what ports of each trade write, so that ports of one trade sound alike and differ by signature.
+"""Trades: the texts of the ports of each trade. Ports of one trade write alike and differ by signature.
 
-`registered` texts become the port's templates; `free` texts are sent as well but were never
-registered. Written for this project; no text comes from real traffic or a data set.
+`registered` texts become the port's templates. `free` texts are sent too, but are not registered. All texts were
+written for this project; none comes from real traffic or a data set.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pipeline.events import Category, Kind
 
-AMBIGUOUS = ("发票", "安全账户")  # words of the default dictionary that honest texts use as well
+AMBIGUOUS = ("发票", "安全账户")  # words of the default dictionary that honest texts use too
 
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """The texts of a trade, without signature; `category` says what its commercial texts sell."""
+    """The texts of a trade, without signature. `category` is the category of its commercial texts."""
 
     kind: Kind
     registered: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""Sample traffic: a believable day of messages in order of time, each with the truth beside it.
+"""Sample traffic: a realistic day of messages in order of time, each with its truth.
 
-Everyday traffic with every episode in each stretch of some thousand samples. The same arguments
-always give the same samples; nothing is read but the arguments.
+It is everyday traffic plus every episode once in each stretch of some thousand samples. The samples depend only on the
+arguments.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ STORIES: tuple[str, ...] = (*everyday.STORIES, *(episode.story for episode in EP
 def generate(seed: int, count: int, start: int, seconds: float, *, episode_share: float = 0.25) -> Iterator[Sample]:
     """`count` samples spread over `seconds` from `start` (epoch milliseconds), in order of time.
 
-    `episode_share` (above 0, at most 1) is the part of the traffic that episodes make up: smaller is
-    calmer. Every story is told, and every verdict is right for some sample, from about
-    `episodes.SIZE` / `episode_share` samples up; with fewer than `episodes.SIZE` there are no episodes.
-    An id is unique over seeds and starts. Memory is that of one stretch, however large `count` is.
+    `episode_share` (above 0, at most 1) is the share of episodes in the traffic. From about `episodes.SIZE` /
+    `episode_share` samples on, every story occurs and every verdict is right for some sample. With fewer than
+    `episodes.SIZE` samples there are no episodes. An id is unique for all seeds and starts. Memory holds one stretch,
+    however large `count` is.
     """
     if not 0 < episode_share <= 1:
         raise ValueError(f"episode_share {episode_share} is not above 0 and at most 1")
     rng = Random(seed)  # noqa: S311 - repeatable chance is the point
     stretch = round(episodes.SIZE / episode_share)
-    pace = seconds * 1000 / max(count, 1)  # milliseconds a sample
+    pace = seconds * 1000 / max(count, 1)  # milliseconds per sample
     for number, first in enumerate(range(0, count, stretch)):
         size = min(stretch, count - first)
         drafts = _stretch(Stage(rng, number), size, start + first * pace, size * pace)
@@ -38,7 +38,7 @@ def generate(seed: int, count: int, start: int, seconds: float, *, episode_share
 
 
 def _stretch(stage: Stage, size: int, start: float, length: float) -> list[tuple[int, Draft]]:
-    """`size` drafts with their times within `length` milliseconds from `start`, in order."""
+    """`size` drafts with times within `length` milliseconds from `start` (epoch ms), in order of time."""
     rng = stage.rng
     told = EPISODES if size >= episodes.SIZE else ()
     drafts = [
@@ -52,5 +52,5 @@ def _stretch(stage: Stage, size: int, start: float, length: float) -> list[tuple
             (int(begin + (n + rng.random()) * step), draft)
             for n, draft in enumerate(episode.make(episode.count, stage))
         ]
-    drafts.sort(key=lambda timed_draft: timed_draft[0])  # stable: an episode keeps its order
+    drafts.sort(key=lambda timed_draft: timed_draft[0])  # a stable sort keeps the order within an episode
     return drafts

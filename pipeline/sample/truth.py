@@ -1,6 +1,6 @@
-"""A sample and the truth beside it: what it is, and which verdicts would be right.
+"""A sample and its truth: the label of its text, and the verdicts that would be right.
 
-Without the truth a demo shows only that verdicts were given, not whether they were good ones.
+Without the truth, a demo shows only that verdicts were given, not whether they were right.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ HAM, SPAM = Label.HAM, Label.SPAM
 
 
 class Truth(NamedTuple):
-    """What a sample is.
+    """The truth of a sample.
 
-    `label` and `category` are of the text alone: a flood of honest texts is still ham.
-    `expected` are the verdicts that would be right under the default policy and the demo's
-    configuration, within review hours and before any port was suspended for its conduct; empty for
-    complaints, which get no verdict. `exceptions` are the recipients that must get another verdict
-    than the rest. `evasion` names the way a spam text was bent, or is empty.
+    `label` and `category` describe the text alone: a flood of honest texts is still ham. `expected` are the right
+    verdicts under the default policy and the demo's configuration, within review hours and before a port is suspended
+    for its conduct. It is empty for complaints, which get no verdict. `exceptions` are the recipients that must get
+    another verdict than the others. `evasion` names the bend of a spam text, or is empty.
     """
 
     story: str
@@ -34,9 +33,9 @@ class Truth(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One thing that happens at `at` (epoch milliseconds): a submission, a record or a complaint.
+    """A submission, a record or a complaint at time `at` (epoch milliseconds).
 
-    `body` has the fields of the format of its kind, times in epoch milliseconds, and its own `id`.
+    `body` has its `id` and the other fields of its format, with times in epoch milliseconds.
     """
 
     at: int

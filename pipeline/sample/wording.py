@@ -1,9 +1,9 @@
-"""Wordings: texts with blanks, filled from a seeded source of chance.
+"""Wordings: texts with blanks, filled by a seeded random generator.
 
-One text gives thousands of believable messages, and a text that is registered as a template is filled
-from the very blanks it was registered with, so the two cannot drift apart. `{code}` is a blank with a
-name (`{phone:contact}` says its type, for the template), `[a|b]` a choice between words (campaigns use it for
-synonyms). Links lie under the reserved top-level domain `.example`: no demo ever shows a page that somebody could open.
+One text gives thousands of realistic messages. A registered template has the same blanks as its text, so the two always
+agree. `{code}` is a named blank; `{phone:contact}` also gives the type for the template. `[a|b]` is a choice between
+words, which campaigns use for synonyms. Links are under the reserved top-level domain `.example`, so no demo shows a
+real page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _BLANK = re.compile(r"\{(\w+)(?::\w+)?\}|\[([^\]|]*\|[^\]]*)\]")
 _NOTHING: Mapping[str, str] = {}
 
-# Prefixes of Chinese mobile numbers in use by the carriers (public numbering plan).
+# Prefixes of mobile numbers in use by the Chinese carriers (public numbering plan).
 MOBILE_PREFIXES = (
     "134",
     "135",
@@ -66,17 +66,17 @@ MOBILE_PREFIXES = (
 
 
 def pick(rng: Random, among: Sequence[T]) -> T:
-    """One of a sequence, evenly; several times as fast as `Random.choice`."""
+    """A random item of a sequence, all equally likely; several times as fast as `Random.choice`."""
     return among[int(rng.random() * len(among))]
 
 
 def phone(rng: Random) -> str:
-    """A mobile number of eleven digits."""
+    """A random mobile number of eleven digits."""
     return f"{pick(rng, MOBILE_PREFIXES)}{int(rng.random() * 100_000_000):08d}"
 
 
 def phones(rng: Random, count: int) -> list[str]:
-    """`count` different mobile numbers."""
+    """`count` distinct random mobile numbers."""
     found: dict[str, None] = {}
     while len(found) < count:
         found[phone(rng)] = None
@@ -84,13 +84,13 @@ def phones(rng: Random, count: int) -> list[str]:
 
 
 class Wording:
-    """A text with its blanks found once, so that filling it is a few joins."""
+    """A text whose blanks are parsed once, so that filling it is fast."""
 
     __slots__ = ("_blanks", "_head", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._blanks: list[tuple[str, Filler, str]] = []  # name, what fills it, the text after it
+        self._blanks: list[tuple[str, Filler, str]] = []  # name, filler, text after the blank
         found = list(_BLANK.finditer(text))
         self._head = text[: found[0].start()] if found else text
         for here, following in zip_longest(found, found[1:]):
@@ -100,7 +100,7 @@ class Wording:
             self._blanks.append((name or "", filler, after))
 
     def fill(self, rng: Random, fixed: Mapping[str, str] = _NOTHING) -> str:
-        """The text with every blank filled; `fixed` gives blanks a value of the caller's."""
+        """The text with every blank filled; `fixed` sets the values of some blanks by name."""
         parts = [self._head]
         for name, filler, after in self._blanks:
             parts.append(fixed[name] if name in fixed else filler(rng))
@@ -110,7 +110,7 @@ class Wording:
 
 @cache
 def wording(text: str) -> Wording:
-    """The wording of a text, found once a process. Raises KeyError for a blank nobody fills."""
+    """The wording of a text, cached for the process. Raises KeyError for an unknown blank."""
     return Wording(text)
 
 
@@ -166,7 +166,7 @@ BLANKS: dict[str, Filler] = {
     "minutes": _among(("1", "3", "5", "10", "15", "30")),
     "tail": _digits(4),
     "order": _digits(12),
-    "waybill": _number(7_000_000_000_000, 7_999_999_999_999),  # no telephone number begins so
+    "waybill": _number(7_000_000_000_000, 7_999_999_999_999),  # no telephone number begins like this
     "box": lambda rng: f"{1 + int(rng.random() * 9)}-{int(rng.random() * 30):02d}-{int(rng.random() * 9999):04d}",
     "account": _number(3_000_000_000, 3_999_999_999),
     "percent": _number(1, 9),
@@ -187,7 +187,7 @@ BLANKS: dict[str, Filler] = {
     "clock": _clock,
     "day": _among(("今天", "明天", "后天", "周六", "周日", "周五晚上", "下周一")),
     "month": _number(1, 12),
-    # things
+    # goods, school and traffic
     "product": _among(("电饭煲", "蓝牙耳机", "羽绒服", "跑步鞋", "台灯", "收纳箱", "保温杯", "儿童书包", "机械键盘")),
     "fruit": _among(("樱桃", "脐橙", "水蜜桃", "草莓", "蜜瓜", "冬枣", "猕猴桃")),
     "department": _among(("内科", "骨科", "眼科", "口腔科", "儿科", "皮肤科", "中医科")),
@@ -196,7 +196,7 @@ BLANKS: dict[str, Filler] = {
     "plate": lambda rng: f"澜{pick(rng, 'ABCDEF')}{(letters := _six(rng)).upper()[:4]}{ord(letters[4]) % 10}",
     "flight": lambda rng: f"YQ{1000 + int(rng.random() * 8999)}",
     "garage": _among(("B1", "B2", "地面东区", "西区")),
-    # how to reach whoever wrote
+    # contacts and links
     "phone": phone,
     "hotline": lambda rng: f"400{int(rng.random() * 10_000_000):07d}",
     "qq": _number(100_000_000, 3_999_999_999),
