@@ -1,1 +1,1 @@
-"""Alerts as operators work through them."""
+"""Alerts: the operators' inbox, and the ids of recurring alerts."""

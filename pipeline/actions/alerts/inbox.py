@@ -1,4 +1,4 @@
-"""Alerts as operators work through them. Their subject is a port, or the keyed hash of a number."""
+"""The operators' inbox of alerts. The subject of an alert is a port or the keyed hash of a number."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AlertRow:
 
 
 def list_alerts(db: Database, user: User, *, waiting: bool = True, limit: int = 200) -> list[AlertRow]:
-    """Alerts in the user's scope, newest first; `waiting`: only those nobody has acknowledged."""
+    """Alerts in the user's scope, newest first; with `waiting`, only unacknowledged alerts."""
     require(user, Right.SEE_TRAFFIC)
     t = schema.alerts
     statement = select(t).order_by(t.c.at.desc(), t.c.id).limit(limit)
@@ -42,9 +42,9 @@ def list_alerts(db: Database, user: User, *, waiting: bool = True, limit: int = 
 
 
 def acknowledge(db: Database, user: User, ids: Sequence[str], now: int) -> int:
-    """Say that the user has taken these alerts on; returns how many were still waiting.
+    """Acknowledge these alerts for the user; returns how many were unacknowledged.
 
-    Raises Forbidden when one of them is outside the user's scope, AntispamError when there is no such alert.
+    Raises Forbidden for an alert outside the user's scope and AntispamError for an unknown alert.
     """
     require(user, Right.ACKNOWLEDGE_ALERTS)
     t = schema.alerts

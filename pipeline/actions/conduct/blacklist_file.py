@@ -1,4 +1,4 @@
-"""The black list as the file an SMSC reads, and which version of it was written last."""
+"""The black list as a file for an SMSC, and the version that was written last."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 @dataclass(frozen=True, slots=True)
 class BlacklistFile:
-    """A version: its bytes, how many entries they hold, their sha256 (hex)."""
+    """A version of the file: its bytes, the number of entries, the sha256 (hex)."""
 
     content: bytes
     entries: int
@@ -29,10 +29,10 @@ class BlacklistFile:
 
 
 def blacklist_file(connection: Connection, target: BlacklistTarget, zone: str, now: int) -> BlacklistFile:
-    """The list in force at `now` (epoch ms), in order of value; times are ISO 8601 in `zone`.
+    """The list in force at `now` (epoch ms), ordered by value; times are ISO 8601 in `zone`.
 
-    The same list gives the same bytes. Characters the encoding lacks become `?` (reasons only: a
-    value is made of digits).
+    The same list gives the same bytes. Characters outside the encoding become `?`. This concerns only reasons, because
+    values consist of digits.
     """
     table = schema.list_entries
     rows = connection.execute(
@@ -53,7 +53,7 @@ def blacklist_file(connection: Connection, target: BlacklistTarget, zone: str, n
 
 
 def last_digest(connection: Connection, target: BlacklistTarget) -> str | None:
-    """The sha256 of the version written last, None if there was none."""
+    """The sha256 of the version written last, or None before the first."""
     table = schema.audit
     after = connection.execute(
         select(table.c.after)
@@ -65,13 +65,13 @@ def last_digest(connection: Connection, target: BlacklistTarget) -> str | None:
 
 
 def record_written(connection: Connection, target: BlacklistTarget, version: BlacklistFile, now: int) -> None:
-    """Audit that this version lies at the target: how many entries and their hash, no numbers."""
+    """Record in the audit trail that this version is at the target: number of entries and hash, no phone numbers."""
     after = {"entries": version.entries, "sha256": version.digest}
     audit.record(connection, now, audit.PIPELINE, ACTION, _subject(target), None, after)
 
 
 def _subject(target: BlacklistTarget) -> str:
-    # The address belongs to it: a new place has not been given any version yet.
+    # Contains the address, because a new target has not received any version yet.
     return f"list/black/file/{target.name}/{sha256(target.url.encode()).hexdigest()[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""List entries the pipeline asks for, and alerts, put where people find them."""
+"""Projects list entries and alerts of decisions into the database."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.store.registry import list_entries
 
 
 def project_list_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Put standing entries on operators' lists and publish them.
+    """Put permanent entries on operators' lists and publish them.
 
-    What is listed already stays as it is, and evidence acts once: an entry that somebody removed does
-    not come back by the decision that made it.
+    A listed value keeps its entry. Evidence acts once: a removed entry does not return through the decision that
+    created it.
     """
     actions = decoded(topics.LIST_ACTIONS, ListAction, records)
     for asked in actions:
@@ -31,8 +31,8 @@ def project_list_actions(connection: Connection, now: int, records: Sequence[byt
     return len(records) - len(actions)
 
 
-def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - a projection
-    """Remember alerts until somebody acknowledges them; idempotent by id."""
+def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the signature of every projection
+    """Store alerts until a user acknowledges them; idempotent by id."""
     rows = [
         {
             "id": alert.id,

@@ -1,4 +1,4 @@
-"""A port's conduct: what suspends or terminates it without anybody asking (DESIGN §9)."""
+"""The conduct of a port: automatic suspension and termination (DESIGN §9)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pipeline.store.registry import ports
 from pipeline.store.sender_port import port_of
 
 MONTH_MS = 30 * DAY_MS
-GRACE_MS = 3 * DAY_MS  # after a port opened, complaints are about somebody who had the number before
-COMPLAINTS_SUSPEND = 15  # more than these in a month
+GRACE_MS = 3 * DAY_MS  # complaints soon after a port opens concern the number's previous owner
+COMPLAINTS_SUSPEND = 15  # suspended above this number of complaints a month
 COMPLAINTS_TERMINATE = 50
-REFUSED_BULK = 5  # bulk cases refused since the port was opened or last reinstated
+REFUSED_BULK = 5  # rejected bulk cases since the port was opened or last resumed
 _log = structlog.get_logger()
 
 
 def close(connection: Connection, now: int, action: str, port: str, actor: str, rule: str, evidence: str) -> bool:
-    """Suspend or terminate a port by its conduct; False if that changed nothing.
+    """Suspend or terminate a port for its conduct; returns whether its state changed.
 
-    The same evidence acts once. A port that was never registered, or is not any more, has nothing to close.
+    The same evidence acts once. Does nothing for an unregistered port.
     """
     if ports.find(connection, port) is None:
         _log.info("port_not_closed", action=action, rule=rule, reason="not registered")
@@ -37,7 +37,7 @@ def close(connection: Connection, now: int, action: str, port: str, actor: str, 
 
 
 def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Carry out what decisions ask for; the same evidence acts once."""
+    """Carry out the port actions of decisions; the same evidence acts once. Returns the number not decoded."""
     actions = decoded(topics.PORT_ACTIONS, PortAction, records)
     for action in actions:
         if action.action == "suspend":
@@ -47,7 +47,7 @@ def project_port_actions(connection: Connection, now: int, records: Sequence[byt
 
 
 def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Remember complaints under their registered port, and judge the ports that got new ones; idempotent."""
+    """Store complaints under their registered port and judge the ports with new complaints; idempotent."""
     latest: dict[str, str] = {}
     complaints = decoded(topics.COMPLAINTS, Complaint, records)
     for complaint in complaints:
@@ -72,7 +72,7 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
 
 
 def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: str) -> bool:
-    """Suspend a port whose REFUSED_BULK-th bulk case was refused; called when a refusal takes effect."""
+    """Suspend a port at its REFUSED_BULK-th rejected bulk case; called when a rejection takes effect."""
     opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
     if opened is None:
         return False
@@ -83,7 +83,7 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
             cases.c.state == "effective",
             cases.c.verdict.in_((Verdict.REJECT, Verdict.BLACKLIST)),
             cases.c.messages > BULK_MESSAGES,
-            cases.c.decided_by != audit.PIPELINE,  # nobody looked at it: its time was over
+            cases.c.decided_by != audit.PIPELINE,  # rejected by its deadline, not by a reviewer
             cases.c.decided_at > max(opened, _reinstated(connection, port)),
         )
     ).scalar_one()
@@ -93,7 +93,7 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
 
 
 def _judge_complaints(connection: Connection, now: int, port: str, evidence: str) -> None:
-    """Terminate by all complaints of the month; suspend by those since the port was last reinstated."""
+    """Terminate for all complaints of the month; suspend for the complaints since the port was last resumed."""
     opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
     if opened is None:
         return
@@ -112,7 +112,7 @@ def _complaints(connection: Connection, port: str, since: int) -> int:
 
 
 def _reinstated(connection: Connection, port: str) -> int:
-    """When the port was last resumed (ms), 0 if never."""
+    """The time of the port's last resumption (ms); 0 for a port that was never resumed."""
     actions = schema.actions
     last = connection.execute(
         select(func.max(actions.c.at)).where(actions.c.kind == "resume", actions.c.subject == port)
@@ -121,5 +121,5 @@ def _reinstated(connection: Connection, port: str) -> int:
 
 
 def _registered(connection: Connection, sender: str) -> str:
-    """The registered port of the sender, else the sender itself."""
+    """The registered port of the sender, or the sender if unregistered."""
     return connection.scalar(select(port_of(literal(sender)))) or sender

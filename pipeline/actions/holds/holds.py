@@ -1,10 +1,11 @@
-"""Holds: submissions that wait for a time or a fact, and are then screened again as the next round.
+"""Holds: submissions that wait for a time or a fact and are then screened again in the next round.
 
-A hold is claimed by lease, its next round produced, and only then deleted: killed in between, the round
-is produced again, with the key of the first try, and the processor drops the second.
+A hold is claimed by lease, its next round is produced, and only then it is deleted. If the process is killed in
+between, the round is produced again with the partition key of the first try, and the processor drops the repetition.
 
-None waits without an end: for a time until that, for a fact until `valid_until`, and at the latest so many
-days after it was accepted or was to be sent. What has then not come is refused (`actions/holds/timers.py`).
+Every hold ends. A timed hold ends at its time. A hold that waits for a fact ends at `valid_until` or a fixed number of
+days after acceptance (or after the scheduled time), whichever is first. Then it is rejected
+(`actions/holds/timers.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
-LEASE_MS = 90_000  # longer than producing a batch may take
-# A worker may not have met the configuration yet that a fact came with: held again, it waits this long.
+LEASE_MS = 90_000  # more than the longest time to produce a batch
+# A worker may not have read the new configuration yet and hold the submission again. Then it waits this long.
 FACT_PAUSE_MS = 2_000
 
 _holds = schema.holds
@@ -33,7 +34,7 @@ _decode = msgspec.json.Decoder(Submission).decode
 
 @dataclass(frozen=True, slots=True)
 class DueHold:
-    """A claimed hold: `key` is the partition key its next round goes by, `ended` that it has waited too long."""
+    """A claimed hold: `key` is the partition key of its next round; `ended` is true if it has waited too long."""
 
     submission: Submission
     key: str
@@ -41,7 +42,7 @@ class DueHold:
 
 
 def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> int:
-    """Remember what is held; idempotent per (port, submission, round). `longest`: ms that one waits for a fact."""
+    """Store holds; idempotent per (port, submission, round). `longest` limits the wait for a fact (ms)."""
     rows = [
         {
             "port": hold.submission.port,
@@ -62,9 +63,9 @@ def project_holds(connection: Connection, now: int, records: Sequence[bytes], lo
 
 
 def claim_due(connection: Connection, now: int, owner: str, limit: int, key: Callable[[str], str]) -> list[DueHold]:
-    """Lease at most `limit` holds whose time has come to `owner`, the longest due first.
+    """Lease at most `limit` due holds to `owner`, the longest due first.
 
-    `key` gives the partition key of a sender field as of now; a hold keeps the one it was claimed with first.
+    `key` gives the current partition key of a sender field. A hold keeps the key of its first claim.
     """
     free = or_(_holds.c.lease_until.is_(None), _holds.c.lease_until <= now)
     rows = connection.execute(
@@ -87,7 +88,7 @@ def claim_due(connection: Connection, now: int, owner: str, limit: int, key: Cal
 
 
 def end(connection: Connection, owner: str, ended: Sequence[DueHold]) -> list[DueHold]:
-    """Delete holds that have been carried out; returns those deleted, not what another has leased since."""
+    """Delete holds after their next round, unless another owner has leased them since; returns the deleted holds."""
     return [
         hold
         for hold in ended
@@ -96,10 +97,10 @@ def end(connection: Connection, owner: str, ended: Sequence[DueHold]) -> list[Du
 
 
 def meet_facts(connection: Connection, now: int, known: Callable[[str], bool], epoch: int) -> int:
-    """Make holds due that wait for a fact that has come; returns how many.
+    """Make holds due whose missing fact may have arrived; returns their number.
 
-    A hold for its unknown port waits until `known` says the sender has one; any other until the
-    configuration has moved on to `epoch` since it was held: once for each epoch.
+    A hold for an unknown port waits until `known` is true for its sender. Any other hold waits for a configuration
+    newer than the one that held it, up to `epoch`, and becomes due once for each epoch.
     """
     waiting = and_(_holds.c.due_at.is_(None), _holds.c.held_at <= now - FACT_PAUSE_MS)
     senders = connection.scalars(

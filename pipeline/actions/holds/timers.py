@@ -1,6 +1,6 @@
-"""The role of timers: holds that are due go round again, cases that are overdue are escalated.
+"""The role `timers`: sends due holds into their next round and escalates overdue cases.
 
-All times are rows of the database, claimed by lease: any number of processes may run this role.
+All timers are database rows claimed by lease, so any number of processes may run this role.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
-BATCH = 500  # holds a lease
-IDLE = 0.2  # seconds between looks when nothing is due
-FACTS_EVERY = 2_000  # ms between looks for facts that have come
+BATCH = 500  # holds leased at a time
+IDLE = 0.2  # seconds between polls without due rows
+FACTS_EVERY = 2_000  # ms between checks for new facts
 _log = structlog.get_logger()
 
 
 def run_timers(settings: Settings, stop: threading.Event) -> None:
-    """The role, until `stop`. Raises when database or broker stay away."""
+    """Run the role until `stop`. Raises AntispamError if database or broker stay unavailable."""
     db = open_database(settings)
     follower = ConfigFollower(settings, "timers")
     try:
@@ -50,7 +50,7 @@ def run_timers(settings: Settings, stop: threading.Event) -> None:
 
 
 class Timers:
-    """One process's timers; `config` gives the configuration in force."""
+    """The timers of one process; `config` gives the configuration in force."""
 
     def __init__(
         self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
@@ -65,7 +65,7 @@ class Timers:
         self._looked_at = 0
 
     def step(self) -> bool:
-        """Handle one batch of each kind; True if something was due."""
+        """Handle one batch of each kind; returns whether anything was due."""
         now = int(self._clock() * 1000)
         config = self._config()
         ports = config.ports or Ports(())
@@ -87,7 +87,7 @@ class Timers:
         return bool(due) or overdue > 0
 
     def _meet_facts(self, now: int, config: Config, ports: Ports) -> None:
-        """A new policy or another registry is a fact; lists, dictionary and model are not waited for."""
+        """Make holds due after a change of policy or port registry. No hold waits for lists, dictionary or model."""
         facts = (config.policy, config.ports)
         if facts[0] is not self._facts[0] or facts[1] is not self._facts[1]:
             self._facts, self._facts_epoch = facts, config.epoch

@@ -1,1 +1,1 @@
-"""The state of each submission, and how the port's owner learns of it."""
+"""The state of each submission, and its notification to the port's owner."""

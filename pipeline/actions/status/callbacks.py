@@ -1,7 +1,7 @@
-"""Telling a port's owner by HTTP: what is to be told, and the row that waits to be posted.
+"""Callbacks to a port's owner over HTTP: the events, and the rows that wait for their POST.
 
-`actions/status/role.py` posts the rows. An owner who gave no address is told nothing here; the same facts
-stand at `GET /v1/submissions/{id}`.
+`actions/status/role.py` posts the rows. An owner without a callback address gets no events and can read the same
+facts at `GET /v1/submissions/{id}`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def rejection(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The event of a submission that will not be sent, from its row of `submissions`; no content, no numbers."""
+    """The event of a rejected submission, from its row of `submissions`; contains no content and no numbers."""
     return {
         "event": "rejected",
         "port": row["port"],
@@ -34,16 +34,16 @@ def rejection(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def enqueue(connection: Connection, port: str, event: dict[str, Any], now: int) -> int:
-    """Have `event` (a JSON object) posted to the owner of `port`; returns how many posts that makes.
+    """Queue `event` (a JSON object) for the owner of `port`; returns the number of posts.
 
-    `port` is a registered code or a sender field with an extension. One post for each distinct address
-    among the port's active keys, none if there is no address. `now` is epoch ms.
+    `port` is a registered code or a sender field with an extension. Each distinct address among the port's active
+    keys gets one post. `now` is epoch ms.
     """
     return enqueue_all(connection, [(port, event)], now)
 
 
 def enqueue_all(connection: Connection, events: Iterable[tuple[str, dict[str, Any]]], now: int) -> int:
-    """`enqueue` of many (port, event) in one statement."""
+    """Queue many (port, event) pairs in one statement; see `enqueue`."""
 
     @cache
     def addresses(sender: str) -> tuple[str, list[str]]:
@@ -62,7 +62,7 @@ def enqueue_all(connection: Connection, events: Iterable[tuple[str, dict[str, An
 
 
 def _addresses(connection: Connection, sender: str) -> tuple[str, list[str]]:
-    """The registered port of a sender, or the sender where none is, and the addresses of its keys."""
+    """The registered port of a sender (or the sender if unregistered), and the callback addresses of its keys."""
     port = connection.scalar(select(port_of(literal(sender))))
     if port is None:
         return sender, []

@@ -1,8 +1,8 @@
-"""The role `callbacks`: posts what waits in the table to the owners of ports.
+"""The role `callbacks`: posts the queued events to the owners of ports.
 
-A row is leased, posted and deleted, or put off; a process killed in between leaves a lease that runs
-out, and the row is posted again (`Antispam-Event` tells the receiver). A slow address holds up only
-its own: a few of its posts are under way at most.
+A row is leased and posted, then deleted or rescheduled. If the process is killed in between, the lease expires and the
+row is posted again; the receiver recognises it by `Antispam-Event`. A slow address delays only its own posts, because
+only a few of them are in flight at a time.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from pipeline.store.accounts import api_keys
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
-ANSWER_SECONDS = 10.0  # for one post as a whole
+ANSWER_SECONDS = 10.0  # for one post in all
 LEASE_MS = MINUTE_MS
-# Of a post: 30 s, then 2, 8, 32 minutes, 2 hours, 6, 6.
+# Pauses between tries of a post: 30 s, then 2, 8, 32 minutes, 2 hours, 6 hours, 6 hours.
 POSTS = Backoff(first=30.0, longest=6 * 3600.0, factor=4, tries=8)
 AT_ONCE = 32
 AT_ONCE_TO_ONE = 4
-THREADS = 4 * AT_ONCE  # a name server that is silent keeps a thread longer than its post is waited for
-IDLE = 0.5  # seconds between looks at an empty table
-# While the database is away; then the process ends and is started again.
+THREADS = 4 * AT_ONCE  # a silent name server occupies a thread beyond the post's time limit
+IDLE = 0.5  # seconds between polls of an empty table
+# Retries while the database is unavailable; afterwards the process ends and is restarted.
 DATABASE = Backoff(first=1.0, longest=1.0, tries=60)
 
 _log = structlog.get_logger()
 
 
 def run_callbacks(settings: Settings, stop: threading.Event) -> None:
-    """Post until `stop` is set. Raises AntispamError when the database stays away."""
+    """Post until `stop` is set. Raises AntispamError if the database stays unavailable."""
     db = open_database(settings)
     try:
         asyncio.run(_run(db, settings.callback_networks, stop))
@@ -56,10 +56,10 @@ def run_callbacks(settings: Settings, stop: threading.Event) -> None:
 
 
 async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) -> None:
-    # Names are looked up, and the database is asked, in threads of one pool: by default it has 6 on two cores.
+    # One pool runs name look-ups and database calls. Its default size is too small: 6 threads on two cores.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "callbacks"))
-    # Redirects are not followed and proxies not taken from the environment: posts go where an administrator said.
-    # Connections are not kept: one is of an address, and the certificate it was made with of a name.
+    # No redirects and no proxies from the environment: posts go only to the address that an administrator set.
+    # No keep-alive: the pool knows a connection by its address, but the certificate was checked for a name.
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(
         follow_redirects=False, trust_env=False, timeout=ANSWER_SECONDS, limits=limits
@@ -95,7 +95,7 @@ async def _run(db: Database, allowed: Sequence[Network], stop: threading.Event) 
 
 
 def claim(db: Database, now: int, count: int, full: Sequence[str] = ()) -> list[Row[tuple[object, ...]]]:
-    """Lease at most `count` due posts, at most AT_ONCE_TO_ONE of an address and none to those in `full`."""
+    """Lease at most `count` due posts: at most AT_ONCE_TO_ONE of an address, and no post to an address in `full`."""
     if count <= 0:
         return []
     table = schema.callbacks
@@ -136,16 +136,16 @@ async def _deliver(
         if key is not None:
             outcome = await post(client, allowed, key, row.id, row.url, row.body, int(time() * 1000))
         await asyncio.to_thread(record_attempt, db, row.id, row.tries + 1, outcome, int(time() * 1000))
-    except AntispamError as error:  # the lease runs out, and it is posted again
+    except AntispamError as error:  # the lease expires, and the row is posted again
         _log.error("callback_attempt_not_recorded", cause=str(error))
 
 
 async def post(
     client: httpx.AsyncClient, allowed: Sequence[Network], key: str, ident: int, url: str, body: bytes, now: int
 ) -> str:
-    """Post one event, signed; "delivered", or why not in a word. The answer's body is not read.
+    """Post one signed event; returns "delivered" or the cause of the failure. Does not read the response body.
 
-    The connection goes to the address that was looked at (public_address.py); a certificate is asked for the name.
+    The connection goes to the checked address (public_address.py); the certificate is verified for the host name.
     """
     headers = {
         "Content-Type": "application/json",
@@ -168,7 +168,7 @@ async def post(
         return "forbidden"
     except (TimeoutError, httpx.TimeoutException):
         return "timed_out"
-    except Exception as error:  # noqa: BLE001 - what an address can cause must not end the posts of all
+    except Exception as error:  # noqa: BLE001 - an error of one address must not stop all posts
         _log.warning("callback_unreachable", callback=ident, cause=type(error).__name__)
         return "unreachable"
 
@@ -179,7 +179,7 @@ def signature(key: str, now: int, body: bytes) -> str:
 
 
 def record_attempt(db: Database, ident: int, tries: int, outcome: str, now: int) -> None:
-    """Delete what was delivered; put the rest off, and give it up at the last try or without a key."""
+    """Delete a delivered row; otherwise reschedule it, or give up after the last try or without a key."""
     table = schema.callbacks
     metrics.CALLBACKS.labels(outcome).inc()
     with db.write() as connection:

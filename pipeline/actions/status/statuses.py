@@ -1,8 +1,8 @@
-"""What is known of each submission: projected from the topics, and composed for the port's owner.
+"""The status of each submission: projected from the topics and assembled for the port's owner.
 
-A submission and its decision are on different topics and may be met in either order, and any of them
-again. So a submission fills only a row that no submission has filled, and a decision only one that has
-none of its round or a later one: the first of an (id, round) counts.
+A submission and its decision are on different topics; they may arrive in either order and more than once. So a
+submission fills only a row without a submission. A decision fills only a row without a decision of the same or a later
+round: the first decision of an (id, round) counts.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.digest import digest
 
-_CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older ones 999
+_CHUNK = 400  # keys in one statement; SQLite takes 32,766 parameters, older versions 999
 _TERMINAL = (Verdict.REJECT, Verdict.BLACKLIST)
 
 
 class _Decided(msgspec.Struct):
-    """The part of `events.Decision` that is kept: decoding the rest would cost most of the time."""
+    """The stored fields of `events.Decision`: decoding the other fields would take most of the time."""
 
     id: str
     round: int
@@ -51,8 +51,8 @@ class _Decided(msgspec.Struct):
 Key = tuple[str, str]  # sender field as given, submission id
 
 
-def project_submissions(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the form of every projection
-    """Remember who sent what to whom; idempotent, the first submission of an id counts."""
+def project_submissions(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the signature of every projection
+    """Store submissions; idempotent, because the first submission of an id counts. Returns the number not decoded."""
     rows = [
         {
             "port": event.port,
@@ -77,9 +77,9 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
 
 
 def project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Remember verdicts; a later round overrides an earlier one, a second of the same round is left out.
+    """Store verdicts: a later round replaces an earlier round, a repeated round is ignored.
 
-    A rejection that counts here for the first time is told to the port's owner (`callbacks.py`).
+    Queues a callback to the port's owner for each new rejection (`callbacks.py`). Returns the number not decoded.
     """
     found = decoded(topics.DECISIONS, _Decided, records)
     decisions = [decision for decision in found if decision.source == "submission"]
@@ -107,7 +107,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
 
 
 def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
-    """The last decided round of each key that has one; the rows stay locked where rows can be."""
+    """The last decided round of each decided key. Locks the rows if the database has row locks."""
     table = schema.submissions
     ordered = sorted(keys)
     found: dict[Key, int] = {}
@@ -120,7 +120,7 @@ def _rounds(connection: Connection, keys: set[Key]) -> dict[Key, int]:
 
 
 def _row(key: Key, decision: _Decided) -> dict[str, Any]:
-    """The first five fields stand only until the submission itself is met."""
+    """A row for a decision. Its first five fields are provisional until the submission arrives."""
     return {
         "port": key[0],
         "id": key[1],
@@ -137,14 +137,14 @@ def _row(key: Key, decision: _Decided) -> dict[str, Any]:
 
 
 def senders_of(connection: Connection, port: str, ident: str) -> list[str]:
-    """The sender fields, `port` itself and extensions of it, under which this id was sent."""
+    """The sender fields (`port` and its extensions) under which this id was submitted."""
     table = schema.submissions
     query = select(table.c.port).where(table.c.id == ident, table.c.port.startswith(port, autoescape=True))
     return list(connection.scalars(query))
 
 
 def digests(connection: Connection, idents: Sequence[str]) -> dict[Key, str]:
-    """The digest (`store.digest`) of every submission with one of these ids, of whatever port."""
+    """The digest (`store.digest`) of every submission with one of these ids, over all ports."""
     table = schema.submissions
     found: dict[Key, str] = {}
     for i in range(0, len(idents), _CHUNK):
@@ -166,7 +166,7 @@ _BY_VERDICT = {
 
 
 def status_of(connection: Connection, port: str, ident: str) -> SubmissionStatus | None:
-    """The state of each recipient of a submission; None if there is none. `port` is the sender as given."""
+    """The status of a submission and its recipients; None for an unknown id. `port` is the sender field as given."""
     table = schema.submissions
     row = connection.execute(select(table).where(table.c.port == port, table.c.id == ident)).one_or_none()
     if row is None:
@@ -215,7 +215,7 @@ def _held_until(connection: Connection, port: str, ident: str, number: int) -> i
 
 
 def _reviewed(connection: Connection, port: str, ident: str, number: int) -> tuple[Verdict, str | None] | None:
-    """The verdict on the case of this round, once the releaser has carried it out for this member."""
+    """The verdict on the case of this round, or None until the releaser has carried it out for this member."""
     cases, members = schema.cases, schema.case_members
     row = connection.execute(
         select(cases.c.verdict, cases.c.decided_by)
@@ -230,7 +230,7 @@ def _reviewed(connection: Connection, port: str, ident: str, number: int) -> tup
 
 
 def _delivered(connection: Connection, port: str, ident: str) -> dict[int, tuple[str, str]]:
-    """(state, carrier's word) by place of the recipient, of its worst part."""
+    """(state, carrier's status code) of each recipient's worst part, by place of the recipient."""
     table = schema.deliveries
     query = select(table.c.n, table.c.state, table.c.status).where(table.c.port == port, table.c.submission == ident)
     worst: dict[int, tuple[str, str]] = {}

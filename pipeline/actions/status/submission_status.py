@@ -1,4 +1,4 @@
-"""The state of a submission as the port's owner is told it."""
+"""The status of a submission in the form for the port's owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-# A message is as far as its worst part: in this order.
+# States of parts, worst first: a message has the state of its worst part.
 PARTS = ("failed", "refused", "expired", "stopped", "maybe_sent", "submitting", "submitted", "delivered")
 STATES = ("accepted", "held", "in_review", "rejected", "released", *PARTS)
 _State = Annotated[
@@ -24,11 +24,11 @@ _At = Annotated[int, Meta(description="Epoch milliseconds, UTC.")]
 
 
 POLICY = "policy"  # decided without a reviewer
-REVIEWER = "reviewer"  # decided by one: the owner of the port is not told the name
+REVIEWER = "reviewer"  # decided by a reviewer, whose name the port's owner does not get
 
 
 def told_decider(decided_by: str | None) -> str | None:
-    """Who decided, as the owner of the port is told: POLICY, REVIEWER, or None before a decision."""
+    """The decider in the form for the port's owner: POLICY, REVIEWER, or None before a decision."""
     return decided_by if decided_by in (None, POLICY) else REVIEWER
 
 
@@ -40,7 +40,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class RecipientStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the message to one recipient is."""
+    """The state of the message to one recipient."""
 
     recipient: str
     state: _State
@@ -49,7 +49,7 @@ class RecipientStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SubmissionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a submission; its recipients appear a moment after it was accepted."""
+    """The status of a submission. Its recipients appear a moment after its acceptance."""
 
     id: str
     port: Annotated[str, Meta(description="The sender field as given.")]

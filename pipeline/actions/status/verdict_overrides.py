@@ -1,7 +1,6 @@
-"""Verdicts of a reviewer or a deadline: they override the pipeline's verdict, and the port's owner is told.
+"""Verdicts of a reviewer or a deadline: they replace the pipeline's verdict, and the port's owner is notified.
 
-The first verdict of an (id, round) is the pipeline's; an override replaces it, whichever of the two
-reaches the database first.
+An override replaces the pipeline's verdict of the same (id, round), in whichever order the two reach the database.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictOverride:
-    """The new verdict of one submission: `round` is the round it overrides, `rule` says why.
+    """The new verdict of one submission: `round` is the overridden round, `rule` the reason.
 
-    `exceptions` are the recipients that do not share it, and the rule that refuses each.
+    `exceptions` maps recipients that the verdict does not cover to the rule that rejects each.
     """
 
     submission: Submission
@@ -48,7 +47,7 @@ class VerdictOverride:
 
 
 def override_verdicts(connection: Connection, now: int, overrides: Sequence[VerdictOverride]) -> None:
-    """Write the verdicts and tell the port's owner of each refusal. Not idempotent: once per override."""
+    """Store the verdicts and queue a callback for each rejection. Not idempotent: call once per override."""
     if not overrides:
         return
     rows = [_row(override, now) for override in overrides]
@@ -71,7 +70,7 @@ def override_verdicts(connection: Connection, now: int, overrides: Sequence[Verd
 
 
 def _except(connection: Connection, override: VerdictOverride) -> None:
-    """Add the override's exceptions to those of the decision."""
+    """Add the override's exceptions to the exceptions of the decision."""
     table = schema.submissions
     row = (table.c.port == override.submission.port, table.c.id == override.submission.id)
     known = connection.scalar(select(table.c.exceptions).where(*row)) or []
@@ -84,7 +83,7 @@ def _except(connection: Connection, override: VerdictOverride) -> None:
 
 
 def _row(override: VerdictOverride, now: int) -> dict[str, Any]:
-    """All but the last five stand only if the submission itself has not been met yet."""
+    """A row for an override. All but its last five fields are provisional until the submission arrives."""
     submission = override.submission
     return {
         "port": submission.port,
