@@ -1,8 +1,8 @@
 """The Faust app: lifecycle and the agents whose work may safely run twice.
 
-The processors are services of this app with consumers and transactions of their own (see
-processor.py). Faust's agents acknowledge a batch even when its body raises, and its tables cannot be
-written inside `take`, so nothing that is counted or delivered once runs in them.
+The processors are services of this app with their own consumers and transactions (see processor.py). Faust's agents
+acknowledge a batch even when its body raises, and its tables cannot be written inside `take`. So no work that must be
+counted or delivered exactly once runs in them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
     brokers = [f"aiokafka://{address}" for address in bootstrap(settings).split(",")]
     app = faust.App(
         "antispam-alerts",
-        datadir=settings.data_dir / "faust",  # else a folder in the working directory, which may be read-only
+        datadir=settings.data_dir / "faust",  # the default is the working directory, which may be read-only
         broker=brokers,
         **security.faust(settings),
         topic_disable_leader=True,
@@ -44,7 +44,7 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 5,
         broker_request_timeout=max(90.0, settings.session_timeout),
-        web_enabled=False,  # page.py has bounds for strangers
+        web_enabled=False,  # page.py serves the page, with limits for untrusted clients
         consumer_auto_offset_reset="earliest",
         logging_config=None,
         loghandlers=[],
@@ -73,18 +73,18 @@ def create_app(settings: Settings, streams: Sequence[str], clock: Any = None) ->
 
 
 async def guarded(work: Any, raw: bytes) -> None:
-    """Run an agent's work; what raises ends the process before Faust acknowledges the event.
+    """Run an agent's work. An exception ends the process before Faust acknowledges the event.
 
-    Faust acks in a `finally`, so an exception that leaves the agent's body would lose the event.
+    Faust acknowledges in a `finally`, so an exception that left the agent's body would lose the event.
     """
     try:
         work(raw)
-    except Exception as error:  # noqa: BLE001 - any fault at all must end the process here
+    except Exception as error:  # noqa: BLE001 - any fault must end the process here
         end_now("agent_crashed", 70, **fault(error))
 
 
 def log_alert(raw: bytes) -> None:
-    """One operator's line; an undecodable alert is named and skipped."""
+    """Write one alert as a log line. An undecodable alert is logged and skipped."""
     try:
         alert = _decode_alert(raw)
     except msgspec.DecodeError as error:

@@ -1,4 +1,4 @@
-"""What one poll causes, to be written in one transaction."""
+"""The results of one poll, to be written in one transaction."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Output = tuple[str, bytes, bytes, int]  # topic, key, value, partition
 
 @dataclass(slots=True)
 class Batch:
-    """The records to write, and what is known of the poll once they are written."""
+    """The records to write, and facts about the poll that are needed after the commit."""
 
     now: int  # ms, by our clock
     outputs: list[Output] = field(default_factory=list)
-    failures: list[tuple[Polled, str]] = field(default_factory=list)  # with their cause: they become dead letters
-    partitions: set[int] = field(default_factory=set)  # those whose state has moved
-    oldest: int = 0  # ms: when the oldest event counted was taken in, by our clock
-    bulk_size: float | None = None  # recipients of a bulk submission on average; None when there was none
-    fresh: int = 0  # records that were no dead letters before
-    failed: int = 0  # of them, those that become dead letters
+    failures: list[tuple[Polled, str]] = field(default_factory=list)  # with the cause; each becomes a dead letter
+    partitions: set[int] = field(default_factory=set)  # partitions whose state has changed
+    oldest: int = 0  # ms, our clock: when the oldest counted event was taken in
+    bulk_size: float | None = None  # average number of recipients of a bulk submission; None without bulk submissions
+    fresh: int = 0  # records that had not been dead letters before
+    failed: int = 0  # number of fresh records that become dead letters
     metrics: BatchMetrics = field(default_factory=BatchMetrics)
 
 
 def output(topic: str, key: str, record: Event, partition: int) -> Output:
-    """The record as it is written.
+    """A record encoded for its topic.
 
-    Raises AntispamError for one that no broker would take: tried again it would fail for ever.
+    Raises AntispamError if it is too large for the broker: a retry would fail for ever.
     """
     name, value = key.encode(), encode(record)
     if len(name) + len(value) > MAX_RECORD:

@@ -1,4 +1,4 @@
-"""What a batch of decisions adds to the metrics of its process."""
+"""The changes that a batch of decisions makes to the metrics of its process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pipeline.events import Decision, Record, Submission
 
 
 class BatchMetrics:
-    """What one batch adds; published only once it is committed."""
+    """The changes of one batch; published only after its commit."""
 
     def __init__(self) -> None:
-        self.fresh = 0  # records that were no dead letters before
-        self.failed = 0  # of them, those that become dead letters
+        self.fresh = 0  # records that had not been dead letters before
+        self.failed = 0  # number of fresh records that become dead letters
         self._verdicts: dict[str, list[int]] = {}
         self._rules: dict[str, int] = {}
         self._accepted: list[tuple[str, int]] = []
@@ -19,7 +19,7 @@ class BatchMetrics:
         self._late = 0
 
     def add(self, event: Submission | Record, decision: Decision, late_ms: int) -> None:
-        """Count one decision; a record taken in more than `late_ms` after its event time was late."""
+        """Count one decision. A record was late if it was taken in more than `late_ms` after its event time."""
         counted = self._verdicts.setdefault(decision.verdict.value, [0, 0])
         counted[0] += 1
         counted[1] += decision.messages
@@ -32,7 +32,7 @@ class BatchMetrics:
             self._late += event.ingested_at - event.submitted_at > late_ms
 
     def publish(self, stream: str, now: float) -> None:
-        """Into the process's metrics; `now` in seconds, by our clock."""
+        """Add them to the process's metrics; `now` in seconds, by our clock."""
         for verdict, (decisions, messages) in self._verdicts.items():
             metrics.DECISIONS.labels(stream, verdict).inc(decisions)
             metrics.MESSAGES.labels(stream, verdict).inc(messages)

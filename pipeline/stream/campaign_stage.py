@@ -1,13 +1,13 @@
-"""The campaign stage: every submission of all ports, and what numbers write, into one index of campaigns.
+"""The campaign stage: the submissions of all ports, and the messages of all numbers, in one index of campaigns.
 
-Co-partitioned counters see one port; variants of a text come through many. So one process reads all
-partitions, keeps the index (`campaigns/index.py`) and tells on the topic `campaigns` what is over the
-policy's size. Workers follow that topic (`CampaignFollower`) and recognise the texts themselves: from
-the message that makes a campaign known to the first decision that sees it takes less than 2 s.
+Co-partitioned counters see one port, but variants of a text come through many. So one process reads all partitions,
+keeps the index (`campaigns/index.py`) and publishes campaigns over the policy's size on the topic `campaigns`. Workers
+follow that topic (`CampaignFollower`) and recognise the texts themselves. From the message that makes a campaign known
+to the first decision that sees it takes less than 2 s.
 
-Nothing is committed, because nothing rests here. Started again it knows the told campaigns from their
-topic, with the offsets they have counted, and reads the sources again from REBUILD_MS before it last
-told: what was counted is not counted twice, and what was not yet told, at most QUIET_MS, is counted.
+It commits no offsets, because it stores nothing of its own. After a restart it reads the published campaigns from
+their topic, with the offsets that they have counted. It then reads the sources again, from REBUILD_MS before its last
+publication: no message is counted twice, and the unpublished time, at most QUIET_MS, is counted.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from pipeline.kafka.steady import steadily
 from pipeline.rules.policy import CampaignFrom
 from pipeline.settings import Settings
 
-BATCH = 2000  # submissions taken together: about 0.1 s
+BATCH = 2000  # submissions processed together: about 0.1 s
 POLL = 0.1  # seconds a poll waits for a batch
-TELL_EVERY = 0.5  # seconds between two looks for what is to be told
-REBUILD_MS = 15 * MINUTE_MS  # campaigns not yet told began, as a rule, less than that ago
+TELL_EVERY = 0.5  # seconds between two publications
+REBUILD_MS = 15 * MINUTE_MS  # unpublished campaigns usually began less than this long ago
 SOURCES = (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK, topics.RECORDS)
 
 _decode_submission = decoder(Submission)
@@ -51,7 +51,7 @@ _log = structlog.get_logger()
 
 
 def run_campaigns(settings: Settings, stop: threading.Event) -> None:
-    """The role: until `stop`. Raises when the broker does not answer."""
+    """Run the role until `stop` is set. Raises when the broker does not answer."""
     stage = CampaignStage(settings)
     try:
         stage.start()
@@ -62,7 +62,7 @@ def run_campaigns(settings: Settings, stop: threading.Event) -> None:
 
 
 class CampaignStage:
-    """Reads the sources, tells the campaigns; see the module."""
+    """Reads the sources and publishes the campaigns; the module explains how."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time) -> None:
         self._settings = settings
@@ -72,7 +72,7 @@ class CampaignStage:
         self._follower = ConfigFollower(settings, "campaigns")
         self._hot = HotCampaigns(settings.campaign_texts)
         self._positions: dict[str, int] = {}  # the next offset by topic/partition
-        self._waiting: list[Campaign] = []  # to be told, not yet acknowledged
+        self._waiting: list[Campaign] = []  # to be published, or not yet acknowledged
         self._told_at = 0.0
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._decoders: dict[str, Callable[[bytes], Submission | Record]] = {
@@ -82,7 +82,7 @@ class CampaignStage:
         }
 
     def start(self) -> None:
-        """Know the told campaigns again and go to where the sources are to be read from."""
+        """Restore the published campaigns and assign the positions to read the sources from."""
         self._follower.catch_up()
         told = _read_told(self._consumer)
         now = int(self._clock() * 1000)
@@ -91,7 +91,7 @@ class CampaignStage:
         _log.info("campaigns_restored", campaigns=restored)
 
     def _restored(self, campaign: Campaign, now: int) -> int:
-        """1 if it is known again. What cannot be a campaign (of another version's sketches) must not stop the stage."""
+        """1 if the campaign is restored, else 0. One from another version's sketches must not stop the stage."""
         try:
             return self._hot.restore([campaign], now)
         except ValueError as error:
@@ -100,17 +100,17 @@ class CampaignStage:
             return 0
 
     def step(self) -> bool:
-        """Take one batch in, and tell what is due; True. Raises AntispamError when telling fails."""
+        """Process one batch and publish what is due. Returns True. Raises AntispamError when publishing fails."""
         messages = [m for m in self._consumer.consume(BATCH, POLL) if is_record(m)]
         config = self._follower.poll()
         if messages:
             self._take(messages, config)
-        if self._waiting or abs(self._clock() - self._told_at) >= TELL_EVERY:  # a clock may be set back
+        if self._waiting or abs(self._clock() - self._told_at) >= TELL_EVERY:  # the clock may be set back
             self.tell()
         return True
 
     def tell(self) -> None:
-        """Publish what is new of the campaigns. Raises AntispamError when it is not acknowledged; it is kept."""
+        """Publish the changes of campaigns. Raises AntispamError without acknowledgement; the changes are kept."""
         self._told_at = self._clock()
         size = _size(self._follower.config)
         self._waiting += self._hot.news(int(self._told_at * 1000), size, self._positions)
@@ -120,7 +120,7 @@ class CampaignStage:
             self._waiting.clear()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._consumer.close()
         self._follower.close()
 
@@ -136,7 +136,7 @@ class CampaignStage:
             try:
                 event = self._decoders[topic](message.value() or b"")
             except msgspec.DecodeError as error:
-                metrics.UNDECODABLE.labels(topic).inc()  # a dead letter of the worker that screens it
+                metrics.UNDECODABLE.labels(topic).inc()  # the worker that screens it makes it a dead letter
                 failed.append(type(error).__name__)
                 continue
             found = sending_of(event, config, source, offset)
@@ -150,13 +150,13 @@ class CampaignStage:
             self._hot.take(texts, sendings, names, _size(config))
 
     def _begin(self, now: int, told: Sequence[Campaign]) -> list[TopicPartition]:
-        """Where to read each partition from."""
+        """The offset from which to read each partition."""
         consumer = self._consumer
         partitions = [
             TopicPartition(t.name, p) for t in SOURCES for p in range(t.partitions or self._settings.partitions)
         ]
         cluster = consumer.list_topics(timeout=TIMEOUT).cluster_id or ""
-        if cluster.startswith(CLUSTER_PREFIX):  # it holds what came since it was started, and finds no offset by time
+        if cluster.startswith(CLUSTER_PREFIX):  # it holds only records since its start, and cannot find offsets by time
             return [TopicPartition(tp.topic, tp.partition, 0) for tp in partitions]
         since = min(now, max((c.at for c in told), default=now)) - REBUILD_MS
         ends = [consumer.get_watermark_offsets(tp, timeout=TIMEOUT)[1] for tp in partitions]
@@ -169,7 +169,7 @@ class CampaignStage:
 
 
 class CampaignFollower:
-    """The told campaigns, kept up to date from their topic, for a worker."""
+    """The published campaigns, followed on their topic, for a worker."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.known = KnownCampaigns()
@@ -181,7 +181,7 @@ class CampaignFollower:
             self._learn(campaign)
 
     def poll(self) -> KnownCampaigns:
-        """Take what has been told since; returns at once."""
+        """Process new records of the topic; returns at once."""
         for message in self._consumer.consume(1000, 0):
             if is_record(message):
                 campaign = _decoded(message)
@@ -190,7 +190,7 @@ class CampaignFollower:
         return self.known
 
     def close(self) -> None:
-        """End the consumer."""
+        """Close the consumer."""
         self._consumer.close()
 
     def _learn(self, campaign: Campaign) -> None:
@@ -206,7 +206,7 @@ def _size(config: Config) -> CampaignFrom:
 
 
 def _read_told(consumer: Consumer) -> list[Campaign]:
-    """The last that was told of each campaign, in the order it was told; the consumer stays behind the last."""
+    """The last record of each campaign, in publication order. Afterwards the consumer is at the end of the topic."""
     told: dict[str, Campaign] = {}
 
     def take(message: Message) -> None:

@@ -1,17 +1,16 @@
 """Which rounds of which submissions a partition has decided, so that none is decided twice.
 
-A submission may lie in a partition twice: a client that met a 503 sends again, and two API processes do not
-know each other's ids. A later round may lie there twice too: a hold that ends is produced at least once. The
-second record is dropped before it is screened: its counters would move twice and its consequences be carried
-out twice. The record that was decided is not dropped when a crash brings it back, because its decision may
-not have been written.
+A submission may be in a partition twice: a client sends again after a 503, and two API processes do not know each
+other's ids. A later round may be there twice, too: a hold that ends is produced at least once. The second record is
+dropped before screening: otherwise its counters would move twice and its consequences would happen twice. A decided
+record that a crash brings back is not dropped, because its decision may not have been written.
 
-Round 0 and later rounds are kept differently, because there are many of the one and few of the other:
+Round 0 and later rounds are stored differently, because round 0 is frequent and later rounds are rare:
 
-* Round 0: 8 bytes of a hash, in the batch it was decided in, which is one record of the changelog: 100 bytes
-  of memory an id. Kept for KEPT_MS. Two ids of one partition that hash alike are one chance in 10^13 for each
-  new one.
-* Later rounds: the newest of each submission, one record of the changelog each. Kept for ROUNDS_KEPT_MS.
+* Round 0: 8 bytes of a hash, in the batch in which it was decided. A batch is one record of the changelog. An id
+  takes 100 bytes of memory and is kept for KEPT_MS. A new id has the same hash as another id of its partition with
+  a probability of 1 in 10^13.
+* Later rounds: the newest of each submission, as one record of the changelog. Kept for ROUNDS_KEPT_MS.
 """
 
 from __future__ import annotations
@@ -29,26 +28,26 @@ from pipeline.durations import HOUR_MS
 from pipeline.events import Submission
 from pipeline.topics import ROUNDS_KEPT_MS
 
-IDS = "ids"  # identity in the changelog of a batch of round 0; a counter's has an @ in it
-ROUNDS = "rounds"  # identity in the changelog of a later round
-KEPT_MS = HOUR_MS  # the door recognises an id sent again later, from the database
-KEPT = 250_000  # ids of a partition, 25 MB; beyond them the oldest go
+IDS = "ids"  # changelog identity of a batch of round 0; a counter's identity contains an @
+ROUNDS = "rounds"  # changelog identity of a later round
+KEPT_MS = HOUR_MS  # if an id is sent again later, the door finds it in the database
+KEPT = 250_000  # ids of a partition, 25 MB; above that, the oldest are dropped
 
 
 class Admitted(NamedTuple):
-    """A submission that is to be decided, and the record it came in."""
+    """A submission to be decided, and the record that it came in."""
 
-    key: int | str  # mark of round 0, name of a later round
+    key: int | str  # the mark of round 0, or the name for a later round
     round: int
     lane: int
     offset: int
 
 
 class _Batch(NamedTuple):
-    """Round 0 of submissions decided together at `at`."""
+    """Round 0 of the submissions decided together at `at`."""
 
     at: int
-    span: list[int]  # the first and last source offset of each lane, -1 for none
+    span: list[int]  # the first and last source offset of each lane; -1 for none
     marks: array[int]
     round: int = 0
 
@@ -57,7 +56,7 @@ class _Batch(NamedTuple):
 
     @property
     def name(self) -> bytes:
-        return f"{IDS}\0{self.span[0]}.{self.span[2]}".encode()  # no other batch begins there
+        return f"{IDS}\0{self.span[0]}.{self.span[2]}".encode()  # no other batch begins at these offsets
 
 
 class _Round(NamedTuple):
@@ -78,17 +77,17 @@ _decode_round = msgspec.msgpack.Decoder(tuple[_Round, list[int]]).decode
 
 
 class Decided:
-    """The rounds decided from one partition. For each poll: `admit` all, `note` those decided, then `changes`."""
+    """The rounds decided from one partition. In each poll: `admit` each, `note` the decided ones, then `changes`."""
 
     def __init__(self) -> None:
         self._ids: dict[int, _Batch] = {}
         self._batches: deque[_Batch] = deque()  # the oldest first
         self._rounds: dict[str, _Round] = {}  # the oldest first
-        self._admitted: dict[int | str, int] = {}  # the highest round by key, of this poll
-        self._noted: list[tuple[int, int, int]] = []  # round 0, of this poll: mark, lane, offset
+        self._admitted: dict[int | str, int] = {}  # of this poll: the highest round by key
+        self._noted: list[tuple[int, int, int]] = []  # of this poll, round 0: mark, lane, offset
         self._noted_at = 0
-        self._touched: set[str] = set()  # later rounds noted in this poll
-        self._struck: list[bytes] = []  # names of forgotten batches that the changelog still holds
+        self._touched: set[str] = set()  # of this poll: submissions whose later rounds were noted
+        self._struck: list[bytes] = []  # names of dropped batches that are still in the changelog
 
     @property
     def rounds(self) -> int:
@@ -96,11 +95,11 @@ class Decided:
         return len(self._rounds)
 
     def admit(self, event: Submission, lane: int, offset: int) -> Admitted | None:
-        """Admit a submission to be decided, from this record of the partition.
+        """Admit a submission from this record of the partition for decision.
 
-        None when this round or a later one was decided from another record, or admitted in this poll.
+        Returns None if this round or a later one was decided from another record, or was admitted in this poll.
         """
-        name, number = f"{event.port}|{event.id}", event.round  # ids are unique to the sender field as given
+        name, number = f"{event.port}|{event.id}", event.round  # ids are unique per sender field
         key: int | str
         before: _Batch | _Round | None
         if number == 0:
@@ -119,7 +118,7 @@ class Decided:
         return Admitted(key, number, lane, offset)
 
     def note(self, admitted: Admitted, at: int) -> None:
-        """Remember that it was decided, at `at` (ms)."""
+        """Remember that the submission was decided, at `at` (ms)."""
         key, number, lane, offset = admitted
         if isinstance(key, str):
             self._rounds.pop(key, None)
@@ -130,7 +129,7 @@ class Decided:
             self._noted_at = at
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """End a poll: its changelog records; None strikes one off. What was admitted and not noted may come again."""
+        """End a poll. Returns its changelog records; None deletes a record. An admission not noted may come again."""
         self._admitted.clear()
         for name in self._touched:
             yield f"{ROUNDS}\0{name}".encode(), _encode((self._rounds[name], []))
@@ -145,7 +144,7 @@ class Decided:
         self._struck.clear()
 
     def load(self, identity: str, name: str, value: bytes, at: int) -> None:
-        """Take one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for a damaged one."""
+        """Apply one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for damaged ones."""
         if identity == ROUNDS:
             self._rounds.pop(name, None)
             self._rounds[name] = _decode_round(value)[0]
@@ -154,16 +153,16 @@ class Decided:
         if len(span) != 4:
             raise ValueError("a batch of ids without its offsets")
         self._take(_Batch(at, span, array("Q", marks)))
-        self._struck.clear()  # the worker that wrote it strikes it off, or the topic's retention does
+        self._struck.clear()  # their writer deletes them, or the topic's retention does
 
     def expire(self, now: int) -> None:
-        """Forget later rounds decided longer than ROUNDS_KEPT_MS before `now` (ms)."""
+        """Drop later rounds decided more than ROUNDS_KEPT_MS before `now` (ms)."""
         oldest = now - ROUNDS_KEPT_MS
         for name, _ in list(takewhile(lambda item: item[1].at < oldest, self._rounds.items())):
             del self._rounds[name]
 
     def _take(self, batch: _Batch) -> None:
-        """Add the newest batch; forget those that are too old or too many."""
+        """Add the newest batch. Drop the oldest while they are too old or too many."""
         self._batches.append(batch)
         self._ids.update(dict.fromkeys(batch.marks, batch))
         oldest = batch.at - KEPT_MS

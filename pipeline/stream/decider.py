@@ -1,6 +1,7 @@
-"""Decides what was polled: decodes, drops repeats, screens, routes, and sets failures aside as dead letters.
+"""Decides polled records: decodes, drops repeats, screens, routes, and sets failures aside as dead letters.
 
-It speaks to no broker: it takes the records of one poll and the state of their partitions, and gives a `Batch`.
+It does not talk to a broker: its input is the records of one poll and the states of their partitions, its output a
+`Batch`.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from pipeline.stream.decided import Admitted
 from pipeline.stream.state import BatchCounters, PartitionState
 
 ALERTS_REMEMBERED = 10_000
-BULK = 1  # the lane of bulk submissions
+BULK = 1  # the lane number of bulk submissions
 
 _log = structlog.get_logger()
 
 
 class _Source(NamedTuple):
-    """An event to be decided, and where it came from; `admitted` is None for a record."""
+    """An event to be decided, and its origin; `admitted` is None for a record."""
 
     event: Submission | Record
     polled: Polled
@@ -58,7 +59,7 @@ class Decider:
         self._pseudonym = Privacy(settings.privacy_secret).number
         self._release_secret = settings.release_secret
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
-        self._alerted: dict[str, None] = {}  # ids of alerts written, the oldest first
+        self._alerted: dict[str, None] = {}  # ids of written alerts, the oldest first
 
     def decide(
         self,
@@ -67,9 +68,9 @@ class Decider:
         config: Config,
         campaigns: KnownCampaigns | None,
     ) -> Batch:
-        """Decide one poll. An event that fails becomes a dead letter; its neighbours are decided.
+        """Decide one poll. An event that fails becomes a dead letter; the other events are decided.
 
-        Raises TooManyDeadLettersError when so many fail that no single event can be at fault.
+        Raises TooManyDeadLettersError when so many events fail that the cause cannot be a single event.
         """
         batch = Batch(now=int(self._clock() * 1000))
         sources = self._admit(polled, states, batch)
@@ -86,16 +87,16 @@ class Decider:
         return batch
 
     def committed(self, batch: Batch) -> None:
-        """The batch is written: count it."""
+        """Count the batch, which has been committed."""
         batch.metrics.publish(self._stream.name, self._clock())
         self._limit.note(batch.failed, batch.fresh)
 
     def rolled_back(self) -> None:
-        """The last batch was not written, nor its alerts."""
+        """Forget the last batch's alerts: they were not written."""
         self._alerted.clear()
 
     def _admit(self, polled: Sequence[Polled], states: Mapping[int, PartitionState], batch: Batch) -> list[_Source]:
-        """The events to be decided. Undecodable records are failures; submissions decided before are dropped."""
+        """The events to be decided. Undecodable records are failures; submissions already decided are dropped."""
         sources = []
         for message in polled:
             try:
@@ -113,7 +114,7 @@ class Decider:
         return sources
 
     def _carry_out(self, source: _Source, outcome: Screened | Failure, batch: Batch) -> None:
-        """Add one decision and its consequences to the batch, or its failure."""
+        """Add one decision and its consequences, or its failure, to the batch."""
         if isinstance(outcome, Failure):
             batch.failures.append((source.polled, outcome.cause))
             return
@@ -127,9 +128,9 @@ class Decider:
         batch.metrics.add(source.event, outcome.decision, self._late_ms)
 
     def _routed(self, source: _Source, outcome: Screened) -> list[Output]:
-        """The decision and its consequences, all to the partition their source came from.
+        """The decision and its consequences, all for the partition of their source.
 
-        Raises AntispamError when one of them cannot be routed or does not fit its topic; then none is written.
+        Raises AntispamError when a consequence cannot be routed or does not fit its topic. Then nothing is written.
         """
         decision, partition = outcome.decision, source.polled.partition
         outputs = [output(topics.DECISIONS.name, decision.id, decision, partition)]
@@ -142,7 +143,7 @@ class Decider:
         return outputs
 
     def _is_new(self, alert: Alert) -> bool:
-        """Whether this alert has not been written of late; it counts as written from now on."""
+        """Whether this alert has not been written recently; it counts as written from now on."""
         if alert.id in self._alerted:
             return False
         self._alerted[alert.id] = None
@@ -152,8 +153,8 @@ class Decider:
         return True
 
     def _set_failures_aside(self, polled: Sequence[Polled], batch: Batch) -> None:
-        """Make dead letters of the failures. Raises TooManyDeadLettersError; nothing is set aside then."""
-        # A record that was a dead letter before says nothing new when it fails again.
+        """Make the failures dead letters. Raises TooManyDeadLettersError; then none is set aside."""
+        # If a former dead letter fails again, this is no new information for the limit.
         batch.fresh = sum(message.attempts == 0 for message in polled)
         causes = [cause for message, cause in batch.failures if message.attempts == 0]
         batch.failed = len(causes)
@@ -170,9 +171,9 @@ def _dead_letter(message: Polled, cause: str, now: int) -> Output:
 
 
 def _taken_in(event: Submission | Record) -> int | None:
-    """When we took in an event that is counted, by our clock (ms).
+    """When a counted event was taken in, by our clock (ms).
 
-    None for a later round, which is not counted, and for a record that does not give the time.
+    None for a later round, which is not counted, and for a record without this time.
     """
     if isinstance(event, Submission):
         return event.accepted_at if event.round == 0 else None

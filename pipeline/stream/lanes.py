@@ -1,7 +1,7 @@
-"""The lanes of a stream, read side by side: express by group membership, bulk by hand.
+"""The lanes of a stream, read side by side: express by group membership, bulk by manual assignment.
 
-One worker owns a partition's number on both topics, because they share the counters of its ports. Bulk gets a
-bounded share of each poll, a small one while express traffic flows. A stream with one lane has no bulk.
+A worker that owns a partition number owns it on both topics, because both share the counters of its ports. Each poll
+takes a bounded share of bulk, a small one while express traffic flows. A stream with one lane has no bulk.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipeline.kafka.resting import BRIEFLY, RestingConsumer
 from pipeline.kafka.streams import Stream
 from pipeline.settings import Settings
 
-LINGER = 0.005  # seconds a poll waits for more of a batch: the price of a transaction is shared
-IDLE = 0.1  # seconds a poll waits when nothing has come for a while
-BULK_BESIDE_EXPRESS = 250  # messages of bulk in a poll while express traffic flows: about 25 ms
-EXPRESS_RECENT = 1.0  # seconds after which express traffic no longer counts as flowing
+LINGER = 0.005  # seconds a poll waits for more records, which then share the price of a transaction
+IDLE = 0.1  # seconds a poll waits for a first record
+BULK_BESIDE_EXPRESS = 250  # bulk messages in a poll while express traffic flows: about 25 ms
+EXPRESS_RECENT = 1.0  # seconds after the last express record during which express traffic counts as flowing
 
-Positions = Sequence[list[TopicPartition]]  # for each lane: where to read on
+Positions = Sequence[list[TopicPartition]]  # for each lane: the offsets to read from
 Rebalance = Callable[[Consumer, list[TopicPartition]], None]
 
 
@@ -31,15 +31,15 @@ class Lanes:
     """The consumers of one worker."""
 
     def __init__(self, stream: Stream, settings: Settings, client: str) -> None:
-        """`client` names the worker to the broker."""
+        """`client` is the worker's name at the broker."""
         self._topics = stream.lanes
         self._most = settings.batch_messages
         self._express: RestingConsumer = resting_reader(settings, stream.name, BRIEFLY, **{"client.id": client})
         self._bulk: RestingConsumer | None = None
         if len(stream.lanes) > 1:
             self._bulk = resting_reader(settings, stream.name, BRIEFLY, **{"client.id": f"{client}-bulk"})
-        self._reads_bulk = False  # some partitions of it are assigned
-        self._express_at = 0.0  # monotonic seconds: when express traffic came last
+        self._reads_bulk = False  # whether bulk partitions are assigned
+        self._express_at = 0.0  # monotonic seconds: time of the last express record
         self._bulk_size = 1.0  # recipients of a bulk submission, moving average
 
     def join(self, on_assign: Rebalance, on_revoke: Rebalance) -> None:
@@ -47,7 +47,7 @@ class Lanes:
         self._express.subscribe([self._topics[0].name], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
 
     def poll(self) -> list[Polled]:
-        """The records that have come, express before bulk."""
+        """The polled records, express before bulk."""
         now = monotonic()
         flowing = now - self._express_at < EXPRESS_RECENT
         bulk: list[Polled] = []
@@ -65,7 +65,7 @@ class Lanes:
         return express + bulk
 
     def learn_bulk_size(self, average: float | None) -> None:
-        """Take the recipients of a bulk submission in the last poll into account; None when there was none."""
+        """Update the average from the last poll's recipients of a bulk submission; None if it had no bulk."""
         if average is not None:
             self._bulk_size = 0.5 * self._bulk_size + 0.5 * max(1.0, average)
 
@@ -74,7 +74,7 @@ class Lanes:
         return [self._committed(topic.name, partitions) for topic in self._topics]
 
     def assign(self, positions: Positions) -> None:
-        """Read the partitions assigned to us from these positions; call it inside a rebalance."""
+        """Read the newly assigned partitions from these positions. Call it inside a rebalance."""
         self._express.assign(positions[0])
         self._assign_bulk(positions)
 
@@ -85,17 +85,17 @@ class Lanes:
         self._assign_bulk(positions)
 
     def unassign_bulk(self) -> None:
-        """Read no bulk until the next assignment. The group itself takes the express partitions away."""
+        """Read no bulk until the next assignment. The group itself revokes the express partitions."""
         self._reads_bulk = False
         if self._bulk is not None:
             self._bulk.unassign()
 
     def membership(self) -> Any:
-        """The metadata by which the broker knows us as a member of the group."""
+        """The metadata that proves our group membership to the broker."""
         return self._express.consumer_group_metadata()
 
     def close(self) -> None:
-        """Leave the group and end the connections."""
+        """Leave the group and close the connections."""
         self._express.close()
         if self._bulk is not None:
             self._bulk.close()

@@ -1,4 +1,4 @@
-"""The states of the partitions that a worker owns: restored from the changelog, expired, forgotten."""
+"""The states of the partitions that a worker owns: restored from the changelog, expired, dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.process import readiness
 from pipeline.settings import Settings
 from pipeline.stream.state import PartitionState
 
-EXPIRY_EVERY = 10.0  # seconds between clean-ups of run-out counters
+EXPIRY_EVERY = 10.0  # seconds between two clean-ups of expired counters
 
 
 class Partitions:
@@ -30,13 +30,13 @@ class Partitions:
 
     @property
     def entries(self) -> int:
-        """Windows and later rounds remembered in all partitions."""
+        """The number of windows and later rounds in all partitions."""
         return sum(len(state) for state in self.states.values())
 
     def restore(self, partitions: Sequence[int]) -> None:
-        """Own these partitions and no others, with the state that their changelog gives.
+        """Own exactly these partitions, with the states restored from their changelog.
 
-        Raises UnavailableError while the broker is away, AntispamError when it refuses.
+        Raises UnavailableError while the broker is unreachable, AntispamError when it refuses.
         """
         states = {number: PartitionState() for number in partitions}
 
@@ -55,20 +55,21 @@ class Partitions:
         self.states = states
 
     def forget(self, partitions: Collection[int]) -> None:
-        """Own these partitions no more."""
+        """Give up these partitions and drop their states."""
         for number in partitions:
             self.states.pop(number, None)
 
     def changes(self, partitions: Collection[int]) -> Iterator[tuple[bytes, bytes | None, int]]:
-        """End a poll: key, value and partition of the changelog records of these partitions."""
+        """End a poll. Returns (key, value, partition) of the changelog records of these partitions."""
         for number in partitions:
             for key, value in self.states[number].changes():
                 yield key, value, number
 
     def expire(self, config: Config, late_ms: int, oldest: int) -> None:
-        """Forget what has run out, every EXPIRY_EVERY seconds.
+        """Drop expired state, every EXPIRY_EVERY seconds.
 
-        `oldest` (ms) is when the oldest event at hand was taken in: a backlog finds the counts it continues.
+        `oldest` (ms) is when the oldest event at hand was taken in. Counts up to that age stay for a backlog that
+        continues them.
         """
         now = monotonic()
         if now - self._expired_at < EXPIRY_EVERY:

@@ -1,6 +1,6 @@
-"""The loop of a worker: poll, decide, commit; a rollback goes back to what is committed.
+"""The loop of a worker: poll, decide, commit. After a rollback it continues from the committed state.
 
-Each poll is one transaction. Partitions come and go inside a poll, between transactions.
+Each poll is one transaction. Rebalances happen inside a poll, so between transactions.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from pipeline.stream.lanes import Lanes, Positions
 from pipeline.stream.partitions import Partitions
 from pipeline.stream.transactions import RolledBackError, Transactions
 
-RECOVERY = Backoff(first=1.0, longest=1.0, tries=30)  # of rollbacks in a row without a commit, and of tries of one
+# Rollbacks in a row without a commit; also attempts of one recovery.
+RECOVERY = Backoff(first=1.0, longest=1.0, tries=30)
 
 _log = structlog.get_logger()
 
 
 class PollLoop:
-    """One worker's connections to the broker, and the loop over them."""
+    """One worker's connections to the broker, and its loop."""
 
     def __init__(self, stream: Stream, settings: Settings, decider: Decider, stopping: threading.Event) -> None:
         client = f"{stream.name}-{settings.worker_id}"
@@ -53,7 +54,7 @@ class PollLoop:
         self._rollbacks = 0  # in a row
 
     def run(self) -> None:
-        """Until the event `stopping`. Raises what is not one event's fault."""
+        """Run until `stopping` is set. Raises every fault that does not concern a single event."""
         self.transactions.start(self._stopping)
         borders.prepare()
         self._wait_for_configuration()
@@ -64,13 +65,13 @@ class PollLoop:
             self._step()
 
     def close(self) -> None:
-        """Leave the group and end the connections."""
+        """Leave the group and close the connections."""
         self._lanes.close()
         self._follower.close()
         self._campaigns.close()
 
     def _wait_for_configuration(self) -> None:
-        """Nothing is polled before the current epoch is in force; with none published, nothing at all."""
+        """Wait until the current epoch is in force. Until then, and without any configuration, nothing is polled."""
         self._say(False, "the configuration")
         if self._follower.catch_up().epoch == 0:
             self._say(False, "a configuration: none was ever published")
@@ -84,7 +85,7 @@ class PollLoop:
         started = perf_counter()
         positions = patiently(self._name, lambda: self._restore(numbers), self._stopping)
         if positions is None:
-            return  # we end; nothing is polled of these
+            return  # the worker ends, so it polls nothing from these partitions
         self._lanes.assign(positions)
         self._say(True)
         _log.info(
@@ -103,10 +104,10 @@ class PollLoop:
         self._say(False)
 
     def _restore(self, numbers: list[int]) -> Positions:
-        """Restore the partitions' states; returns where to read on.
+        """Restore the partitions' states. Returns the positions to read from.
 
-        The committed offsets are asked for first: the broker gives them only once no transaction of
-        the former owner is open, so the changelog read afterwards is complete.
+        The committed offsets are read first: the broker returns them only when the former owner has no open
+        transaction. So the changelog, read afterwards, is complete.
         """
         positions = self._lanes.committed(numbers)
         self._partitions.restore(numbers)
@@ -117,8 +118,8 @@ class PollLoop:
         polled = self._lanes.poll()
         config = self._follower.poll()
         if rebalances != self._rebalances:
-            # A poll may give records from before a rebalance it served: of partitions that are gone, or
-            # from before the positions just restored. None of it can be told apart, so all is read again.
+            # A poll that served a rebalance may return older records: from partitions that are gone, or from before the
+            # restored positions. They cannot be distinguished from the others, so all are read again.
             self._recover()
         elif polled:
             try:
@@ -128,7 +129,7 @@ class PollLoop:
                 self._roll_back(error)
 
     def _transact(self, polled: list[Polled], config: Config) -> None:
-        """Decide what was polled, and commit all it causes in one transaction. Raises RolledBackError."""
+        """Decide the polled records, and commit all results in one transaction. Raises RolledBackError."""
         started = perf_counter()
         batch = self._decider.decide(polled, self._partitions.states, config, self._campaigns.poll())
         self._lanes.learn_bulk_size(batch.bulk_size)
@@ -145,9 +146,10 @@ class PollLoop:
         self._partitions.expire(config, self._late_ms, batch.oldest)
 
     def _roll_back(self, error: RolledBackError) -> None:
-        """Recover, with a pause when it is not the first rollback in a row.
+        """Recover. From the second rollback in a row on, pause first.
 
-        Raises `error` once RECOVERY is exhausted: a process that ends is seen, one that tries for ever is not.
+        Raises `error` once RECOVERY is exhausted: operators notice a process that ends, but not one that retries for
+        ever.
         """
         metrics.ABORTED.labels(self._name).inc()
         self._rollbacks += 1
@@ -158,10 +160,10 @@ class PollLoop:
         self._recover()
 
     def _recover(self) -> None:
-        """Back to what is committed: counters and positions as if the poll had not been.
+        """Return to the committed state: counters and positions are as before the poll.
 
-        The broker may be away: tried again, a bounded number of times. Raises the last KafkaException
-        then; the process ends, and its successor starts from the same committed offsets.
+        The broker may be unreachable, so this is tried a bounded number of times, and then raises the last
+        KafkaException. The process ends, and its successor starts from the same committed offsets.
         """
         tries = 0
         ready = readiness.states().get(self._name, False)

@@ -1,13 +1,13 @@
-"""The processor: the one consumer of everything whose loss or repetition would be seen.
+"""The processor: the only consumer of the records that must be neither lost nor processed twice.
 
-A `faust.Service`, so it starts, stops and crashes with the app. Its loop (`poll_loop.py`) runs in a thread of
-its own, because screening is CPU work that would starve the app's event loop. One poll goes through these steps:
+It is a `faust.Service`, so it starts, stops and crashes with the app. Its loop (`poll_loop.py`) runs in its own thread,
+because screening is CPU work that would block the app's event loop. One poll goes through these steps:
 
 1. `lanes.py` polls express and bulk.
-2. `decider.py` decodes, drops what was decided before (`decided.py`), screens with the counters of the
-   partitions (`state.py`), routes, and sets failures aside; the result is a `batch.py`.
+2. `decider.py` decodes, drops submissions already decided (`decided.py`), screens with the counters of the partitions
+   (`state.py`), routes, and sets failures aside. The result is a `batch.py`.
 3. `transactions.py` commits all of it.
-4. After a rollback, `partitions.py` restores the counters to what is committed.
+4. After a rollback, `partitions.py` restores the counters to the committed state.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from pipeline.settings import Settings
 from pipeline.stream.decider import Decider
 from pipeline.stream.poll_loop import PollLoop
 
-# librdkafka's send_offsets_to_transaction ignores its timeout and never returns when the group's
-# coordinator went away during the call (librdkafka issue 5456): the process ends instead.
+# librdkafka's send_offsets_to_transaction ignores its timeout and never returns if the group's coordinator disappears
+# during the call (librdkafka issue 5456). Then the process ends.
 STUCK_AFTER = TIMEOUT + 5
 
 
 class Processor(faust.Service):
-    """Runs the loop of one stream in a thread; see the module."""
+    """Runs the loop of one stream in a thread; the module explains how."""
 
     def __init__(self, stream: Stream, settings: Settings, clock: Callable[[], float] = time, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,7 +53,7 @@ class Processor(faust.Service):
         self.add_future(self._watch())
 
     async def _watch(self) -> None:
-        """End the process when its loop is stuck in the client: what is not committed is polled again."""
+        """End the process when its loop hangs in the client. Uncommitted records are polled again."""
         while not self.should_stop:
             since = self._polls.transactions.sending_since if self._polls else None
             if since is not None and monotonic() - since > STUCK_AFTER:
@@ -61,24 +61,24 @@ class Processor(faust.Service):
             await self.sleep(1.0)
 
     async def on_stop(self) -> None:
-        """Let the running batch commit, then leave."""
+        """Let the running batch commit, then leave the group."""
         self.finish()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 2 * TIMEOUT)
 
     def finish(self) -> None:
-        """Ask the loop to end behind the running batch."""
+        """Ask the loop to end after the running batch."""
         self._stopping.set()
 
     def _guarded(self) -> None:
-        """A fault that is not one event's ends this thread, and so the worker, before its offsets are committed."""
+        """The thread's main function. A fault beyond a single event ends the worker before offsets are committed."""
         try:
             self.run()
         finally:
             readiness.say(self.stream.name, False)
 
     def run(self) -> None:
-        """The loop itself, until `finish`; raises what is not one event's fault."""
+        """The loop itself, until `finish`. Raises every fault that does not concern a single event."""
         self._polls = loop = PollLoop(self.stream, self.settings, self._decider, self._stopping)
         try:
             loop.run()

@@ -1,10 +1,10 @@
 """The projector: topics -> operational database, each record once.
 
-Positions live in the database, keyed by cluster and topic id, and move in the transaction of what the
-records did; each is a compare-and-set, so of two projectors the slower one's transaction is rolled back
-and it reads on from where the other is. No consumer group: it reads all partitions.
+Positions are in the database, keyed by cluster and topic id. They move in the same transaction as the changes made by
+the records. Each move is a compare-and-set: if two projectors run, the slower one's transaction is rolled back, and it
+continues from the other's position. There is no consumer group: a projector reads all partitions.
 
-Readers run apart from each other, so that a million submissions do not delay a case.
+Readers run independently, so a million submissions do not delay a case.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 
-# Records in a transaction: while it is open no other process can write on SQLite. A status is one row of
-# a bulk statement, a case a handful of statements.
+# Records in a transaction. While it is open, no other process can write on SQLite. A status is one row of a bulk
+# statement, a case a handful of statements.
 BATCHES = {"statuses": 2000, "cases": 200}
 POLL = 0.2  # seconds a poll waits for records
 _log = structlog.get_logger()
 
-Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns how many records it could not decode
+Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns the number of undecodable records
 
 
 def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]:
-    """What each reader projects, in the order in which a transaction applies it."""
+    """The projections of each reader, in the order in which a transaction applies them."""
     timetable = Timetable(
         settings.review_zone, frozenset(settings.review_holidays), frozenset(settings.review_weekends)
     )
@@ -69,7 +69,7 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
 
 
 def run_projector(settings: Settings, stop: threading.Event) -> None:
-    """The role: all readers, each in a thread, until `stop`; the process ends when one of them dies."""
+    """The role: all readers, each in its own thread, until `stop`. The process ends when a reader dies."""
 
     def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
         part = f"projector-{name}"
@@ -84,7 +84,7 @@ def run_projector(settings: Settings, stop: threading.Event) -> None:
     readers = projections(settings)
     for name in readers:
         readiness.say(f"projector-{name}", False)
-    readiness.say("projector", True)  # as far as it is not its readers'
+    readiness.say("projector", True)  # the readers report their own readiness
     threads = [threading.Thread(target=run, args=item, name=f"projector-{item[0]}") for item in readers.items()]
     for thread in threads:
         thread.start()
@@ -93,11 +93,11 @@ def run_projector(settings: Settings, stop: threading.Event) -> None:
 
 
 class StaleError(Exception):
-    """Another projector has moved a position meanwhile."""
+    """Another projector has moved a position in the meantime."""
 
 
 class Projector:
-    """One reader: its topics, its positions, its connection to both sides."""
+    """One reader: its topics, its positions, its connections to the broker and the database."""
 
     def __init__(
         self,
@@ -117,13 +117,13 @@ class Projector:
         self._logs = log_ids(administrator(settings), self._table)
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
         self._offsets: dict[Partition, int | None] = {}
-        self._waiting: list[Message] = []  # polled, not yet committed
+        self._waiting: list[Message] = []  # polled but not yet committed
         self._assign()
 
     def step(self) -> bool:
         """Poll and commit one batch; True if there was one.
 
-        Raises AntispamError when the database refuses, TooManyDeadLettersError when most records are none.
+        Raises AntispamError when the database refuses, TooManyDeadLettersError when most records are undecodable.
         """
         if not self._waiting:
             self._waiting = [m for m in self._consumer.consume(self._batch, POLL) if is_record(m)]
@@ -138,7 +138,7 @@ class Projector:
         return True
 
     def close(self) -> None:
-        """End both connections."""
+        """Close both connections."""
         self._consumer.close()
         self._db.close()
 
@@ -164,7 +164,7 @@ class Projector:
             metrics.PROJECTED.labels(topic).inc(len(records))
 
     def _move(self, connection: Connection, partition: Partition, end: int) -> None:
-        """Compare-and-set of one position. Raises StaleError."""
+        """Move one position by compare-and-set. Raises StaleError."""
         positions = schema.positions
         key = {"consumer": self._name, "log": self._logs[partition[0]], "partition": partition[1]}
         before = self._offsets[partition]
@@ -179,7 +179,7 @@ class Projector:
             raise StaleError
 
     def _assign(self) -> None:
-        """Read on from the positions in the database."""
+        """Assign the partitions, starting at the positions in the database."""
         positions = schema.positions
         with self._db.read() as connection:
             rows = connection.execute(select(positions).where(positions.c.consumer == self._name)).all()

@@ -1,17 +1,17 @@
-"""The relay: what the outbox holds, onto the topics, in order of id.
+"""The relay: publishes the outbox to the topics, in order of id.
 
-Each publication is one Kafka transaction and is marked only then, one by one: a relay that is killed
-in between repeats at most the last, so ids on the config topic never go down. The transactional id is
-the same everywhere: of two relays the broker ends the older.
+Each publication is one Kafka transaction and is marked only after its commit, one by one. A relay that is killed in
+between repeats at most the last publication, so ids on the config topic never decrease. All relays use the same
+transactional id, so of two relays the broker fences the older.
 
-The last row of the audit trail is published whenever there is a new one, and logged, so that a trail whose
-end is cut off, or that is written anew, differs from what was published (`antispam audit verify`).
+Each new last row of the audit trail is published and logged. So a trail whose end was cut off, or that was rewritten,
+differs from the published rows (`antispam audit verify`).
 
-Carriers' reports have an outbox of their own: a batch is one Kafka transaction and deleted only then, so a relay
-that is killed in between repeats at most one batch.
+Carriers' reports have their own outbox. A batch is one Kafka transaction and is deleted only after its commit, so a
+relay that is killed in between repeats at most one batch.
 
-A log the relay has not published to (a new cluster, a topic made anew, a restored database) gets the
-whole configuration first, as a new epoch above any that is on it.
+A relay that finds a topic to which it has not published (a new cluster, a new topic, a restored database) first
+publishes the whole configuration, as a new epoch above all epochs on the topic.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from pipeline.store.migrate import open_database
 from pipeline.store.registry import configurations
 
 TRANSACTIONAL_ID = "antispam-relay"
-INLINE_BYTES = 512 * 1024  # of a configuration value; a larger one travels as a file
-KEPT_MS = 7 * DAY_MS  # published rows are kept this long
-IDLE = 0.05  # seconds between looks into an empty outbox; longer in a silence
-SILENT = 0.2  # seconds between them when nothing was published for seconds
+INLINE_BYTES = 512 * 1024  # largest configuration value inside a record; a larger value travels as a file
+KEPT_MS = 7 * DAY_MS  # how long published rows are kept
+IDLE = 0.05  # seconds between looks into an empty outbox
+SILENT = 0.2  # the same after seconds without a publication
 PRUNE_EVERY = 3600.0  # seconds
 BATCH = 100
-REPORTS = 1000  # reports a transaction
+REPORTS = 1000  # reports in one transaction
 _CONSUMER = "relay"
 _FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
@@ -60,7 +60,7 @@ _log = structlog.get_logger()
 
 
 def run_relay(settings: Settings, stop: threading.Event) -> None:
-    """Publish until `stop`. Raises AntispamError when another relay has taken over or the broker stays away."""
+    """Publish until `stop`. Raises AntispamError when another relay has taken over or the broker stays unreachable."""
     db = open_database(settings)
     relay: Relay | None = None
     sent_at = monotonic()
@@ -88,7 +88,7 @@ def run_relay(settings: Settings, stop: threading.Event) -> None:
 
 
 def _outage(error: KafkaException | UnavailableError) -> AntispamError:
-    """UnavailableError where a new connection may help, AntispamError where the broker wants none of us."""
+    """UnavailableError if a new connection may help; AntispamError if the broker refuses this relay."""
     if isinstance(error, UnavailableError):
         return error
     fault = error.args[0]
@@ -100,14 +100,14 @@ def _outage(error: KafkaException | UnavailableError) -> AntispamError:
 
 
 def deliver(settings: Settings, db: Database, now: int) -> None:
-    """Publish what the outbox holds now, and return: for tests and benchmarks, which have no relay running."""
+    """Publish the content of the outbox once and return: for tests and benchmarks without a running relay."""
     relay = Relay(settings, db)
     while relay.step(now):
         pass
 
 
 class Relay:
-    """One connection to the broker; replaced by a new one after any fault."""
+    """One connection to the broker. After any fault, a new object replaces it."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
         self._settings = settings
@@ -117,13 +117,13 @@ class Relay:
         self._log = log_ids(administrator(settings), [topics.CONFIG.name])[topics.CONFIG.name]
         with db.read() as connection:
             self._known = positions.only_log(connection, _CONSUMER) == self._log
-        self._head: AuditHead | None = None  # of the audit trail, as published last
+        self._head: AuditHead | None = None  # the last published head of the audit trail
         self._pruned = -PRUNE_EVERY
 
     def step(self, now: int) -> int:
-        """Publish what is pending, at most BATCH publications and REPORTS reports; how many. `now` is epoch ms.
+        """Publish pending rows, at most BATCH publications and REPORTS reports; how many. `now` is epoch ms.
 
-        Raises KafkaException; nothing is marked then that the broker has not acknowledged.
+        Raises KafkaException. Rows without an acknowledgement of the broker are then not marked.
         """
         if not self._known:
             self._known = self._publish_everything(now)
@@ -156,9 +156,9 @@ class Relay:
         return len(found)
 
     def _publish_everything(self, now: int) -> bool:
-        """The whole configuration as a new epoch; False when the database has none.
+        """Publish the whole configuration as a new epoch; False when the database has no configuration.
 
-        A database without any says nothing about what is on the topic: it may have been lost.
+        A database without a configuration may have lost it, so the configuration on the topic stays as it is.
         """
         with self._db.read() as connection:
             if not configurations.everything(connection):
@@ -178,18 +178,18 @@ class Relay:
         return True
 
     def _send(self, messages: tuple[outbox.Message, ...]) -> None:
-        """One transaction. Raises KafkaException."""
+        """Send the messages in one transaction. Raises KafkaException."""
         producer = self._producer
         producer.begin_transaction()
         for message in messages:
             value = _fitting(message, self._settings.blob_dir)
-            partition = -1 if message.partition is None else message.partition  # -1: by the key
+            partition = -1 if message.partition is None else message.partition  # -1: chosen by the key
             produce(producer, message.topic, message.key, value, partition)
         commit(producer)
 
 
 def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
-    """The entries on the config topic that have a value, and its highest epoch."""
+    """The config topic's entries that have a value, and its highest epoch."""
     present: set[tuple[str, str]] = set()
     highest = 0
 
@@ -198,7 +198,7 @@ def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
         try:
             change = _decode(message.value() or b"")
         except msgspec.DecodeError:
-            return  # followers count and skip it too
+            return  # followers count and skip it, too
         highest = max(highest, change.epoch)
         named = (change.kind, change.name)
         if change.value is None and change.file is None:
@@ -215,7 +215,7 @@ def _on_topic(settings: Settings) -> tuple[set[tuple[str, str]], int]:
 
 
 def _fitting(message: outbox.Message, blobs: Path) -> bytes | None:
-    """The record's value; a large value of configuration is put into a file named by its hash."""
+    """The record's value. A large configuration value is written to a file named by its hash."""
     value = message.value
     if message.topic != topics.CONFIG.name or value is None or len(value) <= INLINE_BYTES:
         return value
@@ -226,7 +226,7 @@ def _fitting(message: outbox.Message, blobs: Path) -> bytes | None:
 
 
 def _store(folder: Path, value: str) -> str:
-    """Store a value under its hash, complete or not at all, before anybody is told of it."""
+    """Store a value under its hash, complete or not at all, before any record refers to it."""
     data = value.encode()
     name = sha256(data).hexdigest()
     if not (folder / name).exists():

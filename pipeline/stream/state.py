@@ -1,9 +1,8 @@
-"""Keyed counters that live with a partition: in memory, rebuilt from their changelog.
+"""Keyed counters that belong to a partition: in memory, restored from their changelog.
 
-An entry of the changelog is one window of one key with the source offsets it reflects. With
-transactions an entry and the decisions that moved it are committed together; where transactions do
-not hold (the embedded broker) a replayed event finds its offset already reflected and is not
-counted twice.
+A changelog entry is one window of one key, with the source offsets that it includes. With transactions, an entry is
+committed together with the decisions that changed it. Where transactions do not hold (the embedded broker), a replayed
+event finds that its offset is already included, and is not counted twice.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _decode = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
 
 
 class PartitionState:
-    """All windows of one partition, by counter identity, least recently moved first; and what it has decided."""
+    """One partition's windows, by counter identity, least recently moved first; and its decided rounds."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Window]] = {}
@@ -32,7 +31,7 @@ class PartitionState:
         return sum(len(table) for table in self.tables.values()) + self.decided.rounds
 
     def window(self, identity: str, key: str, now: int) -> Window:
-        """The window of a key, made if absent, moved to the young end of its table; `now` is our clock (ms)."""
+        """The window of a key, created if absent. It moves to the recent end of its table; `now` is our clock (ms)."""
         table = self.tables.setdefault(identity, {})
         window = table.pop(key, None) or Window()
         window.touched = now
@@ -41,14 +40,14 @@ class PartitionState:
         return window
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """End a poll: changelog records of the windows moved and of what was decided; None strikes one off."""
+        """End a poll. Returns changelog records of moved windows and decided rounds; None deletes a record."""
         for (identity, key), window in self._touched.items():
             yield f"{identity}\0{key}".encode(), _encode(window.dump())
         self._touched.clear()
         yield from self.decided.changes()
 
     def load(self, key: bytes, value: bytes, at: int) -> None:
-        """Take one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for a damaged one."""
+        """Apply one changelog record, written at `at` (ms). Raises ValueError or msgspec errors for damaged ones."""
         identity, _, name = key.decode().partition("\0")
         if identity in (IDS, ROUNDS):
             self.decided.load(identity, name, value, at)
@@ -59,11 +58,11 @@ class PartitionState:
         window.touched = at
 
     def expire(self, kept: dict[str, int], now: int) -> None:
-        """Forget windows not moved for longer than `kept` (ms by identity: window and lateness) before `now`.
+        """Drop windows that have not moved for `kept` before `now` (ms by identity: window plus lateness).
 
-        By our clock, not by event times: one SMSC's clock that is hours ahead must not end the counts
-        of others. Tables of counters no longer declared go as a whole. The changelog needs no tombstones:
-        its topic drops what was not written for days, and no window is longer than one.
+        Our clock decides, not event times: one SMSC's clock that is hours ahead must not end the counts of others.
+        Tables of counters that are no longer declared are dropped as a whole. The changelog needs no tombstones: its
+        topic drops entries not written for days, and no window is longer than a day.
         """
         for identity in list(self.tables):
             if identity not in kept:
@@ -82,10 +81,10 @@ def _untouched(table: dict[str, Window], oldest: int) -> Iterator[str]:
 
 
 class BatchCounters:
-    """`Counters` over the partitions of one poll."""
+    """The `Counters` of one poll, over the states of its partitions."""
 
     def __init__(self, sources: Sequence[tuple[PartitionState, int, int]], now: int) -> None:
-        """`sources` has, for each event, its partition's state, its lane and its offset; `now` in ms."""
+        """`sources` has each event's partition state, lane and offset; `now` in ms."""
         self._sources = sources
         self._now = now
         self.replayed = 0
@@ -96,7 +95,7 @@ class BatchCounters:
         self._state, self._lane, self._offset = self._sources[index]
 
     def add(self, counter: Counter, key: str, at: int, n: int) -> int:
-        """See Counters.add; an event whose offset the window already reflects is only read."""
+        """See Counters.add. If the window already includes the event's offset, it is only read."""
         state = self._state
         window = state.window(counter.identity, key, self._now)
         if window.offsets[self._lane] >= self._offset:

@@ -1,6 +1,6 @@
-"""A worker's transactions: decisions, consequences, the counters' changelog and the source offsets together.
+"""A worker's transactions. Each holds decisions, consequences, changes of counters and the source offsets.
 
-After any crash a submission either has its decision and its counters moved, or neither.
+After any crash, either a submission's decision is written and its counters have moved, or neither has happened.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _log = structlog.get_logger()
 
 
 class RolledBackError(Exception):
-    """The transaction did not commit; its events will be polled again."""
+    """The transaction did not commit. Its events will be polled again."""
 
 
 class Transactions:
-    """The transactional producer of one worker; one transaction at a time."""
+    """The transactional producer of one worker, with one transaction at a time."""
 
     def __init__(self, stream: Stream, settings: Settings, client: str) -> None:
-        """`client` names the worker: of two producers with one name, the broker ends the older."""
+        """`client` names the worker. If two producers have the same name, the broker fences the older."""
         self._stream = stream
         self._producer: Producer = writer(settings, f"antispam-{client}")
         self._open = False
         self._surfacing = False
-        self.sending_since: float | None = None  # monotonic seconds: when the call began that may never return
+        self.sending_since: float | None = None  # monotonic seconds: start of the call that may never return
 
     def start(self, stopping: threading.Event) -> None:
-        """Wait for the broker, at most until `stopping`. Raises KafkaException when it does not answer."""
+        """Wait for the broker, at most until `stopping` is set. Raises KafkaException when it does not answer."""
         readiness.say(self._stream.name, False, "the broker, to begin transactions")
         patiently(self._stream.name, lambda: self._producer.init_transactions(TIMEOUT), stopping)
-        # A dead transaction's records surface on the embedded broker. Were counters to surface without the
-        # decisions that moved them, the decisions made again would see counters that have moved on.
+        # On the embedded broker, records of a dead transaction become visible. If counters became visible without the
+        # decisions that moved them, the repeated decisions would see counters that moved too far.
         cluster = self._producer.list_topics(timeout=TIMEOUT).cluster_id or ""
         self._surfacing = cluster.startswith(CLUSTER_PREFIX)
 
@@ -56,9 +56,9 @@ class Transactions:
         offsets: Sequence[TopicPartition],
         membership: Any,
     ) -> None:
-        """Commit one transaction: records, changelog, and the offsets of the consumer known by `membership`.
+        """Commit one transaction: records, changelog, and the offsets of the consumer identified by `membership`.
 
-        Raises RolledBackError when a new try may succeed, KafkaException when this producer is of no more use.
+        Raises RolledBackError when a retry may succeed, KafkaException when this producer cannot be used any more.
         """
         producer = self._producer
         try:
@@ -84,7 +84,7 @@ class Transactions:
             raise RolledBackError(fault.str()) from error
 
     def abort(self) -> None:
-        """Abort the transaction that did not commit, if there is one. Raises KafkaException."""
+        """Abort the open transaction, if there is one. Raises KafkaException."""
         if self._open:
             self._producer.abort_transaction(TIMEOUT)
             self._open = False

@@ -1,4 +1,4 @@
-"""A worker, which is the Faust app: until a signal ends it."""
+"""A worker: the process of the Faust app, which runs until a signal ends it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _log = structlog.get_logger()
 
 
 def run_worker(settings: Settings, streams: Sequence[str]) -> int:
-    """Run the processors of `streams` until SIGTERM or SIGINT; 0, or 1 if a thread of one died.
+    """Run the processors of `streams` until SIGTERM or SIGINT. Returns 0, or 1 if a processor's thread died.
 
-    Raises AntispamError when the broker stays away from the start, or refuses.
+    Raises AntispamError when the broker is unreachable from the start, or refuses.
     """
     return asyncio.run(_worker(settings, streams))
 
@@ -47,7 +47,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
     page = Page(settings.web_host, settings.web_port, streams, note)
     broker = partial(cluster_id, bootstrap(settings), settings=settings)
     try:
-        await asyncio.to_thread(patiently, streams[0], broker, stop)  # Faust asks once, and ends
+        await asyncio.to_thread(patiently, streams[0], broker, stop)  # Faust asks only once, and ends
         if not ended.is_set():
             await app.start()
             _log.info("worker_started", worker=settings.worker_id, streams=list(streams), port=settings.web_port)
@@ -61,7 +61,7 @@ async def _worker(settings: Settings, streams: Sequence[str]) -> int:
         crashed = bool(app.crashed or dead)
         try:
             await asyncio.wait_for(app.stop(), STOP_TIMEOUT)
-        except Exception as error:  # noqa: BLE001 - a crashed consumer makes Faust's own stop raise; we end anyway
+        except Exception as error:  # noqa: BLE001 - a crashed consumer makes Faust's own stop raise
             _log.error("stop_failed", cause=f"{type(error).__name__}: {error}")
             crashed = True
     return 1 if crashed else 0
