@@ -1,1 +1,1 @@
-"""What pages ask for."""
+"""Queries and changes behind the console's pages."""

@@ -1,4 +1,4 @@
-"""Many list entries from one csv: read and shown first, then added together."""
+"""Many list entries from one CSV file: checked and shown first, then added together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MAX_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class ListFile:
-    """Entries that can be added, and what is wrong with the other lines, each with its line number."""
+    """The valid entries and the faults of the other lines, each with its line number."""
 
     entries: Sequence[ListEntry]
     faults: Sequence[str]
 
 
 def read_list_file(data: bytes) -> ListFile:
-    """Read `list,entity,value,reason,expires` in UTF-8. Raises AntispamError for a file that is none."""
+    """Read a UTF-8 file of `list,entity,value,reason,expires`. Raises AntispamError for an unreadable file."""
     if len(data) > MAX_BYTES:
         raise AntispamError(f"at most {MAX_BYTES} bytes expected; a larger list is published as a configuration")
     try:
@@ -43,7 +43,7 @@ def read_list_file(data: bytes) -> ListFile:
             if rows.line_num > MAX_LINES:
                 raise AntispamError(f"at most {MAX_LINES} lines expected")
             if not row:
-                continue  # an empty line, such as the last one of many editors
+                continue  # an empty line, which many editors add at the end
             try:
                 entries.append(_entry(row))
             except AntispamError as error:
@@ -54,7 +54,7 @@ def read_list_file(data: bytes) -> ListFile:
 
 
 def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) -> list[Change]:
-    """Add these entries in one transaction; returns what that changed."""
+    """Add these entries in one transaction; returns the changes."""
     require(user, Right.EDIT_LISTS)
     if user.scope:
         raise Forbidden(f"{user.name}: a list file holds for all ports, beyond the scope of this account")
@@ -64,7 +64,7 @@ def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) ->
 
 
 def undo_all(db: Database, user: User, changes: Sequence[Change], now: int) -> int:
-    """Take these changes back, the last first; returns how many nobody had changed since."""
+    """Undo these changes, the last first, except values changed since; returns the number undone."""
     return sum(registry.undo_list_change(db, user, change, now) for change in reversed(changes))
 
 

@@ -1,4 +1,4 @@
-"""What is going on: traffic by verdict from the lake, what waits and what fails from the operational database.
+"""The overview: traffic by verdict from the lake, and waiting and failed work from the operational database.
 
 Every figure is limited to the user's scope. Times are epoch milliseconds.
 """
@@ -24,8 +24,8 @@ from pipeline.store.database import Database
 class Traffic:
     """Messages decided between `since` and `until`.
 
-    A message that was held counts again when it is decided. `series` is (start of an interval, verdict,
-    messages); latencies are from acceptance to the decision of submissions, None without any.
+    A held message counts again at its next decision. `series` is (start of an interval, verdict, messages). Latencies
+    are from acceptance to decision of submissions, None without submissions.
     """
 
     since: int
@@ -40,21 +40,21 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Channel:
-    """Parts handed to a carrier in the last 24 hours, by what is known of them."""
+    """Parts handed to a carrier in the last 24 hours, by state."""
 
     name: str
-    submitted: int  # the carrier has answered, no report yet
+    submitted: int  # answered by the carrier, without a report yet
     delivered: int
     failed: int  # failed, refused, expired
-    open: int  # on their way, or maybe sent
+    open: int  # being submitted, or maybe sent
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What waits now. `oldest_…` are times, None when nothing waits.
+    """Waiting work. `oldest_…` are times, or None if nothing waits.
 
-    `undecided` are submissions of the last hour without a verdict: their oldest tells the lag of the
-    whole way from the door to the decision.
+    `undecided` counts submissions of the last hour without a verdict. The oldest of them shows the lag from the door to
+    the decision.
     """
 
     at: int
@@ -68,13 +68,13 @@ class Standing:
     oldest_case: int | None
     next_due: int | None
     channels: Sequence[Channel]
-    alerts: Mapping[str, int]  # not acknowledged, by level
+    alerts: Mapping[str, int]  # unacknowledged alerts by level
     outbox: int
     oldest_outbox: int | None
 
 
 def standing(db: Database, user: User, now: int) -> Standing:
-    """What waits, of what the user may see."""
+    """Waiting work in the user's scope."""
     require(user, Right.SEE_TRAFFIC)
     submissions, holds, cases, box = schema.submissions, schema.holds, schema.cases, schema.outbox
     within = ports_in_scope(user)
@@ -119,7 +119,7 @@ def standing(db: Database, user: User, now: int) -> Standing:
 
 
 def traffic(db: Database, lake: duckdb.DuckDBPyConnection, user: User, since: int, until: int, step: int) -> Traffic:
-    """Traffic between two times, in intervals of `step` milliseconds; of a repeated decision the first counts."""
+    """Traffic between two times, in intervals of `step` ms; of repeated decisions the first counts."""
     require(user, Right.SEE_TRAFFIC)
     within = ports_in_scope(user)
     codes: list[str] | None = None

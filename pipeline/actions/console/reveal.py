@@ -1,6 +1,6 @@
-"""Full text and numbers of one message, for those who may, with a reason and an audit row.
+"""Full text and numbers of one message, for users with the right and a reason, with an audit row.
 
-The row is committed before the text is handed out: nobody has seen what the trail does not tell of.
+The audit row is committed before the text is returned, so the trail records every text that a user has seen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHORTEST_REASON, LONGEST_REASON = 4, 500  # characters
 
 @dataclass(frozen=True)
 class FullText:
-    """A message as it came."""
+    """A message with its original text and numbers."""
 
     id: str
     sender: str
@@ -88,7 +88,7 @@ def _read(settings: Settings, position: LogPosition) -> FullText | None:
             },
         ).fetchone()
     except duckdb.Error as error:
-        raise AntispamError(f"lake: {type(error).__name__}") from None  # its words may quote the text
+        raise AntispamError(f"lake: {type(error).__name__}") from None  # the original message may quote the text
     finally:
         lake.close()
     return None if row is None else FullText(row[0], row[1], tuple(row[2]), row[3])

@@ -1,4 +1,4 @@
-"""Which words carried a score: the classifier's sum, gathered for a person who looks at one text."""
+"""The words that contributed most to a score: the terms of the classifier's sum, grouped by word for a reviewer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.rules.words import borders
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
 
-LEAST = 0.2  # log-odds of a character or word that is worth naming
+LEAST = 0.2  # least log-odds of a character or word that is shown
 _log = structlog.get_logger()
-MOST = 6  # pieces named
+MOST = 6  # pieces shown
 
 
 @dataclass(frozen=True)
 class ScorePart:
-    """A piece of the raw text (code points, `end` exclusive) and what it adds to the log-odds of spam."""
+    """A piece of the raw text (code points, `end` exclusive) and its contribution to the log-odds of spam."""
 
     start: int
     end: int
@@ -32,26 +32,26 @@ class ScorePart:
 
 @dataclass(frozen=True)
 class ScoreParts:
-    """The pieces that weigh most, heaviest first; `rest` is what all others and the model's start add (log-odds)."""
+    """The pieces of greatest weight, heaviest first; `rest` sums all other pieces and the bias (log-odds)."""
 
     words: tuple[ScorePart, ...]
     rest: float
 
 
 def model_in_force(db: Database) -> Classifier | None:
-    """The model decisions are made with now; None when none was published, or its folder cannot be read here."""
+    """The model in force; None if no model was published or its folder is unreadable on this host."""
     value = registry.configuration(db, "model", ACTIVE)
     if value is None:
         return None
     try:
         return _loaded(value)
-    except AntispamError as error:  # a reviewer can decide without the parts of a score
+    except AntispamError as error:  # reviewers can decide without the parts of a score
         _log.warning("model_unreadable", cause=str(error))
         return None
 
 
 def score_parts(model: Classifier, text: str) -> ScoreParts:
-    """The words that weigh most, for or against spam; Chinese is cut into words by jieba."""
+    """The words of greatest weight, for or against spam; jieba segments Chinese."""
     begins = [begin for _, begin, _ in borders.tokenizer().tokenize(text)]
     pieces: dict[int, ScorePart] = {}
     explained = model.explain(text)
@@ -69,6 +69,6 @@ def score_parts(model: Classifier, text: str) -> ScoreParts:
     return ScoreParts(words, explained.log_odds - sum(word.log_odds for word in words))
 
 
-@lru_cache(maxsize=2)  # the one before is asked about while workers change over
+@lru_cache(maxsize=2)  # two: some workers still decide with the previous model during a change
 def _loaded(value: str) -> Classifier:
     return model_of(value)

@@ -1,7 +1,7 @@
-"""Search: messages and their decisions, from the lake, as masked as the lake is.
+"""Search: messages and their decisions from the lake, with the lake's masking.
 
-A number is hashed with the lake's key before it is compared, and a text is masked as the stored ones
-are: whoever searches need not be trusted with more than they already hold. Times are epoch milliseconds.
+A searched number is hashed with the lake's key before the comparison, and a searched text is masked like the stored
+texts. So a search never shows more of a number or text than the user entered. Times are epoch milliseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope
 from pipeline.store.database import Database
 from pipeline.text.numbers import service_code
 
-MAX_DAYS = 31  # of one search
+MAX_DAYS = 31  # longest time range of a search
 MAX_ROWS = 500
 UNDECIDED = "undecided"
 SUBMISSIONS, RECORDS = "submissions", "records"
@@ -33,7 +33,7 @@ SUBMISSIONS, RECORDS = "submissions", "records"
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for; None and "" look for everything. `verdict` may be UNDECIDED."""
+    """The conditions of a search; None and "" match everything. `verdict` may be UNDECIDED."""
 
     since: int
     until: int
@@ -49,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True)
 class LogPosition:
-    """Where the log holds a submission or record: names it in the lake's full texts too."""
+    """The position of a submission or record in the Kafka log; also its key among the lake's full texts."""
 
     log_id: str
     topic: str
@@ -60,7 +60,7 @@ class LogPosition:
 
 @dataclass(frozen=True)
 class Found:
-    """One submission or record with the verdict of its newest round; text masked, numbers hashed."""
+    """A submission or record with the verdict of its newest round; text masked, numbers hashed."""
 
     position: LogPosition
     id: str
@@ -68,7 +68,7 @@ class Found:
     port: str | None
     recipients: Sequence[str]
     content: str
-    length: int  # of the full text, code points: where masking changed it, spans point elsewhere
+    length: int  # of the full text in code points; spans do not fit the masked text if its length differs
     at: int
     verdict: str | None
     round: int | None
@@ -79,12 +79,12 @@ class Found:
     decided_at: int | None
     degraded: bool
     campaign: str | None
-    model: str | None  # version of the model that scored it
+    model: str | None  # version of the model that computed the score
 
 
 @dataclass(frozen=True)
 class MessageState:
-    """How far one message has come at the carrier; a long message by its worst part, as the API says it."""
+    """The state of one message at the carrier. A long message has the state of its worst part, as in the API."""
 
     n: int
     channel: str
@@ -95,7 +95,7 @@ class MessageState:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """The case a submission is in: `verdict` and what follows it are None while nobody has decided."""
+    """The case of a submission. `verdict` and the fields after it are None until the case is decided."""
 
     case: str
     verdict: str | None
@@ -104,7 +104,7 @@ class Reviewed:
     note: str
 
 
-# kind -> (`source` of its decisions, its events in one form). A later round is the same submission, back from a hold.
+# kind -> (`source` of its decisions, SQL of its events). A later round is the same submission after a hold.
 _EVENTS = {
     SUBMISSIONS: (
         "submission",
@@ -124,8 +124,8 @@ _EVENTS = {
     ),
 }
 
-# The columns are the fields of LogPosition and Found, in order. Of a round decided twice (a replay on a broker without
-# transactions) the first decision counts.
+# The columns are the fields of LogPosition and Found, in order. If a round was decided twice (a replay on a broker
+# without transactions), the first decision counts.
 _SEARCH = """
     WITH found AS (
         SELECT * FROM ({events}) WHERE {event_conditions}
@@ -157,14 +157,14 @@ _SEARCH = """
     ORDER BY found.sent_at DESC, found."offset" DESC LIMIT $limit
 """
 
-Condition = tuple[str, dict[str, Any]]  # SQL, and its parameters by name
+Condition = tuple[str, dict[str, Any]]  # SQL and its named parameters
 
 
 def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query) -> list[Found]:
-    """The newest events that fit, at most `query.limit`.
+    """The newest matching events, at most `query.limit`.
 
-    Raises AntispamError for an empty time range or one over MAX_DAYS, Forbidden when a user with a
-    limited scope asks for records, which belong to no port.
+    Raises AntispamError for a time range that is empty or longer than MAX_DAYS. Raises Forbidden if a user with a scope
+    searches records, because records belong to no port.
     """
     require(user, Right.SEARCH)
     _check(query)
@@ -186,7 +186,7 @@ def _check(query: Query) -> None:
 
 
 def _codes_in_scope(db: Database, user: User, kind: str) -> list[str] | None:
-    """The ports that the user may see; None for all of them. Raises Forbidden, see `search`."""
+    """The ports that the user may see; None for all ports. Raises Forbidden, see `search`."""
     within = ports_in_scope(user)
     if within is None:
         return None
@@ -234,9 +234,9 @@ def _all(conditions: list[Condition]) -> str:
 
 
 def parts_of_score(db: Database, user: User, text: str, model: str | None) -> tuple[ScorePart, ...]:
-    """What carried a score, in the text that the user was given: of a masked one, what can still be read there.
+    """The parts of the score that are visible in the user's (perhaps masked) text.
 
-    Empty when `model`, which scored it, is not the one in force.
+    Empty if `model`, which computed the score, is not the model in force.
     """
     require(user, Right.SEARCH)
     in_force = model_in_force(db)
@@ -244,7 +244,7 @@ def parts_of_score(db: Database, user: User, text: str, model: str | None) -> tu
 
 
 def message_states(db: Database, user: User, port: str, sender: str, submission: str) -> list[MessageState]:
-    """What the carriers say of a submission's messages, by message. Raises Forbidden outside the user's scope."""
+    """The delivery states of a submission's messages. Raises Forbidden outside the user's scope."""
     require(user, Right.SEARCH)
     t = schema.deliveries
     with db.read() as connection:
@@ -265,7 +265,7 @@ def message_states(db: Database, user: User, port: str, sender: str, submission:
 
 
 def reviewed(db: Database, user: User, port: str, sender: str, submission: str) -> Reviewed | None:
-    """The newest case of a submission; None if no person was asked. Raises Forbidden outside the user's scope."""
+    """The newest case of a submission; None without a review. Raises Forbidden outside the user's scope."""
     require(user, Right.SEARCH)
     members, cases = schema.case_members, schema.cases
     with db.read() as connection:

@@ -1,4 +1,4 @@
-"""Why a case is here: what its first member's decision said, with the places it points at."""
+"""The reasons for a case: the decision on its first member, and the places in the text that it points at."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pipeline.store.database import Database
 
 @dataclass(frozen=True)
 class Span:
-    """What a reason points at in the first member's text: code points, `end` exclusive.
+    """A place in the first member's text that a reason points at: code points, `end` exclusive.
 
-    `word` is what was meant (a dictionary word, a link's domain, a kind of contact), `via` the view it was read in.
+    `word` is the recognised item (a dictionary word, a link's domain, a kind of contact). `via` is the view of the text
+    in which it was recognised.
     """
 
     start: int
@@ -31,7 +32,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Why:
-    """One reason of a decision, and where it points."""
+    """A reason of a decision and the places it points at."""
 
     rule: str
     verdict: str
@@ -42,7 +43,7 @@ class Why:
 
 @dataclass(frozen=True)
 class CampaignSize:
-    """How large the campaign of a text has become, over all ports: as it was last told."""
+    """The size of a text's campaign over all ports, as last published."""
 
     id: str
     messages: int
@@ -52,9 +53,9 @@ class CampaignSize:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why a case is here: its reasons, the most severe first, the campaign its text belongs to, and its score's parts.
+    """The reasons for a case, the most severe first, with the campaign of its text and the parts of its score.
 
-    `score_parts` is None when the model in force is not the one that decided.
+    `score_parts` is None if the model in force is not the model of the decision.
     """
 
     reasons: tuple[Why, ...]
@@ -65,7 +66,7 @@ class Explained:
 def why(
     db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
 ) -> dict[str, Explained]:
-    """What the decision said, by case; left out are cases outside the user's scope or not in the lake yet."""
+    """The reasons by case; omits cases outside the user's scope and cases not in the lake yet."""
     require(user, Right.REVIEW)
     cases = _in_scope(db, user, cases)
     t = schema.case_members
@@ -98,7 +99,7 @@ def why(
 
 
 def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) -> dict[str, CampaignSize]:
-    """The sizes of campaigns by id: figures only, so whoever sees a text may see them."""
+    """The sizes of campaigns by id. They are figures only, so every user who may see a text may see them."""
     if not campaigns:
         return {}
     rows = lake.execute(

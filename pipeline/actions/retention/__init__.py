@@ -1,1 +1,1 @@
-"""Retention: what is over its time is deleted everywhere."""
+"""Retention: deletes expired data everywhere."""

@@ -1,10 +1,10 @@
-"""How long the operational database keeps what holds texts and numbers.
+"""Deletes rows with texts and numbers from the operational database after their retention time.
 
-It is not an archive: the lake keeps history for the time the law asks. Here stay the statuses that owners of ports
-ask for (`status_days`), and until `retention_days` have passed what people decided and why, and what still
-waits: nobody has a use for a message that has waited that long. A case that is still open a day before is
-refused, so that the owners of its ports are told. What stays longer is configuration (entries
-of lists that do not run out) and the audit trail, which holds no text and no whole number.
+The operational database is not an archive: the lake keeps history for the time that the law requires. Statuses for the
+owners of ports stay `status_days`. Decisions of people and waiting submissions stay `retention_days`: nobody needs a
+message that has waited longer. A case that is still open a day earlier is rejected, so that the ports' owners are
+notified. Only configuration (permanent list entries) and the audit trail stay longer; the trail contains no text and
+no complete number.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
 
-CHUNK = 2_000  # rows of one transaction: other writers wait for it on SQLite
+CHUNK = 2_000  # rows in one transaction, because other writers wait for it on SQLite
 _decode = msgspec.json.Decoder(Submission).decode
 
 
 def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
-    """Delete whole days (UTC) that are over their time, at `now` (epoch ms); rows deleted by table.
+    """Delete whole expired days (UTC) at `now` (epoch ms); returns the number of deleted rows by table.
 
-    On SQLite nothing of them is left in the file, nor in its log once no reader needs that. Raises
-    AntispamError when the database cannot be written; what is done by then stays done.
+    On SQLite the deleted data also disappears from the file, and from its WAL as soon as no reader needs it. Raises
+    AntispamError if the database cannot be written; deletions before the error stay.
     """
     today = now - now % DAY_MS
     statuses = today - settings.status_days * DAY_MS
@@ -43,9 +43,9 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
             or_(and_(callbacks.c.due_at.is_(None), callbacks.c.created_at < statuses), callbacks.c.created_at < kept),
         ),
         (schema.holds, schema.holds.c.held_at < kept),
-        # Members and skips go with their case, in one transaction: the releaser sees all of them or none.
+        # Members and skips are deleted with their case in one transaction: the releaser sees all of them or none.
         (cases, and_(cases.c.opened_at < kept, ~young)),
-        (members, members.c.added_at < kept),  # of a case that others joined later
+        (members, members.c.added_at < kept),  # of a case with later members
         (schema.complaints, schema.complaints.c.complained_at < kept),
         (schema.alerts, schema.alerts.c.at < kept),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
@@ -61,7 +61,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
 
 
 def _refuse_forgotten(db: Database, now: int, before: int) -> None:
-    """Refuse the cases nobody decided; the releaser carries it out."""
+    """Reject overdue undecided cases; the releaser carries the rejection out."""
     cases = schema.cases
     old = and_(cases.c.state == "open", cases.c.opened_at < before)
     refused = {
@@ -83,7 +83,7 @@ def _refuse_forgotten(db: Database, now: int, before: int) -> None:
 
 
 def _show_younger(connection: Connection, kept: int) -> None:
-    """A case shows the text of its first member, which may have gone: now that of the first one left."""
+    """Replace the text of cases whose first member was deleted with the text of their first remaining member."""
     cases, members = schema.cases, schema.case_members
     for case, content in connection.execute(select(cases.c.id, cases.c.content).where(cases.c.opened_at < kept)).all():
         body = connection.execute(

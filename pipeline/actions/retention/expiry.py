@@ -1,7 +1,7 @@
-"""The one job that deletes what is over its time, everywhere: operational database, lake, files.
+"""The job that deletes expired data everywhere: operational database, lake, files.
 
-It may run twice at once, be ended half-way and be run again. What it does not reach is the broker's: topics
-keep 7 days and dead letters 30, by their own settings (topics.py).
+The job may run twice at once, and it may be interrupted and run again. It does not touch the broker: topics keep
+7 days and dead letters 30, by their own settings (topics.py).
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from pipeline.store.database import Database
 
 
 def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER_GRACE_HOURS) -> dict[str, int]:
-    """Delete whole days (UTC) older than their time at `now` (epoch ms); what went, by place, only if any did.
+    """Delete whole expired days (UTC) at `now` (epoch ms); returns the nonzero numbers of deletions by place.
 
-    Rows of the lake go at once and their bytes `grace_hours` later, with the next run, so that running
-    queries end; 0 deletes them now. Raises AntispamError; what is done by then stays done.
+    Rows of the lake disappear at once. Their files are deleted by the first run `grace_hours` later, so that running
+    queries can end; 0 deletes them now. Raises AntispamError; deletions before the error stay.
     """
     gone = database_expiry.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)
-    repair(settings)  # this process is not the sink: what it wrote is closed to the lake's group
+    # Only the sink creates lake files with the mode for the lake's group; the files of this process need a repair.
+    repair(settings)
     kept = now - now % DAY_MS - settings.retention_days * DAY_MS
     gone["rejected_files"] = _delete((settings.data_dir / "records").glob("*/rejected/*"), kept)
-    # A batch file outlives its request only when the API was killed meanwhile.
+    # A batch file remains after its request only if the API was killed.
     gone["uploads"] = _delete((settings.data_dir / "uploads").glob("*"), now - DAY_MS)
     return {place: count for place, count in gone.items() if count}
 
 
 def _delete(files: Iterable[Path], before: int) -> int:
-    """Delete the files last written before that time (epoch ms); how many."""
+    """Delete the files last written earlier than `before` (epoch ms); returns their number."""
     count = 0
     for path in list(files):
         if path.is_file() and path.stat().st_mtime * 1000 < before:

@@ -1,4 +1,4 @@
-"""The role `retention`: every hour, what is over its time is deleted everywhere (actions/retention/expiry.py)."""
+"""The role `retention`: deletes expired data every hour (actions/retention/expiry.py)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 def run_retention(settings: Settings, stop: threading.Event) -> None:
-    """The role, until `stop`. Raises AntispamError when database or lake cannot be written."""
+    """Run the role until `stop`. Raises AntispamError if database or lake cannot be written."""
     db = open_database(settings)
 
     def step() -> bool:
