@@ -11,8 +11,8 @@ import typer
 from pipeline.commands import accounts, benches, models, policies, ports, processes, texts, traffic, upkeep
 from pipeline.errors import AntispamError, UnavailableError
 
-# Imports of the work itself stand in the commands: `antispam --help` and a shell's completion must not
-# wait for numpy, Faust and DuckDB.
+# The commands import their work themselves: `antispam --help` and the shell's completion must not wait for numpy,
+# Faust and DuckDB.
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for subject in (processes, traffic, texts, policies, ports, models, accounts, upkeep, benches):
@@ -20,9 +20,9 @@ for subject in (processes, traffic, texts, policies, ports, models, accounts, up
 
 
 def main() -> None:
-    """Entry point: what a user can put right is one line on stderr and exit 1."""
-    faulthandler.enable(file=2)  # a crash inside a library leaves the stack of every thread
-    os.umask(0o077)  # our files are the owner's alone (permissions.py)
+    """Entry point. An error that the user can fix is printed as one line on stderr, with exit code 1."""
+    faulthandler.enable(file=2)  # a crash inside a library prints the stack of every thread
+    os.umask(0o077)  # only the owner may read our files (permissions.py)
     try:
         app(prog_name="antispam")
     except UnavailableError as error:
@@ -31,7 +31,7 @@ def main() -> None:
     except AntispamError as error:
         print(f"antispam: {error}", file=sys.stderr)
         sys.exit(1)
-    except OSError as error:  # a folder that cannot be written, a full disk
+    except OSError as error:  # for example a folder without write access, or a full disk
         where = f"{error.filename}: " if error.filename else ""
         print(f"antispam: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)

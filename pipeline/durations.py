@@ -1,4 +1,4 @@
-"""Lengths of time: milliseconds, as everything here counts them, and their written form such as 10s, 5m or 24h."""
+"""Durations in milliseconds, the pipeline's unit, and their written form such as 10s, 5m or 24h."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 
 
 def parse_duration(text: str) -> int:
-    """Milliseconds of a number with its unit: ms, s, m, h or d. Raises AntispamError; zero is no duration."""
+    """Milliseconds of a number with its unit: ms, s, m, h or d. Raises AntispamError, for zero too."""
     found = _DURATION.fullmatch(text)
     if not found:
         raise AntispamError(f"'{text}' is not a duration such as 10s, 5m, 24h")

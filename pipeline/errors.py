@@ -1,9 +1,9 @@
-"""The errors that are shown to a user as a line, without a traceback: what is wrong, and what is away."""
+"""Errors that a user sees as one line without a traceback: a fault to fix, and an unavailable service."""
 
 
 class AntispamError(Exception):
-    """Something a user or operator can put right; its text says what and where. The same again fails again."""
+    """A fault that a user or operator can fix. The text names the fault and its place. A retry fails again."""
 
 
 class UnavailableError(AntispamError):
-    """Something that is needed does not answer now; its text says what. The same again may succeed later."""
+    """A needed service does not answer now; the text names it. A later retry may succeed."""

@@ -1,9 +1,8 @@
-"""Every record on the wire: one frozen struct each, encoded as UTF-8 JSON.
+"""Every record on the wire: one frozen struct for each kind, encoded as UTF-8 JSON.
 
-The words are those of docs/architecture.md. Times are epoch milliseconds (int) inside the
-pipeline; ISO 8601 is accepted at the doors only (`ingest`). A field that a client controls is data:
-it is never used as a partition key or a clock before it has been checked.
-
+The terms are those of docs/architecture.md. Times are epoch milliseconds (int) inside the pipeline; only the doors
+accept ISO 8601 (`ingest`). A field that a client controls is data: it is never used as a partition key or a clock
+before it has been checked.
 Adding a field with a default is compatible in both directions; renaming or retyping one is not,
 because the topics and the lake keep old records for months.
 """
@@ -20,7 +19,7 @@ T = TypeVar("T")
 
 
 class Verdict(StrEnum):
-    """What is done with a submission; the most severe enforced reason wins."""
+    """The verdict on a submission; of the enforced reasons, the most severe wins."""
 
     RELEASE = "release"
     HOLD = "hold"
@@ -38,7 +37,7 @@ _SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 class Kind(StrEnum):
-    """Why a message is sent; from the port, its template and rules, never from the classifier."""
+    """The purpose of a message. It comes from the port, its template and rules, never from the classifier."""
 
     ONE_TIME_CODE = "one_time_code"
     NOTICE = "notice"
@@ -54,7 +53,7 @@ class Label(StrEnum):
 
 
 class Category(StrEnum):
-    """What a spam text or a dictionary word is about. Closed: pages, topics and models share it."""
+    """The subject of a spam text or a dictionary word. The list is closed: pages, topics and models share it."""
 
     FRAUD = "fraud"
     PHISHING = "phishing"
@@ -75,11 +74,11 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-BULK_MESSAGES = 50  # more messages of one content are a bulk send (source: DESIGN, defaults)
+BULK_MESSAGES = 50  # a send of more messages with one content is bulk (source: DESIGN, defaults)
 
 
 class Priority(StrEnum):
-    """The lane of a submission: express must never wait behind bulk."""
+    """The lane of a submission. Express must never wait behind bulk."""
 
     EXPRESS = "express"
     BULK = "bulk"
@@ -94,7 +93,7 @@ class RecordKind(StrEnum):
 
 
 class Tier(StrEnum):
-    """How far a port is trusted; high risk means review before send."""
+    """How much a port is trusted; high risk means review before send."""
 
     HIGH = "high"
     ORDINARY = "ordinary"
@@ -102,7 +101,7 @@ class Tier(StrEnum):
 
 
 class PortState(StrEnum):
-    """Only an open port may send."""
+    """The state of a port. Only an open port may send."""
 
     OPEN = "open"
     SUSPENDED = "suspended"
@@ -110,7 +109,7 @@ class PortState(StrEnum):
 
 
 class AlertLevel(StrEnum):
-    """The three alarm levels operators know."""
+    """The three alert levels that operators know."""
 
     WARNING = "warning"
     SEVERE = "severe"
@@ -118,17 +117,17 @@ class AlertLevel(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all records: immutable, defaults left out on the wire."""
+    """Base of all records: immutable; defaults are left out on the wire."""
 
 
 class Submission(Event, frozen=True, kw_only=True):
     """One content from one port to N recipients, as accepted at the door.
 
-    `port` is the sender field as given: a registered service code, perhaps with an extension.
-    `id` is unique per port. `accepted_at` is our clock; `submitted_at` is what the client said.
-    `batch_size` is the number of messages the client declares for `batch`. `round` counts the
-    holds this submission has come back from: at round > 0 counters are read and not moved. `reviewed`
-    says that a person has released it already, before its `scheduled_at`: no rule sends it to one again.
+    `port` is the sender field as given: a registered service code, perhaps with an extension. `id` is unique per port.
+    `accepted_at` is our clock, `submitted_at` the client's. `batch_size` is the number of messages that the client
+    declares for `batch`. `round` counts the holds from which this submission has returned: in later rounds counters are
+    read and not moved. `reviewed` is true if a person has released the submission already, before its `scheduled_at`;
+    no rule sends it to a person again.
     """
 
     id: str
@@ -148,7 +147,7 @@ class Submission(Event, frozen=True, kw_only=True):
 
 
 class Record(Event, frozen=True, kw_only=True):
-    """What the SMSC says it carried. `submitted_at` is its event time; `status` is the SMSC's word."""
+    """A message that the SMSC carried. `submitted_at` is its event time; `status` is the SMSC's own text."""
 
     id: str
     kind: RecordKind
@@ -163,9 +162,9 @@ class Record(Event, frozen=True, kw_only=True):
 
 
 class Span(Event, frozen=True, kw_only=True):
-    """Where a reason points in the raw text: code points, end exclusive.
+    """The place in the raw text that a reason refers to: code points, end exclusive.
 
-    `via` is the view a dictionary word was found in (raw, normal, pinyin, …), or link, or contact.
+    `via` is the view in which a dictionary word was found (raw, normal, pinyin, …), or link, or contact.
     """
 
     start: int
@@ -176,7 +175,7 @@ class Span(Event, frozen=True, kw_only=True):
 
 
 class Reason(Event, frozen=True, kw_only=True, omit_defaults=False):
-    """Why: the rule, what it asked for, and the values it saw."""
+    """A reason: the rule, the verdict that it asked for, and the values that it saw."""
 
     rule: str
     verdict: Verdict
@@ -187,7 +186,7 @@ class Reason(Event, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class RecipientException(Event, frozen=True, kw_only=True, omit_defaults=False):
-    """One recipient that does not share the verdict of its submission."""
+    """One recipient whose verdict differs from that of its submission."""
 
     recipient: str
     verdict: Verdict
@@ -195,7 +194,7 @@ class RecipientException(Event, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ShadowOutcome(Event, frozen=True, kw_only=True, omit_defaults=False):
-    """What a rule in shadow mode would have said."""
+    """The verdict that a rule in shadow mode would have given."""
 
     rule: str
     verdict: Verdict
@@ -204,12 +203,11 @@ class ShadowOutcome(Event, frozen=True, kw_only=True, omit_defaults=False):
 class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     """The verdict on one round of one submission, or on one record (`source`).
 
-    `policy`, `dictionary` and `model` are content hashes, so any decision can be screened again as
-    it was; `epoch` is the order of configuration changes. `counters` holds every counter value the
-    function saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by
-    holds that wait for a time. `messages` is the number of recipients decided on. `port` is the
-    registered port; `sender` is the port field of the submission as given, empty for records. `campaign`
-    is the known campaign the text belongs to, empty for none.
+    `policy`, `dictionary` and `model` are content hashes, so any decision can be screened again under the same
+    versions; `epoch` is the order of configuration changes. `counters` holds every counter value that the function
+    saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by holds with an end time.
+    `messages` is the number of recipients decided on. `port` is the registered port; `sender` is the port field of
+    the submission as given, empty for records. `campaign` is the known campaign that the text belongs to, or empty.
     """
 
     id: str
@@ -241,10 +239,10 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Sketch(Event, frozen=True, kw_only=True):
-    """What variants of a text are known by; see campaigns/sketches.py. No text can be read from it.
+    """The sketch by which variants of a text are recognised; see campaigns/sketches.py. It does not reveal the text.
 
-    `count` is how many shingles the text has, `whole` a hash of all of it; `shingles` and `bands` are
-    little-endian numbers of 16 and 64 bits; `signs` has a byte of hash a sign, empty for a long text.
+    `count` is the number of the text's shingles, `whole` a hash of the whole text. `shingles` and `bands` are
+    little-endian numbers of 16 and 64 bits. `signs` has one byte of hash for each sign; it is empty for a long text.
     """
 
     count: int
@@ -255,12 +253,12 @@ class Sketch(Event, frozen=True, kw_only=True):
 
 
 class Campaign(Event, frozen=True, kw_only=True):
-    """A campaign that is known to the rules: its figures, and what its texts are recognised by.
+    """A campaign known to the rules: its figures, and the sketches that recognise its texts.
 
-    `ports`, `senders` and `growth` as campaigns.index.Figures. `first` names its first submissions
-    (`port/id`) and records (`/id`): decided before it was known, so their decisions do not name it.
-    `port_hashes`, `sender_hashes` and `buckets` (number, messages, messages of the one before) are what
-    the figures are counted on with; `positions` (topic/partition: offset) is what they have counted.
+    `ports`, `senders` and `growth` are those of campaigns.index.Figures. `first` names its first submissions
+    (`port/id`) and records (`/id`): they were decided before the campaign was known, so their decisions do not name
+    it. The counting continues from `port_hashes`, `sender_hashes` and `buckets` (number, messages, messages of the
+    bucket before). `positions` (topic/partition: offset) tells which records are counted.
     """
 
     id: str
@@ -280,9 +278,9 @@ class Campaign(Event, frozen=True, kw_only=True):
 
 
 class Outbound(Event, frozen=True, kw_only=True):
-    """A released submission on its way to a carrier channel: exceptions already left out.
+    """A released submission on its way to a carrier channel, without the recipients that have another verdict.
 
-    `proof` is that it was decided (actions/proof.py), in hex digits.
+    `proof` proves that it was decided (actions/proof.py), in hex digits.
     """
 
     submission: Submission
@@ -295,8 +293,8 @@ class Outbound(Event, frozen=True, kw_only=True):
 class Hold(Event, frozen=True, kw_only=True):
     """A submission that waits and is then screened again as the next round.
 
-    `due_at` is when; None waits for a fact (its port registered, a policy published). `epoch` is that of
-    the configuration that held it: one that is newer may say otherwise.
+    `due_at` is the time of that; None waits for a fact (its port registered, a policy published). `epoch` is the
+    configuration that held it: a newer one may decide otherwise.
     """
 
     submission: Submission
@@ -306,11 +304,10 @@ class Hold(Event, frozen=True, kw_only=True):
 
 
 class CaseMember(Event, frozen=True, kw_only=True):
-    """A submission that waits for a person: becomes a member of the case of its port and content.
+    """A submission that waits for a person. It becomes a member of the case of its port and content.
 
-    `fingerprint` is that of its content, or the id of its campaign where a rule on campaigns stopped it.
-    `recipients` are those without an exception of their own, None when that is all of them. `channel`
-    is that of its port.
+    `fingerprint` is that of its content, or the id of its campaign if a rule on campaigns stopped it. `recipients` are
+    those without a verdict of their own; None means all recipients. `channel` is the port's channel.
     """
 
     submission: Submission
@@ -325,7 +322,7 @@ class CaseMember(Event, frozen=True, kw_only=True):
 
 
 class ReviewVerdict(Event, frozen=True, kw_only=True):
-    """What a reviewer (or the closing time) decided of a case."""
+    """The verdict on a case, by a reviewer or by the closing time."""
 
     case: str
     verdict: Verdict
@@ -335,7 +332,7 @@ class ReviewVerdict(Event, frozen=True, kw_only=True):
 
 
 class PortAction(Event, frozen=True, kw_only=True):
-    """Something to be done to a port, with the decision that is its evidence."""
+    """An action on a port, with the decision that is its evidence."""
 
     port: str
     action: str
@@ -345,7 +342,7 @@ class PortAction(Event, frozen=True, kw_only=True):
 
 
 class ListAction(Event, frozen=True, kw_only=True):
-    """An entry the pipeline asks to put on an operator's list, with its evidence."""
+    """An entry that the pipeline wants on an operator's list, with its evidence."""
 
     list: str
     entity: str
@@ -356,7 +353,7 @@ class ListAction(Event, frozen=True, kw_only=True):
 
 
 class Alert(Event, frozen=True, kw_only=True):
-    """For operators; the subject is a port, a topic or a keyed hash of a number, never a number."""
+    """An alert for operators. Its subject is a port, a topic or a keyed hash of a number, never a number."""
 
     id: str
     level: AlertLevel
@@ -367,7 +364,7 @@ class Alert(Event, frozen=True, kw_only=True):
 
 
 class Complaint(Event, frozen=True, kw_only=True):
-    """A recipient complained of a port or number; `source` is the channel it came by."""
+    """A recipient's complaint about a port or number; `source` is the channel that collected it."""
 
     id: str
     port: str
@@ -378,7 +375,7 @@ class Complaint(Event, frozen=True, kw_only=True):
 
 
 class DeliveryReport(Event, frozen=True, kw_only=True):
-    """A carrier's word on one part of one message: of `id` as sent by `port`, the sender field as given."""
+    """A carrier's report on one part of message `id` of `port`, which is the sender field as given."""
 
     id: str
     channel: str
@@ -390,11 +387,11 @@ class DeliveryReport(Event, frozen=True, kw_only=True):
 
 
 class ConfigChange(Event, frozen=True, kw_only=True):
-    """One change of configuration; `value` and `file` None removes the entry.
+    """One change of configuration. If `value` and `file` are None, the entry is removed.
 
-    `epoch` grows by one with each publication; its changes take effect together, `more` saying that
-    another follows. `kind` is one of policy, port, list, dictionary, model; `name` is unique in its
-    kind. Values over 512 kB travel as a file named by its hash: `file` is that hash.
+    `epoch` grows by one with each publication. All changes of an epoch take effect together; `more` means that another
+    follows. `kind` is policy, port, list, dictionary or model; `name` is unique in its kind. A value over 512 kB
+    travels as a file, and `file` is the hash that names it.
     """
 
     epoch: int
@@ -407,7 +404,7 @@ class ConfigChange(Event, frozen=True, kw_only=True):
 
 
 class IngestProgress(Event, frozen=True, kw_only=True):
-    """How far a file (named by the hash of its bytes) has been produced, in the same transaction."""
+    """How much of a file (named by the hash of its bytes) has been produced; written in the same transaction."""
 
     file: str
     topic: str
@@ -419,7 +416,7 @@ class IngestProgress(Event, frozen=True, kw_only=True):
 
 
 class AuditHead(Event, frozen=True, kw_only=True):
-    """The last row of the audit trail and its signature, as of `at`."""
+    """The last row of the audit trail and its signature, at time `at`."""
 
     row: int
     mac: str
@@ -427,7 +424,7 @@ class AuditHead(Event, frozen=True, kw_only=True):
 
 
 class DeadLetter(Event, frozen=True, kw_only=True):
-    """A record that could not be decoded or screened: cause, origin and the bytes as they came."""
+    """A record that could not be decoded or screened: the cause, the origin and the original bytes."""
 
     topic: str
     partition: int
@@ -443,9 +440,9 @@ encode = msgspec.json.Encoder().encode
 
 
 def decoder(kind: type[T]) -> Callable[[bytes], T]:
-    """Bytes to `kind`. Raises msgspec.DecodeError for bytes that are none, whatever is wrong with them.
+    """Decode bytes as `kind`. Raises msgspec.DecodeError for invalid bytes, whatever the fault.
 
-    msgspec has errors of other types for a text that is not UTF-8 and for JSON that is nested too deep.
+    msgspec itself raises other types for a text that is not UTF-8 and for JSON that is nested too deeply.
     """
     decode = msgspec.json.Decoder(kind).decode
 

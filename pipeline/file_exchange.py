@@ -1,7 +1,7 @@
-"""What is exchanged as files with an SMSC, and where: declared in settings, without secrets.
+"""Declares the files exchanged with an SMSC, and their addresses. The declarations are settings without secrets.
 
-An address is `file:///folder/*.csv.gz`, `ftp://user@host:port/folder/*.csv` or `sftp://…`. Passwords
-come from the environment only, `ANTISPAM_SOURCE_<NAME>_SECRET`.
+An address is `file:///folder/*.csv.gz`, `ftp://user@host:port/folder/*.csv` or `sftp://…`. Passwords come only from
+the environment, as `ANTISPAM_SOURCE_<NAME>_SECRET`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Address(BaseModel):
-    """An address taken apart: `folder` is absolute, `pattern` the last part of the path."""
+    """The parts of an address: `folder` is absolute, `pattern` is the last part of the path."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class Address(BaseModel):
 
 
 def address(url: str) -> Address:
-    """Take an address apart. Raises ValueError saying what is wrong, without quoting the address."""
+    """Parse an address. Raises ValueError with the fault; the text never quotes the address."""
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("an address that begins with file, ftp or sftp expected")
@@ -70,7 +70,7 @@ Ordinal = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Endpoint(BaseModel):
-    """A named address and how to sign in there."""
+    """A named address with its sign-in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,17 +80,17 @@ class Endpoint(BaseModel):
 
     @property
     def address(self) -> Address:
-        """The address taken apart."""
+        """The parsed address."""
         return address(self.url)
 
     @property
     def secret(self) -> str | None:
-        """The password (or passphrase) from `ANTISPAM_SOURCE_<NAME>_SECRET`, None when there is none."""
+        """The password (or passphrase) from `ANTISPAM_SOURCE_<NAME>_SECRET`; None if it is not set."""
         return os.environ.get(f"ANTISPAM_SOURCE_{self.name.upper().replace('-', '_')}_SECRET")
 
 
 class CsvForm(BaseModel):
-    """How a csv is written; what is None is asked of its first lines (`ingest/files/columns.py`)."""
+    """How a csv is written. A field that is None is found from the csv's first lines (`ingest/files/columns.py`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,7 +100,7 @@ class CsvForm(BaseModel):
 
 
 class RecordSource(Endpoint, CsvForm):
-    """A folder in which an SMSC lays record files."""
+    """A folder into which an SMSC puts record files."""
 
     quiet: float = Field(
         30.0,
@@ -137,7 +137,7 @@ class RecordSource(Endpoint, CsvForm):
 
 
 class BlacklistTarget(Endpoint):
-    """The file in which an SMSC reads our black list; written anew whenever the list has changed."""
+    """The file from which an SMSC reads our black list. It is written again whenever the list has changed."""
 
     columns: dict[str, str] = Field(
         {"value": "number"},

@@ -1,4 +1,4 @@
-"""Every setting, from the environment (`ANTISPAM_…`) or a `.env` file; secrets from there only."""
+"""Every setting, from the environment (`ANTISPAM_…`) or a `.env` file. Secrets come from nowhere else."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ class Settings(BaseSettings):
     @field_validator("record_sources")
     @classmethod
     def _sources(cls, sources: tuple[RecordSource, ...]) -> tuple[RecordSource, ...]:
-        # Names become environment variables and folders, so case and - or _ make no difference.
+        # Names become environment variables and folders, where case and the difference of - and _ are lost.
         if len({source.name.upper().replace("-", "_") for source in sources}) < len(sources):
             raise ValueError("each source needs a name of its own")
         for source in sources:
@@ -271,27 +271,27 @@ class Settings(BaseSettings):
 
     @cached_property
     def privacy_secret(self) -> bytes:
-        """The key of number hashes."""
+        """The key for the hashes of numbers."""
         return self._secret("privacy", self.privacy_key)
 
     @cached_property
     def audit_secret(self) -> bytes:
-        """The key that the audit trail is signed with."""
+        """The key that signs the audit trail."""
         return self._secret("audit", self.audit_key)
 
     @cached_property
     def release_secret(self) -> bytes:
-        """The key that releases are signed with; see actions/proof.py."""
+        """The key that signs releases; see actions/proof.py."""
         return self._secret("release", self.release_key)
 
     @cached_property
     def release_secrets(self) -> tuple[bytes, ...]:
-        """The keys whose releases are sent: the one in use and, while it is changed, the one before."""
+        """The keys accepted on releases: the current key and, during a change of keys, the one before."""
         before = self.release_key_before
         return self.release_secret, *([before.get_secret_value().encode()] if before else ())
 
     def _secret(self, name: str, given: SecretStr | None) -> bytes:
-        """A key: as the environment gives it, else from `<name>.key`, made at first use for its owner only."""
+        """A key from the environment, or else from `<name>.key`, which is created at first use for its owner only."""
         if given is not None:
             return given.get_secret_value().encode()
         path = self.data_dir / f"{name}.key"
@@ -301,7 +301,7 @@ class Settings(BaseSettings):
             fresh.touch(mode=0o600)
             fresh.write_bytes(secrets.token_bytes(32))
             try:
-                path.hardlink_to(fresh)  # the first of several starting processes wins
+                path.hardlink_to(fresh)  # the first of several starting processes creates it
             except FileExistsError:
                 fresh.unlink()
                 return path.read_bytes()
@@ -310,15 +310,15 @@ class Settings(BaseSettings):
 
     @property
     def known_hosts_file(self) -> Path:
-        """The host keys SFTP servers are checked against; the file need not exist (all are refused then)."""
+        """The file of host keys for SFTP servers. Without the file, all servers are refused."""
         return self.known_hosts or self.data_dir / "known_hosts"
 
     @property
     def lake_dir(self) -> Path:
-        """Where the lake's tables lie."""
+        """The folder of the lake's tables."""
         return self.data_dir / "lake"
 
     @property
     def blob_dir(self) -> Path:
-        """Where configuration values too large for a topic lie, named by their hash."""
+        """The folder of configuration values that are too large for a topic; a file's name is its hash."""
         return self.data_dir / "blobs"

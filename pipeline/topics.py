@@ -1,8 +1,7 @@
 """Every topic: what it carries, its key, partitions, cleanup and retention, in one table.
 
-Co-partitioned topics have the same number of partitions: decisions, state and everything derived
-from submission partition p are written to partition p, so one worker owns all of it and a replay
-lands where the first try landed.
+Co-partitioned topics have the same number of partitions. Decisions, state and all records derived from submission
+partition p are written to partition p. So one worker owns all of it, and a replay writes to the same places.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pipeline.durations import DAY_MS
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
-MAX_MESSAGE = 4 * 1024 * 1024  # bytes: room for the largest submission
+MAX_MESSAGE = 4 * 1024 * 1024  # bytes; enough for the largest submission
 CO_PARTITIONED = 0  # stands for settings.partitions
 
 
@@ -32,7 +31,7 @@ class Topic:
     description: str = ""
 
     def config(self) -> dict[str, str]:
-        """Broker-side settings."""
+        """The topic's settings on the broker."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(-1 if self.cleanup == "compact" else self.retention_ms),
@@ -44,8 +43,8 @@ SUBMISSIONS_EXPRESS = Topic("submissions.express", events.Submission, "port", de
 SUBMISSIONS_BULK = Topic("submissions.bulk", events.Submission, "port", description="before sending, bulk lane")
 RECORDS = Topic("records", events.Record, "sender", description="what the SMSC carried")
 DECISIONS = Topic("decisions", events.Decision, "submission or record id", description="verdicts, once per round")
-# Entries whose longest window (a day) has passed are worthless; two days later the broker drops them. Rounds are
-# remembered longer than `holds` keeps what they come from: a database that is restored reads all of it again.
+# Counter entries are useless once their longest window (a day) has passed; the broker drops them two days later.
+# Decided rounds must outlive the 7-day `holds` topic, which a restored database reads again.
 ROUNDS_KEPT_MS = 8 * DAY_MS
 STATE_SUBMISSIONS = Topic(
     "state.submissions",
@@ -71,7 +70,7 @@ LIST_ACTIONS = Topic("list-actions", events.ListAction, "value", description="li
 ALERTS = Topic("alerts", events.Alert, "subject", partitions=1, description="operators' feed")
 COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipients' complaints")
 DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
-# One that is not written for three days is forgotten long before (campaigns.index.TTL_MS).
+# The campaign stage forgets a campaign long before it has not been written for three days (campaigns.index.TTL_MS).
 CAMPAIGNS = Topic(
     "campaigns",
     events.Campaign,
@@ -97,7 +96,7 @@ INGEST = Topic(
     partitions=1,
     description="how far each file has been read",
 )
-# The key names the row and its signature, so that no head takes another's place: two of one row are evidence.
+# The key holds the row and its signature, so no head replaces another: two heads of one row are evidence.
 AUDIT_HEADS = Topic(
     "audit-heads",
     events.AuditHead,

@@ -1,7 +1,7 @@
 """`antispam bench engine`: the decision function without streams, by stage.
 
-Two loads, both from the sample traffic: every text distinct, and each text ten times. Stages are
-timed apart, on the same batches, so their sum is about the whole.
+There are two loads, both from the sample traffic: every text distinct, and each text ten times. Stages are timed
+separately on the same batches, so their sum is about the time of the whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BENCH_TEXTS = 200_000
 
 
 def demo_config() -> Config:
-    """The demo's configuration, ports of the stress traffic included."""
+    """The demo's configuration with the ports of the stress traffic."""
     from pipeline.sample.enterprises import PORTS as DEMO_PORTS
 
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def demo_config() -> Config:
 
 
 def submissions(settings: Settings, count: int, distinct: bool) -> list[Submission]:
-    """Submissions of the sample traffic; `distinct` texts, or each text ten times."""
+    """Submissions of the sample traffic, with `distinct` texts or each text ten times."""
     start = int(time() * 1000)
     wanted = count if distinct else max(1, count // 10)
     found: list[Submission] = []
@@ -65,7 +65,7 @@ def submissions(settings: Settings, count: int, distinct: bool) -> list[Submissi
 
 
 def run(settings: Settings, count: int) -> dict[str, Any]:
-    """Submissions/s and µs by stage for both loads; `peak_mb` is this process's largest memory."""
+    """Submissions/s and µs by stage for both loads; `peak_mb` is the peak memory of this process."""
     config = demo_config()
     return {
         "batch": BATCH,
@@ -77,10 +77,10 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
 
 
 def measure(events: list[Submission], config: Config) -> dict[str, Any]:
-    """One load: the whole, then its parts, on one core."""
+    """Measure one load on one core: the whole, then its stages."""
     raw = [encode(event) for event in events]
     batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
-    screen(batches[0], MemoryCounters(), config, 0)  # warm: automata and tables are built on first use
+    screen(batches[0], MemoryCounters(), config, 0)  # warm up: automata and tables are built on first use
     state, outcomes = MemoryCounters(), []
     seconds, cpu = perf_counter(), process_time()
     for batch in batches:
@@ -108,7 +108,7 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     us = {name: round(_timed(work) * 1e6 / len(events), 2) for name, work in stages.items()}
     screened = cpu * 1e6 / len(events)
     of_texts = sum(us[name] for name in ("normalise", "fingerprint", "links", "contacts", "keywords", "score"))
-    # Outside the sum: the campaign stage is a process of its own, and sees every submission.
+    # Not part of the sum: the campaign stage is a separate process, and sees every submission.
     campaigns, sendings = Campaigns(BENCH_TEXTS), [Sending(event.accepted_at, event.port) for event in events]
     us["campaign_sketch"] = round(_timed(lambda: [sketch(part) for part in normals]) * 1e6 / len(events), 2)
     contents = [[event.content for event in batch] for batch in batches]

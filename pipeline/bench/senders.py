@@ -1,11 +1,11 @@
-"""`antispam bench senders`: to the carrier, alone and from an enterprise's call on.
+"""`antispam bench senders`: the senders alone, and the whole way from an enterprise's API call to the carrier.
 
-* throughput: a backlog of released messages, drained by one sender agent over several links to a simulated
-  carrier that takes whatever comes;
-* journey: submissions posted to the HTTP API at a steady rate, in requests of a few; from the 202 in the
-  client's hands to the decision as a committed record, and to the SUBMIT in the carrier's.
+* throughput: one sender agent drains a backlog of released messages over several links to a simulated carrier without
+  limits;
+* journey: submissions are posted to the HTTP API at a steady rate, a few in each request. Measured from the 202 at the
+  client: to the decision as a committed record, and to the SUBMIT at the carrier.
 
-Everything runs on this machine, the load included: the figures are a floor, and compared as ratios.
+The load runs on the same machine, so the figures are a lower limit, and are compared as ratios.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from pipeline.store.migrate import open_database
 LINKS = 4
 RATE = 1000  # messages/s of the journey
 SECONDS = 20
-TOGETHER = 10  # submissions in a request
-OURS = "199"  # prefix of the journey's recipients: what else lies on the broker's topics is not counted
+TOGETHER = 10  # submissions in one request
+OURS = "199"  # prefix of the journey's recipients: other messages on the topics are not counted
 WARM = range(90_000_000, 90_000_001)
-QUIET = 60.0  # seconds without progress after which a part is given up
+QUIET = 60.0  # seconds without progress until a part fails
 _CHANNEL = "default: {{host: 127.0.0.1, port: {port}, account: '900001', links: {links}, window: 32, rate: 5000}}\n"
 _seen = msgspec.json.Decoder(ReceivedSubmit).decode
 
@@ -87,7 +87,7 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
 
 
 def _trusted(registry: Ports) -> str:
-    """A port without bulk review and with room for the load."""
+    """A port without bulk review and with limits above the load."""
     codes = [code for code, port in registry.by_code.items() if port.tier == "trusted" and port.state == "open"]
     return max(codes, key=lambda code: registry.by_code[code].entry.volume_5m or 10**9)
 
@@ -138,7 +138,7 @@ def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str
         watch = Thread(target=_watch, args=(decisions, ended))
         watch.start()
         try:
-            asyncio.run(_post(address, key, port, WARM, {}, []))  # through once: everything is assigned and linked
+            asyncio.run(_post(address, key, port, WARM, {}, []))  # warm up: partitions are assigned and links are open
             journal.until(TOGETHER, OURS)
             asyncio.run(_post(address, key, port, range(0, RATE * SECONDS, TOGETHER), answered, failed))
             journal.until(TOGETHER + len(answered), OURS)
@@ -150,7 +150,7 @@ def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str
         finally:
             ended.set()
             watch.join()
-    wall = time() - monotonic()  # the journal has the wall clock
+    wall = time() - monotonic()  # the journal uses the wall clock
     submitted = {f"journey-{int(s.recipient[3:])}": s.at - wall for s in journal.found if s.recipient.startswith(OURS)}
     return {
         "submissions": len(answered),
@@ -163,7 +163,7 @@ def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str
 async def _post(
     address: str, key: str, port: str, firsts: range, answered: dict[str, float], failed: list[str]
 ) -> None:
-    """Requests of TOGETHER submissions beginning with each of `firsts`, at RATE submissions a second."""
+    """Requests of TOGETHER submissions, each beginning at one of `firsts`, at RATE submissions a second."""
     limits = httpx.Limits(max_connections=16)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     async with httpx.AsyncClient(base_url=address, headers=headers, limits=limits, timeout=30) as client:
@@ -204,7 +204,7 @@ def _ready(address: str) -> None:
     deadline = monotonic() + QUIET
     while True:
         try:
-            with urlopen(address, timeout=2) as answer:  # noqa: S310 - an address of ours
+            with urlopen(address, timeout=2) as answer:  # noqa: S310 - the address of our own API
                 if answer.status == 200:
                     return
         except (URLError, OSError) as error:
@@ -219,7 +219,7 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 
 
 class Journal:
-    """The simulated carrier's journal, read as it grows."""
+    """The simulated carrier's journal, read while it grows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -228,11 +228,11 @@ class Journal:
 
     @property
     def count(self) -> int:
-        """SUBMITs seen so far."""
+        """The number of SUBMITs seen so far."""
         return len(self.found)
 
     def poll(self) -> None:
-        """Read the whole lines that have come."""
+        """Read the complete new lines."""
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
@@ -243,7 +243,7 @@ class Journal:
         self.found += [_seen(line) for line in whole.splitlines()]
 
     def until(self, wanted: int, prefix: str = "") -> None:
-        """Wait for that many SUBMITs to numbers of this prefix. Raises AntispamError after QUIET seconds of none."""
+        """Wait for `wanted` SUBMITs to numbers of this prefix. Raises AntispamError after QUIET seconds without any."""
         last, seen = monotonic(), self.count
         while (found := sum(s.recipient.startswith(prefix) for s in self.found)) < wanted:
             self.poll()

@@ -1,11 +1,11 @@
-"""`antispam bench stream`: from the broker to the decision, beside the engine in the same run.
+"""`antispam bench stream`: from the broker to the decision, compared with the engine in the same run.
 
-Three parts, on the same machine and traffic:
+It has three parts, on the same machine and traffic:
 
-* throughput: a backlog is produced first, then one worker drains it; its own CPU time says what a
-  core can do, which the shared machine's wall clock does not;
-* latency at 1,000 submissions/s: from the broker's acknowledgement to the decision as a committed
-  record in a reader's hands;
+* throughput: a backlog is produced first, then one worker drains it. The worker's CPU time shows the capacity of a
+  core; the wall clock of a shared machine does not;
+* latency at 1,000 submissions/s: from the broker's acknowledgement to the decision as a committed record at a
+  consumer;
 * express traffic beside a bulk backlog of a million messages.
 """
 
@@ -49,7 +49,7 @@ RATE = 1000  # submissions/s of the latency parts
 LATENCY_SECONDS = 20
 BACKLOG_RECIPIENTS = 100
 BACKLOG_MESSAGES = 1_000_000
-QUIET = 30.0  # seconds without a decision after which a part is given up
+QUIET = 30.0  # seconds without a decision until a part fails
 
 
 def run(settings: Settings, count: int) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
 
 
 def publish_demo(settings: Settings, folder: Path) -> Ports:
-    """The demo's configuration and the stress ports, in force; the registry. The database is in the bench's folder."""
+    """Put the demo's configuration and the stress ports in force, in the bench folder's database. Returns the ports."""
     write_config(folder / "config", (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
     entries = list(directory_entries(folder / "config"))
-    settings = settings.model_copy(update={"database_url": None})  # one of its own, in the bench's folder
+    settings = settings.model_copy(update={"database_url": None})  # a database in the bench's folder
     db, now = open_database(settings), int(time() * 1000)
     import_configuration.replace(db, User("bench", Role.ADMINISTRATOR), entries, now)
     deliver(settings, db, now)
@@ -89,7 +89,7 @@ def publish_demo(settings: Settings, folder: Path) -> Ports:
 
 @contextmanager
 def running(settings: Settings, *command: str, **environment: str) -> Iterator[psutil.Process]:
-    """A process of ours for the length of the block; an error in it shows the end of its log."""
+    """Run one of our processes during the block. An error in the block shows the end of the process's log."""
     name = "-".join(command)
     own = {
         **os.environ,
@@ -213,7 +213,7 @@ class _Name(msgspec.Struct):
 
 
 class Decisions:
-    """Decisions written from now on, with the time each came into this reader's hands."""
+    """The decisions written from now on, with the time when each reached this consumer."""
 
     _decode = msgspec.json.Decoder(_Name).decode
 
@@ -224,7 +224,7 @@ class Decisions:
         self._consumer.assign(
             [TopicPartition(topics.DECISIONS.name, p, OFFSET_END) for p in range(settings.partitions)]
         )
-        self.poll(1.0)  # an end offset is looked up with the first poll
+        self.poll(1.0)  # the first poll looks the end offset up
 
     @classmethod
     def name(cls, value: bytes) -> str:
@@ -233,18 +233,18 @@ class Decisions:
 
     @property
     def count(self) -> int:
-        """How many were seen."""
+        """The number of decisions seen."""
         return len(self.seen)
 
     def poll(self, timeout: float) -> None:
-        """Take what has come."""
+        """Read the decisions that have arrived."""
         for message in self._consumer.consume(5000, timeout):
             if message.error() is None:
                 self.last = monotonic()
                 self.seen.setdefault(self.name(message.value() or b""), self.last)
 
     def until(self, wanted: int, prefix: str = "") -> None:
-        """Poll until `wanted` ids (beginning with `prefix`) were seen. Raises AntispamError after QUIET seconds."""
+        """Poll until `wanted` ids with `prefix` were seen. Raises AntispamError after QUIET seconds without any."""
         self.last = monotonic()
         while (found := sum(1 for name in self.seen if name.startswith(prefix)) if prefix else self.count) < wanted:
             self.poll(0.2)

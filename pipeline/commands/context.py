@@ -1,4 +1,4 @@
-"""What every command runs in: settings, database, the person at the shell; and how it answers."""
+"""The common part of all commands: settings, database, the user of the shell, and the output of reports."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Quotes = Annotated[
     bool, typer.Option("--quotes/--no-quotes", help="Whether a csv's cells may stand in quotation marks.")
 ]
 
-RELAY_WAIT = 5.0  # seconds that a publication usually takes less than
-RELAY_PATIENCE = 60.0  # seconds that a relay which is known to run is waited for
+RELAY_WAIT = 5.0  # seconds; a publication usually takes less
+RELAY_PATIENCE = 60.0  # seconds to wait for a relay that is known to run
 
 
 def settings() -> Any:
-    """The settings, with logs set up by them. Raises AntispamError that names what is wrong."""
+    """The settings; sets up logging, too. Raises AntispamError that names the wrong setting."""
     from pydantic import ValidationError
 
     from pipeline.process.logs import configure
@@ -41,13 +41,13 @@ def settings() -> Any:
         raise AntispamError(f"{name}: {first['msg']}") from None
     except KeyError:
         raise AntispamError("ANTISPAM_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR expected") from None
-    except ValueError as error:  # JSON that is none, a .env file that is no UTF-8
+    except ValueError as error:  # invalid JSON, or a .env file that is not UTF-8
         raise AntispamError(f"settings: {error}") from None
     return settings
 
 
 def csv_form(delimiter: str | None, header: bool | None, quotes: bool) -> Any:
-    """How the csv of these options is written."""
+    """How a csv with these options is written."""
     from pipeline.file_exchange import DELIMITERS, CsvForm
 
     wanted = "\t" if delimiter in ("tab", "\\t") else delimiter
@@ -57,7 +57,7 @@ def csv_form(delimiter: str | None, header: bool | None, quotes: bool) -> Any:
 
 
 def process_settings() -> Any:
-    """The settings of a long-running process, which puts the modes of its data directory right first."""
+    """The settings of a long-running process. It first corrects the file modes in its data directory."""
     from pipeline.process.permissions import repair
 
     found = settings()
@@ -67,7 +67,7 @@ def process_settings() -> Any:
 
 @contextmanager
 def database() -> Iterator[Any]:
-    """The operational database, migrated; closed behind the command."""
+    """The operational database, migrated. It is closed after the command."""
     from pipeline.store.migrate import open_database
 
     db = open_database(settings())
@@ -78,7 +78,7 @@ def database() -> Iterator[Any]:
 
 
 def administrator() -> Any:
-    """Whoever has a shell here and the database's address may do everything, under their login name."""
+    """An administrator with the login name: a user with a shell and the database's address may do everything."""
     from getpass import getuser
     from os import getuid
 
@@ -86,7 +86,7 @@ def administrator() -> Any:
 
     try:
         name = getuser()
-    except (KeyError, OSError):  # a user without an account, as in a container
+    except (KeyError, OSError):  # a user id without an account, as in a container
         name = f"uid-{getuid()}"
     return User(f"cli:{name}"[:64], Role.ADMINISTRATOR)
 
@@ -99,7 +99,7 @@ def now() -> int:
 
 
 def await_relay(db: Any, epoch: int) -> None:
-    """Say the epoch, and whether it is published; a relay that runs is waited for, and what it waits for is told."""
+    """Print the epoch and whether it is published. A running relay is waited for; the reason for a wait is printed."""
     from time import monotonic, sleep
 
     from pipeline.store import outbox
@@ -125,7 +125,7 @@ def await_relay(db: Any, epoch: int) -> None:
 
 
 def _relay() -> str:
-    """What is known of a relay on this data folder; empty if nothing. One that answers counts more than an old note."""
+    """What is known of a relay on this data folder, or an empty text. A relay's answer counts more than an old note."""
     from pipeline.process import pages
 
     known = ""
@@ -140,7 +140,7 @@ def _relay() -> str:
 
 
 def print_json(report: Any) -> None:
-    """A report on stdout."""
+    """Print a report on stdout."""
     import msgspec
 
     typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())

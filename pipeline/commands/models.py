@@ -24,7 +24,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The model directory to write.")],
     held_out: Annotated[list[Path] | None, typer.Option(help="Labelled texts to measure on, for the card.")] = None,
 ) -> None:
-    """Make a model directory (weights, card, thresholds) of labelled texts."""
+    """Make a model directory (weights, card, thresholds) from labelled texts."""
     from pipeline.models.train import train as run
 
     card = run(data, out, held_out or ())
@@ -50,9 +50,9 @@ def labels(
     lines = (msgspec.json.encode(sample) + b"\n" for sample in found)
     if str(out) == "-":
         sys.stdout.buffer.writelines(lines)
-    else:  # a link that somebody put there is not followed: these are full texts
+    else:  # do not follow a foreign link: the file holds full texts
         with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
+            os.fchmod(file.fileno(), 0o600)  # an existing file keeps its mode otherwise
             file.writelines(lines)
     typer.echo(f"{len(found)} labelled texts in {out}", err=True)
 

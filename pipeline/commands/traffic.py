@@ -79,7 +79,7 @@ def letters_list() -> None:
     table = Table("id", "time", "tries", "bytes", "cause", caption=f"{len(letters)} dead letters")
     for name, letter in letters.items():
         at = datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds")
-        # Others may write both: no markup, and no control characters for the terminal.
+        # Other programs may write both values: no markup, and no control characters for the terminal.
         key, cause = (
             Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in written))
             for written in (name, letter.cause)
