@@ -1,1 +1,1 @@
-"""Review: cases, who has claimed them, what was decided, and its execution."""
+"""Review: cases, their claims and verdicts, and the execution of verdicts."""

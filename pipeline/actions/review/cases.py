@@ -1,11 +1,12 @@
-"""Cases: submissions of one port and content that wait for one person's verdict together.
+"""Cases: submissions of one port and content that wait together for a reviewer's verdict.
 
-A case is open once per (port, fingerprint). A member that comes within JOIN_MS after the verdict joins
-the decided case and follows it: the rest of a batch need not be asked about again. A refusal is followed by
-all of its fingerprint, a release only by what says exactly the same for the same rule (variants.py): nothing is
-released that nobody saw. Members keep their
-order of arrival (`seq`); the case's row is locked before a member gets its number, so within a case a
-lower number is never committed after a higher one and the releaser's cursor passes nobody.
+There is at most one open case per (port, fingerprint). A member that arrives within JOIN_MS after the verdict joins the
+decided case and follows its verdict, so the rest of a batch needs no second review. All members of the fingerprint
+follow a rejection. Only members with exactly the same text and rule follow a release (variants.py), so no unseen text
+is released.
+
+Members keep their order of arrival (`seq`). The case's row is locked before a member gets its number, so within a case
+a lower number is never committed after a higher one, and the releaser's cursor skips no member.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish
 
-REVIEW_MINUTES = 60  # of review hours until a case is escalated (DESIGN §9)
+REVIEW_MINUTES = 60  # review time until a case is escalated, within review hours (DESIGN §9)
 JOIN_MS = DAY_MS
 OVERDUE = BuiltInRule.CASE_OVERDUE  # also the kind of the timer
 _CHUNK = 300  # keys in one statement
@@ -41,7 +42,7 @@ def project_members(
     records: Sequence[bytes],
     timetable: Timetable = Timetable(),  # noqa: B008 - frozen
 ) -> int:
-    """Put members into their cases, opening what is needed; idempotent per (port, submission, round)."""
+    """Add members to their cases and open missing cases; idempotent per (port, submission, round)."""
     groups: dict[tuple[str, str], dict[tuple[str, str, int], CaseMember]] = {}
     members = decoded(topics.CASES, CaseMember, records)
     for member in members:
@@ -59,10 +60,10 @@ def project_members(
 
 
 def escalate(db: Database, now: int, limit: int) -> int:
-    """Handle due timers of cases: one that is still open is marked, given up by who held it, and an alert raised, once.
+    """Handle due timers of cases. If a case is still open: mark it escalated, end its lease, raise one alert.
 
-    A verdict that can still be undone keeps its timer until it is effective. Returns how many were due. Each
-    case is a transaction of its own: the outbox is locked after the case's row, as by all who change a case.
+    A verdict that can still be undone keeps its timer until it is effective. Returns the number of due timers. Each
+    case has its own transaction, which locks the outbox after the case's row: the same order as every change of a case.
     """
     timers = schema.timers
     with db.read() as connection:
@@ -92,7 +93,7 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(timers.delete().where(*timer))
     if found is None or found.state != "open" or found.escalated_at is not None:
         return
-    freed = {"claimed_by": None, "lease_until": None}  # who held it may not be one who may decide it now
+    freed = {"claimed_by": None, "lease_until": None}  # the holder may lack the right to decide escalated cases
     connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
     alert = Alert(
@@ -109,7 +110,7 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
 def _placed(
     connection: Connection, fresh: Sequence[tuple[CaseMember, Variant]], timetable: Timetable
 ) -> Iterator[tuple[str, tuple[CaseMember, Variant]]]:
-    """The case each member of one port and fingerprint belongs to, locked; opened where there is none."""
+    """(case id, member) for members of one port and fingerprint. Locks each case and opens a missing case."""
     if not fresh:
         return
     first = fresh[0][0]
@@ -121,7 +122,7 @@ def _placed(
             _cases.c.fingerprint == first.fingerprint,
             or_(_cases.c.state == "open", _cases.c.decided_at > since),
         )
-        .order_by(_cases.c.decided_at.desc().nulls_last(), _cases.c.id)  # the newest verdict counts
+        .order_by(_cases.c.decided_at.desc().nulls_last(), _cases.c.id)  # follow the newest verdict
         .with_for_update()
     ).all()
     opened = next((row.id for row in found if row.decided_at is None), None)
@@ -139,7 +140,7 @@ def _placed(
 
 
 def _exacts(connection: Connection, cases: Sequence[str], exacts: Sequence[str]) -> set[tuple[str, str]]:
-    """Of these cases and contents, those that go together."""
+    """The (case, `exact`) pairs for which the case has a member with this `exact`."""
     found: set[tuple[str, str]] = set()
     for i in range(0, len(exacts) if cases else 0, _CHUNK):
         query = select(_members.c.case, _members.c.exact).distinct()
@@ -158,7 +159,7 @@ def _open(connection: Connection, member: CaseMember, timetable: Timetable) -> s
             fingerprint=member.fingerprint,
             state="open",
             rule=member.rule,
-            content=member.submission.content.replace("\0", "\ufffd"),  # PostgreSQL's text cannot hold it
+            content=member.submission.content.replace("\0", "\ufffd"),  # PostgreSQL's text type cannot store NUL
             score=member.score,
             category=member.category,
             opened_at=member.decided_at,
@@ -180,7 +181,7 @@ def _join(connection: Connection, now: int, ident: str, members: Sequence[tuple[
         .values(
             submissions=_cases.c.submissions + len(rows),
             messages=_cases.c.messages + sum(row["messages"] for row in rows),
-            priority=1 if express else _cases.c.priority,  # somebody may be waiting for it
+            priority=1 if express else _cases.c.priority,  # a user may be waiting for an express message
             last_member=newest,
         )
     )

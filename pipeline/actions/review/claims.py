@@ -1,12 +1,12 @@
-"""Review: people claim cases, decide them, and may take a verdict back for ten seconds.
+"""Review: reviewers claim cases, decide them, and can undo a verdict for ten seconds.
 
     open --claim--> open, leased --decide--> decided --10 s--> effective
       ^-- give back, skip, lease runs out --'    |
       ^-------------------- undo ----------------'
 
-A lease says who works on a case; it runs out by itself, so a closed browser blocks nothing. A verdict
-is published and carried out by the releaser once it is effective, so taking it back is a change of one row.
-Each step is one compare-and-set: of two people who press a key at once, one is told that it was too late.
+A lease names the reviewer of a case. It expires, so a closed browser blocks no case. The releaser publishes and
+executes a verdict only when it is effective, so an undo changes one row. Each step is one compare-and-set: if two
+reviewers act at once, the second gets an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.store.database import Database, upsert
 
 LEASE_MS = 10 * MINUTE_MS
 UNDO_MS = 10_000
-SKIP_MS = 30 * MINUTE_MS  # that a skipped case is kept from the reviewer who skipped it
+SKIP_MS = 30 * MINUTE_MS  # how long a skipped case is not offered again to the same reviewer
 SAMPLES = 3
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
@@ -42,12 +42,11 @@ _decode = msgspec.json.Decoder(Submission).decode
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as a reviewer sees it. Times are epoch ms; `messages` counts recipients of all members.
+    """A case for the reviewer's page. Times are epoch ms; `messages` counts recipients of all members.
 
-    `state` is open, decided (can still be undone) or effective; `samples` are contents of other
-    members that differ from `content`, the first member's; `last_member` is the newest member's number.
-    In `queue` the content is masked and there are no samples: full text is shown, and audited, for a
-    claimed or opened case only.
+    `state` is open, decided (can still be undone) or effective. `content` is the first member's text, `samples` are
+    different texts of other members. `last_member` is the newest member's number. In `queue` the content is masked and
+    there are no samples: only a claimed or opened case shows full text, with an audit row.
     """
 
     id: str
@@ -74,11 +73,11 @@ class CaseView:
 def claim(
     db: Database, user: User, now: int, count: int = 20, shown: Mapping[str, CaseView] = MappingProxyType({})
 ) -> list[CaseView]:
-    """Lease cases to the user for LEASE_MS: those already theirs, then free ones, by due time, then priority.
+    """Lease cases to the user for LEASE_MS: first the user's own cases, then free cases, by due time, then priority.
 
-    Returns at most `count`, escalated ones to those with REVIEW_SECOND only, never one that somebody else holds
-    or that the user skipped lately. Samples of those in `shown` are not read again: they stay, with their
-    `last_member`, as they were shown.
+    Returns at most `count` cases. Only users with REVIEW_SECOND get escalated cases. No user gets a case that another
+    user holds or that the user skipped within SKIP_MS. Cases in `shown` keep the samples and `last_member` that the
+    user has seen.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -90,20 +89,20 @@ def claim(
         )
         for case in free:
             audit.record(connection, now, user.name, "case.claim", f"case/{case}")
-    with db.read() as connection:  # members' texts are read when nobody waits to write
+    with db.read() as connection:  # after the write transaction, so that reading texts delays no writer
         rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
         return [_still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row) for row in rows.all()]
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
-    """Extend the user's leases to LEASE_MS from now; returns how many cases they hold."""
+    """Extend the user's leases to LEASE_MS from now; returns the number of leased cases."""
     require(user, Right.REVIEW)
     with db.write() as connection:
         return connection.execute(update(_cases).where(_held_by(user)).values(lease_until=now + LEASE_MS)).rowcount
 
 
 def give_back(db: Database, user: User, case_ids: Sequence[str], now: int) -> None:
-    """End the user's leases of these cases; those that are not theirs are left alone."""
+    """End the user's leases of these cases; ignores cases that the user does not hold."""
     require(user, Right.REVIEW)
     with db.write() as connection:
         for case in _set_free(connection, user, case_ids):
@@ -113,7 +112,7 @@ def give_back(db: Database, user: User, case_ids: Sequence[str], now: int) -> No
 def skip(db: Database, user: User, case: str, now: int) -> None:
     """Give a case back and keep it from this reviewer for SKIP_MS, in one step.
 
-    Raises AntispamError when the case is not the user's any more.
+    Raises AntispamError if the user does not hold the case.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -127,12 +126,12 @@ def skip(db: Database, user: User, case: str, now: int) -> None:
 def decide(db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int) -> None:
     """Decide a claimed case: release, reject or blacklist. It takes effect after UNDO_MS.
 
-    `seen` is `last_member` of the case as it was on screen. A release is refused when members have joined since
-    that ask for something else (another rule, link or contact) than any before: nobody saw those. Where more
-    kinds than can be shown were there already it is not, or a busy case could never be decided.
+    `seen` is `last_member` of the case as the user saw it. A release is refused if members with a new rule, link or
+    contact have joined since, because the user did not see them. It is not refused if the case already had more kinds
+    than the page shows; otherwise a busy case could never be decided.
 
-    A lease that ran out still counts until somebody else takes the case. Raises AntispamError for
-    another verdict, a note over MAX_NOTE characters, or when the case has grown or is not the user's any more.
+    An expired lease counts until another user takes the case. Raises AntispamError for an invalid verdict, for a note
+    over MAX_NOTE characters, if the case has grown, and if the user does not hold it.
     """
     require(user, Right.REVIEW)
     if verdict not in VERDICTS:
@@ -158,16 +157,16 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
         if decided is None:
             raise _not_yours(connection, user, case)
         unseen = _unseen(connection, case, seen) if verdict == Verdict.RELEASE else 0
-        if unseen:  # what was changed above is taken back
+        if unseen:  # the error rolls back the update above
             raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
         after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
         audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
 
 
 def undo(db: Database, user: User, case: str, now: int) -> None:
-    """Take one's own verdict back before it is effective; the case is open and leased to the user again.
+    """Undo the user's own verdict before it is effective; the case is open and leased to the user again.
 
-    Raises AntispamError when it is too late or was not the user's verdict.
+    Raises AntispamError if the verdict is effective or belongs to another user.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -200,9 +199,9 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
 
 
 def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
-    """One case with its text. Who does not hold it leaves an audit row that they saw it.
+    """A case with its full text. Adds an audit row unless the user holds the case.
 
-    Raises AntispamError when there is no such case in the user's scope.
+    Raises AntispamError for a case that is unknown or outside the user's scope.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
@@ -217,7 +216,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
 def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
     """Open cases in the user's scope, by due time, then priority; content masked.
 
-    `claimed_by` is None where a lease has run out.
+    `claimed_by` is None for an expired lease.
     """
     require(user, Right.REVIEW)
     with db.read() as connection:
@@ -226,7 +225,7 @@ def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
 
 
 def in_hand(db: Database, user: User, now: int) -> set[str]:
-    """The open cases that the user holds a running lease of."""
+    """The open cases with an unexpired lease of the user."""
     require(user, Right.REVIEW)
     with db.read() as connection:
         return set(
@@ -235,9 +234,9 @@ def in_hand(db: Database, user: User, now: int) -> set[str]:
 
 
 def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str, BuiltInRule]:
-    """The rule that forbids each of these ports to send; only ports in the user's scope, and no port that may send.
+    """The rule that forbids sending, for each of these ports that may not send and is in the user's scope.
 
-    What is released there is refused, not sent.
+    A release for such a port becomes a rejection.
     """
     require(user, Right.REVIEW)
     t = schema.ports
@@ -251,7 +250,7 @@ def stopped_ports(db: Database, user: User, ports: Collection[str]) -> dict[str,
 
 
 def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> list[str]:
-    """Ids in the order of the queue, locked where the database has row locks."""
+    """Ids in the order of the queue. Locks the rows if the database has row locks."""
     if count <= 0:
         return []
     query = _in_order(select(_cases.c.id).where(_cases.c.state == "open", condition)).limit(count)
@@ -268,7 +267,7 @@ def _scope(user: User) -> list[ColumnElement[bool]]:
 
 
 def _level(user: User) -> list[ColumnElement[bool]]:
-    """An escalated case is for those who may give a second opinion."""
+    """Excludes escalated cases unless the user has REVIEW_SECOND."""
     return [] if Right.REVIEW_SECOND in RIGHTS[user.role] else [_cases.c.escalated_at.is_(None)]
 
 
@@ -277,7 +276,7 @@ def _held_by(user: User) -> ColumnElement[bool]:
 
 
 def _free(user: User, now: int) -> ColumnElement[bool]:
-    """Nobody's, or somebody else's whose lease has run out; not skipped by this user lately."""
+    """Unclaimed, or leased to another user with the lease expired; and not skipped by this user within SKIP_MS."""
     skips = schema.case_skips
     skipped = exists().where(
         skips.c.case == _cases.c.id, skips.c.reviewer == user.name, skips.c.skipped_at > now - SKIP_MS
@@ -315,7 +314,7 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
 
 
 def _unseen(connection: Connection, case: str, seen: int) -> int:
-    """Messages that joined after `seen` and ask for what none did before; 0 where not all could be shown then."""
+    """Messages that joined after `seen` with new `asks`; 0 if the case had more kinds before than the page shows."""
     members = schema.case_members
     before = select(members.c.asks).distinct().where(members.c.case == case, members.c.seq <= seen).limit(SAMPLES + 2)
     shown = connection.scalars(before).all()
@@ -326,7 +325,7 @@ def _unseen(connection: Connection, case: str, seen: int) -> int:
 
 
 def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> None:
-    """Move the members of a case that opened beside a released one into it: there is one open case for a content."""
+    """Merge the open case of the same port and fingerprint into this case, because only one may be open."""
     members = schema.case_members
     beside = connection.execute(
         select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority)
@@ -351,7 +350,7 @@ def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> 
 
 
 def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
-    """Contents of members that differ: first what asks for something else, then what only reads otherwise."""
+    """Different contents of members: first contents with other `asks`, then contents with only another wording."""
     members = schema.case_members
     first = func.min(members.c.seq)
     numbers: dict[int, None] = {}

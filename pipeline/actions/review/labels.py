@@ -1,8 +1,8 @@
-"""What reviewers decided, as labelled texts: the classifier's next training data.
+"""Decided cases as labelled texts: the next training data of the classifier.
 
-One text a case, the one the reviewer saw. What was refused is spam, what was released is ham; advertising
-that was released is `commercial`, which training leaves out: consent made it lawful, not its wording. A case
-that nobody decided in time says nothing. The texts are full: whoever takes them out leaves an audit row.
+Each case gives one text: its first member's, which the reviewer saw. Rejected texts are spam, released texts are ham.
+Released advertising is `commercial`, and training omits it: it is lawful because of consent, not because of its
+wording. A case that was not decided in time gives no text. The texts are unmasked, so each export adds an audit row.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 
-SOURCE = "reviews"  # as the card of a model names them
+SOURCE = "reviews"  # the name of this source in a model card
 
 
 def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
-    """The labelled texts of cases decided from `since` (epoch ms) on that can no longer be undone.
+    """The labelled texts of effective cases decided from `since` (epoch ms) on.
 
-    Raises Forbidden for who may not administer: it is more than one text at a time.
+    Raises Forbidden without the right to administer, because the export shows many texts at once.
     """
     require(user, Right.ADMINISTER)
     cases, ports = schema.cases, schema.ports

@@ -1,9 +1,9 @@
-"""The releaser: carries out what reviewers decided, member by member, in their order of arrival.
+"""The releaser: carries out reviewers' verdicts, member by member, in order of arrival.
 
-First a verdict takes effect: once it cannot be undone any more it is published, and a blacklisted port
-suspended, in one transaction. Then the members follow, a batch at a time; the cursor `cases.released`
-moves behind what the broker has acknowledged. Killed in between, a batch is produced again and the
-sender drops what it has sent; two releasers at once only do the same twice, and one cursor wins.
+First a verdict takes effect: when its time for undo is over, one transaction publishes it and, for `blacklist`,
+suspends the port. Then the members follow in batches. The cursor `cases.released` moves after the broker has
+acknowledged a batch. If the process is killed in between, the batch is produced again, and the sender drops the
+repetitions. Two releasers at once only produce the same records twice; the compare-and-set of the cursor lets one win.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from pipeline.store.migrate import open_database
 from pipeline.store.outbox import publish
 
 BATCH = 500  # members
-BATCH_MESSAGES = 50_000  # recipients of a batch, unless one member has more
-CASES = 20  # that take turns, a batch each
-IDLE = 0.2  # seconds between looks when nothing is decided
+BATCH_MESSAGES = 50_000  # recipients in a batch, unless one member has more
+CASES = 20  # cases that take turns, one batch each
+IDLE = 0.2  # seconds between polls without decided cases
 
 _cases, _members = schema.cases, schema.case_members
 _decode = msgspec.json.Decoder(Submission).decode
 
 
 def run_releaser(settings: Settings, stop: threading.Event) -> None:
-    """The role, until `stop`. Raises when database or broker stay away."""
+    """Run the role until `stop`. Raises AntispamError if database or broker stay unavailable."""
     db = open_database(settings)
     follower = ConfigFollower(settings, "releaser")
     try:
@@ -57,7 +57,7 @@ def run_releaser(settings: Settings, stop: threading.Event) -> None:
 
 
 class Releaser:
-    """One process's releaser; `config` gives the configuration in force."""
+    """The releaser of one process; `config` gives the configuration in force."""
 
     def __init__(
         self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
@@ -67,11 +67,11 @@ class Releaser:
         self._clock = clock
         self._routes = load_routes(settings)
         self._secret = settings.release_secret
-        # A gap in what a producer wrote would let a later member overtake one that is sent again.
+        # Without gapless delivery a later member could overtake a member that is produced again.
         self._producer = writer(settings, None, **{"enable.gapless.guarantee": True})
 
     def step(self) -> bool:
-        """Let due verdicts take effect, then a batch of each unfinished case; True if there was any."""
+        """Let due verdicts take effect, then release a batch of each unfinished case; returns whether there was any."""
         now = int(self._clock() * 1000)
         with self._db.read() as connection:
             due = connection.scalars(
@@ -95,7 +95,7 @@ class Releaser:
         return bool(due or unfinished)
 
     def _carry_out(self, now: int, case: Any) -> None:
-        """One batch of a case's members: produced, acknowledged, then noted with the cursor."""
+        """Produce one batch of a case's members, wait for the broker, then move the cursor."""
         config = self._config()
         with self._db.read() as connection:
             members = _batch(connection, case)
@@ -110,7 +110,7 @@ class Releaser:
             verdict, rule = self._outcome(now, case, port, submission, channel)
             refused: dict[str, BuiltInRule] = {}
             if verdict is Verdict.RELEASE:
-                # Who has unsubscribed, or was blocked, while the case waited.
+                # Recipients that have unsubscribed or were blocked while the case waited.
                 refused = _unreachable(config, submission, member.recipients, now)
                 if refused and len(refused) == len(member.recipients):
                     verdict, rule = Verdict.REJECT, next(iter(refused.values()))
@@ -135,7 +135,7 @@ class Releaser:
                 .values(released=members[-1].seq)
             )
             if moved.rowcount == 0:
-                return  # another releaser has been here
+                return  # another releaser has finished this batch
             override_verdicts(connection, now, overrides)
         for override in overrides:
             metrics.MEMBERS_SETTLED.labels(override.verdict.value).inc()
@@ -143,7 +143,7 @@ class Releaser:
     def _outcome(
         self, now: int, case: Any, port: Any, submission: Submission, channel: str
     ) -> tuple[Verdict, BuiltInRule]:
-        """The verdict on a member and the rule it stands on: what was released may have become impossible."""
+        """The verdict on a member and its rule. A released member is rejected if it may no longer be sent."""
         if case.decided_by == audit.PIPELINE:
             return Verdict.REJECT, BuiltInRule.UNREVIEWED
         if case.verdict != Verdict.RELEASE:
@@ -166,7 +166,7 @@ def _unreachable(config: Config, submission: Submission, recipients: Sequence[st
 
 
 def take_effect(connection: Connection, now: int, case: str) -> bool:
-    """Make a decided case effective: publish its verdict, act on its port. False if undone or done meanwhile."""
+    """Make a decided case effective: publish its verdict and act on its port. False if undone or already effective."""
     found = connection.execute(
         update(_cases)
         .where(_cases.c.id == case, _cases.c.state == "decided", _cases.c.effective_at <= now)
@@ -194,7 +194,7 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
 
 
 def _batch(connection: Connection, case: Any) -> Sequence[Any]:
-    """The next members behind the cursor, bounded in number and in messages; at least one."""
+    """The next members after the cursor: at least one, at most BATCH, within BATCH_MESSAGES if possible."""
     behind = (_members.c.case == case.id, _members.c.seq > case.released)
     last, messages = case.released, 0
     for row in connection.execute(

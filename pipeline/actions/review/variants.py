@@ -1,7 +1,7 @@
-"""How contents of one fingerprint differ: a fingerprint ignores figures and symbols, and a reader does not.
+"""Variants of one fingerprint: a fingerprint ignores digits and symbols, but a reader does not.
 
-`asks` is what a text wants from its reader, with the rule that asked for review: rule, links, contacts. `exact` is all
-of that and every character but white space, in folded form.
+`asks` identifies the rule that asked for the review, and the links and contacts of the text. `exact` also identifies
+every character except white space, in folded form.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pipeline.text.normal import normalise_batch
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What sets a member apart from others of its fingerprint; 16 hex digits each."""
+    """The differences of a member from others of its fingerprint; 16 hex digits each."""
 
     asks: str
     exact: str
 
 
 def variants(members: Sequence[CaseMember]) -> list[Variant]:
-    """The variant of each member."""
+    """The variant of each member, in order."""
     places = {content: i for i, content in enumerate(dict.fromkeys(m.submission.content for m in members))}
     normals = normalise_batch(list(places))
     links, contacts, folded = find_links(normals), find_contacts(normals), normals.folded.texts()
