@@ -1,1 +1,1 @@
-"""The console: sign-in, pages and the review deck. What pages show and do lives in `pipeline`."""
+"""The console: sign-in, pages and the review deck. Pages call the services in `pipeline`."""

@@ -1,8 +1,8 @@
-"""The review deck: what a reviewer's browser is given, and what it sends back. No Streamlit in here.
+"""The review deck: the cases for a reviewer's browser and the log that the browser sends. This module has no Streamlit.
 
-The browser holds the claimed cases and answers keys at once; it sends a numbered log of what was done to
-which case. The log is applied in order and each entry once, so a decision is always of the case that was on
-screen, whatever the network does, and a repeated message changes nothing.
+The browser holds the claimed cases and answers keys at once. It sends a numbered log; each entry names an action and
+its case. Entries are applied in order, each once. Therefore a decision always applies to the case that was on screen,
+and a repeated message changes nothing.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 
 IN_HAND = 20  # cases claimed at once
-REFILL = 5  # in hand, below which more are claimed
-AWAY_MS = 180_000  # without a key or a movement of the mouse nothing more is claimed
-COMPARED = 600  # characters of samples that are compared
+REFILL = 5  # with fewer cases in hand, more are claimed
+AWAY_MS = 180_000  # no new claims after this time without key or mouse
+COMPARED = 600  # most characters in a text for a comparison of samples
 NOT_YET = Explained(())
 VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
 
-Segment = tuple[str, str]  # a piece of text, and what to mark it as ("" is nothing)
+Segment = tuple[str, str]  # a piece of text and its mark ("" for none)
 
 
 @dataclass
 class Hand:
-    """One browser tab's cases and how far its log is applied; lives as long as the tab's session."""
+    """The cases of one browser tab and the last applied entry of its log. It lives as long as the tab's session."""
 
     acked: int = 0
     cases: dict[str, CaseView] = field(default_factory=dict)
     explained: dict[str, Explained] = field(default_factory=dict)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
-    stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # ports that may not send any more, and why
+    stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
     decided: int = 0
-    seen_at: int = 0  # when the reviewer last touched a key or the mouse
+    seen_at: int = 0  # time of the reviewer's last key or mouse movement, epoch ms
 
 
 def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]], now: int) -> bool:
-    """Carry out what is new in the log; True if there was anything. What is refused is told in `hand.failed`."""
+    """Apply the new entries of the log. Return True if there were any. `hand.failed` lists refused entries."""
     new = sorted((entry for entry in log if _number(entry) > hand.acked), key=_number)
     if new:
         hand.failed = []
@@ -61,16 +61,16 @@ def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]]
         try:
             _do(db, user, hand, entry, now)
         except AntispamError as error:
-            hand.cards.pop(case, None)  # what is shown next is as it is now
+            hand.cards.pop(case, None)  # the next view shows the current state
             hand.failed.append({"seq": hand.acked, "case": case, "action": action, "text": str(error)})
     return bool(new)
 
 
 def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> None:
-    """Bring the hand up to date: claim more when it runs low, renew leases when the reviewer is there.
+    """Update the hand: claim more cases if few are left, and renew the leases if the reviewer is active.
 
-    Who is away claims nothing and keeps no lease alive; cases whose lease is lost leave the hand. Ports are looked
-    at every time: one may be suspended while its case is on screen.
+    For an inactive reviewer, no case is claimed and no lease is renewed. Cases without a lease leave the hand.
+    The state of ports is read each time, because a port may be suspended while its case is on screen.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
         hand.cases = {view.id: view for view in claims.claim(db, user, now, IN_HAND, hand.cases)}
@@ -84,7 +84,7 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
 
 
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
-    """Give back what is in hand, so that others need not wait for the leases to run out."""
+    """Give back the cases in hand, so that other reviewers need not wait until the leases expire."""
     claims.give_back(db, user, list(hand.cases), now)
     hand.cases = {}
 
@@ -112,7 +112,7 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
 
 
 def segments(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Segment]:
-    """The text in pieces: spans marked by the number of their reason, characters nobody sees made visible."""
+    """The text in pieces: spans have the mark of their reason, and invisible characters become their code."""
     marks = [""] * len(text)
     for start, end, mark in spans:
         for place in range(max(start, 0), min(end, len(text))):
@@ -129,7 +129,7 @@ def segments(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Segment]:
 
 
 def differences(base: str, other: str) -> list[Segment]:
-    """The other text in pieces, what the base does not have marked `other`."""
+    """The other text in pieces; pieces that differ from the base have the mark `other`."""
     if max(len(base), len(other)) > COMPARED:
         return segments(other, [])
     matcher = SequenceMatcher(None, base, other, autojunk=False)
@@ -138,7 +138,7 @@ def differences(base: str, other: str) -> list[Segment]:
 
 
 def found(_: Text, text: str, seen: Span) -> str:
-    """What a reason points at as it is written, and, where it is disguised, what was read and how."""
+    """The place of a reason as written. For a disguised word, the word and the view follow."""
     written = text[seen.start : seen.end]
     if not seen.via or seen.via == "raw" or written == seen.word:
         return written
@@ -146,7 +146,7 @@ def found(_: Text, text: str, seen: Span) -> str:
 
 
 def campaign_words(_: Text, size: CampaignSize | None) -> str:
-    """A campaign's size for people; empty for none."""
+    """The size of a campaign as text; empty for None."""
     if size is None:
         return ""
     told = _("{messages} messages, {ports} ports, {senders} senders")
@@ -160,7 +160,7 @@ def _stopped(_: Text, rule: BuiltInRule) -> str:
 
 
 def labels(_: Text) -> dict[str, str]:
-    """Every word the browser shows."""
+    """All texts of the interface in the browser."""
     return {
         "release": _("Release"),
         "reject": _("Reject"),
@@ -207,7 +207,7 @@ def labels(_: Text) -> dict[str, str]:
 
 
 def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> None:
-    """Look up what is said of the cases that nothing is known of yet."""
+    """Look up the explanations of cases that have none yet."""
     missing = [case for case in hand.cases if case not in hand.explained]
     if missing:
         hand.explained |= find(missing)
@@ -227,7 +227,7 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         claims.undo(db, user, case, now)
         hand.decided -= 1
         hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
-    elif action != "here":  # a sign of life only
+    elif action != "here":  # `here` only shows that the reviewer is active
         raise AntispamError(f"unknown action {action!r}")
 
 

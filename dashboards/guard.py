@@ -1,8 +1,8 @@
-"""Nothing of the console without a session: an ASGI guard before every HTTP request and WebSocket.
+"""The guard of the console: ASGI middleware that demands a session for every HTTP request and WebSocket.
 
-What it lets through to strangers is named; everything else is refused. Streamlit's own pages and its
-WebSocket are behind it like the rest. What changes something, and the WebSocket, must come from a page of ours:
-browsers send the cookie from pages of other ports of our host too.
+Without a session, only the paths in `OPEN` are served. Streamlit's own pages and its WebSocket are behind the guard
+too. Requests that change something and the WebSocket must come from a page of the console, because browsers also
+send the cookie from pages on other ports of the same host.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 PORTS = {"http": 80, "https": 443}
 WITH_ONE_TIME_PASSWORD = frozenset({"/password", "/logout"})
 
-# Streamlit's pages need inline styles and blob scripts; what matters here is that nobody frames them.
+# Streamlit's pages need inline styles and blob scripts; these headers forbid frames.
 HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -38,12 +38,12 @@ HEADERS = {
 
 
 def now_ms() -> int:
-    """The time, epoch ms."""
+    """The current time, epoch ms."""
     return int(time() * 1000)
 
 
 class Guard:
-    """Middleware; `clock` gives epoch ms, `address` is what people open where that is not the Host they ask for."""
+    """Middleware. `clock` returns epoch ms. `address` is the console's public address if it is not the Host header."""
 
     def __init__(
         self, app: ASGIApp, db: Database, clock: Callable[[], int] = now_ms, address: str | None = None
@@ -54,7 +54,7 @@ class Guard:
         self._address = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it."""
+        """Pass the request to the application, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -83,12 +83,12 @@ class Guard:
         token = cookie_of(headers.get("cookie", ""))
         if token is None:
             return None
-        # Whoever opens a page does something; assets, media and reconnecting sockets do not count.
+        # Not active: assets, media and reconnecting sockets pass here too. Pages report activity themselves.
         return await run_in_threadpool(user_of, self._db, token, self._clock(), active=False)
 
 
 def cookie_of(header: str) -> str | None:
-    """The session's token in a Cookie header."""
+    """The session's token in a Cookie header; None without a token."""
     try:
         found = SimpleCookie(header).get(COOKIE)
     except CookieError:
@@ -97,9 +97,9 @@ def cookie_of(header: str) -> str | None:
 
 
 def same_origin(scope: Scope, address: str | None) -> bool:
-    """Whether a request comes from a page of ours: same scheme, host and port.
+    """True if the request comes from a page of the console: same scheme, host and port.
 
-    Browsers send Origin with every POST and WebSocket; a program may send none.
+    Browsers send Origin with every POST and WebSocket; programs may omit it.
     """
     headers = Headers(scope=scope)
     origin = headers.get("origin")
@@ -111,7 +111,7 @@ def same_origin(scope: Scope, address: str | None) -> bool:
 
 
 def _origin(address: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an http address; None for what is none."""
+    """Scheme, host and port of an http address; None for an invalid address."""
     try:
         parts = urlsplit(address)
         port = parts.port

@@ -1,7 +1,7 @@
-"""Chinese and English: standard gettext catalogues, chosen per browser, never per process.
+"""Chinese and English: standard gettext catalogues, chosen for each browser, never for the process.
 
-The words in the code are the English ones; `locale/<language>/LC_MESSAGES/console.po` has the others
-and is read as it is, so there is no compiled catalogue to forget.
+The texts in the code are English; `locale/<language>/LC_MESSAGES/console.po` has the translations.
+The file is read without compilation, so a compiled catalogue cannot be out of date.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Text = Callable[[str], str]
 
 
 def text(language: str) -> Text:
-    """The function from an English text to one in this language."""
+    """A function that translates English texts into this language."""
     return _catalogue(language).gettext
 
 
 def preferred(cookie: str | None, accepted: str | None) -> str:
-    """The language of a browser: the one chosen there before, else the first of its own that we have, else English."""
+    """The language of a browser: the chosen language, else the first accepted language that we have, else English."""
     if cookie in LANGUAGES:
         return str(cookie)
     for part in (accepted or "")[:200].split(","):
@@ -38,8 +38,8 @@ def preferred(cookie: str | None, accepted: str | None) -> str:
     return "en"
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
-    """Marks a text for the catalogues that is translated where it is shown."""
+def N_(message: str) -> str:  # noqa: N802 - the name that gettext uses
+    """Mark a text for the catalogues; the page translates it later."""
     return message
 
 

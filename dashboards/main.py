@@ -1,4 +1,4 @@
-"""The script Streamlit runs for each session: who is it, what may they see, which page."""
+"""The script that Streamlit runs for each session: user, rights, page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ h3 { font-size: 1rem !important; padding: .25rem 0 !important }
 
 
 def main() -> None:
-    """Build the navigation of this user and run the page."""
+    """Build the navigation for the user and run the chosen page."""
     st.set_page_config(page_title="antispam", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     user = session.user()
     _ = session.text()
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _who(user: User) -> None:
-    """The corner of the page: whose session this is, language, password, the way out."""
+    """The corner of the page: user, language, password, sign-out."""
     _ = session.text()
     links = {f"/language/{code}": name for code, name in LANGUAGES.items() if code != session.chosen_language()} | {
         "/password": _("Password"),

@@ -1,4 +1,4 @@
-"""Text in pieces as HTML: for pages without a script of their own."""
+"""Marked text as HTML, for pages without their own script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BOX = (
 
 
 def marked(segments: Sequence[tuple[str, str]]) -> str:
-    """A box with the text; a piece marked r0…r5 is coloured, an unseen character named. Everything is escaped."""
+    """A box with the escaped text. Pieces with marks r0…r5 are coloured; invisible characters show their code."""
     parts = []
     for text, mark in segments:
         if mark == "unseen":

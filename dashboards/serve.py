@@ -1,4 +1,4 @@
-"""`antispam console`: Streamlit behind the guard, in a process of its own."""
+"""`antispam console`: Streamlit behind the guard, in its own process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.store.accounts.users import first_administrator
 from pipeline.store.migrate import open_database
 
-HEAD_SECONDS = 10.0  # that a stranger's request may take to come
+HEAD_SECONDS = 10.0  # longest time for a request without a session to arrive, s
 THEME = {
     "theme.base": "light",
     "theme.primaryColor": "#1f6f8b",
@@ -31,7 +31,10 @@ THEME = {
 
 
 def run_console(settings: Settings) -> None:
-    """Serve the console until a signal ends the process. Prints its address, and the first account's password."""
+    """Serve the console until a signal ends the process. Print its address and the first account's one-time password.
+
+    Raises AntispamError if the address cannot be used.
+    """
     from starlette.middleware import Middleware
 
     db = open_database(settings)
@@ -45,11 +48,11 @@ def run_console(settings: Settings) -> None:
         middleware=[Middleware(Guard, db=db, address=settings.console_url)],
     )
     allow_descriptors()
-    # Streamlit makes uvicorn's configuration and leaves the choice of the protocol and of trusted proxies to it.
-    # uvicorn would take a client's address and scheme from headers of any process of this host.
+    # Streamlit makes uvicorn's configuration but leaves protocol and trusted proxies at uvicorn's defaults.
+    # By default, uvicorn trusts forwarded headers of every process on this host. An empty list trusts none.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
     HTTP_PROTOCOLS["auto"] = bounded(HEAD_SECONDS)  # type: ignore[assignment]
-    sys.argv = ["antispam"]  # Streamlit passes on what it finds there
+    sys.argv = ["antispam"]  # Streamlit passes these arguments on
     try:
         app.run(
             config={
@@ -57,9 +60,9 @@ def run_console(settings: Settings) -> None:
                 "server.port": settings.console_port,
                 "server.headless": True,
                 "server.fileWatcherType": "none",
-                "server.maxUploadSize": 4,  # MB: a list's csv
+                "server.maxUploadSize": 4,  # MB; for the csv of a list
                 "browser.gatherUsageStats": False,
-                "client.toolbarMode": "minimal",  # no Deploy; and C must not open a dialog
+                "client.toolbarMode": "minimal",  # no Deploy button, and the key C opens no dialog
                 "client.showErrorDetails": "none",
                 "logger.level": "warning",
                 **THEME,

@@ -1,4 +1,4 @@
-"""What every page needs of its session: the user, the language, the services; and how a refusal is shown."""
+"""The session of a page: its user, language and services, and the display of refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.store.database import Database, database
 
 @dataclass(frozen=True)
 class Services:
-    """What the process has once."""
+    """The services that all sessions of the process share."""
 
     settings: Settings
     db: Database
@@ -32,18 +32,18 @@ class Services:
 
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
-    """The services of this process."""
+    """The services of this process, made once."""
     settings = Settings()
     return Services(settings, database(settings), LakeReader(settings), Privacy(settings.privacy_secret))
 
 
 def token() -> str:
-    """The session's token, from the cookie the browser opened its WebSocket with."""
+    """The session's token from the cookie of the WebSocket; empty without a cookie."""
     return str(st.context.cookies.get(COOKIE, ""))
 
 
 def user(*, active: bool = True) -> User:
-    """Who is signed in; a page whose session is over ends here. `active` is False where a page refreshes itself."""
+    """The signed-in user; ends the page if the session is over. A page that refreshes itself passes `active=False`."""
     found = user_of(services().db, token(), now_ms(), active=active)
     if found is None or found.must_change:
         _ = text()
@@ -65,7 +65,7 @@ def text() -> Text:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What a service refuses is shown as a line where it happens."""
+    """Show the refusal of a service as a line at this place of the page."""
     try:
         yield
     except AntispamError as error:
@@ -73,10 +73,10 @@ def told() -> Iterator[None]:
 
 
 def _plain(words: str) -> str:
-    """As text: a refusal may quote what somebody typed, and must not become markdown."""
+    """The words with markdown escaped: a refusal may quote user input."""
     return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in words)
 
 
 def plain(words: str) -> str:
-    """A foreign text that Streamlit would read as markdown, as it is."""
+    """A foreign text with markdown escaped, so that Streamlit shows it unchanged."""
     return _plain(words)

@@ -1,7 +1,7 @@
 """Signing in and out, changing a password, choosing a language: plain HTML forms, no script.
 
-A POST comes from a page of ours (guard.py), is at most MAX_FORM bytes, and waits in a short line: checking a
-password is made to cost.
+The guard (guard.py) checks that a POST comes from a page of the console. A form has at most MAX_FORM bytes. Password
+checks are slow by design, so they wait in a short queue.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFUSED = N_(
     "Name or password is wrong, or the account is disabled. "
     "After five failures each further try must wait longer, 15 minutes at most."
 )
-# What `change_password` says, for the catalogues.
+# The errors of `change_password`, for the catalogues.
 REFUSALS = (
     N_("a password has 12 to 200 characters"),
     N_("the new password must differ from the old one"),
@@ -40,33 +40,33 @@ REFUSALS = (
     N_("the account was changed meanwhile"),
 )
 MAX_FORM = 4096
-MAX_WAITING = 32  # sign-ins in line; further ones are told to come back
+MAX_WAITING = 32  # sign-ins in the queue; further ones are answered 503
 _PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 class SignIn:
-    """The routes before the pages; one for the process."""
+    """The routes outside Streamlit's pages. A process has one instance."""
 
     def __init__(self, db: Database, public: str | None = None) -> None:
         self._db = db
-        self._public = public  # the address people open, when a proxy stands before us
+        self._public = public  # the console's public address behind a proxy
         self._limiter: CapacityLimiter | None = None
         self._waiting = 0
 
     def routes(self) -> list[Route]:
-        """For `st.App(routes=…)`."""
+        """The routes for `st.App(routes=…)`."""
         return [
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/password", self.password, methods=["GET", "POST"]),
             Route("/logout", self.logout, methods=["GET", "POST"]),
             Route("/language/{to}", choose_language),
             Route("/health", self.health),
-            Route("/overview", lambda _: RedirectResponse("/", 303)),  # Streamlit's first page has no name
+            Route("/overview", lambda _: RedirectResponse("/", 303)),  # Streamlit serves its first page at /
         ]
 
     async def login(self, request: Request) -> Response:
-        """The form; a POST with the right name and password sets the cookie."""
+        """Show the form. A POST with the right name and password sets the cookie."""
         _ = language_of(request)
         if request.method != "POST":
             return _page(request, _("Sign in"), _login_form(_, ""))
@@ -88,7 +88,7 @@ class SignIn:
         return self._with_session(request, token)
 
     async def password(self, request: Request) -> Response:
-        """Change one's own password; the only page open to a one-time password."""
+        """Change the user's own password. After a one-time password, this is the only open page."""
         _ = language_of(request)
         token = cookie_of(request.headers.get("cookie", "")) or ""
         user = await to_thread.run_sync(partial(user_of, self._db, token, now_ms()))
@@ -128,7 +128,7 @@ class SignIn:
         return answer
 
     async def logout(self, request: Request) -> Response:
-        """Ask; a POST ends the session. A GET would let any page that knows our address sign people out."""
+        """Ask for confirmation; a POST ends the session. If a GET ended it, any foreign page could sign users out."""
         _ = language_of(request)
         if request.method != "POST":
             return _page(request, _("Sign out"), _form_of("/logout", (), _("Sign out")))
@@ -140,16 +140,16 @@ class SignIn:
         return answer
 
     def _client(self, request: Request) -> str:
-        """Where an attempt comes from. Behind a proxy: the last address forwarded for, which the proxy has added.
+        """The client's network. Behind a proxy, it is that of the last X-Forwarded-For address, which the proxy adds.
 
-        Some proxies add it as a header line of its own, behind what the client sent.
+        Some proxies add this address as a separate header line after the client's lines.
         """
         if self._public is not None:
             return network(",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()[:64])
         return network(request.client.host) if request.client else "?"
 
     async def health(self, _: Request) -> Response:
-        """200 when the operational database answers."""
+        """Answer 200 if the operational database answers, else 503."""
         try:
             await to_thread.run_sync(user_of, self._db, "", 0)
         except AntispamError:
@@ -157,7 +157,7 @@ class SignIn:
         return JSONResponse({"ok": True})
 
     async def _slowly(self, check: partial[str]) -> str | None:
-        """In a pool of threads of its own, so that guesses do not starve the pages; None when the line is full."""
+        """Run the check in separate threads, so that guesses do not block the pages. None if the queue is full."""
         if self._waiting >= MAX_WAITING:
             return None
         self._limiter = self._limiter or CapacityLimiter(2)
@@ -169,7 +169,7 @@ class SignIn:
 
 
 async def choose_language(request: Request) -> Response:
-    """Remember the language and go back to where the reader was."""
+    """Store the language in a cookie and return to the previous page."""
     to = request.path_params["to"]
     if to not in LANGUAGES:
         return PlainTextResponse("unknown language", 404)
@@ -190,7 +190,7 @@ def _language(request: Request) -> str:
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form, or None for what is none."""
+    """The fields of a form; None for an invalid form."""
     body = b""
     async for chunk in request.stream():
         body += chunk

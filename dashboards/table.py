@@ -1,4 +1,4 @@
-"""The tables of the console: a reader may save or copy them into a spreadsheet."""
+"""Tables of the console, safe to save or copy into a spreadsheet."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from pipeline.text.spreadsheet import defused
 
 
 def table(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """A frame whose texts no spreadsheet takes for a formula."""
+    """A frame with texts that a spreadsheet does not read as formulas."""
     return pd.DataFrame([[defused(cell) for cell in row] for row in rows], columns=list(columns))

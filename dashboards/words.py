@@ -1,4 +1,4 @@
-"""Words of the pipeline as people read them, and how times and figures are written."""
+"""Texts for values of the pipeline, and formats of times and figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from dashboards.language import N_, Text
 from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
-# Every value that is shown; a test holds that each enumeration is complete.
+# All values that pages show. A test checks that each enumeration is complete.
 WORDS = {
     # verdicts
     "release": N_("release"),
@@ -35,7 +35,7 @@ WORDS = {
     "services": N_("services"),
     "competitor": N_("competitor"),
     "other": N_("other"),
-    # views of a text, and what a place in it can be
+    # views of a text, and kinds of places in it
     "normal": N_("normal form"),
     "joined": N_("marks between"),
     "split": N_("split characters"),
@@ -110,14 +110,14 @@ LEVEL_COLOURS = {"warning": "#e0a21b", "severe": "#d4573a", "critical": "#9b1c31
 
 
 def word(_: Text, value: str | None) -> str:
-    """A value of ours in the reader's language; unknown ones as they are."""
+    """A value of the pipeline in the reader's language; an unknown value is returned unchanged."""
     if value is None:
         return "–"
     return _(WORDS[value]) if value in WORDS else value
 
 
 def clock(zone: str, ms: int | None, *, date: bool = True) -> str:
-    """A time in the console's zone, to the second; without the date for times of today."""
+    """A time in the console's time zone, to the second; without the date for times of today."""
     if ms is None:
         return "–"
     at = datetime.fromtimestamp(ms / 1000, ZoneInfo(zone))
@@ -142,5 +142,5 @@ def span(_: Text, ms: float | None) -> str:
 
 
 def count(number: int) -> str:
-    """A figure with its thousands apart."""
+    """A figure with separated thousands."""
     return f"{number:,}"

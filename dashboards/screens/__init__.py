@@ -1,1 +1,1 @@
-"""One module a page; each has `page()`. (Streamlit would take a folder named `pages` for its own navigation.)"""
+"""One module for each page, with `page()`. Streamlit would use a folder named `pages` for its own navigation."""

@@ -1,4 +1,4 @@
-"""Alerts: what operators are told, and who has taken it on."""
+"""Alerts: the list for operators, and acknowledgement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.store.accounts.roles import Right, allowed
 
 
 def page() -> None:
-    """The page."""
+    """Show the page of alerts."""
     user, _ = session.user(), session.text()
     services = session.services()
     zone = services.settings.console_zone

@@ -1,4 +1,4 @@
-"""Lists: who is refused, who is let through, who must not be written to. Numbers are shown without their middle."""
+"""Lists: black, allow, blocked and unsubscribed entries. Numbers are shown without their middle digits."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MEANINGS = {
     "blocked": N_("Recipients to whom nothing is sent."),
     "unsubscribed": N_("port:number; no commercial messages from this port to this number."),
 }
-UNDO = "lists_undo"  # (what was done, changes)
+UNDO = "lists_undo"  # key in the session state: (added or removed, changes)
 
 
 def page() -> None:
-    """The page."""
+    """Show the page of lists."""
     user, _ = session.user(), session.text()
     st.title(_("Lists"))
     name = st.segmented_control(
@@ -156,7 +156,7 @@ def _import(_: Text, user: User) -> None:
 
 
 def _undo(_: Text, user: User) -> None:
-    """What was done last, until something else is done: it can be taken back."""
+    """Show the last change with a button to undo it."""
     if UNDO not in st.session_state:
         return
     done, changes = st.session_state[UNDO]

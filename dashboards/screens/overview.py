@@ -1,4 +1,4 @@
-"""Overview: traffic by verdict, what waits, channels, alerts. Refreshes itself."""
+"""Overview: traffic by verdict, waiting work, channels, alerts. The page refreshes itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANGES = {  # label -> (length, interval), ms
 
 
 def page() -> None:
-    """The page."""
+    """Show the overview."""
     _live()
 
 

@@ -1,4 +1,4 @@
-"""Ports: who may send, how far they are trusted, what was done to them."""
+"""Ports: state, tier, past actions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEEK_MS = 7 * DAY_MS
 
 
 def page() -> None:
-    """The page."""
+    """Show the page of ports."""
     user, _ = session.user(), session.text()
     db = session.services().db
     st.title(_("Ports"))

@@ -1,4 +1,4 @@
-"""Review: the deck of cases, worked through by keyboard."""
+"""Review: the deck of cases, operated by keyboard."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _HERE = Path(__file__).parent.parent
 
 
 def page() -> None:
-    """The page."""
+    """Show the review deck."""
     require(session.user(), Right.REVIEW)
     _deck()
 
 
 def leave(db: Database, user: User, now: int) -> None:
-    """Give back what this session has in hand, when its user goes to another page."""
+    """Give back the cases of this session when its user opens another page."""
     hand = st.session_state.pop(HAND, None)
     if hand is not None:
         deck.leave(db, user, hand, now)

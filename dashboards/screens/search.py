@@ -1,4 +1,4 @@
-"""Search: messages and decisions from the lake, masked; full text one at a time, for those who may."""
+"""Search: masked messages and decisions from the lake. Users with the right may show one full text at a time."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from pipeline.events import Verdict
 from pipeline.store.accounts.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
-SHOWN = 200  # rows; the newest
-WORDS_SHOWN = 6  # of a reason
+SHOWN = 200  # most rows shown, newest first
+WORDS_SHOWN = 6  # most words shown for a reason
 
 
 def page() -> None:
-    """The page."""
+    """Show the search page."""
     user, _ = session.user(), session.text()
     services = session.services()
     zone = services.settings.console_zone
@@ -61,8 +61,8 @@ def page() -> None:
 
 def _form(_: Text, user: User, zone: str) -> Query:
     now = datetime.now(ZoneInfo(zone)).replace(tzinfo=None, second=0, microsecond=0)
-    # Once a visit: a default that moves with the clock would be another field each minute. And as the field's own
-    # value: one that is put into its state reaches a form too late for whoever presses the button at once.
+    # The default is set once for each visit: a new default would make a new field each minute. It is the field's
+    # value, because a default in the field's state reaches the form too late if the user presses the button at once.
     if "since" not in st.session_state:
         st.session_state["period"] = now - timedelta(days=1), now.replace(hour=23, minute=59)
     first, last = st.session_state["period"]
@@ -148,7 +148,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     )
     st.caption(decided + (" · " + _("degraded: a part was missing") if f.degraded else ""))
     spans = [(s["start"], s["end"], f"r{n % 6}") for n, reason in enumerate(f.reasons) for s in reason["spans"] or ()]
-    # Masking a link shortens the text: then nothing is marked rather than the wrong words.
+    # A masked link makes the text shorter, so the spans would mark wrong words. Then nothing is marked.
     st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
     _parts(_, user, f.content, f.model)
     for reason in f.reasons:
@@ -165,7 +165,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
 
 
 def _parts(_: Text, user: User, text: str, model: str | None) -> None:
-    """What carried the score, of the text that is shown."""
+    """Show the words with the largest weights in the score of this text."""
     parts = parts_of_score(session.services().db, user, text, model)
     if parts:
         pieces = " · ".join(f"{session.plain(text[p.start : p.end])} {p.log_odds:+.1f}" for p in parts)
@@ -177,7 +177,7 @@ def _found(_: Text, found: str, via: str | None) -> str:
 
 
 def _case(_: Text, user: User, f: Found, zone: str) -> None:
-    """What a person said of it, if one was asked."""
+    """Show the verdict of the reviewer, if there was a review."""
     if f.port is None:
         return
     with session.told():

@@ -1,4 +1,4 @@
-"""Users: accounts, for administrators."""
+"""Users: accounts. The page is for administrators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.store.accounts.users import Account, add_user, let_in, list_users,
 
 
 def page() -> None:
-    """The page."""
+    """Show the page of users."""
     user, _ = session.user(), session.text()
     services = session.services()
     zone, now = services.settings.console_zone, now_ms()
@@ -69,7 +69,7 @@ def _change(_: Text, user: User, account: Account, now: int) -> None:
 
 
 def _secret(_: Text) -> None:
-    """Shown once: the next run has forgotten it."""
+    """Show the one-time password once; the next run does not have it."""
     made = st.session_state.pop("secret", None)
     if made is not None:
         st.success(_("One-time password of {name}; it is shown only now:").format(name=session.plain(made[0])))
