@@ -1,1 +1,1 @@
-"""The way to the carriers: channels, their links, and the agent that sends over them."""
+"""Sending to the carriers: channels, their links, and the agent that sends over them."""

@@ -1,16 +1,15 @@
-"""One channel's sender: from released submissions to SUBMITs, with nothing lost and little repeated.
+"""The sender of one channel: turns released submissions into SUBMITs, loses none and repeats few.
 
-Parts in danger of being sent twice are those whose SUBMIT may have gone out and whose answer is not in
-the database. There are never more of them than the links' windows hold: a part is counted from the
-moment its intent is stored until its answer is. Each turn of the loop is one transaction: the answers
-that have come, and the intents of as many parts as may follow. A part that a link gives back unwritten
-loses its row: it is not in doubt.
+A part is at risk of a second SUBMIT while its SUBMIT may be sent and its answer is not in the database: from the
+storing of its intent to the storing of its answer. The number of parts at risk never exceeds the links' windows. Each
+turn of the loop is one transaction: it stores the new answers and the intents of the next parts. A part that a link
+returns unwritten loses its row, because it is not in doubt.
 
-How long a part is tried: silence of the carrier ends it after the channel's `tries`; lost links end it after
-`MOST_SUBMITS` SUBMITs; `valid_until` ends it before the next SUBMIT. While no link is up, it waits.
+A part is tried until one of three limits: the channel's `tries` for SUBMITs without an answer, `MOST_SUBMITS` for
+SUBMITs on lost links, and `valid_until` before the next SUBMIT. While no link is up, it waits.
 
-Of one (port, recipient) one message is under way at a time, so order is kept whatever becomes of links;
-the parts of a message go over one link. Express messages are taken before bulk ones.
+One message of each (port, recipient) is in flight at a time, so the order of messages survives the loss of links. All
+parts of a message go over one link. Express messages go before bulk messages.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
 from pipeline.protocols import cmpp3
 
 _log = structlog.get_logger()
-# Further parts of a message mean nothing without the one that did not get through.
+# States of a part that end its message: the other parts are useless without it.
 _ENDS = frozenset((DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED))
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCallbacks:
-    """What an agent calls, all in its event loop.
+    """The functions that an agent calls, all in its event loop.
 
-    `job_finished` gets each job whose parts are all at their end and stored. `deliver` as in `LinkCallbacks`.
+    `job_finished` gets each job whose parts are all final and stored. `deliver` is as in `LinkCallbacks`.
     """
 
     job_finished: Callable[[Job], None]
@@ -51,7 +50,7 @@ class AgentCallbacks:
 
 
 class Agent:
-    """See the module. With `resend` false, a part whose SUBMIT may have gone out is not sent again."""
+    """The sender of one channel; see the module. Without `resend`, a part in doubt is not sent again."""
 
     def __init__(
         self,
@@ -71,15 +70,15 @@ class Agent:
         self._most = channel.links * channel.window
         self._at_risk = 0
         self._lanes: tuple[deque[Job], deque[Job]] = (deque(), deque())  # express, bulk
-        self._begun: deque[Message] = deque()  # under way, with parts to send
-        self._ready: deque[Message] = deque()  # their turn has come
-        self._waiting: dict[tuple[str, str], deque[Message]] = {}  # behind the one under way of the same key
+        self._begun: deque[Message] = deque()  # in flight, with parts to send
+        self._ready: deque[Message] = deque()  # may begin: no message of the same key is in flight
+        self._waiting: dict[tuple[str, str], deque[Message]] = {}  # wait for the message in flight of the same key
         self._finished: list[Part] = []
         self._event = asyncio.Event()
         self._stopping = False
 
     def add(self, job: Job, lane: int) -> None:
-        """Take a job; `job_finished` is called with it when all its parts are at their end and stored."""
+        """Queue a job. Calls `job_finished` with it when all its parts are final and stored."""
         if job.open == 0:
             self._callbacks.job_finished(job)
             return
@@ -87,10 +86,10 @@ class Agent:
         self.wake()
 
     def drop(self, jobs: set[Job]) -> None:
-        """Begin nothing more of these jobs: their partition is another sender's now.
+        """Begin no further parts of these jobs, because another sender has their partition.
 
-        What is under way comes to its end; `job.at_risk` says how much that is. Messages that did not come to
-        their end stay in `job.open`: the job is not finished, and its next sender finds them.
+        Parts in flight are completed; `job.at_risk` is their number. `job.open` still counts incomplete messages, so
+        the job is not finished, and the next sender continues it.
         """
         for job in jobs:
             job.dropped = True
@@ -117,20 +116,20 @@ class Agent:
 
     @property
     def at_risk(self) -> int:
-        """Parts that would be in doubt after a crash now."""
+        """The number of parts that a crash now would leave in doubt."""
         return self._at_risk
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Make `run` look for work."""
         self._event.set()
 
     def stop(self) -> None:
-        """Begin nothing new; `run` returns when what is under way has been stored."""
+        """Begin no further parts; `run` returns when all parts in flight are stored."""
         self._stopping = True
         self.wake()
 
     async def run(self) -> None:
-        """Send until `stop`. Raises AntispamError when the database does not answer."""
+        """Send until `stop`. Raises AntispamError if the database does not answer."""
         channel = self.channel.name
         while not (self._stopping and self._at_risk == 0):
             self._event.clear()
@@ -142,7 +141,7 @@ class Agent:
             parts = [part for part, _ in batch]
             known = await self._database.run(deliveries.advance, channel, finished, parts, self._clock.wall())
             for part in finished:
-                if part.key in known:  # a report has settled it meanwhile
+                if part.key in known:  # a report has settled the part in the meantime
                     part.state, part.again = known[part.key].state, False
                 self._resume_or_end(part)
             for part, link in batch:
@@ -154,7 +153,7 @@ class Agent:
         self._event.set()
 
     def _choose(self) -> list[tuple[Part, Link]]:
-        """The parts to send next, each with the link on which its slot is kept."""
+        """The parts to send next, each with the link that reserves a slot for it."""
         batch: list[tuple[Part, Link]] = []
         for _ in range(len(self._begun)):
             message = self._begun.popleft()
@@ -166,11 +165,12 @@ class Agent:
                 break
             if not self._take(started, batch):
                 self._begun.append(started)
-        batch.sort(key=lambda chosen: chosen[0].tries)  # one on which the carrier closes holds up no others
+        # Repeated parts go last: a part on which the carrier closes the link then delays no other part.
+        batch.sort(key=lambda chosen: chosen[0].tries)
         return batch
 
     def _take(self, message: Message, batch: list[tuple[Part, Link]]) -> bool:
-        """As many of the message's parts as there is room for; True when that was all of them."""
+        """Add as many of the message's parts to `batch` as have room; returns whether all were added."""
         link = message.link
         if not isinstance(link, Link) or not link.connected:
             link = message.link = max(self.links, key=lambda candidate: candidate.free)
@@ -197,21 +197,21 @@ class Agent:
         return None
 
     def _send(self, part: Part, link: Link, known: deliveries.Known | None) -> None:
-        """Over its link, unless its row says that this has been done."""
+        """Submit a part over its link, unless an earlier sender has a row for it."""
         part.stored = True
         if known is None:
             link.submit(part)
             return
-        # The row of a new part is one that an earlier sender left behind: nobody but us sends this key now.
+        # A known row is from an earlier sender: only this sender sends the key now.
         link.cancel()
         part.state, part.tries, part.silences = known.state, max(1, known.tries), known.silences
         part.submitted_at = known.submitted_at
-        named = known.carrier_id is not None  # the carrier has had it, whatever could not be read of its answer
+        named = known.carrier_id is not None  # the carrier has received it, even if its answer was unreadable
         part.again = part.state in DOUBTFUL and not named and part.may_repeat(self.channel.tries)
         self._resume_or_end(part, counted=False)
 
     def _resume_or_end(self, part: Part, *, counted: bool = True) -> None:
-        """A part that came back and is stored: sent again, or at its end."""
+        """Send a returned and stored part again, or count it as ended."""
         message: Message = part.message
         self._at_risk -= 1
         message.job.at_risk -= 1
@@ -222,7 +222,7 @@ class Agent:
         if unsent and not message.job.dropped:
             if not message.todo:
                 self._begun.append(message)
-            part.stored = part.state is not DeliveryState.SUBMITTING  # given back unwritten: its row is gone
+            part.stored = part.state is not DeliveryState.SUBMITTING  # a part returned unwritten has no row
             message.back(part)
             return
         if unsent:
@@ -241,7 +241,7 @@ class Agent:
             self._end(message)
 
     def _abandon(self, part: Part) -> None:
-        """A part whose message ended without it: stored, as every part, by the next turn."""
+        """End a part whose message ended early; the next turn stores it."""
         message: Message = part.message
         part.state, part.status, part.again = message.ended or part.state, "another part", False
         self._at_risk += 1
@@ -249,14 +249,14 @@ class Agent:
         self._come_back(part)
 
     def _end(self, message: Message) -> None:
-        """A message whose every part is in a final state, stored."""
+        """Complete a message whose parts are all final and stored."""
         self._leave(message)
         message.job.open -= 1
         if message.job.open == 0:
             self._callbacks.job_finished(message.job)
 
     def _leave(self, message: Message) -> None:
-        """No longer under way: the next of its key may begin."""
+        """Take the message out of flight; the next message of its key may begin."""
         waiting = self._waiting[message.key]
         if waiting:
             self._ready.append(waiting.popleft())

@@ -1,22 +1,22 @@
-"""Carrier channels: one account at a carrier's gateway each, as `channels.yaml` describes them.
+"""Carrier channels: each is an account at a carrier's gateway, described in `channels.yaml`.
 
 ```yaml
 default:                    # one of ANTISPAM_CHANNELS
-  carrier: China Mobile     # whose numbers it serves (number segments); left out: those no other channel serves
+  carrier: China Mobile     # serves this carrier's numbers (by segment); default: all numbers without another channel
   host: 127.0.0.1
   port: 7890
-  account: "900001"         # SP id; its password is in ANTISPAM_CHANNEL_DEFAULT_SECRET, never here
-  links: 2                  # connections at once
-  window: 16                # unanswered SUBMITs a link
-  rate: 50                  # parts a second and link
-  source_prefix: ""         # put before the port in the number the recipient sees
-  service: ""               # Service_Id the carrier gave
+  account: "900001"         # SP id; its password is in ANTISPAM_CHANNEL_DEFAULT_SECRET, never in this file
+  links: 2                  # simultaneous connections
+  window: 16                # unanswered SUBMITs per link
+  rate: 50                  # parts a second per link
+  source_prefix: ""         # prefix of the port in the sender number that the recipient sees
+  service: ""               # Service_Id from the carrier
   answer_wait: 60           # seconds until a SUBMIT counts as unanswered
-  tries: 3                  # SUBMITs of one part, the first included
-  link_test: 180            # seconds of silence before a link is tested
+  tries: 3                  # SUBMITs of one part, including the first
+  link_test: 180            # seconds without traffic before a link test
 ```
 
-Defaults are those of the CMPP specification (window, wait, tries, test) and DESIGN's 50 parts/s.
+The defaults of window, wait, tries and test are from the CMPP specification; 50 parts/s is from DESIGN.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One channel; see the module. Times are seconds, `rate` is parts a second and link."""
+    """A channel; see the module. Times are seconds, `rate` is parts a second per link."""
 
     host: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -56,7 +56,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def secret(self) -> bytes:
-        """The account's password, from the environment only. Raises AntispamError when it is not set."""
+        """The account's password, from the environment only. Raises AntispamError if it is not set."""
         variable = f"ANTISPAM_CHANNEL_{self.name.upper().replace('-', '_')}_SECRET"
         value = os.environ.get(variable, "")
         if not value:
@@ -65,13 +65,13 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def load_channels(settings: Settings) -> dict[str, Channel]:
-    """The channels of `settings.channels_file` by name; none without a file. Raises AntispamError."""
+    """The channels of `settings.channels_file` by name; empty without a file. Raises AntispamError."""
     path = settings.channels_file
     return {} if path is None else parse_channels(_read(path), str(path), settings.channels)
 
 
 def parse_channels(text: str, source: str, known: tuple[str, ...]) -> dict[str, Channel]:
-    """Channels from YAML; their names are among `known`. Raises AntispamError saying where and what."""
+    """Parse channels from YAML. Raises AntispamError with the place of the fault, also for a name outside `known`."""
     raw = load(text, source)
     if not isinstance(raw, dict):
         raise AntispamError(f"{source}: a mapping of channels expected")

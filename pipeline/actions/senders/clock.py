@@ -13,7 +13,7 @@ def _epoch_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`monotonic` (seconds) measures waits; `wall` (epoch ms) dates what is stored and what goes to the carrier."""
+    """`monotonic` (seconds) measures waits; `wall` (epoch ms) dates rows and messages to the carrier."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], int] = _epoch_ms

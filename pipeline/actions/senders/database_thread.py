@@ -1,4 +1,4 @@
-"""The thread in which senders write the database: the event loop waits for no disk."""
+"""The thread in which senders write the database, so that the event loop never waits for a disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class DatabaseThread:
-    """Runs functions that take the database, one after another, in the one thread of `executor`."""
+    """Runs functions with the database as argument, one after another, in the one thread of `executor`."""
 
     def __init__(self, db: Database, executor: ThreadPoolExecutor) -> None:
         self._db, self._executor = db, executor

@@ -1,7 +1,7 @@
-"""The rows of `deliveries`, `parked_reports` and `report_outbox`: every statement of the sender.
+"""All SQL statements of the sender, on `deliveries`, `parked_reports` and `report_outbox`.
 
-Each function is one transaction. What a report settles is put into the outbox in the same one, so whatever the
-database knows of a part is published too, however long the broker is away (`store/report_outbox.py`).
+Each public function is one transaction. A report that settles a part enters the outbox in the same transaction, so each
+settled state is also published, however long the broker is unavailable (`store/report_outbox.py`).
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _this = and_(
     _rows.c.n == bindparam("k_n"),
     _rows.c.part == bindparam("k_part"),
 )
-_OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # final stays final
-AGAIN_MS = 10 * MINUTE_MS  # how long a sweep looks at a parked report again
-SWEPT = 500  # recipients a sweep
-ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four
+_OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # a final state never changes
+AGAIN_MS = 10 * MINUTE_MS  # a sweep examines parked reports younger than this
+SWEPT = 500  # recipients per sweep
+ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four parameters
 _UNCLAIMED = text(schema.UNCLAIMED)
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
 _WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
@@ -51,7 +51,7 @@ _WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _row
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the row of a part says; `tries` and `silences` as in `Part`."""
+    """The stored row of a part; `tries` and `silences` are as in `Part`."""
 
     state: DeliveryState
     carrier_id: str | None
@@ -61,7 +61,7 @@ class Known:
 
 
 def mark_interrupted(db: Database, channel: str, now: int) -> int:
-    """What was being submitted when the last sender ended may have been sent; returns how many parts."""
+    """Mark parts that the previous sender left in submission as maybe sent; returns their number."""
     with db.write() as connection:
         recipients = connection.scalars(
             update(_rows)
@@ -74,22 +74,23 @@ def mark_interrupted(db: Database, channel: str, now: int) -> int:
 
 
 def _interrupted(now: int) -> dict[str, Any]:
-    first = func.coalesce(_rows.c.submitted_at, _rows.c.changed_at)  # the SUBMIT came after its intent
+    # Without a stored SUBMIT time, the time of the intent is the earliest possible.
+    first = func.coalesce(_rows.c.submitted_at, _rows.c.changed_at)
     return {"state": DeliveryState.MAYBE_SENT, "submitted_at": first, "changed_at": now}
 
 
 def advance(
     db: Database, channel: str, finished: Sequence[Part], intents: Sequence[Part], now: int
 ) -> dict[Key, Known]:
-    """Store what became of parts and which are sent next, and what parked reports now settle.
+    """Store the results of finished parts and the intents of the next parts, and settle parts by parked reports.
 
-    Returns what is known of the parts whose way is another than their agent knows: new ones that have a row (an
-    earlier sender's), and those that have come to their end by a report.
+    Returns the rows that differ from the agent's state: new parts that have a row of an earlier sender, and parts that
+    a report has made final.
     """
     unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
     ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
     with db.write() as connection:
-        if unwritten:  # as if they had never been chosen: a crash leaves no doubt about them
+        if unwritten:  # no SUBMIT was written, so after a crash they are not in doubt
             connection.execute(
                 delete(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING), [_named(p) for p in unwritten]
             )
@@ -99,7 +100,7 @@ def advance(
                 insert.on_conflict_do_update(
                     index_elements=_key,
                     set_={name: insert.excluded[name] for name in _OUTCOME},
-                    where=_OPEN,  # a report was quicker
+                    where=_OPEN,  # a report may have arrived first
                 ),
                 [_row(part, channel, now) for part in ended],
             )
@@ -111,7 +112,7 @@ def advance(
 def _known(
     connection: Connection, channel: str, doubtful: Sequence[Part], intents: Sequence[Part], now: int
 ) -> dict[Key, Known]:
-    """Store intents; what is known of them and of parts in doubt. See `advance`."""
+    """Store intents; returns the rows of intended parts and of parts in doubt as described in `advance`."""
     met = _intend(connection, channel, intents, now)
     looked_at = [part.key for part in (*doubtful, *met, *(p for p in intents if p.stored))]
     if not looked_at:
@@ -129,7 +130,7 @@ def _known(
 
 
 def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int) -> list[Part]:
-    """Rows that say which parts may be at the carrier from now on; returns new parts that had one."""
+    """Store a row for each part about to be submitted; returns new parts that already had a row."""
     fresh, again = [p for p in intents if not p.stored], [p for p in intents if p.stored]
     new: set[Key] = set()
     if fresh:
@@ -139,7 +140,7 @@ def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: 
         )
         new = {(r.port, r.submission, r.n, r.part) for r in made}
     met = [p for p in fresh if p.key not in new]
-    if met:  # what an earlier sender was submitting when it ended may have been sent
+    if met:  # parts that an earlier sender left in submission may have been sent
         connection.execute(
             update(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING).values(_interrupted(now)),
             [_named(p) for p in met],
@@ -155,16 +156,16 @@ def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: 
 
 
 def take_reports(db: Database, channel: str, reports: Sequence[Report], now: int) -> Settled:
-    """Store what the carrier says: in the rows of the parts that are meant, or parked until these are known."""
+    """Store reports: in the rows of the parts they settle, or parked until their parts are known."""
     with db.write() as connection:
         return _settle(connection, channel, reports, set(), now)
 
 
 def sweep(db: Database, channel: str, now: int) -> int:
-    """Look at young parked reports again, and forget those older than 48 h; returns how many of the latter.
+    """Examine young parked reports again and delete those older than 48 h; returns the number of deleted reports.
 
-    Every change of a part looks at the reports that wait for it. But on PostgreSQL, of two senders of one channel
-    each may miss the row that the other has not committed yet.
+    Each change of a part already examines the reports for its recipient. But on PostgreSQL, two senders of one channel
+    may each miss the uncommitted row of the other.
     """
     with db.write() as connection:
         young = select(_parked.c.recipient).where(_parked.c.channel == channel, _parked.c.parked_at > now - AGAIN_MS)
@@ -175,9 +176,9 @@ def sweep(db: Database, channel: str, now: int) -> int:
 
 
 def _settle(connection: Connection, channel: str, new: Sequence[Report], changed: set[str], now: int) -> Settled:
-    """Look at new reports, and at parked ones of recipients whose parts have `changed`; store what they settle."""
+    """Examine new reports and the parked reports of `changed` recipients; store the parts they settle."""
     rows = _named_by(connection, channel, new)
-    # A report on a part that was not in doubt tells nothing about others to its recipient.
+    # A report on a part that was not in doubt gives no information on other parts to its recipient.
     sure = {(row.carrier_id, row.recipient) for row in rows if row.state not in DOUBTFUL}
     about = changed | {report.recipient for report in new if (report.carrier_id, report.recipient) not in sure}
     parked = _parked_for(connection, channel, about) if about else []
@@ -224,7 +225,7 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
         )
     if settled.waiting:
         connection.execute(
-            upsert(connection, _parked).on_conflict_do_nothing(),  # the first final word counts
+            upsert(connection, _parked).on_conflict_do_nothing(),  # the first final report counts
             [
                 {
                     "channel": channel,
@@ -257,13 +258,13 @@ def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
 
 
 def _named_by(connection: Connection, channel: str, reports: Sequence[Report]) -> list[Row]:
-    """Parts with the carrier id of one of these reports."""
+    """The parts with the carrier id of one of these reports."""
     pieces = _pieces({report.carrier_id for report in reports})
     return [row for ids in pieces for row in _read(connection, _rows.c.channel == channel, _rows.c.carrier_id.in_(ids))]
 
 
 def _unclaimed_by(connection: Connection, channel: str, recipients: set[str]) -> list[Row]:
-    """Parts to these recipients with a SUBMIT whose id we may not know (`settling.py`)."""
+    """The parts to these recipients with a SUBMIT whose carrier id we may not know (`settling.py`)."""
     return [
         row
         for some in _pieces(recipients)
@@ -287,7 +288,7 @@ def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> l
 
 
 def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> list[Report]:
-    """Parked reports to these recipients, in the order in which they came."""
+    """The parked reports on these recipients, in order of arrival."""
     query = select(_parked).where(_parked.c.channel == channel).order_by(_parked.c.reported_at)
     return [
         Report(r.carrier_id, outcome(r.status) or DeliveryState.FAILED, r.status, r.sender, r.recipient, r.reported_at)
@@ -297,7 +298,7 @@ def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> l
 
 
 def _pieces(values: Collection[Any]) -> Iterator[list[Any]]:
-    """The values, ASKED at a time: a carrier that names each report otherwise has thousands parked."""
+    """The values in pieces of ASKED: a carrier whose report ids never match has thousands of parked reports."""
     listed = list(values)
     return (listed[i : i + ASKED] for i in range(0, len(listed), ASKED))
 

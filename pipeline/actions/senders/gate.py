@@ -1,8 +1,8 @@
-"""The last look before a SUBMIT: may this port still send, is the message still valid?
+"""The last check before a SUBMIT: whether the port may still send and the message is still valid.
 
-The states of ports are read from the operational database a few times a second. What is known may be
-so old and no older: when the database does not answer, the gate is closed until it does. So no SUBMIT
-starts later than `STALE` after a suspension has been committed.
+The states of ports are read from the operational database a few times a second. If the last read is older than
+`STALE`, the gate stays closed until the database answers. So no SUBMIT starts later than `STALE` after the commit of a
+suspension.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pipeline.events import PortState
 from pipeline.store import schema
 from pipeline.store.database import Database
 
-POLL = 0.2  # seconds between looks
-STALE = 0.75  # seconds after which what was seen is not believed
+POLL = 0.2  # seconds between reads
+STALE = 0.75  # seconds after which the last read is too old
 
 
 class Gate:
-    """Ports that may send, as last seen: none that is not registered."""
+    """The ports that may send, as last read. Unregistered ports may not send."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -31,10 +31,10 @@ class Gate:
         self._seen_at = float("-inf")
 
     def look(self) -> None:
-        """Read the states of the ports. Raises AntispamError when the database does not answer."""
-        begun = self._clock.monotonic()  # what is read is at least as new as the moment before it was asked for
+        """Read the states of the ports. Raises AntispamError if the database does not answer."""
+        begun = self._clock.monotonic()  # before the query: the states are at least as new as this moment
         with self._db.read() as connection:
-            # All codes only when there are more or fewer than before: 100,000 of them take 0.3 s (measured).
+            # Read all codes only if their number has changed: 100,000 codes take 0.3 s (measured).
             if connection.scalar(select(func.count()).select_from(schema.ports)) != len(self._registered):
                 self._registered = frozenset(connection.scalars(select(schema.ports.c.code)))
             closed = select(schema.ports.c.code, schema.ports.c.state).where(schema.ports.c.state != PortState.OPEN)
@@ -43,11 +43,11 @@ class Gate:
 
     @property
     def stale(self) -> bool:
-        """Nothing may be sent now, since nobody knows which ports may."""
+        """Whether the gate is closed for all ports, because the last read is too old."""
         return self._clock.monotonic() - self._seen_at > STALE
 
     def refusal(self, part: Part) -> DeliveryState | None:
-        """Why this part may not be sent any more; None when it may."""
+        """The final state of a part that may not be sent any more; None if it may be sent."""
         if may_send(self._state(part.code)) is not None:
             return DeliveryState.STOPPED
         if part.valid_until is not None and self._clock.wall() > part.valid_until:

@@ -1,4 +1,4 @@
-"""A released submission cut into messages and parts, one at a time, as the links can take them."""
+"""A released submission, split into messages and parts one at a time as the links have room."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipeline.protocols.sms_text import TextPart, parts
 
 
 class Job:
-    """One outbound record: yields its messages in order; done when each has come to its end.
+    """One outbound record. It yields its messages in order and is done when all of them have ended.
 
-    `code` is the registered port. Raises AntispamError for what no SUBMIT can carry.
+    `code` is the registered port. Raises AntispamError for a record that no SUBMIT can carry.
     """
 
     def __init__(self, outbound: Outbound, code: str, channel: Channel) -> None:
@@ -32,17 +32,17 @@ class Job:
         except KeyError:
             raise AntispamError("a recipient that is not one of the submission's") from None
         parts(submission.content, 0)
-        self.open = len(self._todo)  # messages not at their end
-        self.at_risk = 0  # parts a crash would leave in doubt
-        self.dropped = False  # its partition is another sender's now
+        self.open = len(self._todo)  # messages that have not ended
+        self.at_risk = 0  # parts that a crash would leave in doubt
+        self.dropped = False  # another sender has its partition
 
     def next(self) -> Message | None:
-        """The next message; None when all have been given out."""
+        """The next message, or None after the last."""
         if not self._todo:
             return None
         n, recipient = self._todo.popleft()
         submission = self.outbound.submission
-        # The same after a crash: a part that is sent again fits the ones the handset has.
+        # Derived, not random: after a crash, a repeated part fits the parts that the handset has.
         reference = zlib.crc32(f"{submission.port}/{submission.id}/{n}".encode()) & 0xFF
         texts = parts(submission.content, reference)
         return Message(self, deque(self._part(n, recipient, text) for text in texts), len(texts))
@@ -75,10 +75,10 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One recipient's SMS parts: `todo` in order, `open` not at their end; all go over `link` while it is up.
+    """One recipient's SMS parts: `todo` in order, `open` parts not final. All go over `link` while it is up.
 
-    `ended` is why the rest need not be sent: one part did not get through, and nobody can read the others.
-    `cut` says that its job was dropped before every part was sent: it does not count as ended.
+    `ended` is the state of a part that was not delivered: the other parts are unreadable without it and are not sent.
+    `cut` is true if the job was dropped before every part was sent; the message then does not count as ended.
     """
 
     job: Job
@@ -95,6 +95,6 @@ class Message:
         self.key = self.todo[0].port, self.todo[0].recipient
 
     def back(self, part: Part) -> None:
-        """A part that is to be sent again, in its order."""
+        """Put a part back into `todo` in its order, to be sent again."""
         self.todo.append(part)
         self.todo = deque(sorted(self.todo, key=lambda p: p.number))

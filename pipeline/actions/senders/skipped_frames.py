@@ -1,4 +1,4 @@
-"""Frames of a carrier that a link leaves unread: all are counted, a line a second tells of them, without content."""
+"""Frames that a link skips: each is counted, and at most one log line a second reports them without content."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import structlog
 
 from pipeline import metrics
 
-TOLD_EVERY = 1.0  # seconds between two lines of one link: a broken carrier must not fill the disk
+TOLD_EVERY = 1.0  # seconds between two log lines of one link, because a faulty carrier must not fill the disk
 
 _log = structlog.get_logger()
 
 
 class SkippedFrames:
-    """Those of one link. `clock` is monotonic seconds."""
+    """The skipped frames of one link. `clock` is monotonic seconds."""
 
     def __init__(self, channel: str, link: int, clock: Callable[[], float]) -> None:
         self._channel, self._link, self._clock = channel, link, clock
         self._untold, self._told_at = 0, float("-inf")
 
     def skip(self, reason: str, command: int, cause: str) -> None:
-        """Count a frame; `reason` is unreadable, unknown or unexpected. `cause` quotes nothing of its body."""
+        """Count a frame; `reason` is unreadable, unknown or unexpected. `cause` must not quote the frame's body."""
         metrics.FRAMES_SKIPPED.labels(self._channel, reason).inc()
         self._untold += 1
         now = self._clock()

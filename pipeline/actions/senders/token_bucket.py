@@ -1,10 +1,10 @@
-"""A token bucket: how many parts a second may leave."""
+"""A token bucket, which limits parts a second."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """`rate` tokens a second, at most a tenth of a second's worth (and one) saved up; time is an argument."""
+    """Fills with `rate` tokens a second and holds at most `rate` / 10, but at least one; time is an argument."""
 
     def __init__(self, rate: float, now: float) -> None:
         self._rate = rate
@@ -13,7 +13,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
+        """Take a token and return 0, or return the seconds until the next token."""
         self._tokens = min(self._most, self._tokens + max(0.0, now - self._at) * self._rate)
         self._at = now
         if self._tokens >= 1.0:
