@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     )
     resend_maybe_sent: bool = Field(
         True,
-        description="Send again what a crash or a silent carrier left in doubt: nothing is lost, at most one "
-        "window a crash is repeated. False: never repeated, and lost if the carrier did not have it.",
+        description="Send again if a crash or a silent carrier left a message's state unknown: none is lost, at most "
+        "one window is repeated after a crash. False: none is repeated, and it is lost if the carrier never had it.",
     )
     worker_id: str = Field(
         "worker-0",
@@ -100,10 +100,10 @@ class Settings(BaseSettings):
         10_000,
         ge=1,
         le=40_000,
-        description="Most recipients of one submission; 40,000 at most: what follows from it must fit a record.",
+        description="Most recipients of one submission; 40,000 at most: its decision must fit a record.",
     )
     campaign_texts: int = Field(
-        1_000_000, ge=1000, description="Texts the campaign stage knows at once; a million take 393 MB."
+        1_000_000, ge=1000, description="Texts that the campaign stage keeps in memory; a million take 393 MB."
     )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
     record_columns: dict[str, str | Ordinal] | None = Field(
@@ -115,17 +115,17 @@ class Settings(BaseSettings):
         None,
         description="strptime format of record times, such as %Y%m%d%H%M%S. Unset: ISO 8601 or epoch ms.",
     )
-    record_zone: str = Field("Asia/Shanghai", description="Zone of record times that name none.")
+    record_zone: str = Field("Asia/Shanghai", description="Zone of record times without a zone.")
     review_zone: str = Field("Asia/Shanghai", description="Zone of the review hours, 08:30 to 17:30.")
     review_holidays: tuple[date, ...] = Field((), description="Days without review besides weekends (JSON of dates).")
-    review_weekends: tuple[date, ...] = Field((), description="Weekend days that are worked (JSON of dates).")
+    review_weekends: tuple[date, ...] = Field((), description="Weekend days with review (JSON of dates).")
     record_sources: tuple[RecordSource, ...] = Field(
         (),
         description='Where record files lie (JSON): [{"name": "smsc1", "url": "sftp://user@host/out/*.csv.gz"}]; '
         "quiet, marker, after, moved_to, columns, delimiter, header, quotes, time_format, key as RecordSource in "
         "pipeline/file_exchange.py. Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
     )
-    record_poll: float = Field(30.0, gt=0, description="Seconds between two looks at a source of record files.")
+    record_poll: float = Field(30.0, gt=0, description="Seconds between two listings of a source of record files.")
     record_file_bytes: int = Field(2 << 30, ge=1, description="Largest record file that is fetched.")
     blacklist_file: BlacklistTarget | None = Field(
         None,
@@ -138,11 +138,14 @@ class Settings(BaseSettings):
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
     retention_days: int = Field(160, ge=1, description="Days that texts and numbers are kept; the law asks 150.")
     hold_days: int = Field(
-        3, ge=1, description="Days a submission waits for its port to be registered or a policy; then it is refused."
+        3,
+        ge=1,
+        description="Days a submission waits until its port is registered or a policy is there; then it is refused.",
     )
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
     lake_group: str | None = Field(
-        None, description="Group whose members may read the lake's tables, not its full texts. Unset: the owner only."
+        None,
+        description="Group whose members may read the lake's tables without full texts. Unset: only the owner may.",
     )
     privacy_key: SecretStr | None = Field(
         None, description="Keys the hashes of numbers in the lake. Unset: made at first start in data_dir."
@@ -150,20 +153,22 @@ class Settings(BaseSettings):
     audit_key: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Signs the audit trail; every process that opens the database needs the same, for good. Unset: "
+        description="Signs the audit trail; every process that opens the database needs this key, for good. Unset: "
         "made at first start in data_dir.",
     )
     release_key: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Signs what is released; workers, releaser and senders need the same. Unset: made at first start "
+        description="Signs releases; workers, releaser and senders need the same key. Unset: made at first start "
         "in data_dir.",
     )
     release_key_before: SecretStr | None = Field(
-        None, min_length=16, description="While the release key is changed: senders take what the old one signed too."
+        None,
+        min_length=16,
+        description="The old release key during a change of keys: senders accept its releases, too.",
     )
     callback_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
-        (), description='Networks besides the public internet that callbacks may go to, ["10.20.0.0/16"], say.'
+        (), description='Networks to which callbacks may go, besides the public internet (JSON): ["10.20.0.0/16"].'
     )
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
@@ -171,9 +176,11 @@ class Settings(BaseSettings):
         10.0,
         gt=0,
         le=60,
-        description="Seconds for the head of a request; without a valid key for the whole of it.",
+        description="Seconds a client has for the head of a request; without a valid key, for the whole request.",
     )
-    api_requests: int = Field(64, ge=1, description="Requests of keys served at once; one more is answered 503.")
+    api_requests: int = Field(
+        64, ge=1, description="Requests with a valid key served at once; a further one is answered 503."
+    )
     api_items: int = Field(1000, ge=1, description="Most submissions in one array.")
     api_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Longest body of POST /v1/submissions.")
     api_batch_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest batch file, unpacked.")
@@ -188,15 +195,15 @@ class Settings(BaseSettings):
     dead_letter_count: int = Field(
         50,
         ge=1,
-        description="Failures among the records polled last from which a process stops instead of setting "
-        "them aside, if they are also more than ANTISPAM_DEAD_LETTER_RATIO of them.",
+        description="A process stops instead of setting failed records aside when at least this many of the records "
+        "polled last failed, and their share is above ANTISPAM_DEAD_LETTER_RATIO.",
     )
     dead_letter_ratio: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="Share of the records polled last above which failures are no single events' "
-        "fault. 1: never; everything that fails is set aside.",
+        description="Share of failures among the records polled last, above which the cause cannot be single "
+        "events. 1: never; every failed record is set aside.",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -70,7 +70,7 @@ LIST_ACTIONS = Topic("list-actions", events.ListAction, "value", description="li
 ALERTS = Topic("alerts", events.Alert, "subject", partitions=1, description="operators' feed")
 COMPLAINTS = Topic("complaints", events.Complaint, "port", description="recipients' complaints")
 DELIVERIES = Topic("deliveries", events.DeliveryReport, "message id", description="carriers' reports")
-# The campaign stage forgets a campaign long before it has not been written for three days (campaigns.index.TTL_MS).
+# The campaign stage forgets a silent campaign after a day (campaigns.index.TTL_MS), long before the topic drops it.
 CAMPAIGNS = Topic(
     "campaigns",
     events.Campaign,

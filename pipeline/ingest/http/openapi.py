@@ -13,15 +13,16 @@ from pipeline.settings import Settings
 
 _ABOUT = """Submissions of enterprise ports, before they are sent.
 
-**Keys.** `Authorization: Bearer <API key>`. A key sends for one port and its extensions and sees its submissions only.
+**Keys.** `Authorization: Bearer <API key>`. A key sends for one port and its extensions, and sees only their
+submissions.
 
-**Acceptance.** 202 means that the broker has the submission durably. It is then screened: it may be released, held,
-reviewed or rejected, which `GET /v1/submissions/{id}` tells and, if an address is registered, a callback.
+**Acceptance.** 202 means that the broker has stored the submission. It is then screened: it may be released, held,
+reviewed or rejected. `GET /v1/submissions/{id}` tells the result; so does a callback if an address is registered.
 
-**Ids.** An id is unique per port; without one we give one. The same id with the same sender, content and recipients is
-answered 200 with `duplicate: true` and sent once; with anything else 409. **After 503, a broken connection or no
-answer: send the same again with the same id.** What was not acknowledged with 202 or 200 may be sent again safely only
-with its id, so give ids of your own.
+**Ids.** An id is unique per port; a submission without an id gets one from us. The same id with the same sender,
+content and recipients is answered 200 with `duplicate: true` and sent once. If one of these differs, the answer is 409.
+**After 503, a broken connection or no answer: send the same again with the same id.** A submission that was not
+acknowledged with 202 or 200 can be sent again safely only with its id, so give your own ids.
 
 **Slow down.** 429 and 503 carry `Retry-After` (seconds).
 
@@ -43,10 +44,10 @@ _WORDS = {
     401: "No, unknown or revoked API key.",
     403: "The sender is not the port of this key.",
     404: "No submission of this port has this id.",
-    408: "The body did not come in time.",
-    409: "The id was used for something else.",
+    408: "The body did not arrive in time.",
+    409: "The id was used for another submission.",
     413: "The body is too large.",
-    415: "Another Content-Type or Content-Encoding is expected; the message names what is taken.",
+    415: "Unsupported Content-Type or Content-Encoding; the message names the supported ones.",
     422: "A field is missing or wrong; `field` names it.",
     429: "Too many submissions wait to be decided.",
     503: "The broker did not acknowledge in time, or a part cannot be reached.",
@@ -78,8 +79,7 @@ def document(settings: Settings) -> dict[str, Any]:
                     "operationId": "submit",
                     "summary": "Send one submission or several",
                     "description": f"At most {settings.api_body_bytes} bytes. An array is accepted item by item: 202 "
-                    "if one was newly accepted, 200 if all that could be were so before; `results` says what became of "
-                    "each.",
+                    "if any is newly accepted, 200 if others were accepted before; `results` has each result.",
                     "requestBody": _body(
                         {
                             "application/json": {
@@ -105,8 +105,8 @@ def document(settings: Settings) -> dict[str, Any]:
                     "description": "One submission a line (jsonl), or csv with a header of the same names and "
                     "recipients separated by `;` or `|`. "
                     f"UTF-8 or GBK, plain or gzip, at most {settings.api_batch_bytes} bytes unpacked. "
-                    "Good lines are accepted, bad ones named. A line without id gets one of the file's content, so the "
-                    "same file sent again makes nothing twice.",
+                    "Good lines are accepted, bad lines named. A line without an id gets one from the file's content, "
+                    "so the same file sent again creates no submission twice.",
                     "requestBody": _body(
                         {
                             "application/x-ndjson": {
@@ -118,7 +118,7 @@ def document(settings: Settings) -> dict[str, Any]:
                     "responses": _answers(
                         {
                             202: ("At least one line was newly accepted.", BatchAnswer),
-                            200: ("All was accepted before.", BatchAnswer),
+                            200: ("All lines were accepted before.", BatchAnswer),
                         },
                         (400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
                         BatchAnswer,
@@ -138,7 +138,9 @@ def document(settings: Settings) -> dict[str, Any]:
                             "schema": {"type": "string", "minLength": 1, "maxLength": 128},
                         }
                     ],
-                    "responses": _answers({200: ("What is known.", SubmissionStatus)}, (400, 401, 404, 503)),
+                    "responses": _answers(
+                        {200: ("The state of the submission.", SubmissionStatus)}, (400, 401, 404, 503)
+                    ),
                 }
             },
         }
@@ -183,19 +185,21 @@ def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         "port": {"description": "The port, with or without an extension.", "examples": ["10690001"]},
         "recipients": {
-            "description": "One number each, in any usual spelling; repeated ones count once.",
+            "description": "Phone numbers in any usual spelling. A repeated number counts once.",
             "minItems": 1,
             "examples": [["13800000001"]],
         },
         "content": {"description": "The text, in code points.", "minLength": 1, "maxLength": settings.max_content},
-        "id": {"description": "Yours, unique per port: 1 to 128 printable ASCII characters without spaces."},
-        "batch": {"description": "Your name of the task this belongs to."},
-        "batch_size": {"description": "Messages the whole batch will have."},
-        "template": {"description": "The registered template the text fits."},
+        "id": {"description": "Your id, unique per port: 1 to 128 printable ASCII characters without spaces."},
+        "batch": {"description": "Your name for the task that this submission belongs to."},
+        "batch_size": {"description": "Number of messages in the whole batch."},
+        "template": {"description": "The registered template that the text follows."},
         "priority": {
             "description": "The lane: bulk by default for a batch over 50, always for a submission over 50 messages."
         },
-        "valid_until": {"description": f"Not sent later than this. {time}"},
-        "scheduled_at": {"description": f"Not sent earlier; 7 days ahead at most, before valid_until. {time}"},
-        "submitted_at": {"description": f"Your clock; kept and not relied on. {time}"},
+        "valid_until": {"description": f"Latest time of sending. {time}"},
+        "scheduled_at": {
+            "description": f"Earliest time of sending: at most 7 days ahead, and before valid_until. {time}"
+        },
+        "submitted_at": {"description": f"The time by your clock. It is stored, but not used. {time}"},
     }

@@ -77,7 +77,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
         )
         # The producer's time limit ends first, so its own error is reported.
         intake = Intake(broker, lookup, settings.api_ack_seconds + 1)
-        readiness.say("api", False, "what was accepted before this start, read from the topics")
+        readiness.say("api", False, "the ids accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
         # For our own threads, which end after the server.
         stopped = threading.Event()
