@@ -288,7 +288,7 @@ def encode(pdu: Pdu) -> bytes:
     elif isinstance(pdu, Deliver):
         body += _content(pdu.content, 255, pdu.link_id)
     if not 0 <= pdu.sequence < 1 << 32:
-        raise ProtocolError("sequence: not a number of 32 bits")
+        raise ProtocolError("sequence: a 32-bit number expected")
     head = (HEADER + len(body), pdu.command, pdu.sequence)
     return b"".join(n.to_bytes(4, "big") for n in head) + body
 
@@ -321,7 +321,7 @@ def decode(frame: bytes, *, exact: bool = False) -> Pdu:
     """
     head = _HEAD.unpack(frame)
     if head["length"] != len(frame):
-        raise FrameError(f"frame of {len(frame)} octets says it has {head['length']}", 0)
+        raise FrameError(f"frame of {len(frame)} octets has {head['length']} in its length field", 0)
     kind = _KINDS.get(head["command"])
     if kind is None:
         raise UnknownCommandError(f"unknown command {head['command']:#010x}", 4)
@@ -336,7 +336,7 @@ def decode(frame: bytes, *, exact: bool = False) -> Pdu:
     if kind is Submit or kind is Deliver:
         fields["content"], fields["link_id"], end = _content_at(frame, end)
     if exact and len(frame) != end:
-        raise FrameError(f"{len(frame)} octets, {end} expected of this {kind.__name__}", min(len(frame), end))
+        raise FrameError(f"{len(frame)} octets, {end} expected for this {kind.__name__}", min(len(frame), end))
     return kind(sequence=head["sequence"], **fields)
 
 
@@ -411,7 +411,7 @@ def _content_at(frame: bytes, at: int) -> tuple[bytes, str, int]:
     """The content, the link id behind it, and the offset of the end."""
     end = at + 1 + (frame[at] if at < len(frame) else 0)
     if len(frame) < end or at >= len(frame):
-        raise FrameError(f"{len(frame)} octets, the content ends at {end}", at)
+        raise FrameError(f"frame of {len(frame)} octets, but its content ends at {end}", at)
     return frame[at + 1 : end], field_text(frame[end : end + 20]), end + 20
 
 

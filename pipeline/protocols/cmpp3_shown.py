@@ -41,7 +41,7 @@ def show(frame: bytes) -> dict[str, Any]:
     kind = type(pdu).__name__
     fault = _fault(pdu)
     if fault is not None:
-        raise ProtocolError(f"no {kind} of CMPP 3.0: {fault}")
+        raise ProtocolError(f"not a {kind} of CMPP 3.0: {fault}")
     plain: dict[str, Any] = {"command": kind} | _plain(pdu)
     if isinstance(pdu, cmpp3.Submit | cmpp3.Deliver):
         plain["text"] = text_of(pdu.msg_fmt, pdu.content, bool(pdu.udhi & 0x41))
@@ -70,11 +70,11 @@ def _fault(pdu: cmpp3.Pdu) -> str | None:
             return f"{name} {value}, at most {most} expected"
         texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
         if name not in _FREE and not all(text.isascii() and text.isprintable() for text in texts):
-            return f"{name} is no text"
+            return f"{name} is not printable ASCII"
     if isinstance(pdu, cmpp3.Connect):
         if pdu.version not in _VERSIONS:
             return f"version {pdu.version:#04x}"
-        return None if pdu.source_addr and _is_time(pdu.timestamp) else "no account, or no time of a login"
+        return None if pdu.source_addr and _is_time(pdu.timestamp) else "no account, or an invalid login time"
     if isinstance(pdu, cmpp3.ConnectResp) and pdu.version != cmpp3.VERSION:
         return f"version {pdu.version:#04x}, {cmpp3.VERSION:#04x} expected in a response of this length"
     if isinstance(pdu, cmpp3.Submit | cmpp3.Deliver) and pdu.udhi not in _HEADED:

@@ -115,7 +115,7 @@ def text_field(text: str, width: int, name: str) -> bytes:
     if len(value) > width:
         raise ProtocolError(f"{name}: {len(value)} octets, at most {width}")
     if value and (0 in value or value[-1:] == b" "):
-        raise ProtocolError(f"{name}: NUL or a space at its end, which the padding would swallow")
+        raise ProtocolError(f"{name}: has NUL, or ends in a space; the receiver would take it for padding")
     return value
 
 

@@ -83,7 +83,7 @@ def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
     for token in _TOKEN.finditer(expression):
         word, at = token[0], token.start()
         if token["literal"]:
-            raise file.fault(path, "a text is written 'so' or \"so\", without a letter before it", at, len(word))
+            raise file.fault(path, "write a text as 'text' or \"text\", with no letter before it", at, len(word))
         if token["name"] in _REFUSED:
             raise file.fault(
                 path, f"'{word}' is not allowed here; ask with 'x in list', size(), && and ||", at, len(word)

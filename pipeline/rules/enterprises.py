@@ -30,5 +30,5 @@ def parse_enterprise(text: str) -> EnterpriseEntry:
     for field, longest in _LONGEST.items():
         value = getattr(entry, field)
         if len(value) > longest or "\0" in value:
-            raise AntispamError(f"enterprise entry: {field}: at most {longest} characters, none of them NUL, expected")
+            raise AntispamError(f"enterprise entry: {field}: at most {longest} characters without NUL expected")
     return entry

@@ -118,7 +118,7 @@ def _literal(text: str, start: int, end: int) -> str:
     stray = _STRAY.search(_plain_braces(part))
     if stray is not None:
         what = part[stray.start() : stray.end()]
-        raise AntispamError(f"{what!r} at character {start + stray.start() + 1} is no placeholder we know; {_FORM}")
+        raise AntispamError(f"{what!r} at character {start + stray.start() + 1} is not a known placeholder; {_FORM}")
     return part
 
 
@@ -157,9 +157,9 @@ def _domains(given: str) -> tuple[str, ...]:
     domains = tuple(domain.strip().lower() for domain in given.split(","))
     for domain in domains:
         if not _DOMAIN.fullmatch(domain):
-            raise AntispamError(f"{domain[:60]!r} is no domain; a link names those it may lead to: link(example.com)")
+            raise AntispamError(f"{domain[:60]!r} is not a domain; declare the permitted domains: link(example.com)")
         if domain in SHORTENERS:
-            raise AntispamError(f"{domain} leads anywhere; a link names the domains it ends at")
+            raise AntispamError(f"{domain} is a link shortener; declare the domains where its links end")
     return domains
 
 

@@ -211,7 +211,7 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,40}", name):
         raise file.fault((*path, "name"), "a counter's name is 3 to 41 of a-z, 0-9 and _")
     if name in CATALOGUE:
-        raise file.fault((*path, "name"), f"'{name}' is a signal already")
+        raise file.fault((*path, "name"), f"'{name}' is already the name of a signal")
     on: On = _choice(file, path, entry, "event", KINDS)
     keys = entry.get("key")
     keys = keys if isinstance(keys, list) else [keys]
@@ -249,14 +249,14 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
     hold = entry.get("hold")
     if (hold is not None) != (verdict is Verdict.HOLD):
         at_fault = (*path, "verdict" if hold is None else "hold")
-        raise file.fault(at_fault, "a rule has 'hold' (how long) if and only if its verdict is hold")
+        raise file.fault(at_fault, "a rule with verdict hold needs 'hold' (a duration); other rules must not have it")
     severity = entry.get("severity", 50)
     if type(severity) is not int or not 0 <= severity <= 100:  # YAML reads yes as a bool, which isinstance accepts
         raise file.fault((*path, "severity"), "severity is a number from 0 to 100")
     modes: tuple[Literal["enforce", "shadow", "off"], ...] = ("enforce", "shadow", "off")
     mode = _choice(file, path, entry, "mode", modes, "enforce")
     if mode == "enforce" and CHALLENGER_SCORE in signals:
-        raise file.fault((*path, "when"), f"{CHALLENGER_SCORE} is of a model on trial: for rules with mode: shadow")
+        raise file.fault((*path, "when"), f"only rules with mode: shadow may read {CHALLENGER_SCORE}")
     alert = entry.get("alert")
     return Rule(
         id=_text(file, path, entry, "id"),

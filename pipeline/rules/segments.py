@@ -76,7 +76,7 @@ def _parse(
             if not key.fullmatch(name):
                 raise AntispamError(f"{source}:{reader.line_num}: {expected} expected")
             if not carrier or found.setdefault(name, carrier) != carrier:
-                raise AntispamError(f"{source}:{reader.line_num}: no carrier, or a second one")
+                raise AntispamError(f"{source}:{reader.line_num}: no carrier, or not that of an earlier line")
     except csv.Error as error:
         raise AntispamError(f"{source}:{reader.line_num}: {error}") from None
     return found

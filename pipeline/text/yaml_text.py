@@ -56,4 +56,4 @@ def load(text: str, source: str) -> Any:
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise AntispamError(f"{source}: {error}") from None
     except (ValueError, AttributeError):  # PyYAML reads 2026-02-30 as a date and 0x_ as a number
-        raise AntispamError(f"{source}: a date or a number that cannot be; put it in quotes") from None
+        raise AntispamError(f"{source}: an invalid date or number; put a text in quotes") from None

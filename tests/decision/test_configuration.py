@@ -124,7 +124,7 @@ def test_a_stored_template_that_cannot_be_read_any_more_is_named_and_its_port_wo
     entries = ConfigEntries()
     templates = '[{"id": "old", "text": "验证码@code@"}, {"id": "good", "text": "验证码{code}"}]'
     (fault,) = entries.apply([change(1, "port", "1069", f'{{"code": "1069", "templates": {templates}}}')])
-    assert fault.startswith("port/1069: template old: '@code@' at character 4 is no placeholder we know")
+    assert fault.startswith("port/1069: template old: '@code@' at character 4 is not a known placeholder")
     assert entries.config.ports is not None
     port = entries.config.ports.find("1069")
     assert port is not None
@@ -138,7 +138,9 @@ def test_a_directory_with_such_a_template_is_refused_by_line(tmp_path: Path) -> 
     (tmp_path / "ports.jsonl").write_text(
         '\n{"code": "1069", "templates": [{"id": "t", "text": "验证码%code%"}]}', encoding="utf-8"
     )
-    with pytest.raises(AntispamError, match=r"ports\.jsonl:2: template t: '%code%' at character 4 is no placeholder"):
+    with pytest.raises(
+        AntispamError, match=r"ports\.jsonl:2: template t: '%code%' at character 4 is not a known placeholder"
+    ):
         load_directory(tmp_path)
 
 

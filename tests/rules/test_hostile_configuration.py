@@ -98,8 +98,8 @@ CONDITIONS = {
     "closed too often": ("links > 1)", "')' closes no bracket"),
     "closed otherwise": ("(links > 1]", "']' closes no bracket"),
     "never closed": ("(links > 1", "'(' is never closed"),
-    "a raw text": ("r'\\' == kind || ((", "a text is written"),
-    "three quotes": ("kind == '''(''' ", "a text is written"),
+    "a raw text": ("r'\\' == kind || ((", "write a text as"),
+    "three quotes": ("kind == '''(''' ", "write a text as"),
 }
 
 

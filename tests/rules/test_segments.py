@@ -53,7 +53,7 @@ def test_the_longest_prefix_counts(carriers: dict[str, str], number: str) -> Non
         ("prefix,carrier\n", "t.csv:1: header must be prefix,carrier,kind"),
         ("prefix,carrier,kind\n23,a,b\n", "t.csv:2: a prefix of 2 to 5 digits"),
         ("prefix,carrier,kind\n130,,b\n", "t.csv:2: no carrier"),
-        ("prefix,carrier,kind\n130,a,b\n130,c,b\n", "t.csv:3: .*a second one"),
+        ("prefix,carrier,kind\n130,a,b\n130,c,b\n", "t.csv:3: .*not that of an earlier line"),
     ],
 )
 def test_a_bad_table_names_its_line(text: str, fault: str) -> None:

@@ -119,7 +119,7 @@ def _entry(row: dict[str, str]) -> Entry:
     if not MIN_LENGTH <= len(word) <= longest:
         raise AntispamError(f"a word has {MIN_LENGTH} to {longest} characters, not {len(word)}")
     if not word.isprintable():
-        raise AntispamError("a word has printable characters only")
+        raise AntispamError("a word may have only printable characters")
     severity = row.get("severity") or "50"
     if not (severity.isascii() and severity.isdigit() and len(severity) <= 3 and int(severity) <= 100):
         raise AntispamError(f"severity {severity[:20]!r} is not a number from 0 to 100")
@@ -147,7 +147,7 @@ def _one_of(known: Mapping[str, _T], name: str, what: str) -> _T:
 def _words(field: str, what: str) -> tuple[str, ...]:
     words = tuple(word for part in field.split("|") if (word := part.strip()))
     if len(words) > MAX_CONTEXT or any(len(word) > MAX_LENGTH for word in words):
-        raise AntispamError(f"{what}: up to {MAX_CONTEXT} words of {MAX_LENGTH} characters, apart by |")
+        raise AntispamError(f"{what}: up to {MAX_CONTEXT} words of up to {MAX_LENGTH} characters, separated by |")
     return words
 
 

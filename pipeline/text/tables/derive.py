@@ -1,9 +1,9 @@
 """Make the tables beside this file from their sources; run only when a source has changed.
 
-`python -m pipeline.text.tables.derive SOURCES [HAM]`: SOURCES is a folder with chaizi-jt.txt,
-common_char_set.txt, confusables.json, same_stroke.txt and stroke.txt (README.md says where they come
-from); HAM is a jsonl file of honest texts, from which only counts are taken: a split that honest texts
-contain is left out. Needs the development dependencies opencc and pypinyin.
+`python -m pipeline.text.tables.derive SOURCES [HAM]`: SOURCES is a folder with chaizi-jt.txt, common_char_set.txt,
+confusables.json, same_stroke.txt and stroke.txt (README.md names their sources). HAM is a jsonl file of honest texts.
+It is used only for counting: a split that occurs in honest texts is left out. Needs the development dependencies
+opencc and pypinyin.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_MAX_LOOKALIKES = 6  # a larger class would make different words the same
-_MAX_HONEST = 2  # honest texts a split pair may stand in before it is taken for two characters
+_MAX_LOOKALIKES = 6  # characters of a class; larger classes would make different words equal
+_MAX_HONEST = 2  # a pair in more honest texts than this counts as two characters, not as a split one
 _CJK = range(0x3400, 0xA000)
 
 
 def simplified() -> list[str]:
-    """Each traditional character with its simplified one, by OpenCC's t2s, character by character."""
+    """Each traditional character with its simplified character, by OpenCC's t2s for single characters."""
     import opencc
 
     convert = opencc.OpenCC("t2s").convert
@@ -30,7 +30,7 @@ def simplified() -> list[str]:
 
 
 def pinyin() -> list[str]:
-    """Each toneless syllable with the characters whose most frequent reading it is, by pypinyin."""
+    """Each toneless syllable with the characters for which it is the most frequent reading, by pypinyin."""
     from pypinyin import Style, lazy_pinyin
 
     chars = [chr(code) for code in range(0x4E00, 0xA000)]
@@ -43,15 +43,15 @@ def pinyin() -> list[str]:
 
 
 def homoglyphs(sources: Path) -> list[str]:
-    """Letters and spacing marks of other scripts with the Latin letter they look like, lower case; small capitals."""
+    """Letters and spacing marks of other scripts, and small capitals, each with its Latin look-alike in lower case."""
     confusables = json.loads((sources / "confusables.json").read_text(encoding="utf-8"))
     rows = []
     for char, alike in confusables.items():
-        # Letters, and the spacing marks of Indian scripts, four of which are a small circle: ം for o.
+        # Letters, and spacing marks of Indian scripts: four of these are a small circle (ം for o).
         if len(char) != 1 or char.isascii() or not unicodedata.category(char).startswith(("L", "Mc")):
             continue
         if 0x2E80 <= ord(char) < 0xA4D0 or 0xAC00 <= ord(char) < 0xFB00 or ord(char) >= 0x20000:
-            continue  # of Chinese, Japanese and Korean; between them lie Lisu and Cherokee
+            continue  # Chinese, Japanese and Korean; Lisu and Cherokee lie between these blocks and stay
         if unicodedata.normalize("NFKC", char).isascii():
             continue  # compatibility forms need no table
         latin = sorted({a["c"].lower() for a in alike if len(a["c"]) == 1 and a["c"].isascii() and a["c"].isalpha()})
@@ -65,7 +65,7 @@ def homoglyphs(sources: Path) -> list[str]:
 
 
 def splits(sources: Path, honest: Counter[str]) -> list[str]:
-    """Two characters side by side that read as one: 弓虽 for 强."""
+    """Pairs of adjacent characters that read as one: 弓虽 for 强."""
     common = set((sources / "common_char_set.txt").read_text(encoding="utf-8").split())
     found: dict[str, str] = {}
     for line in (sources / "chaizi-jt.txt").read_text(encoding="utf-8").splitlines():
@@ -83,7 +83,7 @@ def splits(sources: Path, honest: Counter[str]) -> list[str]:
 
 
 def lookalikes(sources: Path) -> list[str]:
-    """Small classes of characters each of which is listed as looking like every other."""
+    """Small classes of characters. In a class, each character is listed as similar to every other."""
     common = set((sources / "common_char_set.txt").read_text(encoding="utf-8").split())
     strokes = {}
     for line in (sources / "stroke.txt").read_text(encoding="utf-8").splitlines():
@@ -106,7 +106,7 @@ def lookalikes(sources: Path) -> list[str]:
 
 
 def _similar(strokes: dict[str, str], a: str, b: str) -> float:
-    """0 to 1: the longest common subsequence of two stroke orders, by the longer one."""
+    """Similarity, 0 to 1: the longest common subsequence of two stroke orders, divided by the longer length."""
     one, other = strokes.get(a, ""), strokes.get(b, "")
     row = [0] * (len(other) + 1)
     for x in one:

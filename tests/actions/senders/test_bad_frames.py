@@ -161,7 +161,7 @@ def test_poisoned_delivers_are_answered_and_stop_nothing(operational_db: Databas
         assert bad == {900: (70, 1), 901: (71, 1), 902: (72, 1), 903: (0, 1)}
         [line] = [line for line in logs if line["event"] == "frame_skipped"]  # one a second, however many come
         assert set(line) == {"event", "log_level", "channel", "link", "command", "cause", "since_last"}
-        assert line["cause"] == "180 octets, the content ends at 344 (at octet 88)"
+        assert line["cause"] == "frame of 180 octets, but its content ends at 344 (at octet 88)"
         assert skipped("unreadable") == before + 4
 
     before = skipped("unreadable")

@@ -135,7 +135,7 @@ def test_a_note_is_allowed_and_does_not_change_the_version() -> None:
         ("枪支,weapons,release", "line 3: unknown verdict 'release'; one of review, reject, blacklist"),
         ("枪支,weapons", "line 3: 2 fields, expected 3"),
         ("VIAGRA,drugs,reject", "line 3: 'VIAGRA' is already on line 2"),
-        ("a\u200bb,drugs,reject", "line 3: a word has printable characters only"),
+        ("a\u200bb,drugs,reject", "line 3: a word may have only printable characters"),
         ('"枪支,weapons,reject', "line 3"),
     ],
 )
