@@ -109,14 +109,17 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
     [
         (PortEntry(code="12"), "3 to 21 digits"),
         (msgspec.structs.replace(PORT, signatures=("长" * 65,)), "signature"),
-        (msgspec.structs.replace(PORT, signatures=("a", "a")), "twice"),
+        (msgspec.structs.replace(PORT, signatures=("a", "a")), "duplicate signature"),
         (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "{a}"),)), "nothing but placeholders"),
         (
             msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "码@code@"),)),
             "not a known placeholder; write {name}",
         ),
         (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "看{a:link(t.cn)}"),)), "is a link shortener"),
-        (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "a"), TemplateEntry("t", "b"))), "twice"),
+        (
+            msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "a"), TemplateEntry("t", "b"))),
+            "duplicate template id",
+        ),
         (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
         (msgspec.structs.replace(PORT, volume_5m=1 << 40), "volume_5m"),
         (msgspec.structs.replace(PORT, enterprise="e" * 65), "enterprise"),
