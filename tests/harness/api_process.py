@@ -1,4 +1,4 @@
-"""The API as a process of its own, with a port registered and a key for it."""
+"""The API in its own process, with a registered port and its key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = 1_700_000_000_000
 
 
 def register(settings: Settings, port: str = PORT, callback_url: str = "") -> str:
-    """Tables, a port and a key for it, which is returned."""
+    """Create the tables, a port and a key; return the key."""
     db = migrated_database(settings)
     with db.write() as connection:
         connection.execute(
@@ -48,7 +48,7 @@ def register(settings: Settings, port: str = PORT, callback_url: str = "") -> st
 
 
 def deployment(bootstrap: str, folder: Path, **overrides: object) -> tuple[Settings, str]:
-    """Settings with topics, a published port and a key."""
+    """Create topics, a published port and a key; return the settings and the key."""
     settings = Settings.model_validate(
         {"kafka": bootstrap, "data_dir": folder / "data", "session_timeout": 6.0, "partitions": 4}
         | {"api_port": free_port()}
@@ -61,7 +61,7 @@ def deployment(bootstrap: str, folder: Path, **overrides: object) -> tuple[Setti
 
 
 def start_api(settings: Settings) -> Child:
-    """A running API; returns once it is ready."""
+    """Start an API and return when it is ready."""
     environment = {
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
@@ -88,7 +88,7 @@ def start_api(settings: Settings) -> Child:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[list[Child]]:
-    """A running API in a list, so that a test may replace it; whatever is in the list is ended."""
+    """A list with a running API. A test may replace it; all processes in the list are stopped at the end."""
     running = [start_api(settings)]
     try:
         yield running
@@ -98,5 +98,5 @@ def serving(settings: Settings) -> Iterator[list[Child]]:
 
 
 def address(settings: Settings) -> str:
-    """Where the API answers."""
+    """The URL of the API."""
     return f"http://127.0.0.1:{settings.api_port}"

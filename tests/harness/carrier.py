@@ -1,4 +1,4 @@
-"""A simulated carrier beside a test's own processes, and a deployment that sends to it."""
+"""A simulated carrier for a test, and a deployment with a sender for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PORT = "10690001"
 def sender_deployment(
     bootstrap: str, folder: Path, port: int, monkeypatch: pytest.MonkeyPatch, window: int = 16
 ) -> tuple[Settings, Database]:
-    """Settings, topics and tables of a sender that sends to this port of ours."""
+    """Settings and database, with topics, for a sender to this local port."""
     channels = folder / "channels.yaml"
     channels.write_text(f"default: {{host: 127.0.0.1, port: {port}, account: '900001', window: {window}, rate: 800}}")
     monkeypatch.setenv("ANTISPAM_CHANNELS_FILE", str(channels))
@@ -34,7 +34,7 @@ def sender_deployment(
     settings = settings_for(bootstrap, folder, partitions=2)
     ensure_topics(bootstrap, settings)
     db = migrated_database(settings)
-    with db.write() as connection:  # the sender sends nothing for a port it does not know
+    with db.write() as connection:  # the sender refuses messages of unknown ports
         connection.execute(
             insert(schema.ports).values(
                 code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=0, changed_at=0
@@ -45,7 +45,7 @@ def sender_deployment(
 
 @contextmanager
 def simulated(conduct: Conduct) -> Iterator[Simulator]:
-    """A carrier in a thread of its own."""
+    """A simulated carrier in its own thread."""
     started, ended = threading.Event(), threading.Event()
     simulator = Simulator("900001", b"secret", conduct)
 

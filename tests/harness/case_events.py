@@ -1,4 +1,4 @@
-"""Submissions, case members and ports of tests."""
+"""Submissions, case members and ports for tests."""
 
 from __future__ import annotations
 

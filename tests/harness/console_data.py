@@ -1,4 +1,4 @@
-"""A small invented world for the console: ports, cases, traffic in the lake, alerts, lists, accounts."""
+"""Invented data for the console: ports, cases, traffic in the lake, alerts, lists, accounts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PASSWORD = "correct horse battery"
 PHONE = "13800138000"
 CAMPAIGN = "c00000000000000aa"
 
-# content, the words a reason points at, category
+# content, the words of the reason, category
 CASES = (
     ("【惠民易贷】您的30万额度已审批，点击 http://loan.example.com/a8K2 提款，回T退订", "额度已审批", Category.LOAN),
     ("<b>尊贵会员</b>，澳\u200b门新葡京酬宾，加微信 xpj2026 <script>alert(1)</script>", "新葡京", Category.GAMBLING),
@@ -50,7 +50,7 @@ CASES = (
 
 
 def register_ports(db: Database, now: int) -> None:
-    """Two enterprises in two provinces, a port per case."""
+    """Add two enterprises in two provinces, and one port for each case."""
     with db.write() as connection:
         enterprises.put(
             connection,
@@ -74,7 +74,7 @@ def register_ports(db: Database, now: int) -> None:
 
 
 def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
-    """Cases of the first `count` contents, the oldest first; each with three members."""
+    """Add cases of the first `count` contents, oldest first, with three members each; return their ids."""
     made = []
     with db.write() as connection:
         for n in range(count):
@@ -120,12 +120,12 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
 
 
 def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
-    """`count` decided submissions of the last hour, full texts too; the first ones are those of the cases."""
+    """Add `count` decided submissions of the last hour with full texts. The first submissions belong to the cases."""
     privacy = Privacy(settings.privacy_secret)
     submissions, decisions = [], []
     for n in range(count):
         content, word, category = CASES[n % len(CASES)]
-        # The opening decision of case n, and then whatever came since.
+        # The first decisions open the cases; the others are spread over the last hour.
         at = now - (len(CASES) - n) * 3 * MINUTE_MS if n < len(CASES) else now - (n * 53 % 59) * MINUTE_MS
         submission = _submission(n, 0, content, at)
         start = content.index(word)
@@ -191,7 +191,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
 
 
 def fill_rest(db: Database, now: int) -> None:
-    """Alerts, deliveries, complaints, a hold, list entries."""
+    """Add alerts, deliveries, complaints, a hold and list entries."""
     with db.write() as connection:
         for n, level in enumerate(("critical", "severe", "warning", "warning")):
             connection.execute(
@@ -245,7 +245,7 @@ def fill_rest(db: Database, now: int) -> None:
 
 
 def sign_up(db: Database, name: str, role: Role, now: int, scope: dict[str, str] | None = None) -> str:
-    """An account with PASSWORD; returns the token of a session."""
+    """Add an account with PASSWORD; return the token of a session."""
     first = add_user(db, CHIEF, name, role, scope or {}, now)
     sign_in(db, name, first, now)
     return change_password(db, User(name, role, must_change=True), first, PASSWORD, now)

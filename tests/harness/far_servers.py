@@ -1,4 +1,4 @@
-"""Real FTP and SFTP servers on 127.0.0.1, in a thread of the test, that can be stopped, started and cut."""
+"""Real FTP and SFTP servers on 127.0.0.1 in their own thread. A test can stop, start and cut them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ USER, PASSWORD = "reader", "far-side-password"
 
 
 class FarServer(ABC):
-    """A server over `root`. With `cut_after`, it breaks down once it has given so many blocks of a file.
+    """A server for the files in `root`. With `cut_after`, it stops after this number of blocks.
 
-    With `short`, it ends every file before its last block and calls that a success.
+    With `short`, it sends every file incomplete and reports success.
     """
 
     def __init__(self, root: Path) -> None:
@@ -74,7 +74,7 @@ class FarServer(ABC):
 
 
 async def _cancelled() -> None:
-    """End what the server's connections still wait for, so that they close."""
+    """Cancel all tasks of the server's connections, so that the connections close."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
@@ -92,7 +92,7 @@ class FarFtp(FarServer):
         class CutIO(aioftp.PathIO):
             async def read(self, file: Any, n: int = -1) -> bytes:
                 if far.must_cut():
-                    asyncio.ensure_future(far._down())  # noqa: RUF006 - cancels this very call
+                    asyncio.ensure_future(far._down())  # noqa: RUF006 - it cancels this call
                     await asyncio.sleep(60)
                 data: bytes = await super().read(file, n)
                 return data[: -1 if far.short else None]
@@ -114,7 +114,7 @@ class FarSftp(FarServer):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
-        self.told_size: int | None = None  # of every file, whatever it is
+        self.told_size: int | None = None  # size in the listing of every file; None for the true size
         self._connections: list[asyncssh.SSHServerConnection] = []
 
     def known_host(self) -> str:
@@ -163,9 +163,9 @@ class FarSftp(FarServer):
 
 
 class LyingFtp(FarServer):
-    """An FTP server that says what it is told to: a word before the sign-in, listings, files.
+    """An FTP server with a scripted greeting, listing and file.
 
-    Each may be endless, or come slowly. With nothing told it has one good file.
+    Each may be endless or slow. Without a script, the server has one good file.
     """
 
     scheme = "ftp"
@@ -173,12 +173,12 @@ class LyingFtp(FarServer):
 
     def __init__(self, root: Path, honest: bytes) -> None:
         super().__init__(root)
-        self.port = 0  # a free one, known once it is up
+        self.port = 0  # a free port, known after the start
         self.honest = honest
         self.greeting: Iterable[bytes] = (b"220 hello\r\n",)
         self.listing: Iterable[bytes] | None = None
         self.file: Iterable[bytes] | None = None
-        self.pause = 0.0  # seconds between two pieces
+        self.pause = 0.0  # pause between two pieces, s
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def turn_honest(self) -> None:

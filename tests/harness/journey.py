@@ -1,4 +1,4 @@
-"""The processes of a journey from an enterprise's request to the carrier, to be killed, and the enterprise's client."""
+"""The processes from an enterprise's request to the carrier, which a test kills, and the enterprise's client."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.harness.processes import publish, settings_for, start
 
 TOGETHER = 25  # messages in a request
 LINKS, WINDOW = 2, 16
-PLAIN = "10690009"  # released at once
-JUDGED = [f"1069000{n}" for n in range(4)]  # the first 50 of a content are held for a second, the others reviewed
+PLAIN = "10690009"  # a port with messages that are released at once
+JUDGED = [f"1069000{n}" for n in range(4)]  # of each content, 50 messages are held 1 s, the others reviewed
 TEXTS = ("小区周四上午停水请提前储水。", "图书馆闭馆时间调整为晚上九点。", "运动会报名表已发到各班班长处。")
 COMMANDS = {
     "relay": ("serve", "relay"),
@@ -37,11 +37,11 @@ COMMANDS = {
 
 
 class Process:
-    """One of ours, on its own page, killed and started again."""
+    """One process of the pipeline with its own page. A test kills it and starts it again."""
 
     def __init__(self, settings: Settings, name: str, own: dict[str, str]) -> None:
         self.name, self.kills = name, 0
-        self.ends: list[int] = []  # exit codes, when it ended by itself
+        self.ends: list[int] = []  # exit codes of ends without a kill
         self._settings = settings
         self._port = free_port()
         self._own = own | {"ANTISPAM_SERVE_PORT": str(self._port)}
@@ -53,7 +53,7 @@ class Process:
         return start(self._settings, self.name, *COMMANDS[self.name], **self._own)
 
     def ready(self) -> bool:
-        """As its page says."""
+        """True if its page answers 200 for `/ready`."""
         try:
             return httpx.get(f"http://127.0.0.1:{self._port}/ready", timeout=2).status_code == 200
         except httpx.TransportError:
@@ -67,32 +67,32 @@ class Process:
             sleep(0.1)
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Kill the process and start it again."""
         self.child.kill()
         self.kills += 1
         self.child = self._start()
 
     def revive(self) -> None:
-        """As a supervisor does, when it has ended by itself."""
+        """Start the process again if it has ended by itself, as a supervisor does."""
         if self.child.returncode is not None:
             self.ends.append(self.child.returncode)
             self.child = self._start()
 
     def alive(self) -> None:
-        """Nothing but our kills ends it."""
+        """Fail if the process has ended without a kill."""
         assert self.child.returncode is None, f"{self.name} ended{self.child.tail()}"
 
 
 class Client:
-    """An enterprise's programs: `rate` messages a second until `stop`, each again until it is accepted.
+    """An enterprise's client: it sends `rate` messages per second until `stop`, and repeats each until it is accepted.
 
-    `judged`: one request in so many is of ports whose bulk is held and reviewed; 0 for none.
+    One of `judged` requests uses a port with held and reviewed bulk messages; 0 for none.
     """
 
     def __init__(self, settings: Settings, keys: dict[str, str], rate: int, judged: int = 0) -> None:
         self._rate, self._judged = rate, judged
         self.accepted: dict[str, str] = {}  # id -> recipient
-        self.again = 0  # requests sent again
+        self.again = 0  # repeated requests
         self._address = f"http://127.0.0.1:{settings.api_port}/v1/submissions"
         self._keys = keys
         self._ended = threading.Event()
@@ -103,7 +103,7 @@ class Client:
         self._thread.start()
 
     def stop(self) -> None:
-        """No new messages; returns when all are accepted."""
+        """Stop new messages and return when all messages are accepted. Raises AssertionError after a failure."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(120)
@@ -113,7 +113,7 @@ class Client:
     def _run(self) -> None:
         try:
             asyncio.run(self._send())
-        except BaseException as error:  # noqa: BLE001 - told by `stop`
+        except BaseException as error:  # noqa: BLE001 - `stop` reports it
             self._failed.append(error)
 
     async def _send(self) -> None:
@@ -158,7 +158,7 @@ class Client:
 def deployment(
     bootstrap: str, db: Database, folder: Path, carrier: Simulator
 ) -> tuple[Settings, dict[str, str], dict[str, str]]:
-    """Settings, a key for each port, and what the processes need besides."""
+    """Settings, a key for each port, and further environment variables of the processes."""
     url = db.engine.url.render_as_string(hide_password=False)
     settings = settings_for(bootstrap, folder, partitions=2, database_url=url, api_port=free_port())
     ensure_topics(bootstrap, settings)

@@ -1,4 +1,4 @@
-"""Events for the lake's tests."""
+"""Events for tests of the lake."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Operational databases for tests, copied from one that is migrated once a process.
+"""Operational databases for tests, copied from a template that is migrated once in each process.
 
-A migration takes 0.1 s of one core, a copy 1 ms, and hundreds of tests want a database of their own.
+A migration takes 0.1 s of one core and a copy takes 1 ms. Hundreds of tests need their own database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate, open_database
 
-AUDIT_SECRET = b"of the audit"  # signs the trail of the tests' databases; an empty trail fits any secret
+AUDIT_SECRET = b"of the audit"  # signs the audit trail in tests; an empty trail verifies with any secret
 
 
 @cache
@@ -22,18 +22,18 @@ def _template() -> bytes:
         file = Path(folder) / "operational.db"
         db = Database(f"sqlite:///{file}", AUDIT_SECRET)
         migrate(db)
-        db.close()  # the last connection that closes brings the log into the file
+        db.close()  # the last close writes the WAL into the file
         return file.read_bytes()
 
 
 def migrated_sqlite(file: Path) -> Database:
-    """A new, migrated SQLite database in this file."""
+    """Create a migrated SQLite database in this file."""
     file.write_bytes(_template())
     return Database(f"sqlite:///{file}", AUDIT_SECRET)
 
 
 def migrated_database(settings: Settings) -> Database:
-    """`open_database` for a test; a SQLite database that is not there yet is made from the copy."""
+    """`open_database` for a test. A missing SQLite database is first copied from the template."""
     if settings.database_url is None:
         file = settings.data_dir / "operational.db"
         if not file.exists():

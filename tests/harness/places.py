@@ -1,4 +1,4 @@
-"""Where tests find this checkout, and the research data that lies beside it and is not part of it."""
+"""The folder of this checkout, and the folder of the research data, which are not part of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A private PostgreSQL for tests: made, used and thrown away."""
+"""A temporary PostgreSQL server for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.harness.migrated import AUDIT_SECRET
 
 
 def find_programs() -> Path | None:
-    """The folder of initdb and pg_ctl, or None where PostgreSQL is not installed."""
+    """The folder of initdb and pg_ctl; None if PostgreSQL is not installed."""
     found = shutil.which("pg_ctl")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -30,9 +30,9 @@ def find_programs() -> Path | None:
 
 @contextmanager
 def postgres_server(programs: Path) -> Iterator[str]:
-    """The URL of a running server's own database; it listens on a unix socket only.
+    """The URL of the `postgres` database of a running server, which listens on a unix socket only.
 
-    PostgreSQL refuses to run as root: then it runs as postgres or nobody, in a folder of its own.
+    PostgreSQL refuses to run as root. Under root, the server runs as postgres or nobody, in its own folder.
     """
     folder = Path(tempfile.mkdtemp(prefix="antispam-pg-"))
     who: dict[str, Any] = {"cwd": folder, "check": True, "stdin": subprocess.DEVNULL, "timeout": 120}
@@ -48,7 +48,7 @@ def postgres_server(programs: Path) -> Iterator[str]:
             stdout=subprocess.DEVNULL,
         )
         options = f"-c listen_addresses='' -k {folder} -c fsync=off -c max_connections=50"
-        # pg_ctl's server keeps its standard output open, so that goes to the log.
+        # The server keeps its standard output open, so `-l` sends the output to the log.
         subprocess.run(
             [programs / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"],
             **who,
@@ -66,7 +66,7 @@ def postgres_server(programs: Path) -> Iterator[str]:
 
 @contextmanager
 def new_database(server_url: str, template: str = "template1") -> Iterator[Database]:
-    """A database of this server, copied from the template; dropped at the end."""
+    """A database on this server, copied from the template and dropped at the end."""
     server = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     name = f"antispam_test_{token_hex(6)}"
     with server.connect() as connection:

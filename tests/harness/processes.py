@@ -1,4 +1,4 @@
-"""Running the real processes against a real broker, ending some of them, and reading what is left."""
+"""Run the real processes against a real broker, end some of them, and read the results."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ Answer = dict[str, Any]
 
 
 def settings_for(bootstrap: str, folder: Path, **overrides: Any) -> Settings:
-    """Settings of a test's own deployment."""
+    """Settings of a separate deployment for a test."""
     return Settings(kafka=bootstrap, data_dir=folder / "data", session_timeout=6.0, **overrides)
 
 
 def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: int) -> None:
-    """Configuration into the database and, without a relay running, onto the topic."""
+    """Write the configuration to the database and, without a relay, to its topic."""
     db = migrated_database(settings)
     import_configuration.add(db, User("tester", Role.ADMINISTRATOR), entries, now)
     deliver(settings, db, now)
@@ -52,7 +52,7 @@ def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: in
 
 
 def prepare(settings: Settings, folder: Path, ports: int = PORTS) -> Config:
-    """Topics and the stress ports' configuration, published; the same configuration for the engine."""
+    """Create the topics and publish the configuration of the stress ports; return it for the engine."""
     ensure_topics(settings.kafka or "", settings)
     write_config(folder / "config", stress_ports(ports), ())
     publish(settings, directory_entries(folder / "config"), int(time() * 1000))
@@ -62,7 +62,7 @@ def prepare(settings: Settings, folder: Path, ports: int = PORTS) -> Config:
 def submissions(
     settings: Settings, count: int, seed: int = 5, start: int | None = None, ports: int = PORTS
 ) -> list[Submission]:
-    """Traffic whose counters change verdicts all the way through."""
+    """Traffic with counters that change verdicts from beginning to end."""
     begun = int(time() * 1000) if start is None else start
     return [
         door.submission(msgspec.convert(s.body, door.SubmissionIn), settings, s.at, f"s-{n}")
@@ -71,13 +71,13 @@ def submissions(
 
 
 def produce(settings: Settings, events: Sequence[Submission], config: Config) -> None:
-    """All events onto their topics, in order, acknowledged."""
+    """Send all events to their topics in order, and wait for the acknowledgements."""
     assert config.ports is not None
     send(writer(settings), [(*destination(event, config.ports), encode(event)) for event in events])
 
 
 def undisturbed(events: Sequence[Submission], config: Config) -> tuple[dict[str, Answer], dict[tuple[str, str], int]]:
-    """What the decision function says of the events one after another: answers by id, counter totals."""
+    """Screen the events in order without a broker: decisions by id, and counter totals."""
     state = MemoryCounters()
     answers = {}
     for i in range(0, len(events), 1000):
@@ -88,7 +88,7 @@ def undisturbed(events: Sequence[Submission], config: Config) -> tuple[dict[str,
 
 
 def canonical(value: bytes) -> Answer:
-    """A decision without what differs from run to run: the wall clock and the order of publications."""
+    """A decision without the fields that differ between runs: times and the epoch."""
     answer: Answer = msgspec.json.decode(value)
     for field in ("decided_at", "timings", "epoch"):
         answer.pop(field, None)
@@ -96,7 +96,7 @@ def canonical(value: bytes) -> Answer:
 
 
 def decisions(settings: Settings) -> dict[tuple[str, int], list[Answer]]:
-    """Every committed decision by (id, round), in order, read to the end."""
+    """All committed decisions by (id, round), in order."""
     found: dict[tuple[str, int], list[Answer]] = {}
 
     def take(message: Any) -> None:
@@ -108,7 +108,7 @@ def decisions(settings: Settings) -> dict[tuple[str, int], list[Answer]]:
 
 
 def counters(settings: Settings) -> dict[tuple[str, str], int]:
-    """The total of every window as the changelog has it last."""
+    """The last total of every window in the changelog."""
     found: dict[tuple[str, str], int] = {}
 
     def take(message: Any) -> None:
@@ -123,7 +123,7 @@ def counters(settings: Settings) -> dict[tuple[str, str], int]:
 
 
 def outbound(settings: Settings) -> list[str]:
-    """Ids of every committed release, repeats included."""
+    """The ids of all committed releases, with repetitions."""
     ids: list[str] = []
     for priority in ("express", "bulk"):
         _read(
@@ -143,7 +143,7 @@ def _read(settings: Settings, topic: str, take: Any) -> None:
 
 
 def start(settings: Settings, name: str, *command: str, **own: str) -> Child:
-    """One of our processes, with a name and ports of its own; `own` adds to its environment."""
+    """Start a process of the pipeline with its own name and ports. `own` adds to its environment."""
     environment = {
         **os.environ,
         "ANTISPAM_KAFKA": settings.kafka or "",
@@ -165,7 +165,7 @@ def start(settings: Settings, name: str, *command: str, **own: str) -> Child:
 
 @contextmanager
 def worker(settings: Settings, name: str = "w0") -> Iterator[list[Child]]:
-    """A worker in a list, so that a test may replace it; whatever is in the list is ended."""
+    """A list with a running worker. A test may replace it; all processes in the list are stopped at the end."""
     running = [start(settings, name, "worker", "--stream", "submissions")]
     try:
         yield running
@@ -175,7 +175,7 @@ def worker(settings: Settings, name: str = "w0") -> Iterator[list[Child]]:
 
 
 class Progress:
-    """How many decisions there are, and waiting for more of them."""
+    """Counts the committed decisions and waits for more."""
 
     def __init__(self, settings: Settings) -> None:
         self.tally = Tally(settings)
@@ -190,9 +190,9 @@ class Progress:
     def reach(
         self, wanted: int, children: list[Child], deadline: float = 120, revive: Callable[[], Child] | None = None
     ) -> None:
-        """Return once `wanted` decisions are there. Fails with the logs' ends after `deadline` s without one.
+        """Return when `wanted` decisions are committed. Fail after `deadline` s without a new decision, with log ends.
 
-        `revive` plays the supervisor: it replaces a child that has ended.
+        `revive` acts as the supervisor: it replaces an ended child.
         """
         last, seen = monotonic(), self.tally.total
         while self.tally.total < wanted:
@@ -210,7 +210,7 @@ class Progress:
 def assert_once(
     found: dict[tuple[str, int], list[Answer]], expected: dict[str, Answer], *, repeats: bool = False
 ) -> int:
-    """Every id decided, as undisturbed; the number of decisions beyond the first of an (id, round)."""
+    """Check that every id has the undisturbed decision; return the number of repeated decisions for an (id, round)."""
     missing = expected.keys() - {name for name, _ in found}
     assert not missing, f"{len(missing)} lost, such as {min(missing)}"
     beyond = sum(len(answers) - 1 for answers in found.values())

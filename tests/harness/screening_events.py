@@ -1,4 +1,4 @@
-"""Ports, policies, submissions and records of the tests of screening."""
+"""Ports, policies, submissions and records for tests of screening."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WORDS = "word,category,verdict\n需审词,other,review\n拒发词,fraud,reject\n
 
 
 class Opinion:
-    """A classifier that thinks the worst of a text that says so."""
+    """A classifier that gives texts with 垃圾 the score 0.99, and fails on texts with 炸."""
 
     version = "opinion"
 

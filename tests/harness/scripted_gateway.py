@@ -1,4 +1,4 @@
-"""A carrier's CMPP 3.0 gateway that does with each SUBMIT what the test says, byte by byte if need be."""
+"""A CMPP 3.0 gateway of a carrier with a script of the test for each SUBMIT, byte by byte if necessary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.protocols import cmpp3
 
 @dataclass(eq=False)
 class GatewayLink:
-    """One login. What is written after `end` is not sent."""
+    """One login. Data written after `end` is not sent."""
 
     number: int
     writer: asyncio.StreamWriter
@@ -19,26 +19,26 @@ class GatewayLink:
     delivers: int = 0
 
     def write(self, data: bytes) -> bool:
-        """False when the connection is no longer there to be written to."""
+        """Write to the connection; False if the connection is closed."""
         if self.ended or self.writer.is_closing():
             return False
         self.writer.write(data)
         return True
 
     def end(self) -> None:
-        """Close our direction: what was written arrives, and what still comes is read and never answered."""
+        """Close the gateway's direction. Written data still arrives; later requests are read but not answered."""
         if not self.ended and not self.writer.is_closing():
             self.ended = True
             self.writer.write_eof()
 
     def terminate(self) -> None:
-        """Ask to close."""
+        """Send TERMINATE."""
         self.write(cmpp3.encode(cmpp3.Terminate(sequence=999)))
 
 
 @dataclass(eq=False)
 class Submitted:
-    """One SUBMIT as it came, the `index`-th of all; `results` are those it was answered with."""
+    """One received SUBMIT with its position in `index`; `results` lists the results of its answers."""
 
     index: int
     link: GatewayLink
@@ -51,13 +51,13 @@ class Submitted:
         return self.pdu.recipients[0]
 
     def answer(self, result: int = 0) -> None:
-        """Answer it, if its link is still there."""
+        """Answer the SUBMIT if its link is open."""
         pdu = cmpp3.SubmitResp(sequence=self.pdu.sequence, msg_id=self.msg_id, result=result)
         if self.link.write(cmpp3.encode(pdu)):
             self.results.append(result)
 
     def report(self, stat: str, recipient: str | None = None, link: GatewayLink | None = None) -> None:
-        """Report on it, over its own link or another."""
+        """Send a status report for the SUBMIT over its own link or another."""
         link = link or self.link
         link.delivers += 1
         body = cmpp3.StatusReport(
@@ -83,15 +83,15 @@ Script = Callable[[Submitted], None]
 
 
 class ScriptedGateway:
-    """See the module; `script` is called with each SUBMIT. It takes every login. Start it with `async with`."""
+    """The gateway. It calls `script` with each SUBMIT and accepts every login. Start it with `async with`."""
 
     def __init__(self, script: Script) -> None:
         self.port = 0
         self.script = script
         self.submits: list[Submitted] = []
         self.links: list[GatewayLink] = []
-        self.acknowledged: list[int] = []  # results of our DELIVERs
-        self.terminated: list[int] = []  # links on which our TERMINATE was answered
+        self.acknowledged: list[int] = []  # results in the answers to the gateway's DELIVERs
+        self.terminated: list[int] = []  # links that answered the gateway's TERMINATE
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> ScriptedGateway:
@@ -106,7 +106,7 @@ class ScriptedGateway:
             link.writer.close()
 
     def later(self, seconds: float, action: Callable[..., None], *arguments: object) -> None:
-        """Call it some time later."""
+        """Call `action` after `seconds`."""
         asyncio.get_running_loop().call_later(seconds, action, *arguments)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""An agent with its links and reports in one event loop, against a simulated carrier."""
+"""A sender agent with its links and reports in one event loop, against a simulated carrier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ decode = msgspec.json.Decoder(DeliveryReport).decode
 
 
 class Carrier(Protocol):
-    """Whatever listens on a port of ours."""
+    """A carrier that listens on a local port."""
 
     port: int
 
@@ -62,7 +62,7 @@ def channel_to(simulator: Carrier, **fields: Any) -> Channel:
 
 @dataclass
 class Sending:
-    """What runs, and what it did."""
+    """A running agent and its finished jobs."""
 
     agent: Agent
     simulator: Carrier
@@ -78,7 +78,7 @@ class Sending:
 
     @property
     def published(self) -> list[DeliveryReport]:
-        """What the relay would publish."""
+        """The reports that wait for the relay."""
         with self.db.read() as connection:
             return [decode(body) for _, _, body in report_outbox.unpublished(connection, 100_000)]
 
@@ -112,7 +112,7 @@ def add_port(db: Database, state: str = "open") -> None:
 async def sending(
     db: Database, simulator: Carrier, *, resend: bool = True, wall: Callable[[], int] = now_ms, **fields: Any
 ) -> AsyncIterator[Sending]:
-    """A running agent; what fails in it fails the test. The port is open unless it is there in another state."""
+    """A running agent; its failure fails the test. If the database has no state of the port, the port is open."""
     add_port(db)
     channel = channel_to(simulator, **fields)
     clock = Clock(wall=wall)

@@ -1,6 +1,6 @@
-"""Trainings of tests are small: a few renderings of each invented text, and one draw of disguises.
+"""Small trainings for tests: a few renderings of each invented text, and one draw of disguises.
 
-Whoever imports the fixture has it.
+A test module uses the fixture by importing it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""SMSGate as the carrier: a CMPP 3.0 gateway that others wrote, told how to behave (`peers/smsgate/Gateway.java`).
+"""SMSGate as the carrier: an independent CMPP 3.0 gateway with set behaviour (`peers/smsgate/Gateway.java`).
 
-It runs as a Java process of its own. Its log is the truth of a test: what the carrier took, under which id, and
-what it said about it.
+It runs in its own Java process. A test compares its log with the sender's results: the log has each accepted SUBMIT
+with its id and its reports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HOME = Path(__file__).parents[1] / "peers" / "smsgate"
 
 
 def smsgate_jars() -> Path:
-    """SMSGate's jars, fetched once per machine; skips the test where that cannot be done."""
+    """SMSGate's jars, fetched once on each machine; skips the test if they cannot be fetched."""
     missing = kafka_node.missing_tools()
     if missing is None and shutil.which("javac") is None:
         missing = "a JDK is not installed, only a JRE"
@@ -41,7 +41,7 @@ def smsgate_jars() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One SUBMIT that the carrier took: under which id, and how it ended there."""
+    """One SUBMIT that the carrier accepted: recipient, part and final state."""
 
     recipient: str
     part: int
@@ -50,22 +50,21 @@ class Taken:
 
 @dataclass
 class Truth:
-    """What the carrier did, in its own words."""
+    """The carrier's actions, from its log."""
 
-    taken: dict[str, Taken] = field(default_factory=dict)  # by id
+    taken: dict[str, Taken] = field(default_factory=dict)  # accepted SUBMITs by id
     copies: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))  # ids of a part
-    answered: set[str] = field(default_factory=set)  # ids that were told
-    unread: set[str] = field(
-        default_factory=set
-    )  # of these, ids that a link took with it perhaps before they were read
-    refused: Counter[tuple[str, int]] = field(default_factory=Counter)  # for good, by part
+    answered: set[str] = field(default_factory=set)  # ids in the carrier's answers
+    # Ids in `answered` that the sender perhaps did not read before their link closed.
+    unread: set[str] = field(default_factory=set)
+    refused: Counter[tuple[str, int]] = field(default_factory=Counter)  # final refusals by part
     events: Counter[str] = field(default_factory=Counter)
-    bad_delivers: int = 0  # DELIVERs that were answered with a result other than 0
+    bad_delivers: int = 0  # DELIVERs with a result other than 0 in the answer
     unacknowledged: int = -1
 
 
 class SmsGate:
-    """A gateway that listens on `port` inside `with`, for one run after another. It ends with our process."""
+    """A gateway that listens on `port` inside `with`, for several runs. It ends with the test process."""
 
     def __init__(self, jars: Path, folder: Path, account: str, secret: bytes) -> None:
         self.port = free_port()
@@ -95,13 +94,13 @@ class SmsGate:
             self._process.kill()
 
     def begin(self, behaviour: str) -> None:
-        """From now on it behaves so."""
+        """Start a run with this behaviour."""
         self._log = self._folder / f"{behaviour}-{token_hex(4)}.log"
         self._say(f"{behaviour} {self._log}")
         self._hear(b"begun\n")
 
     def end(self, window: int) -> Truth:
-        """Let it say what it has still to say; while this waits, the sender, with a window of this size, must run."""
+        """End the run after all pending reports. The sender, with a window of this size, must run meanwhile."""
         self._say("end")
         self._hear(b"ended\n")
         return _truth(self._log, window)
@@ -113,13 +112,13 @@ class SmsGate:
 
     def _hear(self, expected: bytes) -> None:
         assert self._process.stdout is not None
-        said = self._process.stdout.readline()  # which ends when the process does
+        said = self._process.stdout.readline()  # returns at the end of the process too
         assert said == expected, (said, (self._folder / "console.log").read_text()[-2000:])
 
 
 def _truth(log: Path, window: int) -> Truth:
     truth = Truth()
-    # A client whose window is full must have read an answer before it can have another.
+    # A link has at most `window` unread answers: a client with a full window must read an answer before it sends again.
     last: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=window))
     for line in log.read_bytes().splitlines():
         event: dict[str, Any] = msgspec.json.decode(line)

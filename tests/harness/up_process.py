@@ -1,4 +1,4 @@
-"""`antispam up` as a process of a test's own, with what it prints and every process it starts."""
+"""`antispam up` as a process of a test, with its output and all its child processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.run.child import free_port
 
 
 class Up:
-    """A running `antispam up` and every process it has started."""
+    """A running `antispam up` and all processes that it has started."""
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTISPAM_")}
@@ -33,12 +33,12 @@ class Up:
             env=self.environment,
             stdout=self.log,
             stderr=subprocess.STDOUT,
-            umask=0,  # the loosest there is: our processes close their files themselves
+            umask=0,  # the weakest umask, because our processes must protect their files themselves
         )
         self.family: set[psutil.Process] = set()
 
     def look(self) -> str:
-        """What it has printed; remembers its children on the way."""
+        """Return its output so far, and record its child processes."""
         with suppress(psutil.NoSuchProcess):
             self.family |= set(psutil.Process(self.process.pid).children(recursive=True))
         self.log.seek(0)
@@ -55,7 +55,7 @@ class Up:
                 continue
 
     def ended(self, deadline: float = 90) -> tuple[int, str]:
-        """Exit code and output; fails if a process of it is still there."""
+        """Wait for its end; return exit code and output. Fails if a child process still runs."""
         end = monotonic() + deadline
         while self.process.poll() is None:
             assert monotonic() < end, self.look()
@@ -72,7 +72,7 @@ class Up:
         return self.process.returncode, output
 
     def antispam(self, *arguments: str) -> str:
-        """Another command on the same data folder."""
+        """Run another command on the same data folder; return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments],
             env=self.environment,

@@ -1,4 +1,4 @@
-"""Variants of a text as senders make them, seeded: what campaign detection is measured on beside labelled data."""
+"""Seeded variants of a text as spammers make them, to measure campaign detection beside labelled data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _names(random: Random, text: str) -> str:
 
 
 def _characters(random: Random, text: str) -> str:
-    """Up to one Chinese character (or letter) in twelve becomes another, goes, or is followed by one."""
+    """Replace or remove up to one Chinese character (or letter) in twelve, or insert another after it."""
     chinese = [match.start() for match in _CHINESE.finditer(text)]
     places = chinese or [at for at, char in enumerate(text) if char.isalpha()]
     chars = list(text)
@@ -40,7 +40,7 @@ def _characters(random: Random, text: str) -> str:
 
 
 def _padding(random: Random, text: str) -> str:
-    """Innocent words before, behind or amid; up to half of a short text."""
+    """Add innocent words before, after or inside the text; up to half of a short text."""
     words = "，".join(random.sample(_INNOCENT, random.randint(1, 2)))
     at = random.choice((0, len(text), random.randrange(len(text))))
     return text[:at] + words + text[at:]
@@ -56,7 +56,7 @@ CHANGES: dict[str, Callable[[Random, str], str]] = {
 
 
 def variant(random: Random, text: str) -> str:
-    """The text after one to three different changes."""
+    """Return the text with one to three different changes."""
     for name in random.sample(list(CHANGES), random.choice((1, 1, 2, 3))):
         text = CHANGES[name](random, text)
     return text
