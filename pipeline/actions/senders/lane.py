@@ -1,8 +1,8 @@
-"""One lane of one channel: released submissions from their topic, offsets committed behind what is stored.
+"""A lane of a channel: reads released submissions from its topic and commits offsets of finished records.
 
-A record is sent only with the proof that it was decided (actions/proof.py), and only while what was sent of
-it is remembered: a genuine record that somebody writes again is dropped by its rows in `deliveries`, and
-refused by its age once those are deleted.
+A record is sent only with the proof that it was decided (actions/proof.py), and only while its rows in `deliveries`
+are kept. If a third party writes a genuine record again, its rows prevent a second SUBMIT; after their deletion, the
+record is refused as too old.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from pipeline.kafka.resting import BRIEFLY
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.settings import Settings
 
-POLL = 0.1  # seconds a poll waits
-RECORDS = 200  # a poll
+POLL = 0.1  # seconds that a poll waits
+RECORDS = 200  # most records in a poll
 _UNPROVED = "no proof of its release: forged, altered, of another topic, or signed by another key"
 _TOO_OLD = "released longer ago than deliveries are remembered: it may have been sent before"
-# The group has gone on without us, after a long pause of this process say: the next poll joins it again.
+# The group has continued without this consumer, for example after a long pause of the process. The next poll rejoins.
 _MEMBER_NO_MORE = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._ASSIGNMENT_LOST)
 _log = structlog.get_logger()
 _decode = decoder(Outbound)
@@ -53,7 +53,7 @@ _decode = decoder(Outbound)
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """A record and what became of it; None for one that became a dead letter."""
+    """A record and its job; None for a record that became a dead letter."""
 
     offset: int
     job: Job | None
@@ -61,14 +61,14 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Why a record is no job. `suspect`: somebody else may have written it, or copied it."""
+    """The cause why a record gives no job. `suspect`: a third party may have written or copied the record."""
 
     cause: str
     suspect: bool
 
 
 class Lane:
-    """Used by one thread at a time. `revoked(jobs)` is called inside `poll` and returns when none is under way."""
+    """The reader of a lane, for one thread. `poll` calls `revoked(jobs)`, which returns when no job is in flight."""
 
     def __init__(
         self,
@@ -83,18 +83,18 @@ class Lane:
         self._secrets = settings.release_secrets
         self._remembered_ms = settings.status_days * DAY_MS
         self._limit = DeadLetterLimit(settings.dead_letter_count, settings.dead_letter_ratio)
-        self._key_fits = False  # one of our keys has proved a record
+        self._key_fits = False  # at least one record had a valid proof
         self._alerted = ""  # id of the last alert
         self._slots: dict[int, deque[_Slot]] = {}
         self._paused = False
         self._moved = False
-        self._done: dict[int, int] = {}  # by partition: the offset behind what is done, not committed yet
-        self._behind = False  # whether the last commit did not succeed
+        self._done: dict[int, int] = {}  # by partition: the next offset to commit
+        self._behind = False  # whether the last commit failed
         self._consumer: Consumer = resting_reader(settings, f"sender-{channel.name}-{priority.value}", BRIEFLY)
         self._consumer.subscribe([self._topic], on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def poll(self, room: bool) -> list[Job]:
-        """Commit what is done; new jobs if there is room. Raises KafkaException, AntispamError."""
+        """Commit finished records; returns new jobs if there is room. Raises KafkaException, AntispamError."""
         self._commit()
         if room == self._paused:
             assigned = self._consumer.assignment()
@@ -102,19 +102,19 @@ class Lane:
             self._paused = not room
         messages = self._consumer.consume(RECORDS, POLL)
         if self._moved:
-            # A poll may give records from before a rebalance it served, and these cannot be told apart.
+            # A poll that served a rebalance may also return records from before it, indistinguishably.
             self._rewind()
             self._moved = False
             return []
         return self._taken([message for message in messages if is_record(message)])
 
     def _taken(self, messages: Sequence[Message]) -> list[Job]:
-        """The records as jobs; what is none becomes a dead letter.
+        """The records as jobs; an invalid record becomes a dead letter.
 
-        What must be said of a record to others, and cannot while the broker is away: the record and those behind
-        it are read again by the next poll.
-        Raises TooManyDeadLettersError if most are none: nothing is taken then. Until one record is proved, our key may
-        be the wrong one, so records without proof count. Afterwards they do not: forging stops no sender.
+        If the broker does not take a dead letter or an alert, the next poll reads this record and all later records
+        again. Raises TooManyDeadLettersError, and takes no record, if most are invalid. Records without proof count as
+        invalid only before the first proved record, because our key may be wrong. Afterwards they do not count, so
+        forged records cannot stop the sender.
         """
         now = int(time() * 1000)
         try:
@@ -150,15 +150,15 @@ class Lane:
             self._consumer.seek(TopicPartition(self._topic, partition, offset))
 
     def close(self) -> None:
-        """Commit what is done and leave the group."""
+        """Commit finished records and leave the group."""
         self._commit()
         self._consumer.close()
 
     def _commit(self) -> None:
-        """Commit what is done; while the group's coordinator is away or moving, or we left, it waits for the next poll.
+        """Commit finished records. If the coordinator is unavailable or we left the group, the next poll tries again.
 
-        Nothing is lost by that: what is sent has its rows, and is dropped when it is read again.
-        Raises KafkaException for what will not pass.
+        No message is sent twice by that: sent parts have their rows, and a record that is read again is dropped.
+        Raises KafkaException for a permanent error.
         """
         for partition, slots in self._slots.items():
             while slots and (slots[0].job is None or slots[0].job.open == 0):
@@ -185,13 +185,13 @@ class Lane:
         self._revoked(jobs)
         try:
             self._commit()
-        except KafkaException as error:  # lost already: the new owner meets rows that say what was done
+        except KafkaException as error:  # partition already lost: the new owner finds the rows of sent parts
             _log.warning("offsets_not_committed", topic=self._topic, cause=error.args[0].str())
         for n in numbers:
             self._slots.pop(n, None)
             self._done.pop(n, None)
         self._moved = True
-        if self._paused:  # else librdkafka keeps them paused when they come back
+        if self._paused:  # otherwise librdkafka keeps them paused after the next assignment
             self._consumer.resume(partitions)
             self._paused = False
 
@@ -202,7 +202,7 @@ class Lane:
             self._consumer.seek(TopicPartition(self._topic, position.partition, offset))
 
     def _job(self, message: Message, now: int) -> Job | _Refused:
-        """The record as a job, or why it is none. Raises UnavailableError if no broker takes the alert of a forgery."""
+        """The record as a job, or its refusal. Raises UnavailableError if no broker takes the alert of a forgery."""
         try:
             outbound, key = _decode(message.value() or b""), (message.key() or b"").decode()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -219,7 +219,7 @@ class Lane:
             return _Refused(str(error), suspect=False)
 
     def _dead_letter(self, message: Message, cause: str, now: int) -> None:
-        """Set the record aside. Raises AntispamError if no broker took that."""
+        """Publish the record as a dead letter. Raises AntispamError if no broker takes it."""
         partition, offset = message.partition() or 0, message.offset() or 0
         metrics.DEAD_LETTERS.labels(self._topic).inc()
         _log.error("dead_letter", topic=self._topic, partition=partition, offset=offset, cause=cause)
@@ -227,7 +227,7 @@ class Lane:
         send(self._producer, [(topics.DEAD_LETTERS.name, name, value)], partition)
 
     def _alert(self, now: int) -> None:
-        """Tell operators of a record without proof, once a quarter of an hour."""
+        """Raise an alert about a record without proof, at most one a quarter of an hour."""
         message = "a record without proof of its release was not sent; see the dead letters"
         alert = recurring_alert(AlertLevel.CRITICAL, BuiltInRule.RELEASE_WITHOUT_PROOF, self._topic, message, now)
         if alert.id == self._alerted:

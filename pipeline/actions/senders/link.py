@@ -1,18 +1,18 @@
 """One CMPP connection to a carrier: login, sliding window, rate, link test, reconnection.
 
-A slot of the window is one part: taken when its SUBMIT is written, free again by its answer, by the end
-of the wait for it, or by the loss of the link. The same sequence number is used for each try, so a late
-answer still counts. A throttled link pauses as a whole and sends the same part again first. Every part
-given to `submit` comes back through `LinkCallbacks.part_back`, once, with its `state` set.
+A part occupies a slot of the window from its SUBMIT until its answer, the end of `answer_wait`, or the loss of the
+link. Each try of a part uses the same sequence number, so a late answer still counts. A throttled link pauses for all
+parts and first sends the throttled part again. Every part given to `submit` is returned once through
+`LinkCallbacks.part_back`, with its `state` set.
 
-A part that was in doubt when a link was lost is sent alone: if it is the one on which the carrier closes,
-no other part is in doubt with it the next time.
+A part that was in doubt when a link was lost is sent alone. If the carrier closes because of this part, no other part
+is in doubt with it the next time.
 
-When the carrier asks to close (TERMINATE), the link sends nothing new and reads the answers still due. Only
-then it answers: a carrier may close as soon as it has our answer.
+If the carrier asks to close (TERMINATE), the link sends no further SUBMITs and first reads the answers still due. Then
+it answers the TERMINATE, because the carrier may close as soon as it has our answer.
 
-A frame that cannot be read costs itself only: it is skipped and counted. If it is a DELIVER, the carrier is
-told so that it does not repeat it for ever; if it answers a SUBMIT, that one part is in doubt.
+An unreadable frame affects only itself: it is skipped and counted. If it is a DELIVER, the link reports the error, so
+that the carrier does not repeat it for ever. If it answers a SUBMIT, only this part is in doubt.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from pipeline.process.backoff import Backoff
 from pipeline.protocols import cmpp3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
-CONNECT_WAIT = 10.0  # seconds for the connection, and for the answer to the login
-RECONNECTION = Backoff(first=0.5, longest=30.0)  # before the next try to connect
-DRAIN = 10.0  # seconds that answers are waited for when the carrier asks to close
-THROTTLING = Backoff(first=0.05, longest=2.0)  # of a link that the carrier throttles
-MOST_THROTTLED = 100  # times that one part is sent again because of it
+CONNECT_WAIT = 10.0  # seconds to connect, and seconds for the answer to the login
+RECONNECTION = Backoff(first=0.5, longest=30.0)  # pauses between tries to connect
+DRAIN = 10.0  # seconds to wait for answers after the carrier asks to close
+THROTTLING = Backoff(first=0.05, longest=2.0)  # pauses of a link that the carrier throttles
+MOST_THROTTLED = 100  # most repetitions of a part because of throttling
 READ = 65_536  # octets
 _CHINA = ZoneInfo("Asia/Shanghai")
 _log = structlog.get_logger()
@@ -53,10 +53,10 @@ Answer = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class LinkCallbacks:
-    """What a link calls, all in its event loop.
+    """The functions that a link calls, all in its event loop.
 
-    `part_back` gets each part given to `submit`, once. `link_up` says that the link is logged in and has room.
-    `deliver` gets each DELIVER with the function that answers it; the link reads nothing more until it returns.
+    `part_back` gets each part given to `submit` once. `link_up` is called when the link is logged in and has room.
+    `deliver` gets each DELIVER with the function that answers it; the link reads no further frame until it returns.
     """
 
     part_back: Callable[[Part], None]
@@ -74,39 +74,39 @@ class Link:
         self._gate, self._callbacks, self._clock, self._random = gate, callbacks, clock, random
         self._bucket = TokenBucket(channel.rate, clock.monotonic())
         self._queue: deque[Part] = deque()
-        self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, when its answer is overdue
+        self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, time when its answer is overdue
         self._reserved = 0
         self._turn: asyncio.Event = asyncio.Event()
         self._sequence = random.getrandbits(31)
-        self._throttled, self._paused_until = 0, 0.0  # pauses in a row; when the last one ends
-        self._tests, self._heard = 0, 0.0  # link tests unanswered; when the carrier was last heard
-        self._useful = False  # this session had an answer to a SUBMIT
-        self._closing = asyncio.Event()  # the carrier asked to close
-        self._sequence_of_end = 0  # of its TERMINATE
+        self._throttled, self._paused_until = 0, 0.0  # consecutive pauses; end of the last pause
+        self._tests, self._heard = 0, 0.0  # unanswered link tests; time of the last frame from the carrier
+        self._useful = False  # this session has had an answer to a SUBMIT
+        self._closing = asyncio.Event()  # set when the carrier asks to close
+        self._sequence_of_end = 0  # sequence number of the carrier's TERMINATE
         self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
 
     @property
     def connected(self) -> bool:
-        """Logged in, and the carrier has not asked to close."""
+        """Whether the link is logged in and the carrier has not asked to close."""
         return self._writer is not None and not self._closing.is_set()
 
     @property
     def free(self) -> int:
-        """Parts it can take now."""
+        """The number of parts that the link can take now."""
         taken = len(self._queue) + len(self._waiting) + self._reserved
         return max(0, self._channel.window - taken) if self.connected else 0
 
     def reserve(self) -> None:
-        """Keep a slot for a part that is about to be submitted."""
+        """Reserve a slot for a part that will be submitted."""
         self._reserved += 1
 
     def cancel(self) -> None:
-        """Give a kept slot back."""
+        """Release a reserved slot."""
         self._reserved -= 1
 
     def submit(self, part: Part) -> None:
-        """Send a part over its kept slot; behind those given before."""
+        """Queue a part in its reserved slot, after the parts given before."""
         self._reserved -= 1
         self._sequence = (self._sequence + 1) & 0xFFFF_FFFF
         part.sequence, part.throttled, part.again = self._sequence, 0, False
@@ -117,7 +117,7 @@ class Link:
             self._give_back()
 
     async def run(self) -> None:
-        """Keep the link up until cancelled."""
+        """Keep the link connected until cancelled."""
         name, failures = self._channel.name, 0
         while True:
             try:
@@ -133,7 +133,7 @@ class Link:
             await asyncio.sleep(delay)
 
     async def close(self) -> None:
-        """Say goodbye; `run` is to be cancelled afterwards."""
+        """Send TERMINATE; the caller cancels `run` afterwards."""
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
                 self._write(cmpp3.Terminate(sequence=0))
@@ -178,7 +178,7 @@ class Link:
             writer.close()
 
     async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames) -> list[bytes]:
-        """Log in; frames that came behind the answer are given back."""
+        """Log in; returns the frames that arrived after the answer."""
         now = datetime.fromtimestamp(self._clock.wall() / 1000, _CHINA)
         stamp = int(now.strftime("%m%d%H%M%S"))
         account = self._channel.account
@@ -214,7 +214,7 @@ class Link:
             self._heard, self._tests = self._clock.monotonic(), 0
             for frame in frames.feed(data):
                 await self._take(frame)
-            # A carrier that does not read our answers is not read either, so they do not pile up.
+            # If the carrier does not read our answers, stop reading its frames, so that answers do not pile up.
             if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._channel.answer_wait):
                     await writer.drain()
@@ -232,7 +232,7 @@ class Link:
             sequence, msg_id = pdu.sequence, pdu.msg_id
 
             def answer(result: int) -> None:
-                if writer is not None and writer is self._writer:  # on the link it came by, or not at all
+                if writer is not None and writer is self._writer:  # answer only on the connection of the DELIVER
                     self._write(cmpp3.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
 
             await self._callbacks.deliver(pdu, answer)
@@ -245,7 +245,7 @@ class Link:
             self._skipped.skip("unexpected", pdu.command, "a carrier has no reason to send it")
 
     def _skip(self, frame: bytes, error: FrameError) -> None:
-        """A frame that cannot be read: nobody but its sender and the part it may be about is concerned."""
+        """Skip an unreadable frame; answers a DELIVER and ends the part of a SUBMIT_RESP."""
         head = cmpp3.head_of(frame)
         unknown = isinstance(error, UnknownCommandError)
         self._skipped.skip("unknown" if unknown else "unreadable", head.command, str(error))
@@ -253,12 +253,12 @@ class Link:
             self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=cmpp3.BAD_STRUCTURE))
         elif head.command == cmpp3.SubmitResp.command:
             part = self._asked(head.sequence)
-            if part is not None:  # the carrier has had it, so it is not sent again; its report may say more
+            if part is not None:  # the carrier has received the part, so it is not sent again; its report may settle it
                 self._finish(part, DeliveryState.MAYBE_SENT, f"{head.msg_id:016x}" if head.msg_id else None, "")
                 self._turn.set()
 
     async def _drain(self) -> None:
-        """See the module. Raises ProtocolError at its end: it ends the session."""
+        """After the carrier's TERMINATE, read the answers due, then answer it. Always raises ProtocolError at the end."""
         await self._closing.wait()
         self._give_back()
         deadline = self._clock.monotonic() + DRAIN
@@ -274,11 +274,11 @@ class Link:
         if answer.result == cmpp3.THROTTLED and part.throttled < MOST_THROTTLED:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
-            if self._clock.monotonic() >= self._paused_until:  # the rest of the window says the same: it counts once
+            if self._clock.monotonic() >= self._paused_until:  # throttled answers of one window count once
                 self._throttled += 1
                 pause = THROTTLING.pause(self._throttled) * (0.75 + self._random.random() / 2)
                 self._paused_until = self._clock.monotonic() + pause
-            part.tries -= 1  # the carrier said that it did not take it
+            part.tries -= 1  # the carrier has refused this SUBMIT, so it does not count
             self._again(part)
         elif answer.result == 0:
             self._throttled = 0
@@ -288,18 +288,18 @@ class Link:
         self._turn.set()
 
     def _asked(self, sequence: int) -> Part | None:
-        """The part whose SUBMIT had this number, now the caller's; None when nothing waits for this answer."""
+        """Remove and return the part whose SUBMIT had this number; None if no part waits for this answer."""
         self._useful = True
         part = self._waiting.pop(sequence, (None, 0.0))[0]
         if part is None:
-            # Later than the wait: the part may be queued to be sent again, and need not be.
+            # The answer is late: if the part is queued to be sent again, that is no longer needed.
             part = next((p for p in self._queue if p.sequence == sequence and p.tries), None)
             if part is not None:
                 self._queue.remove(part)
         return part
 
     def _again(self, part: Part) -> None:
-        """Back to the front, in the order of first sending."""
+        """Put a part back at the front of the queue, in the order of first sending."""
         at = next((i for i, other in enumerate(self._queue) if other.sequence > part.sequence), len(self._queue))
         self._queue.insert(at, part)
 
@@ -309,7 +309,7 @@ class Link:
                 self._turn.clear()
                 await self._turn.wait()
             await self._wait_turn()
-            if not self._may_send(writer):  # while it waited, an answer came late or the link began to close
+            if not self._may_send(writer):  # during the wait, a late answer came or the link began to close
                 continue
             part = self._queue.popleft()
             refused = self._gate.refusal(part)
@@ -327,14 +327,14 @@ class Link:
                     await writer.drain()
 
     def _may_send(self, writer: asyncio.StreamWriter) -> bool:
-        """Whether the next part may go out. On a connection that is closing it surely would not, so it stays."""
+        """Whether the next part may be written. Not on a closing connection, which would drop it."""
         if not self._queue or not self.connected or writer.is_closing():
             return False
         alone = self._queue[0].alone or any(part.alone for part, _ in self._waiting.values())
         return len(self._waiting) < (1 if alone else self._channel.window)
 
     async def _wait_turn(self) -> None:
-        """Until the pause is over, the rate allows it and the gate knows the ports: in this order, last thing."""
+        """Wait for the end of the pause, then for the rate, and last for the gate, so that its answer is fresh."""
         while True:
             pause = self._paused_until - self._clock.monotonic()
             delay = pause if pause > 0 else self._bucket.take(self._clock.monotonic())
@@ -346,7 +346,7 @@ class Link:
             return
 
     async def _watch(self) -> None:
-        """Overdue answers, and the link test after silence."""
+        """Handle overdue answers, and test the link after silence."""
         channel = self._channel
         tick = min(1.0, channel.answer_wait / 10, channel.link_test / 10)
         tested = 0.0
@@ -357,9 +357,9 @@ class Link:
             for part in overdue:
                 del self._waiting[part.sequence]
                 part.silences += 1
-                part.alone = False  # the carrier left it unanswered and the link up
+                part.alone = False  # the carrier did not answer, but did not close the link either
                 if part.may_repeat(channel.tries):
-                    self._queue.append(part)  # the others do not wait for it again
+                    self._queue.append(part)  # at the end, so that other parts do not wait for it again
                 else:
                     self._finish(part, DeliveryState.MAYBE_SENT, None, "")
             if overdue:
@@ -391,7 +391,7 @@ class Link:
         self._give_back()
 
     def _give_back(self) -> None:
-        """What was never written on this link goes back as it came, to be sent over another."""
+        """Return all queued parts to the agent, to be sent over another link."""
         queue, self._queue = self._queue, deque()
         for part in queue:
             part.again = True

@@ -1,4 +1,4 @@
-"""One SMS part on its way to a carrier, and what can become of it."""
+"""An SMS part on its way to a carrier, and its states."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 
 class DeliveryState(StrEnum):
-    """What is known of a part; the `state` of its row in `deliveries`."""
+    """The state of a part, as in its row in `deliveries`."""
 
-    SUBMITTING = "submitting"  # the intent is stored; the carrier may see it any moment
-    MAYBE_SENT = "maybe_sent"  # SUBMIT was written, its answer never seen
-    SUBMITTED = "submitted"  # the carrier took it and named it
+    SUBMITTING = "submitting"  # the intent is stored; the SUBMIT may reach the carrier at any moment
+    MAYBE_SENT = "maybe_sent"  # the SUBMIT was written, its answer was not received
+    SUBMITTED = "submitted"  # the carrier has accepted it and assigned an id
     DELIVERED = "delivered"
-    FAILED = "failed"  # the carrier's report says so
-    REFUSED = "refused"  # the carrier's answer says so
-    EXPIRED = "expired"  # its validity ended before it was sent
-    STOPPED = "stopped"  # its port was suspended before it was sent
+    FAILED = "failed"  # by the carrier's report
+    REFUSED = "refused"  # by the carrier's answer
+    EXPIRED = "expired"  # its validity ended before its SUBMIT
+    STOPPED = "stopped"  # its port was suspended before its SUBMIT
 
 
 FINAL = frozenset(
@@ -30,8 +30,8 @@ FINAL = frozenset(
     )
 )
 DOUBTFUL = frozenset((DeliveryState.SUBMITTING, DeliveryState.MAYBE_SENT))
-# Carriers' words for a message that is still on its way: CMPP's ACCEPTD, SMPP's ENROUTE, ACCEPTD and SCHEDULED, and
-# the BUFFERED that gateways invented; a report of CMPP has room for seven letters.
+# Carriers' status codes for a message in transit: ACCEPTD of CMPP; ENROUTE, ACCEPTD and SCHEDULED of SMPP; BUFFERED of
+# some gateways. The shorter forms are from CMPP reports, which have room for seven letters.
 _ON_THE_WAY = frozenset(
     (
         "ACCEPTD",
@@ -46,19 +46,19 @@ _ON_THE_WAY = frozenset(
         "SCHEDULED",
     )
 )
-MOST_SUBMITS = 20  # of one part, whatever the cause: a part on which a carrier closes its links must have an end
+MOST_SUBMITS = 20  # of one part for any cause; ends a part on which a carrier always closes the link
 
 Key = tuple[str, str, int, int]
 
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """Part `number` of message `n` of a submission; `frame` is its SUBMIT under any sequence number.
+    """Part `number` of message `n` of a submission; `frame` is its SUBMIT, whose sequence number is set later.
 
     `code` is the registered port, `port` the sender field as given. `tries` counts the SUBMITs that the carrier
-    may have taken, `silences` those it did not answer in time. `submitted_at` (epoch ms) is the time of the first.
-    A link leaves what became of the part in `state`, `carrier_id` and `status`. `again` says that it may be sent
-    again, `alone` that it was in doubt when a link was lost, `stored` that it has a row.
+    may have accepted, `silences` the SUBMITs without an answer in time. `submitted_at` (epoch ms) is the time of the
+    first SUBMIT. A link stores its result in `state`, `carrier_id` and `status`. `again`: the part may be sent again.
+    `alone`: it was in doubt when a link was lost. `stored`: it has a row.
     """
 
     port: str
@@ -84,7 +84,7 @@ class Part:
 
     @property
     def key(self) -> Key:
-        """The key of its row."""
+        """The key of the part's row."""
         return self.port, self.submission, self.n, self.number
 
     def may_repeat(self, silences: int) -> bool:
@@ -96,9 +96,9 @@ class Part:
 
 
 def outcome(status: str) -> DeliveryState | None:
-    """What a carrier's word in a report means; None while the message is on its way and its final word follows.
+    """The final state for a carrier's status code; None for a message in transit, whose final report follows.
 
-    Words differ by carrier (there are hundreds of failure codes), so every other word means that it failed.
+    Carriers use hundreds of different failure codes, so every unknown code means failure.
     """
     word = status.strip().upper()
     if word in _ON_THE_WAY:

@@ -1,8 +1,8 @@
-"""Carriers' reports: stored, with what they settle and what is to be published of them, and only then acknowledged.
+"""Carriers' reports: stored together with the settled parts and the outbox rows, and only then acknowledged.
 
-A carrier says what became of a message once. So nothing but our database stands between its word and our
-answer: while the broker is away reports are stored and acknowledged all the same, and the relay publishes them
-later. A report that got no answer comes again, and changes nothing if it was stored before.
+A carrier does not repeat an acknowledged report. So a report is acknowledged only after its commit in the database. The
+broker is not needed for that: while it is unavailable, reports are still stored and acknowledged, and the relay
+publishes them later. The carrier repeats an unacknowledged report; if it was stored before, it changes nothing.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from pipeline.protocols.frames import ProtocolError
 from pipeline.text.numbers import number
 
 BATCH = 500
-BOUND = 5_000  # reports in memory; then the links are not read until there is room
-GATHER = 0.02  # seconds that reports are gathered: the price of a transaction is shared
+BOUND = 5_000  # reports in memory; above this, links are not read until there is room
+GATHER = 0.02  # seconds to gather reports that share one transaction
 SWEEP = 10.0  # seconds between sweeps (`deliveries.sweep`)
-_NOT_TAKEN = 9  # DELIVER_RESP: other error; it may come again
+_NOT_TAKEN = 9  # DELIVER_RESP "other error"; the carrier may send it again
 
 _log = structlog.get_logger()
 
 
 class Reports:
-    """One channel's reports."""
+    """The reports of one channel."""
 
     def __init__(self, channel: Channel, database: DatabaseThread, clock: Clock) -> None:
         self._channel, self._database, self._clock = channel, database, clock
         self._queue: asyncio.Queue[tuple[Report, Answer]] = asyncio.Queue(BOUND)
 
     async def take(self, deliver: cmpp3.Deliver, answer: Answer) -> None:
-        """A DELIVER as it comes; waits while there is no room."""
+        """Queue a DELIVER; waits while there is no room."""
         count = metrics.REPORTS.labels
         try:
             report = cmpp3.report_of(deliver)
@@ -49,7 +49,7 @@ class Reports:
             count(self._channel.name, "unreadable").inc()
             answer(cmpp3.BAD_STRUCTURE)
             return
-        if report is None:  # a subscriber's message; nothing takes these yet, so it is not acknowledged
+        if report is None:  # a subscriber's message: not acknowledged, because the pipeline does not process them yet
             count(self._channel.name, "no_report").inc()
             answer(_NOT_TAKEN)
             return
@@ -70,7 +70,7 @@ class Reports:
         await self._queue.put((known, answer))
 
     async def run(self) -> None:
-        """Until cancelled. Raises AntispamError when the database does not answer."""
+        """Store reports until cancelled. Raises AntispamError if the database does not answer."""
         loop, channel = asyncio.get_running_loop(), self._channel.name
         swept = loop.time()
         while True:
@@ -89,7 +89,7 @@ class Reports:
                 metrics.REPORTS.labels(channel, "never_known").inc(forgotten)
 
     async def _gather(self, wait: float) -> list[tuple[Report, Answer]]:
-        """What has come, at most a batch; nothing when nothing comes for `wait` seconds."""
+        """The queued reports, at most a batch; empty if none arrives within `wait` seconds."""
         try:
             async with asyncio.timeout(wait):
                 taken = [await self._queue.get()]

@@ -1,9 +1,9 @@
-"""The `sender` role: every configured channel's released submissions, over its links, to the carrier.
+"""The role `sender`: sends the released submissions of every configured channel over its links to the carrier.
 
-One event loop holds the links; blocking work has threads of its own: one writes the database, one looks
-at the states of ports, one a lane polls Kafka. A failing database ends the role, and its successor goes on from
-what is stored. A broker that is away does not: lanes try again, links stay up, and reports are stored and
-acknowledged, to be published by the relay.
+One event loop runs the links. Blocking work has its own threads: one thread writes the database, one reads the states
+of ports, and one per lane polls Kafka. A failing database ends the role; the restarted role continues from the stored
+state. An unavailable broker does not end it: lanes try again, links stay up, and reports are stored and acknowledged;
+the relay publishes them later.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
-QUEUED = 5_000  # messages in memory a lane and channel; then its topic is not polled
-BACKOFF = Backoff(first=0.4, longest=5.0)  # of a lane, while the broker does not answer
-GRACE = 10.0  # seconds that answers are waited for at the end, and when a partition goes to another sender
+QUEUED = 5_000  # messages in memory per lane and channel; above this, the topic is not polled
+BACKOFF = Backoff(first=0.4, longest=5.0)  # pauses of a lane while the broker does not answer
+GRACE = 10.0  # seconds to wait for answers at shutdown and at the loss of a partition to another sender
 LANES = (Priority.EXPRESS, Priority.BULK)
 _log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
 
 
 class _ChannelSender:
-    """One channel: its agent, its reports and the two lanes that feed it."""
+    """A channel: its agent, its reports and the two lanes that feed it."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _ChannelSender:
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
 
     def coroutines(self) -> list[Any]:
-        """Everything that runs until the role ends."""
+        """The coroutines that run until the role ends."""
         return [
             self._agent(),
             self.reports.run(),
@@ -124,13 +124,13 @@ class _ChannelSender:
         ]
 
     def tell(self) -> None:
-        """Say whether anything can be sent now."""
+        """Report the readiness of the channel: whether it can send now."""
         up = any(link.connected for link in self.agent.links)
         gateway = f"{self._channel.host}:{self._channel.port}"
         readiness.say(f"sender-{self._channel.name}", up, "" if up else f"a link to {gateway}")
 
     async def finish(self) -> None:
-        """Begin nothing new, and wait for the answers that are due."""
+        """Begin no further parts and wait for the answers due."""
         self.agent.stop()
         deadline = self._loop.time() + GRACE
         while self.agent.at_risk and self._loop.time() < deadline:
@@ -138,7 +138,7 @@ class _ChannelSender:
         await asyncio.gather(*(link.close() for link in self.agent.links))
 
     async def close(self) -> None:
-        """Commit what is stored; the rest is found again by the next sender."""
+        """Commit the finished records; the next sender reads the others again."""
         for lane in self._lanes:
             await asyncio.wrap_future(self._threads.submit(lane.close))
         self._threads.shutdown()
@@ -148,7 +148,7 @@ class _ChannelSender:
         if interrupted:
             _log.warning("parts_in_doubt", channel=self._channel.name, parts=interrupted)
         await self.agent.run()
-        await asyncio.Event().wait()  # stopped: the role ends when everything else has
+        await asyncio.Event().wait()  # stopped: return only by cancellation, after all other coroutines have ended
 
     async def _pump(self, number: int) -> None:
         lane, failures = self._lanes[number], 0
@@ -176,7 +176,7 @@ class _ChannelSender:
         self._queued[lane] -= messages
 
     def _revoked(self, jobs: Sequence[Job]) -> None:
-        """Called by a lane's thread: returns when nothing of these jobs is under way any more."""
+        """Called by a lane's thread; returns when no part of these jobs is in flight."""
         asyncio.run_coroutine_threadsafe(self._give_up(jobs), self._loop).result(2 * GRACE)
 
     async def _give_up(self, jobs: Sequence[Job]) -> None:
@@ -195,11 +195,11 @@ async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
 
 
 async def _tell(senders: Sequence[_ChannelSender]) -> None:
-    """A channel can work while one of its links is up."""
+    """Report each channel: it is ready while at least one link is up."""
     while True:
         for sender in senders:
             sender.tell()
-        readiness.say("sender", True)  # as far as it is not its channels'
+        readiness.say("sender", True)  # the channels report their own readiness
         await asyncio.sleep(gate.POLL)
 
 
