@@ -258,7 +258,7 @@ class Link:
                 self._turn.set()
 
     async def _drain(self) -> None:
-        """After the carrier's TERMINATE, read the answers due, then answer it. Always raises ProtocolError at the end."""
+        """After the carrier's TERMINATE, read the answers due, then answer it. Always ends with a ProtocolError."""
         await self._closing.wait()
         self._give_back()
         deadline = self._clock.monotonic() + DRAIN
