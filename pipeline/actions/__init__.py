@@ -1,1 +1,1 @@
-"""What a verdict causes."""
+"""Actions: the consequences of verdicts."""

@@ -1,7 +1,7 @@
-"""Where a decision goes: the records that carry it out, one small function of the verdict.
+"""The consequences of a decision: the records that carry it out.
 
-Everything returned is written in the transaction of the decision itself, so a release without its
-outbound record, or a case without its decision, cannot exist.
+All returned records are written in the transaction of the decision, so a release without its outbound record, or a
+case without its decision, cannot exist.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def consequences(
     pseudonym: Callable[[str], str],
     release_secret: bytes,
 ) -> Iterator[tuple[str, str, Event]]:
-    """(topic, key, record) for everything a decision causes besides itself.
+    """(topic, key, record) for each consequence of a decision.
 
-    `pseudonym` turns a number into its keyed hash: alerts leave the pipeline, numbers do not.
-    A release is one outbound record a channel, signed with `release_secret`. Raises AntispamError when the
-    port's channel is not one of the deployment's.
+    `pseudonym` turns a number into its keyed hash, because alerts leave the pipeline and numbers must not. A release
+    gives one outbound record for each channel, signed with `release_secret`. Raises AntispamError if the deployment
+    does not have the port's channel.
     """
     decision = screened.decision
     if isinstance(event, Submission):
@@ -97,13 +97,13 @@ def _submission(
 
 
 def _content(decision: Decision) -> str:
-    """What a case is of: what a rule on campaigns stopped is one campaign, in however many contents."""
+    """The key of a case: the campaign if a campaign rule decided, otherwise the fingerprint of the content."""
     of_campaign = any(name.startswith("campaign_") for name in decision.reasons[0].values)
     return decision.campaign or decision.fingerprint if of_campaign else decision.fingerprint
 
 
 def _suspension(decision: Decision) -> tuple[str, str, Event]:
-    """A port is suspended with its evidence, never listed."""
+    """The suspension of a port with its evidence. A port is never put on the black list."""
     action = PortAction(
         port=decision.port,
         action="suspend",

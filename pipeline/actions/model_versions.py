@@ -1,7 +1,6 @@
-"""Models of the deployment: kept by version in the data folder, put in force or on trial by name.
+"""Models of the deployment: stored by version in the data folder, and put in force or on trial by name.
 
-The folder must be one that all workers see. A version is never written again, so a rollback finds the bytes
-that decided before.
+All workers must see the folder. A version is never overwritten, so a rollback finds the same bytes as before.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
 
-ACTIVE = "active"  # the name of the entry of kind model that decides
+ACTIVE = "active"  # name of the `model` entry in force
 FILES = ("card.json", "card.md", "weights.npz")
 
 
 def publish(
     db: Database, settings: Settings, user: User, folder: Path, now: int, *, on_trial: bool = False
 ) -> tuple[str, int]:
-    """Keep a model directory and put it in force, or beside the one in force on trial; its version and the epoch.
+    """Store a copy of a model directory and put it in force or, with `on_trial`, on trial; returns version and epoch.
 
-    Raises AntispamError for a directory that is no model, or a data folder that cannot be written.
+    Raises AntispamError for a directory without a valid model, and for an unwritable data folder.
     """
-    Classifier.load(folder)  # a fault is told of the folder that was named, before anything is written
+    Classifier.load(folder)  # an error names the given folder, and comes before any write
     version, kept = _keep(folder, (settings.data_dir / "models").resolve())
     name = CHALLENGER if on_trial else ACTIVE
     return version, registry.publish_configuration(db, user, "model", name, str(kept), now)
 
 
 def _keep(folder: Path, models: Path) -> tuple[str, Path]:
-    """The version of the folder's model and its copy under that: whole or not at all.
+    """Copy the folder's model completely or not at all; returns its version and the path of the copy.
 
-    The copy is what is loaded: a training that finishes meanwhile must not put another model under this version.
-    A copy kept before that does not load as its version any more is replaced.
+    The version is read from the copy, because a training may overwrite the folder at the same time. A stored copy that
+    no longer loads as its version is replaced.
     """
     half, version = None, ""
     try:
@@ -53,7 +52,7 @@ def _keep(folder: Path, models: Path) -> tuple[str, Path]:
             shutil.rmtree(models / version, ignore_errors=True)
             half.rename(models / version)
     except OSError as error:
-        if _holds(models / version, version):  # another was faster
+        if _holds(models / version, version):  # another process was first
             return version, models / version
         raise AntispamError(f"{models}: {error.strerror}") from error
     finally:

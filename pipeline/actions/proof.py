@@ -1,9 +1,9 @@
-"""The proof that a release was decided: what a sender asks for before it hands a record to a carrier.
+"""The proof that a release was decided; a sender requires it before it hands a record to a carrier.
 
-Whoever can write to a topic `outbound.*` could otherwise have anything sent, unscreened. Workers and the
-releaser sign each record with a key that senders hold too (HMAC-SHA256, RFC 2104). The topic and the
-partition key are signed with it: the topic names the channel and the lane, the key is the port whose
-state is looked at before each SUBMIT.
+Without it, any client with write access to an `outbound.*` topic could send unscreened messages. Workers and the
+releaser sign each record with a key that senders share (HMAC-SHA256, RFC 2104). The signature covers the topic, which
+names the channel and the lane. It also covers the partition key, which is the port whose state is checked before each
+SUBMIT.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import msgspec
 
 from pipeline.events import Outbound
 
-# Fields in the order of the struct, defaults left out: a field that is added later, with a default, leaves
-# the bytes of older records as they are.
+# Encodes fields in the order of the struct and omits defaults. So a later field with a default does not change the
+# bytes of older records.
 _encode = msgspec.json.Encoder().encode
 
 
 def proved(secret: bytes, topic: str, key: str, outbound: Outbound) -> Outbound:
-    """The record with its proof, for this topic and this partition key."""
+    """The record with its proof for this topic and partition key."""
     return msgspec.structs.replace(outbound, proof=_mac(secret, topic, key, outbound))
 
 
 def is_proved(secrets: Sequence[bytes], topic: str, key: str, outbound: Outbound) -> bool:
-    """Whether a holder of one of these keys released exactly this record, to this topic and key."""
+    """Whether the proof is valid under one of these keys for exactly this record, topic and partition key."""
     given = outbound.proof.encode()
     return any(hmac.compare_digest(_mac(secret, topic, key, outbound).encode(), given) for secret in secrets)
 

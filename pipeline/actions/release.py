@@ -1,4 +1,4 @@
-"""A release as records: one a channel, each with the proof that it was decided."""
+"""The outbound records of a release: one record per channel, each with the proof of its decision."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipeline.events import Outbound
 def by_channel(
     release: Outbound, port: str, channel: str, routes: Routes, secret: bytes
 ) -> Iterator[tuple[str, str, Outbound]]:
-    """(topic, key, record) of each channel that carries some of the recipients; the key is the port's code.
+    """(topic, key, record) for each channel that carries some of the recipients; the key is the port's code.
 
-    `channel` is the port's own. Raises AntispamError when it is not one of the deployment's.
+    `channel` is the port's channel. Raises AntispamError if the deployment does not have it.
     """
     for name, recipients in routes.split(channel, release.recipients).items():
         topic = topics.outbound(name, release.submission.priority).name

@@ -1,8 +1,8 @@
-"""Which channel carries a message: the port's own, or the one that serves the recipient's carrier.
+"""Routing: a message goes over the port's own channel or the channel of the recipient's carrier.
 
-A port registered for a channel other than `default` sends everything over that. The others' recipients
-are split by carrier (number segments, portability first); who has no channel of his carrier's own goes
-over `default`.
+A port registered for a channel other than `default` sends all messages over that channel. The recipients of other ports
+are split by carrier: by the portability table first, then by number segments. Recipients whose carrier has no channel
+stay on `default`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 
 
 class Routes:
-    """The deployment's channels and whom they serve; immutable."""
+    """The deployment's channels and the carriers they serve; immutable."""
 
     def __init__(self, channels: Sequence[str], by_carrier: Mapping[str, str], segments: Segments) -> None:
         self._channels = frozenset(channels)
@@ -24,16 +24,16 @@ class Routes:
         self._segments = segments
 
     def knows(self, channel: str) -> bool:
-        """Whether it is a channel of this deployment."""
+        """Whether this is a channel of the deployment."""
         return channel in self._channels
 
     def check(self, channel: str) -> None:
-        """Raises AntispamError for a channel that does not exist."""
+        """Raises AntispamError for a channel that the deployment does not have."""
         if not self.knows(channel):
             raise AntispamError(f"channel {channel!r} is not one of this deployment's")
 
     def split(self, channel: str, recipients: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Recipients by channel, in their order; none without recipients. Raises as `check`."""
+        """Recipients by channel, in order; omits channels without recipients. Raises AntispamError like `check`."""
         self.check(channel)
         if channel != DEFAULT or not self._by_carrier:
             return {channel: recipients} if recipients else {}

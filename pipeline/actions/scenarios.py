@@ -1,14 +1,14 @@
-"""Stories of a policy that an analyst can read and write: yaml files, run through the decision function.
+"""Scenarios of a policy: YAML files that an analyst can read and write, run through the decision function.
 
-given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), policy (YAML text; the one under test
-         if absent), missing (parts to leave out: policy, ports, dictionary, model)
-steps:   at (HH:MM:SS, a day of our own; never backwards), repeat ({count, every, recipient or sender with {i}}),
+given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), policy (YAML text; by default the policy
+         under test), missing (parts to leave out: policy, ports, dictionary, model)
+steps:   at (HH:MM:SS on a fixed day; never backwards), repeat ({count, every, recipient or sender with {i}}),
          submit or record, expect
-expect:  verdict, rule (the deciding one), rules (all of them), values (some of what the deciding rule or the
-         counters saw), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
-         words (dictionary words marked in the text), held (how long, such as 10s), shadow (rules in shadow mode)
+expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
+         counters), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
+         words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode)
 
-Counters begin at zero and the clock is the story's: a story tells the same whenever and wherever it is run.
+Counters begin at zero and the clock is the scenario's, so a scenario gives the same result at any time and place.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from pipeline.rules.segments import Segments
 from pipeline.text.yaml_text import load
 
 DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
-STORY_TEXTS = 1000  # different texts of one story that campaigns are made of
+STORY_TEXTS = 1000  # distinct texts of a scenario that can form campaigns
 
 
 class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A part of a scenario; a misspelt field is an error, never ignored."""
+    """A part of a scenario; an unknown field is an error."""
 
 
 class Listed(Form, frozen=True):
-    """An entry of a list; `expires` is an ISO 8601 time with zone, absent: never."""
+    """An entry of a list; `expires` is an ISO 8601 time with zone. Without `expires` the entry is permanent."""
 
     list: Literal["black", "allow", "blocked", "unsubscribed"]
     value: str
@@ -59,7 +59,7 @@ class Listed(Form, frozen=True):
 
 
 class Given(Form, frozen=True):
-    """What stands before the story begins."""
+    """The state before the first step."""
 
     ports: tuple[dict[str, Any], ...] = ()
     lists: tuple[Listed, ...] = ()
@@ -68,7 +68,7 @@ class Given(Form, frozen=True):
 
 
 class Repeat(Form, frozen=True):
-    """A step that happens `count` times, `every` so often; `{i}` counts from 0."""
+    """Repeats a step `count` times at the interval `every`; `{i}` counts from 0."""
 
     count: int
     every: str
@@ -77,7 +77,7 @@ class Repeat(Form, frozen=True):
 
 
 class Submit(Form, frozen=True):
-    """A submission; `messages` stands for that many recipients of our own, `scheduled_at` is HH:MM:SS."""
+    """A submission; `messages` generates this number of recipients, `scheduled_at` is HH:MM:SS."""
 
     port: str
     content: str
@@ -100,7 +100,7 @@ class Recorded(Form, frozen=True):
 
 
 class Expect(Form, frozen=True):
-    """What is to come of a step; a field left out is not looked at."""
+    """The expected result of a step; an absent field is not checked."""
 
     verdict: Verdict
     rule: str | None = None
@@ -117,7 +117,7 @@ class Expect(Form, frozen=True):
 
 
 class Step(Form, frozen=True):
-    """One thing that happens, and what is to come of it."""
+    """An event and its expected result."""
 
     at: str
     expect: Expect
@@ -127,7 +127,7 @@ class Step(Form, frozen=True):
 
 
 class Scenario(Form, frozen=True):
-    """A story; `lines` are those on which its steps begin."""
+    """A scenario: title, initial state and steps."""
 
     title: str
     steps: tuple[Step, ...]
@@ -136,7 +136,7 @@ class Scenario(Form, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A scenario as read: where from, and the line of each of its steps."""
+    """A parsed scenario with its source and the line of each step."""
 
     source: str
     scenario: Scenario
@@ -145,7 +145,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Something that came otherwise: the event `<step>-<repetition>` (from 1 and 0) of a story, and the field."""
+    """A difference from the expectation: the event `<step>-<repetition>` (counted from 1 and 0) and the field."""
 
     source: str
     line: int
@@ -160,11 +160,11 @@ class Mismatch:
 
 
 class ScenarioError(AntispamError):
-    """A scenario that cannot be run as written."""
+    """The scenario is invalid and cannot be run."""
 
 
 def scenario_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named (`*.yaml`). Raises AntispamError when there is none."""
+    """The given files, and the `*.yaml` files of given folders. Raises AntispamError if there are none."""
     found = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
     if not found:
         raise AntispamError(f"{paths[0]}: no *.yaml in it")
@@ -172,7 +172,7 @@ def scenario_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def read(text: str, source: str = "scenario") -> Told:
-    """A scenario; raises AntispamError naming the place and field at fault."""
+    """Parse a scenario. Raises AntispamError with the place and field of the fault."""
     told = load(text, source)
     try:
         scenario = msgspec.convert(told, Scenario)
@@ -194,15 +194,15 @@ def read(text: str, source: str = "scenario") -> Told:
 
 
 def _lines(text: str) -> tuple[int, ...]:
-    """The 1-based lines on which the steps begin, in a text that is a scenario."""
+    """The 1-based first lines of the steps in a valid scenario."""
     root = yaml.compose(text, yaml.SafeLoader)
-    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - read as a Scenario before
+    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - the text is already parsed as a Scenario
     (steps,) = (value for key, value in root.value if key.value == "steps")
     return tuple(step.start_mark.line + 1 for step in steps.value)
 
 
 def _clock(text: str) -> int:
-    """Epoch ms of a time of our day."""
+    """Epoch ms of a time on the scenario's day."""
     found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
     if not found:
         raise ScenarioError(f"at: '{text}' is not HH:MM:SS")
@@ -212,7 +212,7 @@ def _clock(text: str) -> int:
 
 
 def _configuration(given: Given, under_test: Config) -> Config:
-    """What the story takes as given; the rest is what is under test."""
+    """The configuration under test, with the parts that the scenario replaces."""
     entries = [
         ListEntry(
             entry.list,
@@ -237,7 +237,7 @@ def _configuration(given: Given, under_test: Config) -> Config:
 
 
 def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]]:
-    """(time, event) of a step, once or as often as it repeats."""
+    """(time, event) of each repetition of a step."""
     begun, repeat = _clock(step.at), step.repeat
     for i in range(repeat.count if repeat else 1):
         at = begun + (i * parse_duration(repeat.every) if repeat else 0)
@@ -267,7 +267,7 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
     else:
         recipients = (single,) if single else submit.recipients
     if not recipients:
-        raise ScenarioError(f"step {name}: nobody to send to")
+        raise ScenarioError(f"step {name}: no recipient")
     return Submission(
         id=name,
         port=submit.port,
@@ -282,11 +282,11 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
 
 
 def run(told: Told, under_test: Config) -> list[Mismatch]:
-    """Tell the story: what came otherwise, of each step the first event that did.
+    """Run a scenario; returns the differences of each step's first event that differs.
 
-    Campaigns are known from the next event on: what takes the stream up to two seconds.
+    A campaign is known from the next event on; in the stream this takes up to two seconds.
 
-    Raises ScenarioError for a story that cannot be told.
+    Raises ScenarioError for an invalid scenario.
     """
     state, now = MemoryCounters(), 0
     hot, known = HotCampaigns(STORY_TEXTS), KnownCampaigns()
@@ -317,7 +317,7 @@ def run(told: Told, under_test: Config) -> list[Mismatch]:
 
 
 def _differences(expect: Expect, event: Submission | Record, outcome: Screened | Failure) -> list[tuple[str, Any, Any]]:
-    """(field, expected, got) of each expected field that was decided otherwise."""
+    """(field, expected, got) for each expected field with another result."""
     if isinstance(outcome, Failure):
         return [("verdict", expect.verdict, f"a failure: {outcome.cause}")]
     decision = outcome.decision
@@ -351,7 +351,7 @@ def _differences(expect: Expect, event: Submission | Record, outcome: Screened |
 
 
 def _plain(value: Any) -> str:
-    """As an analyst writes it."""
+    """The value as an analyst writes it in YAML."""
     if isinstance(value, Enum):
         return str(value.value)
     return msgspec.json.encode(value).decode() if isinstance(value, tuple | dict | bool | None) else str(value)

@@ -1,29 +1,29 @@
-"""Which report may settle which part: the one place that decides it, without a database.
+"""Decides which report settles which part, without a database.
 
-A carrier names a part by an id of its own, in its answer to the SUBMIT; its report repeats that id. A report
-may come before its answer, and an answer may be lost: then nobody knows yet, or ever, whose the id is. The
-table below is in order; the first line that fits counts. *In doubt* is a part that is being submitted, or
-whose SUBMIT had no answer. *Unclaimed* is a SUBMIT whose id we may not know: of a part in doubt, or of one that
-was sent more than once. After 48 h it is forgotten.
+A carrier assigns an id to a part in its answer to the SUBMIT, and its report repeats this id. A report may arrive
+before the answer, and an answer may be lost. Then the part of the id is unknown, for a while or for ever. The table
+below is in order; the first matching line counts. A part is *in doubt* while it is being submitted, and if its SUBMIT
+had no answer. A SUBMIT is *unclaimed* if we may not know its id: its part is in doubt or was sent more than once. After
+48 h an unclaimed SUBMIT is ignored.
 
 | parts to this recipient | the report |
 |---|---|
-| the newest with this id is a message with a part not at its end | settles that part |
-| all with this id are at their end | changes nothing: final stays final |
-| one is being submitted | waits: the answer due may name it |
-| unclaimed SUBMITs are of no message, or of several | waits |
-| they are of one message, from another sender than the report says | waits |
-| one of their parts has an id by now (a second copy got it, or an answer of which only the id was readable) | waits |
-| several parts, one of them sent more than once | waits: two reports may be of one part |
-| several parts, and fewer reports with unknown ids than parts | waits: the carrier may not have taken one |
-| a part was not first sent before the report, or over 10 minutes before it | waits |
-| otherwise | settles the first of them: a guess |
+| the newest message with this id has a part that is not final | settles that part |
+| all parts with this id are final | changes nothing: a final state never changes |
+| a part is being submitted | waits: the answer due may contain the id |
+| unclaimed SUBMITs belong to no message, or to several | waits |
+| they belong to one message, whose sender differs from the report's | waits |
+| one of their parts has an id (from a second SUBMIT, or from an answer with only a readable id) | waits |
+| several parts, one of them sent more than once | waits: two reports may concern one part |
+| several parts, and fewer reports with unknown ids than parts | waits: the carrier may not have accepted a part |
+| a part was first sent after the report, or over 10 minutes before it | waits |
+| otherwise | settles the first of these parts: a guess |
 
-The id alone is never enough: carriers gave one id to two recipients. A report that waits is looked at again
-whenever something about the parts of its recipient changes.
+The id alone is never enough: carriers have given one id to two recipients. A waiting report is examined again at each
+change of its recipient's parts.
 
-Sources: 48 h is how long CMPP has a client wait for reports. A channel's `tries` and `answer_wait` of 3 times
-60 s make a message doubtful for 3 minutes; 10 leave room for a slow carrier.
+Sources: CMPP lets a client wait 48 h for reports. With a channel's 3 `tries` and an `answer_wait` of 60 s, a message is
+in doubt for 3 minutes; 10 minutes leave room for a slow carrier.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ GUESS_MS = 10 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A carrier's final word on the part it calls `carrier_id`; `state` is what the word means.
+    """A carrier's final report on the part with its id `carrier_id`; `state` is the meaning of its status code.
 
-    `sender` and `recipient` are as in our own rows, `at` is when it came (epoch ms).
+    `sender` and `recipient` have the form of our rows; `at` is the time of arrival (epoch ms).
     """
 
     carrier_id: str
@@ -55,7 +55,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is stored of a part; `tries` and `submitted_at` as in `Part`."""
+    """The stored row of a part; `tries` and `submitted_at` are as in `Part`."""
 
     key: Key
     recipient: str
@@ -66,18 +66,18 @@ class Row:
 
     @property
     def message(self) -> tuple[str, str, int]:
-        """Sender, submission and place of the recipient."""
+        """The key of the part's message: sender, submission and place of the recipient."""
         return self.key[:3]
 
     def is_unclaimed(self, at: int) -> bool:
-        """See the module. A part that is being submitted may have no `submitted_at` yet."""
+        """Whether the part has an unclaimed SUBMIT at `at`. During submission, `submitted_at` may still be None."""
         young = self.submitted_at is None or at - self.submitted_at <= REPORTS_COME_MS
         return young and (self.state in DOUBTFUL or self.tries > 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of reports: those that settle a part, those that wait, those that change nothing."""
+    """The reports that settle a part, the reports that wait, and the reports that change nothing."""
 
     parts: list[tuple[Report, Key]] = field(default_factory=list)
     waiting: list[Report] = field(default_factory=list)
@@ -85,9 +85,9 @@ class Settled:
 
 
 def settle(reports: Sequence[Report], rows: Iterable[Row]) -> Settled:
-    """Look at reports, in order, until none of them settles anything more.
+    """Examine the reports in order, repeatedly, until a pass settles no further part.
 
-    `rows` has every part with the id of one of the reports, and every unclaimed one to their recipients.
+    `rows` has every part with the id of one of the reports, and every unclaimed part to their recipients.
     """
     parts: dict[str, dict[Key, Row]] = {}
     for row in rows:
@@ -116,7 +116,7 @@ def settle(reports: Sequence[Report], rows: Iterable[Row]) -> Settled:
 def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> Row | bool:
     """The part that a report settles; True if the report changes nothing, False if it waits. See the table.
 
-    `rows` are parts to its recipient, `said` are all reports on him that are at hand, this one too.
+    `rows` are parts to its recipient; `said` are all available reports on this recipient, including this report.
     """
     rows = list(rows)
     named = [row for row in rows if row.carrier_id == report.carrier_id]
@@ -140,7 +140,7 @@ def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> R
 
 
 def _fits(report: Report, unclaimed: Sequence[Row]) -> bool:
-    """Whether its sender and its time are right for a guess."""
+    """Whether the sender and the time of the report allow a guess."""
     return report.sender == unclaimed[0].key[0] and all(
         row.submitted_at is not None and 0 < report.at - row.submitted_at <= GUESS_MS for row in unclaimed
     )

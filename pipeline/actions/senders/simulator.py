@@ -1,7 +1,7 @@
-"""A carrier's CMPP 3.0 gateway for tests and evaluation: takes messages, reports on them, misbehaves on demand.
+"""A carrier's CMPP 3.0 gateway for tests and evaluation: accepts messages, sends reports, and fails on demand.
 
-Its faults come from a seeded generator, so a test that fails can be run again. Every SUBMIT it saw, those
-it threw away included, is kept (and written to a journal): what counts is what the carrier received.
+Its faults come from a seeded generator, so a failing test can be repeated. It stores every received SUBMIT, including
+dropped SUBMITs, and writes it to a journal, because tests count what the carrier received.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How the carrier behaves; shares are 0 to 1, times seconds, `rate` parts a second (0: no limit)."""
+    """The behaviour of the carrier; shares are 0 to 1, times seconds, `rate` parts a second (0: no limit)."""
 
     rate: float = 0.0
-    delay: float = 0.0  # before an answer
-    drop: float = 0.0  # SUBMITs taken without an answer
-    disconnect: float = 0.0  # SUBMITs after which the connection ends, unanswered
-    refuse: float = 0.0  # SUBMITs answered with result 9
+    delay: float = 0.0  # seconds before an answer
+    drop: float = 0.0  # share of SUBMITs accepted without an answer
+    disconnect: float = 0.0  # share of SUBMITs after which the connection ends without an answer
+    refuse: float = 0.0  # share of SUBMITs answered with result 9
     reports: bool = True
     report_delay: float = 0.0
-    report_fail: float = 0.0  # reports that say UNDELIV
-    report_first: float = 0.0  # reports that come before the answer that names their message
+    report_fail: float = 0.0  # share of reports with UNDELIV
+    report_first: float = 0.0  # share of reports sent before the answer with their id
     seed: int = 0
 
 
 class ReceivedSubmit(msgspec.Struct, frozen=True, kw_only=True):
-    """One SUBMIT as it came in; `result` None: it was not answered. `at` is epoch seconds."""
+    """A received SUBMIT. `result` is None for a SUBMIT without an answer. `at` is epoch seconds."""
 
     at: float
     link: int
@@ -69,11 +69,11 @@ class _Link:
     number: int
     writer: asyncio.StreamWriter
     sequence: int = 0
-    unanswered: dict[int, bytes] = field(default_factory=dict)  # reports the client has not acknowledged
+    unanswered: dict[int, bytes] = field(default_factory=dict)  # reports that the client has not acknowledged
 
 
 class Simulator:
-    """See the module. Start it with `async with`; `port` 0 takes a free one."""
+    """The gateway; see the module. Start it with `async with`; `port` 0 takes a free port."""
 
     def __init__(
         self, account: str, secret: bytes, conduct: Conduct, port: int = 0, journal: Path | None = None
@@ -81,7 +81,7 @@ class Simulator:
         self.conduct, self.port = conduct, port
         self.seen: list[ReceivedSubmit] = []
         self.counts: Counter[str] = Counter()
-        self.deaf = False  # leaves link tests unanswered
+        self.deaf = False  # whether link tests get no answer
         self._account, self._secret = account, secret
         self._random = Random(conduct.seed)  # noqa: S311 - faults, not secrets
         self._path = journal
@@ -90,7 +90,7 @@ class Simulator:
         self._sequence = 0
         self._links: dict[int, _Link] = {}
         self._number = 0
-        self._homeless: list[bytes] = []  # reports waiting for somebody to log in
+        self._homeless: list[bytes] = []  # reports that wait for a login
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Simulator:
@@ -110,12 +110,12 @@ class Simulator:
             self._journal.close()
 
     def disconnect(self) -> None:
-        """End every connection at once, as a gateway that is restarted does."""
+        """End every connection at once, like a restarted gateway."""
         for link in list(self._links.values()):
             link.writer.transport.abort()
 
     def messages(self) -> dict[tuple[str, str, int | None], str]:
-        """The texts taken, put together: (source, recipient, reference) -> text, where all parts are there."""
+        """The reassembled texts of complete messages: (source, recipient, reference) -> text."""
         found: dict[tuple[str, str, int | None], dict[int, str]] = {}
         totals = {}
         for seen in self.seen:
@@ -148,12 +148,12 @@ class Simulator:
                 writer.close()
 
     def _handle(self, link: _Link, pdu: cmpp3.Pdu) -> bool:
-        """Answer one message; False ends the connection."""
+        """Answer one PDU; returns False to end the connection."""
         sequence = pdu.sequence
         if isinstance(pdu, cmpp3.Connect):
             return self._login(link, pdu)
         if link.number not in self._links:
-            return False  # anything before a login
+            return False  # any PDU before a login
         if isinstance(pdu, cmpp3.Submit):
             return self._submit(link, pdu)
         if isinstance(pdu, cmpp3.DeliverResp):
@@ -238,7 +238,7 @@ class Simulator:
         )
 
     def _report(self, link: _Link, frame: bytes) -> None:
-        """Over this link, or over any that is up; kept until one is."""
+        """Send a report over this link or any other connected link; without a link it waits for a login."""
         if link.number not in self._links:
             other = next(iter(self._links.values()), None)
             if other is None:
