@@ -34,7 +34,7 @@ def user_add(
 
 @user_app.command("list")
 def user_list() -> None:
-    """All accounts."""
+    """List all accounts."""
     from rich.console import Console
     from rich.table import Table
 
@@ -50,7 +50,7 @@ def user_list() -> None:
 
 @user_app.command("disable")
 def user_disable(name: str) -> None:
-    """End an account's sessions and let it sign in no more."""
+    """End an account's sessions and block its sign-in."""
     from pipeline.store.accounts.users import set_active
 
     with context.database() as db:
@@ -60,7 +60,7 @@ def user_disable(name: str) -> None:
 
 @user_app.command("reset")
 def user_reset(name: str) -> None:
-    """A new one-time password, printed once; sessions end."""
+    """Set a new one-time password, printed once; the sessions end."""
     from pipeline.store.accounts.users import reset_password
 
     with context.database() as db:
@@ -69,7 +69,7 @@ def user_reset(name: str) -> None:
 
 @user_app.command("let-in")
 def user_let_in(name: str) -> None:
-    """Let somebody who failed too often try again at once; password and sessions stay."""
+    """Unlock an account after too many failed sign-ins; its password and sessions stay."""
     from pipeline.store.accounts.users import let_in
 
     with context.database() as db:

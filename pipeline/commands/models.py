@@ -95,7 +95,7 @@ def model_publish(
 
 @model_app.command("rollback")
 def model_rollback() -> None:
-    """Put the model that was in force before in force again."""
+    """Put the previous model in force again."""
     from pipeline.actions.model_versions import ACTIVE
     from pipeline.store.registry import registry
 
@@ -105,7 +105,7 @@ def model_rollback() -> None:
 
 @model_app.command("end-trial")
 def model_end_trial() -> None:
-    """Score no longer with the model that is on trial."""
+    """Stop scoring with the model on trial."""
     from pipeline.decision.configuration import CHALLENGER
     from pipeline.store.registry import registry
 
@@ -115,7 +115,7 @@ def model_end_trial() -> None:
 
 @model_app.command("versions")
 def model_versions() -> None:
-    """Every model that was in force or on trial, newest first."""
+    """List every model ever in force or on trial, newest first."""
     from datetime import UTC, datetime
 
     from pipeline.actions.model_versions import ACTIVE

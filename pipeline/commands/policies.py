@@ -24,7 +24,7 @@ POLICY = "policy.yaml"  # the name of the one policy among the configurations
 def policy_check(
     file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
 ) -> None:
-    """Refuse what cannot work, pointing at it; then say what the policy holds."""
+    """Check a policy: point at each fault, or print a summary."""
     from pipeline.decision.configuration import default_policy, read_text
     from pipeline.rules.policy import parse_policy
 
@@ -39,7 +39,7 @@ def policy_test(
     paths: Annotated[list[Path], typer.Argument(help="Scenario files (yaml), or folders of them.")],
     policy: context.PolicyFile = None,
 ) -> None:
-    """Tell scenarios under a policy: do they end as written?"""
+    """Run scenarios under a policy, and compare their results with the expected ones."""
     from pipeline.actions.scenarios import read, run, scenario_files
     from pipeline.decision.configuration import load_directory, read_text
 
@@ -101,7 +101,7 @@ def policy_rollback(
 
 @policy_app.command("versions")
 def policy_versions() -> None:
-    """Every policy ever published, newest first."""
+    """List every policy ever published, newest first."""
     from datetime import UTC, datetime
 
     from pipeline.store.registry import registry
@@ -117,7 +117,7 @@ def policy_diff(
     new: Annotated[str, typer.Argument(help="A file, or a version of `policy versions`.")],
     old: Annotated[str | None, typer.Argument(help="Likewise; default: the policy in force.")] = None,
 ) -> None:
-    """What differs between two policies, as a unified diff; nothing when they are equal."""
+    """Compare two policies: a unified diff, empty if they are equal."""
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text

@@ -59,7 +59,7 @@ def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept i
 
 @port_app.command("terminate")
 def port_terminate(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
-    """Stop a port for good: that cannot be taken back."""
+    """Stop a port for good. This cannot be undone."""
     from pipeline.store.registry import registry
 
     with context.database() as db:

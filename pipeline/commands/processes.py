@@ -14,7 +14,7 @@ from pipeline.errors import AntispamError
 app = typer.Typer()
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 app.add_typer(broker_app, name="broker")
-simulate_app = typer.Typer(no_args_is_help=True, help="Stand in for others, for tests and evaluation.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Simulate carriers, for tests and evaluation.")
 app.add_typer(simulate_app, name="simulate")
 
 
@@ -162,7 +162,7 @@ def broker_user(name: Annotated[str, typer.Argument(help="Such as antispam-worke
 
 @simulate_app.callback()
 def simulate() -> None:
-    """Stand in for others, for tests and evaluation."""
+    """Simulate carriers, for tests and evaluation."""
 
 
 @simulate_app.command("carrier")

@@ -1,4 +1,4 @@
-"""Files in, files out: what the pipeline makes of submissions and texts, without a broker."""
+"""Commands that process files of submissions and texts, without a broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes through the running pipeline: files into it, the lake behind it, what it could not read."""
+"""The traffic of the running pipeline: files to ingest, queries of the lake, dead letters."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def query(
 
 @letters_app.command("list")
 def letters_list() -> None:
-    """The letters not yet sent round again, oldest first."""
+    """List the dead letters not yet sent back, oldest first."""
     from datetime import UTC, datetime
 
     from rich.console import Console
@@ -93,7 +93,7 @@ def letters_retry(
     names: Annotated[list[str] | None, typer.Argument(help="Ids from `list`.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Send letters back to the topic they came from."""
+    """Send dead letters back to the topic they came from."""
     from pipeline.kafka.dead_letters import retry
 
     if bool(names) == every:

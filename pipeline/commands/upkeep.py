@@ -47,7 +47,7 @@ def expire(
         bool, typer.Option("--at-once", help="The lake's bytes too, now; running queries over old days may fail.")
     ] = False,
 ) -> None:
-    """Delete everywhere what is over its time, as the role `retention` does every hour."""
+    """Delete expired data everywhere, as the role `retention` does every hour."""
     from pipeline.actions.retention.expiry import expire as run
     from pipeline.lake.delta import READER_GRACE_HOURS
 

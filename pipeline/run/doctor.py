@@ -144,12 +144,12 @@ def _broker(settings: Settings) -> tuple[bool, str]:
 
 def _kafka() -> tuple[bool, str]:
     missing = kafka_node.missing_tools()
-    return True, missing or "java and mvn are there"
+    return True, missing or "java and mvn are installed"
 
 
 def _database(settings: Settings) -> tuple[bool, str]:
     if settings.database_url is None and not Path(settings.data_dir, "operational.db").exists():
-        return True, f"SQLite in {settings.data_dir}, made at the first start"
+        return True, f"SQLite in {settings.data_dir}, created at the first start"
     db = database(settings)
     try:
         with db.read() as connection:
@@ -188,7 +188,7 @@ def _channel(channel: Channel) -> tuple[bool, str]:
     try:
         socket.create_connection((channel.host, channel.port), timeout=ANSWER).close()
     except OSError as error:
-        return False, f"secret set, {gateway} takes no connection: {error.strerror or error}"
+        return False, f"secret set, {gateway} cannot be reached: {error.strerror or error}"
     return True, f"secret set, {gateway} answers"
 
 
@@ -211,7 +211,7 @@ def _role(addresses: list[str]) -> tuple[bool, str]:
     for address in addresses:
         answer = pages.ask(f"{address}/ready", ANSWER)
         if answer is None:
-            return False, f"ended without a word, or hangs: nobody answers at {address}"
+            return False, f"ended without notice, or hangs: no answer at {address}"
         if not answer.works:
             return False, f"not ready, {address} waits for: {answer.reason}"
     return True, f"ready, {', '.join(addresses)}"

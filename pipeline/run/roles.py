@@ -63,7 +63,7 @@ def run_roles(settings: Settings, names: Sequence[str]) -> int:
         try:
             patiently(name, lambda: role(settings, stop), stop)
             if not stop.is_set():
-                raise AntispamError("it returned without being asked to")
+                raise AntispamError("the role returned before it was asked to stop")
         except BaseException as error:  # noqa: BLE001 - on any error the process must end and be started again
             _log.critical("role_failed", role=name, **fault(error))
             failed.append(name)

@@ -100,7 +100,7 @@ def test_roles_say_how_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not found["role relay"].ok
     assert found["role relay"].detail.endswith("waits for: relay: Kafka at k:9092: no answer")
     assert not found["role sender"].ok
-    assert found["role sender"].detail.startswith("ended without a word, or hangs")
+    assert found["role sender"].detail.startswith("ended without notice, or hangs")
     assert found["role projector"] == Check("role projector", True, "does not run on this data folder")
     readiness.say("relay", True)
     assert checks(tmp_path)["role relay"].ok
@@ -129,13 +129,13 @@ def test_channels_and_their_secrets_are_looked_at(tmp_path: Path, monkeypatch: p
         found = {check.name: check for check in examine(settings)}
     assert found["channel a"] == Check("channel a", True, f"secret set, 127.0.0.1:{port} answers")
     assert found["channel b"].detail == "channel b: ANTISPAM_CHANNEL_B_SECRET is not set"
-    assert "takes no connection" in found["channel c"].detail
+    assert "cannot be reached" in found["channel c"].detail
     assert found["channel d"].detail == f"in ANTISPAM_CHANNELS, not in {file}"
     assert [name for name in ("b", "c", "d") if found[f"channel {name}"].ok] == []
 
 
 def test_the_database_is_looked_at_and_not_changed(tmp_path: Path) -> None:
-    assert "made at the first start" in checks(tmp_path)["database"].detail
+    assert "created at the first start" in checks(tmp_path)["database"].detail
     assert not (tmp_path / "operational.db").exists()
     settings = Settings(_env_file=None, data_dir=tmp_path)
     open_database(settings).close()

@@ -188,7 +188,7 @@ def _place(header: Sequence[str], columns: Columns, ours: str) -> int | None:
     wanted = _name(called).casefold()
     found = [n for n, name in enumerate(header) if name.casefold() == wanted]
     if len(found) > 1:
-        raise AntispamError(f"header: column `{called}` is there twice")
+        raise AntispamError(f"header: column `{called}` occurs twice")
     return found[0] if found else None
 
 

@@ -127,7 +127,7 @@ def _fetch(command: list[str], pom: Path, tell: Callable[[str], None]) -> None:
                     if came:
                         tell(f"  {came[1]}  {came[2] or ''}")
             else:
-                raise UnavailableError(f"Maven said nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
+                raise UnavailableError(f"Maven printed nothing for {_SILENCE:g} s:\n{said.decode(errors='replace')}")
         except BaseException:  # Ctrl-C, SIGTERM: Maven would continue without us
             maven.kill()
             raise
@@ -296,10 +296,10 @@ class KafkaNode:
         try:
             run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_READY_TIMEOUT)
         except subprocess.TimeoutExpired as error:
-            raise AntispamError(f"{log_dir} was not prepared in {_READY_TIMEOUT:g} s") from error
+            raise AntispamError(f"{log_dir} was not formatted within {_READY_TIMEOUT:g} s") from error
         formatted = _cluster_id(log_dir)
         if run.returncode != 0 or formatted is None:
-            raise AntispamError(f"{log_dir} cannot be prepared:\n{(run.stdout + run.stderr)[-2000:]}")
+            raise AntispamError(f"{log_dir} cannot be formatted:\n{(run.stdout + run.stderr)[-2000:]}")
         return formatted
 
 
@@ -321,7 +321,7 @@ def serve(settings: Settings, port: int) -> None:
             print(f"Apache Kafka on {node.bootstrap}, data in {folder / 'node'}; Ctrl-C ends it", flush=True)
             while (code := node.wait(timeout=1.0)) is None:
                 pass
-        raise AntispamError(f"{_NAME} ended by itself (exit code {code}); see {folder / 'node' / 'server.log'}")
+        raise AntispamError(f"{_NAME} ended unexpectedly (exit code {code}); see {folder / 'node' / 'server.log'}")
     except KeyboardInterrupt:
         print("Apache Kafka ended", flush=True)
 

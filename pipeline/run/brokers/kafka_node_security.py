@@ -50,7 +50,7 @@ def sasl(settings: Settings) -> NodeSecurity:
             "ANTISPAM_KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT ANTISPAM_KAFKA_SASL_MECHANISM=PLAIN"
         )
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", user) or not re.fullmatch(r"[\x21-\x7e]{12,128}", password):
-        raise AntispamError("the superuser needs a plain name and a password of 12 characters of ASCII or more")
+        raise AntispamError("the superuser needs a plain name and a password of at least 12 ASCII characters")
     if re.search(r"[\"\\;$#!]", password):
         raise AntispamError("the superuser's password may not hold \" \\ ; $ # or !")
     plain = _PLAIN.format(user=user, password=password)

@@ -119,7 +119,7 @@ def test_a_quotation_mark_is_a_character_where_cells_are_not_quoted(tmp_path: Pa
         (",".join(NAMES), {"sender": "MSISDN"}, {}, "header: no column `MSISDN`"),
         (",".join(FIELDS), {"sender": "MSISDN"}, {}, "header: no column `kind`, `MSISDN`"),
         (",".join(NAMES), {"status": "STAT"}, {}, "header: no column `STAT`"),
-        (",".join(NAMES) + ",KIND\n", None, {}, "header: column `kind` is there twice"),
+        (",".join(NAMES) + ",KIND\n", None, {}, "header: column `kind` occurs twice"),
         (",".join(FIELDS), None, {"header": True}, "header: no column `kind`"),
         ("|".join(FIELDS), None, {"delimiter": ","}, "header: no column `kind`"),
         (
