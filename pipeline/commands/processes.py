@@ -149,7 +149,7 @@ def broker_acls(
 
 @broker_app.command("user")
 def broker_user(name: Annotated[str, typer.Argument(help="Such as antispam-worker.")]) -> None:
-    """Make a user of the brokers (SCRAM-SHA-512), or change its password: ANTISPAM_NEW_PASSWORD, else asked for."""
+    """Create a broker user (SCRAM-SHA-512) or change its password, from ANTISPAM_NEW_PASSWORD or asked for."""
     import os
 
     from pipeline.kafka.broker_rights import set_password

@@ -52,7 +52,7 @@ def classify(
     model: Annotated[Path | None, typer.Option(help="A model directory instead of the shipped one.")] = None,
     rejected: RejectedFile = None,
 ) -> None:
-    """Score a file of texts ({id, text} a line): how much each looks like spam, and what about."""
+    """Score a file of texts ({id, text} a line): how much each looks like spam, and its category."""
     from pipeline.ingest.files.text_lines import classify_file
     from pipeline.models.classifier import WEIGHTS, Classifier
 
@@ -81,7 +81,7 @@ def match(
 
 @app.command()
 def normalise(source: In, out: Out, rejected: RejectedFile = None) -> None:
-    """Show what is really written in a file of texts ({id, text} a line), and in further views."""
+    """Show the normal form and further views of a file of texts ({id, text} a line)."""
     from pipeline.ingest.files.text_lines import normalise_file
 
     kept = rejected or _beside(out, "normalise")

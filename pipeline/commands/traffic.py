@@ -23,7 +23,7 @@ def ingest(
     header: context.Header = None,
     quotes: context.Quotes = True,
 ) -> None:
-    """Files into the running pipeline; each exactly once, however often it is interrupted."""
+    """Ingest files into the running pipeline, each exactly once, even after interruptions."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

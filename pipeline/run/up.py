@@ -268,10 +268,10 @@ def _summary(console: Console, tally: Tally, seconds: float, settings: Settings,
         ),
         (
             'antispam query "select rule, verdict, count(*) n from reasons group by 1, 2 order by 3 desc"',
-            "what the rules said",
+            "the reasons given by the rules",
         ),
-        ("antispam dead-letters list", "what could not be screened (while `up` runs)"),
-        ("antispam screen --in FILE --out -", "a file of your own, offline"),
+        ("antispam dead-letters list", "records that could not be screened (while `up` runs)"),
+        ("antispam screen --in FILE --out -", "screens your own file, offline"),
     ]
     for command, meaning in looks:
         console.print(f"  {command}\n      {meaning}", highlight=False, markup=False, soft_wrap=True)
