@@ -1,9 +1,9 @@
-// The review deck in the browser: shows one case, answers keys at once, keeps a log for the server.
-// Every text is set as text, never as markup: what is reviewed is hostile.
+// The review deck in the browser: it shows one case, answers keys at once and keeps a log for the server.
+// Every text is set as text, never as markup, because reviewed texts are hostile.
 
 const KEYS = { a: "release", x: "reject", b: "blacklist", s: "skip", u: "undo", n: "note" };
 const VERDICTS = ["release", "reject", "blacklist"];
-const HERE_EVERY = 45_000; // ms between signs of life
+const HERE_EVERY = 45_000; // ms between two `here` entries, which show that the reviewer is active
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -45,11 +45,11 @@ export default function (component) {
   const skew = data.now - Date.now();
   const now = () => Date.now() + skew;
 
-  root.leave?.(); // listeners of the call before hold its data
+  root.leave?.(); // the listeners of the previous call hold its data
   merge();
   const looks = JSON.stringify([data.language, data.waiting, data.decided, data.away, deck.queue.length,
                                 deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }]);
-  // A redraw would take away a selection, or what an input method is composing.
+  // A redraw would remove a selection or the composed text of an input method.
   if (!host.hasChildNodes() || (looks !== deck.looks && !(deck.noting && deck.drawn === deck.queue[0]?.id))) draw();
   deck.looks = looks;
 
@@ -62,7 +62,7 @@ export default function (component) {
       deck.failed = failure.seq;
       say(`${words.failed}: ${failure.text}`, true);
       if (failure.action === "undo") deck.queue = deck.queue.filter((card) => card.id !== failure.case);
-      else deck.gone.delete(failure.case); // still ours, perhaps: then the server lists it again
+      else deck.gone.delete(failure.case); // if the case is still claimed, the server lists it again
       deck.undo = deck.undo.filter((entry) => entry.card.id !== failure.case);
     }
     const given = new Map(data.cases.map((card) => [card.id, card]));
@@ -127,7 +127,7 @@ export default function (component) {
     if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable) return;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.length === 1 ? event.key.toLowerCase()
-              : event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : ""; // an input method may hide it
+              : event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : ""; // an input method may hide the key
     if (key in KEYS) {
       event.preventDefault();
       act(KEYS[key]);
