@@ -1,4 +1,4 @@
-"""Write docs/licences.md from what is installed: `make licences`, after requirements.lock has changed."""
+"""Write docs/licences.md from the installed packages. Run `make licences` after a change of requirements.lock."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ a test compares it with the lock.
 
 
 def pins() -> dict[str, str]:
-    """Version by package, as requirements.lock pins them."""
+    """The versions in requirements.lock, by package."""
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
 
 def licence(package: str) -> str:
-    """What the metadata of an installed package says, in one line. Raises ValueError if it says nothing."""
+    """The licence in the metadata of an installed package, in one line. Raises ValueError if there is none."""
     about = metadata.metadata(package).json
     classifiers = [str(c).rpartition(" :: ")[2] for c in about.get("classifier", []) if c.startswith("License :: ")]
     named = [name for name in classifiers if name != "OSI Approved"]

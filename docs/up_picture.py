@@ -1,6 +1,6 @@
 """Draw docs/up.svg, the summary of a real run: `python docs/up_picture.py` starts `antispam up --demo` itself.
 
-Every cell has a place of its own, since a Chinese character is two columns of a terminal but not of every font.
+Each cell has its own position, because a Chinese character takes two columns in a terminal but not in every font.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 COMMAND = "antispam up --demo --for 60s"
 WIDTH, LINE, LEFT = 660, 24, 24
-RIGHT = (310, 470, 630)  # where the columns of numbers end
+RIGHT = (310, 470, 630)  # right ends of the columns of numbers
 COLOURS = {"release": "#9ece6a", "hold": "#7dcfff", "review": "#e0af68", "reject": "#f7768e", "blacklist": "#bb9af7"}
 FONT = "'Sarasa Mono SC','Noto Sans Mono CJK SC','Microsoft YaHei','PingFang SC',Menlo,Consolas,monospace"
 
 
 def output() -> list[str]:
-    """What a run prints, line by line."""
+    """The output of a run, as lines."""
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *COMMAND.split()[1:]],
@@ -35,7 +35,7 @@ def output() -> list[str]:
 
 
 def drawn(lines: list[str]) -> str:
-    """The lines about the end of the run as SVG."""
+    """The lines about the end of the run, as SVG."""
     shapes: list[str] = []
     y = 34
 
