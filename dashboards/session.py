@@ -69,14 +69,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except AntispamError as error:
-        st.error(_plain(str(error)), icon=":material/block:")
-
-
-def _plain(words: str) -> str:
-    """The words with markdown escaped: a refusal may quote user input."""
-    return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in words)
+        st.error(plain(str(error)), icon=":material/block:")
 
 
 def plain(words: str) -> str:
-    """A foreign text with markdown escaped, so that Streamlit shows it unchanged."""
-    return _plain(words)
+    """The text with markdown escaped, so that Streamlit shows it unchanged: it may quote a user or a message."""
+    return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in words)
