@@ -27,9 +27,9 @@ from pipeline.process.backoff import Backoff
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from pipeline.stream import poll_loop
+from pipeline.stream import poll_loop, transactions
 from pipeline.stream.processor import Processor
-from pipeline.stream.transactions import RolledBackError, Transactions
+from pipeline.stream.transactions import RolledBackError
 from tests.harness.processes import decisions, prepare, produce, settings_for, submissions
 
 MARKER = "这条会让分类器出错"
@@ -150,7 +150,7 @@ def test_a_fault_of_producing_that_stays_ends_the_process(
     def refused(*_: object) -> None:
         raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
 
-    monkeypatch.setattr(Transactions, "_produce", refused)
+    monkeypatch.setattr(transactions, "produce", refused)
     monkeypatch.setattr(poll_loop, "RECOVERY", Backoff(first=0.01, longest=0.01, tries=3))
     produce(settings, submissions(settings, 1), config)
     with pytest.raises(RolledBackError, match="too large"):

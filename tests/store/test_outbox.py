@@ -18,7 +18,7 @@ ADMIN = User("admin", Role.ADMINISTRATOR)
 WRITER = """
 import sys
 from pipeline.rules.ports import PortEntry
-from pipeline.store import registry
+from pipeline.store.registry import registry
 from pipeline.store.database import Database
 from pipeline.store.accounts.roles import Role, User
 db = Database(sys.argv[1], b"of the audit")
