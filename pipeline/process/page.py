@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 import structlog
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,10 +24,10 @@ from starlette.routing import Route
 
 from pipeline.process import pages, readiness
 from pipeline.process.http_connections import allow_descriptors, configuration
+from pipeline.process.http_server import Server, within
 
 AGAIN = 1.0  # seconds between attempts to bind the address
 CLIENT_SECONDS = 5.0  # for a client to send its request
-DATE_SECONDS = 1.0  # between updates of the Date header
 CLOSING_SECONDS = 1  # for unfinished answers when the page closes
 _log = structlog.get_logger()
 
@@ -99,7 +98,7 @@ class Page:
             self._leave_note(self._note, self._port)
         app = Starlette(routes=routes(self._roles, _parts), exception_handlers={404: _unknown})
         config = configuration(app, CLIENT_SECONDS, CLOSING_SECONDS)
-        await _Server(config, self._closing).serve(sockets=[listener])
+        await Server(config, self._closing).serve(sockets=[listener])
 
     def _leave_note(self, path: Path, port: int) -> None:
         try:
@@ -116,27 +115,8 @@ class Page:
                 if not told:
                     _log.error("page_not_served", host=self._address[0], port=self._address[1], cause=error.strerror)
                 told = True
-                await _within(AGAIN, self._closing)
+                await within(AGAIN, self._closing)
         return None
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that is told to end instead of checking ten times a second; wakes for its Date header only."""
-
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
-        super().__init__(config)
-        self._closing = closing
-
-    async def main_loop(self) -> None:
-        while not self._closing.is_set():
-            await self.on_tick(0)
-            await _within(DATE_SECONDS, self._closing)
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for `event`, at most this many seconds."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
 
 
 def _parts() -> dict[str, object]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from time import monotonic, time
 
 import msgspec
 import structlog
-import uvicorn
+import uvloop
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from starlette.types import ASGIApp
 
@@ -33,6 +33,7 @@ from pipeline.kafka.replay import replay
 from pipeline.kafka.security import ends
 from pipeline.process import readiness
 from pipeline.process.http_connections import allow_descriptors, configuration
+from pipeline.process.http_server import Server
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.accounts import api_keys
@@ -42,6 +43,7 @@ from pipeline.store.migrate import open_database
 REMEMBERED_MS = 120_000  # how far back the topics are read at a start; the projector lags far less
 CONFIG_EVERY = 0.2  # seconds
 LAG_EVERY = 0.5
+FATAL_EVERY = 0.5  # between looks whether the producer has ended
 LAG_STALE = 15.0  # seconds without a lag reading until the API is no longer ready
 _log = structlog.get_logger()
 
@@ -109,18 +111,24 @@ def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: Su
         int(settings.api_ack_seconds) + 5,
         host=settings.api_host,
         port=settings.api_port,
-        loop="uvloop",
     )
-    server = uvicorn.Server(config)
 
-    def watch() -> None:
-        while not (stop.wait(0.1) or producer.fatal):
-            pass
-        server.should_exit = True
+    async def serve() -> None:
+        closing = asyncio.Event()
+        loop = asyncio.get_running_loop()
 
-    threading.Thread(target=watch, name="api-stop", daemon=True).start()
+        def watch() -> None:
+            while not (stop.wait(FATAL_EVERY) or producer.fatal):
+                pass
+            with suppress(RuntimeError):  # the server has ended by itself, and its loop is closed
+                loop.call_soon_threadsafe(closing.set)
+
+        threading.Thread(target=watch, name="api-stop", daemon=True).start()
+        await Server(config, closing).serve()
+
     try:
-        server.run()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
     except SystemExit:  # uvicorn raises it when it cannot bind the address
         raise AntispamError(f"HTTP API: cannot listen on {settings.api_host}:{settings.api_port}") from None
     if producer.fatal:
@@ -161,8 +169,8 @@ class SubmissionProducer:
         return self._lag.lag(priority)
 
     def poll(self) -> None:
-        """Serve delivery reports for up to 0.1 s."""
-        self._producer.poll(0.1)
+        """Serve delivery reports as they come, for up to 0.5 s."""
+        self._producer.poll(0.5)
 
 
 def _resolve(future: asyncio.Future[bool], acknowledged: bool) -> None:
