@@ -40,6 +40,7 @@ QUEUED = 5_000  # messages in memory per lane and channel; above this, the topic
 BACKOFF = Backoff(first=0.4, longest=5.0)  # pauses of a lane while the broker does not answer
 GRACE = 10.0  # seconds to wait for answers at shutdown and at the loss of a partition to another sender
 LANES = (Priority.EXPRESS, Priority.BULK)
+STOP_TURN = 0.5  # seconds
 _log = structlog.get_logger()
 
 
@@ -204,5 +205,6 @@ async def _tell(senders: Sequence[_ChannelSender]) -> None:
 
 
 async def _ended(stop: threading.Event) -> None:
-    while not stop.is_set():
-        await asyncio.sleep(0.05)
+    loop = asyncio.get_running_loop()
+    while not stop.is_set():  # in turns: a thread that waits without a limit would outlive a role that failed
+        await loop.run_in_executor(None, stop.wait, STOP_TURN)
