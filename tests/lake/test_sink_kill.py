@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,19 +161,24 @@ def start_sink(broker: str, folder: Path, group: str) -> subprocess.Popen[bytes]
     return subprocess.Popen(command, env=environment)
 
 
-def until(condition, seconds: float = 90) -> None:  # type: ignore[no-untyped-def]
+def until(
+    condition: Callable[[], object], sinks: Iterable[subprocess.Popen[bytes]], reader: Reader, seconds: float = 90
+) -> None:
+    """Wait for the condition. Fails at once when a sink has ended by itself: nobody starts it again."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "not within the time allowed"
+        ended = [sink.returncode for sink in sinks if sink.poll() is not None]
+        assert ended == [], f"a sink has ended with {ended} after {reader.total} rows"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {reader.total} rows, {reader.checks} snapshots"
         time.sleep(0.02)
 
 
-def assert_all_there(traffic: Traffic, reader: Reader, folder: Path) -> None:
+def assert_all_there(traffic: Traffic, reader: Reader, folder: Path, sinks: Iterable[subprocess.Popen[bytes]]) -> None:
     """Stop the traffic, let the lake catch up, and compare it with what was written."""
     traffic.stopping.set()
     traffic.join(60)
     written = sum(map(sum, traffic.written.values()))
-    until(lambda: reader.total >= written or reader.wrong)
+    until(lambda: reader.total >= written or reader.wrong, sinks, reader)
     assert reader.wrong == []
     assert reader.total == written
     assert reader.checks > 5
@@ -191,13 +196,13 @@ def kill_and_kill(broker: str, folder: Path, groups: list[str]) -> str:
         for group in groups:
             sink = start_sink(broker, folder, group)
             before = reader.total
-            until(lambda: reader.total > before or reader.wrong)  # noqa: B023 - asked in this turn only
+            until(lambda: reader.total > before or reader.wrong, [sink], reader)  # noqa: B023 - asked in this turn only
             time.sleep(random.random())  # anywhere in a flush
             sink.kill()
             sink.wait(10)
         sink = start_sink(broker, folder, f"{groups[-1]}-last")
         try:
-            assert_all_there(traffic, reader, folder)
+            assert_all_there(traffic, reader, folder, [sink])
         finally:
             sink.terminate()
             sink.wait(30)
@@ -210,8 +215,8 @@ def two_at_once(broker: str, folder: Path, rows: int) -> str:
     with scene(broker, folder) as (traffic, reader):
         sinks = [start_sink(broker, folder, f"lake-{secrets.token_hex(4)}") for _ in range(2)]
         try:
-            until(lambda: (any(folder.glob("fenced-*")) and reader.total > rows) or reader.wrong)
-            assert_all_there(traffic, reader, folder)
+            until(lambda: (any(folder.glob("fenced-*")) and reader.total > rows) or reader.wrong, sinks, reader)
+            assert_all_there(traffic, reader, folder, sinks)
         finally:
             for sink in sinks:
                 sink.terminate()
