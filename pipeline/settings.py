@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -116,9 +116,6 @@ class Settings(BaseSettings):
         description="strptime format of record times, such as %Y%m%d%H%M%S. Unset: ISO 8601 or epoch ms.",
     )
     record_zone: str = Field("Asia/Shanghai", description="Zone of record times without a zone.")
-    review_zone: str = Field("Asia/Shanghai", description="Zone of the review hours, 08:30 to 17:30.")
-    review_holidays: tuple[date, ...] = Field((), description="Days without review besides weekends (JSON of dates).")
-    review_weekends: tuple[date, ...] = Field((), description="Weekend days with review (JSON of dates).")
     record_sources: tuple[RecordSource, ...] = Field(
         (),
         description='Where record files lie (JSON): [{"name": "smsc1", "url": "sftp://user@host/out/*.csv.gz"}]; '
@@ -234,7 +231,7 @@ class Settings(BaseSettings):
         """Whether connections to the brokers are encrypted."""
         return self.kafka_security_protocol.endswith("SSL")
 
-    @field_validator("record_zone", "review_zone", "console_zone")
+    @field_validator("record_zone", "console_zone")
     @classmethod
     def _zone(cls, name: str) -> str:
         try:

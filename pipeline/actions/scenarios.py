@@ -1,9 +1,10 @@
 """Scenarios of a policy: YAML files that an analyst can read and write, run through the decision function.
 
 given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), policy (YAML text; by default the policy
-         under test), missing (parts to leave out: policy, ports, dictionary, model)
-steps:   at (HH:MM:SS on a fixed day; never backwards), repeat ({count, every, recipient or sender with {i}}),
-         submit or record, expect
+         under test), calendar (YAML text; by default the shipped one), day (by default 2026-03-10, a Tuesday), missing
+         (parts to leave out: policy, ports, dictionary, model)
+steps:   at (HH:MM:SS on that day, in the calendar's zone; 32:00:00 is 8 o'clock the next day; never backwards), repeat
+         ({count, every, recipient or sender with {i}}), submit or record, expect
 expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
          counters), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
          words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode)
@@ -16,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,7 @@ from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
+from pipeline.rules.calendar import parse_calendar
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
@@ -41,7 +43,6 @@ from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
 from pipeline.text.yaml_text import load
 
-DAY = datetime.fromisoformat("2026-03-10T00:00:00+08:00")
 STORY_TEXTS = 1000  # distinct texts of a scenario that can form campaigns
 
 
@@ -64,6 +65,8 @@ class Given(Form, frozen=True):
     ports: tuple[dict[str, Any], ...] = ()
     lists: tuple[Listed, ...] = ()
     policy: str | None = None
+    calendar: str | None = None
+    day: str = "2026-03-10"
     missing: tuple[Literal["policy", "ports", "dictionary", "model"], ...] = ()
 
 
@@ -201,14 +204,22 @@ def _lines(text: str) -> tuple[int, ...]:
     return tuple(step.start_mark.line + 1 for step in steps.value)
 
 
-def _clock(text: str) -> int:
+def _midnight(given: Given, config: Config) -> int:
+    """Epoch ms at which the scenario's day begins."""
+    try:
+        return config.calendar.epoch(date.fromisoformat(given.day), time.min)
+    except ValueError:
+        raise ScenarioError(f"day: '{given.day}' is not YYYY-MM-DD") from None
+
+
+def _clock(text: str, midnight: int) -> int:
     """Epoch ms of a time on the scenario's day."""
     found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
     if not found:
         raise ScenarioError(f"at: '{text}' is not HH:MM:SS")
     hours, minutes, seconds = (int(part) for part in found.groups()[:3])
     since = (hours * 3600 + minutes * 60 + seconds) * 1000 + int((found[4] or "0").ljust(3, "0"))
-    return int(DAY.timestamp() * 1000) + since
+    return midnight + since
 
 
 def _configuration(given: Given, under_test: Config) -> Config:
@@ -233,17 +244,19 @@ def _configuration(given: Given, under_test: Config) -> Config:
     config = replace(under_test, ports=ports, lists=Lists(entries))
     if given.policy is not None:
         config = replace(config, policy=parse_policy(given.policy))
+    if given.calendar is not None:
+        config = replace(config, calendar=parse_calendar(given.calendar))
     return replace(config, **dict.fromkeys(given.missing))  # type: ignore[arg-type]
 
 
-def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]]:
+def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submission | Record]]:
     """(time, event) of each repetition of a step."""
-    begun, repeat = _clock(step.at), step.repeat
+    begun, repeat = _clock(step.at, midnight), step.repeat
     for i in range(repeat.count if repeat else 1):
         at = begun + (i * parse_duration(repeat.every) if repeat else 0)
         recipient = repeat.recipient.format(i=i) if repeat and repeat.recipient else None
         if step.submit is not None:
-            yield at, _submission(step.submit, recipient, f"{number}-{i}", at)
+            yield at, _submission(step.submit, recipient, f"{number}-{i}", at, midnight)
         elif step.record is not None:
             sender = repeat.sender.format(i=i) if repeat and repeat.sender else step.record.sender
             yield (
@@ -260,7 +273,7 @@ def _events(step: Step, number: int) -> Iterator[tuple[int, Submission | Record]
             )
 
 
-def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Submission:
+def _submission(submit: Submit, recipient: str | None, name: str, at: int, midnight: int) -> Submission:
     single = recipient or submit.recipient
     if submit.messages:
         recipients = tuple(f"139{n:08d}" for n in range(submit.messages))
@@ -277,7 +290,7 @@ def _submission(submit: Submit, recipient: str | None, name: str, at: int) -> Su
         batch_size=submit.batch_size,
         round=submit.round,
         reviewed=submit.reviewed,
-        scheduled_at=_clock(submit.scheduled_at) if submit.scheduled_at else None,
+        scheduled_at=_clock(submit.scheduled_at, midnight) if submit.scheduled_at else None,
     )
 
 
@@ -293,12 +306,13 @@ def run(told: Told, under_test: Config) -> list[Mismatch]:
     found: list[Mismatch] = []
     try:
         config = _configuration(told.scenario.given, under_test)
+        midnight = _midnight(told.scenario.given, config)
     except (AntispamError, ValueError) as error:
         raise ScenarioError(f"{told.source}: {error}") from None
     for number, (step, line) in enumerate(zip(told.scenario.steps, told.lines, strict=True), 1):
         told_of_step = False
         try:
-            for at, event in _events(step, number):
+            for at, event in _events(step, number, midnight):
                 if at < now:
                     raise ScenarioError("time goes backwards")
                 now = at

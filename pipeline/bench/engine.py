@@ -41,7 +41,7 @@ def demo_config() -> Config:
     from pipeline.sample.enterprises import PORTS as DEMO_PORTS
 
     with tempfile.TemporaryDirectory() as folder:
-        write_config(Path(folder), (*DEMO_PORTS, *stress_ports(PORTS)))
+        write_config(Path(folder), int(time() * 1000), (*DEMO_PORTS, *stress_ports(PORTS)))
         return load_directory(Path(folder))
 
 

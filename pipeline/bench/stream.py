@@ -77,7 +77,7 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
 
 def publish_demo(settings: Settings, folder: Path) -> Ports:
     """Put the demo's configuration and the stress ports in force, in the bench folder's database. Returns the ports."""
-    write_config(folder / "config", (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
+    write_config(folder / "config", int(time() * 1000), (*DEMO_PORTS, *stress_ports(bench_engine.PORTS)))
     entries = list(directory_entries(folder / "config"))
     settings = settings.model_copy(update={"database_url": None})  # a database in the bench's folder
     db, now = open_database(settings), int(time() * 1000)

@@ -12,7 +12,9 @@ import typer
 from pipeline.errors import AntispamError
 
 PolicyFile = Annotated[Path | None, typer.Option(help="A policy file instead of the shipped one.")]
-ConfigDir = Annotated[Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, policy.yaml.")]
+ConfigDir = Annotated[
+    Path | None, typer.Option(help="Folder of ports.jsonl, lists.csv, dictionary.csv, calendar.yaml, policy.yaml.")
+]
 Delimiter = Annotated[str | None, typer.Option(help="Of a csv: one of , ; | tab. Default: as its first line tells.")]
 Header = Annotated[
     bool | None, typer.Option("--header/--no-header", help="Whether a csv names its columns. Default: as it tells.")

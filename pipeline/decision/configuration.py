@@ -7,7 +7,7 @@ parsers, so `antispam screen --config` accepts the same values as a worker.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
+from pipeline.rules.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
@@ -34,7 +35,7 @@ class Config:
 
     Immutable. `epoch` is the number of the last change in it. A missing part is None: without a policy or ports
     nothing is released; without a model the rules decide alone. `challenger` is a model under trial; only rules in
-    shadow mode read its score.
+    shadow mode read its score. The shipped calendar holds until another is published.
     """
 
     epoch: int = 0
@@ -44,6 +45,7 @@ class Config:
     dictionary: Dictionary | None = None
     model: Classifier | None = None
     challenger: Classifier | None = None
+    calendar: Calendar = field(default_factory=shipped_calendar)
 
 
 class ConfigEntries:
@@ -97,7 +99,7 @@ class ConfigEntries:
                 self._lists[change.name] = parse_lists(value, change.name, strict=False)
         elif change.kind in _PARSERS:
             part = CHALLENGER if (change.kind, change.name) == ("model", CHALLENGER) else change.kind
-            parts[part] = None if value is None else _PARSERS[change.kind](value)
+            parts[part] = _ABSENT[change.kind]() if value is None else _PARSERS[change.kind](value)
         else:
             raise AntispamError("unknown kind of configuration")
         return ()
@@ -124,7 +126,10 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "policy": parse_policy,
     "dictionary": Dictionary.parse,
     "model": model_of,
+    "calendar": parse_calendar,
 }
+# The part of a snapshot after its entry is withdrawn.
+_ABSENT: dict[str, Callable[[], Any]] = dict.fromkeys(_PARSERS, lambda: None) | {"calendar": shipped_calendar}
 
 
 def default_policy() -> str:
@@ -140,13 +145,13 @@ def default_dictionary() -> str:
 def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterator[tuple[str, str, str]]:
     """(kind, name, value) of each entry of a configuration directory; shipped files replace absent ones.
 
-    The directory may hold `policy.yaml`, `dictionary.csv`, `enterprises.jsonl`, `ports.jsonl` and `lists.csv`; `policy`
-    overrides the first. We ship no ports and no lists: without ports everything is held.
+    The directory may hold `policy.yaml`, `dictionary.csv`, `calendar.yaml`, `enterprises.jsonl`, `ports.jsonl` and
+    `lists.csv`; `policy` overrides the first. We ship no ports and no lists: without ports everything is held.
     Raises AntispamError for a directory or file that cannot be read.
     """
     if folder is not None and not folder.is_dir():
         raise AntispamError(f"{folder}: not a directory")
-    shipped = {"policy.yaml": default_policy, "dictionary.csv": default_dictionary}
+    shipped = {"policy.yaml": default_policy, "dictionary.csv": default_dictionary, CALENDAR: shipped_calendar_text}
 
     def text(file: str) -> str | None:
         path = policy if file == "policy.yaml" and policy else folder / file if folder else None
@@ -157,6 +162,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     yield "model", "active", SHIPPED
     yield "policy", "policy.yaml", text("policy.yaml") or ""
     yield "dictionary", "dictionary.csv", text("dictionary.csv") or ""
+    yield "calendar", CALENDAR, text(CALENDAR) or ""
     lists = text("lists.csv")
     if lists is not None:
         parse_lists(lists)

@@ -15,7 +15,7 @@ MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 class Outcome:
     """The combined result of all rules for one event."""
 
-    __slots__ = ("alerts", "at", "context", "degraded", "hold_ms", "reasons", "reviewed", "shadow")
+    __slots__ = ("alerts", "at", "context", "degraded", "holds", "reasons", "reviewed", "shadow")
 
     def __init__(self, context: Context, at: int, *, reviewed: bool = False) -> None:
         self.context = context
@@ -25,7 +25,7 @@ class Outcome:
         self.shadow: list[ShadowOutcome] = []
         self.alerts: list[tuple[AlertLevel, str, str]] = []
         self.degraded = False
-        self.hold_ms: int | None = None
+        self.holds: list[Rule] = []
 
     def apply(self, policy: Policy, on: On, allowed: bool) -> None:
         """Evaluate the rules; `allowed` events skip volume and score rules."""
@@ -58,8 +58,8 @@ class Outcome:
         )
         if rule.alert is not None:
             self.alerts.append((rule.alert, rule.id, message))
-        if rule.hold_ms is not None:
-            self.hold_ms = max(self.hold_ms or 0, rule.hold_ms)
+        if rule.verdict is Verdict.HOLD:
+            self.holds.append(rule)
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
         """The places in the raw text that the rule's signals refer to."""

@@ -33,10 +33,11 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.calendar import Calendar
 from pipeline.rules.context import Context, Facts
 from pipeline.rules.counters import Counters
 from pipeline.rules.lists import ListEntry
-from pipeline.rules.policy import On, Policy
+from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
 from pipeline.rules.words.dictionary import in_force
@@ -70,9 +71,9 @@ def screen(
     """Decide a batch in order and return one outcome per event.
 
     `now` (epoch ms) stamps the decisions. It also decides which `campaigns` are alive and whether the scheduled time
-    of a later round has come. Windows run on `accepted_at` of submissions and on `submitted_at` of records. Counters
-    move once, in round 0; later rounds read them. A record ingested more than `late_ms` after its event time is
-    marked late.
+    of a later round has come, and it is the local time of a later round. Windows run on `accepted_at` of submissions
+    and on `submitted_at` of records. Counters move once, in round 0; later rounds read them. A record ingested more
+    than `late_ms` after its event time is marked late.
     """
     started = perf_counter()
     texts = list(dict.fromkeys(event.content for event in batch))
@@ -104,7 +105,9 @@ def _submission(
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     policy = config.policy
     limits = policy.port_limits_5m if policy else {}
-    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits)
+    leaves = max(now if event.round else at, event.scheduled_at or 0)
+    moment = config.calendar.moment(leaves)
+    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment)
     counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
     decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
@@ -117,9 +120,8 @@ def _submission(
         outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
     verdict, reasons = outcome.most_severe()
     hold_until = None
-    if verdict is Verdict.HOLD and outcome.hold_ms:
-        # Each round adds one hold time from acceptance, so an event that is held again waits again.
-        hold_until = at + outcome.hold_ms * (event.round + 1)
+    if verdict is Verdict.HOLD and outcome.holds:
+        hold_until = _hold_end(outcome.holds, event, leaves, config.calendar)
     # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
     elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:
         hold_until = event.scheduled_at
@@ -156,7 +158,8 @@ def _record(
     policy = config.policy
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     limits = policy.port_limits_5m if policy else {}
-    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, late_ms)
+    moment = config.calendar.moment(at)
+    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, late_ms)
     counted_all = _count("record", context, event.sender, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
@@ -235,6 +238,19 @@ def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
     return not failed
+
+
+def _hold_end(rules: Sequence[Rule], event: Submission, leaves: int, calendar: Calendar) -> int:
+    """When the hold of these rules ends.
+
+    A length comes before a local time: afterwards the event is screened again and then waits for the local time. So
+    a short wait for a fact (bulk-grace) is not lost in a long one. Each round adds one length from acceptance, so an
+    event that is held again waits again.
+    """
+    lengths = [rule.hold_ms for rule in rules if rule.hold_ms is not None]
+    if lengths:
+        return event.accepted_at + max(lengths) * (event.round + 1)
+    return max(calendar.next(leaves, rule.hold_until) for rule in rules if rule.hold_until is not None)
 
 
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:

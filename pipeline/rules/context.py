@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.events import Campaign, Category, Kind, Label, Tier
+from pipeline.rules.calendar import Moment
 from pipeline.rules.ports import Port
 from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import Hit
@@ -37,8 +38,9 @@ class Context:
 
     `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `template` is the template of
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
-    by tier, in messages in 5 minutes. A record is late if it arrived more than `late_ms` after its event time.
-    `counted` holds the event's counters; it is empty while the conditions of the counters are evaluated.
+    by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves. A record is late if it
+    arrived more than `late_ms` after its event time. `counted` holds the event's counters; it is empty while the
+    conditions of the counters are evaluated.
     """
 
     event: Any
@@ -48,5 +50,6 @@ class Context:
     kind: Kind
     hits: tuple[Hit, ...]
     limits_5m: Mapping[Tier, int]
+    moment: Moment
     late_ms: int = 0
     counted: dict[str, int] = field(default_factory=dict)

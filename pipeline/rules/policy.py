@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 import cel
@@ -26,6 +26,7 @@ from pipeline.rules.versions import version_of
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
+_HOLDS = ("hold", "hold_until")
 _SLOT = re.compile(r"\{(\w+)\}")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
 MAX_CONDITIONS = 60_000  # code points of all conditions; loading a policy evaluates each operand
@@ -35,7 +36,8 @@ MAX_CONDITIONS = 60_000  # code points of all conditions; loading a policy evalu
 class Rule:
     """One rule. `signals` are the names that its condition reads; the reason reports their values.
 
-    `severity` (0-100) orders reasons of one verdict. `hold_ms` is the length of a hold. `expires` is epoch ms or None.
+    `severity` (0-100) orders reasons of one verdict. `hold_ms` is the length of a hold, `hold_until` the local time at
+    which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts.
     """
@@ -49,6 +51,7 @@ class Rule:
     mode: Literal["enforce", "shadow", "off"]
     expires: int | None
     hold_ms: int | None
+    hold_until: time | None
     alert: AlertLevel | None
     signals: tuple[str, ...]
     skippable: bool
@@ -236,8 +239,8 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
 def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[str, Signal]]) -> Rule:
     path = ("rules", i)
     _mapping(file, path, entry)
-    fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "hold", "alert"}
-    _only(file, path, entry, fields)
+    fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "alert"}
+    _only(file, path, entry, fields | set(_HOLDS))
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_on[on]
     signals = check_condition(file, (*path, "when"), entry.get("when"), known)
@@ -246,10 +249,13 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         if slot[1] not in signals:
             raise file.unknown((*path, "description"), "value (not in 'when')", slot[1], list(signals), slot.start(1))
     verdict = Verdict(_choice(file, path, entry, "verdict", tuple(v.value for v in Verdict)))
-    hold = entry.get("hold")
-    if (hold is not None) != (verdict is Verdict.HOLD):
-        at_fault = (*path, "verdict" if hold is None else "hold")
-        raise file.fault(at_fault, "a rule with verdict hold needs 'hold' (a duration); other rules must not have it")
+    holds = [field for field in _HOLDS if entry.get(field) is not None]
+    if len(holds) != (verdict is Verdict.HOLD):
+        at_fault = (*path, holds[-1] if holds else "verdict")
+        raise file.fault(
+            at_fault,
+            "a rule with verdict hold needs 'hold' (a duration) or 'hold_until' (a local time); others have neither",
+        )
     severity = entry.get("severity", 50)
     if type(severity) is not int or not 0 <= severity <= 100:  # YAML reads yes as a bool, which isinstance accepts
         raise file.fault((*path, "severity"), "severity is a number from 0 to 100")
@@ -267,7 +273,8 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         severity=severity,
         mode=mode,
         expires=_expiry(file, (*path, "expires"), entry.get("expires")),
-        hold_ms=None if hold is None else _duration(file, (*path, "hold"), hold),
+        hold_ms=_duration(file, (*path, "hold"), entry["hold"]) if "hold" in holds else None,
+        hold_until=_clock(file, (*path, "hold_until"), entry["hold_until"]) if "hold_until" in holds else None,
         alert=None
         if alert is None
         else AlertLevel(_choice(file, path, entry, "alert", tuple(a.value for a in AlertLevel))),
@@ -348,6 +355,14 @@ def _duration(file: PolicyFile, path: tuple[Any, ...], value: Any) -> int:
         return parse_duration(str(value))
     except AntispamError as error:
         raise file.fault(path, str(error)) from None
+
+
+def _clock(file: PolicyFile, path: tuple[Any, ...], value: Any) -> time:
+    """A local time. YAML reads an unquoted 21:00 as 1,260 (base 60), and 08:00 as text."""
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", value) if isinstance(value, str) else None
+    if found is None:
+        raise file.fault(path, 'a local time in quotes expected, from "00:00" to "23:59"')
+    return time(int(found[1]), int(found[2]))
 
 
 def _expiry(file: PolicyFile, path: tuple[Any, ...], value: Any) -> int | None:

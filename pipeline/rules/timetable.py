@@ -8,38 +8,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from pipeline.durations import MINUTE_MS
+from pipeline.rules.calendar import SATURDAY, Calendar
 
 OPENS = time(8, 30)
 CLOSES = time(17, 30)
-SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Working days of one time zone: Monday to Friday without `holidays`, plus the working days in `weekends`."""
+    """Review hours on the working days of a calendar, in its zone.
 
-    zone: str = "Asia/Shanghai"
-    holidays: frozenset[date] = frozenset()
-    weekends: frozenset[date] = frozenset()
+    A deadline needs a date also in a year that the calendar does not know: there Monday to Friday count.
+    """
+
+    calendar: Calendar
 
     def is_working(self, day: date) -> bool:
         """Whether this day has review hours."""
-        return day in self.weekends or (day.weekday() < SATURDAY and day not in self.holidays)
+        if day.year in self.calendar.years:
+            return self.calendar.is_workday(day)
+        return day.isoweekday() < SATURDAY
 
     def after(self, at: int, minutes: int) -> int:
         """The time (epoch ms) when `minutes` of review hours have passed since `at` (epoch ms)."""
         left = minutes * MINUTE_MS
-        day = datetime.fromtimestamp(at / 1000, ZoneInfo(self.zone)).date()
+        day = datetime.fromtimestamp(at / 1000, self.calendar.zone).date()
         while True:
             if self.is_working(day):
-                begin, end = max(at, self._epoch(day, OPENS)), self._epoch(day, CLOSES)
+                begin, end = max(at, self.calendar.epoch(day, OPENS)), self.calendar.epoch(day, CLOSES)
                 if left <= end - begin:
                     return begin + left
                 left -= max(0, end - begin)
             day += timedelta(days=1)
-
-    def _epoch(self, day: date, moment: time) -> int:
-        return int(datetime.combine(day, moment, ZoneInfo(self.zone)).timestamp() * 1000)

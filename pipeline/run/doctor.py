@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic, time
@@ -30,6 +31,7 @@ from pipeline.kafka.admin import cluster_id
 from pipeline.kafka.clients import reader, refusal
 from pipeline.kafka.streams import STREAMS
 from pipeline.process import pages
+from pipeline.rules.calendar import shipped_calendar
 from pipeline.rules.counters import MemoryCounters
 from pipeline.run.brokers import kafka_node
 from pipeline.run.brokers.embedded import EmbeddedBroker
@@ -37,10 +39,12 @@ from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
 from pipeline.store.database import database
 from pipeline.store.migrate import head, revision
+from pipeline.store.registry import configurations
 
 SECONDS = 5.0  # longest time for all answers
 ANSWER = 3.0  # seconds given to a broker, page or gateway for its answer
 MIN_FREE_GB = 5
+DAYS_AHEAD = 31  # the holidays of a year are announced in November
 
 Look = Callable[[], tuple[bool, str]]
 
@@ -65,6 +69,7 @@ def examine(settings: Settings) -> list[Check]:
         ("broker", partial(_broker, settings)),
         ("kafka for `antispam broker kafka`", _kafka),
         ("database", partial(_database, settings)),
+        ("calendar", partial(_calendar, settings)),
         *_channels(settings),
         *_roles(settings),
     ]
@@ -160,6 +165,22 @@ def _database(settings: Settings) -> tuple[bool, str]:
     if at == head():
         return True, f"{what}, migration {at}"
     return True, f"{what}, migration {at}; the next process that starts brings it to {head()}"
+
+
+def _calendar(settings: Settings) -> tuple[bool, str]:
+    """The years of the calendar in force. A missing year stops nothing, but rules on holidays do not apply in it."""
+    if settings.database_url is None and not Path(settings.data_dir, "operational.db").exists():
+        calendar = shipped_calendar()
+    else:
+        db = database(settings)
+        try:
+            with db.read() as connection:
+                calendar = configurations.calendar(connection)
+        finally:
+            db.close()
+    ahead = (datetime.now(calendar.zone) + timedelta(days=DAYS_AHEAD)).year
+    known = f"{min(calendar.years)} to {max(calendar.years)}, {calendar.zone.key}"
+    return True, known if ahead in calendar.years else f"{known}; add {ahead} to calendar.yaml and publish it"
 
 
 def _channels(settings: Settings) -> list[tuple[str, Look]]:

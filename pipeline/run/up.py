@@ -109,15 +109,15 @@ def _configure(settings: Settings, demo: bool, config: Path | None) -> str | Non
 
     Returns the one-time password of the first administrator if there was no user yet.
     """
+    now = int(time() * 1000)
     if demo and config is None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
-            write_config(Path(folder))
+            write_config(Path(folder), now)
             entries = list(directory_entries(Path(folder)))
     else:
         entries = list(directory_entries(config))
     db = open_database(settings)
-    now = int(time() * 1000)
     import_configuration.add(db, User("up", Role.ADMINISTRATOR), entries, now)
     password = first_administrator(db, now)
     db.close()

@@ -7,9 +7,11 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import astuple, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.durations import HOUR_MS
 from pipeline.sample.enterprises import PORTS, Port
 from pipeline.sample.lists import ENTRIES, Entry
 
@@ -24,11 +26,27 @@ def config_files(ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRI
     return {"ports.jsonl": "".join(lines), "lists.csv": table.getvalue()}
 
 
-def write_config(folder: Path, ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES) -> tuple[Path, ...]:
-    """Write the configuration files into `folder`, which is created if missing; returns their paths."""
+def noon_calendar(at: int) -> str:
+    """The text of a `calendar.yaml` in whose zone it is noon at `at` (epoch ms).
+
+    The traffic comes at any hour of the day. With quiet hours, its commercial messages would wait until morning.
+    """
+    ahead = 12 - at // HOUR_MS % 24
+    zone = f"Etc/GMT{-ahead:+d}"  # POSIX: the sign is that of the way to Greenwich
+    year = datetime.fromtimestamp(at / 1000, UTC).year
+    return f"zone: {zone}\nyears: {{{year}: {{source: sample, holidays: {{元旦: {year}-01-01}}}}}}\n"
+
+
+def write_config(
+    folder: Path, at: int, ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES
+) -> tuple[Path, ...]:
+    """Write the configuration files for traffic around `at` (epoch ms) into `folder`, which is created if missing.
+
+    Returns their paths.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, text in config_files(ports, entries).items():
+    for name, text in (config_files(ports, entries) | {"calendar.yaml": noon_calendar(at)}).items():
         paths.append(folder / name)
         paths[-1].write_text(text, encoding="utf-8")
     return tuple(paths)

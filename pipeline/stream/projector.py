@@ -31,7 +31,6 @@ from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.polled import Partition, is_record
 from pipeline.kafka.steady import patiently, steadily
 from pipeline.process import readiness
-from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, upsert
@@ -48,9 +47,6 @@ Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns the nu
 
 def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]:
     """The projections of each reader, in the order in which a transaction applies them."""
-    timetable = Timetable(
-        settings.review_zone, frozenset(settings.review_holidays), frozenset(settings.review_weekends)
-    )
     return {
         "statuses": {
             topics.SUBMISSIONS_EXPRESS: project_submissions,
@@ -59,7 +55,7 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
         },
         "cases": {
             topics.HOLDS: partial(project_holds, longest=settings.hold_days * DAY_MS),
-            topics.CASES: partial(project_members, timetable=timetable),
+            topics.CASES: project_members,
             topics.COMPLAINTS: project_complaints,
             topics.PORT_ACTIONS: project_port_actions,
             topics.LIST_ACTIONS: project_list_actions,

@@ -18,6 +18,7 @@ from pipeline.decision.configuration import (
 )
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
+from pipeline.rules.calendar import shipped_calendar, shipped_calendar_text
 
 LIST = "list,entity,value,reason,expires\n"
 OTHER = "title: another\n"
@@ -57,6 +58,18 @@ def test_changes_of_one_publication_take_effect_together() -> None:
     assert set(after.lists.black) == {"139"}
     assert after.model is not None
     assert after.dictionary is not None
+
+
+def test_a_published_calendar_holds_until_it_is_withdrawn() -> None:
+    entries = ConfigEntries()
+    assert entries.config.calendar is shipped_calendar()
+    mine = "zone: Asia/Kathmandu\nyears: {2031: {source: law, holidays: {a: 2031-01-01}}}\n"
+    entries.apply([change(1, "calendar", "calendar.yaml", mine)])
+    assert entries.config.calendar.years == {2031}
+    assert entries.apply([change(2, "calendar", "calendar.yaml", "zone: Nowhere\n")]) != []
+    assert entries.config.calendar.years == {2031}
+    entries.apply([change(3, "calendar", "calendar.yaml")])
+    assert entries.config.calendar is shipped_calendar()
 
 
 def test_a_challenger_stands_beside_the_model_and_leaves_without_it() -> None:
@@ -171,7 +184,12 @@ def test_a_file_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
 
 def test_what_a_directory_lacks_we_ship_but_never_ports() -> None:
     entries = {kind: value for kind, _, value in directory_entries(None)}
-    assert entries == {"model": SHIPPED, "policy": default_policy(), "dictionary": default_dictionary()}
+    assert entries == {
+        "model": SHIPPED,
+        "policy": default_policy(),
+        "dictionary": default_dictionary(),
+        "calendar": shipped_calendar_text(),
+    }
     config = load_directory(None)
     assert (config.ports, config.model is not None, config.policy is not None) == (None, True, True)
 

@@ -54,7 +54,7 @@ def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: in
 def prepare(settings: Settings, folder: Path, ports: int = PORTS) -> Config:
     """Create the topics and publish the configuration of the stress ports; return it for the engine."""
     ensure_topics(settings.kafka or "", settings)
-    write_config(folder / "config", stress_ports(ports), ())
+    write_config(folder / "config", int(time() * 1000), stress_ports(ports), ())
     publish(settings, directory_entries(folder / "config"), int(time() * 1000))
     return load_directory(folder / "config")
 

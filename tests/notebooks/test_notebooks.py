@@ -34,8 +34,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose lake holds two thousand submissions of sample traffic and their decisions."""
     folder = tmp_path_factory.mktemp("notebooks")
     settings = Settings(data_dir=folder)
-    write_config(folder / "config")
     start = int(time() * 1000) - 240_000
+    write_config(folder / "config", start)
     sent: list[Submission] = [
         door.submission(msgspec.convert(s.body, door.SubmissionIn), settings, s.at, f"n-{n}")
         for n, s in enumerate(generate(3, 3000, start, 240.0))

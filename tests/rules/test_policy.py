@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ def test_the_shipped_policy_is_accepted() -> None:
     assert {rule.verdict for rule in shipped.rules} == set(Verdict)
     assert shipped.port_limits_5m == {Tier.HIGH: 2000, Tier.ORDINARY: 20000, Tier.TRUSTED: 200000}
     assert {rule.id: rule.hold_ms for rule in shipped.rules if rule.hold_ms} == {"bulk-grace": 10_000}
+    assert {rule.id: rule.hold_until for rule in shipped.rules if rule.hold_until} == {"quiet-hours": time(8, 0)}
     assert all(rule.expires is None for rule in shipped.rules)
 
 
@@ -284,3 +286,33 @@ def test_a_declared_counter_is_a_signal_of_its_own_event_only() -> None:
     counters = parse_policy(policy()).counters
     assert known_signals("submission", counters)["volume"].group == "volume"
     assert "volume" not in known_signals("record", counters)
+
+
+HOLDS = """\
+rules:
+  - id: one
+    event: submission
+    description: a rule
+    when: messages > 0
+    verdict: hold
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ('    hold_until: "8:00"\n', "policy.yaml:7:18: a local time in quotes expected"),
+        ('    hold_until: "24:00"\n', "policy.yaml:7:18: a local time in quotes expected"),
+        ("    hold_until: 21:30\n", "policy.yaml:7:17: a local time in quotes expected"),
+        ("    hold_untill: '08:00'\n", "did you mean 'hold_until'?"),
+        ("", "policy.yaml:6:14: a rule with verdict hold needs 'hold' (a duration) or 'hold_until'"),
+        ('    hold: 10s\n    hold_until: "08:00"\n', "policy.yaml:8:18: a rule with verdict hold needs"),
+    ],
+)
+def test_a_hold_needs_a_length_or_a_local_time(field: str, found: str) -> None:
+    assert found in fault(HOLDS + field)
+
+
+def test_a_hold_until_a_local_time() -> None:
+    (rule,) = parse_policy(HOLDS + "    hold_until: '07:30'\n").rules
+    assert (rule.hold_until, rule.hold_ms) == (time(7, 30), None)

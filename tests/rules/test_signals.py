@@ -9,6 +9,7 @@ import pytest
 from pipeline.decision.facts import facts_of
 from pipeline.decision.screening import Failure, screen
 from pipeline.events import Kind, Record, Submission, Tier
+from pipeline.rules.calendar import shipped_calendar
 from pipeline.rules.context import Context
 from pipeline.rules.counters import MemoryCounters
 from pipeline.rules.policy import KINDS, known_signals, parse_policy
@@ -31,7 +32,8 @@ rules:
 def _context(event: Submission | Record) -> Context:
     facts, _ = facts_of([event.content], config(), None, NOW)
     known = facts[event.content]
-    return Context(event, known, port(), None, Kind.NOTICE, known.hits, dict.fromkeys(Tier, 5))
+    moment = shipped_calendar().moment(NOW)
+    return Context(event, known, port(), None, Kind.NOTICE, known.hits, dict.fromkeys(Tier, 5), moment)
 
 
 @pytest.mark.parametrize("content", TEXTS)

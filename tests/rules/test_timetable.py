@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.rules.calendar import shipped_calendar
 from pipeline.rules.timetable import Timetable
 
 ZONE = ZoneInfo("Asia/Shanghai")
-# A week of holidays, and the Saturday before it worked in exchange.
-TIMETABLE = Timetable(
-    holidays=frozenset(date(2025, 10, d) for d in range(1, 9)), weekends=frozenset({date(2025, 9, 28)})
-)
+TIMETABLE = Timetable(shipped_calendar())
 
 
 def ms(text: str) -> int:
@@ -32,6 +30,8 @@ def ms(text: str) -> int:
         ("2025-11-28T18:00", "2025-12-01T09:30"),  # Friday evening
         ("2025-09-30T17:29", "2025-10-09T09:29"),  # over the holidays
         ("2025-09-28T10:00", "2025-09-28T11:00"),  # a worked Sunday
+        ("2031-01-01T10:00", "2031-01-01T11:00"),  # a year that the calendar does not know: Monday to Friday
+        ("2031-01-04T10:00", "2031-01-06T09:30"),
     ],
 )
 def test_an_hour_of_review_hours(comes: str, due: str) -> None:

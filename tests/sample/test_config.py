@@ -5,8 +5,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from pipeline.events import Kind, PortState, Tier
-from pipeline.sample.config import config_files, write_config
+from pipeline.rules.calendar import parse_calendar
+from pipeline.sample.config import config_files, noon_calendar, write_config
 from pipeline.sample.enterprises import PORTS
 from pipeline.sample.stress import stress_ports
 from pipeline.sample.wording import BLANKS
@@ -91,8 +94,16 @@ def test_lists_name_what_their_entity_is() -> None:
 
 
 def test_the_directory_holds_the_same_text(tmp_path: Path) -> None:
-    paths = write_config(tmp_path / "config")
-    assert {path.name: path.read_text("utf-8") for path in paths} == FILES
+    paths = write_config(tmp_path / "config", 1_760_000_000_000)
+    written = {path.name: path.read_text("utf-8") for path in paths}
+    assert {name: written.pop(name) for name in FILES} == FILES
+    assert set(written) == {"calendar.yaml"}
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_the_traffic_comes_at_noon_whatever_the_hour(hour: int) -> None:
+    at = 1_760_000_000_000 + hour * 3_600_000
+    assert parse_calendar(noon_calendar(at)).moment(at).hour == 12
 
 
 def test_stress_ports_can_be_registered_beside_the_demo() -> None:

@@ -28,6 +28,7 @@ from pipeline.rules.timetable import Timetable
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish
+from pipeline.store.registry import configurations
 
 REVIEW_MINUTES = 60  # review time until a case is escalated, within review hours (DESIGN §9)
 JOIN_MS = DAY_MS
@@ -36,12 +37,7 @@ _CHUNK = 300  # keys in one statement
 _cases, _members = schema.cases, schema.case_members
 
 
-def project_members(
-    connection: Connection,
-    now: int,
-    records: Sequence[bytes],
-    timetable: Timetable = Timetable(),  # noqa: B008 - frozen
-) -> int:
+def project_members(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Add members to their cases and open missing cases; idempotent per (port, submission, round)."""
     groups: dict[tuple[str, str], dict[tuple[str, str, int], CaseMember]] = {}
     members = decoded(topics.CASES, CaseMember, records)
@@ -52,7 +48,7 @@ def project_members(
     for group in groups.values():
         fresh = [member for name, member in group.items() if name not in known]
         placed: dict[str, list[tuple[CaseMember, Variant]]] = {}
-        for case_id, pair in _placed(connection, list(zip(fresh, variants(fresh), strict=True)), timetable):
+        for case_id, pair in _placed(connection, list(zip(fresh, variants(fresh), strict=True))):
             placed.setdefault(case_id, []).append(pair)
         for case_id, pairs in placed.items():
             _join(connection, now, case_id, pairs)
@@ -108,7 +104,7 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
 
 
 def _placed(
-    connection: Connection, fresh: Sequence[tuple[CaseMember, Variant]], timetable: Timetable
+    connection: Connection, fresh: Sequence[tuple[CaseMember, Variant]]
 ) -> Iterator[tuple[str, tuple[CaseMember, Variant]]]:
     """(case id, member) for members of one port and fingerprint. Locks each case and opens a missing case."""
     if not fresh:
@@ -135,7 +131,7 @@ def _placed(
         denied = (row.id for row in refused if row.decided_at > oldest)
         place = next(chain(followed, denied), opened)
         if place is None:
-            place = opened = _open(connection, member, timetable)
+            place = opened = _open(connection, member)
         yield place, (member, variant)
 
 
@@ -149,9 +145,9 @@ def _exacts(connection: Connection, cases: Sequence[str], exacts: Sequence[str])
     return found
 
 
-def _open(connection: Connection, member: CaseMember, timetable: Timetable) -> str:
+def _open(connection: Connection, member: CaseMember) -> str:
     ident = sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16]
-    due_at = timetable.after(member.decided_at, REVIEW_MINUTES)
+    due_at = Timetable(configurations.calendar(connection)).after(member.decided_at, REVIEW_MINUTES)
     connection.execute(
         insert(_cases).values(
             id=ident,

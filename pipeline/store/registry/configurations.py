@@ -1,19 +1,24 @@
-"""Policies, dictionaries, models and list files: immutable versions, of which one is in force for each name.
+"""Policies, dictionaries, models, calendars and list files: immutable versions, of which one is in force for each name.
 
 These functions work inside the caller's transaction. They neither audit nor publish.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
+from pipeline.rules.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert
 from pipeline.store.registry import list_entries, ports
 
-KINDS = ("policy", "dictionary", "model", "list")
+_calendar = lru_cache(4)(parse_calendar)
+
+KINDS = ("policy", "dictionary", "model", "calendar", "list")
 
 
 def check_name(kind: str, name: str) -> None:
@@ -44,6 +49,13 @@ def in_force(connection: Connection, kind: str, name: str) -> str | None:
     """The version in force, or None."""
     table = schema.in_force
     return connection.execute(select(table.c.version).where(table.c.kind == kind, table.c.name == name)).scalar()
+
+
+def calendar(connection: Connection) -> Calendar:
+    """The calendar in force, or the shipped one."""
+    version = in_force(connection, "calendar", CALENDAR)
+    value = None if version is None else value_of(connection, "calendar", CALENDAR, version)
+    return shipped_calendar() if value is None else _calendar(value)
 
 
 def previous(connection: Connection, kind: str, name: str) -> str | None:

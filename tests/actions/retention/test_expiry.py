@@ -49,7 +49,6 @@ from pipeline.lake import delta
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED, table_of
-from pipeline.rules.timetable import Timetable
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -212,7 +211,6 @@ def fill_database(db: Database, day: Day) -> None:
             connection,
             day.at,
             raw[topics.CASES.name],
-            timetable=Timetable("Asia/Shanghai", frozenset(), frozenset()),
         )
         port_conduct.project_complaints(connection, day.at, raw[topics.COMPLAINTS.name])
         notices.project_alerts(connection, day.at, raw[topics.ALERTS.name])

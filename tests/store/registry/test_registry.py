@@ -18,6 +18,7 @@ from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.decision.configuration import ConfigEntries, default_policy, directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
+from pipeline.rules.calendar import shipped_calendar
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
@@ -260,6 +261,16 @@ def test_what_the_parser_reads_of_an_entry_is_the_entry(reason: str, expires: in
     assert (item.reason, item.expires) == (reason, NEVER if expires is None else expires)
 
 
+def test_the_calendar_in_force_is_the_published_or_the_shipped_one(any_db: Database) -> None:
+    mine = "zone: UTC\nyears: {2031: {source: law, holidays: {a: 2031-01-01}}}\n"
+    registry.publish_configuration(any_db, ADMIN, "calendar", "calendar.yaml", mine, 1)
+    with any_db.read() as connection:
+        assert configurations.calendar(connection).years == {2031}
+    registry.withdraw(any_db, ADMIN, "calendar", "calendar.yaml", 2)
+    with any_db.read() as connection:
+        assert configurations.calendar(connection) is shipped_calendar()
+
+
 def test_versions_and_rollback(any_db: Database) -> None:
     assert registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", POLICY, 1) == 2  # 1: the audit row
     second = registry.publish_configuration(any_db, ADMIN, "policy", "policy.yaml", OTHER, 2)
@@ -286,6 +297,7 @@ def test_versions_and_rollback(any_db: Database) -> None:
     [
         ("policy", "policy.yaml", "rules: [{id: a, when: nonesuch > 1}]", "policy.yaml"),
         ("dictionary", "dictionary.csv", "nonsense", "dictionary"),
+        ("calendar", "calendar.yaml", "zone: Nowhere", "calendar.yaml:1:7"),
         ("model", "active", "/nonexistent", "model"),
         ("list", "lists.csv", "a,b\n", "header"),
         ("list", "black/1", "list,entity,value,reason,expires\n", "without /"),
