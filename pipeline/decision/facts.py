@@ -12,6 +12,7 @@ from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
+from pipeline.text.signatures import find_signatures
 
 NO_SCORE = 2.0  # threshold without a model; no score reaches it
 
@@ -57,8 +58,9 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             opinion.category if opinion else None,
             trial,
             campaign,
+            of_signatures,
         )
-        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign in zip(
+        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign, of_signatures in zip(
             fingerprints(normals),
             normals.techniques,
             links,
@@ -67,6 +69,7 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             opinions,
             trials,
             of_campaigns,
+            find_signatures(normals),
             strict=True,
         )
     ]

@@ -74,6 +74,8 @@ class Outcome:
             spans += [Span(start=x.start, end=x.end, word=x.domain, via="link") for x in facts.links]
         if "contacts" in rule.spans:
             spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in facts.contacts]
+        if "signatures" in rule.spans:
+            spans += [Span(start=x.start, end=x.end, word=x.name, via="signature") for x in facts.signatures]
         return tuple(spans[:MAX_SPANS])
 
     def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:

@@ -13,6 +13,7 @@ from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import Hit
 from pipeline.text.contacts import Contact
 from pipeline.text.links import Link
+from pipeline.text.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Facts:
     category: Category | None
     challenger_score: float | None
     campaign: Campaign | None
+    signatures: tuple[Signature, ...]
 
 
 @dataclass(slots=True)

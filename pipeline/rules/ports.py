@@ -18,6 +18,7 @@ from pipeline.text.contacts import Contact, find_contacts
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import CODE_LENGTHS, service_code
+from pipeline.text.signatures import signature_name
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Port:
     `faults` has an error for each template that cannot be parsed: earlier releases accepted it. No text fits it.
     """
 
-    __slots__ = ("channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
+    __slots__ = ("_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
 
     def __init__(self, entry: PortEntry) -> None:
         if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
@@ -63,6 +64,7 @@ class Port:
         self.state = entry.state
         self.kind = entry.kind
         self.channel = entry.channel
+        self._names: frozenset[str] | None = None
         templates, faults = [], []
         for template in entry.templates:
             try:
@@ -71,6 +73,13 @@ class Port:
                 faults.append(str(error))
         self.templates = tuple(templates)
         self.faults = tuple(faults)
+
+    @property
+    def signature_names(self) -> frozenset[str]:
+        """The registered signatures as `Signature.name` writes them, made on first use."""
+        if self._names is None:
+            self._names = frozenset(map(signature_name, self.entry.signatures))
+        return self._names
 
     def fitting(self, content: str, links: Sequence[Link], contacts: Sequence[Contact]) -> Template | None:
         """The first registered template that the content fits. `links` and `contacts` are all those of the content."""

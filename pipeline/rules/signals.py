@@ -44,7 +44,7 @@ class Signal:
     group: Literal["volume", "score", "other"] = "other"
     cost: int = 0
     early: bool = False
-    spans: Literal["words", "links", "contacts"] | None = None
+    spans: Literal["words", "links", "contacts", "signatures"] | None = None
 
     @property
     def examples(self) -> Sequence[Any]:
@@ -68,6 +68,11 @@ def _port_limit(context: Context) -> int:
     if port is not None and port.entry.volume_5m is not None:
         return port.entry.volume_5m
     return context.limits_5m[port.tier if port else Tier.HIGH]
+
+
+def _signature_registered(context: Context) -> bool:
+    registered = context.port.signature_names if context.port else ()
+    return not registered or all(signature.name in registered for signature in context.facts.signatures)
 
 
 _SUBMISSION: tuple[Literal["submission", "record"], ...] = ("submission",)
@@ -242,6 +247,33 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: sorted({contact.kind for contact in c.facts.contacts}),
             cost=2,
             spans="contacts",
+        ),
+        Signal(
+            "signature",
+            "string",
+            "the first signature in small simplified letters without signs, empty if none",
+            lambda c: c.facts.signatures[0].name if c.facts.signatures else "",
+            cost=2,
+            early=True,
+            spans="signatures",
+        ),
+        Signal(
+            "signatures",
+            "int",
+            "signatures in brackets at the beginning and the end",
+            lambda c: len(c.facts.signatures),
+            cost=2,
+            early=True,
+            spans="signatures",
+        ),
+        Signal(
+            "signature_registered",
+            "bool",
+            "every signature is registered for the port; true if the port has none registered",
+            _signature_registered,
+            cost=2,
+            early=True,
+            spans="signatures",
         ),
         Signal(
             "score",

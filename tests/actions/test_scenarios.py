@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline.actions.scenarios import Mismatch, ScenarioError, read, run, scenario_files
 from pipeline.decision.configuration import Config, default_policy, load_directory
+from pipeline.rules.policy import parse_policy
 from tests.harness.places import ROOT
 
 SCENARIOS = scenario_files([ROOT / "tests" / "scenarios"])
@@ -29,6 +31,16 @@ def tell(text: str) -> list[Mismatch]:
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_the_story_ends_as_told(path: Path) -> None:
     assert run(read(path.read_text(encoding="utf-8"), path.name), shipped()) == []
+
+
+@pytest.mark.parametrize(
+    ("story", "rule"), [("signatures", "signature-missing"), ("signatures", "signature-unregistered")]
+)
+def test_the_story_fails_without_its_rule(story: str, rule: str) -> None:
+    policy = parse_policy(default_policy().replace(f"- id: {rule}\n", f"- id: {rule}\n    mode: off\n"))
+    assert {r.id: r.mode for r in policy.rules}[rule] == "off"
+    path = ROOT / "tests" / "scenarios" / f"{story}.yaml"
+    assert run(read(path.read_text(encoding="utf-8"), path.name), replace(shipped(), policy=policy)) != []
 
 
 def test_titles_differ_and_there_are_stories() -> None:

@@ -1,5 +1,6 @@
 """What a text shows reaches the rules as signals, and the reviewer as spans of the raw text."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ def spans(decision: Decision) -> list[tuple[int, int, str]]:
         ("http://paypa1.com", "lookalike_link"),
         ("加微信abc12345电话13800138000", 'contacts == ["phone", "wechat"]'),
         ("代开发票", "keyword_severity == 80"),
+        ("【示例】您好", 'signature == "示例" && signatures == 1 && signature_registered'),
+        ("您好", 'signature == "" && signatures == 0 && signature_registered'),
         ("您的验证码123456", "size(techniques) == 0 && links == 0 && !short_link && !lookalike_link && keywords == 0"),
     ],
 )
@@ -92,3 +95,14 @@ def test_batches_never_change_a_decision(contents: list[str]) -> None:
 def _lasting(outcome: Any) -> tuple[Any, ...]:
     decision = outcome.decision
     return decision.verdict, decision.reasons, decision.fingerprint
+
+
+@pytest.mark.parametrize(("content", "registered"), [("【示 例】您好", True), ("【他人】您好", False), ("您好", True)])
+def test_a_signature_is_one_registered_for_the_port(content: str, registered: bool) -> None:
+    port = parse_port('{"code": "10690001", "signatures": ["示例", "【Shili】"]}')
+    using = replace(config("!signature_registered"), ports=Ports([port]))
+    event = Submission(id="1", port="10690001", recipients=("13800000000",), content=content, accepted_at=0)
+    (outcome,) = screen([event], MemoryCounters(), using, 0)
+    assert isinstance(outcome, Screened)
+    assert (outcome.decision.verdict is Verdict.RELEASE) == registered
+    assert spans(outcome.decision) == ([] if registered else [(0, 4, "signature")])

@@ -1,0 +1,83 @@
+"""Signatures (签名): the name in brackets at the beginning or the end of a text that says who speaks: 【…】, […].
+
+Signatures are read from the folded text, which has no other widths, invisible characters or traditional characters.
+Other square brackets (〖〗, 〔〕, ⟦⟧) count too, because readers take them for the same. Brackets inside a text are no
+signature: they hold moods, products and places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pipeline.text.normal import Normals, normalise_batch
+
+_OPEN, _CLOSE = r"\[【〖〔〘〚⟦❲", r"\]】〗〕〙〛⟧❳"
+_LONGEST = 32  # code points between the brackets; carriers accept up to 20
+_MOST = 4  # signatures in a row
+# A name has a letter and is no sentence: neither [2026-03-09] nor [工作人员不会索取,请勿泄露].
+_ONE = rf"[{_OPEN}](?=[^{_CLOSE}]{{0,{_LONGEST}}}[^\W\d_])([^{_OPEN}{_CLOSE},;!?。\n]{{1,{_LONGEST}}})[{_CLOSE}]"
+_ROW = rf"{_ONE}(?:[ \n]?{_ONE}){{0,{_MOST - 1}}}"
+_first = re.compile(rf"[^\w{_OPEN}]{{0,4}}{_ROW}").match
+# The way to unsubscribe may stand behind the last signature.
+_TAIL = rf"[\s,.。!~;]{{0,4}}(?:[^{_OPEN}{_CLOSE}]{{0,6}}(?:退订|拒收|stop|unsubscribe)[^{_OPEN}{_CLOSE}]{{0,12}})?"
+_last = re.compile(rf"{_ROW}{_TAIL}\Z").search
+_each = re.compile(_ONE).finditer
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature at code points of the raw text, brackets included, `end` exclusive.
+
+    `name` has only the letters and digits of the folded text: 【工*商 銀行】 has the name 工商银行.
+    """
+
+    name: str
+    start: int
+    end: int
+
+
+def find_signatures(normals: Normals) -> list[tuple[Signature, ...]]:
+    """The signatures of each text, left to right."""
+    folded = normals.folded
+    origin, ends = folded.origin.data, folded.end.data
+    found: list[tuple[Signature, ...]] = []
+    begin = raw_begin = 0
+    for text, raw_border in zip(folded.texts(), normals.raw.borders.tolist(), strict=True):
+        found.append(
+            tuple(
+                Signature(name, origin[begin + start] - raw_begin, ends[begin + end - 1] - raw_begin)
+                for name, start, end in _spans(text)
+            )
+        )
+        begin, raw_begin = begin + len(text) + 1, raw_border + 1
+    return found
+
+
+@lru_cache(50_000)
+def signature_name(written: str) -> str:
+    """The name of a registered signature, written with or without brackets, to compare with `Signature.name`."""
+    return _name(normalise_batch([written]).folded.texts()[0])
+
+
+def _spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """(name, start, end) of each signature of a folded text."""
+    done = 0
+    first = _first(text)
+    if first:
+        done = first.end()
+        yield from _names(text, first.start(), done)
+    last = _last(text, done)
+    if last:
+        yield from _names(text, last.start(), last.end())
+
+
+def _names(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    for one in _each(text, start, end):
+        yield _name(one[1]), one.start(), one.end()
+
+
+def _name(inside: str) -> str:
+    return "".join(filter(str.isalnum, inside))
