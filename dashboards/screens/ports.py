@@ -76,6 +76,8 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     columns[2].metric(_("Open cases"), count(history.open_cases), border=True)
     limit = _("of its tier") if entry.volume_5m is None else count(entry.volume_5m)
     st.caption(_("Messages in 5 minutes, at most: {limit}; templates: {n}").format(limit=limit, n=len(entry.templates)))
+    if entry.unsubscribe:
+        st.caption(_("Words to unsubscribe") + ": " + session.plain(" ".join(entry.unsubscribe)))
     if entry.signatures:
         st.caption(_("Signatures") + ": " + session.plain(" ".join(f"【{s}】" for s in entry.signatures)))
     if allowed(user, Right.SUSPEND_PORTS):

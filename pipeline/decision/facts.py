@@ -13,6 +13,7 @@ from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.signatures import find_signatures
+from pipeline.text.unsubscribe import find_unsubscribe_words
 
 NO_SCORE = 2.0  # threshold without a model; no score reaches it
 
@@ -51,6 +52,7 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             _techniques(counts, of_links, of_hits),
             of_links,
             of_contacts,
+            ways_out,
             of_hits,
             opinion.score if opinion else None,
             opinion.thresholds.reject if opinion else NO_SCORE,
@@ -60,11 +62,12 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             campaign,
             of_signatures,
         )
-        for mark, counts, of_links, of_contacts, of_hits, opinion, trial, campaign, of_signatures in zip(
+        for mark, counts, of_links, of_contacts, ways_out, of_hits, opinion, trial, campaign, of_signatures in zip(
             fingerprints(normals),
             normals.techniques,
             links,
             find_contacts(normals),
+            find_unsubscribe_words(normals),
             hits,
             opinions,
             trials,

@@ -18,12 +18,16 @@ from pipeline.text.signatures import Signature
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words."""
+    """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words.
+
+    `unsubscribe` are the words that the text offers as an answer to unsubscribe.
+    """
 
     fingerprint: str
     techniques: tuple[str, ...]
     links: tuple[Link, ...]
     contacts: tuple[Contact, ...]
+    unsubscribe: tuple[str, ...]
     hits: tuple[Hit, ...]
     score: float | None
     reject_score: float

@@ -32,7 +32,8 @@ class TemplateEntry(msgspec.Struct, frozen=True):
 class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A registered port: one line of `ports.jsonl`, one `port` entry of the config topic.
 
-    `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier.
+    `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier. `unsubscribe` are the words that a
+    recipient may answer to unsubscribe; empty: the words are not registered.
     """
 
     code: str
@@ -45,6 +46,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = "default"
     volume_5m: int | None = None
     templates: tuple[TemplateEntry, ...] = ()
+    unsubscribe: tuple[str, ...] = ()
 
 
 class Port:
@@ -53,7 +55,7 @@ class Port:
     `faults` has an error for each template that cannot be parsed: earlier releases accepted it. No text fits it.
     """
 
-    __slots__ = ("_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier")
+    __slots__ = ("_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier", "unsubscribe")
 
     def __init__(self, entry: PortEntry) -> None:
         if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
@@ -65,6 +67,7 @@ class Port:
         self.kind = entry.kind
         self.channel = entry.channel
         self._names: frozenset[str] | None = None
+        self.unsubscribe = frozenset(word.upper() for word in entry.unsubscribe)
         templates, faults = [], []
         for template in entry.templates:
             try:
@@ -87,6 +90,13 @@ class Port:
             if template.fits(content, links, contacts):
                 return template
         return None
+
+    def way_out(self, words: Sequence[str]) -> str:
+        """The first of these words that the port takes as an answer to unsubscribe, or an empty string.
+
+        A port without registered words takes any word.
+        """
+        return next((word for word in words if not self.unsubscribe or word in self.unsubscribe), "")
 
     def kind_of(self, content: str) -> Kind:
         """The kind of a message with this content: the kind of the template that it fits, else the port's."""

@@ -276,6 +276,13 @@ CATALOGUE: dict[str, Signal] = {
             spans="signatures",
         ),
         Signal(
+            "unsubscribe_way",
+            "string",
+            "word that the text names as answer to unsubscribe, and that the port takes; or empty",
+            lambda c: c.port.way_out(c.facts.unsubscribe) if c.port else next(iter(c.facts.unsubscribe), ""),
+            cost=1,
+        ),
+        Signal(
             "score",
             "double",
             "P(spam) of the text, 0 to 1; -1 without a model",

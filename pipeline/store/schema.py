@@ -69,6 +69,7 @@ ports = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("channel", String(32), nullable=False),
     Column("volume_5m", Integer),
+    Column("unsubscribe", _JSON, nullable=False, server_default="[]"),  # words that a recipient may answer
     _at("opened_at"),
     _at("changed_at"),
 )

@@ -53,6 +53,8 @@ def spans(decision: Decision) -> list[tuple[int, int, str]]:
         ("https://bit.ly/a1", "short_link"),
         ("http://paypa1.com", "lookalike_link"),
         ("加微信abc12345电话13800138000", 'contacts == ["phone", "wechat"]'),
+        ("新品半价，回ＴＤ退.订", 'unsubscribe_way == "TD"'),
+        ("退订成功", 'unsubscribe_way == ""'),
         ("代开发票", "keyword_severity == 80"),
         ("【示例】您好", 'signature == "示例" && signatures == 1 && signature_registered'),
         ("您好", 'signature == "" && signatures == 0 && signature_registered'),

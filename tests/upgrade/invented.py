@@ -225,6 +225,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "state": "suspended",
                 "channel": "default",
                 "volume_5m": 4000,
+                "unsubscribe": ["T", "TD"],
                 "opened_at": NOW - DAY,
                 "changed_at": NOW,
             }

@@ -17,6 +17,7 @@ from pipeline.events import Kind, PortState, Tier
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
+from pipeline.text.unsubscribe import LONGEST
 
 # Action -> (states in which it is possible, resulting state).
 _STEPS = {
@@ -36,6 +37,7 @@ def check(entry: PortEntry) -> None:
         ("enterprise", entry.enterprise, 64),
         ("channel", entry.channel, 32),
         *(("signature", signature, 64) for signature in entry.signatures),
+        *(("unsubscribe", word, LONGEST) for word in entry.unsubscribe),
         *(("template id", template.id, 128) for template in entry.templates),
     ):
         if len(value) > limit or "\0" in value:
@@ -97,6 +99,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             channel=row.channel,
             volume_5m=row.volume_5m,
             templates=tuple(templates[row.code]),
+            unsubscribe=tuple(row.unsubscribe),
         )
         for row in rows
     ]
@@ -124,6 +127,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
                 "state": e.state.value,
                 "channel": e.channel,
                 "volume_5m": e.volume_5m,
+                "unsubscribe": list(e.unsubscribe),
                 "opened_at": now,
                 "changed_at": now,
             }

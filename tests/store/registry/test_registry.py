@@ -38,6 +38,7 @@ PORT = PortEntry(
     tier=Tier.TRUSTED,
     signatures=("青屿银行", "Aoyu"),
     volume_5m=100,
+    unsubscribe=("T", "TD"),
     templates=(TemplateEntry("t2", "验证码{code}", Kind.ONE_TIME_CODE), TemplateEntry("t1", "您好{name}")),
 )
 POLICY = default_policy()
@@ -122,6 +123,7 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
             "duplicate template id",
         ),
         (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
+        (msgspec.structs.replace(PORT, unsubscribe=("T" * 9,)), "unsubscribe"),
         (msgspec.structs.replace(PORT, volume_5m=1 << 40), "volume_5m"),
         (msgspec.structs.replace(PORT, enterprise="e" * 65), "enterprise"),
         (msgspec.structs.replace(PORT, name="a\0b"), "NUL"),
