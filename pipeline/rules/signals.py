@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pipeline.events import Submission, Tier
 from pipeline.rules.context import Context
 from pipeline.rules.counters import Counter
+from pipeline.rules.sequences import commonest_segment, in_sequence, share_without_mobile
 
 CHALLENGER_SCORE = "challenger_score"
 
@@ -159,6 +160,33 @@ CATALOGUE: dict[str, Signal] = {
             "int",
             "messages the client declared for the batch, 0 if none",
             lambda c: c.event.batch_size or 0,
+            _SUBMISSION,
+            "volume",
+            early=True,
+        ),
+        Signal(
+            "recipients_in_sequence",
+            "int",
+            "recipients of the submission whose numbers are in sequence, 0 if none",
+            lambda c: in_sequence(c.event.recipients),
+            _SUBMISSION,
+            "volume",
+            early=True,
+        ),
+        Signal(
+            "recipients_one_segment",
+            "double",
+            "share of the recipients with the commonest first 7 digits, 0 to 1; 1 for one recipient",
+            lambda c: commonest_segment(c.event.recipients),
+            _SUBMISSION,
+            "volume",
+            early=True,
+        ),
+        Signal(
+            "recipients_invalid",
+            "double",
+            "share of the recipients that are no mainland mobile numbers, 0 to 1",
+            lambda c: share_without_mobile(c.event.recipients),
             _SUBMISSION,
             "volume",
             early=True,
