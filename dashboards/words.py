@@ -67,6 +67,7 @@ WORDS = {
     "allow": N_("allow list"),
     "blocked": N_("blocked recipients"),
     "unsubscribed": N_("unsubscribed"),
+    "registered": N_("registered recipients"),
     # alerts
     "warning": N_("warning"),
     "severe": N_("severe"),

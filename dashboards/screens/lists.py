@@ -14,7 +14,7 @@ from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, PORT_RECIPIENT, ListEntry
 from pipeline.store.accounts.roles import User
 from pipeline.store.registry import registry
 from pipeline.store.registry.list_entries import Change, masked
@@ -25,6 +25,7 @@ MEANINGS = {
     "allow": N_("Numbers and ports that skip volume and score rules, nothing else."),
     "blocked": N_("Recipients to whom nothing is sent."),
     "unsubscribed": N_("port:number; no commercial messages from this port to this number."),
+    "registered": N_("port:number; a port with such entries may send to these numbers only."),
 }
 UNDO = "lists_undo"  # key in the session state: (added or removed, changes)
 
@@ -112,7 +113,7 @@ def _add(_: Text, user: User, name: str) -> None:
     with st.form(f"add_{name}", clear_on_submit=False, border=True):
         st.subheader(_("Add to: {list}").format(list=word(_, name)))
         value = st.text_input(
-            _("Value"), max_chars=50, placeholder="10690001:138…" if name == "unsubscribed" else "138…"
+            _("Value"), max_chars=50, placeholder="10690001:138…" if ENTITIES[name] == PORT_RECIPIENT else "138…"
         )
         reason = st.text_input(_("Reason"), max_chars=200)
         today = datetime.now(ZoneInfo(zone)).date()

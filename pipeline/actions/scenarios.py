@@ -38,7 +38,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.calendar import parse_calendar
 from pipeline.rules.counters import MemoryCounters
-from pipeline.rules.lists import ENTITIES, NEVER, ListEntry, Lists, one_form
+from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
@@ -55,7 +55,7 @@ class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
 class Listed(Form, frozen=True):
     """An entry of a list; `expires` is an ISO 8601 time with zone. Without `expires` the entry is permanent."""
 
-    list: Literal["black", "allow", "blocked", "unsubscribed"]
+    list: Literal["black", "allow", "blocked", "unsubscribed", "registered"]
     value: str
     reason: str = ""
     expires: str | None = None
@@ -236,7 +236,7 @@ def _configuration(given: Given, under_test: Config) -> Config:
         for entry in given.lists
     ]
     for entry in given.lists:
-        if ENTITIES[entry.list] == "port_recipient" and ":" not in entry.value:
+        if ENTITIES[entry.list] == PORT_RECIPIENT and ":" not in entry.value:
             raise ScenarioError(f"lists: {entry.list} holds port:recipient")
     for port in given.ports:
         unknown = port.keys() - set(PortEntry.__struct_fields__)

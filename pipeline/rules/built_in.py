@@ -23,6 +23,7 @@ class BuiltInRule(StrEnum):
     # Rules that keep a message from one recipient.
     RECIPIENT_UNSUBSCRIBED = "recipient-unsubscribed"
     RECIPIENT_BLOCKED = "recipient-blocked"
+    RECIPIENT_NOT_REGISTERED = "recipient-not-registered"  # the port may send to its registered recipients only
 
     # Outcomes of a submission that waited.
     SCHEDULED = "scheduled"  # the submission waits for the time that its sender chose

@@ -6,6 +6,7 @@
 | allow | sender | this number or port skips volume and score rules, nothing else |
 | blocked | recipient | nothing is sent to this number |
 | unsubscribed | port_recipient | `port:number`: no commercial messages from this port |
+| registered | port_recipient | `port:number`: a port with such entries may send to these numbers only |
 
 Values are stored in the canonical form of a number (`text/numbers.py`), whatever their spelling was.
 """
@@ -25,7 +26,14 @@ from pipeline.events import Kind
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.text.numbers import number, service_code
 
-ENTITIES = {"black": "sender", "allow": "sender", "blocked": "recipient", "unsubscribed": "port_recipient"}
+PORT_RECIPIENT = "port_recipient"
+ENTITIES = {
+    "black": "sender",
+    "allow": "sender",
+    "blocked": "recipient",
+    "unsubscribed": PORT_RECIPIENT,
+    "registered": PORT_RECIPIENT,
+}
 COLUMNS = ("list", "entity", "value", "reason", "expires")
 NEVER = 1 << 62
 MAX_FIELD = 1000  # code points; the csv module's limit is global to the process, and other code raises it
@@ -48,7 +56,10 @@ class Lists:
         black: dict[str, ListEntry] = {}
         allow: dict[str, ListEntry] = {}
         blocked: dict[str, ListEntry] = {}
-        unsubscribed: defaultdict[str, dict[str, ListEntry]] = defaultdict(dict)
+        of_ports: dict[str, defaultdict[str, dict[str, ListEntry]]] = {
+            "unsubscribed": defaultdict(dict),
+            "registered": defaultdict(dict),
+        }
         for entry in sorted(entries, key=lambda entry: entry.expires):
             if entry.list == "black":
                 black[entry.value] = entry
@@ -58,16 +69,24 @@ class Lists:
                 blocked[entry.value] = entry
             else:
                 port, _, number = entry.value.partition(":")
-                unsubscribed[port][number] = entry
+                of_ports[entry.list][port][number] = entry
         self.black: Mapping[str, ListEntry] = black
         self.allow: Mapping[str, ListEntry] = allow
         self.blocked: Mapping[str, ListEntry] = blocked
-        self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(unsubscribed)
+        self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(of_ports["unsubscribed"])
+        self.registered: Mapping[str, Mapping[str, ListEntry]] = dict(of_ports["registered"])
 
     def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, BuiltInRule]:
         """The recipients that a message of this port and kind must not reach at `at` (epoch ms), each with the rule."""
-        unsubscribed = self.unsubscribed.get(service_code(port) or port) if kind is Kind.COMMERCIAL else None
+        code = service_code(port) or port
+        unsubscribed = self.unsubscribed.get(code) if kind is Kind.COMMERCIAL else None
         found: dict[str, BuiltInRule] = {}
+        registered = self.registered.get(code)
+        if registered is not None:
+            for recipient in recipients:
+                entry = registered.get(recipient)
+                if entry is None or entry.expires <= at:
+                    found[recipient] = BuiltInRule.RECIPIENT_NOT_REGISTERED
         for rule, entries in (
             (BuiltInRule.RECIPIENT_UNSUBSCRIBED, unsubscribed),
             (BuiltInRule.RECIPIENT_BLOCKED, self.blocked),
@@ -84,7 +103,7 @@ def one_form(name: str, value: str) -> str | None:
     """The value of list `name` in the spelling of events; None if no event can have the value."""
     if name == "blocked":
         return number(value)
-    if name != "unsubscribed":
+    if ENTITIES.get(name) != PORT_RECIPIENT:
         return service_code(value)
     port, _, recipient = value.replace("：", ":").partition(":")
     forms = service_code(port), number(recipient)
@@ -125,11 +144,11 @@ def _entry(row: list[str], where: str, strict: bool) -> ListEntry:
         raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
     if entity != ENTITIES[name]:
         raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {entity!r}")
-    if not value or (name == "unsubscribed" and not re.search("[:：]", value)):
+    if not value or (entity == PORT_RECIPIENT and not re.search("[:：]", value)):
         raise AntispamError(f"{where}: bad value {value!r}")
     form = one_form(name, value)
     if form is None and strict:
-        raise AntispamError(f"{where}: bad value {value!r}: one number expected, or port:number in list unsubscribed")
+        raise AntispamError(f"{where}: bad value {value!r}: one number expected, or port:number in lists of ports")
     return ListEntry(name, form or value, reason, _expires(expires, where))
 
 

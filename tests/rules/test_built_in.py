@@ -14,6 +14,7 @@ ON_THE_WIRE = {
     "list-black",
     "recipient-unsubscribed",
     "recipient-blocked",
+    "recipient-not-registered",
     "scheduled",
     "expired",
     "unmet",

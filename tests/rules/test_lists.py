@@ -23,12 +23,14 @@ def test_every_list_is_read() -> None:
             'allow,sender,10690001,"前台，已核实, 2026",2030-01-01T00:00:00+08:00\n'
             "blocked,recipient,13900000001,本人要求,\n"
             "unsubscribed,port_recipient,10690001:13900000002,回复退订,\n"
+            "registered,port_recipient,10690001:13900000003,员工,\n"
         )
     )
     assert lists.black["13800000001"].expires == NEVER
     assert lists.allow["10690001"] == ListEntry("allow", "10690001", "前台，已核实, 2026", 1893427200000)
     assert lists.blocked["13900000001"].reason == "本人要求"
     assert set(lists.unsubscribed["10690001"]) == {"13900000002"}
+    assert set(lists.registered["10690001"]) == {"13900000003"}
 
 
 def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
@@ -40,10 +42,11 @@ def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("grey,sender,1069,,", "l.csv:3: unknown list 'grey'; one of black, allow, blocked, unsubscribed"),
+        ("grey,sender,1069,,", "l.csv:3: unknown list 'grey'; one of black, allow, blocked, unsubscribed, registered"),
         ("black,recipient,1069,,", "l.csv:3: list black holds sender, not 'recipient'"),
         ("black,sender, ,,", "l.csv:3: bad value ''"),
         ("unsubscribed,port_recipient,13900000002,,", "l.csv:3: bad value '13900000002'"),
+        ("registered,port_recipient,13900000002,,", "l.csv:3: bad value '13900000002'"),
         ("black,sender,1069,,tomorrow", "l.csv:3: expires 'tomorrow' is not an ISO 8601 time"),
         ("black,sender,1069,,2030-01-01T00:00:00", "l.csv:3: expires '2030-01-01T00:00:00' needs a time zone"),
         ("black,sender,1069", "l.csv:3: 5 fields expected"),

@@ -24,6 +24,7 @@ _MESSAGES = {
     BuiltInRule.UNREVIEWED: "保存期限内无人审核，未发送",
     BuiltInRule.RECIPIENT_UNSUBSCRIBED: "接收人已退订",
     BuiltInRule.RECIPIENT_BLOCKED: "接收人在屏蔽名单",
+    BuiltInRule.RECIPIENT_NOT_REGISTERED: "接收人不在端口的登记名单",
     BuiltInRule.PORT_SUSPENDED: "端口已暂停",
     BuiltInRule.PORT_TERMINATED: "端口已终止",
     BuiltInRule.PORT_UNKNOWN: "端口已注销",

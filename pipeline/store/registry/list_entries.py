@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, one_form, parse_lists
+from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, one_form, parse_lists
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
 
@@ -35,7 +35,7 @@ def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEnt
         raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
     form = one_form(name, value)
     if form is None:
-        what = "port:number" if name == "unsubscribed" else "one number"
+        what = "port:number" if ENTITIES[name] == PORT_RECIPIENT else "one number"
         raise AntispamError(f"list {name}: a value that is {what} expected")
     if len(reason) > MAX_REASON or "\0" in reason:
         raise AntispamError(f"list {name}: a reason of at most {MAX_REASON} characters, none of them NUL, expected")

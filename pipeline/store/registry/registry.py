@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, exists, func, or_, select
 from pipeline.decision.configuration import ConfigEntries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
-from pipeline.rules.lists import one_form, parse_lists
+from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
@@ -27,7 +27,6 @@ from pipeline.store.registry import ports as port_rows
 from pipeline.text.numbers import service_code
 
 MAX_REASON = 500
-UNSUBSCRIBED = "unsubscribed"  # the list whose entries name a port
 _RIGHTS = {
     "policy": Right.APPROVE_POLICY,
     "dictionary": Right.APPROVE_POLICY,
@@ -126,14 +125,14 @@ def list_entries(
 ) -> Sequence[Row[tuple[object, ...]]]:
     """Rows of `schema.list_entries` of one list whose value begins with `search`, newest first.
 
-    A user with a scope sees only the entries of `unsubscribed` that name a port in it, and no other list.
+    A user with a scope sees only entries that name a port in it, of the lists whose entries name one.
     """
     require(user, Right.EDIT_LISTS)
     table = schema.list_entries
     statement = select(table).where(table.c.list == name).order_by(table.c.added_at.desc(), table.c.value)
     within = ports_in_scope(user)
     if within is not None:
-        if name != UNSUBSCRIBED:
+        if ENTITIES.get(name) != PORT_RECIPIENT:
             raise _holds_for_all(user, name)
         code = schema.ports.c.code
         names = func.substr(table.c.value, 1, func.length(code) + 1) == code + ":"
@@ -260,10 +259,10 @@ def _require_kind(user: User, kind: str, name: str) -> None:
 
 
 def _require_list(connection: Connection, user: User, name: str, value: str) -> None:
-    """Raises Forbidden for an entry that does not concern the user's scope. Only `unsubscribed` entries name a port."""
+    """Raises Forbidden for an entry outside the user's scope. Only entries of PORT_RECIPIENT lists name a port."""
     if not user.scope:
         return
-    if name != UNSUBSCRIBED:
+    if ENTITIES.get(name) != PORT_RECIPIENT:
         raise _holds_for_all(user, name)
     require_port(connection, user, (one_form(name, value) or value).partition(":")[0])
 
