@@ -37,7 +37,7 @@ from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.calendar import parse_calendar
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port

@@ -21,7 +21,7 @@ from pipeline.decision.configuration import Config, load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports
 from pipeline.sample.traffic import generate

@@ -35,7 +35,7 @@ from pipeline.events import (
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.calendar import Calendar
 from pipeline.rules.context import Context, Facts
-from pipeline.rules.counters import Counters
+from pipeline.rules.counting.counters import Counters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.ports import Port

@@ -18,7 +18,7 @@ from pipeline.durations import DAY_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, compiled
-from pipeline.rules.counters import Aggregate, Counter, KeyPart
+from pipeline.rules.counting.counters import Aggregate, Counter, KeyPart
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pipeline.events import Submission, Tier
 from pipeline.rules.context import Context
-from pipeline.rules.counters import Counter
-from pipeline.rules.sequences import commonest_segment, in_sequence, share_without_mobile
+from pipeline.rules.counting.counters import Counter
+from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
 
 CHALLENGER_SCORE = "challenger_score"
 

@@ -32,7 +32,7 @@ from pipeline.kafka.clients import reader, refusal
 from pipeline.kafka.streams import STREAMS
 from pipeline.process import pages
 from pipeline.rules.calendar import shipped_calendar
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.run.brokers import kafka_node
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.roles import ROLES

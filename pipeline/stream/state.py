@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from pipeline.rules.counters import Counter
-from pipeline.rules.windows import Window
+from pipeline.rules.counting.counters import Counter
+from pipeline.rules.counting.windows import Window
 from pipeline.stream.decided import IDS, ROUNDS, Decided
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -24,7 +24,7 @@ from pipeline.events import (
     Tier,
     Verdict,
 )
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Ports

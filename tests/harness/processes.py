@@ -22,7 +22,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.run.child import Child, free_port
 from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config

@@ -16,7 +16,7 @@ from pipeline.events import (
     Submission,
 )
 from pipeline.models.classifier import Classified, Classifier
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports

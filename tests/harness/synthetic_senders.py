@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.rules.sequences import in_sequence, sequence_through
+from pipeline.rules.counting.sequences import in_sequence, sequence_through
 
 SENDERS = 10_000
 SEED = 20261129

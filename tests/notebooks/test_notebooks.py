@@ -20,7 +20,7 @@ from pipeline.ingest import door
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, Origin, Table
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.sample.config import write_config
 from pipeline.sample.traffic import generate
 from pipeline.settings import Settings

@@ -11,7 +11,7 @@ from pipeline.decision.screening import Failure, screen
 from pipeline.events import Kind, Record, Submission, Tier
 from pipeline.rules.calendar import shipped_calendar
 from pipeline.rules.context import Context
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policy import KINDS, known_signals, parse_policy
 from pipeline.rules.signals import CATALOGUE, Signal
 from tests.harness.screening_events import NOW, config, decide, port, record, submission

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rules.counters import Counter, MemoryCounters
+from pipeline.rules.counting.counters import Counter, MemoryCounters
 from pipeline.stream.state import BatchCounters, PartitionState
 
 VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "of the port")

@@ -34,7 +34,7 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED
 from pipeline.models.classifier import Classifier, weights_version
-from pipeline.rules.counters import Counter
+from pipeline.rules.counting.counters import Counter
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate

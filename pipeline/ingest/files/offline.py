@@ -18,7 +18,7 @@ from pipeline.ingest import door
 from pipeline.ingest.files.columns import Table
 from pipeline.ingest.files.line_kinds import RECORDS, SUBMISSIONS
 from pipeline.ingest.files.text_lines import open_lines, output
-from pipeline.rules.counters import MemoryCounters
+from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.settings import Settings
 
 BATCH = 1000

@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Literal, Protocol
 
-from pipeline.rules.windows import BUCKETS, Window
+from pipeline.rules.counting.windows import BUCKETS, Window
 
 KeyPart = Literal["port", "sender", "fingerprint"]
 Aggregate = Literal["messages", "submissions"]

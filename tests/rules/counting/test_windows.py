@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rules.windows import BUCKETS, Window
+from pipeline.rules.counting.windows import BUCKETS, Window
 
 WIDTH = 5000  # 60 buckets of 5 s: 5 minutes
 SPAN = BUCKETS * WIDTH

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.rules.counters import Counter, MemoryCounters
+from pipeline.rules.counting.counters import Counter, MemoryCounters
 
 VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "messages of the port")
 

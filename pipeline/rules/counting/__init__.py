@@ -1,0 +1,1 @@
+"""Declared counters: their windows by key, and sequences of numbers."""
