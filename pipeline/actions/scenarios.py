@@ -36,7 +36,7 @@ from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
-from pipeline.rules.calendar import parse_calendar
+from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy

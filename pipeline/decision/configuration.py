@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
-from pipeline.rules.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
+from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy

@@ -33,7 +33,7 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.rules.calendar import Calendar
+from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.context import Context, Facts
 from pipeline.rules.counting.counters import Counters
 from pipeline.rules.lists import ListEntry

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.events import Campaign, Category, Kind, Label, Tier
-from pipeline.rules.calendar import Moment
+from pipeline.rules.clock.calendar import Moment
 from pipeline.rules.ports import Port
 from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import Hit

@@ -31,7 +31,7 @@ from pipeline.kafka.admin import cluster_id
 from pipeline.kafka.clients import reader, refusal
 from pipeline.kafka.streams import STREAMS
 from pipeline.process import pages
-from pipeline.rules.calendar import shipped_calendar
+from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.run.brokers import kafka_node
 from pipeline.run.brokers.embedded import EmbeddedBroker

@@ -18,7 +18,7 @@ from pipeline.decision.configuration import (
 )
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
-from pipeline.rules.calendar import shipped_calendar, shipped_calendar_text
+from pipeline.rules.clock.calendar import shipped_calendar, shipped_calendar_text
 
 LIST = "list,entity,value,reason,expires\n"
 OTHER = "title: another\n"

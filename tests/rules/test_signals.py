@@ -9,7 +9,7 @@ import pytest
 from pipeline.decision.facts import facts_of
 from pipeline.decision.screening import Failure, screen
 from pipeline.events import Kind, Record, Submission, Tier
-from pipeline.rules.calendar import shipped_calendar
+from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policy import KINDS, known_signals, parse_policy

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.events import Kind, PortState, Tier
-from pipeline.rules.calendar import parse_calendar
+from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.sample.config import config_files, noon_calendar, write_config
 from pipeline.sample.enterprises import PORTS
 from pipeline.sample.stress import stress_ports

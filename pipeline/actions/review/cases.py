@@ -24,7 +24,7 @@ from pipeline.durations import DAY_MS
 from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, encode
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.rules.timetable import Timetable
+from pipeline.rules.clock.timetable import Timetable
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish

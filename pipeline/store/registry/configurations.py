@@ -10,7 +10,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
-from pipeline.rules.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
+from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert

@@ -18,7 +18,7 @@ from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.decision.configuration import ConfigEntries, default_policy, directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
-from pipeline.rules.calendar import shipped_calendar
+from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from pipeline.durations import MINUTE_MS
-from pipeline.rules.calendar import SATURDAY, Calendar
+from pipeline.rules.clock.calendar import SATURDAY, Calendar
 
 OPENS = time(8, 30)
 CLOSES = time(17, 30)

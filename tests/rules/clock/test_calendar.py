@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
-from pipeline.rules.calendar import Moment, parse_calendar, shipped_calendar
+from pipeline.rules.clock.calendar import Moment, parse_calendar, shipped_calendar
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CALENDAR = shipped_calendar()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rules.calendar import shipped_calendar
-from pipeline.rules.timetable import Timetable
+from pipeline.rules.clock.calendar import shipped_calendar
+from pipeline.rules.clock.timetable import Timetable
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TIMETABLE = Timetable(shipped_calendar())

@@ -1,0 +1,1 @@
+"""The local clock: the calendar of holidays, and the review hours."""
