@@ -20,6 +20,7 @@ from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
+from pipeline.rules.speaker.names import BRANDS, NO_ADDITIONS, BrandNames, parse_names, shipped_names
 from pipeline.rules.words.dictionary import Dictionary
 
 SHIPPED = "shipped"
@@ -36,6 +37,7 @@ class Config:
     Immutable. `epoch` is the number of the last change in it. A missing part is None: without a policy or ports
     nothing is released; without a model the rules decide alone. `challenger` is a model under trial; only rules in
     shadow mode read its score. The shipped calendar holds until another is published.
+    `brands` are the shipped ones with the operator's additions.
     """
 
     epoch: int = 0
@@ -46,6 +48,7 @@ class Config:
     model: Classifier | None = None
     challenger: Classifier | None = None
     calendar: Calendar = field(default_factory=shipped_calendar)
+    brands: BrandNames = field(default_factory=shipped_names)
 
 
 class ConfigEntries:
@@ -127,9 +130,13 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "dictionary": Dictionary.parse,
     "model": model_of,
     "calendar": parse_calendar,
+    "brands": parse_names,
 }
 # The part of a snapshot after its entry is withdrawn.
-_ABSENT: dict[str, Callable[[], Any]] = dict.fromkeys(_PARSERS, lambda: None) | {"calendar": shipped_calendar}
+_ABSENT: dict[str, Callable[[], Any]] = dict.fromkeys(_PARSERS, lambda: None) | {
+    "calendar": shipped_calendar,
+    "brands": shipped_names,
+}
 
 
 def default_policy() -> str:
@@ -145,13 +152,18 @@ def default_dictionary() -> str:
 def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterator[tuple[str, str, str]]:
     """(kind, name, value) of each entry of a configuration directory; shipped files replace absent ones.
 
-    The directory may hold `policy.yaml`, `dictionary.csv`, `calendar.yaml`, `enterprises.jsonl`, `ports.jsonl` and
-    `lists.csv`; `policy` overrides the first. We ship no ports and no lists: without ports everything is held.
-    Raises AntispamError for a directory or file that cannot be read.
+    The directory may hold `policy.yaml`, `dictionary.csv`, `calendar.yaml`, `brands.yaml` (additions to the shipped
+    brands), `enterprises.jsonl`, `ports.jsonl` and `lists.csv`; `policy` overrides the first. We ship no ports and no
+    lists: without ports everything is held. Raises AntispamError for a directory or file that cannot be read.
     """
     if folder is not None and not folder.is_dir():
         raise AntispamError(f"{folder}: not a directory")
-    shipped = {"policy.yaml": default_policy, "dictionary.csv": default_dictionary, CALENDAR: shipped_calendar_text}
+    shipped: dict[str, Callable[[], str]] = {
+        "policy.yaml": default_policy,
+        "dictionary.csv": default_dictionary,
+        CALENDAR: shipped_calendar_text,
+        BRANDS: lambda: NO_ADDITIONS,
+    }
 
     def text(file: str) -> str | None:
         path = policy if file == "policy.yaml" and policy else folder / file if folder else None
@@ -163,6 +175,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     yield "policy", "policy.yaml", text("policy.yaml") or ""
     yield "dictionary", "dictionary.csv", text("dictionary.csv") or ""
     yield "calendar", CALENDAR, text(CALENDAR) or ""
+    yield "brands", BRANDS, text(BRANDS) or NO_ADDITIONS
     lists = text("lists.csv")
     if lists is not None:
         parse_lists(lists)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.rules.context import Facts
+from pipeline.rules.speaker.speakers import find_speakers
 from pipeline.rules.words.dictionary import Hit
 from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints
@@ -42,6 +43,7 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
     normals = normalise_batch(texts)
     count = len(texts)
     links = find_links(normals)
+    signatures = find_signatures(normals)
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
     opinions = config.model.classify(texts) if config.model else [None] * count
     of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
@@ -60,9 +62,10 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             opinion.category if opinion else None,
             trial,
             campaign,
-            of_signatures,
+            signed,
+            spoken,
         )
-        for mark, counts, of_links, of_contacts, ways_out, of_hits, opinion, trial, campaign, of_signatures in zip(
+        for mark, counts, of_links, of_contacts, ways_out, of_hits, opinion, trial, campaign, signed, spoken in zip(
             fingerprints(normals),
             normals.techniques,
             links,
@@ -72,7 +75,8 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             opinions,
             trials,
             of_campaigns,
-            find_signatures(normals),
+            signatures,
+            find_speakers(normals, signatures, links, config.brands),
             strict=True,
         )
     ]

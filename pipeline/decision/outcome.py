@@ -76,6 +76,8 @@ class Outcome:
             spans += [Span(start=x.start, end=x.end, word=x.kind, via="contact") for x in facts.contacts]
         if "signatures" in rule.spans:
             spans += [Span(start=x.start, end=x.end, word=x.name, via="signature") for x in facts.signatures]
+        if "speakers" in rule.spans:
+            spans += [Span(start=x.start, end=x.end, word=x.brand.name, via="brand") for x in facts.speakers]
         return tuple(spans[:MAX_SPANS])
 
     def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:

@@ -107,7 +107,7 @@ def _submission(
     limits = policy.port_limits_5m if policy else {}
     leaves = max(now if event.round else at, event.scheduled_at or 0)
     moment = config.calendar.moment(leaves)
-    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment)
+    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, config.brands)
     counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
     decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
@@ -159,7 +159,9 @@ def _record(
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     limits = policy.port_limits_5m if policy else {}
     moment = config.calendar.moment(at)
-    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, late_ms)
+    context = Context(
+        event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, config.brands, late_ms
+    )
     counted_all = _count("record", context, event.sender, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)

@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.events import Campaign, Category, Kind, Label, Tier
 from pipeline.rules.clock.calendar import Moment
 from pipeline.rules.ports import Port
+from pipeline.rules.speaker.names import BrandNames
+from pipeline.rules.speaker.speakers import Speaker
 from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import Hit
 from pipeline.text.contacts import Contact
@@ -36,6 +38,7 @@ class Facts:
     challenger_score: float | None
     campaign: Campaign | None
     signatures: tuple[Signature, ...]
+    speakers: tuple[Speaker, ...]
 
 
 @dataclass(slots=True)
@@ -57,5 +60,6 @@ class Context:
     hits: tuple[Hit, ...]
     limits_5m: Mapping[Tier, int]
     moment: Moment
+    brands: BrandNames
     late_ms: int = 0
     counted: dict[str, int] = field(default_factory=dict)

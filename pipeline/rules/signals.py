@@ -15,6 +15,7 @@ from pipeline.events import Submission, Tier
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
+from pipeline.rules.speaker.speakers import impersonated, may_speak
 
 CHALLENGER_SCORE = "challenger_score"
 
@@ -45,7 +46,7 @@ class Signal:
     group: Literal["volume", "score", "other"] = "other"
     cost: int = 0
     early: bool = False
-    spans: Literal["words", "links", "contacts", "signatures"] | None = None
+    spans: Literal["words", "links", "contacts", "signatures", "speakers"] | None = None
 
     @property
     def examples(self) -> Sequence[Any]:
@@ -74,6 +75,18 @@ def _port_limit(context: Context) -> int:
 def _signature_registered(context: Context) -> bool:
     registered = context.port.signature_names if context.port else ()
     return not registered or all(signature.name in registered for signature in context.facts.signatures)
+
+
+def _impersonates(context: Context) -> str:
+    facts = context.facts
+    if not facts.speakers:
+        return ""
+    found = impersonated(facts.speakers, facts.signatures, context.port, context.brands)
+    return found.brand.name if found else ""
+
+
+def _brand_mentioned(context: Context) -> bool:
+    return any(not may_speak(speaker.brand, context.port, context.brands) for speaker in context.facts.speakers)
 
 
 _SUBMISSION: tuple[Literal["submission", "record"], ...] = ("submission",)
@@ -309,6 +322,24 @@ CATALOGUE: dict[str, Signal] = {
             "word that the text names as answer to unsubscribe, and that the port takes; or empty",
             lambda c: c.port.way_out(c.facts.unsubscribe) if c.port else next(iter(c.facts.unsubscribe), ""),
             cost=1,
+        ),
+        Signal(
+            "impersonates",
+            "string",
+            "the brand that the text speaks as although its sender may not; empty if none",
+            _impersonates,
+            cost=4,
+            early=True,
+            spans="speakers",
+        ),
+        Signal(
+            "brand_mentioned",
+            "bool",
+            "the text names a brand, as speaker or in passing, that is not its sender's",
+            _brand_mentioned,
+            cost=4,
+            early=True,
+            spans="speakers",
         ),
         Signal(
             "score",

@@ -1,59 +1,96 @@
-"""Brands that links imitate, with their real domains, and the hosts of link shorteners.
+"""Brands that messages imitate, and the hosts of link shorteners.
 
-General knowledge, kept short: a brand belongs here if messages imitate it and its name is not an ordinary word.
+`brands.yaml` is the one list of brands: links are compared with their domains (`links.py`), signatures and sentences
+with their names (`pipeline/rules/speaker/`). An operator adds to it with a file of the same form.
 """
 
 from __future__ import annotations
 
-# Registered domains of each brand. A host with the brand's name under another domain counts as an imitation.
-BRANDS: dict[str, frozenset[str]] = {
-    name: frozenset(domains.split())
-    for name, domains in {
-        "icbc": "icbc.com.cn icbc.com icbc.com.mo",
-        "ccb": "ccb.com ccb.cn",
-        "abchina": "abchina.com abchina.com.cn",
-        "bankofchina": "bankofchina.com",
-        "bankcomm": "bankcomm.com bankcomm.cn",
-        "cmbchina": "cmbchina.com cmbchina.cn",
-        "psbc": "psbc.com",
-        "cmbc": "cmbc.com.cn",
-        "unionpay": "unionpay.com",
-        "95588": "",
-        "95533": "",
-        "95599": "",
-        "95566": "",
-        "10086": "10086.cn 10086.com.cn",
-        "10010": "10010.com 10010.cn",
-        "12306": "12306.cn",
-        "alipay": "alipay.com alipay.cn alipay.com.cn alipayobjects.com alipay.hk",
-        "taobao": "taobao.com taobao.cn taobao.org",
-        "tmall": "tmall.com tmall.hk",
-        "weixin": "weixin.com qq.com",
-        "wechat": "wechat.com wechatpay.com",
-        "chsi": "chsi.com.cn chsi.cn",
-        "icloud": "icloud.com icloud.com.cn",
-        "appleid": "apple.com",
-        "paypal": "paypal.com paypal.me paypal.cn paypal.de paypal.fr paypal.it paypal.es paypal.co.uk",
-        "amazon": "amazon.com amazon.cn amazon.co.uk amazon.de amazon.co.jp amazon.in amazon.fr amazon.it amazon.es "
-        "amazon.ca amazon.com.au amazon.sg amazon.nl amazon.com.br amazon.com.mx amazon.ae amazon.se amazon.pl "
-        "amazon.com.tr amazon.com.be amazon.sa amazon.jobs amazonpay.in",
-        "netflix": "netflix.com",
-        "microsoft": "microsoft.com microsoft.cn microsoftonline.com",
-        "facebook": "facebook.com",
-        "whatsapp": "whatsapp.com",
-        "instagram": "instagram.com",
-        "coinbase": "coinbase.com",
-        "binance": "binance.com",
-        "fedex": "fedex.com",
-        "usps": "usps.com usps.gov",
-        "royalmail": "royalmail.com",
-        "hsbc": "hsbc.com hsbc.com.cn hsbc.co.uk hsbc.com.hk hsbc.ae hsbc.com.sg hsbc.com.my hsbc.com.tw hsbc.fr",
-        "barclays": "barclays.co.uk barclays.com",
-        "wellsfargo": "wellsfargo.com",
-        "hdfcbank": "hdfcbank.com hdfc.bank.in",
-        "onlinesbi": "onlinesbi.com onlinesbi.sbi",
-    }.items()
-}
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+import yaml
+
+from pipeline.errors import AntispamError
+from pipeline.text.yaml_text import load
+
+_MOST = 5_000  # brands in a file
+_LONGEST = 64  # characters of a name
+_LEAST = 2  # characters of a name; a single character would match everywhere
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A brand; the head of `brands.yaml` explains the fields."""
+
+    name: str
+    kind: Literal["bank", "payment", "insurer", "carrier", "courier", "platform", "authority", "utility", "other"] = (
+        "other"
+    )
+    group: str = ""
+    aliases: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    enterprises: tuple[str, ...] = ()
+
+
+def parse_brands(text: str, source: str = "brands.yaml") -> tuple[Brand, ...]:
+    """The brands of a file. Raises AntispamError naming the line of the fault."""
+    told = load(text, source) or []
+    if not isinstance(told, list):
+        raise AntispamError(f"{source}:1: a list of brands expected: - {{name: …, aliases: […]}}")
+    if len(told) > _MOST:
+        raise AntispamError(f"{source}: more than {_MOST} brands")
+    found: dict[str, Brand] = {}
+    for number, entry in enumerate(told):
+        try:
+            brand = msgspec.convert(entry, Brand)
+            for word in (brand.name, *brand.aliases, *brand.branches):
+                if not _LEAST <= len(word.strip()) <= _LONGEST or "\0" in word:
+                    raise AntispamError(f"{word[:20]!r}: {_LEAST} to {_LONGEST} characters expected")
+            if found.setdefault(brand.name, brand) is not brand:
+                raise AntispamError(f"{brand.name} is listed twice")
+        except (msgspec.ValidationError, AntispamError) as error:
+            raise AntispamError(f"{source}:{_line(text, number)}: {error}") from None
+    return tuple(found.values())
+
+
+def merged(brands: Iterable[Brand], additions: Iterable[Brand]) -> tuple[Brand, ...]:
+    """The brands with additions: a brand with a known name adds its names, hosts and enterprises to the known one."""
+    found = {brand.name: brand for brand in brands}
+    for extra in additions:
+        known = found.get(extra.name)
+        if known is None:
+            found[extra.name] = extra
+            continue
+        fields = ("aliases", "branches", "unless", "hosts", "domains", "enterprises")
+        joined = {field: tuple(dict.fromkeys(getattr(known, field) + getattr(extra, field))) for field in fields}
+        found[extra.name] = msgspec.structs.replace(known, group=extra.group or known.group, **joined)
+    return tuple(found.values())
+
+
+@cache
+def shipped_brands() -> tuple[Brand, ...]:
+    """The brands of the package."""
+    return parse_brands((files("pipeline.text") / "brands.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def imitated_hosts() -> Mapping[str, frozenset[str]]:
+    """The registered domains of each label that links imitate: a host with the label elsewhere is an imitation."""
+    return {label: frozenset(brand.domains) for brand in shipped_brands() for label in brand.hosts}
+
+
+def _line(text: str, number: int) -> int:
+    """The 1-based line of an entry of a valid YAML list."""
+    root = yaml.compose(text, yaml.CSafeLoader)
+    assert isinstance(root, yaml.SequenceNode)  # noqa: S101 - the text is already loaded as a list
+    return int(root.value[number].start_mark.line) + 1
+
 
 # Words that imitators append to a brand's name.
 COMPANIONS = (

@@ -18,7 +18,7 @@ import numpy as np
 import tldextract
 
 from pipeline.text import leet
-from pipeline.text.brands import BRANDS, COMPANIONS, SHORTENERS
+from pipeline.text.brands import COMPANIONS, SHORTENERS, imitated_hosts
 from pipeline.text.normal import Normals
 
 MAX_LINKS = 50  # per text; further links are ignored
@@ -218,9 +218,10 @@ def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
 
 def _borrows_brand(host: str, domain: str) -> bool:
     """Whether the host names a brand under a foreign domain: icbc.com.verify.top, paypa1.com, icbcwap.com."""
+    brands = imitated_hosts()
     for part in re.split(r"[.\-_]", host):
         for name in (part, _without_companion(part), _brand_in_leet(part)):
-            if name in BRANDS and domain not in BRANDS[name]:
+            if name in brands and domain not in brands[name]:
                 return True
     return False
 
@@ -237,4 +238,4 @@ def _brand_in_leet(part: str) -> str:
 
 @cache
 def _brands_as_leet() -> dict[str, str]:
-    return {leet.plain(brand): brand for brand in BRANDS if len(brand) >= 4 and brand.isalpha()}
+    return {leet.plain(brand): brand for brand in imitated_hosts() if len(brand) >= 4 and brand.isalpha()}

@@ -17,8 +17,13 @@ from pipeline.text.normal import Normals, normalise_batch
 _OPEN, _CLOSE = r"\[【〖〔〘〚⟦❲", r"\]】〗〕〙〛⟧❳"
 _LONGEST = 32  # code points between the brackets; carriers accept up to 20
 _MOST = 4  # signatures in a row
-# A name has a letter and is no sentence: neither [2026-03-09] nor [工作人员不会索取,请勿泄露].
-_ONE = rf"[{_OPEN}](?=[^{_CLOSE}]{{0,{_LONGEST}}}[^\W\d_])([^{_OPEN}{_CLOSE},;!?。\n]{{1,{_LONGEST}}})[{_CLOSE}]"
+# A name has a letter, or is a service number of banks, carriers and offices. Dates, codes and sentences are
+# no names: [2026-03-09], [123456], [工作人员不会索取,请勿泄露].
+_NUMBER = r"(?:95|96|100|12[13])\d{2,4}"
+_ONE = (
+    rf"[{_OPEN}](?=[^{_CLOSE}]{{0,{_LONGEST}}}[^\W\d_]|{_NUMBER}[{_CLOSE}])"
+    rf"([^{_OPEN}{_CLOSE},;!?。\n]{{1,{_LONGEST}}})[{_CLOSE}]"
+)
 _ROW = rf"{_ONE}(?:[ \n]?{_ONE}){{0,{_MOST - 1}}}"
 _first = re.compile(rf"[^\w{_OPEN}]{{0,4}}{_ROW}").match
 # The way to unsubscribe may stand behind the last signature.

@@ -34,7 +34,13 @@ def test_the_story_ends_as_told(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("story", "rule"), [("signatures", "signature-missing"), ("signatures", "signature-unregistered")]
+    ("story", "rule"),
+    [
+        ("signatures", "signature-missing"),
+        ("signatures", "signature-unregistered"),
+        ("impersonation", "impersonation"),
+        ("impersonation", "impersonation-trusted"),
+    ],
 )
 def test_the_story_fails_without_its_rule(story: str, rule: str) -> None:
     policy = parse_policy(default_policy().replace(f"- id: {rule}\n", f"- id: {rule}\n    mode: off\n"))

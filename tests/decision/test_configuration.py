@@ -19,6 +19,7 @@ from pipeline.decision.configuration import (
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.rules.clock.calendar import shipped_calendar, shipped_calendar_text
+from pipeline.rules.speaker.names import NO_ADDITIONS
 
 LIST = "list,entity,value,reason,expires\n"
 OTHER = "title: another\n"
@@ -189,6 +190,7 @@ def test_what_a_directory_lacks_we_ship_but_never_ports() -> None:
         "policy": default_policy(),
         "dictionary": default_dictionary(),
         "calendar": shipped_calendar_text(),
+        "brands": NO_ADDITIONS,
     }
     config = load_directory(None)
     assert (config.ports, config.model is not None, config.policy is not None) == (None, True, True)
@@ -246,3 +248,16 @@ def test_no_directory_and_no_policy_file_are_said_so(tmp_path: Path) -> None:
         load_directory(tmp_path / "nowhere")
     with pytest.raises(AntispamError, match=r"none\.yaml"):
         load_directory(None, tmp_path / "none.yaml")
+
+
+def test_the_operators_brands_add_to_the_shipped_ones_until_withdrawn() -> None:
+    entries = ConfigEntries()
+    change = ConfigChange(epoch=1, kind="brands", name="brands.yaml", value="- {name: 青屿银行}\n")
+    assert entries.apply([change]) == []
+    known = entries.config.brands.of_signature
+    assert [brand.name for brand in (known("青屿银行"), known("工行")) if brand] == ["青屿银行", "中国工商银行"]
+    (fault,) = entries.apply([ConfigChange(epoch=2, kind="brands", name="brands.yaml", value="- {nam: 甲行}\n")])
+    assert "brands.yaml:1" in fault
+    assert entries.config.brands.of_signature("青屿银行") is not None
+    entries.apply([ConfigChange(epoch=3, kind="brands", name="brands.yaml")])
+    assert entries.config.brands.of_signature("青屿银行") is None

@@ -14,6 +14,7 @@ from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policy import KINDS, known_signals, parse_policy
 from pipeline.rules.signals import CATALOGUE, Signal
+from pipeline.rules.speaker.names import shipped_names
 from tests.harness.screening_events import NOW, config, decide, port, record, submission
 
 TYPES = {"int": int, "double": float, "string": str, "bool": bool, "list(string)": list}
@@ -33,7 +34,7 @@ def _context(event: Submission | Record) -> Context:
     facts, _ = facts_of([event.content], config(), None, NOW)
     known = facts[event.content]
     moment = shipped_calendar().moment(NOW)
-    return Context(event, known, port(), None, Kind.NOTICE, known.hits, dict.fromkeys(Tier, 5), moment)
+    return Context(event, known, port(), None, Kind.NOTICE, known.hits, dict.fromkeys(Tier, 5), moment, shipped_names())
 
 
 @pytest.mark.parametrize("content", TEXTS)

@@ -9,12 +9,14 @@ at most as many slices as there are lengths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from pipeline.rules.words.dictionary_file import Entry
 from pipeline.text.tape import Codes, Flags
+
+T = TypeVar("T", bound=Hashable)
 
 ANY = 0xFF  # every view
 _SHORT, _LONG = 2, 4  # code points of the beginning of a short and of a long pattern
@@ -23,11 +25,11 @@ _MOST_BITS = 22
 _MIX, _STEP = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)  # odd, with well-mixed bits; for multiplicative hashing
 
 
-class WordIndex:
+class WordIndex(Generic[T]):
     """Maps patterns to entries, each for some views. A Latin end of a pattern matches only at a word border."""
 
-    def __init__(self, patterns: Iterable[tuple[str, int, Entry]]) -> None:
-        entries: dict[str, dict[Entry, int]] = {}
+    def __init__(self, patterns: Iterable[tuple[str, int, T]]) -> None:
+        entries: dict[str, dict[T, int]] = {}
         short: dict[str, set[int]] = {}
         long: dict[str, set[int]] = {}
         for pattern, views, entry in patterns:
@@ -44,7 +46,7 @@ class WordIndex:
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def find(self, codes: Codes, text: str, view: int = ANY) -> Iterator[tuple[Entry, int, int]]:
+    def find(self, codes: Codes, text: str, view: int = ANY) -> Iterator[tuple[T, int, int]]:
         """(entry, start, end) of every match in a view, including overlapping matches.
 
         `text` is `codes` as a str; both end in a border.

@@ -18,7 +18,7 @@ from pipeline.store.registry import list_entries, ports
 
 _calendar = lru_cache(4)(parse_calendar)
 
-KINDS = ("policy", "dictionary", "model", "calendar", "list")
+KINDS = ("policy", "dictionary", "model", "calendar", "brands", "list")
 
 
 def check_name(kind: str, name: str) -> None:

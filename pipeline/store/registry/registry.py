@@ -31,6 +31,7 @@ _RIGHTS = {
     "policy": Right.APPROVE_POLICY,
     "dictionary": Right.APPROVE_POLICY,
     "calendar": Right.APPROVE_POLICY,
+    "brands": Right.APPROVE_POLICY,
     "model": Right.APPROVE_POLICY,
     "list": Right.EDIT_LISTS,
 }

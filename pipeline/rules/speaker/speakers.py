@@ -1,0 +1,97 @@
+"""The brands that a text speaks as, and the one among them that its sender may not speak for: impersonation.
+
+A text speaks as a brand by its signature, by a sentence (`sentences.py`), or by a mention beside a link that imitates a
+brand's host. A port may speak as the brands that its registered name and signatures belong to, as brands of
+their group, and as brands that the operator gave to its enterprise.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.rules.ports import Port
+from pipeline.rules.speaker.names import BrandNames
+from pipeline.rules.speaker.sentences import speaks
+from pipeline.text.brands import Brand
+from pipeline.text.links import Link
+from pipeline.text.normal import Normals
+from pipeline.text.signatures import Signature
+
+_DASHES = frozenset(map(ord, "-–—―─"))
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A brand named at code points of the raw text, `end` exclusive.
+
+    `speaks` is False for a mention. `sure` is False if the sender may also be a shop or a wallet that writes of the
+    brand; such a sentence counts only in a text without a signature of the sender's own.
+    """
+
+    brand: Brand
+    start: int
+    end: int
+    speaks: bool
+    sure: bool = True
+
+
+def find_speakers(
+    normals: Normals,
+    signatures: Sequence[tuple[Signature, ...]],
+    links: Sequence[tuple[Link, ...]],
+    names: BrandNames,
+) -> list[tuple[Speaker, ...]]:
+    """The brands named in each text: first those of its signatures, then the others from left to right."""
+    found: list[tuple[Speaker, ...]] = [()] * len(normals.texts)
+    for owner, of_text in enumerate(signatures):
+        for signature in of_text:
+            brand = names.of_signature(signature.name)
+            if brand is not None:
+                found[owner] = (*found[owner], Speaker(brand, signature.start, signature.end, speaks=True))
+    mentions = names.mentions(normals)
+    if not mentions:
+        return found
+    tape = normals.tape
+    origin, ends = tape.origin.data, tape.end.data
+    raw = normals.raw.codes.data
+    borders, raw_borders = tape.borders.tolist(), normals.raw.borders.tolist()
+    for brand, start, end in mentions:
+        owner = bisect_left(borders, start)
+        begin, raw_begin = (borders[owner - 1] + 1, raw_borders[owner - 1] + 1) if owner else (0, 0)
+        first, last = origin[start] - raw_begin, ends[end - 1] - raw_begin
+        if any(signature.start <= first and last <= signature.end for signature in signatures[owner]):
+            continue  # a signature is read as a whole
+        gap = raw[origin[start - 1] + 1 : origin[start]] if start > begin else raw[:0]
+        how = speaks(normals.texts[owner], start - begin, end - begin, dashed=bool(len(gap)) and gap[0] in _DASHES)
+        if how is None and any("brand" in link.lookalike for link in links[owner]):
+            how = "sure"
+        found[owner] = (*found[owner], Speaker(brand, first, last, how is not None, how == "sure"))
+    return found
+
+
+def impersonated(
+    speakers: Sequence[Speaker], signatures: Sequence[Signature], port: Port | None, names: BrandNames
+) -> Speaker | None:
+    """The first brand that the text speaks as although the port may not; None for an honest text."""
+    if not any(speaker.speaks for speaker in speakers):
+        return None
+    registered = port.signature_names if port else frozenset()
+    signed = any(signature.name in registered for signature in signatures)
+    for speaker in speakers:
+        if speaker.speaks and (speaker.sure or not signed) and not may_speak(speaker.brand, port, names):
+            return speaker
+    return None
+
+
+def may_speak(brand: Brand, port: Port | None, names: BrandNames) -> bool:
+    """Whether a port may speak as a brand."""
+    if port is None:
+        return False
+    own = names.own(port)
+    return (
+        brand.name in own
+        or (bool(brand.group) and f"group {brand.group}" in own)
+        or (bool(port.entry.enterprise) and port.entry.enterprise in brand.enterprises)
+    )
