@@ -390,8 +390,8 @@ class ConfigChange(Event, frozen=True, kw_only=True):
     """One change of configuration. If `value` and `file` are None, the entry is removed.
 
     `epoch` grows by one with each publication. All changes of an epoch take effect together; `more` means that another
-    follows. `kind` is policy, port, list, dictionary, calendar, brands or model; `name` is unique in its kind. A value
-    over 512 kB travels as a file, and `file` is the hash that names it.
+    follows. `kind` is policy, port, list, consent, dictionary, calendar, brands or model; `name` is unique in its kind.
+    A value over 512 kB travels as a file, and `file` is the hash that names it.
     """
 
     epoch: int

@@ -1,8 +1,9 @@
 """Scenarios of a policy: YAML files that an analyst can read and write, run through the decision function.
 
-given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), policy (YAML text; by default the policy
-         under test), calendar (YAML text; by default the shipped one), day (by default 2026-03-10, a Tuesday), missing
-         (parts to leave out: policy, ports, dictionary, model)
+given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), consents (port/<code>:number or
+         enterprise/<code>:number), policy (YAML text; by default the policy under test), calendar (YAML text; by
+         default the shipped one), day (by default 2026-03-10, a Tuesday), missing (parts to leave out: policy, ports,
+         dictionary, model)
 steps:   at (HH:MM:SS on that day, in the calendar's zone; 32:00:00 is 8 o'clock the next day; never backwards), repeat
          ({count, every, recipient or sender with {i}}), submit or record, expect
 expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
@@ -37,11 +38,13 @@ from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.clock.calendar import parse_calendar
+from pipeline.rules.consents import Consents, parse_shard, published, shard_of
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
+from pipeline.text import numbers
 from pipeline.text.yaml_text import load
 
 _PEOPLE = range(139_0000_0000, 140_0000_0000)  # invented recipients; their numbers are not in sequence
@@ -66,6 +69,7 @@ class Given(Form, frozen=True):
 
     ports: tuple[dict[str, Any], ...] = ()
     lists: tuple[Listed, ...] = ()
+    consents: tuple[str, ...] = ()
     policy: str | None = None
     calendar: str | None = None
     day: str = "2026-03-10"
@@ -243,12 +247,24 @@ def _configuration(given: Given, under_test: Config) -> Config:
         if unknown:
             raise ScenarioError(f"ports: unknown field {min(unknown)!r}")
     ports = Ports(parse_port(msgspec.json.encode(port)) for port in given.ports)
-    config = replace(under_test, ports=ports, lists=Lists(entries))
+    config = replace(under_test, ports=ports, lists=Lists(entries), consents=_consents(given.consents))
     if given.policy is not None:
         config = replace(config, policy=parse_policy(given.policy))
     if given.calendar is not None:
         config = replace(config, calendar=parse_calendar(given.calendar))
     return replace(config, **dict.fromkeys(given.missing))  # type: ignore[arg-type]
+
+
+def _consents(written: Sequence[str]) -> Consents:
+    """All these consents in one set; each is in force for ever."""
+    rows: dict[int, list[tuple[str, str, int | None]]] = {}
+    for text in written:
+        scope, _, value = text.partition(":")
+        recipient = numbers.number(value)
+        if recipient is None or not re.fullmatch(r"(?:port|enterprise)/.+", scope):
+            raise ScenarioError(f"consents: {text}: port/<code>:number or enterprise/<code>:number expected")
+        rows.setdefault(shard_of(recipient), []).append((scope, recipient, None))
+    return Consents({n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in rows.items()})
 
 
 def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submission | Record]]:

@@ -16,6 +16,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
+from pipeline.rules.consents import SHARDS, Consents, Shard, parse_shard
 from pipeline.rules.enterprises import parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
@@ -26,6 +27,7 @@ from pipeline.rules.words.dictionary import Dictionary
 SHIPPED = "shipped"
 ENTERPRISE = "enterprise"  # kind of an entry that is not published, because no worker needs it
 NO_LISTS = Lists()
+NO_CONSENTS = Consents()
 CHALLENGER = "challenger"  # name of the `model` entry that is under trial
 _DEFAULTS = files("pipeline.rules") / "defaults"
 
@@ -44,6 +46,7 @@ class Config:
     policy: Policy | None = None
     ports: Ports | None = None
     lists: Lists = NO_LISTS
+    consents: Consents = NO_CONSENTS
     dictionary: Dictionary | None = None
     model: Classifier | None = None
     challenger: Classifier | None = None
@@ -59,6 +62,7 @@ class ConfigEntries:
         self._blobs = blobs
         self._ports: dict[str, Port] = {}
         self._lists: dict[str, list[ListEntry]] = {}
+        self._consents: dict[int, Shard] = {}
 
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
         """Apply the changes of one publication together and set `config` to the new snapshot.
@@ -80,6 +84,8 @@ class ConfigEntries:
             parts["ports"] = Ports(self._ports.values()) if self._ports else None
         if "list" in kinds:
             parts["lists"] = Lists(entry for part in self._lists.values() for entry in part)
+        if "consent" in kinds:
+            parts["consents"] = Consents(self._consents)
         self.config = replace(self.config, epoch=max(c.epoch for c in changes), **parts)
         return faults
 
@@ -100,6 +106,13 @@ class ConfigEntries:
                 self._lists.pop(change.name, None)
             else:
                 self._lists[change.name] = parse_lists(value, change.name, strict=False)
+        elif change.kind == "consent":
+            if not (change.name.isascii() and change.name.isdigit() and int(change.name) < SHARDS):
+                raise AntispamError("unknown shard")
+            if value is None:
+                self._consents.pop(int(change.name), None)
+            else:
+                self._consents[int(change.name)] = parse_shard(value)
         elif change.kind in _PARSERS:
             part = CHALLENGER if (change.kind, change.name) == ("model", CHALLENGER) else change.kind
             parts[part] = _ABSENT[change.kind]() if value is None else _PARSERS[change.kind](value)

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
 from pipeline.rules.context import Context
 from pipeline.rules.policy import On, Policy, Rule
-from pipeline.rules.signals import read
+from pipeline.rules.signals import CATALOGUE, read
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
@@ -15,7 +15,7 @@ MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 class Outcome:
     """The combined result of all rules for one event."""
 
-    __slots__ = ("alerts", "at", "context", "degraded", "holds", "reasons", "reviewed", "shadow")
+    __slots__ = ("alerts", "at", "context", "degraded", "excepted", "holds", "reasons", "reviewed", "shadow")
 
     def __init__(self, context: Context, at: int, *, reviewed: bool = False) -> None:
         self.context = context
@@ -26,6 +26,7 @@ class Outcome:
         self.alerts: list[tuple[AlertLevel, str, str]] = []
         self.degraded = False
         self.holds: list[Rule] = []
+        self.excepted: dict[str, str] = {}  # recipient -> the rule that refuses the message for this recipient only
 
     def apply(self, policy: Policy, on: On, allowed: bool) -> None:
         """Evaluate the rules; `allowed` events skip volume and score rules."""
@@ -40,8 +41,17 @@ class Outcome:
                 continue
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
+            elif rule.recipients is not None:
+                self._except(rule, rule.recipients, values)
             else:
                 self._enforce(rule, values)
+
+    def _except(self, rule: Rule, recipients: str, values: dict[str, Any]) -> None:
+        named = CATALOGUE[recipients].recipients
+        for recipient in named(self.context) if named else ():
+            self.excepted.setdefault(recipient, rule.id)
+        if rule.alert is not None:
+            self.alerts.append((rule.alert, rule.id, rule.message(values)))
 
     def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:
         seen = {name: values[name] for name in rule.signals}

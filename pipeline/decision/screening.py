@@ -11,7 +11,7 @@ list, allow lane (skips volume and score rules only), rules. The most severe enf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -36,7 +36,7 @@ from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.context import Context, Facts
 from pipeline.rules.counting.counters import Counters
-from pipeline.rules.lists import ListEntry
+from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
@@ -107,7 +107,8 @@ def _submission(
     limits = policy.port_limits_5m if policy else {}
     leaves = max(now if event.round else at, event.scheduled_at or 0)
     moment = config.calendar.moment(leaves)
-    context = Context(event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, config.brands)
+    hits = in_force(facts.hits, at)
+    context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents)
     counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
     decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
@@ -143,7 +144,7 @@ def _submission(
         hold_until=hold_until,
         verdict=verdict,
         reasons=reasons,
-        exceptions=_exceptions(event, port, kind, verdict, config),
+        exceptions=_exceptions(event, port, kind, verdict, outcome.excepted, config.lists),
     )
 
 
@@ -159,9 +160,8 @@ def _record(
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     limits = policy.port_limits_5m if policy else {}
     moment = config.calendar.moment(at)
-    context = Context(
-        event, facts, port, template, kind, in_force(facts.hits, at), limits, moment, config.brands, late_ms
-    )
+    hits = in_force(facts.hits, at)
+    context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, late_ms)
     counted_all = _count("record", context, event.sender, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
@@ -285,12 +285,16 @@ def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, message: str) ->
 
 
 def _exceptions(
-    event: Submission, port: Port | None, kind: Kind, verdict: Verdict, config: Config
+    event: Submission, port: Port | None, kind: Kind, verdict: Verdict, excepted: Mapping[str, str], lists: Lists
 ) -> tuple[RecipientException, ...]:
-    """Recipients that must not get the message although others may. Empty for a rejected submission."""
+    """Recipients that must not get the message although others may. Empty for a rejected submission.
+
+    `excepted` are those of the policy's rules. The lists come first: their entries name this very number.
+    """
     if verdict.severity >= Verdict.REJECT.severity:
         return ()
-    found = config.lists.unreachable(event.recipients, port.code if port else "", kind, event.accepted_at)
+    listed = lists.unreachable(event.recipients, port.code if port else "", kind, event.accepted_at)
+    found: Mapping[str, str] = {**excepted, **listed}
     return tuple(
         RecipientException(recipient=recipient, verdict=Verdict.REJECT, rule=rule) for recipient, rule in found.items()
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.events import Campaign, Category, Kind, Label, Tier
 from pipeline.rules.clock.calendar import Moment
+from pipeline.rules.consents import Consents
 from pipeline.rules.ports import Port
 from pipeline.rules.speaker.names import BrandNames
 from pipeline.rules.speaker.speakers import Speaker
@@ -47,9 +48,9 @@ class Context:
 
     `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `template` is the template of
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
-    by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves. A record is late if it
-    arrived more than `late_ms` after its event time. `counted` holds the event's counters; it is empty while the
-    conditions of the counters are evaluated.
+    by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves. `consents` are all
+    consents in force. A record is late if it arrived more than `late_ms` after its event time. `counted` holds the
+    event's counters; it is empty while the conditions of the counters are evaluated.
     """
 
     event: Any
@@ -61,5 +62,21 @@ class Context:
     limits_5m: Mapping[Tier, int]
     moment: Moment
     brands: BrandNames
+    consents: Consents
     late_ms: int = 0
     counted: dict[str, int] = field(default_factory=dict)
+    _without_consent: tuple[str, ...] | None = None
+
+    @property
+    def consent_scopes(self) -> tuple[str, ...]:
+        """The scopes of the port for which consents are kept."""
+        return self.consents.scopes(self.port.code, self.port.entry.enterprise) if self.port else ()
+
+    def without_consent(self) -> tuple[str, ...]:
+        """The recipients of a commercial submission who gave no consent; none if no records are kept for its port."""
+        if self._without_consent is None:
+            scopes = self.consent_scopes if self.kind is Kind.COMMERCIAL else ()
+            event = self.event
+            found = self.consents.missing(event.recipients, scopes, event.accepted_at) if scopes else ()
+            self._without_consent = found
+        return self._without_consent

@@ -39,7 +39,8 @@ class Rule:
     `severity` (0-100) orders reasons of one verdict. `hold_ms` is the length of a hold, `hold_until` the local time at
     which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
-    the text that its reasons mark: words, links, contacts.
+    the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
+    rule refuses; None: it refuses the whole submission.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Rule:
     signals: tuple[str, ...]
     skippable: bool
     spans: frozenset[str]
+    recipients: str | None
 
     def message(self, values: Mapping[str, Any]) -> str:
         """The description with the value of each `{signal}`. It never contains message text."""
@@ -239,7 +241,7 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
 def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[str, Signal]]) -> Rule:
     path = ("rules", i)
     _mapping(file, path, entry)
-    fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "alert"}
+    fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "alert", "recipients"}
     _only(file, path, entry, fields | set(_HOLDS))
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_on[on]
@@ -281,7 +283,20 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         signals=signals,
         skippable=any(known[name].group in ("volume", "score") for name in signals),
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
+        recipients=_recipients(file, path, entry.get("recipients"), verdict, [known[name] for name in signals]),
     )
+
+
+def _recipients(
+    file: PolicyFile, path: tuple[Any, ...], name: Any, verdict: Verdict, signals: list[Signal]
+) -> str | None:
+    if name is None:
+        return None
+    if name not in [signal.name for signal in signals if signal.recipients]:
+        raise file.fault((*path, "recipients"), "the name of a signal in 'when' that counts recipients expected")
+    if verdict is not Verdict.REJECT:
+        raise file.fault((*path, "verdict"), "a rule with 'recipients' has the verdict reject")
+    return str(name)
 
 
 def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:

@@ -7,7 +7,7 @@ under its own name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ class Signal:
     `group`: senders on the allow list skip rules on `volume` and `score` signals.
     `early` signals are known before counting, so conditions of counters may use them.
     `spans` names the parts of the text that a reason marks when its rule reads the signal.
+    `recipients` returns the recipients that the signal counts; a rule may refuse the message for these only.
     `cost` is µs a submission, measured by `bench engine`, rounded up; 0 means less than 1 µs.
     """
 
@@ -47,6 +48,7 @@ class Signal:
     cost: int = 0
     early: bool = False
     spans: Literal["words", "links", "contacts", "signatures", "speakers"] | None = None
+    recipients: Callable[[Context], Collection[str]] | None = None
 
     @property
     def examples(self) -> Sequence[Any]:
@@ -340,6 +342,23 @@ CATALOGUE: dict[str, Signal] = {
             cost=4,
             early=True,
             spans="speakers",
+        ),
+        Signal(
+            "consent_kept",
+            "bool",
+            "consents are recorded for the port or its enterprise",
+            lambda c: bool(c.consent_scopes),
+            _SUBMISSION,
+            cost=1,
+        ),
+        Signal(
+            "without_consent",
+            "int",
+            "recipients of a commercial message without consent; 0 where none are recorded and for other kinds",
+            lambda c: len(c.without_consent()),
+            _SUBMISSION,
+            cost=1,
+            recipients=Context.without_consent,
         ),
         Signal(
             "score",

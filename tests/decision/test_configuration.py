@@ -19,6 +19,7 @@ from pipeline.decision.configuration import (
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.rules.clock.calendar import shipped_calendar, shipped_calendar_text
+from pipeline.rules.consents import published
 from pipeline.rules.speaker.names import NO_ADDITIONS
 
 LIST = "list,entity,value,reason,expires\n"
@@ -59,6 +60,24 @@ def test_changes_of_one_publication_take_effect_together() -> None:
     assert set(after.lists.black) == {"139"}
     assert after.model is not None
     assert after.dictionary is not None
+
+
+def test_consents_come_in_shards_by_the_last_two_digits() -> None:
+    entries = ConfigEntries()
+    shards = {"01": ("13800000001", "port/1069"), "02": ("13800000002", "enterprise/e1")}
+    for n, (name, (number, scope)) in enumerate(shards.items(), 1):
+        assert not entries.apply([change(n, "consent", name, published([(scope, number, None)], [scope]))])
+    consents = entries.config.consents
+    assert consents.scopes("1069", "e1") == ("port/1069", "enterprise/e1")
+    assert consents.missing(["13800000001", "13800000002", "13800000003"], ["port/1069"], 0) == (
+        "13800000002",
+        "13800000003",
+    )
+    entries.apply([change(3, "consent", "01")])
+    assert entries.config.consents.scopes("1069", "e1") == ("enterprise/e1",)
+    assert entries.apply([change(4, "consent", "100", "{}")]) == ["consent/100: unknown shard"]
+    assert "consent/02: consents: " in entries.apply([change(5, "consent", "02", "x")])[0]
+    assert entries.config.consents.scopes("", "e1") == ("enterprise/e1",)
 
 
 def test_a_published_calendar_holds_until_it_is_withdrawn() -> None:

@@ -316,3 +316,28 @@ def test_a_hold_needs_a_length_or_a_local_time(field: str, found: str) -> None:
 def test_a_hold_until_a_local_time() -> None:
     (rule,) = parse_policy(HOLDS + "    hold_until: '07:30'\n").rules
     assert (rule.hold_until, rule.hold_ms) == (time(7, 30), None)
+
+
+EXCEPT = """\
+rules:
+  - id: one
+    event: submission
+    description: a rule
+    when: without_consent > 0
+    verdict: reject
+    recipients: without_consent
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("recipients: without_consent", "recipients: messages", "policy.yaml:7:17: the name of a signal in 'when'"),
+        ("recipients: without_consent", "recipients: 5", "policy.yaml:7:17: the name of a signal in 'when'"),
+        ("when: without_consent > 0", "when: messages > 0", "policy.yaml:7:17: the name of a signal in 'when'"),
+        ("verdict: reject", "verdict: review", "policy.yaml:6:14: a rule with 'recipients' has the verdict reject"),
+    ],
+)
+def test_a_rule_on_recipients_names_a_signal_that_counts_them(old: str, new: str, found: str) -> None:
+    assert parse_policy(EXCEPT).rules[0].recipients == "without_consent"
+    assert found in fault(EXCEPT.replace(old, new))

@@ -10,6 +10,7 @@ from pipeline.decision.facts import facts_of
 from pipeline.decision.screening import Failure, screen
 from pipeline.events import Kind, Record, Submission, Tier
 from pipeline.rules.clock.calendar import shipped_calendar
+from pipeline.rules.consents import Consents
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policy import KINDS, known_signals, parse_policy
@@ -34,7 +35,8 @@ def _context(event: Submission | Record) -> Context:
     facts, _ = facts_of([event.content], config(), None, NOW)
     known = facts[event.content]
     moment = shipped_calendar().moment(NOW)
-    return Context(event, known, port(), None, Kind.NOTICE, known.hits, dict.fromkeys(Tier, 5), moment, shipped_names())
+    limits = dict.fromkeys(Tier, 5)
+    return Context(event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, shipped_names(), Consents())
 
 
 @pytest.mark.parametrize("content", TEXTS)

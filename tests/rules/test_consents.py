@@ -1,0 +1,68 @@
+"""Consents in force: exactly the recorded pairs of scope and number, until their end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import AntispamError
+from pipeline.rules.consents import (
+    FOREVER,
+    Consents,
+    enterprise_scope,
+    parse_shard,
+    port_scope,
+    published,
+    shard_of,
+)
+
+NOW = 1_760_000_000_000
+SCOPES = (port_scope("10690001"), port_scope("10690002"), enterprise_scope("10690001"))
+NUMBERS = st.from_regex(r"1[3-9][0-9]{3}0000[0-9]{2}", fullmatch=True)
+ROWS = st.dictionaries(
+    st.tuples(st.sampled_from(SCOPES), NUMBERS), st.none() | st.integers(NOW - 5000, NOW + 5000), max_size=40
+)
+
+
+def consents(rows: dict[tuple[str, str], int | None]) -> Consents:
+    shards: dict[int, list[tuple[str, str, int | None]]] = {}
+    for (scope, number), end in rows.items():
+        shards.setdefault(shard_of(number), []).append((scope, number, end))
+    return Consents({n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in shards.items()})
+
+
+@given(ROWS, NUMBERS)
+def test_a_number_has_consent_exactly_where_it_is_recorded_and_lasts(
+    rows: dict[tuple[str, str], int | None], other: str
+) -> None:
+    found = consents(rows)
+    for number in {number for _, number in rows} | {other}:
+        for scope in SCOPES:
+            end = rows.get((scope, number), 0)
+            lasts = end is None or end // 1000 > NOW // 1000
+            assert found.missing([number], [scope], NOW) == (() if lasts else (number,))
+
+
+def test_one_scope_of_several_is_enough() -> None:
+    found = consents({(SCOPES[0], "13800000001"): None, (SCOPES[2], "13800000002"): None})
+    assert found.missing(["13800000001", "13800000002", "13800000003"], SCOPES, NOW) == ("13800000003",)
+    assert found.missing(["13800000001"], [], NOW) == ("13800000001",)
+
+
+def test_records_are_kept_for_a_scope_that_has_refusals_only() -> None:
+    found = Consents({1: parse_shard(published([], [port_scope("10690001")]))})
+    assert found.scopes("10690001", "") == (port_scope("10690001"),)
+    assert found.scopes("10690002", "10690001") == ()
+    assert Consents().scopes("10690001", "10690001") == ()
+
+
+def test_an_end_after_the_year_2106_is_for_ever() -> None:
+    far = (FOREVER + 5) * 1000
+    assert consents({(SCOPES[0], "13800000001"): far}).missing(["13800000001"], SCOPES, NOW) == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"keys": 5}', '{"keys": "AAAA"}', '{"keys": "AAAAAAAAAAA=", "ends": ""}'])
+def test_another_text_is_refused(text: str) -> None:
+    with pytest.raises(AntispamError, match=r"expected|consents"):
+        parse_shard(text)
