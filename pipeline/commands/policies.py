@@ -23,15 +23,20 @@ POLICY = "policy.yaml"  # the name of the one policy among the configurations
 @policy_app.command("check")
 def policy_check(
     file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
+    replaces: Annotated[Path | None, typer.Option(help="Say which counters begin anew if FILE replaces it.")] = None,
 ) -> None:
     """Check a policy: point at each fault, or print a summary."""
     from pipeline.decision.configuration import default_policy, read_text
+    from pipeline.rules.counting.counters import reset
     from pipeline.rules.policy import parse_policy
 
     policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
     by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
     modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
     typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
+    if replaces is not None:
+        names = reset(parse_policy(read_text(replaces), str(replaces)).counters, policy.counters)
+        typer.echo(f"counters that begin at zero: {', '.join(names) or 'none but new ones'}")
 
 
 @policy_app.command("test")

@@ -36,6 +36,7 @@ from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.context import Context, Facts
 from pipeline.rules.counting.counters import Counters
+from pipeline.rules.counting.keys import amount_of, keys_of
 from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import On, Policy, Rule
 from pipeline.rules.ports import Port
@@ -109,7 +110,7 @@ def _submission(
     moment = config.calendar.moment(leaves)
     hits = in_force(facts.hits, at)
     context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents)
-    counted_all = _count("submission", context, port.code if port else event.port, state, policy, at)
+    counted_all = _count("submission", context, state, policy, at)
     decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
     waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
@@ -162,7 +163,7 @@ def _record(
     moment = config.calendar.moment(at)
     hits = in_force(facts.hits, at)
     context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, late_ms)
-    counted_all = _count("record", context, event.sender, state, policy, at)
+    counted_all = _count("record", context, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if policy is None:
@@ -223,20 +224,19 @@ def _screened(
     return Screened(decision, registered, tuple(outcome.alerts))
 
 
-def _count(on: On, context: Context, owner: str, state: Counters, policy: Policy | None, at: int) -> bool:
+def _count(on: On, context: Context, state: Counters, policy: Policy | None, at: int) -> bool:
     """Move (round 0) or read this event's counters. Returns False if a counter's condition cannot be evaluated."""
     if policy is None:
         return True
     rules, event, counted = policy.sets[on], context.event, context.counted
-    messages, move = (len(event.recipients), event.round == 0) if isinstance(event, Submission) else (1, True)
-    counting, failed = rules.counted(read(rules.early, context))
+    value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
+    early = read(rules.early, context)
+    counting, failed = rules.counted(early)
     for counter in counting:
-        key = f"{owner}|{context.facts.fingerprint}" if "fingerprint" in counter.key else owner
-        if move:
-            n = messages if counter.aggregate == "messages" else 1
-            counted[counter.name] = state.add(counter, key, at, n)
-        else:
-            counted[counter.name] = state.read(counter, key, at)
+        amount = amount_of(counter, context, early)
+        values = [value_of(counter, key, at, amount) for key in keys_of(counter, context)]
+        if values:
+            counted[counter.name] = max(values)
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
     return not failed

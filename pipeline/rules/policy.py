@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import cel
 
-from pipeline.durations import DAY_MS, parse_duration
+from pipeline.durations import DAY_MS, HOUR_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, UNANSWERED, check_condition, compiled
-from pipeline.rules.counting.counters import Aggregate, Counter, KeyPart
+from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
+from pipeline.rules.counting.keys import FIRST, PARTS
+from pipeline.rules.counting.sequences import LEAST
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of
@@ -26,6 +29,10 @@ from pipeline.rules.versions import version_of
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
+_NATURAL = {"hour": HOUR_MS, "day": DAY_MS}  # windows of a zone's clock
+_ZONE = "Asia/Shanghai"
+_UP_TO = 100  # values that a counter remembers by default
+_MOST_UP_TO = 1_000
 _HOLDS = ("hold", "hold_until")
 _SLOT = re.compile(r"\{(\w+)\}")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
@@ -74,7 +81,7 @@ def _written(value: Any) -> str:
 class RuleSet:
     """The enabled rules of one kind of event, compiled to one expression.
 
-    The rules read `signals`; the conditions of the counters read `early`.
+    The rules read `signals`; the conditions and sums of the counters read `early`.
     """
 
     def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
@@ -85,7 +92,9 @@ class RuleSet:
         self._each = [cel.compile(rule.when) for rule in rules]
         conditions = [c.where for c in counters if c.where is not None]
         self._where = compiled(conditions) if conditions else None
-        self.early = tuple(known[name] for name in sorted({v for c in conditions for v in cel.compile(c).variables()}))
+        early = {name for condition in conditions for name in cel.compile(condition).variables()}
+        early |= {c.of for c in counters if c.aggregate == "sum" and c.of is not None}
+        self.early = tuple(known[name] for name in sorted(early))
         self._conditions = tuple(None if c.where is None else cel.compile(c.where) for c in counters)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
@@ -211,7 +220,8 @@ def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any]) -> None:
 def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     path = ("counters", i)
     _mapping(file, path, entry)
-    _only(file, path, entry, {"name", "event", "key", "where", "window", "aggregate", "description"})
+    fields = {"name", "event", "key", "where", "window", "zone", "aggregate", "of", "up_to", "description"}
+    _only(file, path, entry, fields)
     name = _text(file, path, entry, "name")
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,40}", name):
         raise file.fault((*path, "name"), "a counter's name is 3 to 41 of a-z, 0-9 and _")
@@ -220,22 +230,58 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     on: On = _choice(file, path, entry, "event", KINDS)
     keys = entry.get("key")
     keys = keys if isinstance(keys, list) else [keys]
-    allowed: list[KeyPart] = ["port", "fingerprint"] if on == "submission" else ["sender", "fingerprint"]
+    parts = [part for part in PARTS if part != "port" or on == "submission"]
     for j, key in enumerate(keys):
-        if key not in allowed:
-            raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), list(allowed))
-    if allowed[0] not in keys:  # a counter's state is partitioned like its stream
-        raise file.fault((*path, "key"), f"the key of a {on} counter begins with '{allowed[0]}'")
-    window = _duration(file, (*path, "window"), entry.get("window"))
-    if not 1000 <= window <= _MAX_WINDOW_MS:
-        raise file.fault((*path, "window"), "a window lasts from 1s to 24h")
-    aggregates: tuple[Aggregate, ...] = ("messages", "submissions")
+        if key not in parts:
+            raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), parts)
+    if not set(keys) & set(FIRST[on]):  # a counter's state is partitioned like its stream
+        first = "' or '".join(FIRST[on])
+        raise file.fault((*path, "key"), f"the key of a {on} counter begins with '{first}'")
+    window, zone = _window(file, path, entry)
+    aggregates: tuple[Aggregate, ...] = ("messages", "submissions", "sum", "distinct", "sequence")
     aggregate: Aggregate = _choice(file, path, entry, "aggregate", aggregates, "messages")
+    early = {n: s for n, s in CATALOGUE.items() if s.early and on in s.on}
+    of: str | None = None
+    if aggregate in ("sum", "distinct"):
+        summed = tuple(name for name, signal in early.items() if signal.type == "int")
+        of = _choice(file, path, entry, "of", summed if aggregate == "sum" else tuple(parts))
+    elif "of" in entry:
+        raise file.fault((*path, "of"), "only the aggregates sum and distinct are 'of' something")
     where = entry.get("where")
     if where is not None:
-        known = {n: s for n, s in CATALOGUE.items() if s.early and on in s.on}
-        check_condition(file, (*path, "where"), where, known)
-    return Counter(name, on, tuple(keys), window, aggregate, where, _text(file, path, entry, "description"))
+        check_condition(file, (*path, "where"), where, early)
+    description = _text(file, path, entry, "description")
+    up_to = _up_to(file, path, entry, aggregate)
+    return Counter(name, on, tuple(keys), window, aggregate, where, description, of, up_to, zone)
+
+
+def _window(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any]) -> tuple[int, str | None]:
+    """Length (ms) and zone of a counter's window; a sliding window has no zone."""
+    length = _NATURAL.get(entry.get("window", ""))
+    if length is not None:
+        zone = entry.get("zone", _ZONE)
+        try:
+            return length, ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, TypeError, ValueError):
+            raise file.fault((*path, "zone"), f"'{zone}' is not a time zone such as {_ZONE}") from None
+    if "zone" in entry:
+        raise file.fault((*path, "zone"), "only the windows hour and day have a zone")
+    window = _duration(file, (*path, "window"), entry.get("window"))
+    if not 1000 <= window <= _MAX_WINDOW_MS:
+        raise file.fault((*path, "window"), "a window lasts from 1s to 24h, or is an hour or day of the clock")
+    return window, None
+
+
+def _up_to(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], aggregate: Aggregate) -> int | None:
+    """How many values a counter of values remembers; None for other counters."""
+    if aggregate not in OF_VALUES:
+        if "up_to" in entry:
+            raise file.fault((*path, "up_to"), "only the aggregates distinct and sequence have 'up_to'")
+        return None
+    up_to = entry.get("up_to", _UP_TO)
+    if type(up_to) is not int or not LEAST <= up_to <= _MOST_UP_TO:
+        raise file.fault((*path, "up_to"), f"up_to is a number from {LEAST} to {_MOST_UP_TO}")
+    return up_to
 
 
 def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[str, Signal]]) -> Rule:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from pipeline.rules.counting.counters import Counter
-from pipeline.rules.counting.windows import Window
+from pipeline.rules.counting.counters import Amount, Counter, window_of
+from pipeline.rules.counting.windows import Recent, Window
 from pipeline.stream.decided import IDS, ROUNDS, Decided
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -23,17 +23,17 @@ class PartitionState:
     """One partition's windows, by counter identity, least recently moved first; and its decided rounds."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[str, Window]] = {}
-        self._touched: dict[tuple[str, str], Window] = {}
+        self.tables: dict[str, dict[str, Window | Recent]] = {}
+        self._touched: dict[tuple[str, str], Window | Recent] = {}
         self.decided = Decided()
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables.values()) + self.decided.rounds
 
-    def window(self, identity: str, key: str, now: int) -> Window:
+    def window(self, identity: str, key: str, now: int) -> Window | Recent:
         """The window of a key, created if absent. It moves to the recent end of its table; `now` is our clock (ms)."""
         table = self.tables.setdefault(identity, {})
-        window = table.pop(key, None) or Window()
+        window = table.pop(key, None) or window_of(identity)()
         window.touched = now
         table[key] = window
         self._touched[identity, key] = window
@@ -54,7 +54,7 @@ class PartitionState:
             return
         table = self.tables.setdefault(identity, {})
         table.pop(name, None)
-        table[name] = window = Window.load(*_decode(value))
+        table[name] = window = window_of(identity).load(*_decode(value))
         window.touched = at
 
     def expire(self, kept: dict[str, int], now: int) -> None:
@@ -73,7 +73,7 @@ class PartitionState:
                 del table[key]
 
 
-def _untouched(table: dict[str, Window], oldest: int) -> Iterator[str]:
+def _untouched(table: dict[str, Window | Recent], oldest: int) -> Iterator[str]:
     for key, window in table.items():
         if window.touched >= oldest:
             return
@@ -94,17 +94,14 @@ class BatchCounters:
         """See Counters.begin."""
         self._state, self._lane, self._offset = self._sources[index]
 
-    def add(self, counter: Counter, key: str, at: int, n: int) -> int:
+    def add(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.add. If the window already includes the event's offset, it is only read."""
-        state = self._state
-        window = state.window(counter.identity, key, self._now)
-        if window.offsets[self._lane] >= self._offset:
-            self.replayed += 1
-            return window.total
-        window.offsets[self._lane] = self._offset
-        return window.add(at, n, counter.width)
+        window = self._state.window(counter.identity, key, self._now)
+        if window.include(self._lane, self._offset):
+            return counter.move(window, at, amount)
+        self.replayed += 1
+        return counter.value(window, at, amount)
 
-    def read(self, counter: Counter, key: str, at: int) -> int:
+    def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.read."""
-        window = self._state.tables.get(counter.identity, {}).get(key)
-        return 0 if window is None else window.read(at, counter.width)
+        return counter.value(self._state.tables.get(counter.identity, {}).get(key), at, amount)

@@ -219,10 +219,10 @@ def test_a_text_that_raises_costs_only_its_own_events() -> None:
 
 def test_an_event_that_raises_costs_only_itself() -> None:
     class Faulty(MemoryCounters):
-        def add(self, counter: Any, key: str, at: int, n: int) -> int:
-            if n == 2:
+        def add(self, counter: Any, key: str, at: int, amount: Any) -> int:
+            if amount == 2:
                 raise ZeroDivisionError("13800000001")
-            return super().add(counter, key, at, n)
+            return super().add(counter, key, at, amount)
 
     batch = [submission(id="a"), submission(id="b", recipients=RECIPIENTS[:2]), submission(id="c")]
     first, second, third = screen(batch, Faulty(), config(), NOW)
@@ -258,9 +258,22 @@ def streams(draw: st.DrawFn) -> list[Submission | Record]:
 KNOWN = config(port(tier=Tier.HIGH, kind=Kind.COMMERCIAL), port("10690002", volume_5m=4), lists=AWAY)
 
 
+# A counter of each aggregate, window and part of a key.
+COUNTING = """\
+  - {name: people, event: submission, key: [port], window: 1m, aggregate: distinct, of: recipient, up_to: 5,
+     description: x}
+  - {name: walked, event: submission, key: [sender], window: day, aggregate: sequence, description: x}
+  - {name: length, event: submission, key: [port, recipient], window: hour, aggregate: sum, of: content_length,
+     description: x}
+  - {name: texts, event: record, key: [sender], window: 1m, aggregate: distinct, of: fingerprint, description: x}
+rules:
+"""
+COUNTED = replace(KNOWN, policy=parse_policy(POLICY.replace("rules:\n", COUNTING)))
+
+
 def _decisions(batches: Sequence[Sequence[Submission | Record]]) -> list[Decision]:
     state = MemoryCounters()
-    found = [o for batch in batches for o in screen(batch, state, KNOWN, NOW)]
+    found = [o for batch in batches for o in screen(batch, state, COUNTED, NOW)]
     return [msgspec.structs.replace(o.decision, timings={}) for o in found if isinstance(o, Screened)]
 
 

@@ -84,7 +84,7 @@ def undisturbed(events: Sequence[Submission], config: Config) -> tuple[dict[str,
         for outcome in screen(events[i : i + 1000], state, config, 0):
             assert isinstance(outcome, Screened)
             answers[outcome.decision.id] = canonical(encode(outcome.decision))
-    return answers, {key: window.total for key, window in state.windows.items()}
+    return answers, {key: sum(window.dump()[1][1::2]) for key, window in state.windows.items()}
 
 
 def canonical(value: bytes) -> Answer:

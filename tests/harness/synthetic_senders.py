@@ -165,7 +165,7 @@ def _longest_over_time(numbers: Recipients, kept: int = 100) -> int:
         seen[each] = None
         if len(seen) > kept:
             del seen[next(iter(seen))]
-        longest = max(longest, sequence_through(each, seen))
+        longest = max(longest, sequence_through([each], seen))
     return longest
 
 

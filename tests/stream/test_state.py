@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,14 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.durations import DAY_MS
 from pipeline.rules.counting.counters import Counter, MemoryCounters
 from pipeline.stream.state import BatchCounters, PartitionState
 
 VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "of the port")
 HOURLY = Counter("hourly", "submission", ("port",), 3_600_000, "messages", None, "of the port")
 LATE = 600_000
-KEPT = {c.identity: c.window_ms + c.width + LATE for c in (VOLUME, HOURLY)}
+KEPT = {c.identity: c.kept_ms + LATE for c in (VOLUME, HOURLY)}
 NOW = 1_760_000_000_000
+
+
+PEOPLE = replace(VOLUME, name="people", aggregate="distinct", of="recipient", up_to=4)
+WALKED = replace(VOLUME, name="walked", aggregate="sequence", up_to=100)
+DAILY = replace(VOLUME, name="daily", window_ms=DAY_MS, zone="Asia/Shanghai")
 
 
 def add(
@@ -33,8 +40,8 @@ def rebuilt(*changelogs: list[tuple[bytes, bytes | None]]) -> PartitionState:
     return state
 
 
-def totals(state: PartitionState) -> dict[tuple[str, str], int]:
-    return {(i, key): window.total for i, table in state.tables.items() for key, window in table.items()}
+def totals(state: PartitionState) -> dict[tuple[str, str], list[int]]:
+    return {(i, key): sorted(window.dump()[1]) for i, table in state.tables.items() for key, window in table.items()}
 
 
 MOVES = st.lists(
@@ -75,6 +82,32 @@ def test_without_faults_it_counts_as_memory_does(moves: list[Any]) -> None:
         assert add(state, offset, key, NOW + ms, n, lane) == memory.add(VOLUME, key, NOW + ms, n)
 
 
+def moved(state: PartitionState, offset: int, key: str, at: int, n: int, lane: int) -> list[int]:
+    """The values of a counter of each kind after one event."""
+    counters = BatchCounters([(state, lane, offset)], NOW)
+    numbers = (13_800_000_000 + n,)
+    return [
+        counters.add(counter, key, at, numbers if counter.up_to else n) for counter in (VOLUME, DAILY, PEOPLE, WALKED)
+    ]
+
+
+@given(MOVES, st.integers(0, 40), st.integers(0, 40))
+def test_counters_of_each_kind_survive_a_kill_and_a_replay(moves: list[Any], at: int, back: int) -> None:
+    """Killed after event `at`, whose poll is in the changelog; from `back` on the events come again."""
+    straight = PartitionState()
+    changelog: list[tuple[bytes, bytes | None]] = []
+    expected = [moved(straight, offset, key, NOW + ms, n, lane) for offset, (key, ms, n, lane) in enumerate(moves)]
+    killed = PartitionState()
+    for offset, (key, ms, n, lane) in enumerate(moves[:at]):
+        moved(killed, offset, key, NOW + ms, n, lane)
+        changelog += killed.changes()
+    killed = rebuilt(changelog)
+    for offset, (key, ms, n, lane) in enumerate(moves):
+        if min(at, back) <= offset:
+            values = moved(killed, offset, key, NOW + ms, n, lane)
+            assert offset < at or values == expected[offset]
+
+
 def test_lanes_have_offsets_of_their_own() -> None:
     state = PartitionState()
     assert add(state, 7, lane=0) == 1
@@ -89,7 +122,7 @@ def test_a_replayed_event_is_said_so() -> None:
     for index in range(3):
         counters.begin(index)
         counters.add(VOLUME, "1069", NOW, 1)
-    assert (counters.replayed, state.tables[VOLUME.identity]["1069"].total) == (1, 2)
+    assert (counters.replayed, state.tables[VOLUME.identity]["1069"].dump()[1][1]) == (1, 2)
 
 
 def test_each_event_counts_in_its_own_partition() -> None:
@@ -106,9 +139,9 @@ def test_reading_moves_nothing_and_writes_nothing() -> None:
     add(state, 1, n=4)
     assert len(list(state.changes())) == 1
     counters = BatchCounters([(state, 0, 2)], NOW)
-    assert counters.read(VOLUME, "1069", NOW + 1000) == 4
-    assert counters.read(VOLUME, "1070", NOW) == 0
-    assert counters.read(HOURLY, "1069", NOW) == 0
+    assert counters.read(VOLUME, "1069", NOW + 1000, 1) == 4
+    assert counters.read(VOLUME, "1070", NOW, 1) == 0
+    assert counters.read(HOURLY, "1069", NOW, 1) == 0
     assert not list(state.changes())
     assert len(state) == 1
 

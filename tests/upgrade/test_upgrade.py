@@ -25,6 +25,7 @@ from pipeline.lake import connect, delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED, TEXTS, Origin, decoder_of, table_of
 from pipeline.models.classifier import Classifier
+from pipeline.rules.counting.windows import Window
 from pipeline.settings import Settings
 from pipeline.store import audit, outbox, report_outbox, schema
 from pipeline.store.accounts import api_keys, sessions, users
@@ -210,7 +211,9 @@ def test_counters_are_rebuilt_from_their_changelog(version: Path) -> None:
         state.load(base64.b64decode(key), base64.b64decode(value), NOW)
     ((identity, table_),) = state.tables.items()
     assert identity.startswith("port_messages_5m@")
-    assert (table_[PORT].total, table_[PORT].offsets) == (3, [5, -1])
+    window = table_[PORT]
+    assert isinstance(window, Window)
+    assert (window.total, window.offsets) == (3, [5, -1])
     for number, lane, offset in ((1, 1, 9), (0, 0, 5)):
         event = msgspec.structs.replace(submission("s1"), round=number)
         assert state.decided.admit(event, lane, offset + 1) is None

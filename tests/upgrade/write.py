@@ -112,9 +112,9 @@ def write_state(path: Path) -> None:
     """A window that counted 3, a round decided at offset 9 of lane 1, a submission decided at offset 5 of lane 0."""
     state = PartitionState()
     window = state.window(COUNTER.identity, PORT, NOW)
-    window.offsets[0] = 5
-    window.add(NOW, 1, COUNTER.width)
-    window.add(NOW + COUNTER.width, 2, COUNTER.width)
+    window.include(0, 5)
+    COUNTER.move(window, NOW, 1)
+    COUNTER.move(window, NOW + COUNTER.width, 2)
     for number, lane, offset in ((1, 1, 9), (0, 0, 5)):
         admitted = state.decided.admit(msgspec.structs.replace(submission("s1"), round=number), lane, offset)
         if admitted is None:

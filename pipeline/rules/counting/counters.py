@@ -2,43 +2,117 @@
 
 A counter's identity includes its definition. So a changed key, condition or window starts the counter anew
 (`policy check` says so) instead of mixing two meanings in one number.
+
+A counter is exact, because its key begins with the port or the sender by which its stream is partitioned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
 
-from pipeline.rules.counting.windows import BUCKETS, Window
+from pipeline.durations import MINUTE_MS
+from pipeline.rules.counting.sequences import sequence_through
+from pipeline.rules.counting.windows import BUCKETS, Recent, Window
 
-KeyPart = Literal["port", "sender", "fingerprint"]
-Aggregate = Literal["messages", "submissions"]
+Aggregate = Literal["messages", "submissions", "sum", "distinct", "sequence"]
+Amount = int | tuple[int, ...]  # what an event adds: a count, or values of which the distinct ones are remembered
+OF_VALUES: tuple[Aggregate, ...] = ("distinct", "sequence")
+_VALUES = "/values"  # ends the identity of counters that remember values: a changelog entry alone does not tell
+_QUARTER = 15 * MINUTE_MS  # a zone's offset changes at the beginning of a quarter of an hour
 
 
 @dataclass(frozen=True)
 class Counter:
-    """One declared counter. `where` is a CEL condition; None counts every event."""
+    """One declared counter. `where` is a CEL condition; None counts every event.
+
+    `of` is what `sum` (a signal) and `distinct` (a part of a key) are about. `up_to` is the number of values that
+    `distinct` and `sequence` remember. With a `zone`, the window is the hour or the day of that zone's clock, otherwise
+    it slides.
+    """
 
     name: str
     on: Literal["submission", "record"]
-    key: tuple[KeyPart, ...]
+    key: tuple[str, ...]
     window_ms: int
     aggregate: Aggregate
     where: str | None
     description: str
+    of: str | None = None
+    up_to: int | None = None
+    zone: str | None = None
 
     @cached_property
     def width(self) -> int:
         """Bucket width in ms."""
-        return max(1, self.window_ms // BUCKETS)
+        return self.window_ms if self.zone else max(1, self.window_ms // BUCKETS)
+
+    @cached_property
+    def buckets(self) -> int:
+        """Buckets of the window."""
+        return 1 if self.zone else BUCKETS
+
+    @cached_property
+    def kept_ms(self) -> int:
+        """How long after its last event a window may still be read, in ms."""
+        return self.window_ms if self.zone else self.window_ms + self.width
 
     @cached_property
     def identity(self) -> str:
         """Name and hash of the definition: the key in the state and its changelog."""
         definition = f"{self.on}|{self.key}|{self.window_ms}|{self.aggregate}|{self.where}"
-        return f"{self.name}@{sha256(definition.encode()).hexdigest()[:8]}"
+        later = (self.of, self.up_to, self.zone)  # counters without them keep the identity that running systems have
+        if later != (None, None, None):
+            definition += f"|{later}"
+        kind = _VALUES if self.aggregate in OF_VALUES else ""
+        return f"{self.name}@{sha256(definition.encode()).hexdigest()[:8]}{kind}"
+
+    def bucket(self, at: int) -> int:
+        """The number of the bucket of a time (ms)."""
+        return (at + _offset(self.zone, at // _QUARTER)) // self.width if self.zone else at // self.width
+
+    def move(self, window: Window | Recent, at: int, amount: Amount) -> int:
+        """Add an event's amount at `at` (ms) and return the value of the counter."""
+        if isinstance(window, Window):
+            return window.add(self.bucket(at), amount, self.buckets)  # type: ignore[arg-type]
+        window.add(self.bucket(at), amount, self.up_to or 0, self.buckets)  # type: ignore[arg-type]
+        return self._value(window.values, amount)
+
+    def value(self, window: Window | Recent | None, at: int, amount: Amount) -> int:
+        """The value of the counter at `at` (ms) for an event of this amount. Changes nothing."""
+        if window is None:
+            return 0
+        read = window.read(self.bucket(at), self.buckets)
+        return read if isinstance(read, int) else self._value(read, amount)
+
+    def _value(self, values: Mapping[int, int], amount: Amount) -> int:
+        if self.aggregate == "distinct":
+            return len(values)
+        return sequence_through(amount, values)  # type: ignore[arg-type]
+
+
+def window_of(identity: str) -> type[Window] | type[Recent]:
+    """The kind of window that a counter of this identity has."""
+    return Recent if identity.endswith(_VALUES) else Window
+
+
+@lru_cache(4096)
+def _offset(zone: str, quarter: int) -> int:
+    """What the clock of a zone is ahead of UTC (ms) in a quarter of an hour since 1970."""
+    offset = datetime.fromtimestamp(quarter * _QUARTER / 1000, ZoneInfo(zone)).utcoffset()
+    return int(offset.total_seconds() * 1000) if offset else 0
+
+
+def reset(before: Collection[Counter], after: Collection[Counter]) -> list[str]:
+    """The names of counters that begin anew when the one declaration replaces the other."""
+    identities = {counter.identity for counter in before}
+    names = {counter.name for counter in before}
+    return [counter.name for counter in after if counter.name in names and counter.identity not in identities]
 
 
 class Counters(Protocol):
@@ -47,30 +121,29 @@ class Counters(Protocol):
     def begin(self, index: int) -> None:
         """The calls that follow belong to event `index` of the batch."""
 
-    def add(self, counter: Counter, key: str, at: int, n: int) -> int:
-        """Count n at `at` (ms) and return the window's total including n."""
+    def add(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
+        """Add an event's amount at `at` (ms) and return the counter's value with it."""
 
-    def read(self, counter: Counter, key: str, at: int) -> int:
-        """The window's total at `at` (ms). Changes nothing."""
+    def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
+        """The counter's value at `at` (ms) for an event of this amount. Changes nothing."""
 
 
 class MemoryCounters:
     """Counters of one process and one run: `antispam screen`, backtests and tests."""
 
     def __init__(self) -> None:
-        self.windows: dict[tuple[str, str], Window] = {}
+        self.windows: dict[tuple[str, str], Window | Recent] = {}
 
     def begin(self, index: int) -> None:
         """Does nothing: without replay, no event needs to be told from another."""
 
-    def add(self, counter: Counter, key: str, at: int, n: int) -> int:
+    def add(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.add."""
         window = self.windows.get((counter.identity, key))
         if window is None:
-            window = self.windows[counter.identity, key] = Window()
-        return window.add(at, n, counter.width)
+            window = self.windows[counter.identity, key] = window_of(counter.identity)()
+        return counter.move(window, at, amount)
 
-    def read(self, counter: Counter, key: str, at: int) -> int:
+    def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.read."""
-        window = self.windows.get((counter.identity, key))
-        return 0 if window is None else window.read(at, counter.width)
+        return counter.value(self.windows.get((counter.identity, key)), at, amount)

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log, pi
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,25 +58,21 @@ def in_sequence(recipients: Sequence[str]) -> int:
     return int(found.sum())
 
 
-def sequence_through(number: int, numbers: Collection[int]) -> int:
-    """The length of the longest sequence in `numbers` with `number`, which is one of them; 0 if none.
+def sequence_through(members: Iterable[int], numbers: Mapping[int, Any]) -> int:
+    """The length of the longest sequence in `numbers` with one of the members; 0 if none.
 
-    `numbers` is a set or dict of distinct values. The cost grows with their number, so windows bound it.
+    The keys of `numbers` are the distinct numbers. The cost grows with their count, so windows bound it.
     """
     if len(numbers) < LEAST:
         return 0
     ordered = sorted(numbers)
-    at = bisect_left(ordered, number)
-    near = ordered[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1]
+    found: set[int] = set()
     longest = 0
-    for stride in {abs(number - other) for other in near if other != number}:
-        length = 1 + _walk(number, stride, numbers) + _walk(number, -stride, numbers)
-        if length > max(longest, LEAST - 1):
-            segment = number - number % SEGMENT
-            density = (bisect_left(ordered, segment + SEGMENT) - bisect_left(ordered, segment)) / SEGMENT
-            neighbour = log(min(DENSEST, 1 - (1 - density) ** SPAN))
-            if (length - 1) * neighbour < _allowed(len(ordered), stride):
-                longest = length
+    for member in sorted(numbers.keys() & members):
+        if member not in found:
+            sequence = _longest_with(member, ordered, numbers)
+            longest = max(longest, len(sequence))
+            found.update(sequence)
     return longest
 
 
@@ -96,9 +93,26 @@ def share_without_mobile(recipients: Sequence[str]) -> float:
     return others / len(recipients)
 
 
-def _walk(number: int, step: int, numbers: Collection[int]) -> int:
-    """How many numbers follow `number`, each 1 to 3 (SPAN) times `step` after the one before."""
-    count, (one, two, three) = 0, (step, 2 * step, 3 * step)
+def _longest_with(number: int, ordered: list[int], numbers: Mapping[int, Any]) -> list[int]:
+    """The members of the longest sequence with this number; `ordered` are the sorted keys of `numbers`."""
+    at = bisect_left(ordered, number)
+    near = ordered[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1]
+    longest: list[int] = []
+    for stride in {abs(number - other) for other in near if other != number}:
+        sequence = [number, *_walk(number, stride, numbers), *_walk(number, -stride, numbers)]
+        if len(sequence) > max(len(longest), LEAST - 1):
+            segment = number - number % SEGMENT
+            density = (bisect_left(ordered, segment + SEGMENT) - bisect_left(ordered, segment)) / SEGMENT
+            neighbour = log(min(DENSEST, 1 - (1 - density) ** SPAN))
+            if (len(sequence) - 1) * neighbour < _allowed(len(ordered), stride):
+                longest = sequence
+    return longest
+
+
+def _walk(number: int, step: int, numbers: Mapping[int, Any]) -> list[int]:
+    """The numbers that follow `number`, each 1 to 3 (SPAN) times `step` after the one before."""
+    found: list[int] = []
+    one, two, three = step, 2 * step, 3 * step
     while True:
         if number + one in numbers:
             number += one
@@ -107,8 +121,8 @@ def _walk(number: int, step: int, numbers: Collection[int]) -> int:
         elif number + three in numbers:
             number += three
         else:
-            return count
-        count += 1
+            return found
+        found.append(number)
 
 
 def _allowed(count: int, stride: int) -> float:
