@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 import streamlit as st
 
 from dashboards import session
@@ -69,6 +72,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     services = session.services()
     zone, now = services.settings.console_zone, now_ms()
     history = port_history(services.db, user, entry.code, now)
+    today = datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).date()
     st.subheader(f"{entry.code}  {session.plain(entry.name)}")
     columns = st.columns(3)
     columns[0].metric(_("State"), word(_, entry.state), border=True)
@@ -80,6 +84,14 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         st.caption(_("Words to unsubscribe") + ": " + session.plain(" ".join(entry.unsubscribe)))
     if entry.signatures:
         st.caption(_("Signatures") + ": " + session.plain(" ".join(f"【{s}】" for s in entry.signatures)))
+    if entry.filings:
+        filings = [
+            (f.signature, f.carrier, word(_, f.on(today)), _day(f.applied), _day(f.decided), _day(f.until))
+            for f in entry.filings
+        ]
+        st.caption(_("Filings of its signatures"))
+        names = [_("Signature"), _("Carrier"), _("State"), _("Applied on"), _("Decided on"), _("In force until")]
+        st.dataframe(table(filings, columns=names), hide_index=True, height="content")
     if allowed(user, Right.SUSPEND_PORTS):
         _change(_, user, entry, now)
     st.subheader(_("What was done to it"))
@@ -91,6 +103,10 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         st.caption(_("Nothing."))
     if allowed(user, Right.SEARCH):
         _recent(_, user, entry, zone, now)
+
+
+def _day(day: date | None) -> str:
+    return day.isoformat() if day else "–"
 
 
 def _change(_: Text, user: User, entry: PortEntry, now: int) -> None:

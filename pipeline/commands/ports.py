@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from pipeline.commands import context
 from pipeline.errors import AntispamError
 
 app = typer.Typer()
-port_app = typer.Typer(no_args_is_help=True, help="Show, suspend, resume and terminate ports.")
+port_app = typer.Typer(no_args_is_help=True, help="Show, suspend, resume and terminate ports; file their signatures.")
 app.add_typer(port_app, name="port")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of ports.")
 app.add_typer(key_app, name="api-key")
@@ -65,6 +66,20 @@ def port_terminate(code: str, reason: Annotated[str, typer.Option(help="Why; kep
     with context.database() as db:
         changed = registry.terminate(db, context.administrator(), code, reason, "", context.now())
         typer.echo(f"port {code} terminated" if changed else f"port {code} was terminated already")
+
+
+@port_app.command("filings")
+def port_filings(
+    file: Annotated[Path, typer.Argument(help="csv: port,signature,carrier,state,applied,decided,until.")],
+) -> None:
+    """Add or change what carriers said about the signatures of ports (applied, filed, refused, expired)."""
+    from pipeline.decision.configuration import read_text
+    from pipeline.store.registry import registry
+
+    with context.database() as db:
+        text = read_text(file)
+        changed = registry.save_filings(db, context.administrator(), text, str(file), context.now())
+        typer.echo(f"{changed} ports changed")
 
 
 @key_app.command("add")

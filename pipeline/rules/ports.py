@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.filings import Filing, Filings
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.rules.templates import Template
 from pipeline.text.contacts import Contact, find_contacts
@@ -47,6 +48,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     volume_5m: int | None = None
     templates: tuple[TemplateEntry, ...] = ()
     unsubscribe: tuple[str, ...] = ()
+    filings: tuple[Filing, ...] = ()
 
 
 class Port:
@@ -55,7 +57,10 @@ class Port:
     `faults` has an error for each template that cannot be parsed: earlier releases accepted it. No text fits it.
     """
 
-    __slots__ = ("_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier", "unsubscribe")
+    __slots__ = (
+        *("_filings", "_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier"),
+        "unsubscribe",
+    )
 
     def __init__(self, entry: PortEntry) -> None:
         if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
@@ -67,6 +72,7 @@ class Port:
         self.kind = entry.kind
         self.channel = entry.channel
         self._names: frozenset[str] | None = None
+        self._filings: Filings | None = None
         self.unsubscribe = frozenset(word.upper() for word in entry.unsubscribe)
         templates, faults = [], []
         for template in entry.templates:
@@ -83,6 +89,13 @@ class Port:
         if self._names is None:
             self._names = frozenset(map(signature_name, self.entry.signatures))
         return self._names
+
+    @property
+    def filings(self) -> Filings:
+        """The filings of the signatures, made on first use."""
+        if self._filings is None:
+            self._filings = Filings(self.entry.filings)
+        return self._filings
 
     def fitting(self, content: str, links: Sequence[Link], contacts: Sequence[Contact]) -> Template | None:
         """The first registered template that the content fits. `links` and `contacts` are all those of the content."""

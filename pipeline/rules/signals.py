@@ -79,6 +79,12 @@ def _signature_registered(context: Context) -> bool:
     return not registered or all(signature.name in registered for signature in context.facts.signatures)
 
 
+def _signature_filed(context: Context) -> str:
+    if context.port is None or not context.port.entry.filings:
+        return ""
+    return context.port.filings.worst(context.facts.signatures, context.event.recipients, context.moment.day)
+
+
 def _impersonates(context: Context) -> str:
     facts = context.facts
     if not facts.speakers:
@@ -324,6 +330,15 @@ CATALOGUE: dict[str, Signal] = {
             "word that the text names as answer to unsubscribe, and that the port takes; or empty",
             lambda c: c.port.way_out(c.facts.unsubscribe) if c.port else next(iter(c.facts.unsubscribe), ""),
             cost=1,
+        ),
+        Signal(
+            "signature_filed",
+            "string",
+            "worst filing with the recipients' carriers: filed, applied, expired, refused, missing; empty if none kept",
+            _signature_filed,
+            _SUBMISSION,
+            cost=1,
+            spans="signatures",
         ),
         Signal(
             "impersonates",

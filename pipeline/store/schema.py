@@ -80,6 +80,19 @@ signatures = Table(
     Column("signature", String(64), primary_key=True),
     Column("place", Integer, nullable=False),  # 0, 1, … in the order of registration
 )
+# Filings of signatures with carriers, `rules.filings.Filing`. Days are ISO 8601 dates.
+filings = Table(
+    "filings",
+    metadata,
+    Column("port", String(21), ForeignKey("ports.code", ondelete="CASCADE"), primary_key=True),
+    Column("signature", String(64), primary_key=True),
+    Column("carrier", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("applied", String(10)),
+    Column("decided", String(10)),
+    Column("until", String(10)),  # the last day in force
+    Column("place", Integer, nullable=False),  # 0, 1, … in the order of registration
+)
 templates = Table(
     "templates",
     metadata,

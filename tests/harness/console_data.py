@@ -25,6 +25,7 @@ from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.rules.enterprises import EnterpriseEntry
+from pipeline.rules.filings import Filing, FilingState
 from pipeline.rules.ports import PortEntry
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -69,6 +70,7 @@ def register_ports(db: Database, now: int) -> None:
             tier=(Tier.HIGH, Tier.ORDINARY, Tier.TRUSTED)[n % 3],
             kind=Kind.COMMERCIAL,
             signatures=("惠民易贷",),
+            filings=(Filing(signature="惠民易贷", carrier="China Mobile", state=FilingState.FILED),),
         )
         registry.save_port(db, CHIEF, entry, now, "test")
 

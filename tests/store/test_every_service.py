@@ -36,6 +36,7 @@ from pipeline.store.registry.list_entries import Change
 from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = int(time() * 1000)
+FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
@@ -210,6 +211,11 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "registry.ports": (R.SEE_TRAFFIC, HIDES, lambda w, u, n: registry.ports(w.db, u, w.port(n))),
     "registry.save_port": (R.EDIT_PORTS, REFUSES, lambda w, u, n: registry.save_port(w.db, u, _entry(w, n), NOW)),
+    "registry.save_filings": (
+        R.EDIT_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.save_filings(w.db, u, FILINGS.format(w.port(n)), "f", NOW),
+    ),
     "registry.suspend_port": (
         R.SUSPEND_PORTS,
         REFUSES,

@@ -231,6 +231,18 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
             }
         ],
         "signatures": [{"port": PORT, "signature": "示例地产", "place": 0}],
+        "filings": [
+            {
+                "port": PORT,
+                "signature": "示例地产",
+                "carrier": "China Mobile",
+                "state": "filed",
+                "applied": "2026-02-01",
+                "decided": "2026-02-20",
+                "until": "2027-02-19",
+                "place": 0,
+            }
+        ],
         "templates": [
             {
                 "port": PORT,

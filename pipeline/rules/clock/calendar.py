@@ -30,6 +30,7 @@ class Moment:
     In a year that is not `known`, `holiday` and `workday` are both False.
     """
 
+    day: date
     hour: int
     weekday: int
     holiday: bool
@@ -75,7 +76,9 @@ class Calendar:
     def _moment_of(self, quarter: int) -> Moment:
         local = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, self.zone)
         day = local.date()
-        return Moment(local.hour, day.isoweekday(), self.is_holiday(day), self.is_workday(day), day.year in self.years)
+        return Moment(
+            day, local.hour, day.isoweekday(), self.is_holiday(day), self.is_workday(day), day.year in self.years
+        )
 
 
 @cache

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, Table, delete, insert, or_, sele
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.filings import Filing, check_filings
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
@@ -50,6 +51,10 @@ def check(entry: PortEntry) -> None:
         raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
     if len(set(entry.signatures)) < len(entry.signatures):
         raise AntispamError(f"port {entry.code}: duplicate signature")
+    try:
+        check_filings(entry.filings, entry.signatures)
+    except AntispamError as error:
+        raise AntispamError(f"port {entry.code}: {error}") from None
     if len({template.id for template in entry.templates}) < len(entry.templates):
         raise AntispamError(f"port {entry.code}: duplicate template id")
 
@@ -87,6 +92,9 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
     templates: defaultdict[str, list[TemplateEntry]] = defaultdict(list)
     for row in _parts(connection, schema.templates, some):
         templates[row.port].append(TemplateEntry(row.id, row.text, Kind(row.kind)))
+    filings: defaultdict[str, list[Filing]] = defaultdict(list)
+    for row in _parts(connection, schema.filings, some):
+        filings[row.port].append(msgspec.convert(row, Filing, from_attributes=True))
     return [
         PortEntry(
             code=row.code,
@@ -100,6 +108,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             volume_5m=row.volume_5m,
             templates=tuple(templates[row.code]),
             unsubscribe=tuple(row.unsubscribe),
+            filings=tuple(filings[row.code]),
         )
         for row in rows
     ]
@@ -138,6 +147,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
         codes = [entry.code for entry in part]
         connection.execute(delete(schema.signatures).where(schema.signatures.c.port.in_(codes)))
         connection.execute(delete(schema.templates).where(schema.templates.c.port.in_(codes)))
+        connection.execute(delete(schema.filings).where(schema.filings.c.port.in_(codes)))
     signatures = [
         {"port": e.code, "signature": signature, "place": place}
         for e in entries
@@ -145,6 +155,13 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
     ]
     if signatures:
         connection.execute(insert(schema.signatures), signatures)
+    filings = [
+        {"port": e.code, **msgspec.to_builtins(filing), "place": place}
+        for e in entries
+        for place, filing in enumerate(e.filings)
+    ]
+    if filings:
+        connection.execute(insert(schema.filings), filings)
     templates = [
         {"port": e.code, "id": t.id, "text": t.text, "kind": t.kind.value, "place": place}
         for e in entries

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, exists, func, or_, select
 from pipeline.decision.configuration import ConfigEntries
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
+from pipeline.rules.filings import parse_filings
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
@@ -74,6 +75,43 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
             connection, now, user.name, "save", f"port/{entry.code}", _for_audit(before), _for_audit(entry), reason
         )
         return port_rows.publish(connection, now, [entry])
+
+
+def save_filings(db: Database, user: User, text: str, source: str, now: int) -> int:
+    """Add or change the filings of a csv (`rules/filings.py`); returns the number of changed ports.
+
+    All are saved together, or none. Raises AntispamError naming the line of an invalid filing.
+    """
+    require(user, Right.EDIT_PORTS)
+    given = parse_filings(text, source)
+    with db.write() as connection:
+        outbox.lock(connection)
+        before: dict[str, PortEntry] = {}
+        after: dict[str, PortEntry] = {}
+        for line, written, filing in given:
+            code = _registered(connection, written)
+            if code not in before:
+                entry = port_rows.find(connection, code)
+                if entry is None:
+                    raise AntispamError(f"{source}:{line}: unknown port {written[:32]!r}")
+                require_port(connection, user, code)
+                before[code] = after[code] = entry
+            kept = {(f.signature, f.carrier): f for f in after[code].filings} | {
+                (filing.signature, filing.carrier): filing
+            }
+            after[code] = msgspec.structs.replace(after[code], filings=tuple(kept.values()))
+            try:
+                port_rows.check(after[code])
+            except AntispamError as error:
+                raise AntispamError(f"{source}:{line}: {error}") from None
+        changed = [entry for code, entry in after.items() if entry != before[code]]
+        if changed:
+            port_rows.put(connection, changed, now)
+            for entry in changed:
+                shown = _for_audit(before[entry.code]), _for_audit(entry)
+                audit.record(connection, now, user.name, "file", f"port/{entry.code}", *shown)
+            port_rows.publish(connection, now, changed)
+        return len(changed)
 
 
 def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
 from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.enterprises import EnterpriseEntry
+from pipeline.rules.filings import Filing, FilingState
 from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
 from pipeline.rules.versions import version_of
@@ -39,6 +41,10 @@ PORT = PortEntry(
     signatures=("青屿银行", "Aoyu"),
     volume_5m=100,
     unsubscribe=("T", "TD"),
+    filings=(
+        Filing(signature="青屿银行", carrier="China Unicom", state=FilingState.APPLIED, applied=date(2026, 3, 1)),
+        Filing(signature="Aoyu", carrier="China Mobile", state=FilingState.FILED, until=date(2027, 2, 28)),
+    ),
     templates=(TemplateEntry("t2", "验证码{code}", Kind.ONE_TIME_CODE), TemplateEntry("t1", "您好{name}")),
 )
 POLICY = default_policy()
@@ -155,6 +161,45 @@ def test_suspension_is_once_per_state_and_once_per_evidence(any_db: Database) ->
     assert followed(any_db) == in_force(any_db)
     states = [msgspec.json.decode(c.value or "", type=PortEntry).state for c in published(any_db)]
     assert states == [PortState.OPEN, PortState.SUSPENDED, PortState.OPEN, PortState.SUSPENDED]
+
+
+FILINGS = "port,signature,carrier,state,applied,decided,until\n"
+
+
+def test_filings_of_a_file_are_added_to_those_there_and_published(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PORT, 1)
+    rows = "10690001,青屿银行,China Unicom,filed,2026-03-01,2026-03-08,2027-03-07\n"
+    rows += "10690001,Aoyu,China Telecom,refused,,,\n"
+    assert registry.save_filings(any_db, ADMIN, FILINGS + rows, "f.csv", 2) == 1
+    entry = registry.port(any_db, PORT.code)
+    assert entry is not None
+    assert {(f.signature, f.carrier): (f.state.value, f.until) for f in entry.filings} == {
+        ("青屿银行", "China Unicom"): ("filed", date(2027, 3, 7)),
+        ("Aoyu", "China Mobile"): ("filed", date(2027, 2, 28)),
+        ("Aoyu", "China Telecom"): ("refused", None),
+    }
+    assert followed(any_db) == in_force(any_db)
+    assert audited(any_db)[-1].action == "file"
+    assert registry.save_filings(any_db, ADMIN, FILINGS + rows, "f.csv", 3) == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("10690009,Aoyu,China Mobile,filed,,,", "f.csv:3: unknown port '10690009'"),
+        ("10690001,别人,China Mobile,filed,,,", "f.csv:3: port 10690001: filing: '别人' is not a signature"),
+        ("10690001,Aoyu,移动,filed,,,", "f.csv:3: port 10690001: filing: unknown carrier '移动'; one of China"),
+        ("10690001,Aoyu,China Mobile,filde,,,", "f.csv:3: Invalid enum value 'filde'"),
+        ("10690001,Aoyu,China Mobile,filed,,,2027-02-30", "f.csv:3: Invalid RFC3339"),
+        ("10690001,Aoyu,China Mobile", "f.csv:3: 7 fields expected"),
+    ],
+)
+def test_a_file_with_a_bad_filing_changes_nothing(operational_db: Database, row: str, message: str) -> None:
+    registry.save_port(operational_db, ADMIN, PORT, 1)
+    text = f"{FILINGS}10690001,Aoyu,China Telecom,refused,,,\n{row}\n"
+    with pytest.raises(AntispamError, match=message):
+        registry.save_filings(operational_db, ADMIN, text, "f.csv", 2)
+    assert registry.port(operational_db, PORT.code) == PORT
 
 
 def test_a_terminated_port_stays_so(any_db: Database) -> None:
