@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     )
     lake_flush: float = Field(5.0, gt=0, description="Longest time between lake commits (seconds).")
     retention_days: int = Field(160, ge=1, description="Days that texts and numbers are kept; the law asks 150.")
+    consent_proof_days: int = Field(
+        1095,
+        ge=150,
+        description="Days that an ended or replaced consent is kept as proof: three years, the limitation of claims.",
+    )
     hold_days: int = Field(
         3,
         ge=1,

@@ -17,11 +17,13 @@ import msgspec
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import BULK_MESSAGES, Complaint, Priority, Record, RecordKind, Submission
+from pipeline.rules.consents import MAX_SOURCE, Consent, ConsentKind, enterprise_scope, port_scope
 from pipeline.settings import Settings
 from pipeline.text import numbers
 
 SCHEDULED_MS = 7 * DAY_MS  # how far ahead a submission may be scheduled
 MAX_BATCH = 100_000_000
+MAX_ENTERPRISE = 64  # characters of an enterprise's code
 _IDENT = re.compile(r"[\x21-\x7e]{1,128}")
 _QUOTED = re.compile(r"(?<=enum value )'.*'|(?<=unknown field )`(?![A-Za-z_]{1,32}`$).*`", re.DOTALL)
 
@@ -68,6 +70,18 @@ class ComplaintIn(msgspec.Struct):
     id: str | None = None
     content: str = ""
     source: Name = ""
+
+
+class ConsentIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A consent as clients and csv files write it; it belongs to a port or to an enterprise."""
+
+    recipient: str
+    kind: ConsentKind
+    given_at: Time
+    port: str = ""
+    enterprise: str = ""
+    source: Annotated[str, msgspec.Meta(max_length=MAX_SOURCE)] = ""
+    until: Time | None = None
 
 
 def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: str) -> Submission:
@@ -148,6 +162,25 @@ def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str)
         content=_storable(line.content[: settings.max_content], "content") or "",
         source=_storable(line.source, "source") or "",
     )
+
+
+def consent(line: ConsentIn, now: int) -> Consent:
+    """A checked consent. It may be given at most one day ahead of `now` (epoch ms); an agreement needs its source."""
+    if bool(line.port) == bool(line.enterprise):
+        raise AntispamError("port, enterprise: one of the two expected")
+    given_at, until = time(line.given_at, "given_at"), _optional(line.until, "until")
+    if given_at > now + DAY_MS:
+        raise AntispamError("given_at: more than a day ahead of our clock")
+    agreed = line.kind in (ConsentKind.CONSENT, ConsentKind.REQUEST)
+    if until is not None and (not agreed or until <= given_at):
+        raise AntispamError("until: only a consent or a request ends, and after given_at")
+    source = (_storable(line.source, "source") or "").strip()
+    if agreed and not source:
+        raise AntispamError("source: where the proof of a consent or a request is")
+    if "\0" in source or len(line.enterprise) > MAX_ENTERPRISE or "\0" in line.enterprise:
+        raise AntispamError("source, enterprise: too long, or with NUL")
+    scope = port_scope(code(line.port, "port")) if line.port else enterprise_scope(line.enterprise)
+    return Consent(scope, number(line.recipient, "recipient"), line.kind, source, given_at, until)
 
 
 def number(text: str, field: str) -> str:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -23,8 +25,33 @@ from pipeline.durations import SECOND_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Event, encode
 
+MAX_SOURCE = 500  # characters
 SHARDS = 100
 FOREVER = (1 << 32) - 1  # seconds; an end that never comes
+
+
+class ConsentKind(StrEnum):
+    """An entry of the history of a scope and a number. The last one counts."""
+
+    CONSENT = "consent"  # the recipient agreed
+    REQUEST = "request"  # the recipient asked for the messages
+    ASKED = "asked"  # the recipient was asked; no answer is a refusal
+    REFUSED = "refused"  # the recipient refused, or took the consent back
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One entry. `given_at` is when it happened, `until` when a consent ends (epoch ms; None: it does not).
+
+    `source` tells where the proof is: a form, a call, a message.
+    """
+
+    scope: str
+    number: str
+    kind: ConsentKind
+    source: str
+    given_at: int
+    until: int | None = None
 
 
 class Published(Event, frozen=True, kw_only=True):

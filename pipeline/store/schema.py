@@ -116,6 +116,21 @@ list_entries = Table(
     _at("expires_at", nullable=True),
 )
 
+# Consents to commercial messages, as rules/consents.py: an append-only history for each scope and number.
+consents = Table(
+    "consents",
+    metadata,
+    Column("scope", String(96), primary_key=True),  # port/<code> or enterprise/<code>
+    Column("number", String(21), primary_key=True),
+    Column("given_at", BigInteger, primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("source", Text, nullable=False),
+    _at("until", nullable=True),
+    Column("shard", Integer, nullable=False, index=True),  # the last two digits of the number
+    Column("recorded_by", String(64), nullable=False),
+    _at("recorded_at"),
+)
+
 # Immutable versions of policies, dictionaries, models and list files, and the version in force for each name.
 configurations = Table(
     "configurations",

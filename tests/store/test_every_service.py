@@ -25,13 +25,14 @@ from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
 from pipeline.models.classifier import WEIGHTS
+from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.lists import NEVER, ListEntry
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys, roles, users
 from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User
 from pipeline.store.database import Database
-from pipeline.store.registry import import_configuration, port_history, registry
+from pipeline.store.registry import consents, import_configuration, port_history, registry
 from pipeline.store.registry.list_entries import Change
 from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
@@ -116,6 +117,10 @@ def _listed(n: int) -> ListEntry:
     return ListEntry("unsubscribed", f"1069000{n}:{PHONE}", "", NEVER)
 
 
+def _agreed(n: int) -> Consent:
+    return Consent(f"port/1069000{n}", PHONE, ConsentKind.CONSENT, "form", NOW)
+
+
 def _change(n: int) -> Change:
     return Change(None, _listed(n))
 
@@ -174,6 +179,8 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: claims.in_hand(w.db, u, NOW) & {_held(w, u, n)}),
     "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
+    "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
+    "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
     "list_file.add_all": (
         R.EDIT_LISTS,
         FOR_ALL,

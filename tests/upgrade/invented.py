@@ -243,6 +243,19 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "place": 0,
             }
         ],
+        "consents": [
+            {
+                "scope": f"port/{PORT}",
+                "number": PHONES[0],
+                "given_at": NOW - DAY,
+                "kind": "consent",
+                "source": "会员登记表",
+                "until": NOW + DAY,
+                "shard": int(PHONES[0][-2:]),
+                "recorded_by": "test",
+                "recorded_at": NOW,
+            }
+        ],
         "templates": [
             {
                 "port": PORT,

@@ -3,8 +3,9 @@
 The operational database is not an archive: the lake keeps history for the time that the law requires. Statuses for the
 owners of ports stay `status_days`. Decisions of people and waiting submissions stay `retention_days`: nobody needs a
 message that has waited longer. A case that is still open a day earlier is rejected, so that the ports' owners are
-notified. Only configuration (permanent list entries) and the audit trail stay longer; the trail contains no text and
-no complete number.
+notified. Consents stay `consent_proof_days` after they ended or were replaced; a last refusal stays for ever, because
+it forbids to ask again. Only configuration (permanent list entries) and the audit trail stay longer; the trail contains
+no text and no complete number.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
     today = now - now % DAY_MS
     statuses = today - settings.status_days * DAY_MS
     kept = today - settings.retention_days * DAY_MS
+    proof = today - settings.consent_proof_days * DAY_MS
     cases, members, callbacks = schema.cases, schema.case_members, schema.callbacks
+    consents, later = schema.consents, schema.consents.alias()
+    same = and_(later.c.scope == consents.c.scope, later.c.number == consents.c.number)
+    replaced = exists().where(same, later.c.given_at > consents.c.given_at, later.c.given_at < proof)
     young = exists().where(members.c.case == cases.c.id, members.c.added_at >= kept)
     over: list[tuple[Table, ColumnElement[bool]]] = [
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),
@@ -50,6 +55,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.alerts, schema.alerts.c.at < kept),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
+        (consents, or_(consents.c.until < proof, replaced)),
     ]
     _refuse_forgotten(db, now, kept + DAY_MS)
     deleted = {table.name: _delete(db, table, condition) for table, condition in over}

@@ -14,7 +14,7 @@ from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, sh
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert
-from pipeline.store.registry import list_entries, ports
+from pipeline.store.registry import consents, list_entries, ports
 
 _calendar = lru_cache(4)(parse_calendar)
 
@@ -103,4 +103,5 @@ def everything(connection: Connection) -> list[tuple[str, str, str]]:
         *((row.kind, row.name, row.value) for row in files),
         *(("list", f"{item.list}/{item.value}", list_entries.text(item)) for item in list_entries.load(connection)),
         *(("port", entry.code, ports.text(entry)) for entry in ports.load(connection)),
+        *(("consent", f"{shard:02}", consents.text(connection, shard)) for shard in consents.shards(connection)),
     ]

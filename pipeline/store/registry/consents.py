@@ -1,0 +1,155 @@
+"""Consents in the database: an append-only history, and its publication in shards.
+
+A row is proof and is never changed. The last row of a scope and number counts. Who was asked once and did not agree
+must not be asked again: no answer is a refusal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Row, select
+
+from pipeline.rules.consents import Consent, ConsentKind, enterprise_scope, port_scope, published, shard_of
+from pipeline.store import audit, outbox, schema
+from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
+from pipeline.store.database import Database, upsert
+
+_table = schema.consents
+_CHUNK = 300  # keys in one statement
+_AGREED = (ConsentKind.CONSENT, ConsentKind.REQUEST)
+_PORT = port_scope("")
+
+_History = dict[tuple[str, str], list[tuple[int, ConsentKind]]]
+
+
+def record(db: Database, user: User, consents: Sequence[Consent], now: int) -> list[str | None]:
+    """Record consents without publishing them: `publish` does so once for many. Returns the fault of each, or None.
+
+    A known entry is no fault. Raises Forbidden for a port outside the user's scope.
+    """
+    require(user, Right.EDIT_LISTS)
+    with db.write() as connection:
+        outbox.lock(connection)
+        for scope in sorted({consent.scope for consent in consents}) if user.scope else ():
+            if not scope.startswith(_PORT):
+                raise Forbidden(f"{user.name}: consents of an enterprise are beyond the scope of this account")
+            require_port(connection, user, scope.removeprefix(_PORT))
+        return put(connection, now, user.name, consents)
+
+
+def publish(db: Database, shards: Iterable[int], now: int) -> int:
+    """Publish these shards as they are recorded; returns the last epoch."""
+    for shard in sorted(set(shards)):
+        with db.write() as connection:
+            outbox.lock(connection)
+            publish_shard(connection, now, shard)
+    with db.read() as connection:
+        return outbox.last_id(connection)
+
+
+def history(db: Database, user: User, number: str) -> Sequence[Row[tuple[object, ...]]]:
+    """Rows of `schema.consents` of one number, oldest first: the proof."""
+    require(user, Right.EDIT_LISTS)
+    if user.scope:
+        raise Forbidden(f"{user.name}: the consents of a number are of all ports, beyond the scope of this account")
+    with db.read() as connection:
+        return connection.execute(
+            select(_table).where(_table.c.number == number).order_by(_table.c.given_at, _table.c.scope)
+        ).all()
+
+
+def put(connection: Connection, now: int, actor: str, consents: Sequence[Consent]) -> list[str | None]:
+    """Insert entries inside the caller's transaction, audited without numbers. Returns the fault of each, or None."""
+    unknown = _unknown(connection, {consent.scope for consent in consents})
+    before = _history(connection, [c for c in consents if c.kind is ConsentKind.ASKED])
+    faults: list[str | None] = []
+    rows = []
+    for consent in consents:
+        fault = unknown.get(consent.scope) or _fault(before.get((consent.scope, consent.number), []), consent)
+        faults.append(fault)
+        if fault is None:
+            before.setdefault((consent.scope, consent.number), []).append((consent.given_at, consent.kind))
+            rows.append(_row(consent, actor, now))
+    if rows:
+        connection.execute(upsert(connection, _table).on_conflict_do_nothing(), rows)
+        counts = Counter(f"{row['scope']} {row['kind']}" for row in rows)
+        audit.record(connection, now, actor, "record", "consents", None, dict(sorted(counts.items())))
+    return faults
+
+
+def publish_shard(connection: Connection, now: int, shard: int) -> int:
+    """Publish one shard inside the caller's transaction; returns the epoch."""
+    return outbox.publish_config(connection, now, [("consent", f"{shard:02}", text(connection, shard), None)])
+
+
+def shards(connection: Connection) -> list[int]:
+    """The shards that have rows."""
+    return sorted(connection.scalars(select(_table.c.shard).distinct()))
+
+
+def text(connection: Connection, shard: int) -> str:
+    """The value of a shard on the config topic: the consents that count and have not been taken back."""
+    last: dict[tuple[str, str], tuple[int, bool, int | None]] = {}
+    columns = (_table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind, _table.c.until)
+    for scope, number, at, kind, until in connection.execute(select(*columns).where(_table.c.shard == shard)):
+        known = last.get((scope, number))
+        # Of two entries at one time, the one that is no consent counts.
+        if known is None or at > known[0] or (at == known[0] and kind not in _AGREED):
+            last[scope, number] = (at, kind in _AGREED, until)
+    agreed = ((scope, number, until) for (scope, number), (_, yes, until) in last.items() if yes)
+    return published(agreed, {scope for scope, _ in last})
+
+
+def _unknown(connection: Connection, scopes: set[str]) -> dict[str, str]:
+    """A fault for each scope that is no registered port and no known enterprise."""
+    known: set[str] = set()
+    for table, column in ((schema.ports, schema.ports.c.code), (schema.enterprises, schema.enterprises.c.id)):
+        scope_of = port_scope if table is schema.ports else enterprise_scope
+        codes = [scope.partition("/")[2] for scope in scopes]
+        for i in range(0, len(codes), _CHUNK):
+            found = connection.scalars(select(column).where(column.in_(codes[i : i + _CHUNK])))
+            known.update(scope_of(code) for code in found)
+    return {scope: f"{scope.replace('/', ' ', 1)} is not registered" for scope in scopes - known}
+
+
+def _history(connection: Connection, asked: Sequence[Consent]) -> _History:
+    """The entries of the scopes and numbers of these consents."""
+    found: _History = {}
+    for i in range(0, len(asked), _CHUNK):
+        part = asked[i : i + _CHUNK]
+        rows = connection.execute(
+            select(_table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind).where(
+                _table.c.number.in_([c.number for c in part]), _table.c.scope.in_({c.scope for c in part})
+            )
+        )
+        for scope, number, at, kind in rows:
+            found.setdefault((scope, number), []).append((at, ConsentKind(kind)))
+    return found
+
+
+def _fault(before: list[tuple[int, ConsentKind]], consent: Consent) -> str | None:
+    if consent.kind is not ConsentKind.ASKED:
+        return None
+    earlier = max((entry for entry in before if entry[0] < consent.given_at), default=None)
+    if earlier is None or earlier[1] in _AGREED:
+        return None
+    day = datetime.fromtimestamp(earlier[0] / 1000, UTC).date()
+    what = "refused" if earlier[1] is ConsentKind.REFUSED else "was asked and did not agree"
+    return f"the recipient {what} on {day}: a second request is not allowed"
+
+
+def _row(consent: Consent, actor: str, now: int) -> dict[str, object]:
+    return {
+        "scope": consent.scope,
+        "number": consent.number,
+        "given_at": consent.given_at,
+        "kind": consent.kind.value,
+        "source": consent.source,
+        "until": consent.until,
+        "shard": shard_of(consent.number),
+        "recorded_by": actor,
+        "recorded_at": now,
+    }
