@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (under 10 minutes)"
-	@echo "make test-fast  its tests without a broker, PostgreSQL or a browser: for the inner loop"
+	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser: for the inner loop"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make lint       linters and types only"
@@ -46,7 +46,7 @@ test: lint
 	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)
-	@$(BIN)/pytest -m "not (slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
+	@$(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
 		-n 2 --dist worksteal
 
 # The rooms that decide about a message, by their own tests; each floor is just under what was measured.

@@ -11,6 +11,8 @@ from pipeline.models.benchmark import LEFT_OUT, Data, Ours, ShortGrams, benchmar
 from pipeline.models.evaluate import Sample, SampleLabel
 from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
+pytestmark = pytest.mark.long
+
 SPAM = {"zh": "百家乐首存送彩金{}，电话138", "en": "win a free prize call {} now 0900"}
 HAM = {"zh": "明天{}点开会，我到家了", "en": "see you at {} for lunch then"}
 WORDS = "甲乙丙丁戊己庚辛壬癸"

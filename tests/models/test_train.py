@@ -13,6 +13,8 @@ from pipeline.models.invented import invented
 from pipeline.models.train import train
 from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
+pytestmark = pytest.mark.long
+
 SPAM = ["百家乐首存送彩金{}", "代开发票增值税{}", "无抵押贷款当天放款{}", "win a free prize call {}"]
 HAM = ["明天几点开会{}", "我到家了晚安{}", "会议室在三楼{}", "see you at lunch {}"]
 

@@ -26,6 +26,8 @@ from pipeline.sample.traffic import generate
 from pipeline.settings import Settings
 from tests.harness.places import ROOT
 
+pytestmark = pytest.mark.long
+
 NOTEBOOKS = sorted(ROOT.joinpath("notebooks").glob("*.ipynb"))
 
 

@@ -26,6 +26,8 @@ from pipeline.process import ending
 from pipeline.run import roles
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 def planted(settings, stop):
     {body}
 

@@ -15,6 +15,8 @@ from pipeline.errors import AntispamError
 from pipeline.process.permissions import repair
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 OURS = grp.getgrgid(os.getegid()).gr_name
 
 

@@ -26,6 +26,8 @@ from pipeline.run.child import Child, free_port
 from pipeline.run.supervised import Supervised
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 
 class Slow:
     """A process that says what it waits for, so many times, and then can work."""

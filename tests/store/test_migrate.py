@@ -73,6 +73,7 @@ def test_threads_may_migrate_at_once(any_db: Database) -> None:
         assert connection.execute(select(schema.epochs.c.id)).scalars().all() == [1]
 
 
+@pytest.mark.long
 def test_processes_may_migrate_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     code = (

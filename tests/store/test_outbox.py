@@ -6,6 +6,7 @@ import subprocess
 import sys
 from threading import Event, Thread
 
+import pytest
 from sqlalchemy import select
 
 from pipeline.rules.ports import PortEntry
@@ -77,6 +78,7 @@ def test_threads_never_share_an_epoch(any_db: Database) -> None:
     check(any_db, given, watcher)
 
 
+@pytest.mark.long
 def test_processes_never_share_an_epoch(any_db: Database) -> None:
     watcher = Watcher(any_db)
     watcher.start()

@@ -21,6 +21,8 @@ from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, numbers, outbound, sending, states
 from tests.harness.smsgate_gateway import SmsGate, Truth, smsgate_jars
 
+pytestmark = pytest.mark.long
+
 # behaviour -> parts a message, links, seconds for an answer
 BEHAVIOURS = {
     "PLAIN": (1, 2, 20.0),
