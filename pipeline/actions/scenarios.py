@@ -264,7 +264,8 @@ def _consents(written: Sequence[str]) -> Consents:
         if recipient is None or not re.fullmatch(r"(?:port|enterprise)/.+", scope):
             raise ScenarioError(f"consents: {text}: port/<code>:number or enterprise/<code>:number expected")
         rows.setdefault(shard_of(recipient), []).append((scope, recipient, None))
-    return Consents({n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in rows.items()})
+    shards = {n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in rows.items()}
+    return Consents().replaced(shards)
 
 
 def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submission | Record]]:

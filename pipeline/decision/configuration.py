@@ -62,7 +62,6 @@ class ConfigEntries:
         self._blobs = blobs
         self._ports: dict[str, Port] = {}
         self._lists: dict[str, list[ListEntry]] = {}
-        self._consents: dict[int, Shard] = {}
 
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
         """Apply the changes of one publication together and set `config` to the new snapshot.
@@ -84,8 +83,9 @@ class ConfigEntries:
             parts["ports"] = Ports(self._ports.values()) if self._ports else None
         if "list" in kinds:
             parts["lists"] = Lists(entry for part in self._lists.values() for entry in part)
-        if "consent" in kinds:
-            parts["consents"] = Consents(self._consents)
+        shards: dict[int, Shard | None] = parts.pop("shards", {})
+        if shards:
+            parts["consents"] = self.config.consents.replaced(shards)
         self.config = replace(self.config, epoch=max(c.epoch for c in changes), **parts)
         return faults
 
@@ -109,10 +109,7 @@ class ConfigEntries:
         elif change.kind == "consent":
             if not (change.name.isascii() and change.name.isdigit() and int(change.name) < SHARDS):
                 raise AntispamError("unknown shard")
-            if value is None:
-                self._consents.pop(int(change.name), None)
-            else:
-                self._consents[int(change.name)] = parse_shard(value)
+            parts.setdefault("shards", {})[int(change.name)] = None if value is None else parse_shard(value)
         elif change.kind in _PARSERS:
             part = CHALLENGER if (change.kind, change.name) == ("model", CHALLENGER) else change.kind
             parts[part] = _ABSENT[change.kind]() if value is None else _PARSERS[change.kind](value)

@@ -5,8 +5,8 @@ for a million numbers and more. So a consent is a 64-bit hash of scope and numbe
 arrays. Two of a million consents share a hash with a probability of 3e-8; a stranger's number meets one of them with
 5e-14. The published values hold no numbers.
 
-The consents are published in 100 shards by the last two digits of the number, so one more consent publishes one
-hundredth of them.
+The consents are published in 10,000 shards by the last four digits of the number, so one more consent publishes a
+small part of them again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Event, encode
 
 MAX_SOURCE = 500  # characters
-SHARDS = 100
+SHARDS = 10_000
 FOREVER = (1 << 32) - 1  # seconds; an end that never comes
 
 
@@ -67,14 +67,14 @@ class Published(Event, frozen=True, kw_only=True):
 
 
 class Shard:
-    """The consents of the numbers with the same last two digits."""
+    """The consents of the numbers with the same last four digits."""
 
     __slots__ = ("ends", "keys", "scopes")
 
     def __init__(self, published: Published) -> None:
         self.keys = array("Q", np.frombuffer(published.keys, "<u8").astype(np.uint64).tobytes())
         self.ends = array("I", np.frombuffer(published.ends, "<u4").astype(np.uint32).tobytes())
-        self.scopes = np.frombuffer(published.scopes, "<u8")
+        self.scopes = array("Q", np.frombuffer(published.scopes, "<u8").astype(np.uint64).tobytes())
         if len(self.keys) != len(self.ends):
             raise AntispamError("as many ends as keys expected")
 
@@ -82,10 +82,25 @@ class Shard:
 class Consents:
     """All consents in force. Immutable."""
 
-    def __init__(self, shards: Mapping[int, Shard] | None = None) -> None:
-        self._shards = dict(shards or {})
-        scopes = [shard.scopes for shard in self._shards.values()]
-        self._scopes = frozenset(np.unique(np.concatenate(scopes)).tolist()) if scopes else frozenset()
+    def __init__(self) -> None:
+        self._shards: Mapping[int, Shard] = {}
+        self._scopes: Mapping[int, int] = {}  # hash of a scope -> the number of shards that hold it
+
+    def replaced(self, changes: Mapping[int, Shard | None]) -> Consents:
+        """These consents with other shards; None removes one."""
+        shards, scopes = dict(self._shards), dict(self._scopes)
+        for n, shard in changes.items():
+            before = shards.pop(n, None)
+            for scope in before.scopes if before else ():
+                scopes[scope] -= 1
+            if shard is not None:
+                shards[n] = shard
+                for scope in shard.scopes:
+                    scopes[scope] = scopes.get(scope, 0) + 1
+        changed = Consents()
+        changed._shards = shards
+        changed._scopes = {scope: held for scope, held in scopes.items() if held}
+        return changed
 
     def scopes(self, port: str, enterprise: str) -> tuple[str, ...]:
         """The scopes of this port and its enterprise for which records are kept."""
@@ -120,7 +135,7 @@ def enterprise_scope(code: str) -> str:
 
 def shard_of(number: str) -> int:
     """The shard of a number in canonical form."""
-    return int(number[-2:])
+    return int(number[-4:])
 
 
 def published(consents: Iterable[tuple[str, str, int | None]], scopes: Iterable[str]) -> str:

@@ -126,7 +126,7 @@ consents = Table(
     Column("kind", String(16), primary_key=True),
     Column("source", Text, nullable=False),
     _at("until", nullable=True),
-    Column("shard", Integer, nullable=False, index=True),  # the last two digits of the number
+    Column("shard", Integer, nullable=False, index=True),  # the last four digits of the number
     Column("recorded_by", String(64), nullable=False),
     _at("recorded_at"),
 )

@@ -62,9 +62,9 @@ def test_changes_of_one_publication_take_effect_together() -> None:
     assert after.dictionary is not None
 
 
-def test_consents_come_in_shards_by_the_last_two_digits() -> None:
+def test_consents_come_in_shards_by_the_last_four_digits() -> None:
     entries = ConfigEntries()
-    shards = {"01": ("13800000001", "port/1069"), "02": ("13800000002", "enterprise/e1")}
+    shards = {"0001": ("13800000001", "port/1069"), "0002": ("13800000002", "enterprise/e1")}
     for n, (name, (number, scope)) in enumerate(shards.items(), 1):
         assert not entries.apply([change(n, "consent", name, published([(scope, number, None)], [scope]))])
     consents = entries.config.consents
@@ -73,10 +73,10 @@ def test_consents_come_in_shards_by_the_last_two_digits() -> None:
         "13800000002",
         "13800000003",
     )
-    entries.apply([change(3, "consent", "01")])
+    entries.apply([change(3, "consent", "0001")])
     assert entries.config.consents.scopes("1069", "e1") == ("enterprise/e1",)
-    assert entries.apply([change(4, "consent", "100", "{}")]) == ["consent/100: unknown shard"]
-    assert "consent/02: consents: " in entries.apply([change(5, "consent", "02", "x")])[0]
+    assert entries.apply([change(4, "consent", "10000", "{}")]) == ["consent/10000: unknown shard"]
+    assert "consent/0002: consents: " in entries.apply([change(5, "consent", "0002", "x")])[0]
     assert entries.config.consents.scopes("", "e1") == ("enterprise/e1",)
 
 

@@ -29,7 +29,8 @@ def consents(rows: dict[tuple[str, str], int | None]) -> Consents:
     shards: dict[int, list[tuple[str, str, int | None]]] = {}
     for (scope, number), end in rows.items():
         shards.setdefault(shard_of(number), []).append((scope, number, end))
-    return Consents({n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in shards.items()})
+    parsed = {n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in shards.items()}
+    return Consents().replaced(parsed)
 
 
 @given(ROWS, NUMBERS)
@@ -51,10 +52,19 @@ def test_one_scope_of_several_is_enough() -> None:
 
 
 def test_records_are_kept_for_a_scope_that_has_refusals_only() -> None:
-    found = Consents({1: parse_shard(published([], [port_scope("10690001")]))})
+    found = Consents().replaced({1: parse_shard(published([], [port_scope("10690001")]))})
     assert found.scopes("10690001", "") == (port_scope("10690001"),)
     assert found.scopes("10690002", "10690001") == ()
     assert Consents().scopes("10690001", "10690001") == ()
+
+
+def test_a_scope_is_kept_as_long_as_a_shard_holds_it() -> None:
+    scope = port_scope("10690001")
+    shard = parse_shard(published([(scope, "13800000001", None)], [scope]))
+    found = Consents().replaced({1: shard, 2: shard}).replaced({1: None})
+    assert found.scopes("10690001", "") == (scope,)
+    assert found.replaced({2: parse_shard(published([], []))}).scopes("10690001", "") == ()
+    assert found.scopes("10690001", "") == (scope,)  # a snapshot never changes
 
 
 def test_an_end_after_the_year_2106_is_for_ever() -> None:

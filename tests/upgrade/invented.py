@@ -251,7 +251,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "kind": "consent",
                 "source": "会员登记表",
                 "until": NOW + DAY,
-                "shard": int(PHONES[0][-2:]),
+                "shard": int(PHONES[0][-4:]),
                 "recorded_by": "test",
                 "recorded_at": NOW,
             }

@@ -103,5 +103,5 @@ def everything(connection: Connection) -> list[tuple[str, str, str]]:
         *((row.kind, row.name, row.value) for row in files),
         *(("list", f"{item.list}/{item.value}", list_entries.text(item)) for item in list_entries.load(connection)),
         *(("port", entry.code, ports.text(entry)) for entry in ports.load(connection)),
-        *(("consent", f"{shard:02}", consents.text(connection, shard)) for shard in consents.shards(connection)),
+        *(("consent", name, value) for name, value in consents.texts(connection)),
     ]

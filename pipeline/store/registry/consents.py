@@ -42,10 +42,11 @@ def record(db: Database, user: User, consents: Sequence[Consent], now: int) -> l
 
 def publish(db: Database, shards: Iterable[int], now: int) -> int:
     """Publish these shards as they are recorded; returns the last epoch."""
-    for shard in sorted(set(shards)):
+    wanted = sorted(set(shards))
+    for i in range(0, len(wanted), _CHUNK):
         with db.write() as connection:
             outbox.lock(connection)
-            publish_shard(connection, now, shard)
+            publish_shards(connection, now, wanted[i : i + _CHUNK])
     with db.read() as connection:
         return outbox.last_id(connection)
 
@@ -80,25 +81,30 @@ def put(connection: Connection, now: int, actor: str, consents: Sequence[Consent
     return faults
 
 
-def publish_shard(connection: Connection, now: int, shard: int) -> int:
-    """Publish one shard inside the caller's transaction; returns the epoch."""
-    return outbox.publish_config(connection, now, [("consent", f"{shard:02}", text(connection, shard), None)])
+def publish_shards(connection: Connection, now: int, shards: Sequence[int]) -> int:
+    """Publish these shards inside the caller's transaction, as one epoch, which is returned."""
+    return outbox.publish_config(
+        connection, now, [("consent", name, value, None) for name, value in texts(connection, shards)]
+    )
 
 
-def shards(connection: Connection) -> list[int]:
-    """The shards that have rows."""
-    return sorted(connection.scalars(select(_table.c.shard).distinct()))
+def texts(connection: Connection, shards: Sequence[int] | None = None) -> list[tuple[str, str]]:
+    """(name, value) on the config topic of these shards, by default of all: the consents that count and hold."""
+    columns = (_table.c.shard, _table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind, _table.c.until)
+    found: dict[int, dict[tuple[str, str], tuple[int, bool, int | None]]] = {shard: {} for shard in shards or ()}
+    parts = [None] if shards is None else [shards[i : i + _CHUNK] for i in range(0, len(shards), _CHUNK)]
+    for part in parts:
+        rows = select(*columns) if part is None else select(*columns).where(_table.c.shard.in_(part))
+        for shard, scope, number, at, kind, until in connection.execute(rows):
+            last = found.setdefault(shard, {})
+            known = last.get((scope, number))
+            # Of two entries at one time, the one that is no consent counts.
+            if known is None or at > known[0] or (at == known[0] and kind not in _AGREED):
+                last[scope, number] = (at, kind in _AGREED, until)
+    return [(f"{shard:04}", _text(last)) for shard, last in found.items()]
 
 
-def text(connection: Connection, shard: int) -> str:
-    """The value of a shard on the config topic: the consents that count and have not been taken back."""
-    last: dict[tuple[str, str], tuple[int, bool, int | None]] = {}
-    columns = (_table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind, _table.c.until)
-    for scope, number, at, kind, until in connection.execute(select(*columns).where(_table.c.shard == shard)):
-        known = last.get((scope, number))
-        # Of two entries at one time, the one that is no consent counts.
-        if known is None or at > known[0] or (at == known[0] and kind not in _AGREED):
-            last[scope, number] = (at, kind in _AGREED, until)
+def _text(last: dict[tuple[str, str], tuple[int, bool, int | None]]) -> str:
     agreed = ((scope, number, until) for (scope, number), (_, yes, until) in last.items() if yes)
     return published(agreed, {scope for scope, _ in last})
 

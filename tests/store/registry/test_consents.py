@@ -19,7 +19,7 @@ from pipeline.store.registry import configurations, consents, enterprises, regis
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 SHOP, PORT = "enterprise/shop", "port/10690001"
-A, B = "13800000001", "13800000102"
+A, B = "13800000001", "13800010002"
 ASKED, REFUSED, AGREED, REQUESTED = ConsentKind.ASKED, ConsentKind.REFUSED, ConsentKind.CONSENT, ConsentKind.REQUEST
 DAY = 86_400_000
 NOW = 1_760_000_000_000
@@ -104,7 +104,7 @@ def test_the_whole_configuration_holds_the_consents(db: Database) -> None:
     consents.record(db, ADMIN, [entry(A, AGREED), entry(B, AGREED)], NOW)
     with db.read() as connection:
         published = [(kind, name) for kind, name, _ in configurations.everything(connection) if kind == "consent"]
-    assert published == [("consent", "01"), ("consent", "02")]
+    assert published == [("consent", "0001"), ("consent", "0002")]
 
 
 def test_the_audit_has_counts_and_no_number(db: Database) -> None:
