@@ -80,7 +80,7 @@ class ConsentIn(msgspec.Struct, forbid_unknown_fields=True):
     given_at: Time
     port: str = ""
     enterprise: str = ""
-    source: Annotated[str, msgspec.Meta(max_length=MAX_SOURCE)] = ""
+    source: str = ""
     until: Time | None = None
 
 
@@ -177,8 +177,9 @@ def consent(line: ConsentIn, now: int) -> Consent:
     source = (_storable(line.source, "source") or "").strip()
     if agreed and not source:
         raise AntispamError("source: where the proof of a consent or a request is")
-    if "\0" in source or len(line.enterprise) > MAX_ENTERPRISE or "\0" in line.enterprise:
-        raise AntispamError("source, enterprise: too long, or with NUL")
+    for field, text, most in (("source", source, MAX_SOURCE), ("enterprise", line.enterprise, MAX_ENTERPRISE)):
+        if len(text) > most or "\0" in text:
+            raise AntispamError(f"{field}: at most {most} characters, none of them NUL, expected")
     scope = port_scope(code(line.port, "port")) if line.port else enterprise_scope(line.enterprise)
     return Consent(scope, number(line.recipient, "recipient"), line.kind, source, given_at, until)
 

@@ -1,4 +1,4 @@
-"""The HTTP API of the enterprises: it takes submissions and tells their state."""
+"""The HTTP API of the enterprises: it takes submissions and consents, and tells the state of submissions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pipeline.ingest.http import body, openapi, openapi_page
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
+from pipeline.ingest.http.consents import record
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
 from pipeline.ingest.http.problems import Problem, unavailable
@@ -69,6 +70,13 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
                 await body.spool(request, path, settings.api_batch_bytes)
                 return await batch(path, port, ports, backend, intake, settings)
 
+    async def post_consents(request: Request) -> Response:
+        port, _ = caller(request)
+        _content_type(request, ("application/json",))
+        body.check_encoding(request, body.ENCODINGS)
+        async with requests:
+            return await record(await body.read(request, settings.api_body_bytes), port, backend, settings)
+
     async def get_submission(request: Request) -> Response:
         port, ports = caller(request)
         async with requests:
@@ -100,6 +108,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     routes = [
         Route("/v1/submissions", post_submissions, methods=["POST"]),
         Route("/v1/batches", post_batches, methods=["POST"]),
+        Route("/v1/consents", post_consents, methods=["POST"]),
         Route("/v1/submissions/{ident:path}", get_submission),
         *page.routes(["api"], ready),
         Route("/openapi.json", openapi_json),

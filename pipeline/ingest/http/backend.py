@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.events import Priority, Submission
+from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports
 
 DATABASE_SECONDS = 10.0  # how long a request waits for the operational database
@@ -48,6 +49,16 @@ class SubmissionLookup(Protocol):
         """The status of the submission with this sender field and id."""
 
 
+class ConsentRecord(Protocol):
+    """The record of consents in the operational database."""
+
+    async def record(self, port: str, consents: Sequence[Consent], now: int) -> Sequence[str | None]:
+        """Record the consents of a port and publish them. Returns the fault of each, or None.
+
+        Raises AntispamError when the database cannot be written.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Everything the API depends on.
@@ -58,6 +69,7 @@ class Backend:
 
     broker: Broker
     lookup: SubmissionLookup
+    consents: ConsentRecord
     ports: Callable[[], Ports | None]
     not_ready: Callable[[], Sequence[str]]
     clock: Callable[[], float]

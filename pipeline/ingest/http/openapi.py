@@ -9,6 +9,7 @@ import msgspec
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest import door
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
+from pipeline.ingest.http.consents import ConsentLine
 from pipeline.settings import Settings
 
 _ABOUT = """Submissions of enterprise ports, before they are sent.
@@ -38,6 +39,13 @@ _EXAMPLE = {
     "recipients": ["13800000001"],
     "content": "【示例】您的快递已到达。",
 }
+_CONSENT = {
+    "recipient": "13800000001",
+    "kind": "consent",
+    "given_at": "2026-03-01T10:00:00+08:00",
+    "source": "会员登记表 2026-118",
+    "until": "2028-03-01T00:00:00+08:00",
+}
 _REF = "#/components/schemas/"
 _WORDS = {
     400: "Broken JSON (`invalid_json`, with the position), gzip or file.",
@@ -45,7 +53,7 @@ _WORDS = {
     403: "The sender is not the port of this key.",
     404: "No submission of this port has this id.",
     408: "The body did not arrive in time.",
-    409: "The id was used for another submission.",
+    409: "The id was used for another submission; or the recipient was asked before and did not agree.",
     413: "The body is too large.",
     415: "Unsupported Content-Type or Content-Encoding; the message names the supported ones.",
     422: "A field is missing or wrong; `field` names it.",
@@ -57,12 +65,15 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"
 
 def document(settings: Settings) -> dict[str, Any]:
     """The document served at /openapi.json."""
-    types = (door.SubmissionIn, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
+    types = (door.SubmissionIn, ConsentLine, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     fields = schemas["SubmissionIn"]["properties"]
     for name, words in _fields(settings).items():
         fields[name] |= words
     schemas["SubmissionIn"]["example"] = _EXAMPLE
+    schemas["ConsentLine"]["example"] = _CONSENT
+    consent = {"$ref": _REF + "ConsentLine"}
+    consents = {"type": "array", "items": consent, "minItems": 1, "maxItems": settings.api_items}
     one = {"$ref": _REF + "SubmissionIn"}
     several = {"type": "array", "items": one, "minItems": 1, "maxItems": settings.api_items}
     return {
@@ -122,6 +133,29 @@ def document(settings: Settings) -> dict[str, Any]:
                         },
                         (400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
                         BatchAnswer,
+                    ),
+                }
+            },
+            "/v1/consents": {
+                "post": {
+                    "operationId": "record_consents",
+                    "summary": "Record consents to commercial messages of the key's port",
+                    "description": "`consent`: the recipient agreed; `request`: the recipient asked for the messages; "
+                    "`asked`: the recipient was asked; `refused`. Of several entries, the latest `given_at` counts. "
+                    "A consent and a request need the `source` of their proof. Nobody may be asked again after a "
+                    "refusal, and no answer is a refusal: 409. An entry sent again changes nothing.",
+                    "requestBody": _body(
+                        {
+                            "application/json": {
+                                "schema": {"anyOf": [consent, consents]},
+                                "examples": {"one": {"value": _CONSENT}, "several": {"value": [_CONSENT]}},
+                            }
+                        }
+                    ),
+                    "responses": _answers(
+                        {202: ("Recorded; in force within seconds.", Items)},
+                        (400, 401, 403, 408, 409, 413, 415, 422, 503),
+                        Items,
                     ),
                 }
             },

@@ -46,11 +46,11 @@ _PATH = re.compile(r"at `\$\.([A-Za-z_]{1,32})")
 _UNKNOWN = re.compile(r"unknown field `([A-Za-z_]{1,32})`|required field `([a-z_]{1,32})`")
 
 
-def invalid(error: AntispamError | msgspec.ValidationError) -> Problem:
+def invalid(error: AntispamError | msgspec.ValidationError, code: str = "invalid_submission") -> Problem:
     """422 for input that the door or the decoder refuses; names the field."""
     message = door.fault(error)
     found = _UNKNOWN.search(message) or _PATH.search(message) or _FIELD.match(message)
-    return Problem(422, "invalid_submission", message, next(filter(None, found.groups())) if found else "")
+    return Problem(422, code, message, next(filter(None, found.groups())) if found else "")
 
 
 def broken_json(error: Exception, length: int) -> Problem:

@@ -22,6 +22,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, decoder, encode
 from pipeline.ingest.http.app import create_app
 from pipeline.ingest.http.backend import Backend, Lag
+from pipeline.ingest.http.consent_table import ConsentTable
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
 from pipeline.ingest.http.lag import LANES, LagMeter
@@ -73,6 +74,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
         backend = Backend(
             broker=broker,
             lookup=lookup,
+            consents=ConsentTable(db),
             ports=lambda: follower.config.ports,
             not_ready=not_ready,
             clock=time,

@@ -40,6 +40,17 @@ def record(db: Database, user: User, consents: Sequence[Consent], now: int) -> l
         return put(connection, now, user.name, consents)
 
 
+def record_for_port(db: Database, port: str, consents: Sequence[Consent], now: int) -> list[str | None]:
+    """Record consents that the key of a port brought, and publish them. Returns the fault of each, or None."""
+    with db.write() as connection:
+        outbox.lock(connection)
+        faults = put(connection, now, f"port/{port}", consents)
+        recorded = {shard_of(c.number) for c, fault in zip(consents, faults, strict=True) if fault is None}
+        if recorded:
+            publish_shards(connection, now, sorted(recorded))
+        return faults
+
+
 def publish(db: Database, shards: Iterable[int], now: int) -> int:
     """Publish these shards as they are recorded; returns the last epoch."""
     wanted = sorted(set(shards))

@@ -20,6 +20,7 @@ from pipeline.ingest.http.app import create_app
 from pipeline.ingest.http.backend import Backend, Lag
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import MAX_AGE, KeyRing
+from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.settings import Settings
 from pipeline.store.accounts.api_keys import hashed
@@ -42,12 +43,14 @@ class World:
         self.behind = dict.fromkeys(Priority, 0)
         self.database: dict[tuple[str, str], Submission] = {}
         self.database_fails = False
+        self.consents: list[Consent] = []
         self.missing: list[str] = []
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
         self.backend = Backend(
             broker=self,
             lookup=self,
+            consents=self,
             ports=lambda: self.registry,
             not_ready=lambda: self.missing,
             clock=lambda: 1_700_000_000.0,
@@ -64,6 +67,13 @@ class World:
                 self.sent.append(submission)
             asyncio.get_running_loop().call_later(0.001, future.set_result, self.broker_answers)
         return future
+
+    async def record(self, port: str, consents: Sequence[Consent], now: int) -> list[str | None]:
+        if self.database_fails:
+            raise AntispamError("operational database: gone")
+        asked = {c.number for c in self.consents}
+        self.consents += consents
+        return [f"asked before by {port}" if c.kind == "asked" and c.number in asked else None for c in consents]
 
     def lag(self, priority: Priority) -> Lag:
         return Lag(self.behind[priority], 7)
