@@ -22,6 +22,7 @@ from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
 from pipeline.rules.counting.counters import MemoryCounters
+from pipeline.rules.speaker.speakers import find_speakers
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports
 from pipeline.sample.traffic import generate
@@ -30,6 +31,7 @@ from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import find_links
 from pipeline.text.normal import normalise_batch
+from pipeline.text.signatures import find_signatures
 
 BATCH = 1000
 PORTS = 500
@@ -91,6 +93,7 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
         raise RuntimeError(f"{len(events) - len(decisions)} events failed; the figures would not mean anything")
     texts = [list(dict.fromkeys(event.content for event in batch)) for batch in batches]
     normals = [normalise_batch(part) for part in texts]
+    signed, links = [find_signatures(part) for part in normals], [find_links(part) for part in normals]
     dictionary, model = config.dictionary, config.model
     if dictionary is None or model is None:
         raise RuntimeError("the demo's configuration has no dictionary or model")
@@ -101,13 +104,15 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
         "fingerprint": lambda: [fingerprints(part) for part in normals],
         "links": lambda: [find_links(part) for part in normals],
         "contacts": lambda: [find_contacts(part) for part in normals],
+        "signatures": lambda: [find_signatures(part) for part in normals],
+        "speakers": lambda: [find_speakers(*part, config.brands) for part in zip(normals, signed, links, strict=True)],
         "keywords": lambda: [dictionary.match_batch(*both) for both in zip(texts, normals, strict=True)],
         "score": lambda: [model.classify(part) for part in texts],
         "encode": lambda: [encode(d) for d in decisions],
     }
     us = {name: round(_timed(work) * 1e6 / len(events), 2) for name, work in stages.items()}
     screened = cpu * 1e6 / len(events)
-    of_texts = sum(us[name] for name in ("normalise", "fingerprint", "links", "contacts", "keywords", "score"))
+    of_texts = sum(us.values()) - us["decode"] - us["encode"]
     # Not part of the sum: the campaign stage is a separate process, and sees every submission.
     campaigns, sendings = Campaigns(BENCH_TEXTS), [Sending(event.accepted_at, event.port) for event in events]
     us["campaign_sketch"] = round(_timed(lambda: [sketch(part) for part in normals]) * 1e6 / len(events), 2)

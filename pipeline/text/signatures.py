@@ -8,9 +8,9 @@ signature: they hold moods, products and places.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from pipeline.text.normal import Normals, normalise_batch
 
@@ -29,11 +29,10 @@ _first = re.compile(rf"[^\w{_OPEN}]{{0,4}}{_ROW}").match
 # The way to unsubscribe may stand behind the last signature.
 _TAIL = rf"[\s,.。!~;]{{0,4}}(?:[^{_OPEN}{_CLOSE}]{{0,6}}(?:退订|拒收|stop|unsubscribe)[^{_OPEN}{_CLOSE}]{{0,12}})?"
 _last = re.compile(rf"{_ROW}{_TAIL}\Z").search
-_each = re.compile(_ONE).finditer
+_one = re.compile(_ONE).finditer
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, gc=False):
     """A signature at code points of the raw text, brackets included, `end` exclusive.
 
     `name` has only the letters and digits of the folded text: 【工*商 銀行】 has the name 工商银行.
@@ -51,12 +50,18 @@ def find_signatures(normals: Normals) -> list[tuple[Signature, ...]]:
     found: list[tuple[Signature, ...]] = []
     begin = raw_begin = 0
     for text, raw_border in zip(folded.texts(), normals.raw.borders.tolist(), strict=True):
-        found.append(
-            tuple(
-                Signature(name, origin[begin + start] - raw_begin, ends[begin + end - 1] - raw_begin)
-                for name, start, end in _spans(text)
+        spans = _spans(text)
+        if spans:
+            found.append(
+                tuple(
+                    [
+                        Signature(name, origin[begin + start] - raw_begin, ends[begin + end - 1] - raw_begin)
+                        for name, start, end in spans
+                    ]
+                )
             )
-        )
+        else:
+            found.append(())
         begin, raw_begin = begin + len(text) + 1, raw_border + 1
     return found
 
@@ -67,22 +72,21 @@ def signature_name(written: str) -> str:
     return _name(normalise_batch([written]).folded.texts()[0])
 
 
-def _spans(text: str) -> Iterator[tuple[str, int, int]]:
+def _spans(text: str) -> list[tuple[str, int, int]]:
     """(name, start, end) of each signature of a folded text."""
-    done = 0
     first = _first(text)
-    if first:
-        done = first.end()
-        yield from _names(text, first.start(), done)
+    done = first.end() if first else 0
     last = _last(text, done)
-    if last:
-        yield from _names(text, last.start(), last.end())
+    return [one for row in (first, last) if row for one in _each(row)]
 
 
-def _names(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-    for one in _each(text, start, end):
-        yield _name(one[1]), one.start(), one.end()
+def _each(row: re.Match[str]) -> list[tuple[str, int, int]]:
+    """The signatures of a row."""
+    if row[2] is None:  # most rows are one signature
+        return [(_name(row[1]), row.start(1) - 1, row.end(1) + 1)]
+    return [(_name(one[1]), one.start(), one.end()) for one in _one(row.string, row.start(), row.end())]
 
 
+@lru_cache(50_000)
 def _name(inside: str) -> str:
     return "".join(filter(str.isalnum, inside))

@@ -19,6 +19,7 @@ from pipeline.text.links import Link
 from pipeline.text.normal import Normals
 from pipeline.text.signatures import Signature
 
+MAX_NAMES = 50  # brands named in one text; further names are ignored
 _DASHES = frozenset(map(ord, "-–—―─"))
 
 
@@ -59,6 +60,8 @@ def find_speakers(
     borders, raw_borders = tape.borders.tolist(), normals.raw.borders.tolist()
     for brand, start, end in mentions:
         owner = bisect_left(borders, start)
+        if len(found[owner]) >= MAX_NAMES:
+            continue
         begin, raw_begin = (borders[owner - 1] + 1, raw_borders[owner - 1] + 1) if owner else (0, 0)
         first, last = origin[start] - raw_begin, ends[end - 1] - raw_begin
         if any(signature.start <= first and last <= signature.end for signature in signatures[owner]):

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.rules.ports import Port, PortEntry
 from pipeline.rules.speaker.names import parse_names, shipped_names
-from pipeline.rules.speaker.speakers import Speaker, find_speakers, impersonated
+from pipeline.rules.speaker.speakers import MAX_NAMES, Speaker, find_speakers, impersonated
 from pipeline.text.links import find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.signatures import Signature, find_signatures
@@ -80,6 +80,12 @@ def test_the_operator_says_who_may_speak_for_a_brand() -> None:
     normals = normalise_batch([text])
     (speakers,) = find_speakers(normals, [()], [()], names)
     assert impersonated(speakers, (), agency, names) is None
+
+
+def test_a_text_full_of_names_is_read_up_to_a_bound() -> None:
+    ((_, speakers),) = _speakers(["【工行】" + "您的工行账户异常。" * 5_000])
+    assert len(speakers) == MAX_NAMES
+    assert speakers[0].speaks
 
 
 @pytest.mark.skipif(not NOTICES.exists(), reason=f"no research data at {NOTICES} (ANTISPAM_RESEARCH_DATA)")
