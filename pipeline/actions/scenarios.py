@@ -5,7 +5,8 @@ given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), cons
          default the shipped one), day (by default 2026-03-10, a Tuesday), missing (parts to leave out: policy, ports,
          dictionary, model)
 steps:   at (HH:MM:SS on that day, in the calendar's zone; 32:00:00 is 8 o'clock the next day; never backwards), repeat
-         ({count, every, recipient or sender with {i}}), submit or record, expect
+         ({count, every, recipient or sender with {i}; people: true for recipients not in sequence}), submit or
+         record, expect
 expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
          counters), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
          words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode)
@@ -47,7 +48,6 @@ from pipeline.rules.segments import Segments
 from pipeline.text import numbers
 from pipeline.text.yaml_text import load
 
-_PEOPLE = range(139_0000_0000, 140_0000_0000)  # invented recipients; their numbers are not in sequence
 STORY_TEXTS = 1000  # distinct texts of a scenario that can form campaigns
 
 
@@ -77,10 +77,14 @@ class Given(Form, frozen=True):
 
 
 class Repeat(Form, frozen=True):
-    """Repeats a step `count` times at the interval `every`; `{i}` counts from 0."""
+    """Repeats a step `count` times at the interval `every`; `{i}` counts from 0.
+
+    With `people`, each time has another recipient, and the numbers are not in sequence.
+    """
 
     count: int
     every: str
+    people: bool = False
     recipient: str | None = None
     sender: str | None = None
 
@@ -270,10 +274,11 @@ def _consents(written: Sequence[str]) -> Consents:
 
 def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submission | Record]]:
     """(time, event) of each repetition of a step."""
+    people = _people(step.repeat.count) if step.repeat and step.repeat.people else ()
     begun, repeat = _clock(step.at, midnight), step.repeat
     for i in range(repeat.count if repeat else 1):
         at = begun + (i * parse_duration(repeat.every) if repeat else 0)
-        recipient = repeat.recipient.format(i=i) if repeat and repeat.recipient else None
+        recipient = people[i] if people else repeat.recipient.format(i=i) if repeat and repeat.recipient else None
         if step.submit is not None:
             yield at, _submission(step.submit, recipient, f"{number}-{i}", at, midnight)
         elif step.record is not None:
@@ -292,12 +297,14 @@ def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submi
             )
 
 
+def _people(count: int) -> tuple[str, ...]:
+    """Invented recipients. Their numbers are not in sequence."""
+    return tuple(map(str, random.Random(0).sample(range(139_0000_0000, 140_0000_0000), count)))  # noqa: S311 - no secret
+
+
 def _submission(submit: Submit, recipient: str | None, name: str, at: int, midnight: int) -> Submission:
     single = recipient or submit.recipient
-    if submit.messages:
-        recipients = tuple(map(str, random.Random(0).sample(_PEOPLE, submit.messages)))  # noqa: S311 - not a secret
-    else:
-        recipients = (single,) if single else submit.recipients
+    recipients = (single,) if single else submit.recipients or _people(submit.messages or 0)
     if not recipients:
         raise ScenarioError(f"step {name}: no recipient")
     return Submission(
