@@ -34,7 +34,8 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A registered port: one line of `ports.jsonl`, one `port` entry of the config topic.
 
     `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier. `unsubscribe` are the words that a
-    recipient may answer to unsubscribe; empty: the words are not registered.
+    recipient may answer to unsubscribe; empty: the words are not registered. `extensions` are the
+    registered beginnings of the digits that may follow the code; empty: they are not registered.
     """
 
     code: str
@@ -48,6 +49,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     volume_5m: int | None = None
     templates: tuple[TemplateEntry, ...] = ()
     unsubscribe: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     filings: tuple[Filing, ...] = ()
 
 
@@ -110,6 +112,13 @@ class Port:
         A port without registered words takes any word.
         """
         return next((word for word in words if not self.unsubscribe or word in self.unsubscribe), "")
+
+    def takes_extension(self, sender: str) -> bool:
+        """Whether a sender with this port's code has no extension, or one that begins as registered."""
+        if not self.entry.extensions:
+            return True
+        extension = sender.removeprefix(service_code(self.code) or self.code)
+        return not extension or extension.startswith(self.entry.extensions)
 
     def kind_of(self, content: str) -> Kind:
         """The kind of a message with this content: the kind of the template that it fits, else the port's."""

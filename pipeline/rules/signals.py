@@ -155,6 +155,14 @@ CATALOGUE: dict[str, Signal] = {
             "volume",
         ),
         Signal(
+            "extension_registered",
+            "bool",
+            "the digits after the port's code begin as registered; true without digits, and if none are registered",
+            lambda c: c.port is None or c.port.takes_extension(c.event.port),
+            _SUBMISSION,
+            early=True,
+        ),
+        Signal(
             "kind",
             "string",
             "one_time_code, notice, commercial or personal",

@@ -70,6 +70,7 @@ ports = Table(
     Column("channel", String(32), nullable=False),
     Column("volume_5m", Integer),
     Column("unsubscribe", _JSON, nullable=False, server_default="[]"),  # words that a recipient may answer
+    Column("extensions", _JSON, nullable=False, server_default="[]"),  # beginnings of the digits after the code
     _at("opened_at"),
     _at("changed_at"),
 )

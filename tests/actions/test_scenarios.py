@@ -39,6 +39,7 @@ def test_the_story_ends_as_told(path: Path) -> None:
         ("signatures", "signature-missing"),
         ("signatures", "signature-unregistered"),
         ("impersonation", "impersonation"),
+        ("extensions", "extension-unregistered"),
         ("filings", "signature-not-in-force"),
         ("filings", "signature-not-filed"),
         ("impersonation", "impersonation-trusted"),

@@ -70,6 +70,7 @@ def register_ports(db: Database, now: int) -> None:
             tier=(Tier.HIGH, Tier.ORDINARY, Tier.TRUSTED)[n % 3],
             kind=Kind.COMMERCIAL,
             signatures=("惠民易贷",),
+            extensions=("01",),
             filings=(Filing(signature="惠民易贷", carrier="China Mobile", state=FilingState.FILED),),
         )
         registry.save_port(db, CHIEF, entry, now, "test")

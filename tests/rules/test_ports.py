@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
 from pipeline.rules.ports import Port, PortEntry, Ports, parse_port
+from pipeline.text.numbers import service_code
 
-digits = st.text("0123456789", min_size=3, max_size=8)
+# Codes as events have them: without the prefix 86 of older registrations.
+digits = st.text("0123456789", min_size=3, max_size=8).filter(lambda code: service_code(code) == code)
 
 
 def ports(*codes: str) -> Ports:
@@ -35,6 +37,14 @@ def test_the_longest_code_that_prefixes_the_sender_is_its_port() -> None:
 def test_a_sender_of_no_port_has_none_and_keys_by_itself(sender: str) -> None:
     assert ports("1069").find(sender) is None
     assert ports("1069").key(sender) == sender
+
+
+@pytest.mark.parametrize(
+    ("sender", "takes"), [("10690001", True), ("1069000101", True), ("10690001788", True), ("1069000188", False)]
+)
+def test_a_port_takes_extensions_that_begin_as_registered(sender: str, takes: bool) -> None:
+    assert Port(PortEntry(code="10690001", extensions=("01", "7"))).takes_extension(sender) is takes
+    assert Port(PortEntry(code="10690001")).takes_extension(sender)
 
 
 @given(st.sets(digits, max_size=12), digits)

@@ -27,6 +27,7 @@ _STEPS = {
     "terminate": ((PortState.OPEN, PortState.SUSPENDED), PortState.TERMINATED),
 }
 _INT4 = 2**31
+LONGEST_EXTENSION = 18  # digits; a code and its extension have up to 21
 
 
 def check(entry: PortEntry) -> None:
@@ -47,6 +48,11 @@ def check(entry: PortEntry) -> None:
             )
     if "\0" in entry.name or any("\0" in template.text for template in entry.templates):
         raise AntispamError(f"port {entry.code}: a text holds NUL")
+    for extension in entry.extensions:
+        if not (extension.isascii() and extension.isdigit() and len(extension) <= LONGEST_EXTENSION):
+            raise AntispamError(
+                f"port {entry.code}: extension {extension[:24]!r}: 1 to {LONGEST_EXTENSION} digits expected"
+            )
     if entry.volume_5m is not None and not 0 <= entry.volume_5m < _INT4:
         raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
     if len(set(entry.signatures)) < len(entry.signatures):
@@ -108,6 +114,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             volume_5m=row.volume_5m,
             templates=tuple(templates[row.code]),
             unsubscribe=tuple(row.unsubscribe),
+            extensions=tuple(row.extensions),
             filings=tuple(filings[row.code]),
         )
         for row in rows
@@ -137,6 +144,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
                 "channel": e.channel,
                 "volume_5m": e.volume_5m,
                 "unsubscribe": list(e.unsubscribe),
+                "extensions": list(e.extensions),
                 "opened_at": now,
                 "changed_at": now,
             }

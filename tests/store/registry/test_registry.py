@@ -41,6 +41,7 @@ PORT = PortEntry(
     signatures=("青屿银行", "Aoyu"),
     volume_5m=100,
     unsubscribe=("T", "TD"),
+    extensions=("01", "7"),
     filings=(
         Filing(signature="青屿银行", carrier="China Unicom", state=FilingState.APPLIED, applied=date(2026, 3, 1)),
         Filing(signature="Aoyu", carrier="China Mobile", state=FilingState.FILED, until=date(2027, 2, 28)),
@@ -118,6 +119,8 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
         (PortEntry(code="12"), "3 to 21 digits"),
         (msgspec.structs.replace(PORT, signatures=("长" * 65,)), "signature"),
         (msgspec.structs.replace(PORT, signatures=("a", "a")), "duplicate signature"),
+        (msgspec.structs.replace(PORT, extensions=("01", "x")), "extension 'x': 1 to 18 digits"),
+        (msgspec.structs.replace(PORT, extensions=("",)), "extension '': 1 to 18 digits"),
         (msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "{a}"),)), "nothing but placeholders"),
         (
             msgspec.structs.replace(PORT, templates=(TemplateEntry("t", "码@code@"),)),
