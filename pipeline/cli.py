@@ -8,14 +8,26 @@ import sys
 
 import typer
 
-from pipeline.commands import accounts, benches, consents, models, policies, ports, processes, texts, traffic, upkeep
+from pipeline.commands import (
+    accounts,
+    benches,
+    consents,
+    enterprises,
+    models,
+    policies,
+    ports,
+    processes,
+    texts,
+    traffic,
+    upkeep,
+)
 from pipeline.errors import AntispamError, UnavailableError
 
 # The commands import their work themselves: `antispam --help` and the shell's completion must not wait for numpy,
 # Faust and DuckDB.
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for subject in (processes, traffic, texts, policies, ports, consents, models, accounts, upkeep, benches):
+for subject in (processes, traffic, texts, policies, ports, enterprises, consents, models, accounts, upkeep, benches):
     app.add_typer(subject.app)
 
 

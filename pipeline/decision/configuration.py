@@ -17,7 +17,7 @@ from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
 from pipeline.rules.consents import SHARDS, Consents, Shard, parse_shard
-from pipeline.rules.enterprises import parse_enterprise
+from pipeline.rules.enterprises import check_parents, parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
@@ -191,6 +191,10 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
         parse_lists(lists)
         yield "list", "lists.csv", lists
     companies = dict(_entries("enterprises.jsonl", text("enterprises.jsonl"), lambda line: parse_enterprise(line).code))
+    try:
+        check_parents({code: parse_enterprise(line).parent for code, line in companies.items()})
+    except AntispamError as error:
+        raise AntispamError(f"enterprises.jsonl: {error}") from None
     for code, line in companies.items():
         yield ENTERPRISE, code, line
     for code, line in _entries("ports.jsonl", text("ports.jsonl"), lambda line: parse_port(line).code):

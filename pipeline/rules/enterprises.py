@@ -1,6 +1,11 @@
-"""Enterprises (企业), the owners of ports, with their region. An account's scope is defined by them."""
+"""Enterprises (企业), the owners of ports, with their region and their reseller.
+
+An account's scope is defined by them. A reseller is suspended together with its customers.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -8,15 +13,19 @@ from pipeline.errors import AntispamError
 
 
 class EnterpriseEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An enterprise: one line of `enterprises.jsonl`. Ports refer to it by `code` in their field `enterprise`."""
+    """An enterprise: one line of `enterprises.jsonl`. Ports refer to it by `code` in their field `enterprise`.
+
+    `parent` is the code of the reseller whose customer it is; empty for a customer of the operator.
+    """
 
     code: str
     name: str = ""
     province: str = ""
     city: str = ""
+    parent: str = ""
 
 
-_LONGEST = {"code": 64, "name": 500, "province": 32, "city": 32}  # characters
+_LONGEST = {"code": 64, "name": 500, "province": 32, "city": 32, "parent": 64}  # characters
 
 
 def parse_enterprise(text: str) -> EnterpriseEntry:
@@ -32,3 +41,23 @@ def parse_enterprise(text: str) -> EnterpriseEntry:
         if len(value) > longest or "\0" in value:
             raise AntispamError(f"enterprise entry: {field}: at most {longest} characters without NUL expected")
     return entry
+
+
+def check_parents(parents: Mapping[str, str]) -> None:
+    """Raises AntispamError if a parent (by the code of its customer) is unknown or its own customer in the end."""
+    for code in parents:
+        seen = [code]
+        while parent := parents[seen[-1]]:
+            if parent not in parents:
+                raise AntispamError(f"enterprise {seen[-1]}: parent {parent!r} is not an enterprise")
+            if parent in seen:
+                raise AntispamError(f"enterprise {code}: its own reseller: {' → '.join([*seen, parent])}")
+            seen.append(parent)
+
+
+def with_customers(parents: Mapping[str, str], code: str) -> frozenset[str]:
+    """The enterprise and all its customers, and theirs."""
+    found = {code}
+    while more := {customer for customer, parent in parents.items() if parent in found} - found:
+        found |= more
+    return frozenset(found)

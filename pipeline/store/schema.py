@@ -54,6 +54,7 @@ enterprises = Table(
     Column("name", Text, nullable=False),
     Column("province", String(32), nullable=False, server_default=""),
     Column("city", String(32), nullable=False, server_default=""),
+    Column("parent", String(64), nullable=False, server_default=""),  # its reseller; empty: none
     _at("created_at"),
 )
 

@@ -54,6 +54,9 @@ class World:
     def port(self, n: int) -> str:
         return f"1069000{n}"
 
+    def enterprise(self, n: int) -> str:
+        return "e-north" if n % 2 else "e-south"
+
     def found(self, n: int) -> search.Found:
         asked = search.Query(since=NOW - 3_600_000, until=NOW + 60_000, port=self.port(n), limit=5)
         return search.search(self.db, self.lake.cursor(), self.privacy, CHIEF, asked)[0]
@@ -237,6 +240,16 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.SUSPEND_PORTS,
         REFUSES,
         lambda w, u, n: registry.terminate(w.db, u, w.port(n + 4), "x", "", NOW),
+    ),
+    "registry.suspend_enterprise": (
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.suspend_enterprise(w.db, u, w.enterprise(n), "x", NOW),
+    ),
+    "registry.resume_enterprise": (
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.resume_enterprise(w.db, u, w.enterprise(n), "x", NOW),
     ),
     "registry.add_list_entry": (
         R.EDIT_LISTS,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, select
 
-from pipeline.rules.enterprises import EnterpriseEntry
+from pipeline.rules.enterprises import EnterpriseEntry, check_parents
 from pipeline.store import audit, outbox, schema
 
 _table = schema.enterprises
@@ -18,16 +18,18 @@ _table = schema.enterprises
 def put(
     connection: Connection, now: int, actor: str, entries: Iterable[EnterpriseEntry], *, only_new: bool = False
 ) -> None:
-    """Register enterprises, or change their name and place; audited.
+    """Register enterprises, or change their name, place and reseller; audited.
 
-    With `only_new`, an enterprise of which more than its code is stored stays unchanged.
+    With `only_new`, an enterprise of which more than its code is stored stays unchanged. Raises AntispamError for a
+    reseller that is unknown, or its own customer in the end.
     """
     outbox.lock(connection)
     for entry in entries:
-        values = {"name": entry.name or entry.code, "province": entry.province, "city": entry.city}
+        place = {"province": entry.province, "city": entry.city}
+        values = {"name": entry.name or entry.code, **place, "parent": entry.parent}
         found = connection.execute(select(_table).where(_table.c.id == entry.code)).mappings().first()
         before = None if found is None else {key: found[key] for key in values}
-        known = before not in (None, {"name": entry.code, "province": "", "city": ""})
+        known = before not in (None, {"name": entry.code, "province": "", "city": "", "parent": ""})
         if before == values or (only_new and known):
             continue
         if found is None:
@@ -35,3 +37,9 @@ def put(
         else:
             connection.execute(_table.update().where(_table.c.id == entry.code).values(**values))
         audit.record(connection, now, actor, "save", f"enterprise/{entry.code}", before, values)
+    check_parents(parents(connection))
+
+
+def parents(connection: Connection) -> dict[str, str]:
+    """The reseller of each enterprise, by code; empty for a customer of the operator."""
+    return {row.id: row.parent for row in connection.execute(select(_table.c.id, _table.c.parent))}

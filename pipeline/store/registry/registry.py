@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, exists, func, or_, select
 
 from pipeline.decision.configuration import ConfigEntries
 from pipeline.errors import AntispamError
-from pipeline.events import ConfigChange
+from pipeline.events import ConfigChange, PortState
+from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
 from pipeline.rules.ports import PortEntry, parse_port
@@ -23,6 +24,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database
 from pipeline.store.registry import configurations
+from pipeline.store.registry import enterprises as enterprise_rows
 from pipeline.store.registry import list_entries as list_rows
 from pipeline.store.registry import ports as port_rows
 from pipeline.text.numbers import service_code
@@ -127,6 +129,44 @@ def resume_port(db: Database, user: User, code: str, reason: str, evidence: str,
 def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
     """Terminate a port permanently; returns whether its state changed."""
     return _change_state(db, user, "terminate", code, reason, evidence, now)
+
+
+def suspend_enterprise(db: Database, user: User, code: str, reason: str, now: int) -> list[str]:
+    """Suspend the open ports of an enterprise and of its customers, and theirs; returns the suspended ports."""
+    require(user, Right.SUSPEND_PORTS)
+    _check_reason(reason)
+    with db.write() as connection:
+        outbox.lock(connection)
+        found = _ports_of(connection, user, code, PortState.OPEN)
+        for port in found:  # evidence acts once, so each suspension has its own
+            port_rows.change_state(
+                connection, now, user.name, "suspend", port, reason, evidence=f"{_evidence(code)}{now}"
+            )
+        return found
+
+
+def resume_enterprise(db: Database, user: User, code: str, reason: str, now: int) -> list[str]:
+    """Resume the ports that `suspend_enterprise` suspended last; returns them.
+
+    A port that was suspended for another reason stays suspended.
+    """
+    require(user, Right.SUSPEND_PORTS)
+    _check_reason(reason)
+    deeds = schema.actions
+    with db.write() as connection:
+        outbox.lock(connection)
+        found = []
+        for port in _ports_of(connection, user, code, PortState.SUSPENDED):
+            last = connection.execute(
+                select(deeds.c.evidence)
+                .where(deeds.c.subject == port, deeds.c.kind == "suspend")
+                .order_by(deeds.c.at.desc(), deeds.c.id.desc())
+                .limit(1)
+            ).scalar()
+            if (last or "").startswith(_evidence(code)):
+                port_rows.change_state(connection, now, user.name, "resume", port, reason)
+                found.append(port)
+        return found
 
 
 def add_list_entry(
@@ -283,6 +323,25 @@ def _change_state(db: Database, user: User, action: str, code: str, reason: str,
         if port_rows.find(connection, code) is not None:
             require_port(connection, user, code)
         return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
+
+
+def _evidence(enterprise: str) -> str:
+    return f"enterprise/{enterprise}@"
+
+
+def _ports_of(connection: Connection, user: User, enterprise: str, state: PortState) -> list[str]:
+    """The ports in this state of an enterprise and its customers. Raises Forbidden if one is outside the scope."""
+    parents = enterprise_rows.parents(connection)
+    if enterprise not in parents:
+        raise AntispamError(f"unknown enterprise {enterprise!r}")
+    table = schema.ports
+    owners = with_customers(parents, enterprise)
+    rows = connection.execute(select(table).where(table.c.enterprise.in_(owners)).order_by(table.c.code)).all()
+    if user.scope and not rows:
+        raise Forbidden(f"{user.name}: enterprise {enterprise} is outside the scope of this account")
+    for row in rows:
+        require_port(connection, user, row.code)
+    return [row.code for row in rows if row.state == state]
 
 
 def _registered(connection: Connection, code: str) -> str:
