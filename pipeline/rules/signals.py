@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.events import Submission, Tier
+from pipeline.events import Kind, Submission, Tier
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
@@ -77,6 +77,18 @@ def _port_limit(context: Context) -> int:
 def _signature_registered(context: Context) -> bool:
     registered = context.port.signature_names if context.port else ()
     return not registered or all(signature.name in registered for signature in context.facts.signatures)
+
+
+def _advertising_in_order(context: Context) -> bool:
+    """Consent, own signature and a way to unsubscribe; whoever gave no consent is an exception of the submission."""
+    port, facts = context.port, context.facts
+    return (
+        context.kind is Kind.COMMERCIAL
+        and port is not None
+        and bool(facts.signatures and port.signature_names and port.way_out(facts.unsubscribe))
+        and _signature_registered(context)
+        and bool(context.consent_scopes)
+    )
 
 
 def _signature_filed(context: Context) -> str:
@@ -371,6 +383,14 @@ CATALOGUE: dict[str, Signal] = {
             "bool",
             "consents are recorded for the port or its enterprise",
             lambda c: bool(c.consent_scopes),
+            _SUBMISSION,
+            cost=1,
+        ),
+        Signal(
+            "advertising_in_order",
+            "bool",
+            "a commercial message with registered signature, a way to unsubscribe, and consents kept for its port",
+            _advertising_in_order,
             _SUBMISSION,
             cost=1,
         ),
