@@ -1,4 +1,4 @@
-"""617 texts that name a brand: in passing, as competitor, as way to pay, or as the one who speaks.
+"""697 texts that name a brand: in passing, as competitor, as way to pay, or as the one who speaks.
 
 Written for this project; no real message is copied. Every pattern is filled with four brands. `speaks` is what a reader
 would say: does the text pretend to come from the brand? The sender of all of them is a small company of its own name.
@@ -169,7 +169,7 @@ _SPEAKING = {
 }
 
 
-# Written after the sentences of `pipeline/rules/speaker/` and before their first correction.
+# Written after the sentences of `pipeline/rules/speaker/`: 117, and 80 after the correction by these.
 _LATER_MENTIONED = (
     "【云溪民宿】到店出示携程订单号即可办理入住，周边停车免费",
     "【云溪民宿】您在美团预订的大床房已确认，入住请带身份证",
@@ -228,6 +228,46 @@ _LATER_MENTIONED = (
     "[Bean Cafe] Do not trust anyone who says they are from Wells Fargo and wants our till code",
     "did you cancel netflix? amazon has the same film",
     "my chase card got declined lol, can you venmo me",
+    "【南湖健身】年卡用户可凭网易会员兑换一节私教课",
+    "【南湖健身】更衣柜押金支持支付宝免押，扫码即用",
+    "【南湖健身】教练的抖音号已更新，欢迎围观训练视频",
+    "【南湖健身】停车请走中国银行一侧入口",
+    "【南湖健身】滴滴到店的会员报单号赠运动饮料",
+    "【蓝鲸教育】学费分期由招商银行提供，利率见合同",
+    "【蓝鲸教育】请用微信扫码进班级群，群内不谈费用",
+    "【蓝鲸教育】教材由京东物流配送，预计周三送达",
+    "【蓝鲸教育】转学需到社保局打印参保证明",
+    "【蓝鲸教育】听说有人冒充税务局收费，请家长不要理会",
+    "【老街书店】拼多多上的低价书多为盗版，请认准本店",
+    "【老街书店】中国邮政发行的新邮票到货，集邮爱好者速来",
+    "【老街书店】和美团优选不同，我们坚持当日采摘",
+    "【老街书店】海关政策调整，进口图书到货推迟",
+    "【老街书店】您寄售的书款已汇入您尾号6621的农行卡",
+    "【老街书店】华为平板学习区免费开放到九点",
+    "【微光摄影】底片已用顺丰到付寄出，单号SF10086",
+    "【微光摄影】小红书探店达人本周来拍摄，二楼暂停接待",
+    "【微光摄影】移动和联通用户连店内无线网速度更快",
+    "【微光摄影】付款请走对公账户，开户行工商银行城南支行",
+    "老张说建行门口那家面馆不错，中午去吗",
+    "爸，我微信里没钱了，你用支付宝转我二百",
+    "[Oak Books] We sell Netflix scripts signed by the writers this week",
+    "[Oak Books] Your order leaves by UPS tonight, no signature needed",
+    "[Oak Books] Walk past Wells Fargo and turn left for the new entrance",
+    "[Oak Books] Apple pickers wanted for our autumn fair",
+    "[Oak Books] The Amazon rainforest talk starts at 7",
+    "[Oak Books] Paid with PayPal? Show the receipt for a free bookmark",
+    "[Oak Books] Our courier is now DPD, so parcels arrive a day sooner",
+    "[Oak Books] Chase the blues away with half price jazz records",
+    "[Pine Vets] Claim forms for NHS staff discounts are at the desk",
+    "[Pine Vets] If you use Vodafone, our line may be busy: their network is down",
+    "[Pine Vets] Insurance paid by HSBC customers is handled as before",
+    "[Pine Vets] Order pet food on eBay or Walmart, but ask us for the dose",
+    "[Pine Vets] The IRS lets you deduct guide dog costs",
+    "[Pine Vets] You can pay by Visa or Mastercard at reception",
+    "[Pine Vets] Uber Pet drops you at the back door",
+    "[Pine Vets] Warning: a caller says he is from Verizon and wants access to our system",
+    "saw your dhl van outside, tell him i am home",
+    "is facebook down for you too",
 )
 _LATER_SPEAKING = (
     "【工行95588】您的手机银行将失效，请及时升级",
@@ -290,10 +330,51 @@ _LATER_SPEAKING = (
     "DPD - we were unable to deliver your parcel, choose a new slot",
     "Lloyds Bank: a Direct Debit was set up, cancel at the page",
     "Your Bank of America debit card is temporarily locked, call to unlock",
+    "【建行客服】您的龙卡信用卡待激活，今日有效",
+    "【微信安全中心】检测到您的账号在外地登录",
+    "【京东白条】您有一笔借款将于明日扣款，请确认",
+    "【12306客服】您购买的车次因故停运，请点击改签",
+    "【中国移动积分】您有3680分可兑换，逾期作废",
+    "【顺丰理赔】快件损坏赔付已受理，请提供卡号",
+    "【浦发银行】尊敬的客户，您的额度可临时提升",
+    "【老街书店】平安银行提示您，您的贷款审批已通过，点此放款",
+    "【老街书店】我是顺丰的客服，您的快递弄丢了，给您赔钱",
+    "【老街书店】您的抖音月付逾期三天，今天处理免罚息",
+    "【老街书店】医保局提醒您：医保卡年审今日截止",
+    "【老街书店】尊敬的交通银行信用卡用户，您的年费可减免",
+    "工行网银通知：您的账户支出9800元，如非本人操作请联系",
+    "淘宝退款：您的订单缺货，点击申领退款",
+    "您的中国移动号码将于今晚停机，请尽快实名",
+    "法院传票：您有一起诉讼案件待处理，请登录查看，人民法院",
+    "这里是支付宝客服中心，您的账户被盗用",
+    "我们是公安局反诈中心的，请您配合视频核查",
+    "您的拼多多会员试用到期，将每月扣费99元",
+    "邮政EMS：您有法院文书待签收，按1查询",
+    "为避免征信受损请今日还清，借呗",
+    "您名下的招行卡涉嫌洗钱，请立即联系办案人员",
+    "Chase Bank: a Zelle payment of 800 is on hold, reply YES to approve",
+    "USPS Notice - we cannot deliver your package, add your house number",
+    "PayPal: you sent 620.00 to Crypto Ltd. Dispute it here",
+    "Your Amazon Prime could not be renewed, change your card",
+    "Your account at Barclays will be closed unless you confirm your address",
+    "We at HSBC noticed a login from Romania, call us back",
+    "Apple Support here, your iCloud photos were shared with strangers",
+    "Netflix here: your payment bounced, fix it tonight",
+    "Your DHL shipment is waiting for customs payment",
+    "Verizon: your bill was paid, thank you. Claim your gift",
+    "Hi, Evri driver here, you were out, book again with this link",
+    "IRS: final warning, pay your balance today",
+    "Dear valued Santander client, a standing order was created",
+    "T-Mobile Rewards: you have 9,800 points about to vanish",
+    "Your Facebook page breaks our rules and will be deleted",
+    "A message from Lloyds: your new device is registered, not you? call",
+    "Bank of America Alerts: suspicious charge of 1,900, reply 1 to stop",
+    "Instagram: someone asked to change your password",
 )
 LATER_SIGNATURES = (
-    *("云溪民宿", "绿野超市", "青松幼儿园", "锐步装饰", "好记面馆", "物业服务中心", "同城家政"),
-    *("Harbour Gym", "Willow Dental", "Bean Cafe"),
+    *("云溪民宿", "绿野超市", "青松幼儿园", "锐步装饰", "好记面馆", "物业服务中心", "同城家政", "南湖健身"),
+    *("蓝鲸教育", "老街书店", "微光摄影"),
+    *("Harbour Gym", "Willow Dental", "Bean Cafe", "Oak Books", "Pine Vets"),
 )
 
 
@@ -317,7 +398,7 @@ def impersonations() -> list[Named]:
 
 
 def later_texts() -> list[Named]:
-    """117 further texts, each of its own wording; their honest senders have LATER_SIGNATURES."""
+    """197 further texts, each of its own wording; their honest senders have LATER_SIGNATURES."""
     return [Named(text, speaks=False) for text in _LATER_MENTIONED] + [
         Named(text, speaks=True) for text in _LATER_SPEAKING
     ]

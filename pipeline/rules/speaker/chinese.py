@@ -45,7 +45,8 @@ _ADDRESSEE = re.compile(
 _STARTS = re.compile(  # 中国移动:您本月话费
     r"(?:客服中心|客服|信用卡中心|信用卡|官方|安全中心|风控中心|反诈中心|小助手|助手|团队|平台|理赔中心|理赔部"
     r"|理赔员|快递员|派送员|业务员|专员"
-    r"|审核部|财务部|法务部|放款中心|信贷部|催收部|提醒|通知|提示|温馨提示|紧急通知|重要通知|安全提醒|营业厅|公司)*"
+    r"|审核部|财务部|法务部|放款中心|信贷部|催收部|网银|手机银行|退款|赔付|积分|账单|贷款|额度|传票|订单|包裹|派送"
+    r"|缴费|还款|会员|提醒|通知|提示|温馨提示|紧急通知|重要通知|安全提醒|营业厅|公司)*"
     r"(?::|,(?=您|你|尊敬|亲|温馨|为您|为保|经|由于|因|系统)|\s(?=您|尊敬|亲爱))"
 )
 _OFFICER = re.compile(  # 京东客服, at the beginning of a text
@@ -54,6 +55,10 @@ _OFFICER = re.compile(  # 京东客服, at the beginning of a text
     r"(?:[一-鿿]{1,3})?(?:[:,]|(?=您好|告知|通知|提醒|为您))"
 )
 _SIGNS_OFF = re.compile(r"(?:[。!？?;~]|—{1,2}|-{2,})\s*(?:中国)?$")  # …详询95588。工商银行
+_CLOSES = re.compile(  # …敬请谅解工商银行, without a mark
+    r"(?:谅解|支持|致歉|激活|查询|兑换|升级|认证|登录|冻结|清零|停用|失效|配合|领取|缴纳|周知|留意|知悉|通知|愉快|安康)(?:中国)?$"
+)
+_OURS = re.compile(r"我行|我司|本行|尊敬的|您的")
 _ENDS = re.compile(
     r"(?:信用卡中心|客服中心|客服|团队|敬上|宣|[一-鿿]{0,4}(?:分行|支行|分公司))?[。!\s]*(?:[^一-鿿]{0,3}(?:退订"
     r"|拒收).{0,8})?$"
@@ -85,6 +90,11 @@ _BOOKED = re.compile(
 )
 
 
+def tells_of(before: str) -> bool:
+    """Whether the words before a name tell of it: 打开, 支持, 收到."""
+    return _TOLD_OF.search(before) is not None
+
+
 def speaks_chinese(said: Said) -> Sureness | None:
     """Whether a Chinese sentence speaks as the brand that it names."""
     before, behind = said.before, said.behind
@@ -92,10 +102,13 @@ def speaks_chinese(said: Said) -> Sureness | None:
         return "sure"
     if said.at_start and (_STARTS.match(behind) or _OFFICER.match(behind)):
         return "sure"
-    if _TELLS.match(behind) and not _TOLD_OF.search(before):
+    if _TELLS.match(behind) and not tells_of(before):
         return "sure"
-    if said.near_end and (said.dashed or _SIGNS_OFF.search(before)) and _ENDS.match(behind):
-        return "sure"
+    if said.near_end and _ENDS.match(behind):
+        if said.dashed or _SIGNS_OFF.search(before):
+            return "sure"
+        if _CLOSES.search(before) and _OURS.search(said.text):
+            return "sure"
     if _ADDRESSED.search(before) and _ADDRESSEE.match(behind):
         return None if _SHOP.search(said.text) else "sure"
     yours = _YOURS.search(before)

@@ -15,7 +15,7 @@ _TOLD_OF = re.compile(
     r"(?: the)?\s*$"
 )
 _INTRODUCED = re.compile(
-    r"(?:(?:this|it) is|it's|this's|here is|(?:i am|i'm|we are|we're)(?: from)?|(?:i'm|i am|we're"
+    r"(?:(?:this|it) is|we at|it's|this's|here is|(?:i am|i'm|we are|we're)(?: from)?|(?:i'm|i am|we're"
     r"|we are)? ?(?:calling|texting|writing|messaging|contacting you) (?:you )?(?:from|on behalf of)"
     r"|(?:message|msg|alert|notice|notification|notice|reminder|update|info|statement|warning) from|on behalf of"
     r"|here at|official|welcome to|(?:hello|hi|greetings|congratulations|good news) from|(?:thank you"
@@ -31,7 +31,8 @@ _STARTS = re.compile(
     r"|department|alert|prevention))?|online|team|delivery|updates?|info"
     r"|notifications?|notify|msg|rewards|express|card|uk|us|india|account|billing|service|services|help ?desk"
     r"|parcel|text|verification|pay|wallet|reminder|warning|final notice|free msg))*"
-    r"(?:\s?:|\s?[\-–—|>]{1,2}\s?(?=\S)|\s(?=alert\b|notice\b)|,\s?(?=your\b|we\b|you\b|dear\b|please\b|our\b))"
+    r"(?:\s?:|\s?[\-–—|>]{1,2}\s?(?=\S)|\s(?=alert\b|notice\b)|,?\s(?=your\b|we\b|you\b|dear\b|hello\b|please\b|our\b"
+    r"|an? (?:payment|new|unusual|transaction|login|sign|request|parcel|package)\b))"
 )
 _ALERT = re.compile(
     r"(?: bank| card| account)? (?:security |fraud |card |account |transaction |delivery |parcel |service "
@@ -61,7 +62,8 @@ _THING = (
     r"|personal|visa|delivery|internet|net))*"
     r"(?: (?:account|a/c|acct|ac|card|package|parcel|shipment|delivery|order|membership|subscription|wallet"
     r"|profile|id|payment|bill|points|rewards|line|number|sim|plan|login|password|"
-    r"benefits|refund|item|letter|mail|credentials|access|toll|balance|statement|record|licence|license"
+    r"benefits|refund|page|store|shop|channel|item|letter|mail|credentials|access|toll|balance|statement|record"
+    r"|licence|license"
     r"|application|session|passcode|profile|service|kyc))?"
 )
 _TROUBLE = re.compile(
@@ -69,16 +71,31 @@ _TROUBLE = re.compile(
     rf"|\bheld\b|expir|compromis|flagged|unusual|suspicious|overdue|past due|frozen|froze|unable"
     r"|fail|return to sender|returned to|terminat|cancel|verif(?:y|ied|ication)|confirm your|unauthori|incomplete"
     r"|undeliver|could not be delivered|couldn't be delivered|cannot be delivered|customs|declined|was used"
-    r"|been used|paused?\b|(?:did not|didn't) go through|removed|accessed|logged in|sign(?:ed)?[- ]in attempt"
+    r"|been used|paused?\b|(?:did not|didn't) go through|removed|deleted|bounced|accessed|logged in"
+    r"|sign(?:ed)?[- ]in attempt"
     r"|new device|violat)"
 )
 _BOOKED = re.compile(
     rf"{_THING}(?!\w).{{0,40}}?(?:debited|credited|charged|updated|renew|pending|\bdue\b|\bcode\b|\botp\b"
     rf"|passcode|\bpin\b|ending|spent|available|statement)"
 )
+_HERE = re.compile(r"(?: \w+){0,2} here\b")  # Evri driver here, at the beginning of a text
+_YOURS_AT = re.compile(  # your account at Barclays
+    r"\b(?:your|ur) (?:\w+ ){0,2}?(?:account|a/c|card|loan|profile|wallet|parcel|package|shipment|order"
+    r"|plan) (?:at|with|from)(?: the)? $"
+)
+_LOCKED = re.compile(  # SBI account has been blocked, at the beginning of a text
+    rf"{_THING}(?<=\w) (?:has|have|is|was|will|needs?|must)\b.{{0,30}}?(?:suspend|lock|limited|restrict|block|deactivat"
+    r"|clos(?:ed|ure)|on hold|\bheld\b|expire|frozen|disabled|verif|updat)"
+)
+_ALARM = re.compile(  # a new device has tried to log in to your HSBC account
+    r"\b(?:attempt|device|sign[- ]?in|log[- ]?in|logon|access|payment|transaction|activity|withdrawal|transfer|payee)\b"
+    r".{0,30}? (?:to|on|in|from|for|at) (?:your|ur)(?: [a-z]{2,10})?\s$"
+)
+_NOT_YOU = re.compile(r".{0,50}?(?:\bif (?:this|it|you did)|not you\b|n't you\b|unauthor|unrecogni)")
 _ADDRESSED = re.compile(r"(?:dear|hello|hi|valued|esteemed|attention|attn:?)(?: valued| our)?\s$")
 _ADDRESSEE = re.compile(
-    r"(?: bank| prime| card| credit card| online| premium)*,? (?:customer|user|member|client|cardholder"
+    r"(?: \w+){0,2},? (?:customer|user|member|client|cardholder"
     r"|card holder|subscriber|shopper|account holder|player|driver|guest|patient|taxpayer)s?\b"
 )
 _SIGNS_OFF = re.compile(
@@ -110,7 +127,13 @@ def speaks_english(said: Said) -> Sureness | None:
         return "sure"
     if said.near_end and _SIGNS_OFF.search(before) and _ENDS.match(behind):
         return "sure"
+    if said.at_start and (_LOCKED.match(behind) or _HERE.match(behind)):
+        return "sure"
+    if _YOURS_AT.search(before) and _TROUBLE.match(behind):
+        return "sure"
     if _YOURS.search(before):
+        if _ALARM.search(before) and _NOT_YOU.match(behind):
+            return "sure"
         if _WAY.search(before):
             return None
         if _TROUBLE.match(behind):

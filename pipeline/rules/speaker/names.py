@@ -147,10 +147,12 @@ class BrandNames:
             if length >= len(name):
                 continue
             brand = self._exact.get(name[:length])
-            if brand is None or name[:length].isdigit():
+            if brand is None:
                 continue
             rest = name[length:]
-            if not _chinese(name[:length]):
+            if name[:length].isdigit():
+                own = _OWN.fullmatch(rest) is not None
+            elif not _chinese(name[:length]):
                 own = not rest[0].isascii() or _LATIN_OWN.fullmatch(rest) is not None
             elif length > 2:
                 own = True

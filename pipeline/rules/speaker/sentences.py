@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.rules.speaker.chinese import speaks_chinese
+from pipeline.rules.speaker.chinese import speaks_chinese, tells_of
 from pipeline.rules.speaker.english import speaks_english
 from pipeline.rules.speaker.said import Said, Sureness
 
@@ -32,6 +32,8 @@ def speaks(text: str, start: int, end: int, *, dashed: bool = False) -> Sureness
     before, behind = text[max(0, start - _BEFORE) : start], text[end : end + _BEHIND]
     if _PRETENDED.search(before):
         return None
+    if before.endswith("【") and behind.startswith("】") and not tells_of(before[:-1]):
+        return "sure"
     at_start = start <= _BEFORE and _MARKS.match(before) is not None
     said = Said(text, before, behind, at_start, len(text) - end <= _BEHIND, dashed)
     if _chinese(text, start, end) or _chinese(before[-6:] + behind[:6]):
