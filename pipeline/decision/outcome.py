@@ -87,7 +87,8 @@ class Outcome:
         if "signatures" in rule.spans:
             spans += [Span(start=x.start, end=x.end, word=x.name, via="signature") for x in facts.signatures]
         if "speakers" in rule.spans:
-            spans += [Span(start=x.start, end=x.end, word=x.brand.name, via="brand") for x in facts.speakers]
+            named = [x for x in facts.speakers if x.speaks] or facts.speakers
+            spans += [Span(start=x.start, end=x.end, word=x.brand.name, via="brand") for x in named]
         return tuple(spans[:MAX_SPANS])
 
     def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:

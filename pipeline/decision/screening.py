@@ -109,7 +109,9 @@ def _submission(
     leaves = max(now if event.round else at, event.scheduled_at or 0)
     moment = config.calendar.moment(leaves)
     hits = in_force(facts.hits, at)
-    context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents)
+    context = Context(
+        event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports
+    )
     counted_all = _count("submission", context, state, policy, at)
     decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
@@ -162,7 +164,9 @@ def _record(
     limits = policy.port_limits_5m if policy else {}
     moment = config.calendar.moment(at)
     hits = in_force(facts.hits, at)
-    context = Context(event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, late_ms)
+    context = Context(
+        event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports, late_ms
+    )
     counted_all = _count("record", context, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.events import Campaign, Category, Kind, Label, Tier
 from pipeline.rules.clock.calendar import Moment
 from pipeline.rules.consents import Consents
-from pipeline.rules.ports import Port
+from pipeline.rules.ports import Port, Ports
 from pipeline.rules.speaker.names import BrandNames
 from pipeline.rules.speaker.speakers import Speaker
 from pipeline.rules.templates import Template
@@ -63,6 +63,7 @@ class Context:
     moment: Moment
     brands: BrandNames
     consents: Consents
+    ports: Ports | None
     late_ms: int = 0
     counted: dict[str, int] = field(default_factory=dict)
     _without_consent: tuple[str, ...] | None = None

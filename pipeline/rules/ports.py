@@ -6,7 +6,7 @@ extension digits stays under the limits of its port.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from pipeline.text.contacts import Contact, find_contacts
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import CODE_LENGTHS, service_code
-from pipeline.text.signatures import signature_name
+from pipeline.text.signatures import signature_name, signature_names
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -136,10 +136,20 @@ class Ports:
         # Older versions accepted codes with the prefix 86. Senders are stored without it, so the key has none.
         self.by_code: Mapping[str, Port] = {service_code(port.code) or port.code: port for port in ports}
         self._by_prefix = LongestPrefix(self.by_code)
+        self._owners: dict[str, set[str]] | None = None
 
     def find(self, sender: str) -> Port | None:
         """The port with the longest code that prefixes the sender, or None."""
         return self._by_prefix.find(sender)
+
+    def owners(self, name: str) -> Collection[str]:
+        """The enterprises that registered a signature of this name (`Signature.name`), or ports without enterprise."""
+        if self._owners is None:  # made on first use: few policies ask
+            signed = [(port, signature) for port in self.by_code.values() for signature in port.entry.signatures]
+            self._owners = {}
+            for found, (port, _) in zip(signature_names([signature for _, signature in signed]), signed, strict=True):
+                self._owners.setdefault(found, set()).add(port.entry.enterprise or port.code)
+        return self._owners.get(name, ())
 
     def key(self, sender: str) -> str:
         """The partition key of a sender: its port's code, or the sender itself if its port is unknown."""

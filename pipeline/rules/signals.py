@@ -91,6 +91,19 @@ def _advertising_in_order(context: Context) -> bool:
     )
 
 
+def _signature_owner(context: Context) -> str:
+    port, signatures = context.port, context.facts.signatures
+    if context.ports is None or not signatures:
+        return ""
+    registered = port.signature_names if port else frozenset()
+    own = (port.entry.enterprise or port.code) if port else ""
+    for signature in signatures:
+        owners = () if signature.name in registered else context.ports.owners(signature.name)
+        if owners and own not in owners:
+            return min(owners)
+    return ""
+
+
 def _signature_filed(context: Context) -> str:
     if context.port is None or not context.port.entry.filings:
         return ""
@@ -350,6 +363,14 @@ CATALOGUE: dict[str, Signal] = {
             "word that the text names as answer to unsubscribe, and that the port takes; or empty",
             lambda c: c.port.way_out(c.facts.unsubscribe) if c.port else next(iter(c.facts.unsubscribe), ""),
             cost=1,
+        ),
+        Signal(
+            "signature_owner",
+            "string",
+            "enterprise that registered a signature of the text, if this port and its enterprise did not; or empty",
+            _signature_owner,
+            cost=1,
+            spans="signatures",
         ),
         Signal(
             "signature_filed",

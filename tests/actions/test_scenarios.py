@@ -38,6 +38,7 @@ def test_the_story_ends_as_told(path: Path) -> None:
     [
         ("signatures", "signature-missing"),
         ("signatures", "signature-unregistered"),
+        ("signatures", "signature-of-another"),
         ("impersonation", "impersonation"),
         ("extensions", "extension-unregistered"),
         ("filings", "signature-not-in-force"),

@@ -47,6 +47,16 @@ def test_a_port_takes_extensions_that_begin_as_registered(sender: str, takes: bo
     assert Port(PortEntry(code="10690001")).takes_extension(sender)
 
 
+def test_a_signature_is_owned_by_the_enterprises_that_registered_it() -> None:
+    registry = Ports(
+        Port(PortEntry(code=code, enterprise=enterprise, signatures=("【示 例】",)))
+        for code, enterprise in (("10690001", "e-1"), ("10690002", "e-1"), ("10690003", "e-2"), ("10690004", ""))
+    )
+    assert set(registry.owners("示例")) == {"e-1", "e-2", "10690004"}
+    assert not registry.owners("别人")
+    assert not Ports([]).owners("示例")
+
+
 @given(st.sets(digits, max_size=12), digits)
 def test_found_like_trying_every_code(codes: set[str], sender: str) -> None:
     fitting = sorted((code for code in codes if sender.startswith(code)), key=len)

@@ -36,7 +36,9 @@ def _context(event: Submission | Record) -> Context:
     known = facts[event.content]
     moment = shipped_calendar().moment(NOW)
     limits = dict.fromkeys(Tier, 5)
-    return Context(event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, shipped_names(), Consents())
+    return Context(
+        event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, shipped_names(), Consents(), None
+    )
 
 
 @pytest.mark.parametrize("content", TEXTS)

@@ -72,7 +72,7 @@ class BrandNames:
             for view in _views(name):
                 self._alike.setdefault(view, brand)
         self._of_signature: dict[str, Brand | None] = {}
-        self._own: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
+        self._own: dict[tuple[str, ...], frozenset[str]] = {}
 
     def mentions(self, normals: Normals) -> list[tuple[Brand, int, int]]:
         """(brand, start, end) of the names on the normal tape, left to right; of overlapping names the longest."""
@@ -100,14 +100,15 @@ class BrandNames:
             return brand
 
     def own(self, port: Port) -> frozenset[str]:
-        """The names and groups of the brands that the port's registered name and signatures belong to."""
+        """The names and groups of the brands that the port's registered names and signatures belong to."""
         entry = port.entry
-        key = (entry.name, entry.signatures)
+        key = (entry.name, entry.enterprise, *entry.signatures)
         known = self._own.get(key)
         if known is None:
             if len(self._own) >= _CACHED:
                 self._own.clear()
-            brands = filter(None, map(self.of_signature, {signature_name(entry.name), *port.signature_names}))
+            registered = {*map(signature_name, (entry.name, entry.enterprise)), *port.signature_names}
+            brands = filter(None, map(self.of_signature, registered))
             known = self._own[key] = frozenset(
                 name for brand in brands for name in (brand.name, brand.group and f"group {brand.group}") if name
             )
