@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -85,6 +86,7 @@ class Consents:
     def __init__(self) -> None:
         self._shards: Mapping[int, Shard] = {}
         self._scopes: Mapping[int, int] = {}  # hash of a scope -> the number of shards that hold it
+        self.scopes = lru_cache(4096)(self._kept)  # every submission asks, and its port asks often
 
     def replaced(self, changes: Mapping[int, Shard | None]) -> Consents:
         """These consents with other shards; None removes one."""
@@ -102,7 +104,7 @@ class Consents:
         changed._scopes = {scope: held for scope, held in scopes.items() if held}
         return changed
 
-    def scopes(self, port: str, enterprise: str) -> tuple[str, ...]:
+    def _kept(self, port: str, enterprise: str) -> tuple[str, ...]:
         """The scopes of this port and its enterprise for which records are kept."""
         if not self._scopes:
             return ()
