@@ -14,7 +14,7 @@ from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.signatures import find_signatures
-from pipeline.text.unsubscribe import find_unsubscribe_words
+from pipeline.text.wording.unsubscribe import find_unsubscribe_words
 
 NO_SCORE = 2.0  # threshold without a model; no score reaches it
 

@@ -18,7 +18,7 @@ from pipeline.rules.filings import Filing, check_filings
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
-from pipeline.text.unsubscribe import LONGEST
+from pipeline.text.wording.unsubscribe import LONGEST
 
 # Action -> (states in which it is possible, resulting state).
 _STEPS = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.text.normal import normalise_batch
-from pipeline.text.unsubscribe import find_unsubscribe_words
+from pipeline.text.wording.unsubscribe import find_unsubscribe_words
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Wordings that the law asks for: a way to unsubscribe, a salutation."""
