@@ -14,6 +14,7 @@ from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.signatures import find_signatures
+from pipeline.text.wording.salutation import find_salutations
 from pipeline.text.wording.unsubscribe import find_unsubscribe_words
 
 NO_SCORE = 2.0  # threshold without a model; no score reaches it
@@ -54,7 +55,8 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             _techniques(counts, of_links, of_hits),
             of_links,
             of_contacts,
-            ways_out,
+            ways,
+            named,
             of_hits,
             opinion.score if opinion else None,
             opinion.thresholds.reject if opinion else NO_SCORE,
@@ -65,12 +67,13 @@ def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | 
             signed,
             spoken,
         )
-        for mark, counts, of_links, of_contacts, ways_out, of_hits, opinion, trial, campaign, signed, spoken in zip(
+        for mark, counts, of_links, of_contacts, ways, named, of_hits, opinion, trial, campaign, signed, spoken in zip(
             fingerprints(normals),
             normals.techniques,
             links,
             find_contacts(normals),
             find_unsubscribe_words(normals),
+            find_salutations(normals),
             hits,
             opinions,
             trials,

@@ -23,7 +23,8 @@ from pipeline.text.signatures import Signature
 class Facts:
     """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words.
 
-    `unsubscribe` are the words that the text offers as an answer to unsubscribe.
+    `unsubscribe` are the words that the text offers as an answer to unsubscribe. `salutation`: the text begins with the
+    name of its reader.
     """
 
     fingerprint: str
@@ -31,6 +32,7 @@ class Facts:
     links: tuple[Link, ...]
     contacts: tuple[Contact, ...]
     unsubscribe: tuple[str, ...]
+    salutation: bool
     hits: tuple[Hit, ...]
     score: float | None
     reject_score: float

@@ -400,6 +400,12 @@ CATALOGUE: dict[str, Signal] = {
             spans="speakers",
         ),
         Signal(
+            "named_salutation",
+            "bool",
+            "the text begins with the reader's name: 尊敬的王女士, Dear Ms Wong; not 尊敬的客户",
+            lambda c: c.facts.salutation,
+        ),
+        Signal(
             "consent_kept",
             "bool",
             "consents are recorded for the port or its enterprise",
