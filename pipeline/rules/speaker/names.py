@@ -7,7 +7,7 @@ In a sentence only the normal form is searched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from pipeline.rules.ports import Port
@@ -30,6 +30,7 @@ _chinese = re.compile(r"[㐀-鿿]+").fullmatch
 _OTHERS = re.compile(
     r"店|附近|对面|旁|合作|代理|特约|授权|加盟|维修|回收|商家|商户|员工|家属|小区|大厦|广场|协会|路|业"
 )
+_BRANCH = ("分行", "支行", "营业部", "营业厅", "公司", "助手")  # 工商银行人民路支行 is the bank
 # Behind a name of two characters only these keep it the brand's: 美团外卖 but not 小米渔庄.
 _OWN = re.compile(
     r"(?:客服|官方|商城|快递|速递|速运|物流|快运|信用卡|银行|科技|金融|支付|金条|白条|月付|安全|风控|理赔|中心"
@@ -64,12 +65,14 @@ class BrandNames:
         )
         self._unless = {brand.name: tuple(normalise_batch(brand.unless).texts) for brand in self.brands if brand.unless}
         self._exact = {signature_name(name): brand for name, brand in names}
+        longer = {word for words in self._unless.values() for word in words if not any(word in n for n in self._exact)}
+        self._longer_words = re.compile("|".join(map(re.escape, sorted(longer))) or r"(?!)")
         self._lengths = sorted({len(name) for name in self._exact}, reverse=True)
         self._branches = [(signature_name(branch), brand) for brand in self.brands for branch in brand.branches]
         self._branches.sort(key=lambda pair: -len(pair[0]))
         self._alike: dict[str, Brand] = {}
-        for name, brand in self._exact.items():
-            for view in _views(name):
+        for brand, views in zip(self._exact.values(), _views(list(self._exact)), strict=True):
+            for view in views:
                 self._alike.setdefault(view, brand)
         self._of_signature: dict[str, Brand | None] = {}
         self._own: dict[tuple[str, ...], frozenset[str]] = {}
@@ -91,13 +94,23 @@ class BrandNames:
 
     def of_signature(self, name: str) -> Brand | None:
         """The brand that signs with this name (`Signature.name`), or None. Branches of a brand are the brand."""
-        try:
-            return self._of_signature[name]
-        except KeyError:
-            if len(self._of_signature) >= _CACHED:
-                self._of_signature.clear()
-            brand = self._of_signature[name] = self._read_signature(name)
-            return brand
+        if name not in self._of_signature:
+            self.read_signatures((name,))
+        return self._of_signature[name]
+
+    def read_signatures(self, names: Collection[str]) -> None:
+        """Read these names together and remember their brands: ten times faster than one by one."""
+        new = [name for name in names if name not in self._of_signature]
+        if len(self._of_signature) + len(new) > _CACHED:
+            self._of_signature.clear()
+            new = list(names)
+        unlike = []
+        for name in new:
+            brand = self._of_signature[name] = self._as_written(name)
+            if brand is None and not self._longer_word(name):
+                unlike.append(name)
+        for name, views in zip(unlike, _views(unlike), strict=True):
+            self._of_signature[name] = next((self._alike[view] for view in views if view in self._alike), None)
 
     def own(self, port: Port) -> frozenset[str]:
         """The names and groups of the brands that the port's registered names and signatures belong to."""
@@ -121,10 +134,12 @@ class BrandNames:
                 return True
         return end - start == 2 and text[end - 1] == "行" and text[end] in "业动情程为走列驶进使政军李星"
 
-    def _read_signature(self, name: str) -> Brand | None:
+    def _as_written(self, name: str) -> Brand | None:
+        if self._longer_word(name):
+            return None
         brand = self._exact.get(name) or self._by_beginning(name)
         if brand is not None:
-            return None if self._longer_word(brand, name) else brand
+            return brand
         for branch, of in self._branches:
             at = name.rfind(branch)
             if at < 0:
@@ -138,9 +153,6 @@ class BrandNames:
         place = _PLACE.match(name)
         if place and (brand := self._exact.get(name[place.end() :]) or self._by_beginning(name[place.end() :])):
             return brand
-        for view in _views(name):
-            if view in self._alike:
-                return self._alike[view]
         return None
 
     def _by_beginning(self, name: str) -> Brand | None:
@@ -161,12 +173,12 @@ class BrandNames:
                 own = (
                     rest.isdigit() or _OWN.fullmatch(rest) is not None or (brand.kind == "bank" and rest.endswith("行"))
                 )
-            if own and not _OTHERS.search(rest):
+            if own and (rest.endswith(_BRANCH) or not _OTHERS.search(rest)):
                 return brand
         return None
 
-    def _longer_word(self, brand: Brand, name: str) -> bool:
-        return any(word in name for word in self._unless.get(brand.name, ()))
+    def _longer_word(self, name: str) -> bool:
+        return name not in self._exact and self._longer_words.search(name) is not None
 
 
 @cache
@@ -180,19 +192,20 @@ def parse_names(text: str) -> BrandNames:
     return BrandNames(merged(shipped_brands(), parse_brands(text)))
 
 
-def _views(name: str) -> Iterable[str]:
-    """The readings of a name by look, sound and leet, each with its kind in front; nothing for short names."""
-    if len(name) < _LEAST_VIEW:
-        return
+def _views(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The readings of each name by look, sound and leet, with their kind in front; none for short names."""
+    if not names:
+        return []
+    close, _ = joined(normalise_batch(names).tape)
+    columns = close.texts(), lookalike(close).texts(), pinyin(close)[0].texts()
+    return [_views_of(*of_name) for of_name in zip(names, *columns, strict=True)]
+
+
+def _views_of(name: str, text: str, look: str, sound: str) -> tuple[str, ...]:
+    if len(name) < _LEAST_VIEW or name.isdigit():
+        return ()
     if name.isascii():
-        if name.isalnum() and not name.isdigit():
-            yield "leet " + leet.plain(name)
-        return
-    close, _ = joined(normalise_batch([name]).tape)
-    (text,) = close.texts()
-    if _chinese(text):
-        yield "look " + text
-        yield "look " + lookalike(close).texts()[0]
-    sound = spell(pinyin(close)[0].texts()[0])
-    if sound.count(" ") >= _LEAST_VIEW - 1:
-        yield "sound " + sound
+        return (f"leet {leet.plain(name)}",)
+    looks = (f"look {text}", f"look {look}") if _chinese(text) else ()
+    spelled = spell(sound)
+    return (*looks, f"sound {spelled}") if spelled.count(" ") >= _LEAST_VIEW - 1 else looks

@@ -15,7 +15,10 @@ from pipeline.rules.speaker.english import speaks_english
 from pipeline.rules.speaker.said import Said, Sureness
 
 _BEFORE, _BEHIND = 40, 60  # code points that are read before and behind a name
-_PRETENDED = re.compile(r"(?:冒充|假冒|仿冒|冒用|伪造|伪装|谎称|自称|声称|诈骗|骗子|谨防|警惕|防范)[^。!;]{0,24}$")
+# 冒充银行和京东客服. A warning counts only right in front of the name: an impostor may begin with one.
+_PRETENDED = re.compile(
+    r"(?:(?:冒充|假冒|仿冒|冒用|伪造|伪装|谎称|自称|声称)[^。!;,]{0,16}|(?:骗子|谨防|警惕|防范)[^。!;,]{0,6})$"
+)
 _MARKS = re.compile(
     r"^[^\w]*(?:[【\[][^】\]]{1,40}[】\]])?[^\w]*(?:(?:您|你)好|hi|hello|dear customer|尊敬的(?:客户|用户)"
     r"|(?:紧急|重要|温馨|安全)?(?:通知|提醒|提示)|freemsg|free msg)?[^\w]*(?:the )?$"

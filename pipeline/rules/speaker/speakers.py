@@ -46,6 +46,7 @@ def find_speakers(
 ) -> list[tuple[Speaker, ...]]:
     """The brands named in each text: first those of its signatures, then the others from left to right."""
     found: list[tuple[Speaker, ...]] = [()] * len(normals.texts)
+    names.read_signatures({signature.name for of_text in signatures for signature in of_text})
     for owner, of_text in enumerate(signatures):
         for signature in of_text:
             brand = names.of_signature(signature.name)

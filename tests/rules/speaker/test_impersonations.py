@@ -59,6 +59,13 @@ def test_a_brand_may_speak_for_itself_and_its_group() -> None:
     assert _impersonated("【淘宝】您的支付宝账户异常，请核实", None) == "淘宝"
 
 
+def test_a_warning_in_front_does_not_hide_the_speaker() -> None:
+    assert _impersonated("谨防诈骗，工商银行提醒您点击核实", SHOP) == "中国工商银行"
+    assert _impersonated("谨防诈骗！我是京东客服，您的订单需要退款", SHOP) == "京东"
+    assert _impersonated("谨防京东客服诈骗", SHOP) == ""
+    assert _impersonated("近期有人冒充银行、京东客服行骗", SHOP) == ""
+
+
 def test_a_wallet_may_write_of_a_banks_account_under_its_own_signature() -> None:
     wallet = Port(PortEntry(code="10690001", name="示例钱包", signatures=("示例钱包",)))
     text = "您的工行储蓄卡支出12.50元"
