@@ -60,7 +60,10 @@ def parse_brands(text: str, source: str = "brands.yaml") -> tuple[Brand, ...]:
 
 
 def merged(brands: Iterable[Brand], additions: Iterable[Brand]) -> tuple[Brand, ...]:
-    """The brands with additions: a brand with a known name adds its names, hosts and enterprises to the known one."""
+    """The brands with additions: a brand with a known name adds its names, hosts and enterprises to the known one.
+
+    Raises AntispamError if a name then belongs to two brands.
+    """
     found = {brand.name: brand for brand in brands}
     for extra in additions:
         known = found.get(extra.name)
@@ -70,6 +73,11 @@ def merged(brands: Iterable[Brand], additions: Iterable[Brand]) -> tuple[Brand, 
         fields = ("aliases", "branches", "unless", "hosts", "domains", "enterprises")
         joined = {field: tuple(dict.fromkeys(getattr(known, field) + getattr(extra, field))) for field in fields}
         found[extra.name] = msgspec.structs.replace(known, group=extra.group or known.group, **joined)
+    owners: dict[str, str] = {}
+    for brand in found.values():
+        for name in {name.casefold() for name in (brand.name, *brand.aliases)}:
+            if owners.setdefault(name, brand.name) != brand.name:
+                raise AntispamError(f"brands.yaml: {name!r} is a name of {owners[name]} and of {brand.name}")
     return tuple(found.values())
 
 

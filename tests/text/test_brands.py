@@ -26,6 +26,11 @@ def test_additions_extend_a_known_brand_and_add_others() -> None:
     assert second.name == "乙行"
 
 
+def test_an_addition_cannot_take_the_name_of_another_brand() -> None:
+    with pytest.raises(AntispamError, match="'icbc' is a name of 中国工商银行 and of 乙行"):
+        merged(shipped_brands(), parse_brands("- {name: 乙行, aliases: [ICBC]}"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
