@@ -98,6 +98,33 @@ def test_screen_reads_stdin_and_writes_stdout(run: Run, tmp_path: Path, folder: 
     assert Path("screen.rejected.jsonl").exists()
 
 
+def test_screen_knows_the_consents_of_the_folder(run: Run, tmp_path: Path, folder: Path) -> None:
+    (folder / "ports.jsonl").write_text(
+        '{"code": "10690001", "name": "示例", "kind": "commercial"}\n', encoding="utf-8"
+    )
+    (folder / "consents.csv").write_text(
+        "recipient,port,kind,source,given_at\n13800000001,10690001,consent,form,2026-03-01T10:00:00+08:00\n"
+    )
+    line = SUBMISSION | {"recipients": ["13800000001", "13800000002"], "submitted_at": "2026-03-10T12:00:00+08:00"}
+    source = write(tmp_path / "in.jsonl", [line])
+    [decision] = run("screen", "--in", source, "--out", "-", "--config", folder).decisions
+    assert [(e["recipient"], e["rule"]) for e in decision["exceptions"]] == [("13800000002", "consent-missing")]
+    (folder / "consents.csv").write_text("phone\n1\n")
+    ran = run("screen", "--in", source, "--out", "-", "--config", folder)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+
+
+def test_the_consent_command_records_and_shows(run: Run, tmp_path: Path) -> None:
+    fields = "recipient,enterprise,kind,source,given_at\n"
+    (tmp_path / "c.csv").write_text(f"{fields}13800000001,nobody,consent,form,2026-03-01T10:00:00+08:00\n")
+    ran = run("consent", "import", tmp_path / "c.csv")
+    assert (ran.code, ran.out) == (
+        0,
+        f"{tmp_path / 'c.csv'}: 0 consents, 1 bad lines in {tmp_path}/c.csv.rejected.jsonl\n",
+    )
+    assert (run("consent", "show", "13800000001").out, run("consent", "show", "x").code) == ("", 1)
+
+
 def test_the_rejected_file_may_be_named(run: Run, tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", ["nonsense"])
     ran = run("screen", "--in", source, "--out", tmp_path / "o", "--rejected", tmp_path / "bad")

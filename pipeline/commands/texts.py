@@ -35,13 +35,19 @@ def screen(
     quotes: context.Quotes = True,
 ) -> None:
     """Decide a file of submissions or records offline; one decision a line."""
+    from dataclasses import replace
+
     from pipeline.decision.configuration import load_directory
+    from pipeline.ingest.files.consent_file import CONSENTS, offline_consents
     from pipeline.ingest.files.offline import screen_file
 
     settings = context.settings()
     kept = rejected or _beside(out, "screen")
     form = context.csv_form(delimiter, header, quotes)
-    decided, bad = screen_file(source, out, kept, load_directory(config, policy), settings, form)
+    loaded = load_directory(config, policy)
+    if config is not None and (config / CONSENTS).exists():
+        loaded = replace(loaded, consents=offline_consents(config / CONSENTS))
+    decided, bad = screen_file(source, out, kept, loaded, settings, form)
     typer.echo(_summary(decided, "decisions", bad, kept), err=True)
 
 

@@ -40,6 +40,9 @@ class ConsentKind(StrEnum):
     REFUSED = "refused"  # the recipient refused, or took the consent back
 
 
+AGREED = frozenset((ConsentKind.CONSENT, ConsentKind.REQUEST))
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """One entry. `given_at` is when it happened, `until` when a consent ends (epoch ms; None: it does not).
@@ -160,6 +163,18 @@ def published(consents: Iterable[tuple[str, str, int | None]], scopes: Iterable[
             scopes=hashes.astype("<u8").tobytes(),
         )
     ).decode()
+
+
+def shard_text(entries: Iterable[tuple[str, str, int, str, int | None]]) -> str:
+    """The value of a shard from all its entries (scope, number, given at, kind, until), in any order."""
+    last: dict[tuple[str, str], tuple[int, bool, int | None]] = {}
+    for scope, number, at, kind, until in entries:
+        known = last.get((scope, number))
+        # Of two entries at one time, the one that is no consent counts.
+        if known is None or at > known[0] or (at == known[0] and kind not in AGREED):
+            last[scope, number] = (at, kind in AGREED, until)
+    agreed = ((scope, number, until) for (scope, number), (_, yes, until) in last.items() if yes)
+    return published(agreed, {scope for scope, _ in last})
 
 
 def parse_shard(text: str) -> Shard:

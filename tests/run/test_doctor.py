@@ -19,7 +19,9 @@ from pipeline.run.child import free_port
 from pipeline.run.doctor import Check, examine
 from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import head, open_database
+from pipeline.store.registry import registry
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,18 @@ def test_a_bare_machine_can_run_the_evaluation(tmp_path: Path) -> None:
     assert [check for check in found.values() if not check.ok] == []
     assert found["broker"].detail.startswith("none set; the embedded one starts (embedded-")
     assert "model" in found["decision function"].detail
+
+
+def test_the_years_of_the_calendar_in_force_are_said(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    assert checks(tmp_path)["calendar"].detail.startswith("2024 to 2026, Asia/Shanghai")
+    db = open_database(settings)
+    mine = "zone: Asia/Tokyo\nyears: {2099: {source: law, holidays: {a: 2099-01-01}}}\n"
+    registry.publish_configuration(db, User("a", Role.ADMINISTRATOR), "calendar", "calendar.yaml", mine, 1)
+    db.close()
+    found = checks(tmp_path)["calendar"].detail
+    assert found.startswith("2099 to 2099, Asia/Tokyo; add ")
+    assert found.endswith(" to calendar.yaml and publish it")
 
 
 def test_a_broker_without_our_topics_is_told_what_to_run(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ from pipeline.file_exchange import CsvForm
 from pipeline.ingest import door
 from pipeline.ingest.files.columns import Columns, Table
 from pipeline.ingest.files.rejected import Rejected
-from pipeline.ingest.files.source_file import open_source
-from pipeline.rules.consents import Consent, shard_of
+from pipeline.ingest.files.source_file import SourceFile, open_source
+from pipeline.rules.consents import Consent, Consents, parse_shard, shard_of, shard_text
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from pipeline.store.registry import consents as registry
 
+CONSENTS = "consents.csv"  # in a configuration folder, for `antispam screen` only: a database has its own record
 BATCH = 5_000  # lines in one transaction, because other writers wait for it on SQLite
 _FIELDS = ("recipient", "port", "enterprise", "kind", "source", "given_at", "until")
 
@@ -50,8 +51,7 @@ def import_consents(
     Raises AntispamError for a file that cannot be read.
     """
     source = open_source(path)
-    needed = frozenset(f.name for f in msgspec.structs.fields(door.ConsentIn) if f.required)
-    table = source.table([Columns(_FIELDS, needed, _fits, closed=True, form=form or CsvForm())])
+    table = _table(source, form or CsvForm())
     shards: set[int] = set()
     recorded = 0
     with Rejected(rejected) as bad:
@@ -80,6 +80,25 @@ def import_consents(
         flush()
     epoch = registry.publish(db, shards, int(time() * 1000)) if shards else None
     return Imported(recorded, bad.count, epoch)
+
+
+def offline_consents(path: Path) -> Consents:
+    """The consents of a file in force, without a database. Raises AntispamError for its first bad line."""
+    source = open_source(path)
+    table = _table(source, CsvForm())
+    shards: dict[int, list[tuple[str, str, int, str, int | None]]] = {}
+    for line, value, fault, _ in source.rows(table):
+        consent = fault or _consent(value, table)
+        if isinstance(consent, str):
+            raise AntispamError(f"{path.name}:{line}: {consent}")
+        entry = (consent.scope, consent.number, consent.given_at, consent.kind, consent.until)
+        shards.setdefault(shard_of(consent.number), []).append(entry)
+    return Consents().replaced({n: parse_shard(shard_text(entries)) for n, entries in shards.items()})
+
+
+def _table(source: SourceFile, form: CsvForm) -> Table | None:
+    needed = frozenset(f.name for f in msgspec.structs.fields(door.ConsentIn) if f.required)
+    return source.table([Columns(_FIELDS, needed, _fits, closed=True, form=form)])
 
 
 def _consent(value: Mapping[str, Any], table: Table | None) -> Consent | str:

@@ -7,19 +7,18 @@ must not be asked again: no answer is a refusal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, select
 
-from pipeline.rules.consents import Consent, ConsentKind, enterprise_scope, port_scope, published, shard_of
+from pipeline.rules.consents import AGREED, Consent, ConsentKind, enterprise_scope, port_scope, shard_of, shard_text
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
 from pipeline.store.database import Database, upsert
 
 _table = schema.consents
 _CHUNK = 300  # keys in one statement
-_AGREED = (ConsentKind.CONSENT, ConsentKind.REQUEST)
 _PORT = port_scope("")
 
 _History = dict[tuple[str, str], list[tuple[int, ConsentKind]]]
@@ -99,25 +98,17 @@ def publish_shards(connection: Connection, now: int, shards: Sequence[int]) -> i
     )
 
 
-def texts(connection: Connection, shards: Sequence[int] | None = None) -> list[tuple[str, str]]:
-    """(name, value) on the config topic of these shards, by default of all: the consents that count and hold."""
+def texts(connection: Connection, shards: Sequence[int] | None = None) -> Iterator[tuple[str, str]]:
+    """(name, value) on the config topic of these shards, by default of all. Reads a part of the table at a time."""
+    wanted = sorted(connection.scalars(select(_table.c.shard).distinct())) if shards is None else shards
     columns = (_table.c.shard, _table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind, _table.c.until)
-    found: dict[int, dict[tuple[str, str], tuple[int, bool, int | None]]] = {shard: {} for shard in shards or ()}
-    parts = [None] if shards is None else [shards[i : i + _CHUNK] for i in range(0, len(shards), _CHUNK)]
-    for part in parts:
-        rows = select(*columns) if part is None else select(*columns).where(_table.c.shard.in_(part))
-        for shard, scope, number, at, kind, until in connection.execute(rows):
-            last = found.setdefault(shard, {})
-            known = last.get((scope, number))
-            # Of two entries at one time, the one that is no consent counts.
-            if known is None or at > known[0] or (at == known[0] and kind not in _AGREED):
-                last[scope, number] = (at, kind in _AGREED, until)
-    return [(f"{shard:04}", _text(last)) for shard, last in found.items()]
-
-
-def _text(last: dict[tuple[str, str], tuple[int, bool, int | None]]) -> str:
-    agreed = ((scope, number, until) for (scope, number), (_, yes, until) in last.items() if yes)
-    return published(agreed, {scope for scope, _ in last})
+    for i in range(0, len(wanted), _CHUNK):
+        part = wanted[i : i + _CHUNK]
+        found: dict[int, list[tuple[str, str, int, str, int | None]]] = {shard: [] for shard in part}
+        for shard, *entry in connection.execute(select(*columns).where(_table.c.shard.in_(part))):
+            found[shard].append(tuple(entry))
+        for shard, entries in found.items():
+            yield f"{shard:04}", shard_text(entries)
 
 
 def _unknown(connection: Connection, scopes: set[str]) -> dict[str, str]:
@@ -151,7 +142,7 @@ def _fault(before: list[tuple[int, ConsentKind]], consent: Consent) -> str | Non
     if consent.kind is not ConsentKind.ASKED:
         return None
     earlier = max((entry for entry in before if entry[0] < consent.given_at), default=None)
-    if earlier is None or earlier[1] in _AGREED:
+    if earlier is None or earlier[1] in AGREED:
         return None
     day = datetime.fromtimestamp(earlier[0] / 1000, UTC).date()
     what = "refused" if earlier[1] is ConsentKind.REFUSED else "was asked and did not agree"

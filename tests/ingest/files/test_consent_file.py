@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.ingest.files.consent_file import Imported, import_consents
+from pipeline.ingest.files.consent_file import Imported, import_consents, offline_consents
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
@@ -76,6 +76,21 @@ def test_a_bad_line_is_kept_and_spoils_no_other(db: Database, tmp_path: Path, li
     ((number, error),) = bad
     assert number == 3
     assert error.startswith(fault)
+
+
+def test_offline_the_last_entry_of_a_number_counts(tmp_path: Path) -> None:
+    path = tmp_path / "consents.csv"
+    path.write_text(
+        f"{HEAD}13800000001,,shop,consent,表,{AT},\n13800000001,,shop,refused,,2026-03-02T00:00:00Z,\n"
+        f"13800000002,,shop,request,MO,{AT},\n"
+    )
+    found = offline_consents(path)
+    scopes = found.scopes("10690001", "shop")
+    assert scopes == ("enterprise/shop",)
+    assert found.missing(["13800000001", "13800000002"], scopes, 1_775_000_000_000) == ("13800000001",)
+    path.write_text(f"{HEAD}13800000001,,shop,consent,,{AT},\n")
+    with pytest.raises(AntispamError, match=r"^consents.csv:2: source: where the proof"):
+        offline_consents(path)
 
 
 def test_a_file_with_other_columns_is_refused_whole(db: Database, tmp_path: Path) -> None:
