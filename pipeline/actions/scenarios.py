@@ -39,7 +39,7 @@ from pipeline.durations import parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.clock.calendar import parse_calendar
-from pipeline.rules.consents import Consents, parse_shard, published, shard_of
+from pipeline.rules.consents import ConsentKind, Consents, Entry, parse_shard, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
@@ -261,15 +261,14 @@ def _configuration(given: Given, under_test: Config) -> Config:
 
 def _consents(written: Sequence[str]) -> Consents:
     """All these consents in one set; each is in force for ever."""
-    rows: dict[int, list[tuple[str, str, int | None]]] = {}
+    rows: dict[int, list[Entry]] = {}
     for text in written:
         scope, _, value = text.partition(":")
         recipient = numbers.number(value)
         if recipient is None or not re.fullmatch(r"(?:port|enterprise)/.+", scope):
             raise ScenarioError(f"consents: {text}: port/<code>:number or enterprise/<code>:number expected")
-        rows.setdefault(shard_of(recipient), []).append((scope, recipient, None))
-    shards = {n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in rows.items()}
-    return Consents().replaced(shards)
+        rows.setdefault(shard_of(recipient), []).append((scope, recipient, 0, ConsentKind.CONSENT, None))
+    return Consents().replaced({n: parse_shard(shard_text(entries)) for n, entries in rows.items()})
 
 
 def _events(step: Step, number: int, midnight: int) -> Iterator[tuple[int, Submission | Record]]:

@@ -32,7 +32,10 @@ FOREVER = (1 << 32) - 1  # seconds; an end that never comes
 
 
 class ConsentKind(StrEnum):
-    """An entry of the history of a scope and a number. The last one counts."""
+    """An entry of the history of a scope and a number.
+
+    Of agreements and refusals the last one counts. A question changes nothing until it is answered.
+    """
 
     CONSENT = "consent"  # the recipient agreed
     REQUEST = "request"  # the recipient asked for the messages
@@ -40,6 +43,7 @@ class ConsentKind(StrEnum):
     REFUSED = "refused"  # the recipient refused, or took the consent back
 
 
+Entry = tuple[str, str, int, str, int | None]  # scope, number, given at (epoch ms), kind, until (epoch ms)
 AGREED = frozenset((ConsentKind.CONSENT, ConsentKind.REQUEST))
 
 
@@ -61,26 +65,28 @@ class Consent:
 class Published(Event, frozen=True, kw_only=True):
     """The value of one shard on the config topic: little-endian arrays.
 
-    `keys` are sorted hashes (64 bits) of scope and number, `ends` (32 bits) the seconds since 1970 at which each
-    consent ends. `scopes` are the hashes (64 bits) of the scopes in the shard.
+    `keys` are sorted hashes (64 bits) of scope and number; `given` and `ends` (32 bits) the seconds since 1970 at which
+    each was given and ends; a refusal ends at 0. `scopes` are the hashes (64 bits) of the scopes in the shard.
     """
 
     keys: bytes = b""
+    given: bytes = b""
     ends: bytes = b""
     scopes: bytes = b""
 
 
 class Shard:
-    """The consents of the numbers with the same last four digits."""
+    """The consents and refusals of the numbers with the same last four digits."""
 
-    __slots__ = ("ends", "keys", "scopes")
+    __slots__ = ("ends", "given", "keys", "scopes")
 
     def __init__(self, published: Published) -> None:
         self.keys = array("Q", np.frombuffer(published.keys, "<u8").astype(np.uint64).tobytes())
+        self.given = array("I", np.frombuffer(published.given, "<u4").astype(np.uint32).tobytes())
         self.ends = array("I", np.frombuffer(published.ends, "<u4").astype(np.uint32).tobytes())
         self.scopes = array("Q", np.frombuffer(published.scopes, "<u8").astype(np.uint64).tobytes())
-        if len(self.keys) != len(self.ends):
-            raise AntispamError("as many ends as keys expected")
+        if not len(self.keys) == len(self.given) == len(self.ends):
+            raise AntispamError("as many times as keys expected")
 
 
 class Consents:
@@ -115,17 +121,23 @@ class Consents:
         return tuple(scope for scope in named if _hash(scope) in self._scopes)
 
     def missing(self, recipients: Sequence[str], scopes: Sequence[str], at: int) -> tuple[str, ...]:
-        """The recipients without a consent in one of these scopes at `at` (epoch ms)."""
+        """The recipients without consent at `at` (epoch ms): of the entries in these scopes, the last one counts."""
         second = at // SECOND_MS
-        return tuple(each for each in recipients if not any(self._holds(scope, each, second) for scope in scopes))
+        return tuple(each for each in recipients if not self._agreed(each, scopes, second))
 
-    def _holds(self, scope: str, number: str, second: int) -> bool:
+    def _agreed(self, number: str, scopes: Sequence[str], second: int) -> bool:
         shard = self._shards.get(shard_of(number))
         if shard is None:
             return False
-        key = _key(scope, number)
-        place = bisect_left(shard.keys, key)
-        return place < len(shard.keys) and shard.keys[place] == key and shard.ends[place] > second
+        last, end = -1, 0
+        for scope in scopes:
+            key = _key(scope, number)
+            place = bisect_left(shard.keys, key)
+            if place < len(shard.keys) and shard.keys[place] == key:
+                given, until = shard.given[place], shard.ends[place]
+                if given > last or (given == last and until == 0):
+                    last, end = given, until
+        return end > second
 
 
 def port_scope(code: str) -> str:
@@ -143,42 +155,31 @@ def shard_of(number: str) -> int:
     return int(number[-4:])
 
 
-def published(consents: Iterable[tuple[str, str, int | None]], scopes: Iterable[str]) -> str:
-    """The value of a shard from (scope, number, end in epoch ms or None) of each consent in force, each pair once.
-
-    `scopes` are all scopes with records in this shard, also those whose records are refusals only.
-    """
-    rows = [
-        (_key(scope, number), FOREVER if end is None else min(FOREVER, end // SECOND_MS))
-        for scope, number, end in consents
-    ]
-    keys = np.fromiter((key for key, _ in rows), np.uint64, len(rows))
-    ends = np.fromiter((end for _, end in rows), np.uint32, len(rows))
-    order = np.argsort(keys)
-    hashes = np.array(sorted({_hash(scope) for scope in scopes}), np.uint64)
+def shard_text(entries: Iterable[Entry]) -> str:
+    """The value of a shard from all its entries, in any order."""
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    scopes = set()
+    for scope, number, at, kind, until in entries:
+        scopes.add(_hash(scope))
+        if kind == ConsentKind.ASKED:
+            continue
+        end = 0 if kind not in AGREED else FOREVER if until is None else min(FOREVER, until // SECOND_MS)
+        known = last.get((scope, number))
+        if known is None or at > known[0] or (at == known[0] and end == 0):  # of two at one time, the refusal
+            last[scope, number] = (at, end)
+    rows = sorted((_key(scope, number), at // SECOND_MS, end) for (scope, number), (at, end) in last.items())
     return encode(
         Published(
-            keys=keys[order].astype("<u8").tobytes(),
-            ends=ends[order].astype("<u4").tobytes(),
-            scopes=hashes.astype("<u8").tobytes(),
+            keys=np.array([key for key, _, _ in rows], "<u8").tobytes(),
+            given=np.array([given for _, given, _ in rows], "<u4").tobytes(),
+            ends=np.array([end for _, _, end in rows], "<u4").tobytes(),
+            scopes=np.array(sorted(scopes), "<u8").tobytes(),
         )
     ).decode()
 
 
-def shard_text(entries: Iterable[tuple[str, str, int, str, int | None]]) -> str:
-    """The value of a shard from all its entries (scope, number, given at, kind, until), in any order."""
-    last: dict[tuple[str, str], tuple[int, bool, int | None]] = {}
-    for scope, number, at, kind, until in entries:
-        known = last.get((scope, number))
-        # Of two entries at one time, the one that is no consent counts.
-        if known is None or at > known[0] or (at == known[0] and kind not in AGREED):
-            last[scope, number] = (at, kind in AGREED, until)
-    agreed = ((scope, number, until) for (scope, number), (_, yes, until) in last.items() if yes)
-    return published(agreed, {scope for scope, _ in last})
-
-
 def parse_shard(text: str) -> Shard:
-    """The inverse of `published`. Raises AntispamError for another text."""
+    """The shard of a value. Raises AntispamError for another text."""
     try:
         return Shard(msgspec.json.decode(text, type=Published))
     except (msgspec.MsgspecError, ValueError) as error:

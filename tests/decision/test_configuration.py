@@ -19,7 +19,7 @@ from pipeline.decision.configuration import (
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.rules.clock.calendar import shipped_calendar, shipped_calendar_text
-from pipeline.rules.consents import published
+from pipeline.rules.consents import shard_text
 from pipeline.rules.speaker.names import NO_ADDITIONS
 
 LIST = "list,entity,value,reason,expires\n"
@@ -66,7 +66,7 @@ def test_consents_come_in_shards_by_the_last_four_digits() -> None:
     entries = ConfigEntries()
     shards = {"0001": ("13800000001", "port/1069"), "0002": ("13800000002", "enterprise/e1")}
     for n, (name, (number, scope)) in enumerate(shards.items(), 1):
-        assert not entries.apply([change(n, "consent", name, published([(scope, number, None)], [scope]))])
+        assert not entries.apply([change(n, "consent", name, shard_text([(scope, number, 0, "consent", None)]))])
     consents = entries.config.consents
     assert consents.scopes("1069", "e1") == ("port/1069", "enterprise/e1")
     assert consents.missing(["13800000001", "13800000002", "13800000003"], ["port/1069"], 0) == (

@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 from pipeline.errors import AntispamError
 from pipeline.rules.consents import (
     FOREVER,
+    ConsentKind,
     Consents,
+    Entry,
     enterprise_scope,
     parse_shard,
     port_scope,
-    published,
     shard_of,
+    shard_text,
 )
 
 NOW = 1_760_000_000_000
+AGREED, ASKED, REFUSED = ConsentKind.CONSENT, ConsentKind.ASKED, ConsentKind.REFUSED
 SCOPES = (port_scope("10690001"), port_scope("10690002"), enterprise_scope("10690001"))
 NUMBERS = st.from_regex(r"1[3-9][0-9]{3}0000[0-9]{2}", fullmatch=True)
 ROWS = st.dictionaries(
@@ -26,11 +29,14 @@ ROWS = st.dictionaries(
 
 
 def consents(rows: dict[tuple[str, str], int | None]) -> Consents:
-    shards: dict[int, list[tuple[str, str, int | None]]] = {}
-    for (scope, number), end in rows.items():
-        shards.setdefault(shard_of(number), []).append((scope, number, end))
-    parsed = {n: parse_shard(published(shard, {row[0] for row in shard})) for n, shard in shards.items()}
-    return Consents().replaced(parsed)
+    return entries(*((scope, number, 0, AGREED, end) for (scope, number), end in rows.items()))
+
+
+def entries(*rows: Entry) -> Consents:
+    shards: dict[int, list[Entry]] = {}
+    for row in rows:
+        shards.setdefault(shard_of(row[1]), []).append(row)
+    return Consents().replaced({n: parse_shard(shard_text(shard)) for n, shard in shards.items()})
 
 
 @given(ROWS, NUMBERS)
@@ -51,8 +57,37 @@ def test_one_scope_of_several_is_enough() -> None:
     assert found.missing(["13800000001"], [], NOW) == ("13800000001",)
 
 
+@pytest.mark.parametrize(
+    ("port", "enterprise", "agreed"),
+    [
+        ((5000, REFUSED), (4000, AGREED), False),  # no more from this port
+        ((4000, REFUSED), (5000, AGREED), True),
+        ((4000, AGREED), (5000, REFUSED), False),
+        ((5000, AGREED), (4000, REFUSED), True),
+        ((5000, REFUSED), (5000, AGREED), False),
+        ((5000, AGREED), (5000, REFUSED), False),
+        ((5000, ASKED), (4000, AGREED), True),  # a question changes nothing until it is answered
+        ((5000, ASKED), (4000, REFUSED), False),
+    ],
+)
+def test_of_the_entries_for_port_and_enterprise_the_last_counts(
+    port: tuple[int, ConsentKind], enterprise: tuple[int, ConsentKind], agreed: bool
+) -> None:
+    scopes = (SCOPES[0], SCOPES[2])
+    rows = [
+        (scope, "13800000001", at, kind, None) for scope, (at, kind) in zip(scopes, (port, enterprise), strict=True)
+    ]
+    for order in (rows, rows[::-1]):
+        assert entries(*order).missing(["13800000001"], scopes, NOW) == (() if agreed else ("13800000001",))
+
+
+def test_a_question_does_not_end_a_consent() -> None:
+    found = entries((SCOPES[0], "13800000001", 4000, AGREED, None), (SCOPES[0], "13800000001", 5000, ASKED, None))
+    assert found.missing(["13800000001"], SCOPES[:1], NOW) == ()
+
+
 def test_records_are_kept_for_a_scope_that_has_refusals_only() -> None:
-    found = Consents().replaced({1: parse_shard(published([], [port_scope("10690001")]))})
+    found = entries((port_scope("10690001"), "13800000001", 0, REFUSED, None))
     assert found.scopes("10690001", "") == (port_scope("10690001"),)
     assert found.scopes("10690002", "10690001") == ()
     assert Consents().scopes("10690001", "10690001") == ()
@@ -60,10 +95,10 @@ def test_records_are_kept_for_a_scope_that_has_refusals_only() -> None:
 
 def test_a_scope_is_kept_as_long_as_a_shard_holds_it() -> None:
     scope = port_scope("10690001")
-    shard = parse_shard(published([(scope, "13800000001", None)], [scope]))
+    shard = parse_shard(shard_text([(scope, "13800000001", 0, AGREED, None)]))
     found = Consents().replaced({1: shard, 2: shard}).replaced({1: None})
     assert found.scopes("10690001", "") == (scope,)
-    assert found.replaced({2: parse_shard(published([], []))}).scopes("10690001", "") == ()
+    assert found.replaced({2: parse_shard(shard_text([]))}).scopes("10690001", "") == ()
     assert found.scopes("10690001", "") == (scope,)  # a snapshot never changes
 
 

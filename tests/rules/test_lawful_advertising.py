@@ -12,7 +12,7 @@ import pytest
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Decision, Kind, Submission, Tier, Verdict
-from pipeline.rules.consents import Consents, enterprise_scope, parse_shard, published, shard_of
+from pipeline.rules.consents import Consents, enterprise_scope, parse_shard, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.ports import Port, PortEntry, Ports
 from tests.harness.lawful_advertising import ADVERTISEMENTS, SHOPS
@@ -40,7 +40,7 @@ def config(consents: Consents | None = None, **fields: Any) -> Config:
         for name, _ in SHOPS
     ]
     scopes = [enterprise_scope(name) for name, _ in SHOPS]
-    shard = parse_shard(published([(scope, PERSON, None) for scope in scopes], scopes))
+    shard = parse_shard(shard_text((scope, PERSON, 0, "consent", None) for scope in scopes))
     kept = Consents().replaced({shard_of(PERSON): shard}) if consents is None else consents
     return replace(shipped(), ports=Ports(map(Port, entries)), consents=kept)
 

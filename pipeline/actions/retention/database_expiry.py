@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, o
 
 from pipeline.durations import DAY_MS
 from pipeline.events import Submission, Verdict
+from pipeline.rules.consents import ConsentKind
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -36,7 +37,8 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
     cases, members, callbacks = schema.cases, schema.case_members, schema.callbacks
     consents, later = schema.consents, schema.consents.alias()
     same = and_(later.c.scope == consents.c.scope, later.c.number == consents.c.number)
-    replaced = exists().where(same, later.c.given_at > consents.c.given_at, later.c.given_at < proof)
+    answered = later.c.kind != ConsentKind.ASKED.value
+    replaced = exists().where(same, answered, later.c.given_at > consents.c.given_at, later.c.given_at < proof)
     young = exists().where(members.c.case == cases.c.id, members.c.added_at >= kept)
     over: list[tuple[Table, ColumnElement[bool]]] = [
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),

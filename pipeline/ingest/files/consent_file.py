@@ -19,7 +19,7 @@ from pipeline.ingest import door
 from pipeline.ingest.files.columns import Columns, Table
 from pipeline.ingest.files.rejected import Rejected
 from pipeline.ingest.files.source_file import SourceFile, open_source
-from pipeline.rules.consents import Consent, Consents, parse_shard, shard_of, shard_text
+from pipeline.rules.consents import Consent, Consents, Entry, parse_shard, shard_of, shard_text
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from pipeline.store.registry import consents as registry
@@ -86,7 +86,7 @@ def offline_consents(path: Path) -> Consents:
     """The consents of a file in force, without a database. Raises AntispamError for its first bad line."""
     source = open_source(path)
     table = _table(source, CsvForm())
-    shards: dict[int, list[tuple[str, str, int, str, int | None]]] = {}
+    shards: dict[int, list[Entry]] = {}
     for line, value, fault, _ in source.rows(table):
         consent = fault or _consent(value, table)
         if isinstance(consent, str):

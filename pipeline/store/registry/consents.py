@@ -1,18 +1,27 @@
 """Consents in the database: an append-only history, and its publication in shards.
 
-A row is proof and is never changed. The last row of a scope and number counts. Who was asked once and did not agree
+A row is proof and is never changed. Who was asked once by an enterprise, through any of its ports, and did not agree
 must not be asked again: no answer is a refusal.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, select
 
-from pipeline.rules.consents import AGREED, Consent, ConsentKind, enterprise_scope, port_scope, shard_of, shard_text
+from pipeline.rules.consents import (
+    AGREED,
+    Consent,
+    ConsentKind,
+    Entry,
+    enterprise_scope,
+    port_scope,
+    shard_of,
+    shard_text,
+)
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
 from pipeline.store.database import Database, upsert
@@ -75,14 +84,16 @@ def history(db: Database, user: User, number: str) -> Sequence[Row[tuple[object,
 def put(connection: Connection, now: int, actor: str, consents: Sequence[Consent]) -> list[str | None]:
     """Insert entries inside the caller's transaction, audited without numbers. Returns the fault of each, or None."""
     unknown = _unknown(connection, {consent.scope for consent in consents})
-    before = _history(connection, [c for c in consents if c.kind is ConsentKind.ASKED])
+    askers = _askers(connection, {consent.scope for consent in consents if consent.kind is ConsentKind.ASKED})
+    before = _history(connection, {c.number for c in consents if c.kind is ConsentKind.ASKED}, askers)
     faults: list[str | None] = []
     rows = []
     for consent in consents:
-        fault = unknown.get(consent.scope) or _fault(before.get((consent.scope, consent.number), []), consent)
+        asker = askers.get(consent.scope, consent.scope)
+        fault = unknown.get(consent.scope) or _fault(before.get((asker, consent.number), []), consent)
         faults.append(fault)
         if fault is None:
-            before.setdefault((consent.scope, consent.number), []).append((consent.given_at, consent.kind))
+            before.setdefault((asker, consent.number), []).append((consent.given_at, consent.kind))
             rows.append(_row(consent, actor, now))
     if rows:
         connection.execute(upsert(connection, _table).on_conflict_do_nothing(), rows)
@@ -104,7 +115,7 @@ def texts(connection: Connection, shards: Sequence[int] | None = None) -> Iterat
     columns = (_table.c.shard, _table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind, _table.c.until)
     for i in range(0, len(wanted), _CHUNK):
         part = wanted[i : i + _CHUNK]
-        found: dict[int, list[tuple[str, str, int, str, int | None]]] = {shard: [] for shard in part}
+        found: dict[int, list[Entry]] = {shard: [] for shard in part}
         for shard, *entry in connection.execute(select(*columns).where(_table.c.shard.in_(part))):
             found[shard].append(tuple(entry))
         for shard, entries in found.items():
@@ -123,18 +134,30 @@ def _unknown(connection: Connection, scopes: set[str]) -> dict[str, str]:
     return {scope: f"{scope.replace('/', ' ', 1)} is not registered" for scope in scopes - known}
 
 
-def _history(connection: Connection, asked: Sequence[Consent]) -> _History:
-    """The entries of the scopes and numbers of these consents."""
+def _askers(connection: Connection, asked: set[str]) -> dict[str, str]:
+    """Scope -> who asks: the enterprise's scope for it and for all its ports, or the scope of a port without one."""
+    table = schema.ports
+    codes = [scope.removeprefix(_PORT) for scope in asked if scope.startswith(_PORT)]
+    owners = {scope.partition("/")[2] for scope in asked if not scope.startswith(_PORT)}
+    for i in range(0, len(codes), _CHUNK):
+        owners.update(connection.scalars(select(table.c.enterprise).where(table.c.code.in_(codes[i : i + _CHUNK]))))
+    known = sorted(owner for owner in owners if owner)
+    found = {enterprise_scope(owner): enterprise_scope(owner) for owner in known}
+    for i in range(0, len(known), _CHUNK):
+        ports = select(table.c.code, table.c.enterprise).where(table.c.enterprise.in_(known[i : i + _CHUNK]))
+        found |= {port_scope(row.code): enterprise_scope(row.enterprise) for row in connection.execute(ports)}
+    return {scope: scope for scope in asked} | found
+
+
+def _history(connection: Connection, numbers: set[str], askers: Mapping[str, str]) -> _History:
+    """The entries of these numbers by asker and number."""
     found: _History = {}
-    for i in range(0, len(asked), _CHUNK):
-        part = asked[i : i + _CHUNK]
-        rows = connection.execute(
-            select(_table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind).where(
-                _table.c.number.in_([c.number for c in part]), _table.c.scope.in_({c.scope for c in part})
-            )
-        )
-        for scope, number, at, kind in rows:
-            found.setdefault((scope, number), []).append((at, ConsentKind(kind)))
+    wanted = sorted(numbers)
+    columns = (_table.c.scope, _table.c.number, _table.c.given_at, _table.c.kind)
+    for i in range(0, len(wanted), _CHUNK):
+        within = and_(_table.c.scope.in_(askers), _table.c.number.in_(wanted[i : i + _CHUNK]))
+        for scope, number, at, kind in connection.execute(select(*columns).where(within)):
+            found.setdefault((askers[scope], number), []).append((at, ConsentKind(kind)))
     return found
 
 

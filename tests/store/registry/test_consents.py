@@ -74,10 +74,11 @@ def test_of_two_entries_at_one_time_the_refusal_counts(db: Database) -> None:
 def test_nobody_is_asked_again_after_a_refusal_and_no_answer_is_one(
     db: Database, first: ConsentKind, what: str
 ) -> None:
-    again = [entry(A, ASKED, NOW + DAY), entry(A, ASKED, NOW + DAY, PORT), entry(B, ASKED, NOW + DAY)]
+    elsewhere = [entry(B, ASKED, NOW + DAY), entry(A, ASKED, NOW + DAY, "port/10690002")]
+    again = [entry(A, ASKED, NOW + DAY), entry(A, ASKED, NOW + DAY, PORT), *elsewhere]
     refused = f"the recipient {what} on 2025-10-09: a second request is not allowed"
-    assert consents.record(db, ADMIN, [entry(A, first), *again], NOW) == [None, refused, None, None]
-    assert consents.record(db, ADMIN, again, NOW) == [refused, None, None]
+    assert consents.record(db, ADMIN, [entry(A, first), *again], NOW) == [None, refused, refused, None, None]
+    assert consents.record(db, ADMIN, again, NOW) == [refused, refused, None, None]
     agreed = [entry(A, AGREED, NOW + 2 * DAY), entry(A, ASKED, NOW + 3 * DAY)]
     assert consents.record(db, ADMIN, agreed, NOW) == [None, None]
 
