@@ -22,6 +22,7 @@ from pipeline.actions.release import by_channel
 from pipeline.actions.review.cases import OVERDUE
 from pipeline.actions.routes import load_routes
 from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
+from pipeline.decision.after_review import waits_until
 from pipeline.decision.configuration import Config
 from pipeline.decision.standing import may_send
 from pipeline.events import Hold, Kind, Outbound, PortState, ReviewVerdict, Submission, Verdict, encode
@@ -104,8 +105,10 @@ class Releaser:
             ).first()
         overrides: list[VerdictOverride] = []
         outbound: list[tuple[str, str, bytes]] = []
-        for member in members:
-            submission = _decode(member.body)
+        submissions = [_decode(member.body) for member in members]
+        released = case.verdict == Verdict.RELEASE
+        waits = waits_until(submissions, config, now) if released else [None] * len(members)
+        for member, submission, wait in zip(members, submissions, waits, strict=True):
             channel = member.channel or (port.channel if port else "")
             verdict, rule = self._outcome(now, case, port, submission, channel)
             refused: dict[str, BuiltInRule] = {}
@@ -117,11 +120,11 @@ class Releaser:
             decided_by = case.decided_by if rule is BuiltInRule.REVIEWED else "policy"
             overrides.append(VerdictOverride(submission, member.round, verdict, decided_by, rule, refused))
             recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
-            if verdict is Verdict.RELEASE and recipients and (submission.scheduled_at or 0) > now:
+            if (submission.scheduled_at or 0) > now:
+                wait = BuiltInRule.SCHEDULED, submission.scheduled_at or 0
+            if verdict is Verdict.RELEASE and recipients and wait is not None:
                 reviewed = msgspec.structs.replace(submission, reviewed=True)
-                hold = Hold(
-                    submission=reviewed, rule=BuiltInRule.SCHEDULED, due_at=submission.scheduled_at, epoch=config.epoch
-                )
+                hold = Hold(submission=reviewed, rule=wait[0], due_at=wait[1], epoch=config.epoch)
                 outbound.append((topics.HOLDS.name, submission.id, encode(hold)))
             elif verdict is Verdict.RELEASE and recipients:
                 release = Outbound(submission=submission, recipients=recipients, round=member.round, decided_at=now)

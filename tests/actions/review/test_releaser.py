@@ -15,11 +15,12 @@ from pipeline.actions.review import claims, releaser
 from pipeline.actions.review.cases import project_members
 from pipeline.actions.review.releaser import Releaser
 from pipeline.actions.status.statuses import status_of
-from pipeline.decision.configuration import Config
+from pipeline.decision.configuration import Config, default_policy
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.events import Kind, Outbound, ReviewVerdict
+from pipeline.events import Hold, Kind, Outbound, ReviewVerdict
 from pipeline.rules.lists import NEVER, ListEntry, Lists
+from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -132,6 +133,24 @@ def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(
         assert holds.claim_due(connection, later - 1, "a", 10, str) == []
         [due] = holds.claim_due(connection, later, "a", 10, str)
     assert (due.submission.id, due.submission.reviewed, due.submission.round) == ("early", True, 0)
+
+
+def test_an_advertisement_released_at_night_waits_for_the_morning(
+    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str, bytes]] = []
+    monkeypatch.setattr(releaser, "send", lambda _, records: sent.extend(records))
+    with operational_db.write() as connection:
+        add_port(connection)
+    code = TemplateEntry(id="t1", text="验证码{n}", kind=Kind.ONE_TIME_CODE)
+    ports = Ports([Port(PortEntry(code=PORT, kind=Kind.COMMERCIAL, templates=(code,)))])
+    decided(operational_db, "release", [member("sale"), member("code", content="验证码1234")])
+    night, morning = NOW + 11 * 3_600_000, NOW + 73_800_000  # 22:30 and 08:00
+    drain(at(operational_db, night, Config(epoch=1, policy=parse_policy(default_policy()), ports=ports)))
+    assert [topic for topic, _, _ in sent] == ["holds", "outbound.default.express"]
+    held = msgspec.json.decode(sent[0][2], type=Hold)
+    assert (held.rule, held.due_at, held.submission.id) == ("quiet-hours", morning, "sale")
+    assert held.submission.reviewed
 
 
 def test_what_became_impossible_is_refused_and_the_sender_told(operational_db: Database, broker: Broker) -> None:

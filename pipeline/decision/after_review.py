@@ -1,0 +1,31 @@
+"""Local times that a submission must still wait for after a person has released it (quiet hours)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pipeline.decision.configuration import Config
+from pipeline.decision.screening import Screened, screen
+from pipeline.events import Submission
+from pipeline.rules.counting.counters import MemoryCounters
+
+
+def waits_until(submissions: Sequence[Submission], config: Config, now: int) -> list[tuple[str, int] | None]:
+    """The rule that makes each released submission wait at `now` (epoch ms), and until when; None: it may leave.
+
+    Only rules with `hold_until` count: a person has decided on everything else.
+    """
+    clocks = {rule.id: rule.hold_until for rule in config.policy.rules} if config.policy else {}
+    if not any(clocks.values()):
+        return [None] * len(submissions)
+    reviewed = [msgspec.structs.replace(each, round=each.round + 1, reviewed=True) for each in submissions]
+    found: list[tuple[str, int] | None] = []
+    for outcome in screen(reviewed, MemoryCounters(), config, now):
+        reasons = outcome.decision.reasons if isinstance(outcome, Screened) else ()
+        waits = [
+            (r.rule, config.calendar.next(now, clock)) for r in reasons if (clock := clocks.get(r.rule)) is not None
+        ]
+        found.append(max(waits, key=lambda wait: wait[1]) if waits else None)
+    return found
