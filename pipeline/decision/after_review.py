@@ -24,8 +24,8 @@ def waits_until(submissions: Sequence[Submission], config: Config, now: int) -> 
     found: list[tuple[str, int] | None] = []
     for outcome in screen(reviewed, MemoryCounters(), config, now):
         reasons = outcome.decision.reasons if isinstance(outcome, Screened) else ()
-        waits = [
-            (r.rule, config.calendar.next(now, clock)) for r in reasons if (clock := clocks.get(r.rule)) is not None
-        ]
+        port = outcome.port if isinstance(outcome, Screened) else None
+        calendar = config.calendar.in_zone(port.entry.zone) if port else config.calendar
+        waits = [(r.rule, calendar.next(now, clock)) for r in reasons if (clock := clocks.get(r.rule)) is not None]
         found.append(max(waits, key=lambda wait: wait[1]) if waits else None)
     return found

@@ -107,7 +107,8 @@ def _submission(
     policy = config.policy
     limits = policy.port_limits_5m if policy else {}
     leaves = max(now if event.round else at, event.scheduled_at or 0)
-    moment = config.calendar.moment(leaves)
+    calendar = config.calendar.in_zone(port.entry.zone) if port else config.calendar
+    moment = calendar.moment(leaves)
     hits = in_force(facts.hits, at)
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports
@@ -125,7 +126,7 @@ def _submission(
     verdict, reasons = outcome.most_severe()
     hold_until = None
     if verdict is Verdict.HOLD and outcome.holds:
-        hold_until = _hold_end(outcome.holds, event, leaves, config.calendar)
+        hold_until = _hold_end(outcome.holds, event, leaves, calendar)
     # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
     elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:
         hold_until = event.scheduled_at
@@ -162,7 +163,7 @@ def _record(
     policy = config.policy
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     limits = policy.port_limits_5m if policy else {}
-    moment = config.calendar.moment(at)
+    moment = (config.calendar.in_zone(port.entry.zone) if port else config.calendar).moment(at)
     hits = in_force(facts.hits, at)
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports, late_ms

@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.clock.calendar import is_zone
 from pipeline.rules.filings import Filing, Filings
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.rules.templates import Template
@@ -34,8 +35,9 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A registered port: one line of `ports.jsonl`, one `port` entry of the config topic.
 
     `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier. `unsubscribe` are the words that a
-    recipient may answer to unsubscribe; empty: the words are not registered. `extensions` are the
-    registered beginnings of the digits that may follow the code; empty: they are not registered.
+    recipient may answer to unsubscribe; empty: the words are not registered. `zone` is the time zone of its recipients
+    and reviewers; empty: that of the calendar. `extensions` are the registered beginnings of the digits that may follow
+    the code; empty: they are not registered.
     """
 
     code: str
@@ -49,6 +51,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     volume_5m: int | None = None
     templates: tuple[TemplateEntry, ...] = ()
     unsubscribe: tuple[str, ...] = ()
+    zone: str = ""
     extensions: tuple[str, ...] = ()
     filings: tuple[Filing, ...] = ()
 
@@ -67,6 +70,10 @@ class Port:
     def __init__(self, entry: PortEntry) -> None:
         if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
             raise AntispamError(f"port code {entry.code!r}: 3 to 21 digits expected")
+        if entry.zone and not is_zone(entry.zone):
+            raise AntispamError(
+                f"port {entry.code}: zone {entry.zone[:40]!r}: a time zone such as Asia/Urumqi expected"
+            )
         self.entry = entry
         self.code = entry.code
         self.tier = entry.tier

@@ -71,6 +71,7 @@ ports = Table(
     Column("channel", String(32), nullable=False),
     Column("volume_5m", Integer),
     Column("unsubscribe", _JSON, nullable=False, server_default="[]"),  # words that a recipient may answer
+    Column("zone", String(64), nullable=False, server_default=""),  # time zone; empty: that of the calendar
     Column("extensions", _JSON, nullable=False, server_default="[]"),  # beginnings of the digits after the code
     _at("opened_at"),
     _at("changed_at"),

@@ -226,6 +226,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "channel": "default",
                 "volume_5m": 4000,
                 "unsubscribe": ["T", "TD"],
+                "zone": "Asia/Urumqi",
                 "extensions": ["01"],
                 "opened_at": NOW - DAY,
                 "changed_at": NOW,

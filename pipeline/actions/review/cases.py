@@ -147,7 +147,9 @@ def _exacts(connection: Connection, cases: Sequence[str], exacts: Sequence[str])
 
 def _open(connection: Connection, member: CaseMember) -> str:
     ident = sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16]
-    due_at = Timetable(configurations.calendar(connection)).after(member.decided_at, REVIEW_MINUTES)
+    zone = connection.scalar(select(schema.ports.c.zone).where(schema.ports.c.code == member.port))
+    calendar = configurations.calendar(connection).in_zone(zone or "")
+    due_at = Timetable(calendar).after(member.decided_at, REVIEW_MINUTES)
     connection.execute(
         insert(_cases).values(
             id=ident,

@@ -47,6 +47,15 @@ class Calendar:
         self._holidays = holidays
         self._workdays = workdays
         self._moment = lru_cache(1024)(self._moment_of)
+        self._elsewhere: dict[str, Calendar] = {}
+
+    def in_zone(self, zone: str) -> Calendar:
+        """The same days by the clocks of another zone; an empty `zone` is that of the calendar."""
+        if not zone or zone == self.zone.key:
+            return self
+        if zone not in self._elsewhere:
+            self._elsewhere[zone] = Calendar(zone, self.years, self._holidays, self._workdays)
+        return self._elsewhere[zone]
 
     def moment(self, at: int) -> Moment:
         """The local time at `at` (epoch ms)."""
@@ -92,15 +101,22 @@ def shipped_calendar_text() -> str:
     return (files("pipeline.rules") / "defaults" / CALENDAR).read_text(encoding="utf-8")
 
 
+def is_zone(name: str) -> bool:
+    """Whether this is the name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
 def parse_calendar(text: str, name: str = CALENDAR) -> Calendar:
     """Check a calendar file. Raises PolicyError pointing at the fault."""
     file = PolicyFile(text, name)
     data = _mapping(file, (), file.data, {"zone", "years"})
     zone = data.get("zone")
-    try:
-        ZoneInfo(zone if isinstance(zone, str) else "")
-    except (KeyError, ValueError, OSError):
-        raise file.fault(("zone",), "a time zone such as Asia/Shanghai expected") from None
+    if not isinstance(zone, str) or not is_zone(zone):
+        raise file.fault(("zone",), "a time zone such as Asia/Shanghai expected")
     years = data.get("years")
     if not isinstance(years, dict) or not years:
         raise file.fault(("years",), "at least one year expected")

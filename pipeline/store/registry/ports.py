@@ -39,6 +39,7 @@ def check(entry: PortEntry) -> None:
         ("enterprise", entry.enterprise, 64),
         ("channel", entry.channel, 32),
         *(("signature", signature, 64) for signature in entry.signatures),
+        ("zone", entry.zone, 64),
         *(("unsubscribe", word, LONGEST) for word in entry.unsubscribe),
         *(("template id", template.id, 128) for template in entry.templates),
     ):
@@ -114,6 +115,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             volume_5m=row.volume_5m,
             templates=tuple(templates[row.code]),
             unsubscribe=tuple(row.unsubscribe),
+            zone=row.zone,
             extensions=tuple(row.extensions),
             filings=tuple(filings[row.code]),
         )
@@ -144,6 +146,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
                 "channel": e.channel,
                 "volume_5m": e.volume_5m,
                 "unsubscribe": list(e.unsubscribe),
+                "zone": e.zone,
                 "extensions": list(e.extensions),
                 "opened_at": now,
                 "changed_at": now,

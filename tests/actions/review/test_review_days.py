@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from pipeline.actions.review.cases import project_members
+from pipeline.rules.ports import PortEntry
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
-from tests.harness.case_events import NOW, member
+from tests.harness.case_events import NOW, PORT, member
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 DAYS_OFF = "zone: {zone}\nyears: {{2025: {{source: law, holidays: {{a: 2025-11-24 to 2025-11-26}}}}}}\n"
@@ -23,6 +24,11 @@ def due(db: Database, ident: str, zone: str = "Asia/Shanghai") -> str:
         project_members(connection, NOW, [member(ident, ident)])
         at = connection.scalars(select(schema.cases.c.due_at).where(schema.cases.c.fingerprint == ident)).one()
     return datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).isoformat(timespec="minutes")
+
+
+def test_a_port_is_reviewed_in_its_own_zone(any_db: Database) -> None:
+    registry.save_port(any_db, ADMIN, PortEntry(code=PORT, zone="America/New_York"), 1)
+    assert due(any_db, "far", "America/New_York") == "2025-11-25T09:30-05:00"  # it came at 22:30 of the day before
 
 
 def test_a_published_calendar_moves_the_due_time(any_db: Database) -> None:

@@ -76,6 +76,14 @@ def test_a_moment_is_local(at: str, moment: Moment) -> None:
     assert CALENDAR.moment(ms(at)) == moment
 
 
+def test_another_zone_has_the_same_days_by_its_own_clocks() -> None:
+    urumqi = CALENDAR.in_zone("Asia/Urumqi")
+    assert CALENDAR.in_zone("") is CALENDAR.in_zone("Asia/Shanghai") is CALENDAR
+    found = urumqi.moment(ms("2026-02-15T01:00"))
+    assert (found.hour, found.weekday, found.holiday, found.workday) == (23, 6, False, True)
+    assert urumqi.next(ms("2026-02-15T01:00"), time(8, 0)) == ms("2026-02-15T10:00")
+
+
 def test_a_zone_with_a_quarter_of_an_hour_has_its_own_hours() -> None:
     nepal = parse_calendar("zone: Asia/Kathmandu\nyears: {2026: {source: law, holidays: {a: 2026-01-01}}}")
     local = ms("2026-03-02T08:00", ZoneInfo("Asia/Kathmandu"))

@@ -41,6 +41,7 @@ PORT = PortEntry(
     signatures=("青屿银行", "Aoyu"),
     volume_5m=100,
     unsubscribe=("T", "TD"),
+    zone="Asia/Urumqi",
     extensions=("01", "7"),
     filings=(
         Filing(signature="青屿银行", carrier="China Unicom", state=FilingState.APPLIED, applied=date(2026, 3, 1)),
@@ -132,6 +133,7 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
             "duplicate template id",
         ),
         (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
+        (msgspec.structs.replace(PORT, zone="Asia/Urumki"), "zone 'Asia/Urumki': a time zone"),
         (msgspec.structs.replace(PORT, unsubscribe=("T" * 9,)), "unsubscribe"),
         (msgspec.structs.replace(PORT, volume_5m=1 << 40), "volume_5m"),
         (msgspec.structs.replace(PORT, enterprise="e" * 65), "enterprise"),
