@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
 from pipeline.rules.context import Context
-from pipeline.rules.policy import On, Policy, Rule
-from pipeline.rules.signals import CATALOGUE, read
+from pipeline.rules.policy import Rule
+from pipeline.rules.signals import CATALOGUE, Signal, read
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
 
 class Outcome:
-    """The combined result of all rules for one event."""
+    """The combined result of all rules for one event.
 
-    __slots__ = ("alerts", "at", "context", "degraded", "excepted", "holds", "reasons", "reviewed", "shadow")
+    `decided` events have a reason that comes before all rules. `allowed` events skip volume and score rules.
+    """
+
+    __slots__ = (
+        "alerts",
+        "allowed",
+        "at",
+        "context",
+        "decided",
+        "degraded",
+        "excepted",
+        "holds",
+        "reasons",
+        "reviewed",
+        "shadow",
+    )
 
     def __init__(self, context: Context, at: int, *, reviewed: bool = False) -> None:
         self.context = context
         self.at = at
         self.reviewed = reviewed
+        self.decided = self.allowed = False
         self.reasons: list[Reason] = []
         self.shadow: list[ShadowOutcome] = []
         self.alerts: list[tuple[AlertLevel, str, str]] = []
@@ -28,20 +45,18 @@ class Outcome:
         self.holds: list[Rule] = []
         self.excepted: dict[str, str] = {}  # recipient -> the rule that refuses the message for this recipient only
 
-    def apply(self, policy: Policy, on: On, allowed: bool) -> None:
-        """Evaluate the rules; `allowed` events skip volume and score rules."""
-        rules = policy.sets[on]
-        values = read(rules.signals, self.context)
-        matched, failed = rules.matching(values)
-        self.degraded = bool(failed)
+    def apply(self, matched: Sequence[Rule], known: Mapping[str, Signal]) -> None:
+        """Apply the rules that match. `known` are all signals by name."""
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
                 continue
-            if (allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
+            if (self.allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
                 continue
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
-            elif rule.recipients is not None:
+                continue
+            values = read([known[name] for name in rule.signals], self.context)
+            if rule.recipients is not None:
                 self._except(rule, rule.recipients, values)
             else:
                 self._enforce(rule, values)
@@ -54,15 +69,14 @@ class Outcome:
             self.alerts.append((rule.alert, rule.id, rule.message(values)))
 
     def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:
-        seen = {name: values[name] for name in rule.signals}
-        message = rule.message(seen)
+        message = rule.message(values)
         self.reasons.append(
             Reason(
                 rule=rule.id,
                 verdict=rule.verdict,
                 severity=rule.severity,
                 message=message,
-                values=seen,
+                values=values,
                 spans=self._spans(rule),
             )
         )

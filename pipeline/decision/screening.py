@@ -2,8 +2,8 @@
 
 Pure: no Kafka, no clock, no I/O. The same function serves live traffic, `antispam screen`, backtests,
 benchmarks and every test. Facts that depend only on a text (dictionary, score, fingerprint) are computed
-once per distinct text of a batch. Facts that depend on counters are computed event by event, in order. So
-cutting a stream into other batches never changes a decision.
+once per distinct text of a batch. Counters move event by event, in order; an event's rules see the values that its
+own event left. So cutting a stream into other batches never changes a decision.
 
 Order of authority: missing policy or registry, unknown port, suspended or terminated port, black
 list, allow lane (skips volume and score rules only), rules. The most severe enforced reason wins.
@@ -11,10 +11,10 @@ list, allow lane (skips volume and score rules only), rules. The most severe enf
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
@@ -35,13 +35,15 @@ from pipeline.events import (
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.context import Context, Facts
-from pipeline.rules.counting.counters import Counters
+from pipeline.rules.counting.counters import Counter, Counters
 from pipeline.rules.counting.keys import amount_of, keys_of
 from pipeline.rules.lists import ListEntry, Lists
-from pipeline.rules.policy import On, Policy, Rule
+from pipeline.rules.policy import KINDS, On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
 from pipeline.rules.words.dictionary import in_force
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,136 +82,127 @@ def screen(
     texts = list(dict.fromkeys(event.content for event in batch))
     facts, faults = facts_of(texts, config, campaigns, now)
     content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
-    outcomes: list[Screened | Failure] = []
+    outcomes: list[Outcome | Failure] = []
     for index, event in enumerate(batch):
         known = facts.get(event.content)
         if known is None:
             outcomes.append(Failure(index, faults[event.content]))
             continue
-        state.begin(index)
         try:
-            if isinstance(event, Submission):
-                outcomes.append(_submission(event, known, state, config, now, content_us))
-            else:
-                outcomes.append(_record(event, known, state, config, now, late_ms, content_us))
+            outcomes.append(_opened(event, known, config, now, late_ms))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
-    return outcomes
+    if config.policy is not None:
+        _count(outcomes, state, config.policy)
+        _apply(outcomes, config.policy)
+    decided: list[Screened | Failure] = []
+    for index, outcome in enumerate(outcomes):
+        try:
+            decided.append(outcome if isinstance(outcome, Failure) else _screened(outcome, config, now, content_us))
+        except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+            decided.append(Failure(index, cause_of(error)))
+    return decided
 
 
-def _submission(
-    event: Submission, facts: Facts, state: Counters, config: Config, now: int, content_us: float
-) -> Screened:
+def _opened(event: Submission | Record, facts: Facts, config: Config, now: int, late_ms: int) -> Outcome:
+    """The outcome of an event before its counters move and its rules are evaluated."""
+    if isinstance(event, Submission):
+        return _submission(event, facts, config, now)
+    return _record(event, facts, config, late_ms)
+
+
+def _submission(event: Submission, facts: Facts, config: Config, now: int) -> Outcome:
     at = event.accepted_at
     port = config.ports.find(event.port) if config.ports else None
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
     kind = template.kind if template else port.kind if port else Kind.NOTICE
-    policy = config.policy
-    limits = policy.port_limits_5m if policy else {}
-    leaves = max(now if event.round else at, event.scheduled_at or 0)
-    calendar = config.calendar.in_zone(port.entry.zone) if port else config.calendar
-    moment = calendar.moment(leaves)
+    limits = config.policy.port_limits_5m if config.policy else {}
+    moment = _calendar(port, config).moment(_leaves(event, now))
     hits = in_force(facts.hits, at)
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports
     )
-    counted_all = _count("submission", context, state, policy, at)
-    decided = _authority(event.port, port, config, at)
     outcome = Outcome(context, at, reviewed=event.reviewed)
-    waits = event.scheduled_at is not None and event.scheduled_at > (now if event.round else at)
-    if waits:
+    if _waits(event, now):
         outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
+    decided = _authority(event.port, port, config, at)
     if decided is not None:
         outcome.reasons.append(decided)
-    elif policy is not None:
-        outcome.apply(policy, "submission", allowed=_listed(config.lists.allow, event.port, port, at) is not None)
-    verdict, reasons = outcome.most_severe()
-    hold_until = None
-    if verdict is Verdict.HOLD and outcome.holds:
-        hold_until = _hold_end(outcome.holds, event, leaves, calendar)
-    # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
-    elif waits and reasons[0].rule == BuiltInRule.SCHEDULED:
-        hold_until = event.scheduled_at
-    return _screened(
-        outcome,
-        config,
-        port,
-        counted_all,
-        now,
-        content_us,
-        id=event.id,
-        round=event.round,
-        source="submission",
-        port=port.code if port else event.port,
-        sender=event.port,
-        kind=kind,
-        messages=len(event.recipients),
-        accepted_at=at,
-        hold_until=hold_until,
-        verdict=verdict,
-        reasons=reasons,
-        exceptions=_exceptions(event, port, kind, verdict, outcome.excepted, config.lists),
-    )
+        outcome.decided = True
+    outcome.allowed = _listed(config.lists.allow, event.port, port, at) is not None
+    return outcome
 
 
-def _record(
-    event: Record, facts: Facts, state: Counters, config: Config, now: int, late_ms: int, content_us: float
-) -> Screened:
+def _calendar(port: Port | None, config: Config) -> Calendar:
+    """The calendar in the port's zone."""
+    return config.calendar.in_zone(port.entry.zone) if port else config.calendar
+
+
+def _leaves(event: Submission, now: int) -> int:
+    """When the message leaves at the earliest."""
+    return max(now if event.round else event.accepted_at, event.scheduled_at or 0)
+
+
+def _waits(event: Submission, now: int) -> bool:
+    """Whether the scheduled time is still to come."""
+    return event.scheduled_at is not None and event.scheduled_at > (now if event.round else event.accepted_at)
+
+
+def _record(event: Record, facts: Facts, config: Config, late_ms: int) -> Outcome:
     at = event.submitted_at
     port = None
     if event.kind is not RecordKind.MO and config.ports:
         port = config.ports.find(event.sender)
     kind = port.kind if port else Kind.PERSONAL
-    policy = config.policy
     template = port.fitting(event.content, facts.links, facts.contacts) if port else None
-    limits = policy.port_limits_5m if policy else {}
-    moment = (config.calendar.in_zone(port.entry.zone) if port else config.calendar).moment(at)
+    limits = config.policy.port_limits_5m if config.policy else {}
+    moment = _calendar(port, config).moment(at)
     hits = in_force(facts.hits, at)
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports, late_ms
     )
-    counted_all = _count("record", context, state, policy, at)
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
-    if policy is None:
+    if config.policy is None:
         outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略"))
+        outcome.decided = True
     elif listed is not None:
         outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
-    else:
-        outcome.apply(policy, "record", allowed=_listed(config.lists.allow, event.sender, port, at) is not None)
+        outcome.decided = True
+    outcome.allowed = _listed(config.lists.allow, event.sender, port, at) is not None
+    return outcome
+
+
+def _screened(outcome: Outcome, config: Config, now: int, content_us: float) -> Screened:
+    """The decision on an event whose rules have been applied."""
+    context, policy, dictionary, model = outcome.context, config.policy, config.dictionary, config.model
+    event, facts, port = context.event, context.facts, context.port
     verdict, reasons = outcome.most_severe()
-    return _screened(
-        outcome,
-        config,
-        port,
-        counted_all,
-        now,
-        content_us,
+    own: dict[str, Any]
+    if isinstance(event, Submission):
+        hold_until = None
+        if verdict is Verdict.HOLD and outcome.holds:
+            hold_until = _hold_end(outcome.holds, event, _leaves(event, now), _calendar(port, config))
+        # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
+        elif _waits(event, now) and reasons[0].rule == BuiltInRule.SCHEDULED:
+            hold_until = event.scheduled_at
+        own = {
+            "round": event.round,
+            "source": "submission",
+            "port": port.code if port else event.port,
+            "sender": event.port,
+            "messages": len(event.recipients),
+            "hold_until": hold_until,
+            "exceptions": _exceptions(event, port, context.kind, verdict, outcome.excepted, config.lists),
+        }
+    else:
+        own = {"round": 0, "source": "record", "port": port.code if port else "", "messages": 1, "exceptions": ()}
+    decision = Decision(
         id=event.id,
-        round=0,
-        source="record",
-        port=port.code if port else "",
-        kind=kind,
-        messages=1,
-        accepted_at=at,
+        kind=context.kind,
+        accepted_at=outcome.at,
         verdict=verdict,
         reasons=reasons,
-        exceptions=(),
-    )
-
-
-def _screened(
-    outcome: Outcome,
-    config: Config,
-    registered: Port | None,
-    counted_all: bool,
-    now: int,
-    content_us: float,
-    **own: Any,
-) -> Screened:
-    """Build a decision from the fields that submissions and records share and from their `own` fields."""
-    facts, policy, dictionary, model = outcome.context.facts, config.policy, config.dictionary, config.model
-    decision = Decision(
         score=facts.score,
         label=facts.label,
         category=facts.category,
@@ -219,24 +212,40 @@ def _screened(
         policy=policy.version if policy else None,
         dictionary=dictionary.version if dictionary else None,
         model=model.version if model else None,
-        counters=outcome.context.counted,
-        degraded=model is None or dictionary is None or outcome.degraded or not counted_all,
+        counters=context.counted,
+        degraded=model is None or dictionary is None or outcome.degraded,
         shadow=tuple(outcome.shadow),
         decided_at=now,
         timings={"content_us": content_us},
         **own,
     )
-    return Screened(decision, registered, tuple(outcome.alerts))
+    return Screened(decision, port, tuple(outcome.alerts))
 
 
-def _count(on: On, context: Context, state: Counters, policy: Policy | None, at: int) -> bool:
-    """Move (round 0) or read this event's counters. Returns False if a counter's condition cannot be evaluated."""
-    if policy is None:
-        return True
-    rules, event, counted = policy.sets[on], context.event, context.counted
+def _count(outcomes: list[Outcome | Failure], state: Counters, policy: Policy) -> None:
+    """Move (round 0) or read the counters of each event, in order."""
+    answers: dict[int, tuple[list[Counter], list[Counter]] | Exception] = {}
+    for on, among in _by_kind(outcomes):
+        asked = _asked(policy.sets[on].counted_each, [outcome.context for _, outcome in among])
+        answers |= zip([index for index, _ in among], asked, strict=True)
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, Failure):
+            continue
+        state.begin(index)
+        answer = answers[index]
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            _move(answer[0], outcome.context, state, policy, outcome.at)
+            outcome.degraded = bool(answer[1])
+        except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+            outcomes[index] = Failure(index, cause_of(error))
+
+
+def _move(counting: Sequence[Counter], context: Context, state: Counters, policy: Policy, at: int) -> None:
+    event, counted = context.event, context.counted
     value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
-    early = read(rules.early, context)
-    counting, failed = rules.counted(early)
+    early = read(policy.sets["submission" if isinstance(event, Submission) else "record"].summed, context)
     for counter in counting:
         amount = amount_of(counter, context, early)
         values = [value_of(counter, key, at, amount) for key in keys_of(counter, context)]
@@ -244,7 +253,47 @@ def _count(on: On, context: Context, state: Counters, policy: Policy | None, at:
             counted[counter.name] = max(values)
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
-    return not failed
+
+
+def _apply(outcomes: list[Outcome | Failure], policy: Policy) -> None:
+    """Evaluate the rules for the events that nothing else has decided, and apply those that match."""
+    for on, among in _by_kind(outcomes):
+        rules = policy.sets[on]
+        open_ = [(index, outcome) for index, outcome in among if not outcome.decided]
+        answers = _asked(rules.matching_each, [outcome.context for _, outcome in open_])
+        for (index, outcome), answer in zip(open_, answers, strict=True):
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
+                matched, failed = answer
+                outcome.degraded = outcome.degraded or bool(failed)
+                outcome.apply(matched, rules.known)
+            except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+                outcomes[index] = Failure(index, cause_of(error))
+
+
+def _by_kind(outcomes: Sequence[Outcome | Failure]) -> list[tuple[On, list[tuple[int, Outcome]]]]:
+    by_kind: dict[On, list[tuple[int, Outcome]]] = {on: [] for on in KINDS}
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, Outcome):
+            by_kind["submission" if isinstance(outcome.context.event, Submission) else "record"].append(
+                (index, outcome)
+            )
+    return [(on, among) for on, among in by_kind.items() if among]
+
+
+def _asked(ask: Callable[[Sequence[Context]], list[T]], contexts: Sequence[Context]) -> list[T | Exception]:
+    """The answer for each event. If the batch fails, each event is asked alone, to find those that fail."""
+    try:
+        return list(ask(contexts))
+    except Exception:  # noqa: BLE001 - the loop below meets the error again and assigns it to an event
+        answers: list[T | Exception] = []
+        for context in contexts:
+            try:
+                answers += ask([context])
+            except Exception as error:  # noqa: BLE001 - the caller makes it the failure of this event
+                answers.append(error)
+        return answers
 
 
 def _hold_end(rules: Sequence[Rule], event: Submission, leaves: int, calendar: Calendar) -> int:
