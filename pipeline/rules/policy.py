@@ -81,7 +81,7 @@ def _written(value: Any) -> str:
 class RuleSet:
     """The enabled rules and the counters of one kind of event, with their conditions compiled.
 
-    The conditions and sums of the counters read `early` signals.
+    `known` are the signals by name; `summed` are those that the counters sum.
     """
 
     def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
