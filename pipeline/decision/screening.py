@@ -41,6 +41,7 @@ from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import KINDS, On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
+from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import in_force
 
 T = TypeVar("T")
@@ -63,6 +64,20 @@ class Screened:
     alerts: tuple[tuple[AlertLevel, str, str], ...] = ()
 
 
+class Fitting:
+    """The template of a port that a text fits, sought once for each port and text of a batch."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Template | None] = {}
+
+    def __call__(self, port: Port, text: str, facts: Facts) -> Template | None:
+        """The template that the text fits, or None."""
+        key = (port.code, text)
+        if key not in self._found:
+            self._found[key] = port.fitting(text, facts.links, facts.contacts)
+        return self._found[key]
+
+
 def screen(
     batch: Sequence[Submission | Record],
     state: Counters,
@@ -83,13 +98,14 @@ def screen(
     facts, faults = facts_of(texts, config, campaigns, now)
     content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
     outcomes: list[Outcome | Failure] = []
+    fitting = Fitting()
     for index, event in enumerate(batch):
         known = facts.get(event.content)
         if known is None:
             outcomes.append(Failure(index, faults[event.content]))
             continue
         try:
-            outcomes.append(_opened(event, known, config, now, late_ms))
+            outcomes.append(_opened(event, known, config, fitting, now, late_ms))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
     if config.policy is not None:
@@ -104,17 +120,19 @@ def screen(
     return decided
 
 
-def _opened(event: Submission | Record, facts: Facts, config: Config, now: int, late_ms: int) -> Outcome:
+def _opened(
+    event: Submission | Record, facts: Facts, config: Config, fitting: Fitting, now: int, late_ms: int
+) -> Outcome:
     """The outcome of an event before its counters move and its rules are evaluated."""
     if isinstance(event, Submission):
-        return _submission(event, facts, config, now)
-    return _record(event, facts, config, late_ms)
+        return _submission(event, facts, config, fitting, now)
+    return _record(event, facts, config, fitting, late_ms)
 
 
-def _submission(event: Submission, facts: Facts, config: Config, now: int) -> Outcome:
+def _submission(event: Submission, facts: Facts, config: Config, fitting: Fitting, now: int) -> Outcome:
     at = event.accepted_at
     port = config.ports.find(event.port) if config.ports else None
-    template = port.fitting(event.content, facts.links, facts.contacts) if port else None
+    template = fitting(port, event.content, facts) if port else None
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     limits = config.policy.port_limits_5m if config.policy else {}
     moment = _calendar(port, config).moment(_leaves(event, now))
@@ -148,13 +166,13 @@ def _waits(event: Submission, now: int) -> bool:
     return event.scheduled_at is not None and event.scheduled_at > (now if event.round else event.accepted_at)
 
 
-def _record(event: Record, facts: Facts, config: Config, late_ms: int) -> Outcome:
+def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_ms: int) -> Outcome:
     at = event.submitted_at
     port = None
     if event.kind is not RecordKind.MO and config.ports:
         port = config.ports.find(event.sender)
     kind = port.kind if port else Kind.PERSONAL
-    template = port.fitting(event.content, facts.links, facts.contacts) if port else None
+    template = fitting(port, event.content, facts) if port else None
     limits = config.policy.port_limits_5m if config.policy else {}
     moment = _calendar(port, config).moment(at)
     hits = in_force(facts.hits, at)

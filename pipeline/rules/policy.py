@@ -17,7 +17,7 @@ from pipeline.durations import DAY_MS, HOUR_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, check_condition
-from pipeline.rules.conditions.conditions import Answer, Conditions
+from pipeline.rules.conditions.conditions import Conditions
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import FIRST, PARTS
@@ -88,31 +88,25 @@ class RuleSet:
         self.rules = rules
         self.counters = counters
         self.known = known
-        self._when = Conditions([rule.when for rule in rules], known)
-        self._where = Conditions([counter.where or "true" for counter in counters], known)
+        self._when = Conditions(rules, [rule.when for rule in rules], known)
+        self._where = Conditions(counters, [counter.where or "true" for counter in counters], known)
         self.summed = tuple(known[c.of] for c in counters if c.aggregate == "sum" and c.of is not None)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
         """The rules whose condition holds, and the rules whose evaluation failed (a fault of the policy)."""
-        return self._rules(self._when.answer(values))
+        return self._when.answer(values)
 
     def matching_each(self, contexts: Sequence[Context]) -> list[tuple[list[Rule], list[Rule]]]:
         """The answer of `matching` for each event."""
-        return [self._rules(answer) for answer in self._when.answers(contexts)]
+        return self._when.answers(contexts)
 
     def counted(self, values: dict[str, Any]) -> tuple[list[Counter], list[Counter]]:
         """The counters whose condition holds for these early signals, and the counters whose evaluation failed."""
-        return self._counters(self._where.answer(values))
+        return self._where.answer(values)
 
     def counted_each(self, contexts: Sequence[Context]) -> list[tuple[list[Counter], list[Counter]]]:
         """The answer of `counted` for each event."""
-        return [self._counters(answer) for answer in self._where.answers(contexts)]
-
-    def _rules(self, answer: Answer) -> tuple[list[Rule], list[Rule]]:
-        return [self.rules[i] for i in answer[0]], [self.rules[i] for i in answer[1]]
-
-    def _counters(self, answer: Answer) -> tuple[list[Counter], list[Counter]]:
-        return [self.counters[i] for i in answer[0]], [self.counters[i] for i in answer[1]]
+        return self._where.answers(contexts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 import cel
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.rules.condition import UNANSWERED, compiled
 from pipeline.rules.conditions.columns import Columns
@@ -15,7 +17,8 @@ from pipeline.rules.context import Context
 from pipeline.rules.signals import Signal, read
 
 FEWEST = 24  # events of a batch from which columns cost less than CEL, which is evaluated event by event
-Answer = tuple[list[int], list[int]]  # the conditions that hold, and the conditions whose evaluation failed
+T = TypeVar("T")
+Answer = tuple[list[T], list[T]]  # of the conditions that hold, and of those whose evaluation failed
 
 
 class Rows:
@@ -25,14 +28,14 @@ class Rows:
         self._all = compiled(list(expressions))
         self._each = [cel.compile(expression) for expression in expressions]
 
-    def answer(self, values: dict[str, Any]) -> Answer:
+    def answer(self, values: dict[str, Any]) -> Answer[int]:
         """The conditions that hold for these values of signals, and those whose evaluation failed."""
         try:
             return [i for i, holds in enumerate(self._all(values)) if holds is True], []
         except UNANSWERED:
             return self._one_by_one(values)
 
-    def _one_by_one(self, values: dict[str, Any]) -> Answer:
+    def _one_by_one(self, values: dict[str, Any]) -> Answer[int]:
         held, failed = [], []
         for i, program in enumerate(self._each):
             try:
@@ -43,54 +46,73 @@ class Rows:
         return held, failed
 
 
-class Conditions:
-    """Checked conditions. A condition that columns do not evaluate is evaluated by CEL, event by event."""
+class Conditions(Generic[T]):
+    """Checked conditions of `subjects` (rules, counters). An answer has the subjects whose condition holds, and those
+    whose evaluation failed.
 
-    def __init__(self, expressions: Sequence[str], known: Mapping[str, Signal]) -> None:
+    A condition that columns do not evaluate is evaluated by CEL, event by event.
+    """
+
+    def __init__(self, subjects: Sequence[T], expressions: Sequence[str], known: Mapping[str, Signal]) -> None:
         types = {name: signal.type for name, signal in known.items()}
-        names = {name for expression in expressions for name in cel.compile(expression).variables()}
-        self.signals = tuple(known[name] for name in sorted(names))
+        self._subjects = subjects
         self._rows = Rows(expressions)
-        parsed: list[Node] = []
-        self._parsed: list[int] = []
-        self._others: list[int] = []
+        self._signals = _signals(expressions, known)
+        parsed: dict[int, Node] = {}
         for i, expression in enumerate(expressions):
-            try:
-                parsed.append(parse(expression, types))
-                self._parsed.append(i)
-            except NotInColumnsError:
-                self._others.append(i)
-        self._columns = Columns(parsed)
-        self._read = [known[name] for name in self._columns.signals]
+            with suppress(NotInColumnsError):
+                parsed[i] = parse(expression, types)
+        self._parsed = list(parsed)
+        self._columns = Columns(list(parsed.values()))
+        self._columns_read = [known[name] for name in self._columns.signals]
+        self._others = [i for i in range(len(expressions)) if i not in parsed]
         others = [expressions[i] for i in self._others]
         self._other_rows = Rows(others)
-        self._other_signals = [known[name] for name in {n for e in others for n in cel.compile(e).variables()}]
+        self._others_read = _signals(others, known)
 
-    def answer(self, values: dict[str, Any]) -> Answer:
+    def answer(self, values: dict[str, Any]) -> Answer[T]:
         """The answer for one event with these values of its signals."""
-        return self._rows.answer(values)
+        held, failed = self._rows.answer(values)
+        return [self._subjects[i] for i in held], [self._subjects[i] for i in failed]
 
-    def answers(self, contexts: Sequence[Context]) -> list[Answer]:
+    def answers(self, contexts: Sequence[Context]) -> list[Answer[T]]:
         """The answer for each event."""
         if len(contexts) < FEWEST:
-            return [self.answer(read(self.signals, context)) for context in contexts]
+            return self._event_by_event(contexts)
         try:
-            values = {signal.name: [signal.read(context) for context in contexts] for signal in self._read}
-            table = self._columns.evaluate(values, len(contexts))
+            values = {signal.name: [signal.read(context) for context in contexts] for signal in self._columns_read}
+            answered = self._columns.evaluate(values, len(contexts))
         except (OverflowError, ValueError):  # a value that no column holds
-            return [self.answer(read(self.signals, context)) for context in contexts]
-        found: list[Answer] = [([], []) for _ in contexts]
-        events, rows = np.nonzero(table.T)
-        for event, row in zip(events.tolist(), rows.tolist(), strict=True):
-            found[event][0].append(self._parsed[row])
-        if self._others:
-            self._add_others(contexts, found)
-        return found
+            return self._event_by_event(contexts)
+        table = np.zeros((len(self._subjects), len(contexts)), np.bool_)
+        table[self._parsed] = answered
+        failures: dict[int, list[int]] = {}
+        for event, context in enumerate(contexts if self._others else ()):
+            held, failed = self._other_rows.answer(read(self._others_read, context))
+            for i in held:
+                table[self._others[i], event] = True
+            if failed:
+                failures[event] = [self._others[i] for i in failed]
+        return self._grouped(table, failures)
 
-    def _add_others(self, contexts: Sequence[Context], found: list[Answer]) -> None:
-        for context, (held, failed) in zip(contexts, found, strict=True):
-            others = self._other_rows.answer(read(self._other_signals, context))
-            if others[0]:
-                held.extend(self._others[i] for i in others[0])
-                held.sort()
-            failed.extend(self._others[i] for i in others[1])
+    def _event_by_event(self, contexts: Sequence[Context]) -> list[Answer[T]]:
+        return [self.answer(read(self._signals, context)) for context in contexts]
+
+    def _grouped(self, table: NDArray[np.bool_], failures: Mapping[int, list[int]]) -> list[Answer[T]]:
+        """The answer for each column of the table. Events with equal columns share one list."""
+        packed = np.packbits(table, axis=0)
+        columns, width = packed.T.tobytes(), len(packed)
+        groups: dict[bytes, list[T]] = {}
+        answers: list[Answer[T]] = []
+        for event in range(table.shape[1]):
+            key = columns[event * width : (event + 1) * width]
+            held = groups.get(key)
+            if held is None:
+                held = groups[key] = [self._subjects[i] for i in np.flatnonzero(table[:, event]).tolist()]
+            answers.append((held, [self._subjects[i] for i in failures.get(event, ())]))
+        return answers
+
+
+def _signals(expressions: Sequence[str], known: Mapping[str, Signal]) -> list[Signal]:
+    """The signals that the expressions read."""
+    return [known[n] for n in sorted({name for each in expressions for name in cel.compile(each).variables()})]

@@ -90,7 +90,7 @@ EXPRESSIONS = st.recursive(
 
 @given(st.lists(EXPRESSIONS, min_size=1, max_size=5), st.lists(ROWS, min_size=1, max_size=6))
 def test_columns_answer_as_cel_does_event_by_event(expressions: list[str], rows: list[dict[str, Any]]) -> None:
-    conditions = Conditions(expressions, KNOWN)
+    conditions = Conditions(range(len(expressions)), expressions, KNOWN)
     contexts: list[Any] = [SimpleNamespace(**row) for row in rows] * FEWEST
     assert conditions.answers(contexts) == [conditions.answer(row) for row in rows] * FEWEST
 
