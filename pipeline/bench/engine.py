@@ -1,7 +1,9 @@
 """`antispam bench engine`: the decision function without streams, by stage.
 
 There are two loads, both from the sample traffic: every text distinct, and each text ten times. Stages are timed
-separately on the same batches, so their sum is about the time of the whole.
+separately on the same batches, so their sum is about the time of the whole. Rules and counters are differences:
+`screen` with a policy less `screen` with the same policy without them. `times_jieba_lcut` compares the decision with
+`jieba.lcut` on the same texts in the same run, so it depends little on the machine.
 """
 
 from __future__ import annotations
@@ -9,19 +11,24 @@ from __future__ import annotations
 import resource
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time, time
 from typing import Any
 
+import jieba
 import msgspec
 
+from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.index import Campaigns, Sending
+from pipeline.campaigns.known import KnownCampaigns
 from pipeline.campaigns.sketches import sketch
 from pipeline.decision.configuration import Config, load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
 from pipeline.rules.counting.counters import MemoryCounters
+from pipeline.rules.policy import CampaignFrom, RuleSet
 from pipeline.rules.speaker.speakers import find_speakers
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports
@@ -36,6 +43,7 @@ from pipeline.text.signatures import find_signatures
 BATCH = 1000
 PORTS = 500
 BENCH_TEXTS = 200_000
+SINGLE = 500  # submissions that are screened one by one
 
 
 def demo_config() -> Config:
@@ -72,6 +80,7 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
     return {
         "batch": BATCH,
         "rules": len(config.policy.rules) if config.policy else 0,
+        "counters": len(config.policy.counters) if config.policy else 0,
         "distinct_texts": measure(submissions(settings, count, True), config),
         "each_text_ten_times": measure(submissions(settings, count, False), config),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -119,14 +128,66 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     contents = [[event.content for event in batch] for batch in batches]
     whole = _timed(lambda: [campaigns.add(part, sendings[: len(part)]) for part in contents])
     us["campaign_stage"] = round(whole * 1e6 / len(events), 2)
-    us["counters_rules_decision"] = round(screened - of_texts, 2)
+    without_rules = _screen_us(batches, _with_sets(config, counters=True))
+    bare = _screen_us(batches, _with_sets(config, counters=False))
+    us["rules"] = round(screened - without_rules, 2)
+    us["counters"] = round(without_rules - bare, 2)
+    us["decision"] = round(bare - of_texts, 2)
+    known = _known_campaigns(events, config)
+    us["known_campaigns"] = round(_screen_us(batches, config, known) - screened, 2)
+    alone = [[event] for event in events[:SINGLE]]
+    read = [([event.content], normalise_batch([event.content])) for [event] in alone]
+    single = {
+        "screen": _screen_us(alone, config),
+        "score": _timed(lambda: [model.classify([event.content]) for [event] in alone]) * 1e6 / len(alone),
+        "keywords": _timed(lambda: [dictionary.match_batch(*each) for each in read]) * 1e6 / len(alone),
+    }
+    jieba_us = _jieba_us([event.content for event in events])
     return {
         "submissions": len(events),
         "submissions_per_s": round(len(events) / seconds),
         "submissions_per_cpu_s": round(len(events) / cpu),
         "screen_us": round(screened, 2),
         "us_by_stage": us,
+        "us_of_a_single_text": {name: round(each, 1) for name, each in single.items()},
+        "known_campaigns": len(known),
+        "jieba_lcut_us": round(jieba_us, 2),
+        "times_jieba_lcut": round(jieba_us / screened, 2),
     }
+
+
+def _screen_us(batches: list[list[Submission]], config: Config, campaigns: KnownCampaigns | None = None) -> float:
+    """CPU time of `screen` in µs a submission, with counters that begin at 0."""
+    state = MemoryCounters()
+    seconds = _timed(lambda: [screen(batch, state, config, 0, campaigns=campaigns) for batch in batches])
+    return seconds * 1e6 / sum(map(len, batches))
+
+
+def _with_sets(config: Config, *, counters: bool) -> Config:
+    """The configuration with a policy without rules, and with or without its counters."""
+    if config.policy is None:
+        return config
+    sets = {on: RuleSet((), s.counters if counters else (), s.known) for on, s in config.policy.sets.items()}
+    return replace(config, policy=replace(config.policy, sets=sets))
+
+
+def _known_campaigns(events: list[Submission], config: Config) -> KnownCampaigns:
+    """The campaigns that a worker knows after all events."""
+    hot, known = HotCampaigns(BENCH_TEXTS), KnownCampaigns()
+    size = config.policy.campaign_from if config.policy else CampaignFrom()
+    for first in range(0, len(events), BATCH):
+        part = events[first : first + BATCH]
+        sendings = [Sending(each.accepted_at, each.port, each.port, len(each.recipients)) for each in part]
+        hot.take([each.content for each in part], sendings, [each.id for each in part], size)
+    for campaign in hot.news(events[-1].accepted_at, size, {}):
+        known.learn(campaign)
+    return known
+
+
+def _jieba_us(texts: list[str]) -> float:
+    """CPU time of `jieba.lcut` in µs a text: a yardstick for the speed of the machine."""
+    jieba.initialize()
+    return _timed(lambda: [jieba.lcut(text) for text in texts]) * 1e6 / len(texts)
 
 
 def _timed(work: Callable[[], Any]) -> float:

@@ -16,7 +16,7 @@ from pipeline.rules.conditions.parser import Node, NotInColumnsError, parse
 from pipeline.rules.context import Context
 from pipeline.rules.signals import Signal, read
 
-FEWEST = 24  # events of a batch from which columns cost less than CEL, which is evaluated event by event
+FEWEST = 8  # events of a batch from which columns cost less than CEL event by event: 47 us an event against 55
 T = TypeVar("T")
 Answer = tuple[list[T], list[T]]  # of the conditions that hold, and of those whose evaluation failed
 
