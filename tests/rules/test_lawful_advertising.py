@@ -15,8 +15,8 @@ from pipeline.events import Decision, Kind, Submission, Tier, Verdict
 from pipeline.rules.consents import Consents, enterprise_scope, parse_shard, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.ports import Port, PortEntry, Ports
-from tests.harness.lawful_advertising import ADVERTISEMENTS, SHOPS
 from tests.harness.screening_events import shipped
+from tests.rules.lawful_advertising import ADVERTISEMENTS, SHOPS
 
 NOON = 1_773_115_200_000  # 2026-03-10 12:00 in Shanghai
 PERSON = "13800000001"

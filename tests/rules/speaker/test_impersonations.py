@@ -13,8 +13,8 @@ from pipeline.rules.speaker.speakers import MAX_NAMES, Speaker, find_speakers, i
 from pipeline.text.links import find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.signatures import Signature, find_signatures
-from tests.harness.impersonations import LATER_SIGNATURES, OWN, OWN_LATIN, Named, impersonations, later_texts
 from tests.harness.places import RESEARCH
+from tests.rules.speaker.impersonations import LATER_SIGNATURES, OWN, OWN_LATIN, Named, impersonations, later_texts
 
 # The research data are not part of the repository.
 NOTICES = RESEARCH / "sms" / "transactional.jsonl"

@@ -1,6 +1,6 @@
 """Senders of twelve kinds with invented recipients, for the precision and recall of sequences.
 
-    python -m tests.harness.synthetic_senders
+    python -m tests.rules.counting.synthetic_senders
 
 prints the table of docs/policy-guide.md.
 """
