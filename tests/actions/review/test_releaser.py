@@ -51,6 +51,14 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     return broker
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bytes]]:
+    """What the releaser sends: topic, key and value of each record."""
+    records: list[tuple[str, str, bytes]] = []
+    monkeypatch.setattr(releaser, "send", lambda _, sent: records.extend(sent))
+    return records
+
+
 def at(db: Database, now: int, config: Config = Config()) -> Releaser:  # noqa: B008 - immutable
     return Releaser(Settings(kafka="127.0.0.1:9"), db, lambda: config, lambda: now / 1000)
 
@@ -117,11 +125,9 @@ def test_members_leave_in_order_once_the_verdict_cannot_be_undone(
 
 
 def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(
-    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+    operational_db: Database, sent: list[tuple[str, str, bytes]]
 ) -> None:
     """Held as reviewed, its round the next one: screened again, but sent to no reviewer again."""
-    sent: list[tuple[str, str, bytes]] = []
-    monkeypatch.setattr(releaser, "send", lambda _, records: sent.extend(records))
     with operational_db.write() as connection:
         add_port(connection)
     later = EFFECTIVE + 3_600_000
@@ -136,10 +142,8 @@ def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(
 
 
 def test_an_advertisement_released_at_night_waits_for_the_morning(
-    operational_db: Database, monkeypatch: pytest.MonkeyPatch
+    operational_db: Database, sent: list[tuple[str, str, bytes]]
 ) -> None:
-    sent: list[tuple[str, str, bytes]] = []
-    monkeypatch.setattr(releaser, "send", lambda _, records: sent.extend(records))
     with operational_db.write() as connection:
         add_port(connection)
     code = TemplateEntry(id="t1", text="验证码{n}", kind=Kind.ONE_TIME_CODE)
