@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from codecs import BOM_UTF8
-from collections.abc import Sequence
 
 import msgspec
 from starlette.responses import Response
@@ -13,12 +11,10 @@ from pipeline.errors import AntispamError
 from pipeline.ingest import door
 from pipeline.ingest.http.answers import Item, Items, answer, overall
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.items import BROKEN, items_of
 from pipeline.ingest.http.problems import Problem, broken_json, invalid, unavailable
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.settings import Settings
-
-_raw = msgspec.json.Decoder(msgspec.Raw).decode
-_many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class ConsentLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,14 +61,7 @@ def _refused(fault: str | None) -> Problem | None:
 
 def _parse(body: bytes, port: str, settings: Settings, now: int) -> tuple[bool, list[Consent | Problem]]:
     """Whether the body is an array; its consents or their faults."""
-    body = body.removeprefix(BOM_UTF8)
-    try:
-        several = body.lstrip(b" \t\r\n")[:1] == b"["
-        parts: Sequence[bytes | msgspec.Raw] = _many(body) if several else [_raw(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken_json(error, len(body)) from None
-    if several and not 1 <= len(parts) <= settings.api_items:
-        raise Problem(422, "invalid_array", f"{len(parts)} consents, 1 to {settings.api_items} expected")
+    several, parts = items_of(body, settings.api_items, "consents")
     return several, [_checked(part, port, now, len(body)) for part in parts]
 
 
@@ -83,5 +72,5 @@ def _checked(part: bytes | msgspec.Raw, port: str, now: int, length: int) -> Con
         return door.consent(written, now)
     except (msgspec.ValidationError, AntispamError) as error:
         return invalid(error, "invalid_consent")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BROKEN as error:
         return broken_json(error, length)

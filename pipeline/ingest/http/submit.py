@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from base64 import b32encode
-from codecs import BOM_UTF8
 from collections.abc import Sequence
 
 import msgspec
@@ -17,14 +16,13 @@ from pipeline.ingest import door
 from pipeline.ingest.http.answers import Accepted, Item, Items, answer, overall
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake, Taken
+from pipeline.ingest.http.items import BROKEN, items_of
 from pipeline.ingest.http.problems import Problem, broken_json, invalid
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
 _IN_LOOP = 32 * 1024  # bytes checked in the event loop, which takes under 2 ms; longer bodies go to a thread
 _one = msgspec.json.Decoder(door.SubmissionIn).decode
-_raw = msgspec.json.Decoder(msgspec.Raw).decode
-_many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 Checked = Submission | Problem
 
 
@@ -91,14 +89,7 @@ def _parse(
     body: bytes, port: str, ports: Ports, settings: Settings, now: int
 ) -> tuple[bool, list[Checked], frozenset[str]]:
     """Whether the body is an array; its submissions or their faults; the ids made here."""
-    body = body.removeprefix(BOM_UTF8)  # RFC 8259 allows a reader to ignore it, and some clients send it
-    try:
-        several = body.lstrip(b" \t\r\n")[:1] == b"["
-        parts: Sequence[bytes | msgspec.Raw] = _many(body) if several else [_raw(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken_json(error, len(body)) from None
-    if several and not 1 <= len(parts) <= settings.api_items:
-        raise Problem(422, "invalid_array", f"{len(parts)} submissions, 1 to {settings.api_items} expected")
+    several, parts = items_of(body, settings.api_items, "submissions")
     fresh = set()
     checked: list[Checked] = []
     for part in parts:
@@ -112,7 +103,7 @@ def _parse(
             checked.append(problem)
         except msgspec.ValidationError as error:
             checked.append(invalid(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except BROKEN as error:
             checked.append(broken_json(error, len(body)))
     return several, checked, frozenset(fresh)
 
