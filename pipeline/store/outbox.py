@@ -135,10 +135,5 @@ def prune(connection: Connection, before: int) -> int:
     return connection.execute(delete(schema.outbox).where(schema.outbox.c.published_at < before)).rowcount
 
 
-def packed(messages: tuple[Message, ...]) -> bytes:
-    """The JSON payload of a publication's row."""
-    return _encode(Publication(messages))
-
-
 def _put(connection: Connection, ident: int, now: int, messages: tuple[Message, ...]) -> None:
-    connection.execute(insert(schema.outbox).values(id=ident, payload=packed(messages), created_at=now))
+    connection.execute(insert(schema.outbox).values(id=ident, payload=_encode(Publication(messages)), created_at=now))

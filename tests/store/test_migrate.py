@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -119,6 +120,12 @@ def test_list_entries_get_the_one_form_of_their_number(any_db: Database) -> None
         "0086 13800138002",
     }
     assert {change.name for change in changes if change.value} == {"blocked/13800138000", "blocked/13800138001"}
+
+
+def test_a_migration_imports_nothing_that_may_change_later() -> None:
+    for path in Path(versions.__file__ or "").parent.glob("[0-9]*.py"):
+        found = re.findall(r"^\s*(?:from|import)\s+pipeline\b.*", path.read_text("utf-8"), re.MULTILINE)
+        assert not found, path.name
 
 
 def migration(name: str) -> ModuleType:
