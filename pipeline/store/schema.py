@@ -1,9 +1,9 @@
 """Every table of the operational database.
 
 Times are epoch milliseconds (UTC), as everywhere in the pipeline: SQLite has no time type, and a column should mean
-the same on both databases. Bodies (`body`, `payload`) are UTF-8 JSON of a struct of `events.py`; the comment above
-the table names the struct. Rows written for a Kafka record have a natural key (submission, round, recipient), so
-processing the record twice changes nothing.
+the same on both databases. A `body` is UTF-8 JSON; if it is a struct of `events.py`, the comment above the table names
+the struct. Rows written for a Kafka record have a natural key (submission, round, recipient), so processing the record
+twice changes nothing.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ in_force = Table(
 )
 
 # Publications of the outbox. `id` is assigned under a lock held until commit, so ids follow the order of commits.
-# The id of a configuration change is its epoch. `payload` is the JSON of `outbox.Publication`.
+# The id of a configuration change is its epoch. `payload` is `outbox.Publication` in msgpack.
 epochs = Table(
     "epochs",
     metadata,
