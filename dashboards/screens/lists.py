@@ -14,7 +14,8 @@ from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, PORT_RECIPIENT, ListEntry
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import COLUMNS, ENTITIES, PORT_RECIPIENT, ListEntry
 from pipeline.store.accounts.roles import User
 from pipeline.store.registry import registry
 from pipeline.store.registry.list_entries import Change, masked

@@ -20,7 +20,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import date, time
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +41,8 @@ from pipeline.events import Kind, Record, RecordKind, Submission, Verdict
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.consents import ConsentKind, Consents, Entry, parse_shard, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.lists import ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, Lists, one_form
+from pipeline.rules.expiry import parse_expiry
+from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
@@ -234,18 +235,7 @@ def _clock(text: str, midnight: int) -> int:
 
 def _configuration(given: Given, under_test: Config) -> Config:
     """The configuration under test, with the parts that the scenario replaces."""
-    entries = [
-        ListEntry(
-            entry.list,
-            one_form(entry.list, entry.value) or entry.value,
-            entry.reason,
-            NEVER if entry.expires is None else int(datetime.fromisoformat(entry.expires).timestamp() * 1000),
-        )
-        for entry in given.lists
-    ]
-    for entry in given.lists:
-        if ENTITIES[entry.list] == PORT_RECIPIENT and ":" not in entry.value:
-            raise ScenarioError(f"lists: {entry.list} holds port:recipient")
+    entries = [_list_entry(entry) for entry in given.lists]
     for port in given.ports:
         unknown = port.keys() - set(PortEntry.__struct_fields__)
         if unknown:
@@ -257,6 +247,16 @@ def _configuration(given: Given, under_test: Config) -> Config:
     if given.calendar is not None:
         config = replace(config, calendar=parse_calendar(given.calendar))
     return replace(config, **dict.fromkeys(given.missing))  # type: ignore[arg-type]
+
+
+def _list_entry(entry: Listed) -> ListEntry:
+    if ENTITIES[entry.list] == PORT_RECIPIENT and ":" not in entry.value:
+        raise ScenarioError(f"lists: {entry.list} holds port:recipient")
+    try:
+        ends = parse_expiry(entry.expires or "")
+    except AntispamError as error:
+        raise ScenarioError(f"lists: {error}") from None
+    return ListEntry(entry.list, one_form(entry.list, entry.value) or entry.value, entry.reason, ends)
 
 
 def _consents(written: Sequence[str]) -> Consents:

@@ -19,11 +19,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.text.numbers import number, service_code
 
 PORT_RECIPIENT = "port_recipient"
@@ -35,7 +35,6 @@ ENTITIES = {
     "registered": PORT_RECIPIENT,
 }
 COLUMNS = ("list", "entity", "value", "reason", "expires")
-NEVER = 1 << 62
 MAX_FIELD = 1000  # code points; the csv module's limit is global to the process, and other code raises it
 
 
@@ -149,16 +148,8 @@ def _entry(row: list[str], where: str, strict: bool) -> ListEntry:
     form = one_form(name, value)
     if form is None and strict:
         raise AntispamError(f"{where}: bad value {value!r}: one number expected, or port:number in lists of ports")
-    return ListEntry(name, form or value, reason, _expires(expires, where))
-
-
-def _expires(text: str, where: str) -> int:
-    if not text:
-        return NEVER
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise AntispamError(f"{where}: expires {text!r} is not an ISO 8601 time") from None
-    if at.tzinfo is None:
-        raise AntispamError(f"{where}: expires {text!r} needs a time zone")
-    return round(at.timestamp() * 1000)
+        ends = parse_expiry(expires)
+    except AntispamError as error:
+        raise AntispamError(f"{where}: {error}") from None
+    return ListEntry(name, form or value, reason, ends)

@@ -93,6 +93,8 @@ def test_the_story_the_following_mistakes_are_made_in_is_sound() -> None:
         ('recipient: "13800000001", ', "", "one of recipient"),
         ("given:", "given:\n  lists: [{list: grey, value: x}]", "grey"),
         ("given:", "given:\n  lists: [{list: unsubscribed, value: x}]", "port:recipient"),
+        ("given:", "given:\n  lists: [{list: black, value: x, expires: soon}]", "expires 'soon'"),
+        ("given:", 'given:\n  lists: [{list: black, value: x, expires: "2026-01-01T00:00"}]', "needs a time zone"),
         ("given:", "given:\n  missing: [modle]", "modle"),
         ("steps:", "steps: []\nother:", "other"),
     ],

@@ -12,7 +12,8 @@ from pipeline.events import (
     PortState,
     Verdict,
 )
-from pipeline.rules.lists import NEVER, ListEntry
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import ListEntry
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import TemplateEntry
 from tests.harness.screening_events import (

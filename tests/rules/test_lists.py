@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
-from pipeline.rules.lists import NEVER, ListEntry, Lists, parse_lists
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import ListEntry, Lists, parse_lists
 
 HEADER = "list,entity,value,reason,expires\n"
 

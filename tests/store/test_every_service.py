@@ -26,7 +26,8 @@ from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
 from pipeline.models.classifier import WEIGHTS
 from pipeline.rules.consents import Consent, ConsentKind
-from pipeline.rules.lists import NEVER, ListEntry
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import ListEntry
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys, roles, users

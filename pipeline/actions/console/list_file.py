@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, ListEntry, parse_lists
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import COLUMNS, ENTITIES, ListEntry, parse_lists
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import list_entries, registry

@@ -31,8 +31,9 @@ import msgspec
 import numpy as np
 
 from pipeline.events import Category, Verdict
+from pipeline.rules.expiry import NEVER
 from pipeline.rules.words.borders import hidden, sounds_ordinary, words_at
-from pipeline.rules.words.dictionary_file import NEVER, Entry, Mode, parse_entries
+from pipeline.rules.words.dictionary_file import Entry, Mode, parse_entries
 from pipeline.rules.words.patterns import WordPatterns
 from pipeline.rules.words.views import MOST_PLACES, Find, WordViews
 from pipeline.text.normal import Normals, normalise_batch

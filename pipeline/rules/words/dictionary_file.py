@@ -11,12 +11,12 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
+from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.rules.words.patterns import check_pattern
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -26,7 +26,6 @@ MIN_LENGTH, MAX_LENGTH = 2, 64  # code points; a single character is always ambi
 MAX_PATTERN = 300
 MAX_CONTEXT = 20  # words in `near` or `unless`
 COLUMNS = ("word", "category", "verdict", "severity", "mode", "near", "unless", "expires", "note")
-NEVER = 1 << 62
 _VERDICTS = {verdict.value: verdict for verdict in (Verdict.REVIEW, Verdict.REJECT, Verdict.BLACKLIST)}
 _CATEGORIES = {category.value: category for category in Category}
 
@@ -131,7 +130,7 @@ def _entry(row: dict[str, str]) -> Entry:
         mode,
         _words(row.get("near", ""), "near"),
         _words(row.get("unless", ""), "unless"),
-        _expires(row.get("expires", "")),
+        parse_expiry(row.get("expires", "")),
     )
     if mode is Mode.REGEX:
         check_pattern(word)
@@ -149,15 +148,3 @@ def _words(field: str, what: str) -> tuple[str, ...]:
     if len(words) > MAX_CONTEXT or any(len(word) > MAX_LENGTH for word in words):
         raise AntispamError(f"{what}: up to {MAX_CONTEXT} words of up to {MAX_LENGTH} characters, separated by |")
     return words
-
-
-def _expires(text: str) -> int:
-    if not text:
-        return NEVER
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise AntispamError(f"expires {text[:40]!r} is not an ISO 8601 time") from None
-    if at.tzinfo is None:
-        raise AntispamError(f"expires {text[:40]!r} needs a time zone")
-    return int(at.timestamp() * 1000)

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import AntispamError
-from pipeline.rules.lists import COLUMNS, ENTITIES, NEVER, PORT_RECIPIENT, ListEntry, one_form, parse_lists
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import COLUMNS, ENTITIES, PORT_RECIPIENT, ListEntry, one_form, parse_lists
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
 

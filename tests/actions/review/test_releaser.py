@@ -19,7 +19,8 @@ from pipeline.decision.configuration import Config, default_policy
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Hold, Kind, Outbound, ReviewVerdict
-from pipeline.rules.lists import NEVER, ListEntry, Lists
+from pipeline.rules.expiry import NEVER
+from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry
 from pipeline.settings import Settings

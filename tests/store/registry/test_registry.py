@@ -21,8 +21,8 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, PortState, Tier
 from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.enterprises import EnterpriseEntry
+from pipeline.rules.expiry import NEVER
 from pipeline.rules.filings import Filing, FilingState
-from pipeline.rules.lists import NEVER
 from pipeline.rules.ports import PortEntry, TemplateEntry
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
