@@ -6,21 +6,27 @@ from prometheus_client import Counter, Gauge, Histogram
 
 DECISIONS = Counter("antispam_decisions_total", "Submissions and records decided", ["stream", "verdict"])
 MESSAGES = Counter("antispam_messages_total", "Messages (recipients) decided", ["stream", "verdict"])
-RULE_HITS = Counter("antispam_rule_hits_total", "Reasons given, by rule", ["stream", "rule"])
-DEGRADED = Counter("antispam_degraded_decisions_total", "Decisions made without all parts", ["stream"])
-DEAD_LETTERS = Counter("antispam_dead_letters_total", "Records set aside, by topic", ["topic"])
-RETRIES = Counter("antispam_outage_retries_total", "Tries again because something was away, by part", ["part"])
+RULE_HITS = Counter("antispam_rule_hits_total", "Reasons in decisions, by rule", ["stream", "rule"])
+DEGRADED = Counter(
+    "antispam_degraded_decisions_total", "Decisions made while a part (the model) was missing", ["stream"]
+)
+DEAD_LETTERS = Counter("antispam_dead_letters_total", "Records put into dead letters, by topic", ["topic"])
+RETRIES = Counter(
+    "antispam_outage_retries_total", "Retries during outages of the broker or the database, by part", ["part"]
+)
 LATE_RECORDS = Counter("antispam_late_records_total", "Records later than the allowed lateness")
-REPLAYED = Counter("antispam_replayed_total", "Events met again after a crash, counted once", ["stream"])
+REPLAYED = Counter(
+    "antispam_replayed_total", "Counter updates skipped because they were made before a crash", ["stream"]
+)
 BATCH_SECONDS = Histogram(
     "antispam_batch_seconds",
-    "Time of one poll's work, by stage",
+    "Seconds of work for one poll, by stage",
     ["stream", "stage"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 DECISION_SECONDS = Histogram(
     "antispam_decision_seconds",
-    "From acceptance of a submission to its decision",
+    "Seconds from the acceptance of a submission to its decision",
     ["lane"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
@@ -28,42 +34,58 @@ POSITION = Gauge("antispam_position", "Next offset the processor will read", ["t
 ABORTED = Counter("antispam_aborted_transactions_total", "Transactions rolled back", ["stream"])
 STATE_ENTRIES = Gauge("antispam_state_entries", "Counter windows in memory", ["stream"])
 EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["stream"])
-CAMPAIGNS_TOLD = Counter("antispam_campaigns_told_total", "Campaigns made known to the workers, repeats included")
+CAMPAIGNS_TOLD = Counter("antispam_campaigns_told_total", "Campaigns published to the workers, updates included")
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
-PART_READY = Gauge("antispam_part_ready", "1 while this part of the process can work", ["part"])
-OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications the relay has not yet sent")
-REPORTS_PENDING = Gauge("antispam_reports_pending", "Carriers' reports stored and not yet published by the relay")
-UNDECODABLE = Counter("antispam_undecodable_total", "Values a projection could not decode and left out", ["topic"])
-CALLBACKS = Counter("antispam_callbacks_total", "Tries to tell a port's owner, by outcome", ["outcome"])
+PART_READY = Gauge("antispam_part_ready", "1 while this part of the process is ready", ["part"])
+OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications that the relay has not sent yet")
+REPORTS_PENDING = Gauge(
+    "antispam_reports_pending", "Carriers' reports that are stored and that the relay has not sent yet"
+)
+UNDECODABLE = Counter(
+    "antispam_undecodable_total", "Records left out because they could not be decoded, by topic", ["topic"]
+)
+CALLBACKS = Counter(
+    "antispam_callbacks_total", "Callbacks posted to the owners of ports, by outcome of the try", ["outcome"]
+)
 HTTP_REQUESTS = Counter("antispam_http_requests_total", "Requests to the HTTP API", ["route", "status"])
 HTTP_SECONDS = Histogram(
     "antispam_http_seconds",
-    "From a request's headers to its answer",
+    "Seconds from the headers of a request to its answer",
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-CONNECTIONS_ENDED = Counter("antispam_http_connections_ended_total", "Connections a bound has ended", ["why"])
-ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by way in", ["way", "lane"])
-DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions sent again, accepted once")
-LAG = Gauge("antispam_lag", "Submissions acknowledged and not decided yet", ["lane"])
-PARTS = Counter("antispam_parts_total", "SMS parts by what became of them at the carrier", ["channel", "state"])
-RESENT = Counter("antispam_resent_parts_total", "SUBMITs of a part the carrier may have had before", ["channel"])
-THROTTLED = Counter("antispam_throttled_total", "SUBMITs answered with a throttle code", ["channel"])
-LINKS = Gauge("antispam_links", "Links logged in at the carrier", ["channel"])
-AT_RISK = Gauge("antispam_parts_at_risk", "Parts a crash would leave in doubt", ["channel"])
-FRAMES_SKIPPED = Counter(
-    "antispam_frames_skipped_total", "Carriers' frames left unread, by reason", ["channel", "reason"]
+CONNECTIONS_ENDED = Counter(
+    "antispam_http_connections_ended_total", "Connections ended by the server, by reason", ["why"]
 )
-REPORTS = Counter("antispam_delivery_reports_total", "Carriers' reports, by what came of them", ["channel", "outcome"])
+ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by source", ["way", "lane"])
+DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions received again and not accepted again")
+LAG = Gauge("antispam_lag", "Submissions that are acknowledged and not decided yet", ["lane"])
+PARTS = Counter("antispam_parts_total", "SMS parts completed by the sender, by state", ["channel", "state"])
+RESENT = Counter(
+    "antispam_resent_parts_total", "SUBMITs of parts that the carrier may have received before", ["channel"]
+)
+THROTTLED = Counter("antispam_throttled_total", "SUBMITs answered with a throttle code", ["channel"])
+LINKS = Gauge("antispam_links", "Links that are logged in at the carrier", ["channel"])
+AT_RISK = Gauge("antispam_parts_at_risk", "Parts that a crash now would leave in doubt", ["channel"])
+FRAMES_SKIPPED = Counter(
+    "antispam_frames_skipped_total", "Carriers' frames that were skipped, by reason", ["channel", "reason"]
+)
+REPORTS = Counter("antispam_delivery_reports_total", "Carriers' reports, by outcome", ["channel", "outcome"])
 PROJECTED = Counter("antispam_projected_total", "Records applied to the operational database", ["topic"])
-ROUNDS_DROPPED = Counter("antispam_rounds_dropped_total", "Submissions and rounds met again, once decided")
-HOLDS_ENDED = Counter("antispam_holds_ended_total", "Holds that ended, by what followed", ["how"])
-MEMBERS_SETTLED = Counter("antispam_case_members_settled_total", "Members of decided cases carried out", ["verdict"])
+ROUNDS_DROPPED = Counter(
+    "antispam_rounds_dropped_total", "Submissions and rounds dropped because they were decided before"
+)
+HOLDS_ENDED = Counter("antispam_holds_ended_total", "Holds that ended, by result: screened again or expired", ["how"])
+MEMBERS_SETTLED = Counter(
+    "antispam_case_members_settled_total", "Members of decided cases whose verdict was carried out", ["verdict"]
+)
 CASES_OVERDUE = Counter("antispam_cases_overdue_total", "Cases not decided by their due time")
-LAKE_LAG = Gauge("antispam_lake_lag_seconds", "Age of the oldest record read and not in the lake yet")
-LAKE_FAILURES = Gauge("antispam_lake_failures", "Commits to the lake that failed since the start")
+LAKE_LAG = Gauge("antispam_lake_lag_seconds", "Seconds that the oldest unwritten record has waited for the lake")
+LAKE_FAILURES = Gauge("antispam_lake_failures", "Failed commits to the lake since the process started")
 SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record files answers", ["source"])
-RECORD_FILES = Counter("antispam_record_files_total", "Record files, by what became of them", ["source", "outcome"])
-BLACKLIST_ENTRIES = Gauge("antispam_blacklist_file_entries", "Entries of the black list file last written", ["target"])
+RECORD_FILES = Counter("antispam_record_files_total", "Record files, by outcome", ["source", "outcome"])
+BLACKLIST_ENTRIES = Gauge(
+    "antispam_blacklist_file_entries", "Entries of the black list file that was written last", ["target"]
+)
 BLACKLIST_UP = Gauge("antispam_blacklist_target_up", "1 while the black list file is up to date", ["target"])
