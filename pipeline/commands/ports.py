@@ -88,11 +88,11 @@ def api_key_add(
     callback: Annotated[str, typer.Option(help="http(s) address that is told of refusals.")] = "",
 ) -> None:
     """A new key for a registered port; it is shown this once."""
-    from pipeline.actions.status.public_address import refuse
+    from pipeline.actions.status.public_address import check_callback
     from pipeline.store.accounts.api_keys import create
 
     if callback:
-        refuse(callback, context.settings().callback_networks)
+        check_callback(callback, context.settings().callback_networks)
     with context.database() as db:
         typer.echo(create(db, context.administrator(), port, callback, context.now()))
 

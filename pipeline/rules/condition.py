@@ -23,7 +23,7 @@ MOST_TRIED = 256  # combinations of example values with which an operand is eval
 # Errors that a checked condition may still raise: a division by 0, an overflow, a missing element.
 UNANSWERED = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 # Nested loops are too slow at any permitted length. `has` tests fields, and signals have none.
-_REFUSED = frozenset(
+_FORBIDDEN = frozenset(
     {"all", "matches", "exists", "exists_one", "filter", "map", "has", "existsOne", "transformList", "transformMap"}
 )
 _TOKEN = re.compile(
@@ -84,7 +84,7 @@ def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
         word, at = token[0], token.start()
         if token["literal"]:
             raise file.fault(path, "write a text as 'text' or \"text\", with no letter before it", at, len(word))
-        if token["name"] in _REFUSED:
+        if token["name"] in _FORBIDDEN:
             raise file.fault(
                 path, f"'{word}' is not allowed here; ask with 'x in list', size(), && and ||", at, len(word)
             )

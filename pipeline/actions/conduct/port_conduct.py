@@ -21,7 +21,7 @@ MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # complaints soon after a port opens concern the number's previous owner
 COMPLAINTS_SUSPEND = 15  # suspended above this number of complaints a month
 COMPLAINTS_TERMINATE = 50
-REFUSED_BULK = 5  # rejected bulk cases since the port was opened or last resumed
+REFUSED_BULK = 5  # refused bulk cases (reject or blacklist) since the port was opened or last resumed
 _log = structlog.get_logger()
 
 
@@ -72,7 +72,7 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
 
 
 def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: str) -> bool:
-    """Suspend a port at its REFUSED_BULK-th rejected bulk case; called when a rejection takes effect."""
+    """Suspend a port at its REFUSED_BULK-th refused bulk case; called when a refusal takes effect."""
     opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
     if opened is None:
         return False

@@ -24,7 +24,7 @@ Network = IPv4Network | IPv6Network
 _UNICAST6 = ip_network("2000::/3")  # all global unicast addresses
 # Exceptions within 2000::/3: tunnels that carry an IPv4 address (Teredo, 6to4) and unroutable networks. `is_global`
 # covers private, shared (CGNAT) and documentation networks, but not these in every Python version.
-_REFUSED = tuple(
+_NOT_PUBLIC = tuple(
     map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 )
 
@@ -37,7 +37,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether this is an address of the public internet that does not embed another address."""
     if isinstance(address, IPv6Address) and address not in _UNICAST6:
         return False  # also excludes IPv4 inside IPv6: mapped, compatible, translated (NAT64)
-    if any(address in network for network in _REFUSED):
+    if any(address in network for network in _NOT_PUBLIC):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
@@ -55,7 +55,7 @@ async def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
     return str(addresses[0])
 
 
-def refuse(url: str, allowed: Sequence[Network]) -> None:
+def check_callback(url: str, allowed: Sequence[Network]) -> None:
     """Check a callback URL when it is set. Raises AntispamError for a forbidden address.
 
     An unresolvable name is accepted, because it may resolve later. Each post checks the address again.

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.actions.status.public_address import ForbiddenAddressError, is_public, refuse, resolve
+from pipeline.actions.status.public_address import ForbiddenAddressError, check_callback, is_public, resolve
 from pipeline.actions.status.role import post
 from pipeline.errors import AntispamError
 
@@ -109,7 +109,7 @@ def test_no_spelling_of_this_machine_is_posted_to(listening: int, host: str) -> 
 @pytest.mark.parametrize("host", [host for host in SPELLINGS if host.isascii()])
 def test_whoever_sets_it_is_told(host: str) -> None:
     with pytest.raises(AntispamError, match="callback address"):
-        refuse(f"https://{host}/told", ())
+        check_callback(f"https://{host}/told", ())
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
