@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.events import Kind, Submission, Tier
+from pipeline.events import Campaign, Kind, Submission, Tier
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
@@ -125,40 +125,20 @@ def _brand_mentioned(context: Context) -> bool:
 _SUBMISSION: tuple[Literal["submission", "record"], ...] = ("submission",)
 _RECORD: tuple[Literal["submission", "record"], ...] = ("record",)
 
+
+def _of_campaign(name: str, meaning: str, read: Callable[[Campaign], int]) -> Signal:
+    """A signal of the text's known campaign; 0 without one."""
+    return Signal(
+        name, "int", meaning, lambda c: read(c.facts.campaign) if c.facts.campaign else 0, group="volume", cost=24
+    )
+
+
 # A decision stores these values of a known campaign beside its counters.
 OF_CAMPAIGN = (
-    Signal(
-        "campaign_messages",
-        "int",
-        "messages of the text's campaign, 0 if none",
-        lambda c: c.facts.campaign.messages if c.facts.campaign else 0,
-        group="volume",
-        cost=24,
-    ),
-    Signal(
-        "campaign_ports",
-        "int",
-        "ports that campaign came from, 0 if none",
-        lambda c: c.facts.campaign.ports if c.facts.campaign else 0,
-        group="volume",
-        cost=24,
-    ),
-    Signal(
-        "campaign_senders",
-        "int",
-        "senders of it: ports with extension, numbers",
-        lambda c: c.facts.campaign.senders if c.facts.campaign else 0,
-        group="volume",
-        cost=24,
-    ),
-    Signal(
-        "campaign_growth_5m",
-        "int",
-        "messages of that campaign in the last 5 minutes",
-        lambda c: c.facts.campaign.growth if c.facts.campaign else 0,
-        group="volume",
-        cost=24,
-    ),
+    _of_campaign("campaign_messages", "messages of the text's campaign, 0 if none", lambda found: found.messages),
+    _of_campaign("campaign_ports", "ports that campaign came from, 0 if none", lambda found: found.ports),
+    _of_campaign("campaign_senders", "senders of it: ports with extension, numbers", lambda found: found.senders),
+    _of_campaign("campaign_growth_5m", "messages of that campaign in the last 5 minutes", lambda found: found.growth),
 )
 
 CATALOGUE: dict[str, Signal] = {
