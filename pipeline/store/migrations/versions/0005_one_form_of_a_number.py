@@ -34,7 +34,6 @@ _ENTITIES = {
     "allow": "sender",
     "blocked": "recipient",
     "unsubscribed": "port_recipient",
-    "registered": "port_recipient",
 }
 
 _PLAIN: dict[int, int | str | None] = {
