@@ -353,13 +353,17 @@ class ListAction(Event, frozen=True, kw_only=True):
 
 
 class Alert(Event, frozen=True, kw_only=True):
-    """An alert for operators. Its subject is a port, a topic or a keyed hash of a number, never a number."""
+    """An alert for operators. Its subject is a port, a topic or a keyed hash of a number, never a number.
+
+    `message` is the sentence of its rule with `values`, in the default language (rules/messages.py).
+    """
 
     id: str
     level: AlertLevel
     rule: str
     subject: str
     message: str
+    values: dict[str, Any] = {}
     at: int
 
 

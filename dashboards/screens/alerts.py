@@ -9,6 +9,7 @@ from dashboards.guard import now_ms
 from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.alerts.inbox import acknowledge, list_alerts
+from pipeline.actions.console.sentences import Sentences
 from pipeline.store.accounts.roles import Right, allowed
 
 
@@ -24,8 +25,19 @@ def page() -> None:
         st.info(_("No alert waits."), icon=":material/notifications_off:")
         return
     st.caption(_("{n} alerts, newest first; times in {zone}").format(n=len(rows), zone=zone))
+    said = Sentences(services.db, session.chosen_language())
     frame = table(
-        [(clock(zone, a.at), word(_, a.level), a.rule, a.subject, a.message, a.acknowledged_by or "") for a in rows],
+        [
+            (
+                clock(zone, a.at),
+                word(_, a.level),
+                a.rule,
+                a.subject,
+                said.of(a.rule, a.values, a.message),
+                a.acknowledged_by or "",
+            )
+            for a in rows
+        ],
         columns=["at", "level", "rule", "subject", "message", "by"],
     )
     may = allowed(user, Right.ACKNOWLEDGE_ALERTS)

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import deck, session
 from dashboards.guard import now_ms
 from pipeline.actions.console.overview import standing
+from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import why
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
@@ -48,7 +49,8 @@ def _deck() -> None:
     if touched:
         session.user()  # a decision is activity
     deck.refill(services.db, user, hand, now, touched=touched or first)
-    deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases))
+    sentences = Sentences(services.db, session.chosen_language())
+    deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases, sentences))
     _component()(
         key=key,
         data={

@@ -26,6 +26,7 @@ from pipeline.actions.console.search import (
     reviewed,
     search,
 )
+from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import campaign_sizes
 from pipeline.events import Verdict
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -151,10 +152,12 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     # A masked link makes the text shorter, so the spans would mark wrong words. Then nothing is marked.
     st.html(marked(segments(f.content, spans if len(f.content) == f.length else [])))
     _parts(_, user, f.content, f.model)
+    said = Sentences(session.services().db, session.chosen_language())
     for reason in f.reasons:
         words = dict.fromkeys(_found(_, s["word"], s["via"]) for s in reason["spans"] or () if s["word"])
         listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
-        st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {plain(reason['message'])}{listed}")
+        sentence = plain(said.of_reason(reason, f.policy)) + listed
+        st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {sentence}")
     if f.campaign:
         size = campaign_sizes(session.services().lake.cursor(), [f.campaign]).get(f.campaign)
         st.markdown(_("Campaign") + f" `{f.campaign}` · " + (campaign_words(_, size) or _("not told any more")))

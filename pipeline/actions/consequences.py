@@ -61,8 +61,8 @@ def consequences(
                 ),
             )
         subject = decision.port or pseudonym(event.sender)
-    for level, rule, message in screened.alerts:
-        yield topics.ALERTS.name, subject, recurring_alert(level, rule, subject, message, decision.accepted_at)
+    for level, rule, message, values in screened.alerts:
+        yield topics.ALERTS.name, subject, recurring_alert(level, rule, subject, message, values, decision.accepted_at)
 
 
 def _submission(

@@ -366,7 +366,7 @@ def _differences(expect: Expect, event: Submission | Record, outcome: Screened |
         "rule": reasons[0].rule if reasons else None,
         "rules": tuple(sorted(reason.rule for reason in reasons)),
         "exceptions": {exception.recipient: exception.rule for exception in decision.exceptions},
-        "alerts": tuple(sorted(rule for _, rule, _ in outcome.alerts)),
+        "alerts": tuple(sorted(alert.rule for alert in outcome.alerts)),
         "shadow": tuple(sorted(watched.rule for watched in decision.shadow)),
         "kind": decision.kind,
         "degraded": decision.degraded,

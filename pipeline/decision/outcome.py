@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
 from pipeline.rules.context import Context
@@ -11,6 +11,15 @@ from pipeline.rules.policy import Rule
 from pipeline.rules.signals import CATALOGUE, Signal, read
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
+
+
+class RuleAlert(NamedTuple):
+    """An alert that a rule asks for: its message in the default language, and the values in it."""
+
+    level: AlertLevel
+    rule: str
+    message: str
+    values: dict[str, Any]
 
 
 class Outcome:
@@ -40,7 +49,7 @@ class Outcome:
         self.decided = self.allowed = False
         self.reasons: list[Reason] = []
         self.shadow: list[ShadowOutcome] = []
-        self.alerts: list[tuple[AlertLevel, str, str]] = []
+        self.alerts: list[RuleAlert] = []
         self.degraded = False
         self.holds: list[Rule] = []
         self.excepted: dict[str, str] = {}  # recipient -> the rule that refuses the message for this recipient only
@@ -65,8 +74,7 @@ class Outcome:
         named = CATALOGUE[recipients].recipients
         for recipient in named(self.context) if named else ():
             self.excepted.setdefault(recipient, rule.id)
-        if rule.alert is not None:
-            self.alerts.append((rule.alert, rule.id, rule.message(values)))
+        self._alert(rule, rule.message(values), values)
 
     def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:
         message = rule.message(values)
@@ -80,10 +88,13 @@ class Outcome:
                 spans=self._spans(rule),
             )
         )
-        if rule.alert is not None:
-            self.alerts.append((rule.alert, rule.id, message))
+        self._alert(rule, message, values)
         if rule.verdict is Verdict.HOLD:
             self.holds.append(rule)
+
+    def _alert(self, rule: Rule, message: str, values: dict[str, Any]) -> None:
+        if rule.alert is not None:
+            self.alerts.append(RuleAlert(rule.alert, rule.id, message, {name: values[name] for name in rule.shown}))
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
         """The places in the raw text that the rule's signals refer to."""

@@ -19,10 +19,9 @@ from typing import Any, TypeVar
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.decision.facts import cause_of, facts_of
-from pipeline.decision.outcome import Outcome
+from pipeline.decision.outcome import Outcome, RuleAlert
 from pipeline.decision.standing import may_send
 from pipeline.events import (
-    AlertLevel,
     Decision,
     Kind,
     Reason,
@@ -38,6 +37,7 @@ from pipeline.rules.context import Context, Facts
 from pipeline.rules.counting.counters import Counter, Counters
 from pipeline.rules.counting.keys import amount_of, keys_of
 from pipeline.rules.lists import ListEntry, Lists
+from pipeline.rules.messages import built_in
 from pipeline.rules.policy import KINDS, On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
@@ -61,7 +61,7 @@ class Screened:
 
     decision: Decision
     port: Port | None
-    alerts: tuple[tuple[AlertLevel, str, str], ...] = ()
+    alerts: tuple[RuleAlert, ...] = ()
 
 
 class Fitting:
@@ -142,7 +142,7 @@ def _submission(event: Submission, facts: Facts, config: Config, fitting: Fittin
     )
     outcome = Outcome(context, at, reviewed=event.reviewed)
     if _waits(event, now):
-        outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0, "未到预定发送时间"))
+        outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0))
     decided = _authority(event.port, port, config, at)
     if decided is not None:
         outcome.reasons.append(decided)
@@ -182,10 +182,10 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
     outcome = Outcome(context, at)
     listed = _listed(config.lists.black, event.sender, port, at)
     if config.policy is None:
-        outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略"))
+        outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100))
         outcome.decided = True
     elif listed is not None:
-        outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, f"黑名单：{listed.reason}"))
+        outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, entry=listed.reason))
         outcome.decided = True
     outcome.allowed = _listed(config.lists.allow, event.sender, port, at) is not None
     return outcome
@@ -330,18 +330,18 @@ def _hold_end(rules: Sequence[Rule], event: Submission, leaves: int, calendar: C
 def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
     """The reason that decides a submission before its rules, or None if the rules decide."""
     if config.policy is None:
-        return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100, "没有生效的策略，暂不放行")
+        return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100)
     if config.ports is None:
-        return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100, "没有端口登记表，暂不放行")
+        return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100)
     listed = _listed(config.lists.black, sender, port, at)
     rule = may_send(port.state if port else None, black_listed=listed is not None)
     if rule is None:
         return None
     if rule is BuiltInRule.PORT_UNKNOWN:
-        return _reason(rule, Verdict.HOLD, 90, "未登记的端口")
+        return _reason(rule, Verdict.HOLD, 90)
     if rule is BuiltInRule.BLACK_LISTED and listed is not None:
-        return _reason(rule, Verdict.REJECT, 95, f"黑名单：{listed.reason}")
-    return _reason(rule, Verdict.REJECT, 100, "端口已暂停或终止")
+        return _reason(rule, Verdict.REJECT, 95, entry=listed.reason)
+    return _reason(rule, Verdict.REJECT, 100)
 
 
 def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry | None:
@@ -352,8 +352,9 @@ def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry 
     return None
 
 
-def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, message: str) -> Reason:
-    return Reason(rule=rule, verdict=verdict, severity=severity, message=message, values={})
+def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, **values: str) -> Reason:
+    message = built_in(rule, values)
+    return Reason(rule=rule, verdict=verdict, severity=severity, message=message, values=values)
 
 
 def _exceptions(

@@ -277,6 +277,7 @@ ALERTS = Table(
         col.own_words("rule", lambda e: e.rule),
         col.party("subject", lambda e: e.subject),
         col.own_words("message", lambda e: e.message),
+        col.json_values("values", lambda e: e.values),
         col.time("at", lambda e: e.at),
     ),
 )

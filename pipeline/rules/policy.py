@@ -22,6 +22,7 @@ from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import FIRST, PARTS
 from pipeline.rules.counting.sequences import LEAST
+from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of
@@ -34,7 +35,6 @@ _ZONE = "Asia/Shanghai"
 _UP_TO = 100  # values that a counter remembers by default
 _MOST_UP_TO = 1_000
 _HOLDS = ("hold", "hold_until")
-_SLOT = re.compile(r"\{(\w+)\}")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
 MAX_CONDITIONS = 60_000  # code points of all conditions; loading a policy evaluates each operand
 
@@ -47,12 +47,12 @@ class Rule:
     which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
-    rule refuses; None: it refuses the whole submission.
+    rule refuses; None: it refuses the whole submission. `descriptions` are the templates of its sentence, by language.
     """
 
     id: str
     on: On
-    description: str
+    descriptions: Templates
     when: str
     verdict: Verdict
     severity: int
@@ -66,16 +66,14 @@ class Rule:
     spans: frozenset[str]
     recipients: str | None
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """The signals whose values its sentence shows."""
+        return frozenset(slots(self.descriptions[DEFAULT]))
+
     def message(self, values: Mapping[str, Any]) -> str:
-        """The description with the value of each `{signal}`. It never contains message text."""
-        return _SLOT.sub(lambda m: _written(values.get(m[1], m[0])), self.description)
-
-
-def _written(value: Any) -> str:
-    """A signal's value for display: a probability with three decimals, a list by its members."""
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        """The rule's sentence with these values, in the DEFAULT language (messages.py)."""
+        return filled(self.descriptions[DEFAULT], values)
 
 
 class RuleSet:
@@ -262,10 +260,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_on[on]
     signals = check_condition(file, (*path, "when"), entry.get("when"), known)
-    description = _text(file, path, entry, "description")
-    for slot in _SLOT.finditer(description):
-        if slot[1] not in signals:
-            raise file.unknown((*path, "description"), "value (not in 'when')", slot[1], list(signals), slot.start(1))
+    descriptions = _descriptions(file, (*path, "description"), entry.get("description"), signals)
     verdict = Verdict(_choice(file, path, entry, "verdict", tuple(v.value for v in Verdict)))
     holds = [field for field in _HOLDS if entry.get(field) is not None]
     if len(holds) != (verdict is Verdict.HOLD):
@@ -285,7 +280,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
     return Rule(
         id=_text(file, path, entry, "id"),
         on=on,
-        description=description,
+        descriptions=descriptions,
         when=entry["when"],
         verdict=verdict,
         severity=severity,
@@ -301,6 +296,33 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
         recipients=_recipients(file, path, entry.get("recipients"), verdict, [known[name] for name in signals]),
     )
+
+
+def _descriptions(file: PolicyFile, path: tuple[Any, ...], given: Any, signals: Sequence[str]) -> Templates:
+    """The templates of a rule's sentence in every language, from one text or from one text a language."""
+    if isinstance(given, dict):
+        for language in given:
+            if language not in LANGUAGES:
+                raise file.unknown((*path, language), "language", str(language), list(LANGUAGES), of_name=True)
+        for language in LANGUAGES:
+            if language not in given:
+                raise file.fault(path, f"the text in '{language}' is missing")
+        places = {language: (*path, language) for language in LANGUAGES}
+    else:
+        places = dict.fromkeys(LANGUAGES, path)
+        given = dict.fromkeys(LANGUAGES, given)
+    for language, place in places.items():
+        text = given[language]
+        if not isinstance(text, str) or not text.strip():
+            raise file.fault(place, f"'{place[-1]}' is missing or empty")
+        for slot in slots(text):
+            if slot not in signals:
+                raise file.unknown(place, "value (not in 'when')", slot, list(signals), text.index(f"{{{slot}}}") + 1)
+    for language, place in places.items():
+        for other in LANGUAGES:
+            if missing := set(slots(given[other])) - set(slots(given[language])):
+                raise file.fault(place, f"the text in '{other}' has {{{min(missing)}}}; this one has not")
+    return {language: given[language] for language in LANGUAGES}
 
 
 def _recipients(

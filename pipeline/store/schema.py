@@ -417,6 +417,7 @@ alerts = Table(
     Column("rule", String(128), nullable=False),
     Column("subject", String(64), nullable=False),
     Column("message", Text, nullable=False),
+    Column("values", _JSON, nullable=False, server_default="{}"),  # of the message
     _at("at"),
     Column("acknowledged_by", String(64)),
     _at("acknowledged_at", nullable=True),

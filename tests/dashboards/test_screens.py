@@ -10,6 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
+from pipeline.actions.conduct.notices import project_alerts
+from pipeline.events import Alert, AlertLevel, encode
+from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.messages import built_in
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Right, Role, User, allowed
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
@@ -101,6 +105,20 @@ def test_the_whole_script(render: Open, role: Role) -> None:
     app = render("main", role, "zh")
     assert not app.exception
     assert app.title[0].value == "总览"
+
+
+def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:
+    rule, values = BuiltInRule.CASE_OVERDUE, {"case": "case-7", "minutes": 60, "messages": 1234}
+    render("alerts", Role.ADMINISTRATOR, "en")
+    alert = Alert(
+        id="told", level=AlertLevel.SEVERE, rule=rule, subject="1", message=built_in(rule, values), values=values, at=1
+    )
+    with session.services().db.write() as connection:
+        project_alerts(connection, 1, [encode(alert)])
+    assert "Case case-7 has waited for more than 60 review minutes" in _shown(
+        render("alerts", Role.ADMINISTRATOR, "en")
+    )
+    assert "待审任务 case-7 超过 60 分钟未审，共 1234 条" in _shown(render("alerts", Role.ADMINISTRATOR, "zh"))
 
 
 def test_a_session_that_is_over_shows_nothing(render: Open, monkeypatch: pytest.MonkeyPatch) -> None:

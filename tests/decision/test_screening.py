@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.decision.outcome import RuleAlert
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.events import (
     AlertLevel,
@@ -89,7 +90,7 @@ def test_a_reason_holds_the_values_it_saw() -> None:
     found = outcome(submission(id="s-3"), known, state)
     [reason] = found.decision.reasons
     assert (reason.rule, reason.values, reason.message) == ("volume", {"volume": 4, "port_limit_5m": 3}, "已发 4 条")
-    assert found.alerts == ((AlertLevel.WARNING, "volume", "已发 4 条"),)
+    assert found.alerts == (RuleAlert(AlertLevel.WARNING, "volume", "已发 4 条", {"volume": 4}),)
 
 
 @pytest.mark.parametrize(("tier", "limit"), [(Tier.HIGH, 5), (Tier.ORDINARY, 10), (Tier.TRUSTED, 1000)])

@@ -20,6 +20,7 @@ import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
 from pipeline.actions.console import list_file, overview, reveal, search, why
+from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import claims, labels
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
@@ -159,7 +160,11 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: reveal.reveal(w.db, w.settings, u, w.found(n).position, "reason", NOW),
     ),
-    "why.why": (R.REVIEW, HIDES, lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"])),
+    "why.why": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: why.why(w.db, w.lake.cursor(), w.privacy, u, [f"case-00{n}"], Sentences(w.db, "en")),
+    ),
     "claims.claim": (
         R.REVIEW,
         HIDES,

@@ -140,7 +140,13 @@ def records() -> dict[str, Event]:
             list="black", entity="sender", value=PHONES[0], rule="sender-volume", evidence="r1", at=NOW
         ),
         topics.ALERTS.name: events.Alert(
-            id="alert-1", level=events.AlertLevel.SEVERE, rule="port-volume", subject=PORT, message="4,213", at=NOW
+            id="alert-1",
+            level=events.AlertLevel.SEVERE,
+            rule="port-volume",
+            subject=PORT,
+            values={"port_volume_5m": 4213},
+            message="4,213",
+            at=NOW,
         ),
         topics.COMPLAINTS.name: events.Complaint(
             id="complaint-1", port=PORT, recipient=PHONES[0], complained_at=NOW, content=TEXT, source="12321"
@@ -425,6 +431,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "rule": "port-volume",
                 "subject": PORT,
                 "message": "4,213",
+                "values": {"port_volume_5m": 4213},
                 "at": NOW,
                 "acknowledged_by": "anna",
                 "acknowledged_at": NOW + 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -15,13 +16,14 @@ from pipeline.store.database import Database
 
 @dataclass(frozen=True)
 class AlertRow:
-    """One alert; times are epoch ms."""
+    """One alert; times are epoch ms. `values` are those in its message."""
 
     id: str
     level: str
     rule: str
     subject: str
     message: str
+    values: dict[str, Any]
     at: int
     acknowledged_by: str | None
     acknowledged_at: int | None

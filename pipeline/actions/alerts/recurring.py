@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipeline.durations import MINUTE_MS
 from pipeline.events import Alert, AlertLevel
 
 GRANULARITY_MS = 15 * MINUTE_MS  # alerts of one rule and subject within this time share an id
 
 
-def recurring_alert(level: AlertLevel, rule: str, subject: str, message: str, at: int) -> Alert:
+def recurring_alert(
+    level: AlertLevel, rule: str, subject: str, message: str, values: Mapping[str, Any], at: int
+) -> Alert:
     """An alert whose id names its quarter of an hour; `at` is epoch ms. Consumers keep the first alert of an id."""
     return Alert(
-        id=f"{rule}/{subject}/{at // GRANULARITY_MS}", level=level, rule=rule, subject=subject, message=message, at=at
+        id=f"{rule}/{subject}/{at // GRANULARITY_MS}",
+        level=level,
+        rule=rule,
+        subject=subject,
+        message=message,
+        values=dict(values),
+        at=at,
     )

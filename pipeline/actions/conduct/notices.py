@@ -40,6 +40,7 @@ def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -
             "rule": alert.rule,
             "subject": alert.subject,
             "message": alert.message,
+            "values": alert.values,
             "at": alert.at,
         }
         for alert in decoded(topics.ALERTS, Alert, records)

@@ -74,11 +74,12 @@ class Found:
     round: int | None
     score: float | None
     category: str | None
-    reasons: Sequence[dict[str, Any]]  # rule, verdict, message, spans
+    reasons: Sequence[dict[str, Any]]  # rule, verdict, message, values (JSON), spans
     exceptions: Sequence[dict[str, Any]]  # recipient, verdict, rule
     decided_at: int | None
     degraded: bool
     campaign: str | None
+    policy: str | None  # version of the policy that decided
     model: str | None  # version of the model that computed the score
 
 
@@ -140,6 +141,7 @@ _SEARCH = """
                arg_max(decided_at, (round, -"offset")) AS decided_at,
                arg_max(degraded, (round, -"offset")) AS degraded,
                arg_max(campaign, (round, -"offset")) AS campaign,
+               arg_max(policy, (round, -"offset")) AS policy,
                arg_max(model, (round, -"offset")) AS model,
                max(decisions.round) AS round
         FROM decisions
@@ -150,7 +152,7 @@ _SEARCH = """
            found.id, found.sender, newest.port, found.recipients, found.content, found.length, epoch_ms(found.sent_at),
            newest.verdict, newest.round, newest.score, newest.category,
            coalesce(newest.reasons, []), coalesce(newest.exceptions, []), epoch_ms(newest.decided_at),
-           coalesce(newest.degraded, false), newest.campaign, newest.model
+           coalesce(newest.degraded, false), newest.campaign, newest.policy, newest.model
     FROM found LEFT JOIN newest
         ON newest.id = found.id AND newest.partition = found.partition AND newest.accepted_at = found.sent_at
     WHERE {decision_conditions}

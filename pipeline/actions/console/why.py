@@ -10,6 +10,7 @@ import duckdb
 from sqlalchemy import func, select
 
 from pipeline.actions.console.score_parts import ScoreParts, model_in_force, score_parts
+from pipeline.actions.console.sentences import Sentences
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
@@ -64,9 +65,17 @@ class Explained:
 
 
 def why(
-    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, cases: Sequence[str]
+    db: Database,
+    lake: duckdb.DuckDBPyConnection,
+    privacy: Privacy,
+    user: User,
+    cases: Sequence[str],
+    sentences: Sentences,
 ) -> dict[str, Explained]:
-    """The reasons by case; omits cases outside the user's scope and cases not in the lake yet."""
+    """The reasons by case, in the words of `sentences`.
+
+    Omits cases outside the user's scope and cases that are not in the lake yet.
+    """
     require(user, Right.REVIEW)
     cases = _in_scope(db, user, cases)
     t = schema.case_members
@@ -79,22 +88,24 @@ def why(
     found = lake.execute(
         """
         SELECT coalesce(nullif(sender, ''), port) AS sent_by, id, round,
-               arg_min(reasons, "offset"), arg_min(campaign, "offset"), arg_min(model, "offset")
+               arg_min(reasons, "offset"), arg_min(campaign, "offset"),
+               arg_min(policy, "offset"), arg_min(model, "offset")
         FROM decisions
         WHERE source = 'submission' AND list_contains($ids, id) AND port IN (SELECT unnest($ports))
         GROUP BY sent_by, id, round
         """,
         {"ids": [ident for _, ident, _ in wanted], "ports": _ports(db, cases)},
     ).fetchall()
-    sizes = campaign_sizes(lake, [campaign for *_, campaign, _ in found if campaign])
+    sizes = campaign_sizes(lake, [campaign for *_, campaign, _, _ in found if campaign])
     model, contents = model_in_force(db), _contents(db, cases)
     explained: dict[str, Explained] = {}
-    for *key, listed, campaign, version in found:
+    for *key, listed, campaign, policy, version in found:
         case = wanted.get(tuple(key))
         if case is not None:
             ordered = sorted(listed, key=lambda reason: -reason["severity"])
             parts = score_parts(model, contents[case]) if model and model.version == version else None
-            explained[case] = Explained(tuple(_why(reason) for reason in ordered), sizes.get(campaign), parts)
+            reasons = tuple(_why(reason, sentences, policy) for reason in ordered)
+            explained[case] = Explained(reasons, sizes.get(campaign), parts)
     return explained
 
 
@@ -130,8 +141,9 @@ def _contents(db: Database, cases: Sequence[str]) -> dict[str, str]:
     return {row.id: row.content for row in rows}
 
 
-def _why(reason: dict[str, Any]) -> Why:
+def _why(reason: dict[str, Any], sentences: Sentences, policy: str | None) -> Why:
     spans = tuple(
         Span(span["start"], span["end"], span["word"] or "", span["via"] or "") for span in reason["spans"] or ()
     )
-    return Why(reason["rule"], reason["verdict"], reason["message"], reason["values"] or "{}", spans)
+    sentence = sentences.of_reason(reason, policy)
+    return Why(reason["rule"], reason["verdict"], sentence, reason["values"] or "{}", spans)

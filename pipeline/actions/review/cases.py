@@ -25,6 +25,7 @@ from pipeline.events import Alert, AlertLevel, CaseMember, Priority, Verdict, en
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.timetable import Timetable
+from pipeline.rules.messages import built_in
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish
@@ -92,13 +93,15 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     freed = {"claimed_by": None, "lease_until": None}  # the holder may lack the right to decide escalated cases
     connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
+    values = {"case": subject, "minutes": REVIEW_MINUTES, "messages": found.messages}
     alert = Alert(
         id=f"{OVERDUE}/{subject}",
         level=AlertLevel.SEVERE,
         rule=OVERDUE,
         subject=found.port,
         at=now,
-        message=f"待审任务 {subject} 超过 {REVIEW_MINUTES} 分钟未审，共 {found.messages} 条",
+        message=built_in(BuiltInRule.CASE_OVERDUE, values),
+        values=values,
     )
     publish(connection, now, (topics.ALERTS, found.port, alert))
 

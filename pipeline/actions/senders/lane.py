@@ -39,6 +39,7 @@ from pipeline.kafka.dead_letters import letter
 from pipeline.kafka.polled import is_record
 from pipeline.kafka.resting import BRIEFLY
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.messages import built_in
 from pipeline.settings import Settings
 
 POLL = 0.1  # seconds that a poll waits
@@ -228,8 +229,8 @@ class Lane:
 
     def _alert(self, now: int) -> None:
         """Raise an alert about a record without proof, at most one a quarter of an hour."""
-        message = "a record without proof of its release was not sent; see the dead letters"
-        alert = recurring_alert(AlertLevel.CRITICAL, BuiltInRule.RELEASE_WITHOUT_PROOF, self._topic, message, now)
+        rule = BuiltInRule.RELEASE_WITHOUT_PROOF
+        alert = recurring_alert(AlertLevel.CRITICAL, rule, self._topic, built_in(rule), {}, now)
         if alert.id == self._alerted:
             return
         send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)

@@ -14,22 +14,9 @@ from sqlalchemy import Connection, select, update
 from pipeline.actions.status.callbacks import enqueue_all, rejection
 from pipeline.events import Submission, Verdict
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.messages import built_in
 from pipeline.store import schema
 from pipeline.store.database import upsert
-
-_MESSAGES = {
-    BuiltInRule.EXPIRED: "有效期已过，未发送",
-    BuiltInRule.UNMET: "等待端口登记或策略超过期限，未发送",
-    BuiltInRule.REVIEWED: "人工审核",
-    BuiltInRule.UNREVIEWED: "保存期限内无人审核，未发送",
-    BuiltInRule.RECIPIENT_UNSUBSCRIBED: "接收人已退订",
-    BuiltInRule.RECIPIENT_BLOCKED: "接收人在屏蔽名单",
-    BuiltInRule.RECIPIENT_NOT_REGISTERED: "接收人不在端口的登记名单",
-    BuiltInRule.PORT_SUSPENDED: "端口已暂停",
-    BuiltInRule.PORT_TERMINATED: "端口已终止",
-    BuiltInRule.PORT_UNKNOWN: "端口已注销",
-    BuiltInRule.CHANNEL_UNKNOWN: "端口的通道不存在",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +88,4 @@ def _row(override: VerdictOverride, now: int) -> dict[str, Any]:
 
 
 def _reasons(override: VerdictOverride) -> list[dict[str, str]]:
-    return [{"rule": override.rule, "message": _MESSAGES[override.rule]}]
+    return [{"rule": override.rule, "message": built_in(override.rule)}]

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from pipeline.actions.console.reveal import reveal
 from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search
+from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import CampaignSize, Span, campaign_sizes, why
 from pipeline.actions.review import claims
 from pipeline.durations import DAY_MS, HOUR_MS
@@ -210,7 +211,14 @@ def test_no_reason_and_a_foreign_port_reveal_nothing(operational_db: Database, s
 def test_why_a_case_is_open(operational_db: Database, settings: Settings) -> None:
     cases = open_cases(operational_db, NOW)
     privacy = Privacy(settings.privacy_secret)
-    found = why(operational_db, LakeReader(settings).cursor(), privacy, SENIOR, [*cases, "no-such-case"])
+    found = why(
+        operational_db,
+        LakeReader(settings).cursor(),
+        privacy,
+        SENIOR,
+        [*cases, "no-such-case"],
+        Sentences(operational_db, "en"),
+    )
     assert set(found) == set(cases)
     assert found["case-000"].campaign == CampaignSize(CAMPAIGN, 1234, 4, 9)
     assert found["case-001"].campaign is None

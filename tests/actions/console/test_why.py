@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 from sqlalchemy import select
 
+from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import why
 from pipeline.actions.review.cases import project_members
 from pipeline.lake.privacy import Privacy
@@ -31,12 +32,13 @@ def test_the_same_id_of_another_sender_tells_nothing(operational_db: Database) -
         """
         CREATE TABLE decisions AS
         SELECT '1001' AS id, 0::BIGINT AS round, s[:8] AS port, s AS sender, 'submission' AS source,
-               o::BIGINT AS "offset", NULL::VARCHAR AS campaign, NULL::VARCHAR AS model,
+               o::BIGINT AS "offset", NULL::VARCHAR AS campaign, NULL::VARCHAR AS policy,
+               NULL::VARCHAR AS model,
                [{'rule': 'rule-of-' || s, 'verdict': 'review', 'severity': 1, 'message': 'm', 'values': '{}',
                  'spans': []::STRUCT("start" INT, "end" INT, word VARCHAR, via VARCHAR)[]}] AS reasons
         FROM (VALUES ('10690001', 1), ('10690002', 2), ('1069000277', 3)) AS t(s, o)
         """
     )
-    found = why(operational_db, lake, Privacy(b"key"), LIN, list(cases))
+    found = why(operational_db, lake, Privacy(b"key"), LIN, list(cases), Sentences(operational_db, "en"))
     told = {cases[case]: [reason.rule for reason in explained.reasons] for case, explained in found.items()}
     assert told == {sender: [f"rule-of-{sender}"] for sender in SENDERS}

@@ -1,0 +1,93 @@
+"""The sentences of rules, in the language of their reader.
+
+A reason and an alert have a rule's id and values. The rule has one template in each language; the sentence is the
+template with the values in its slots. Records carry the sentence in the DEFAULT language too, for callbacks, the lake
+and the command line.
+
+`{name}` is a slot. Square brackets mark a part that is left out when one of its values is empty, 0 or false:
+`垃圾概率 {score}[，含 {links} 个链接]`. A sentence never contains the text of a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.rules.built_in import BuiltInRule
+
+LANGUAGES = ("zh", "en")
+DEFAULT = "zh"
+
+Templates = Mapping[str, str]  # by language
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_OPTIONAL = re.compile(r"\[([^\[\]]*\{\w+\}[^\[\]]*)\]")
+
+BUILT_IN: Mapping[BuiltInRule, Templates] = {
+    rule: {"zh": zh, "en": en}
+    for rule, zh, en in (
+        (BuiltInRule.NO_POLICY, "没有生效的策略，暂不放行", "No policy is in force, so nothing is released"),
+        (
+            BuiltInRule.NO_PORT_REGISTRY,
+            "没有端口登记表，暂不放行",
+            "No port registry is loaded, so nothing is released",
+        ),
+        (BuiltInRule.PORT_UNKNOWN, "端口未登记或已注销", "The port is not registered"),
+        (BuiltInRule.PORT_SUSPENDED, "端口已暂停", "The port is suspended"),
+        (BuiltInRule.PORT_TERMINATED, "端口已终止", "The port is terminated"),
+        (BuiltInRule.BLACK_LISTED, "黑名单[：{entry}]", "The sender is on the black list[: {entry}]"),
+        (BuiltInRule.RECIPIENT_UNSUBSCRIBED, "接收人已退订", "The recipient has unsubscribed"),
+        (BuiltInRule.RECIPIENT_BLOCKED, "接收人在屏蔽名单", "The recipient is on the blocked list"),
+        (
+            BuiltInRule.RECIPIENT_NOT_REGISTERED,
+            "接收人不在端口的登记名单",
+            "The recipient is not on the port's registered list",
+        ),
+        (BuiltInRule.SCHEDULED, "未到预定发送时间", "The scheduled time has not come"),
+        (BuiltInRule.EXPIRED, "有效期已过，未发送", "Its validity period passed before it was sent"),
+        (
+            BuiltInRule.UNMET,
+            "等待端口登记或策略超过期限，未发送",
+            "The registration or policy that it waited for did not arrive in time",
+        ),
+        (BuiltInRule.REVIEWED, "人工审核", "A reviewer decided"),
+        (BuiltInRule.UNREVIEWED, "保存期限内无人审核，未发送", "Nobody reviewed it within its retention time"),
+        (BuiltInRule.CHANNEL_UNKNOWN, "端口的通道不存在", "The port's channel does not exist"),
+        (BuiltInRule.COMPLAINTS, "投诉过多", "Too many complaints"),
+        (BuiltInRule.REFUSED_BULK, "被拒的批量任务过多", "Too many refused bulk tasks"),
+        (
+            BuiltInRule.CASE_OVERDUE,
+            "待审任务 {case} 超过 {minutes} 分钟未审，共 {messages} 条",
+            "Case {case} has waited for more than {minutes} review minutes; it has {messages} messages",
+        ),
+        (
+            BuiltInRule.RELEASE_WITHOUT_PROOF,
+            "一条记录没有放行凭证，未发送，已转入死信",
+            "A record without proof of its release was not sent; it is a dead letter",
+        ),
+    )
+}
+
+
+def filled(template: str, values: Mapping[str, Any]) -> str:
+    """The template with these values. A slot without a value stays as it is."""
+    kept = _OPTIONAL.sub(lambda part: part[1] if all(values.get(name) for name in slots(part[1])) else "", template)
+    return _SLOT.sub(lambda slot: _written(values.get(slot[1], slot[0])), kept)
+
+
+def slots(template: str) -> list[str]:
+    """The names of the template's slots, in order."""
+    return [slot[1] for slot in _SLOT.finditer(template)]
+
+
+def built_in(rule: BuiltInRule, values: Mapping[str, Any] = {}, language: str = DEFAULT) -> str:
+    """The sentence of a built-in rule."""
+    return filled(BUILT_IN[rule][language], values)
+
+
+def _written(value: Any) -> str:
+    """A value for display: a probability with three decimals, a list by its members."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
