@@ -10,6 +10,7 @@ from pipeline.actions.alerts.recurring import GRANULARITY_MS
 from pipeline.actions.consequences import consequences
 from pipeline.actions.proof import proved
 from pipeline.actions.routes import Routes
+from pipeline.decision.outcome import RuleAlert
 from pipeline.decision.screening import Screened
 from pipeline.errors import AntispamError
 from pipeline.events import (
@@ -149,7 +150,7 @@ def test_blacklisting_a_number_lists_it_with_its_evidence() -> None:
     assert causes(RECORD, made, None) == [("list-actions", SENDER, expected)]
 
 
-ALERTS = ((AlertLevel.SEVERE, "volume", "已发 51 条"),)
+ALERTS = (RuleAlert(AlertLevel.SEVERE, "volume", "已发 51 条", {"volume": 51}),)
 
 
 def test_alerts_of_one_rule_and_subject_share_an_id_for_a_quarter_of_an_hour() -> None:
@@ -158,6 +159,7 @@ def test_alerts_of_one_rule_and_subject_share_an_id_for_a_quarter_of_an_hour() -
         [(topic, subject, alert)] = causes(SUBMISSION, decision(Verdict.REJECT, accepted_at=at), PORT, ALERTS)
         assert isinstance(alert, Alert)
         assert (topic, subject, alert.level, alert.at) == ("alerts", "10690001", AlertLevel.SEVERE, at)
+        assert (alert.message, alert.values) == ("已发 51 条", {"volume": 51})
         ids.add(alert.id)
     assert len(ids) == 2
 

@@ -18,6 +18,8 @@ from pipeline.settings import Settings
 from tests.harness.api_process import deployment
 from tests.harness.processes import prepare, settings_for
 
+pytestmark = pytest.mark.long
+
 ROLE = """
 import threading, time
 from pipeline.decision import configuration
@@ -25,8 +27,6 @@ from pipeline.events import ConfigChange
 from pipeline.process import ending
 from pipeline.run import roles
 from pipeline.settings import Settings
-
-pytestmark = pytest.mark.long
 
 def planted(settings, stop):
     {body}

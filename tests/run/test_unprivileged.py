@@ -135,7 +135,7 @@ def test_every_service_starts_and_writes_nothing_outside_the_data_folder(contain
     settings = settings_for(container.environment["ANTISPAM_KAFKA"], tmp_path, partitions=2)
     container.close_up()
     assert "created" in container.run("topics")
-    write_config(tmp_path / "config", 0, (), ())
+    write_config(tmp_path / "config", 1_760_000_000_000, (), ())
     publish(settings, directory_entries(tmp_path / "config"), 1)
     container.close_up()
     carrier = free_port()
