@@ -43,7 +43,7 @@ def _on_error(error: KafkaError) -> None:
         _log.error("broker_unreachable", cause=error.str(), fatal=error.fatal())
 
 
-_QUIETLY: dict[str, Any] = {"log_level": 2, "error_cb": _on_error}
+_QUIETLY: dict[str, Any] = {"log_level": 2, "error_cb": _on_error, "enable.metrics.push": False}
 
 
 def reader(settings: Settings, group: str, **overrides: Any) -> Consumer:

@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from pipeline.kafka.address import CLUSTER_PREFIX
 
 AWAKE = 2.0  # seconds without a record until a consumer begins to rest
-BRIEFLY = 0.5  # longest rest in seconds, after ten seconds of silence, for a consumer that delays messages
+BRIEFLY = 1.0  # longest rest in seconds, after 20 seconds of silence, for a consumer that delays messages
 LOOK = 0.03  # seconds of polling between two rests; a fetch takes 10 ms
 REQUEST = 5.0  # seconds for an answer of the broker
 
