@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import msgspec
 import structlog
+from confluent_kafka import Producer
 
 from pipeline import metrics
 from pipeline.actions.holds import holds
@@ -42,7 +43,7 @@ def run_timers(settings: Settings, stop: threading.Event) -> None:
     follower = ConfigFollower(settings, "timers")
     try:
         follower.catch_up()
-        timers = Timers(settings, db, follower.poll)
+        timers = Timers(db, writer(settings), follower.poll)
         steadily("timers", timers.step, stop, IDLE)
     finally:
         follower.close()
@@ -53,13 +54,13 @@ class Timers:
     """The timers of one process; `config` gives the configuration in force."""
 
     def __init__(
-        self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
+        self, db: Database, producer: Producer, config: Callable[[], Config], clock: Callable[[], float] = time
     ) -> None:
         self._db = db
         self._config = config
         self._clock = clock
         self._owner = uuid4().hex
-        self._producer = writer(settings)
+        self._producer = producer
         self._facts: tuple[object, object] = (None, None)
         self._facts_epoch = 0
         self._looked_at = 0

@@ -14,6 +14,7 @@ from time import time
 from typing import Any
 
 import msgspec
+from confluent_kafka import Producer
 from sqlalchemy import Connection, delete, select, update
 
 from pipeline import metrics, topics
@@ -49,9 +50,11 @@ def run_releaser(settings: Settings, stop: threading.Event) -> None:
     """Run the role until `stop`. Raises AntispamError if database or broker stay unavailable."""
     db = open_database(settings)
     follower = ConfigFollower(settings, "releaser")
+    # Without gapless delivery a later member could overtake a member that is produced again.
+    producer = writer(settings, None, **{"enable.gapless.guarantee": True})
     try:
         follower.catch_up()
-        steadily("releaser", Releaser(settings, db, follower.poll).step, stop, IDLE)
+        steadily("releaser", Releaser(settings, db, producer, follower.poll).step, stop, IDLE)
     finally:
         follower.close()
         db.close()
@@ -61,15 +64,19 @@ class Releaser:
     """The releaser of one process; `config` gives the configuration in force."""
 
     def __init__(
-        self, settings: Settings, db: Database, config: Callable[[], Config], clock: Callable[[], float] = time
+        self,
+        settings: Settings,
+        db: Database,
+        producer: Producer,
+        config: Callable[[], Config],
+        clock: Callable[[], float] = time,
     ) -> None:
         self._db = db
         self._config = config
         self._clock = clock
         self._routes = load_routes(settings)
         self._secret = settings.release_secret
-        # Without gapless delivery a later member could overtake a member that is produced again.
-        self._producer = writer(settings, None, **{"enable.gapless.guarantee": True})
+        self._producer = producer
 
     def step(self) -> bool:
         """Let due verdicts take effect, then release a batch of each unfinished case; returns whether there was any."""

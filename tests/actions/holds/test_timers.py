@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-import pytest
 from sqlalchemy import select
 
 from pipeline.actions.holds import holds, timers
@@ -12,24 +11,21 @@ from pipeline.decision.configuration import Config
 from pipeline.durations import DAY_MS
 from pipeline.events import Hold, encode
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import NOW, submission
+from tests.harness.memory_producer import MemoryProducer
 
 
-def test_a_hold_for_a_port_nobody_registers_is_refused(
-    operational_db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(timers, "send", lambda _, records: sent.extend(records))
+def test_a_hold_for_a_port_nobody_registers_is_refused(operational_db: Database) -> None:
+    producer = MemoryProducer()
     short, late = submission("short", valid_until=NOW + 1000), submission("late", scheduled_at=NOW + DAY_MS)
     given = [short, submission("long"), late]
     with operational_db.write() as connection:
         records = [encode(Hold(submission=one, rule=BuiltInRule.PORT_UNKNOWN, due_at=None, epoch=1)) for one in given]
         holds.project_holds(connection, NOW, records)
     clock = [NOW]
-    role = timers.Timers(Settings(kafka="127.0.0.1:9"), operational_db, lambda: Config(), lambda: clock[0] / 1000)
+    role = timers.Timers(operational_db, cast(Any, producer), lambda: Config(), lambda: clock[0] / 1000)
 
     def refused_by(now: int) -> dict[str, str]:
         clock[0] = now
@@ -45,4 +41,4 @@ def test_a_hold_for_a_port_nobody_registers_is_refused(
     assert refused_by(NOW + 1000) == {"short": "expired"}
     assert refused_by(NOW + 3 * DAY_MS) == {"short": "expired", "long": "unmet"}
     assert refused_by(NOW + 4 * DAY_MS) == {"short": "expired", "long": "unmet", "late": "unmet"}
-    assert sent == []
+    assert producer.sent == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -28,40 +28,23 @@ from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import unpublished
 from tests.harness.case_events import LIN, NOW, PORT, add_port, member
+from tests.harness.memory_producer import MemoryProducer
 
 EFFECTIVE = NOW + claims.UNDO_MS
 
 
-class Broker:
-    """What the releaser sent; refuses while `down`."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str, Outbound]] = []
-        self.down = False
-
-    def __call__(self, _: Any, records: list[tuple[str, str, bytes]]) -> None:
-        if self.down:
-            raise AntispamError("1 records not acknowledged")
-        self.sent += [(topic, key, msgspec.json.decode(value, type=Outbound)) for topic, key, value in records]
-
-
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    monkeypatch.setattr(releaser, "send", broker)
-    return broker
+def producer() -> MemoryProducer:
+    return MemoryProducer()
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bytes]]:
-    """What the releaser sends: topic, key and value of each record."""
-    records: list[tuple[str, str, bytes]] = []
-    monkeypatch.setattr(releaser, "send", lambda _, sent: records.extend(sent))
-    return records
+def outbound(producer: MemoryProducer) -> list[tuple[str, str, Outbound]]:
+    """Topic, key and record of each message sent on its way to a carrier."""
+    return [(topic, key, msgspec.json.decode(value, type=Outbound)) for topic, key, value in producer.sent]
 
 
-def at(db: Database, now: int, config: Config = Config()) -> Releaser:  # noqa: B008 - immutable
-    return Releaser(Settings(kafka="127.0.0.1:9"), db, lambda: config, lambda: now / 1000)
+def at(db: Database, producer: MemoryProducer, now: int, config: Config = Config()) -> Releaser:  # noqa: B008 - immutable
+    return Releaser(Settings(kafka="127.0.0.1:9"), db, cast(Any, producer), lambda: config, lambda: now / 1000)
 
 
 def decided(db: Database, verdict: str, members: list[bytes]) -> str:
@@ -85,65 +68,67 @@ def drain(role: Releaser) -> None:
         pass
 
 
-def test_senders_of_a_case_nobody_decided_are_told_so(operational_db: Database, broker: Broker, tmp_path: Path) -> None:
+def test_senders_of_a_case_nobody_decided_are_told_so(
+    operational_db: Database, producer: MemoryProducer, tmp_path: Path
+) -> None:
     with operational_db.write() as connection:
         add_port(connection)
         project_members(connection, NOW, [member("s0")])
     after = NOW + 160 * DAY_MS
     expire(operational_db, Settings(data_dir=tmp_path), after)
-    drain(at(operational_db, after))
+    drain(at(operational_db, producer, after))
     assert statuses(operational_db) == {"s0": ("reject", "policy", "unreviewed")}
-    assert broker.sent == []
+    assert outbound(producer) == []
 
 
 def test_members_leave_in_order_once_the_verdict_cannot_be_undone(
-    operational_db: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    operational_db: Database, producer: MemoryProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(releaser, "BATCH", 3)
     with operational_db.write() as connection:
         add_port(connection)
     names = [f"s{i}" for i in range(10)]
     case = decided(operational_db, "release", [member(n, recipients=("13800138000",)) for n in names])
-    assert not at(operational_db, EFFECTIVE - 1).step()
-    broker.down = True
+    assert not at(operational_db, producer, EFFECTIVE - 1).step()
+    producer.down = True
     with pytest.raises(AntispamError):
-        at(operational_db, EFFECTIVE).step()
-    broker.down = False
-    drain(at(operational_db, EFFECTIVE))
-    assert [o.submission.id for _, _, o in broker.sent] == names
-    assert {(topic, key, o.recipients) for topic, key, o in broker.sent} == {
+        at(operational_db, producer, EFFECTIVE).step()
+    producer.down = False
+    drain(at(operational_db, producer, EFFECTIVE))
+    assert [o.submission.id for _, _, o in outbound(producer)] == names
+    assert {(topic, key, o.recipients) for topic, key, o in outbound(producer)} == {
         ("outbound.default.express", PORT, ("13800138000",))
     }
     assert set(statuses(operational_db).values()) == {("release", "lin", "review")}
     with operational_db.write() as connection:
         project_members(connection, NOW, [member("late", at=NOW + 60_000)])
         ((_, publication),) = unpublished(connection, 10)
-    drain(at(operational_db, EFFECTIVE))
-    assert broker.sent[-1][2].submission.id == "late"
+    drain(at(operational_db, producer, EFFECTIVE))
+    assert outbound(producer)[-1][2].submission.id == "late"
     (message,) = publication.messages
     verdict = msgspec.json.decode(message.value or b"", type=ReviewVerdict)
     assert (message.topic, message.key, verdict.verdict, verdict.reviewer) == ("reviews", case, "release", "lin")
 
 
 def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(
-    operational_db: Database, sent: list[tuple[str, str, bytes]]
+    operational_db: Database, producer: MemoryProducer
 ) -> None:
     """Held as reviewed, its round the next one: screened again, but sent to no reviewer again."""
     with operational_db.write() as connection:
         add_port(connection)
     later = EFFECTIVE + 3_600_000
     decided(operational_db, "release", [member("early", scheduled_at=later), member("due", scheduled_at=EFFECTIVE)])
-    drain(at(operational_db, EFFECTIVE))
-    assert [topic for topic, _, _ in sent] == ["holds", "outbound.default.express"]
+    drain(at(operational_db, producer, EFFECTIVE))
+    assert [topic for topic, _, _ in producer.sent] == ["holds", "outbound.default.express"]
     with operational_db.write() as connection:
-        holds.project_holds(connection, EFFECTIVE, [sent[0][2]])
+        holds.project_holds(connection, EFFECTIVE, [producer.sent[0][2]])
         assert holds.claim_due(connection, later - 1, "a", 10, str) == []
         [due] = holds.claim_due(connection, later, "a", 10, str)
     assert (due.submission.id, due.submission.reviewed, due.submission.round) == ("early", True, 0)
 
 
 def test_an_advertisement_released_at_night_waits_for_the_morning(
-    operational_db: Database, sent: list[tuple[str, str, bytes]]
+    operational_db: Database, producer: MemoryProducer
 ) -> None:
     with operational_db.write() as connection:
         add_port(connection)
@@ -151,34 +136,38 @@ def test_an_advertisement_released_at_night_waits_for_the_morning(
     ports = Ports([Port(PortEntry(code=PORT, kind=Kind.COMMERCIAL, templates=(code,)))])
     decided(operational_db, "release", [member("sale"), member("code", content="验证码1234")])
     night, morning = NOW + 11 * 3_600_000, NOW + 73_800_000  # 22:30 and 08:00
-    drain(at(operational_db, night, Config(epoch=1, policy=parse_policy(default_policy()), ports=ports)))
-    assert [topic for topic, _, _ in sent] == ["holds", "outbound.default.express"]
-    held = msgspec.json.decode(sent[0][2], type=Hold)
+    drain(at(operational_db, producer, night, Config(epoch=1, policy=parse_policy(default_policy()), ports=ports)))
+    assert [topic for topic, _, _ in producer.sent] == ["holds", "outbound.default.express"]
+    held = msgspec.json.decode(producer.sent[0][2], type=Hold)
     assert (held.rule, held.due_at, held.submission.id) == ("quiet-hours", morning, "sale")
     assert held.submission.reviewed
 
 
-def test_what_became_impossible_is_refused_and_the_sender_told(operational_db: Database, broker: Broker) -> None:
+def test_what_became_impossible_is_refused_and_the_sender_told(
+    operational_db: Database, producer: MemoryProducer
+) -> None:
     with operational_db.write() as connection:
         add_port(connection)
         connection.execute(
             insert(schema.api_keys).values(key="k", port=PORT, callback_url="http://127.0.0.1/", created_at=0)
         )
     decided(operational_db, "release", [member("old", valid_until=EFFECTIVE), member("new")])
-    drain(at(operational_db, EFFECTIVE))
-    assert [o.submission.id for _, _, o in broker.sent] == ["new"]
+    drain(at(operational_db, producer, EFFECTIVE))
+    assert [o.submission.id for _, _, o in outbound(producer)] == ["new"]
     assert statuses(operational_db)["old"] == ("reject", "policy", "expired")
     with operational_db.write() as connection:
         connection.execute(schema.ports.update().values(state="suspended"))
         project_members(connection, NOW, [member("after", at=NOW + 1)])
-    drain(at(operational_db, EFFECTIVE))
+    drain(at(operational_db, producer, EFFECTIVE))
     assert statuses(operational_db)["after"] == ("reject", "policy", "port-suspended")
     with operational_db.read() as connection:
         told = [msgspec.json.decode(b) for b in connection.scalars(select(schema.callbacks.c.body))]
     assert [(t["event"], t["id"]) for t in told] == [("rejected", "old"), ("rejected", "after")]
 
 
-def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(operational_db: Database, broker: Broker) -> None:
+def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(
+    operational_db: Database, producer: MemoryProducer
+) -> None:
     """Commercial messages only; a blocked number gets none at all; an entry that has run out stops nothing."""
     with operational_db.write() as connection:
         add_port(connection)
@@ -201,8 +190,8 @@ def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(operational_db: D
             member("gone", recipients=(gone,)),
         ],
     )
-    drain(at(operational_db, EFFECTIVE, Config(epoch=1, ports=ports, lists=Lists(entries))))
-    assert {o.submission.id: o.recipients for _, _, o in broker.sent} == {
+    drain(at(operational_db, producer, EFFECTIVE, Config(epoch=1, ports=ports, lists=Lists(entries))))
+    assert {o.submission.id: o.recipients for _, _, o in outbound(producer)} == {
         "sale": (other, late),
         "code": (gone, other, late),
     }
@@ -220,12 +209,14 @@ def test_who_unsubscribed_while_the_case_waited_is_not_sent_to(operational_db: D
     }
 
 
-def test_blacklist_refuses_the_members_and_suspends_the_port(operational_db: Database, broker: Broker) -> None:
+def test_blacklist_refuses_the_members_and_suspends_the_port(
+    operational_db: Database, producer: MemoryProducer
+) -> None:
     with operational_db.write() as connection:
         add_port(connection)
     case = decided(operational_db, "blacklist", [member("a"), member("b")])
-    drain(at(operational_db, EFFECTIVE))
-    assert broker.sent == []
+    drain(at(operational_db, producer, EFFECTIVE))
+    assert outbound(producer) == []
     assert statuses(operational_db) == dict.fromkeys("ab", ("blacklist", "lin", "review"))
     with operational_db.read() as connection:
         assert connection.scalar(select(schema.ports.c.state)) == "suspended"
@@ -233,7 +224,7 @@ def test_blacklist_refuses_the_members_and_suspends_the_port(operational_db: Dat
     assert (action.kind, action.subject, action.evidence, action.actor) == ("suspend", PORT, f"case/{case}", "lin")
 
 
-def test_the_fifth_refused_bulk_case_suspends_the_port(operational_db: Database, broker: Broker) -> None:
+def test_the_fifth_refused_bulk_case_suspends_the_port(operational_db: Database, producer: MemoryProducer) -> None:
     with operational_db.write() as connection:
         add_port(connection)
     many = tuple(f"138001{n:05d}" for n in range(51))
@@ -241,14 +232,14 @@ def test_the_fifth_refused_bulk_case_suspends_the_port(operational_db: Database,
     for n in range(6):
         few = n == 0  # a refused case that is not bulk does not count
         decided(operational_db, "reject", [member(f"s{n}", f"f{n}", recipients=many[:1] if few else many)])
-        drain(at(operational_db, EFFECTIVE))
+        drain(at(operational_db, producer, EFFECTIVE))
         with operational_db.read() as connection:
             states.append(connection.scalar(select(schema.ports.c.state)))
     assert states == ["open"] * 5 + ["suspended"]
 
 
 def test_two_releasers_settle_each_member_once(
-    operational_db: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    operational_db: Database, producer: MemoryProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with operational_db.write() as connection:
         add_port(connection)
@@ -256,14 +247,9 @@ def test_two_releasers_settle_each_member_once(
             insert(schema.api_keys).values(key="k", port=PORT, callback_url="http://127.0.0.1/", created_at=0)
         )
     decided(operational_db, "reject", [member("a")])
-    other = at(operational_db, EFFECTIVE)
+    other = at(operational_db, producer, EFFECTIVE)
 
-    def meanwhile(producer: Any, records: Any) -> None:
-        """The other releaser does the whole batch while this one is sending it."""
-        monkeypatch.setattr(releaser, "send", broker)
-        drain(other)
-
-    monkeypatch.setattr(releaser, "send", meanwhile)
-    drain(at(operational_db, EFFECTIVE))
+    producer.meanwhile = lambda: drain(other)  # does the whole batch while this one is sending it
+    drain(at(operational_db, producer, EFFECTIVE))
     with operational_db.read() as connection:
         assert len(connection.execute(select(schema.callbacks)).all()) == 1
