@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from pipeline.events import CaseMember, Submission, encode
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
+from pipeline.store.database import Database
 
 PORT = "10690001"
 NOW = 1_764_041_400_000  # Tuesday 2025-11-25 11:30 in Shanghai
@@ -53,3 +54,9 @@ def add_port(connection: Connection, code: str = PORT, **fields: Any) -> None:
         "changed_at": 0,
     }
     connection.execute(insert(schema.ports).values(**row | fields))
+
+
+def rows(db: Database, table: Any) -> list[Any]:
+    """All rows of a table."""
+    with db.read() as connection:
+        return list(connection.execute(select(table)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -21,13 +20,13 @@ from pipeline.ingest.records import ftp_folder
 from pipeline.ingest.records import role as records_role
 from pipeline.ingest.records import source as record_source
 from pipeline.ingest.records.folder import MAX_SIZE, listed
-from pipeline.ingest.records.role import run_files
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp, LyingFtp
 from tests.harness.migrated import migrated_database
+from tests.ingest.records.running_files import running_files
 
 HEADER = b"kind,sender,recipient,content,submitted_at\n"
 
@@ -79,28 +78,6 @@ def until(condition: Callable[[], bool], what: str, deadline: float = 90) -> Non
     while not condition():
         assert monotonic() < end, f"not in time: {what}"
         sleep(0.05)
-
-
-@contextmanager
-def role(settings: Settings) -> Iterator[threading.Thread]:
-    stop = threading.Event()
-    faults: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            run_files(settings, stop)
-        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not faults
-        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -160,7 +137,7 @@ def test_every_lie_costs_its_own_source_only_and_none_outlasts_it(
     settings.known_hosts_file.write_text(far_sides["unsigned"].known_host())
     out = tmp_path / "far" / "out"
     for start in (1, 2):  # what a lie left behind must not end the next start either
-        with role(settings) as running:
+        with running_files(settings) as running:
             for n in range(3):
                 (out / f"{start}{n}.csv").write_bytes(file_of(10 * start + n))
                 expected = 3 * (start - 1) + n + 1
@@ -170,7 +147,7 @@ def test_every_lie_costs_its_own_source_only_and_none_outlasts_it(
     far_sides["unsigned"].told_size = None
     for name in LIES:
         far_sides[name].turn_honest()
-    with role(settings):
+    with running_files(settings):
         until(lambda: {"unsigned", *LIES} <= set(ingested(db)), "each source back when it tells the truth")
         for name in ("unsigned", *LIES):
             up = metrics.SOURCE_UP.labels(name)
@@ -199,7 +176,7 @@ def test_a_source_that_fails_is_shown_so(
         with db.read() as connection:
             return [row.cause for row in connection.execute(select(schema.record_files)) if row.state == "unreadable"]
 
-    with role(settings):
+    with running_files(settings):
         until(lambda: set_aside() == ["ZeroDivisionError in each of 5 tries"], "the file set aside")
         until(lambda: metrics.SOURCE_UP.labels("honest")._value.get() == 1, "its source up again")
         until(lambda: metrics.SOURCE_UP.labels("hangs-up")._value.get() == 0, "the other shown as down")

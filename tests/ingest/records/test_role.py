@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -32,6 +31,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from tests.harness.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.harness.migrated import migrated_database
+from tests.ingest.records.running_files import running_files
 
 COLUMNS = {
     "id": "流水号",
@@ -73,28 +73,6 @@ def until(condition: Callable[[], bool], what: str, deadline: float = 60) -> Non
     while not condition():
         assert monotonic() < end, f"not in time: {what}"
         sleep(0.05)
-
-
-@contextmanager
-def role(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    faults: list[Exception] = []
-
-    def run() -> None:
-        try:
-            run_files(settings, stop)
-        except Exception as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not faults
-        assert not thread.is_alive()
 
 
 def source(name: str, url: str) -> dict[str, object]:
@@ -143,7 +121,7 @@ def test_gbk_gzip_files_of_two_servers_each_once_while_a_third_is_down(
         return len(done) == 3 and None not in done and (out / "black.txt").exists()
 
     try:
-        with role(settings):
+        with running_files(settings):
             until(finished, "three files ingested, the black list written")
     finally:
         ftp.close()
@@ -243,7 +221,7 @@ def test_a_source_says_how_its_files_are_written(embedded_broker: str, tmp_path:
             done = connection.execute(select(schema.record_files.c.finished_at)).scalars().all()
         return len(done) == 2 and None not in done
 
-    with role(settings):
+    with running_files(settings):
         until(finished, "both files")
     assert {(r.id, r.content) for r in records(settings, smsc)} == {(str(n), f'"第{n}条') for n in range(20)}
     with db.read() as connection:
