@@ -137,6 +137,7 @@ ROLES: dict[str, Rights] = {
                 topics.COMPLAINTS,
                 topics.DELIVERIES,
                 topics.CAMPAIGNS,
+                topics.CONFIG,
             ),
             ALL_OUTBOUND,
         ),

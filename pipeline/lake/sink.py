@@ -36,7 +36,17 @@ from pipeline.lake import delta, upkeep
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import FirstDecisions, recall
 from pipeline.lake.privacy import Privacy
-from pipeline.lake.tables import DEAD_LETTERS, DECISIONS, FULL, SHARED, SUBSCRIPTION, table_of
+from pipeline.lake.tables import (
+    CONFIGURATION,
+    DEAD_BYTES,
+    DEAD_LETTERS,
+    DECISIONS,
+    FULL,
+    SHARED,
+    SUBSCRIPTION,
+    TEXTS,
+    table_of,
+)
 from pipeline.process.backoff import Backoff
 from pipeline.settings import Settings
 
@@ -53,7 +63,13 @@ LARGE_SECONDS = 3600.0  # between compactions into large files, with vacuum and 
 DECISIONS_TOPIC = topics.DECISIONS.name
 FAILURES = (DeltaError, OSError, KafkaException, UnavailableError)
 # A topic's own table is last: its position is the one to resume from.
-COMMIT_ORDER = (*FULL, DEAD_LETTERS, *(table for table in SHARED if table is not DEAD_LETTERS))
+COMMIT_ORDER = (
+    TEXTS,
+    DEAD_BYTES,
+    DEAD_LETTERS,
+    CONFIGURATION,
+    *(table for table in SHARED if table is not DEAD_LETTERS),
+)
 
 _UNAVAILABLE = frozenset(
     {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from pipeline import events, topics
 from pipeline.durations import DAY_MS
@@ -346,6 +347,19 @@ DEAD_LETTERS = Table(
 )
 
 
+# The form of `texts.rest`. A replay refuses rows of another form. Rows of older versions have none.
+REPLAY_FORM = 1
+
+
+def _rest(event: Any) -> str | None:
+    """The fields of an event that no other column of `texts` holds, as JSON; None for an event that is not decided."""
+    if isinstance(event, events.Submission):
+        return events.encode(replace(event, id="", port="", recipients=(), content="")).decode()
+    if isinstance(event, events.Record):
+        return events.encode(replace(event, id="", sender="", recipient="", content="")).decode()
+    return None
+
+
 def _full_texts(table: Table, sender: Getter, recipients: Getter) -> Table:
     return Table(
         "texts",
@@ -356,6 +370,8 @@ def _full_texts(table: Table, sender: Getter, recipients: Getter) -> Table:
             col.plain("recipients", recipients, pa.list_(TEXT)),
             col.word("content", lambda e: e.content),
             col.time("at", table.at),
+            col.count("form", lambda _: REPLAY_FORM),
+            col.plain("rest", _rest, TEXT),
         ),
         full=True,
     )
@@ -384,6 +400,21 @@ DEAD_BYTES = Table(
     full=True,
 )
 
+# Every published change: with it a replay finds the configuration of an epoch. Lists and consents name numbers.
+CONFIGURATION = Table(
+    "configuration",
+    lambda e: e.changed_at,
+    (
+        col.count("epoch", lambda e: e.epoch),
+        col.word("kind", lambda e: e.kind),
+        col.word("name", lambda e: e.name),
+        col.word("value", lambda e: e.value),
+        col.word("file", lambda e: e.file),
+        col.time("changed_at", lambda e: e.changed_at),
+    ),
+    full=True,
+)
+
 SHARED: tuple[Table, ...] = (
     SUBMISSIONS,
     RECORDS,
@@ -400,7 +431,7 @@ SHARED: tuple[Table, ...] = (
     DEAD_LETTERS,
     TOLD,
 )
-FULL: tuple[Table, ...] = (TEXTS, DEAD_BYTES)
+FULL: tuple[Table, ...] = (TEXTS, DEAD_BYTES, CONFIGURATION)
 
 OUTBOUND_TOPICS = r"^outbound\..*"  # channels come and go: subscribed by pattern
 
@@ -419,6 +450,7 @@ _BY_TOPIC: dict[str, tuple[type[events.Event], Table]] = {
     topics.DELIVERIES.name: (events.DeliveryReport, DELIVERIES),
     topics.DEAD_LETTERS.name: (events.DeadLetter, DEAD_LETTERS),
     topics.CAMPAIGNS.name: (events.Campaign, TOLD),
+    topics.CONFIG.name: (events.ConfigChange, CONFIGURATION),
 }
 
 SUBSCRIPTION = [*_BY_TOPIC, OUTBOUND_TOPICS]

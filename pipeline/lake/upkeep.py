@@ -11,12 +11,12 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from deltalake import DeltaTable, WriterProperties
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from pipeline.errors import AntispamError
 from pipeline.lake.delta import READER_GRACE_HOURS, find_table, locked
-from pipeline.lake.tables import FULL, SHARED
+from pipeline.lake.tables import CONFIGURATION, FULL, SHARED, Table
 from pipeline.settings import Settings
 
 MIDDLING_BYTES = 8 * 2**20
@@ -60,6 +60,8 @@ def compact(settings: Settings, target_bytes: int = LARGE_BYTES, grace_hours: in
 def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER_GRACE_HOURS) -> int:
     """Delete whole days (UTC) older than `retention_days` from every table, full text included.
 
+    Of the configuration, changes that are still in force stay: the days that stay were decided with them.
+
     Returns how many rows went. They leave the tables at once; their bytes leave the disk when no
     query that began before can still read them, `grace_hours` later, with the next call of this or
     of `compact`; `grace_hours=0` deletes them now, and may break such a query.
@@ -73,7 +75,7 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
                 if found is None:
                     break
                 try:
-                    gone = found.delete(f"dt < '{oldest.isoformat()}'")["num_deleted_rows"]
+                    gone = _delete(found, table, oldest)
                     if gone:
                         _forget(found)
                     rows += gone
@@ -83,6 +85,25 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
                     if attempt == TRIES:
                         raise AntispamError(f"cannot expire days of {table.name}: {error}") from error
     return rows
+
+
+def _delete(found: DeltaTable, table: Table, oldest: datetime.date) -> int:
+    """Delete the rows before this day; returns their number."""
+    before = f"dt < '{oldest.isoformat()}'"
+    if table is not CONFIGURATION:
+        return int(found.delete(before)["num_deleted_rows"])
+    from pyarrow import compute, dataset  # slow to import, and needed once an hour
+
+    rows = found.to_pyarrow_dataset().to_table(filter=dataset.field("dt") < oldest)
+    rows = rows.sort_by([("epoch", "ascending"), ("offset", "ascending")])
+    if not rows.num_rows:
+        return 0
+    names = zip(rows["kind"].to_pylist(), rows["name"].to_pylist(), strict=True)
+    newest = rows.take(sorted({name: n for n, name in enumerate(names)}.values()))
+    in_force = newest.filter(compute.or_(compute.is_valid(newest["value"]), compute.is_valid(newest["file"])))
+    if in_force.num_rows < rows.num_rows:
+        write_deltalake(found, in_force, mode="overwrite", predicate=before, writer_properties=_WRITER)
+    return int(rows.num_rows - in_force.num_rows)
 
 
 def _forget(table: DeltaTable) -> None:

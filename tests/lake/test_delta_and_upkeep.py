@@ -12,9 +12,10 @@ import pytest
 
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
+from pipeline.events import ConfigChange
 from pipeline.lake import columns, delta, tables
 from pipeline.lake.privacy import Privacy
-from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin
+from pipeline.lake.tables import CONFIGURATION, DECISIONS, SUBMISSIONS, TEXTS, Origin
 from pipeline.lake.upkeep import compact, expire
 from pipeline.lake.views import connect, refresh
 from pipeline.settings import Settings
@@ -110,6 +111,27 @@ def test_old_days_leave_every_table_and_the_disk(settings: Settings) -> None:
     assert connect(settings).execute("SELECT min(id), count(*) FROM decisions").fetchall() == [("d5", 5)]
     left = {path.parent.name for path in settings.lake_dir.rglob("dt=*/*.parquet")}
     assert left == {f"dt={datetime.datetime.fromtimestamp(last_kept / 1000, datetime.UTC):%Y-%m-%d}"}
+
+
+def test_of_old_configuration_what_is_in_force_stays(settings: Settings) -> None:
+    old = now_ms() - (settings.retention_days + 1) * DAY_MS
+    changes = [
+        ConfigChange(epoch=1, kind="port", name="1069", value="first", changed_at=old),
+        ConfigChange(epoch=2, kind="port", name="1069", value="second", changed_at=old),
+        ConfigChange(epoch=3, kind="list", name="l", value="gone", changed_at=old),
+        ConfigChange(epoch=4, kind="list", name="l", changed_at=old),
+        ConfigChange(epoch=5, kind="policy", name="p", file="f0", changed_at=old),
+        ConfigChange(epoch=6, kind="port", name="1069", value="third", changed_at=now_ms()),
+    ]
+    table = delta.open_table(settings.lake_dir, CONFIGURATION)
+    origins = [Origin("l", "config", 0, n, change.changed_at) for n, change in enumerate(changes)]
+    delta.append(table, CONFIGURATION.build(changes, origins, PRIVACY), {"a": None}, {"a": 5})
+    assert expire(settings, datetime.datetime.now(datetime.UTC)) == 3
+    table.update_incremental()
+    left = table.to_pyarrow_table().sort_by("epoch").to_pylist()
+    assert [row["value"] or row["file"] for row in left] == ["second", "f0", "third"]
+    assert table.transaction_version("a") == 5
+    assert expire(settings, datetime.datetime.now(datetime.UTC)) == 0
 
 
 def test_expired_rows_are_hidden_at_once_while_running_queries_end(settings: Settings) -> None:

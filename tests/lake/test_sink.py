@@ -19,6 +19,7 @@ from pipeline.events import (
     Campaign,
     CaseMember,
     Complaint,
+    ConfigChange,
     DeadLetter,
     DeliveryReport,
     Hold,
@@ -67,6 +68,7 @@ def one_of_each() -> list[tuple[str, bytes]]:
         ("complaints", encode(Complaint(id="k", port="1069", recipient=PHONE, complained_at=now))),
         ("deliveries", encode(report)),
         ("campaigns", encode(told)),
+        ("config", encode(ConfigChange(epoch=1, kind="port", name="1069", value="{}", changed_at=now))),
         ("dead-letters", encode(DeadLetter(topic="t", partition=0, offset=0, cause="c", at=now, key=None, value=b"v"))),
     ]
 

@@ -36,7 +36,7 @@ def batch_of(*records: Received, versions: dict[str, int | None] | None = None) 
 
 
 def test_every_topic_but_those_of_the_pipeline_itself_has_a_table() -> None:
-    own = {"state.submissions", "state.records", "config", "ingest-progress", "audit-heads"}
+    own = {"state.submissions", "state.records", "ingest-progress", "audit-heads"}
     kept = {topic.name for topic in topics.FIXED} - own
     assert kept <= set(tables.SUBSCRIPTION)
     assert tables.table_of("outbound.cmcc.bulk") is tables.OUTBOUND
@@ -66,6 +66,18 @@ def test_a_text_lies_whole_in_the_full_table_only() -> None:
     assert PHONE not in str(shared.to_pylist())
     assert "482913" not in str(shared.to_pylist())
     assert "王女士" not in str(shared.to_pylist())
+
+
+def test_a_text_keeps_every_field_of_its_event() -> None:
+    given = msgspec.structs.replace(submission("s1"), batch="b", batch_size=7, round=1, reviewed=True, valid_until=9)
+    texts = batch_of(received("submissions.bulk", encode(given))).build()["texts"]
+    assert texts is not None
+    (row,) = texts.to_pylist()
+    assert row["form"] == tables.REPLAY_FORM
+    assert SECRET_TEXT not in row["rest"]
+    rest = msgspec.json.decode(row["rest"].encode(), type=Submission)
+    own = {"id": row["id"], "port": row["sender"], "recipients": tuple(row["recipients"]), "content": row["content"]}
+    assert msgspec.structs.replace(rest, **own) == given
 
 
 @pytest.mark.parametrize(

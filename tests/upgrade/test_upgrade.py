@@ -23,7 +23,7 @@ from pipeline.actions.status import role as callbacks
 from pipeline.actions.status import statuses
 from pipeline.lake import connect, delta
 from pipeline.lake.privacy import Privacy
-from pipeline.lake.tables import FULL, SHARED, TEXTS, Origin, decoder_of, table_of
+from pipeline.lake.tables import DEAD_BYTES, SHARED, TEXTS, Origin, decoder_of, table_of
 from pipeline.models.classifier import Classifier
 from pipeline.rules.counting.windows import Window
 from pipeline.settings import Settings
@@ -238,6 +238,8 @@ def test_the_same_record_gives_the_same_row_in_the_lake(version: Path, lake: Pat
         if line.topic in OWN:
             continue
         own, event = table_of(line.topic), decoder_of(line.topic)(bytes(line.record))
+        if delta.find_table(lake, own) is None:
+            continue  # the version's lake did not keep this topic
         app_id, origin = f"cluster/{line.topic}/0", Origin(line.topic, line.topic, 0, OFFSET + 1, NOW)
         table = delta.open_table(lake, own)
         delta.append(table, own.build([event], [origin], privacy), {app_id: OFFSET}, {app_id: OFFSET + 1})
@@ -252,7 +254,7 @@ def test_full_texts_are_found(lake: Path) -> None:
     found = delta.find_table(lake, TEXTS)
     assert found is not None
     assert TEXT in found.to_pyarrow_table().column("content").to_pylist()
-    assert {table.name for table in FULL} <= {path.name for path in (lake / "full").iterdir()}
+    assert {TEXTS.name, DEAD_BYTES.name} <= {path.name for path in (lake / "full").iterdir()}
 
 
 def test_a_published_model_gives_the_same_score(version: Path) -> None:

@@ -41,7 +41,7 @@ from pipeline.store.migrate import migrate
 from pipeline.stream.state import PartitionState
 from tests.upgrade.invented import AUDIT_KEY, NOW, PORT, PRIVACY_KEY, TEXT, records, rows, submission
 
-OWN = {topics.CONFIG.name, topics.INGEST.name, topics.AUDIT_HEADS.name}  # topics without a table in the lake
+OWN = {topics.INGEST.name, topics.AUDIT_HEADS.name}  # topics without a table in the lake
 OFFSET = 7  # of each record in the lake
 COUNTER = Counter("port_messages_5m", "submission", ("port",), 300_000, "messages", None, "messages of a port")
 
