@@ -194,10 +194,15 @@ class RecipientException(Event, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ShadowOutcome(Event, frozen=True, kw_only=True, omit_defaults=False):
-    """The verdict that a rule in shadow mode would have given."""
+    """The verdict that would have been given without effect: by a rule in shadow mode, or by a whole policy.
+
+    `policy` is the version of a policy that was evaluated beside the deciding one; `rule` is then the rule that would
+    have decided, or "" for a release without a reason. It is None for a rule of the deciding policy.
+    """
 
     rule: str
     verdict: Verdict
+    policy: str | None = None
 
 
 class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
@@ -394,8 +399,8 @@ class ConfigChange(Event, frozen=True, kw_only=True):
     """One change of configuration. If `value` and `file` are None, the entry is removed.
 
     `epoch` grows by one with each publication. All changes of an epoch take effect together; `more` means that another
-    follows. `kind` is policy, port, list, consent, dictionary, calendar, brands or model; `name` is unique in its kind.
-    A value over 512 kB travels as a file, and `file` is the hash that names it.
+    follows. `kind` is policy, candidate, port, list, consent, dictionary, calendar, brands or model; `name` is unique
+    in its kind. A value over 512 kB travels as a file, and `file` is the hash that names it.
     """
 
     epoch: int

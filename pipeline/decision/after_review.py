@@ -17,15 +17,16 @@ def waits_until(submissions: Sequence[Submission], config: Config, now: int) -> 
 
     Only rules with `hold_until` count: a person has decided on everything else.
     """
-    clocks = {rule.id: rule.hold_until for rule in config.policy.rules} if config.policy else {}
-    if not any(clocks.values()):
+    clocks = {policy.version: {rule.id: rule.hold_until for rule in policy.rules} for policy in config.policies}
+    if not any(clock for of_rules in clocks.values() for clock in of_rules.values()):
         return [None] * len(submissions)
     reviewed = [msgspec.structs.replace(each, round=each.round + 1, reviewed=True) for each in submissions]
     found: list[tuple[str, int] | None] = []
     for outcome in screen(reviewed, MemoryCounters(), config, now):
         reasons = outcome.decision.reasons if isinstance(outcome, Screened) else ()
+        of_rules = clocks.get(outcome.decision.policy or "", {}) if isinstance(outcome, Screened) else {}
         port = outcome.port if isinstance(outcome, Screened) else None
         calendar = config.calendar.in_zone(port.entry.zone) if port else config.calendar
-        waits = [(r.rule, calendar.next(now, clock)) for r in reasons if (clock := clocks.get(r.rule)) is not None]
+        waits = [(r.rule, calendar.next(now, clock)) for r in reasons if (clock := of_rules.get(r.rule)) is not None]
         found.append(max(waits, key=lambda wait: wait[1]) if waits else None)
     return found

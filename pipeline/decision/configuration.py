@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.decision.candidate import Candidate, parse_candidate
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
 from pipeline.models.classifier import Classifier
@@ -37,13 +38,15 @@ class Config:
     """Everything a decision depends on besides the event, its counters and the time.
 
     Immutable. `epoch` is the number of the last change in it. A missing part is None: without a policy or ports
-    nothing is released; without a model the rules decide alone. `challenger` is a model under trial; only rules in
+    nothing is released; without a model the rules decide alone. `candidate` is a policy that is evaluated beside
+    `policy` and may decide a share of the traffic. `challenger` is a model under trial; only rules in
     shadow mode read its score. The shipped calendar holds until another is published.
     `brands` are the shipped ones with the operator's additions.
     """
 
     epoch: int = 0
     policy: Policy | None = None
+    candidate: Candidate | None = None
     ports: Ports | None = None
     lists: Lists = NO_LISTS
     consents: Consents = NO_CONSENTS
@@ -52,6 +55,12 @@ class Config:
     challenger: Classifier | None = None
     calendar: Calendar = field(default_factory=shipped_calendar)
     brands: BrandNames = field(default_factory=shipped_names)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies that events are evaluated under."""
+        candidate = self.candidate.policy if self.candidate else None
+        return tuple(policy for policy in (self.policy, candidate) if policy is not None)
 
 
 class ConfigEntries:
@@ -137,6 +146,7 @@ def model_of(value: str) -> Classifier:
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "policy": parse_policy,
+    "candidate": parse_candidate,
     "dictionary": Dictionary.parse,
     "model": model_of,
     "calendar": parse_calendar,

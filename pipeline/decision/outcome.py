@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
 from pipeline.rules.context import Context
-from pipeline.rules.policy import Rule
+from pipeline.rules.policy import Policy, Rule
 from pipeline.rules.signals import CATALOGUE, Signal, read
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
@@ -53,6 +54,19 @@ class Outcome:
         self.degraded = False
         self.holds: list[Rule] = []
         self.excepted: dict[str, str] = {}  # recipient -> the rule that refuses the message for this recipient only
+
+    def under(self, policy: Policy) -> Outcome:
+        """This outcome before any rule and counter, for the evaluation of the same event under another policy."""
+        context = replace(self.context, limits_5m=policy.port_limits_5m, counted={})
+        other = Outcome(context, self.at, reviewed=self.reviewed)
+        other.reasons = list(self.reasons)
+        other.decided, other.allowed = self.decided, self.allowed
+        return other
+
+    def without_effect(self, policy: Policy) -> ShadowOutcome:
+        """The verdict as one of a policy that does not decide."""
+        verdict, reasons = self.most_severe()
+        return ShadowOutcome(rule=reasons[0].rule if reasons else "", verdict=verdict, policy=policy.version)
 
     def apply(self, matched: Sequence[Rule], known: Mapping[str, Signal]) -> None:
         """Apply the rules that match. `known` are all signals by name."""

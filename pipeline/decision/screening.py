@@ -5,6 +5,8 @@ benchmarks and every test. Facts that depend only on a text (dictionary, score, 
 once per distinct text of a batch. Counters move event by event, in order; an event's rules see the values that its
 own event left. So cutting a stream into other batches never changes a decision.
 
+A candidate policy is evaluated beside the one in force (candidate.py). It decides the events of its share.
+
 Order of authority: missing policy or registry, unknown port, suspended or terminated port, black
 list, allow lane (skips volume and score rules only), rules. The most severe enforced reason wins.
 """
@@ -17,6 +19,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from pipeline.campaigns.known import KnownCampaigns
+from pipeline.decision.candidate import OncePerEvent
 from pipeline.decision.configuration import Config
 from pipeline.decision.facts import cause_of, facts_of
 from pipeline.decision.outcome import Outcome, RuleAlert
@@ -108,13 +111,15 @@ def screen(
             outcomes.append(_opened(event, known, config, fitting, now, late_ms))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
-    if config.policy is not None:
-        _count(outcomes, state, config.policy)
-        _apply(outcomes, config.policy)
+    beside = _evaluate(outcomes, state, config)
     decided: list[Screened | Failure] = []
     for index, outcome in enumerate(outcomes):
         try:
-            decided.append(outcome if isinstance(outcome, Failure) else _screened(outcome, config, now, content_us))
+            if isinstance(outcome, Failure):
+                decided.append(outcome)
+                continue
+            deciding, policy = _deciding(outcome, beside[index] if beside else None, config)
+            decided.append(_screened(deciding, policy, config, now, content_us))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             decided.append(Failure(index, cause_of(error)))
     return decided
@@ -191,9 +196,45 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
     return outcome
 
 
-def _screened(outcome: Outcome, config: Config, now: int, content_us: float) -> Screened:
-    """The decision on an event whose rules have been applied."""
-    context, policy, dictionary, model = outcome.context, config.policy, config.dictionary, config.model
+def _evaluate(outcomes: list[Outcome | Failure], state: Counters, config: Config) -> list[Outcome | Failure] | None:
+    """Count and apply the rules of the policy in force; returns the outcomes under the candidate, if there is one."""
+    if config.policy is None:
+        return None
+    if config.candidate is None:
+        _count([(outcomes, config.policy)], state)
+        _apply(outcomes, config.policy)
+        return None
+    other = config.candidate.policy
+    beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
+    _count([(outcomes, config.policy), (beside, other)], OncePerEvent(state))
+    _apply(outcomes, config.policy)
+    _apply(beside, other)
+    return beside
+
+
+def _deciding(outcome: Outcome, beside: Outcome | Failure | None, config: Config) -> tuple[Outcome, Policy | None]:
+    """The outcome that decides, with its policy; it notes the other one's verdict.
+
+    The policy in force decides where the candidate fails, and where something before all rules decides.
+    """
+    if beside is None or config.policy is None or config.candidate is None or outcome.decided:
+        return outcome, config.policy
+    if isinstance(beside, Failure):
+        outcome.degraded = True
+        return outcome, config.policy
+    sides = [(outcome, config.policy), (beside, config.candidate.policy)]
+    event, port = outcome.context.event, outcome.context.port
+    sender = port.code if port else event.port if isinstance(event, Submission) else event.sender
+    if config.candidate.decides(sender):
+        sides.reverse()
+    (deciding, policy), (other, its_policy) = sides
+    deciding.shadow.append(other.without_effect(its_policy))
+    return deciding, policy
+
+
+def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int, content_us: float) -> Screened:
+    """The decision by this policy on an event whose rules have been applied."""
+    context, dictionary, model = outcome.context, config.dictionary, config.model
     event, facts, port = context.event, context.facts, context.port
     verdict, reasons = outcome.most_severe()
     own: dict[str, Any]
@@ -240,24 +281,34 @@ def _screened(outcome: Outcome, config: Config, now: int, content_us: float) -> 
     return Screened(decision, port, tuple(outcome.alerts))
 
 
-def _count(outcomes: list[Outcome | Failure], state: Counters, policy: Policy) -> None:
-    """Move (round 0) or read the counters of each event, in order."""
+def _count(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
+    """Move (round 0) or read the counters of each event, in order, under each of these policies."""
+    answers = [_counting(outcomes, policy) for outcomes, policy in sides]
+    for index in range(len(sides[0][0])):
+        state.begin(index)
+        for (outcomes, policy), answered in zip(sides, answers, strict=True):
+            outcome = outcomes[index]
+            if isinstance(outcome, Failure):
+                continue
+            answer = answered[index]
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
+                _move(answer[0], outcome.context, state, policy, outcome.at)
+                outcome.degraded = bool(answer[1])
+            except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+                outcomes[index] = Failure(index, cause_of(error))
+
+
+def _counting(
+    outcomes: list[Outcome | Failure], policy: Policy
+) -> dict[int, tuple[list[Counter], list[Counter]] | Exception]:
+    """By event: the counters that it moves, and those whose condition failed."""
     answers: dict[int, tuple[list[Counter], list[Counter]] | Exception] = {}
     for on, among in _by_kind(outcomes):
         asked = _asked(policy.sets[on].counted_each, [outcome.context for _, outcome in among])
         answers |= zip([index for index, _ in among], asked, strict=True)
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, Failure):
-            continue
-        state.begin(index)
-        answer = answers[index]
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            _move(answer[0], outcome.context, state, policy, outcome.at)
-            outcome.degraded = bool(answer[1])
-        except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
-            outcomes[index] = Failure(index, cause_of(error))
+    return answers
 
 
 def _move(counting: Sequence[Counter], context: Context, state: Counters, policy: Policy, at: int) -> None:

@@ -175,7 +175,7 @@ DECISIONS = Table(
         col.nested("reasons", lambda e: e.reasons, *_REASON),
         col.nested(
             "shadow",
-            lambda e: e.shadow,
+            lambda e: [s for s in e.shadow if s.policy is None],
             col.own_words("rule", lambda s: s.rule),
             col.word("verdict", lambda s: s.verdict),
         ),
@@ -192,6 +192,13 @@ DECISIONS = Table(
         col.time("hold_until", lambda e: e.hold_until),
         col.word("campaign", lambda e: e.campaign or None),
         col.party("sender", lambda e: e.sender),
+        col.nested(
+            "beside",  # verdicts of the policies that did not decide
+            lambda e: [s for s in e.shadow if s.policy is not None],
+            col.word("policy", lambda s: s.policy),
+            col.own_words("rule", lambda s: s.rule),
+            col.word("verdict", lambda s: s.verdict),
+        ),
     ),
 )
 

@@ -45,6 +45,7 @@ from tests.harness.screening_events import (
     submission,
     why,
 )
+from tests.harness.screening_streams import streams
 
 # Verdicts
 
@@ -236,24 +237,6 @@ def test_an_event_that_raises_costs_only_itself() -> None:
 
 def test_nothing_to_decide_is_decided() -> None:
     assert screen([], MemoryCounters(), config(), NOW) == []
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> list[Submission | Record]:
-    """Submissions and records of a few ports and numbers, in order of time, some texts alike."""
-    texts = st.sampled_from([CALM, "需审词", "拒发词", "禁发词", "垃圾", "【示例】验证码123456", "在吗"])
-    events: list[Submission | Record] = []
-    at = NOW
-    for n in range(draw(st.integers(1, 40))):
-        at += draw(st.integers(0, 60_000))
-        if draw(st.booleans()):
-            code = draw(st.sampled_from(["10690001", "1069000107", "10690002", "95555"]))
-            rounds, numbers = draw(st.sampled_from([0, 0, 0, 1])), RECIPIENTS[: draw(st.integers(1, 3))]
-            events.append(submission(draw(texts), at, id=f"s-{n}", port=code, recipients=numbers, round=rounds))
-        else:
-            sender, kind = draw(st.sampled_from(["13900000008", "13900000009"])), draw(st.sampled_from(RecordKind))
-            events.append(record(at, id=f"r-{n}", sender=sender, kind=kind, content=draw(texts)))
-    return events
 
 
 KNOWN = config(port(tier=Tier.HIGH, kind=Kind.COMMERCIAL), port("10690002", volume_5m=4), lists=AWAY)

@@ -59,7 +59,10 @@ def decision(
         model="m",
         counters={"same_content_5m": 51},
         degraded=False,
-        shadow=(ShadowOutcome(rule="s", verdict=Verdict.HOLD),),
+        shadow=(
+            ShadowOutcome(rule="s", verdict=Verdict.HOLD),
+            ShadowOutcome(rule="t", verdict=Verdict.REJECT, policy="p2"),
+        ),
         decided_at=at,
         source="submission",
         port=port,

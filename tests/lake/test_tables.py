@@ -52,6 +52,8 @@ def test_a_decision_keeps_everything_but_numbers() -> None:
     assert msgspec.json.decode(row["reasons"][0]["values"])["same_content_5m"] == 51
     assert row["reasons"][0]["spans"][0] == {"start": 0, "end": 2, "word": "*" * 11, "category": "", "via": ""}
     assert row["counters"] == [("same_content_5m", 51)]
+    assert row["shadow"] == [{"rule": "s", "verdict": "hold"}]
+    assert row["beside"] == [{"policy": "p2", "rule": "t", "verdict": "reject"}]
     assert PHONE not in str(row)
 
 

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from pipeline import topics
-from pipeline.decision.configuration import load_directory
+from pipeline.decision.candidate import Candidate
+from pipeline.decision.configuration import default_policy, load_directory
 from pipeline.decision.screening import Failure
 from pipeline.events import DeadLetter, Decision, Submission, encode
 from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import SUBMISSIONS
+from pipeline.rules.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch
@@ -32,13 +34,14 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         settings = Settings(kafka="127.0.0.1:9", data_dir=folder)
         self.now = NOW / 1000
+        self.config = CONFIG
         self.partitions = Partitions(SUBMISSIONS, settings)
         self.partitions.states = {0: PartitionState()}
         self._decider = Decider(SUBMISSIONS, settings, clock=lambda: self.now)
 
     def poll(self, *polled: Polled) -> Batch:
         """Decide one poll, and end it as a commit does."""
-        batch = self._decider.decide(polled, self.partitions.states, CONFIG, None)
+        batch = self._decider.decide(polled, self.partitions.states, self.config, None)
         list(self.partitions.changes(batch.partitions))
         return batch
 
@@ -92,3 +95,32 @@ def test_a_backlog_finds_the_counts_it_continues(worker: Worker) -> None:
     worker.partitions.expire(CONFIG, 600_000, batch.oldest)
     [decision] = decisions(worker.poll(polled(2, "c", at=NOW + 2000)))
     assert decision.counters["port_volume_5m"] == 2
+
+
+def test_a_candidate_leaves_its_verdict_then_takes_its_share_and_never_gives_a_port_back(worker: Worker) -> None:
+    strict = "  - {id: all, event: submission, description: all, when: messages > 0, verdict: review}\n"
+    candidate = parse_policy(default_policy().rstrip() + "\n" + strict)
+    codes = [f"106900{n:02}" for n in range(40)]
+    ports = Ports([Port(PortEntry(code=code)) for code in codes])
+    assert CONFIG.policy is not None
+    taken: list[set[str]] = []
+    for poll, share in enumerate((0, 20, 60, 100)):
+        worker.config = replace(CONFIG, ports=ports, candidate=Candidate(candidate, share))
+        batch = worker.poll(
+            *(polled(poll * 100 + n, f"{share}-{n}", port=code) for n, code in enumerate(codes)),
+        )
+        made = decisions(batch)
+        assert len(made) == len(codes)
+        versions = {CONFIG.policy.version, candidate.version}
+        for decision in made:
+            [other] = [s for s in decision.shadow if s.policy is not None]
+            assert {decision.policy, other.policy} == versions
+            decides = decision.policy == candidate.version
+            assert (decision.verdict.value, other.verdict.value) == (
+                ("review", "release") if decides else ("release", "review")
+            )
+            assert other.rule == ("" if decides else "all")
+        taken.append({d.port for d in made if d.policy == candidate.version})
+        sent = [topic for topic, *_ in batch.outputs if topic == "outbound.default.express"]
+        assert len(sent) == len(codes) - len(taken[-1])
+    assert taken[0] < taken[1] < taken[2] < taken[3] == set(codes)

@@ -73,7 +73,7 @@ def records() -> dict[str, Event]:
         model="m0",
         counters={"port_messages_5m": 2},
         degraded=True,
-        shadow=(events.ShadowOutcome(rule="campaign-across-ports", verdict=Verdict.REVIEW),),
+        shadow=(events.ShadowOutcome(rule="campaign-across-ports", verdict=Verdict.REVIEW, policy="p1"),),
         decided_at=NOW + 40,
         source="submission",
         port=PORT,
