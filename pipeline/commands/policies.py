@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -41,24 +42,37 @@ def policy_check(
 
 @policy_app.command("test")
 def policy_test(
-    paths: Annotated[list[Path], typer.Argument(help="Scenario files (yaml), or folders of them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario files (yaml), or folders of them. Default: the shipped ones.")
+    ] = None,
     policy: context.PolicyFile = None,
+    config: context.ConfigDir = None,
 ) -> None:
     """Run scenarios under a policy, and compare their results with the expected ones."""
-    from pipeline.actions.scenarios import read, run, scenario_files
+    from pipeline.actions.scenario_file import read, scenario_files, shipped_scenarios
+    from pipeline.actions.scenarios import run
     from pipeline.decision.configuration import load_directory, read_text
 
-    config = load_directory(None, policy)
-    files, failed = scenario_files(paths), 0
+    under_test = load_directory(config, policy)
+    files = scenario_files(paths or [shipped_scenarios()])
+    otherwise = unreadable = 0
     for file in files:
-        told = read(read_text(file), str(file))
-        mismatches = run(told, config)
-        failed += bool(mismatches)
+        try:
+            told = read(read_text(file), str(file))
+            mismatches = run(told, under_test)
+        except AntispamError as error:
+            unreadable += 1
+            typer.echo(f"FAIL  cannot be told\n{indent(str(error), ' ' * 6)}")
+            continue
+        otherwise += bool(mismatches)
         typer.echo(f"{'FAIL' if mismatches else 'ok  '}  {told.scenario.title}")
         for mismatch in mismatches:
             typer.echo(f"      {mismatch}")
-    if failed:
-        raise AntispamError(f"{failed} of {len(files)} scenarios came otherwise")
+    if otherwise or unreadable:
+        failed = {"came otherwise": otherwise, "cannot be told": unreadable}
+        said = ", ".join(f"{count} {what}" for what, count in failed.items() if count)
+        raise AntispamError(f"of {len(files)} scenarios {said}")
+    typer.echo(f"all {len(files)} scenarios came as told")
 
 
 @policy_app.command("signals")

@@ -67,11 +67,21 @@ class PolicyFile:
             for i, value in enumerate(node.value):
                 self._index(value, (*path, i))
 
+    def line(self, path: tuple[Any, ...]) -> int:
+        """The 1-based line of a field's name, or of the part that surrounds it if the file has no such field."""
+        marks = self._marks | self._keys
+        while path not in marks and path:
+            path = path[:-1]
+        return int(marks[path].start_mark.line) + 1 if path in marks else 1
+
     def fault(
         self, path: tuple[Any, ...], message: str, at: int = 0, length: int = 0, of_name: bool = False
     ) -> PolicyError:
-        """An error that points `at` code points into the value of `path`, or at the field's name."""
-        marks = self._keys if of_name else self._marks
+        """An error that points `at` code points into the value of `path`, or at the field's name.
+
+        A part that the file does not have is missing in the part that surrounds it, so the error points there.
+        """
+        marks = self._marks | self._keys if of_name else self._marks
         while path not in marks and path:
             path = path[:-1]
         node = marks.get(path)

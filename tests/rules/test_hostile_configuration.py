@@ -16,7 +16,7 @@ from pipeline.rules.policy import MAX_CONDITIONS, MAX_RULES, parse_policy
 # ends that one only. A processor limit, far above what any of these needs, ends one that would go on for minutes.
 READER = """
 import json, os, resource, sys, traceback
-from pipeline.actions.scenarios import read
+from pipeline.actions.scenario_file import read
 from pipeline.actions.senders.channels import parse_channels
 from pipeline.errors import AntispamError
 from pipeline.rules.words.dictionary import Dictionary

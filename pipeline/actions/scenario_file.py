@@ -1,0 +1,223 @@
+"""The file of a scenario: its form, and the place of each of its parts.
+
+given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), consents ({recipient, port or enterprise,
+         kind, given_at, until}), day (by default 2026-03-10, a Tuesday), missing (parts to leave out: policy, ports,
+         dictionary, model), and texts of files: policy (by default the policy under test), calendar, brands and
+         dictionary (by default those under test)
+steps:   at (HH:MM:SS on that day, in the calendar's zone; 32:00:00 is 8 o'clock the next day; never backwards), repeat
+         ({count, every, recipient or sender with {i}; people: true for recipients not in sequence}), submit or
+         record, expect
+expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
+         counters), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
+         words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_type_hints
+
+import msgspec
+
+from pipeline.errors import AntispamError
+from pipeline.events import Category, Kind, RecordKind, Verdict
+from pipeline.rules.consents import ConsentKind
+from pipeline.rules.policy_file import PolicyError, PolicyFile
+
+Place = tuple[str | int, ...]  # the names and indexes that lead to a value of the file
+
+
+class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A part of a scenario; an unknown field is an error."""
+
+
+class Listed(Form, frozen=True):
+    """An entry of a list; `expires` is an ISO 8601 time with zone. Without `expires` the entry is permanent."""
+
+    list: Literal["black", "allow", "blocked", "unsubscribed", "registered"]
+    value: str
+    reason: str = ""
+    expires: str | None = None
+
+
+class Agreed(Form, frozen=True):
+    """An entry of the record of consents, of a port or an enterprise. Times are ISO 8601 with zone.
+
+    Without `given_at` the entry is the oldest of all; without `until` the consent does not end.
+    """
+
+    recipient: str
+    port: str = ""
+    enterprise: str = ""
+    kind: ConsentKind = ConsentKind.CONSENT
+    given_at: str | None = None
+    until: str | None = None
+
+
+class Given(Form, frozen=True):
+    """The state before the first step."""
+
+    ports: tuple[dict[str, Any], ...] = ()
+    lists: tuple[Listed, ...] = ()
+    consents: tuple[Agreed, ...] = ()
+    policy: str | None = None
+    calendar: str | None = None
+    brands: str | None = None
+    dictionary: str | None = None
+    day: str = "2026-03-10"
+    missing: tuple[Literal["policy", "ports", "dictionary", "model"], ...] = ()
+
+
+class Repeat(Form, frozen=True):
+    """Repeats a step `count` times at the interval `every`; `{i}` counts from 0.
+
+    With `people`, each time has another recipient, and the numbers are not in sequence.
+    """
+
+    count: int
+    every: str
+    people: bool = False
+    recipient: str | None = None
+    sender: str | None = None
+
+
+class Submit(Form, frozen=True):
+    """A submission; `messages` generates this number of recipients, `scheduled_at` is HH:MM:SS.
+
+    `score` and `category` stand in place of the model's: so a story of a threshold outlives the model.
+    """
+
+    port: str
+    content: str
+    recipient: str | None = None
+    recipients: tuple[str, ...] = ()
+    messages: int | None = None
+    batch_size: int | None = None
+    round: int = 0
+    scheduled_at: str | None = None
+    reviewed: bool = False
+    score: float | None = None
+    category: Category | None = None
+
+
+class Recorded(Form, frozen=True):
+    """A record of the SMSC; `score` and `category` as in a submission."""
+
+    sender: str
+    content: str
+    recipient: str = "13800000001"
+    kind: RecordKind = RecordKind.MO
+    score: float | None = None
+    category: Category | None = None
+
+
+class Expect(Form, frozen=True):
+    """The expected result of a step; an absent field is not checked."""
+
+    verdict: Verdict
+    rule: str | None = None
+    rules: tuple[str, ...] | None = None
+    values: dict[str, Any] = {}
+    exceptions: dict[str, str] | None = None
+    alerts: tuple[str, ...] | None = None
+    causes: tuple[str, ...] | None = None
+    kind: Kind | None = None
+    degraded: bool = False
+    words: tuple[str, ...] | None = None
+    held: str | None = None
+    shadow: tuple[str, ...] | None = None
+
+
+class Step(Form, frozen=True):
+    """An event and its expected result."""
+
+    at: str
+    expect: Expect
+    repeat: Repeat | None = None
+    submit: Submit | None = None
+    record: Recorded | None = None
+
+
+class Scenario(Form, frozen=True):
+    """A scenario: title, initial state and steps."""
+
+    title: str
+    steps: tuple[Step, ...]
+    given: Given = Given()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A parsed scenario and its file, which knows the place of each part."""
+
+    file: PolicyFile
+    scenario: Scenario
+
+
+def scenario_files(paths: list[Path]) -> list[Path]:
+    """The given files, and the `*.yaml` files of given folders. Raises AntispamError if there are none."""
+    found = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+    if not found:
+        raise AntispamError(f"{paths[0]}: no *.yaml in it")
+    return found
+
+
+def shipped_scenarios() -> Path:
+    """The folder of the scenarios that the package ships."""
+    with as_file(files("pipeline.rules") / "defaults" / "scenarios") as folder:
+        return folder
+
+
+def read(text: str, source: str = "scenario") -> Told:
+    """Parse a scenario. Raises AntispamError with the place of the fault and the nearest valid name."""
+    file = PolicyFile(text, source)
+    try:
+        scenario = msgspec.convert(file.data, Scenario)
+    except msgspec.ValidationError as error:
+        raise _fault(file, str(error)) from None
+    if not scenario.steps:
+        raise file.fault(("steps",), "at least one step expected")
+    for n, step in enumerate(scenario.steps):
+        if (step.submit is None) == (step.record is None):
+            raise file.fault(("steps", n), "either submit or record expected", of_name=True)
+        if step.submit and not step.repeat:
+            ways = (step.submit.recipient, step.submit.recipients, step.submit.messages)
+            if sum(map(bool, ways)) != 1:
+                place = ("steps", n, "submit")
+                raise file.fault(place, "one of recipient, recipients and messages expected", of_name=True)
+    return Told(file, scenario)
+
+
+def _fault(file: PolicyFile, error: str) -> PolicyError:
+    """The error of a value that has not the form, at its place in the file."""
+    message, _, at = error.partition(" - at ")
+    place = tuple(int(n) if n else name for name, n in re.findall(r"\.(\w+)|\[(\d+)\]", at.partition("[...]")[0]))
+    of = _type_at(place)
+    if found := re.fullmatch(r"Object contains unknown field `(.*)`", message):
+        fields = sorted(of.__struct_fields__)
+        return file.unknown((*place, found[1]), "field", found[1], fields, of_name=True)
+    if found := re.fullmatch(r"Object missing required field `(.*)`", message):
+        return file.fault(place, f"the field '{found[1]}' is missing", of_name=True)
+    if found := re.fullmatch(r"Invalid enum value '(.*)'", message):
+        known = [each.value for each in of] if isinstance(of, type) and issubclass(of, Enum) else list(get_args(of))
+        return file.unknown(place, str(place[-1] if isinstance(place[-1], str) else place[-2]), found[1], known)
+    return file.fault(place, message)
+
+
+def _type_at(place: Place) -> Any:
+    """The declared type of a value of a scenario."""
+    of: Any = Scenario
+    for part in place:
+        if isinstance(part, int):
+            of = get_args(of)[0]
+        else:
+            of = get_type_hints(of)[part]
+            optional = get_args(of)
+            if NoneType in optional:
+                of = optional[0]
+    return of
