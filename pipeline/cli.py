@@ -17,6 +17,7 @@ from pipeline.commands import (
     policies,
     ports,
     processes,
+    snoozes,
     texts,
     traffic,
     upkeep,
@@ -29,6 +30,7 @@ from pipeline.errors import AntispamError, UnavailableError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for subject in (processes, traffic, texts, policies, ports, enterprises, consents, models, accounts, upkeep, benches):
     app.add_typer(subject.app)
+policies.policy_app.add_typer(snoozes.app)
 
 
 def main() -> None:

@@ -205,6 +205,25 @@ class ShadowOutcome(Event, frozen=True, kw_only=True, omit_defaults=False):
     policy: str | None = None
 
 
+class SuppressedBy(StrEnum):
+    """Why a rule's match did not count."""
+
+    SNOOZE = "snooze"
+
+
+class Suppressed(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """The verdict that an enforced rule would have given, and what kept it from counting.
+
+    `scope` is what the snooze is for (`port/10690001`), `until` its end (epoch ms).
+    """
+
+    rule: str
+    verdict: Verdict
+    cause: SuppressedBy
+    scope: str
+    until: int
+
+
 class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     """The verdict on one round of one submission, or on one record (`source`).
 
@@ -213,6 +232,7 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by holds with an end time.
     `messages` is the number of recipients decided on. `port` is the registered port; `sender` is the port field of
     the submission as given, empty for records. `campaign` is the known campaign that the text belongs to, or empty.
+    `suppressed` are the matches of enforced rules that did not count.
     """
 
     id: str
@@ -241,6 +261,7 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     timings: dict[str, float] = {}
     sender: str = ""
     campaign: str = ""
+    suppressed: tuple[Suppressed, ...] = ()
 
 
 class Sketch(Event, frozen=True, kw_only=True):
@@ -399,8 +420,8 @@ class ConfigChange(Event, frozen=True, kw_only=True):
     """One change of configuration. If `value` and `file` are None, the entry is removed.
 
     `epoch` grows by one with each publication. All changes of an epoch take effect together; `more` means that another
-    follows. `kind` is policy, candidate, port, list, consent, dictionary, calendar, brands or model; `name` is unique
-    in its kind. A value over 512 kB travels as a file, and `file` is the hash that names it.
+    follows. `kind` is policy, candidate, port, list, consent, snooze, dictionary, calendar, brands or model; `name` is
+    unique in its kind. A value over 512 kB travels as a file, and `file` is the hash that names it.
     """
 
     epoch: int

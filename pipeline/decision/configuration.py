@@ -22,6 +22,7 @@ from pipeline.rules.enterprises import check_parents, parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
 from pipeline.rules.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
+from pipeline.rules.snoozes import Snooze, Snoozes, parse_snooze
 from pipeline.rules.speaker.names import BRANDS, NO_ADDITIONS, BrandNames, parse_names, shipped_names
 from pipeline.rules.words.dictionary import Dictionary
 
@@ -29,6 +30,7 @@ SHIPPED = "shipped"
 ENTERPRISE = "enterprise"  # kind of an entry that is not published, because no worker needs it
 NO_LISTS = Lists()
 NO_CONSENTS = Consents()
+NO_SNOOZES = Snoozes()
 CHALLENGER = "challenger"  # name of the `model` entry that is under trial
 _DEFAULTS = files("pipeline.rules") / "defaults"
 
@@ -50,6 +52,7 @@ class Config:
     ports: Ports | None = None
     lists: Lists = NO_LISTS
     consents: Consents = NO_CONSENTS
+    snoozes: Snoozes = NO_SNOOZES
     dictionary: Dictionary | None = None
     model: Classifier | None = None
     challenger: Classifier | None = None
@@ -71,6 +74,7 @@ class ConfigEntries:
         self._blobs = blobs
         self._ports: dict[str, Port] = {}
         self._lists: dict[str, list[ListEntry]] = {}
+        self._snoozes: dict[str, Snooze] = {}
 
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
         """Apply the changes of one publication together and set `config` to the new snapshot.
@@ -92,6 +96,8 @@ class ConfigEntries:
             parts["ports"] = Ports(self._ports.values()) if self._ports else None
         if "list" in kinds:
             parts["lists"] = Lists(entry for part in self._lists.values() for entry in part)
+        if "snooze" in kinds:
+            parts["snoozes"] = Snoozes(self._snoozes.values())
         shards: dict[int, Shard | None] = parts.pop("shards", {})
         if shards:
             parts["consents"] = self.config.consents.replaced(shards)
@@ -115,6 +121,11 @@ class ConfigEntries:
                 self._lists.pop(change.name, None)
             else:
                 self._lists[change.name] = parse_lists(value, change.name, strict=False)
+        elif change.kind == "snooze":
+            if value is None:
+                self._snoozes.pop(change.name, None)
+            else:
+                self._snoozes[change.name] = parse_snooze(value)
         elif change.kind == "consent":
             if not (change.name.isascii() and change.name.isdigit() and int(change.name) < SHARDS):
                 raise AntispamError("unknown shard")

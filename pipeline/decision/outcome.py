@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Verdict
+from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Suppressed, SuppressedBy, Verdict
 from pipeline.rules.context import Context
 from pipeline.rules.policy import Policy, Rule
 from pipeline.rules.signals import CATALOGUE, Signal, read
+from pipeline.rules.snoozes import Snoozes
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
@@ -41,15 +42,19 @@ class Outcome:
         "reasons",
         "reviewed",
         "shadow",
+        "snoozes",
+        "suppressed",
     )
 
-    def __init__(self, context: Context, at: int, *, reviewed: bool = False) -> None:
+    def __init__(self, context: Context, at: int, snoozes: Snoozes, *, reviewed: bool = False) -> None:
         self.context = context
         self.at = at
+        self.snoozes = snoozes
         self.reviewed = reviewed
         self.decided = self.allowed = False
         self.reasons: list[Reason] = []
         self.shadow: list[ShadowOutcome] = []
+        self.suppressed: list[Suppressed] = []
         self.alerts: list[RuleAlert] = []
         self.degraded = False
         self.holds: list[Rule] = []
@@ -58,7 +63,7 @@ class Outcome:
     def under(self, policy: Policy) -> Outcome:
         """This outcome before any rule and counter, for the evaluation of the same event under another policy."""
         context = replace(self.context, limits_5m=policy.port_limits_5m, counted={})
-        other = Outcome(context, self.at, reviewed=self.reviewed)
+        other = Outcome(context, self.at, self.snoozes, reviewed=self.reviewed)
         other.reasons = list(self.reasons)
         other.decided, other.allowed = self.decided, self.allowed
         return other
@@ -78,11 +83,18 @@ class Outcome:
             if rule.mode == "shadow":
                 self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
                 continue
+            snooze = self.snoozes.of(rule.id, self.context, self.at)
+            if snooze is not None:
+                self._suppress(rule, SuppressedBy.SNOOZE, snooze.scope, snooze.until)
+                continue
             values = read([known[name] for name in rule.signals], self.context)
             if rule.recipients is not None:
                 self._except(rule, rule.recipients, values)
             else:
                 self._enforce(rule, values)
+
+    def _suppress(self, rule: Rule, cause: SuppressedBy, scope: str, until: int) -> None:
+        self.suppressed.append(Suppressed(rule=rule.id, verdict=rule.verdict, cause=cause, scope=scope, until=until))
 
     def _except(self, rule: Rule, recipients: str, values: dict[str, Any]) -> None:
         named = CATALOGUE[recipients].recipients

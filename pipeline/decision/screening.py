@@ -145,7 +145,7 @@ def _submission(event: Submission, facts: Facts, config: Config, fitting: Fittin
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports
     )
-    outcome = Outcome(context, at, reviewed=event.reviewed)
+    outcome = Outcome(context, at, config.snoozes, reviewed=event.reviewed)
     if _waits(event, now):
         outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0))
     decided = _authority(event.port, port, config, at)
@@ -184,7 +184,7 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
     context = Context(
         event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports, late_ms
     )
-    outcome = Outcome(context, at)
+    outcome = Outcome(context, at, config.snoozes)
     listed = _listed(config.lists.black, event.sender, port, at)
     if config.policy is None:
         outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100))
@@ -274,6 +274,7 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         counters=context.counted,
         degraded=model is None or dictionary is None or outcome.degraded,
         shadow=tuple(outcome.shadow),
+        suppressed=tuple(outcome.suppressed),
         decided_at=now,
         timings={"content_us": content_us},
         **own,

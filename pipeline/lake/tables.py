@@ -199,6 +199,15 @@ DECISIONS = Table(
             col.own_words("rule", lambda s: s.rule),
             col.word("verdict", lambda s: s.verdict),
         ),
+        col.nested(
+            "suppressed",
+            lambda e: e.suppressed,
+            col.own_words("rule", lambda s: s.rule),
+            col.word("verdict", lambda s: s.verdict),
+            col.word("cause", lambda s: s.cause),
+            col.word("scope", lambda s: s.scope.partition("/")[0]),  # the value may be a link with its path
+            col.time("until", lambda s: s.until),
+        ),
     ),
 )
 

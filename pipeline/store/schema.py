@@ -134,6 +134,19 @@ consents = Table(
     _at("recorded_at"),
 )
 
+# Rules that do not count for a while, as rules/snoozes.py.
+snoozes = Table(
+    "snoozes",
+    metadata,
+    Column("rule", String(128), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # port, enterprise, signature, link
+    Column("value", String(128), primary_key=True),
+    Column("reason", Text, nullable=False),
+    _at("until"),
+    Column("made_by", String(64), nullable=False),
+    _at("made_at"),
+)
+
 # Immutable versions of policies, dictionaries, models and list files, and the version in force for each name.
 configurations = Table(
     "configurations",

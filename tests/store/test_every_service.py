@@ -22,6 +22,7 @@ from pipeline.actions.alerts import inbox
 from pipeline.actions.console import list_file, overview, reveal, search, why
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import claims, labels
+from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
@@ -29,18 +30,20 @@ from pipeline.models.classifier import WEIGHTS
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import ListEntry
+from pipeline.rules.snoozes import SnoozeKind
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys, roles, users
 from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User
 from pipeline.store.database import Database
-from pipeline.store.registry import consents, import_configuration, port_history, registry
+from pipeline.store.registry import consents, import_configuration, port_history, registry, snoozes
 from pipeline.store.registry.list_entries import Change
 from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = int(time() * 1000)
 FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"
+RULE = "bulk-declared"
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
 
@@ -78,6 +81,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     for n in (0, 1):
         registry.add_list_entry(db, CHIEF, "unsubscribed", f"1069000{n}:{PHONE}", "", None, NOW)
     registry.publish_configuration(db, CHIEF, "list", "extra", f"{HEAD}blocked,recipient,{PHONE},,\n", NOW)
+    registry.publish_configuration(db, CHIEF, "policy", "policy.yaml", default_policy(), NOW)
+    for n in (2, 3):
+        snoozes.snooze(db, CHIEF, RULE, SnoozeKind.PORT, f"1069000{n}", "x", NOW + 60_000, NOW)
     yield World(db, settings, connect(settings), Privacy(settings.privacy_secret))
     db.close()
 
@@ -284,6 +290,21 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
     "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
+    "snoozes.snooze": (
+        R.SNOOZE_RULES,
+        REFUSES,
+        lambda w, u, n: snoozes.snooze(w.db, u, RULE, SnoozeKind.PORT, w.port(n), "x", NOW + 1 + n, NOW),
+    ),
+    "snoozes.unsnooze": (
+        R.SNOOZE_RULES,
+        REFUSES,
+        lambda w, u, n: snoozes.unsnooze(w.db, u, RULE, SnoozeKind.PORT, w.port(n), "x", NOW),
+    ),
+    "snoozes.snoozes": (
+        R.SEE_TRAFFIC,
+        HIDES,
+        lambda w, u, n: [s for s in snoozes.snoozes(w.db, u, NOW) if s.value == f"1069000{n + 2}"],
+    ),
     "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),
     "users.list_users": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.list_users(w.db, u, NOW)),
     "users.let_in": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.let_in(w.db, u, "anna", NOW)),

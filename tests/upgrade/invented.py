@@ -85,6 +85,15 @@ def records() -> dict[str, Event]:
         timings={"rules": 41.5},
         sender=PORT + "01",
         campaign="c00000000000000aa",
+        suppressed=(
+            events.Suppressed(
+                rule="score-review",
+                verdict=Verdict.REVIEW,
+                cause=events.SuppressedBy.SNOOZE,
+                scope=f"port/{PORT}",
+                until=NOW + DAY,
+            ),
+        ),
     )
     campaign = events.Campaign(
         id="c00000000000000aa",
@@ -282,6 +291,17 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "added_by": "anna",
                 "added_at": NOW,
                 "expires_at": NOW + DAY,
+            }
+        ],
+        "snoozes": [
+            {
+                "rule": "bulk-declared",
+                "kind": "port",
+                "value": PORT,
+                "reason": "a confirmed campaign",
+                "until": NOW + DAY,
+                "made_by": "anna",
+                "made_at": NOW,
             }
         ],
         "configurations": [

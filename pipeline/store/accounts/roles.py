@@ -47,6 +47,7 @@ class Right(StrEnum):
     SUSPEND_PORTS = "suspend_ports"  # suspend and resume
     AUTHOR_POLICY = "author_policy"  # not required anywhere yet: policies are files, put in force from a shell
     APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force
+    SNOOZE_RULES = "snooze_rules"  # for one port, enterprise, signature or link, for a time
     ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
     ADMINISTER = "administer"  # users
 
@@ -55,11 +56,20 @@ _SEE = {Right.SEE_TRAFFIC, Right.SEARCH}
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.SEE_TRAFFIC}),
     Role.REVIEWER: frozenset({*_SEE, Right.REVIEW}),
-    Role.SENIOR_REVIEWER: frozenset({*_SEE, Right.REVIEW, Right.REVIEW_SECOND, Right.SEE_FULL_TEXT, Right.EDIT_LISTS}),
+    Role.SENIOR_REVIEWER: frozenset(
+        {*_SEE, Right.REVIEW, Right.REVIEW_SECOND, Right.SEE_FULL_TEXT, Right.EDIT_LISTS, Right.SNOOZE_RULES}
+    ),
     Role.POLICY_AUTHOR: frozenset({*_SEE, Right.AUTHOR_POLICY}),
-    Role.POLICY_APPROVER: frozenset({*_SEE, Right.APPROVE_POLICY}),
+    Role.POLICY_APPROVER: frozenset({*_SEE, Right.APPROVE_POLICY, Right.SNOOZE_RULES}),
     Role.OPERATOR: frozenset(
-        {*_SEE, Right.EDIT_LISTS, Right.EDIT_PORTS, Right.SUSPEND_PORTS, Right.ACKNOWLEDGE_ALERTS}
+        {
+            *_SEE,
+            Right.EDIT_LISTS,
+            Right.EDIT_PORTS,
+            Right.SUSPEND_PORTS,
+            Right.SNOOZE_RULES,
+            Right.ACKNOWLEDGE_ALERTS,
+        }
     ),
     Role.ANALYST: frozenset(_SEE),
     # A small company may have only one person. The audit trail records the administrator like everyone else.

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
+from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert
-from pipeline.store.registry import consents, list_entries, ports
+from pipeline.store.registry import consents, list_entries, ports, snooze_entries
 
 _calendar = lru_cache(4)(parse_calendar)
 
@@ -103,5 +104,6 @@ def everything(connection: Connection) -> list[tuple[str, str, str]]:
         *((row.kind, row.name, row.value) for row in files),
         *(("list", f"{item.list}/{item.value}", list_entries.text(item)) for item in list_entries.load(connection)),
         *(("port", entry.code, ports.text(entry)) for entry in ports.load(connection)),
+        *(("snooze", each.name, snooze_text(each)) for each in snooze_entries.load(connection)),
         *(("consent", name, value) for name, value in consents.texts(connection)),
     ]

@@ -1,0 +1,115 @@
+"""Snoozes that people make and lift: checked for right, scope, rule and end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+from sqlalchemy import Connection, Row, and_, exists, or_, select
+
+from pipeline.errors import AntispamError
+from pipeline.rules.policy import parse_policy
+from pipeline.rules.snoozes import MAX_DAYS, MAX_MS, Snooze, SnoozeKind, check_rule, spelled
+from pipeline.store import outbox, schema
+from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
+from pipeline.store.database import Database
+from pipeline.store.registry import configurations, snooze_entries
+
+MAX_REASON = 500
+MAX_IN_FORCE = 1_000  # workers keep all of them in memory
+_table = schema.snoozes
+_policy = lru_cache(4)(parse_policy)
+
+
+def snooze(
+    db: Database, user: User, rule: str, kind: SnoozeKind, value: str, reason: str, until: int, now: int
+) -> int | None:
+    """Snooze a rule of the policy in force, or change the end of its snooze.
+
+    Returns the epoch, None if nothing changed.
+    `until` and `now` are epoch ms. Raises AntispamError for a built-in or unknown rule, a rule that does not count
+    anyway, an unknown port or enterprise, a missing reason, and an end in the past or more than MAX_DAYS ahead.
+    """
+    require(user, Right.SNOOZE_RULES)
+    check_rule(rule)
+    if not reason.strip() or len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of 1 to {MAX_REASON} characters, none of them NUL, expected")
+    if not now < until <= now + MAX_MS:
+        raise AntispamError(f"a snooze ends in the future, at most {MAX_DAYS} days ahead")
+    wanted = Snooze(rule=rule, kind=kind, value=spelled(kind, value), reason=reason.strip(), until=until)
+    with db.write() as connection:
+        outbox.lock(connection)
+        _require_scope(connection, user, kind, wanted.value)
+        _check_known(connection, kind, wanted.value)
+        _check_in_policy(connection, rule)
+        if snooze_entries.in_force(connection, now) >= MAX_IN_FORCE:
+            raise AntispamError(f"{MAX_IN_FORCE} snoozes are in force; lift one first")
+        return snooze_entries.put(connection, now, user.name, wanted)
+
+
+def unsnooze(db: Database, user: User, rule: str, kind: SnoozeKind, value: str, reason: str, now: int) -> int | None:
+    """End a snooze at once; returns the epoch, None if there is no such snooze."""
+    require(user, Right.SNOOZE_RULES)
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+    lifted = Snooze(rule=rule, kind=kind, value=spelled(kind, value), reason=reason, until=now)
+    with db.write() as connection:
+        outbox.lock(connection)
+        _require_scope(connection, user, kind, lifted.value)
+        return snooze_entries.remove(connection, now, user.name, lifted)
+
+
+def snoozes(db: Database, user: User, now: int) -> Sequence[Row[tuple[object, ...]]]:
+    """Rows of `schema.snoozes` in force at `now`, the next to end first; those of the user's ports and enterprises."""
+    require(user, Right.SEE_TRAFFIC)
+    statement = select(_table).where(_table.c.until > now).order_by(_table.c.until, _table.c.rule, _table.c.value)
+    within = ports_in_scope(user)
+    if within is not None:
+        ports = schema.ports
+        own = select(ports.c.enterprise).where(ports.c.code.in_(within))
+        statement = statement.where(
+            or_(
+                and_(_table.c.kind == SnoozeKind.PORT.value, _table.c.value.in_(within)),
+                and_(_table.c.kind == SnoozeKind.ENTERPRISE.value, _table.c.value.in_(own)),
+            )
+        )
+    with db.read() as connection:
+        return connection.execute(statement).all()
+
+
+def _check_known(connection: Connection, kind: SnoozeKind, value: str) -> None:
+    columns = {SnoozeKind.PORT: schema.ports.c.code, SnoozeKind.ENTERPRISE: schema.enterprises.c.id}
+    column = columns.get(kind)
+    if column is not None and connection.execute(select(column).where(column == value)).first() is None:
+        raise AntispamError(f"{kind} {value} is not registered")
+
+
+def _check_in_policy(connection: Connection, rule: str) -> None:
+    modes: dict[str, str] = {}
+    for name in configurations.names_in_force(connection, "policy"):
+        version = configurations.in_force(connection, "policy", name)
+        value = configurations.value_of(connection, "policy", name, version or "")
+        modes |= {each.id: each.mode for each in _policy(value or "").rules}
+    if rule not in modes:
+        near = get_close_matches(rule, modes, 1)
+        raise AntispamError(f"the policy in force has no rule {rule!r}{f'; {near[0]}?' if near else ''}")
+    if modes[rule] != "enforce":
+        raise AntispamError(f"rule {rule} does not count anyway: its mode is {modes[rule]}")
+
+
+def _require_scope(connection: Connection, user: User, kind: SnoozeKind, value: str) -> None:
+    """Raises Forbidden for a snooze that concerns ports outside the user's scope."""
+    within = ports_in_scope(user)
+    if within is None:
+        return
+    if kind is SnoozeKind.PORT:
+        require_port(connection, user, value)
+    elif kind is SnoozeKind.ENTERPRISE:
+        ports = schema.ports
+        own = ports.c.enterprise == value
+        outside = connection.scalar(select(exists().where(own, ports.c.code.not_in(within))))
+        if outside or not connection.scalar(select(exists().where(own))):
+            raise Forbidden(f"{user.name}: enterprise {value} is outside the scope of this account")
+    else:
+        raise Forbidden(f"{user.name}: a {kind} is of all ports, beyond the scope of this account")
