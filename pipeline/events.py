@@ -209,19 +209,21 @@ class SuppressedBy(StrEnum):
     """Why a rule's match did not count."""
 
     SNOOZE = "snooze"
+    DAILY_CAP = "daily_cap"
 
 
 class Suppressed(Event, frozen=True, kw_only=True, omit_defaults=False):
     """The verdict that an enforced rule would have given, and what kept it from counting.
 
-    `scope` is what the snooze is for (`port/10690001`), `until` its end (epoch ms).
+    `scope` is what it is suppressed for: `port/10690001`, without the number of a sender of records: `sender`. `until`
+    is the end of a snooze (epoch ms); a daily cap ends at midnight.
     """
 
     rule: str
     verdict: Verdict
     cause: SuppressedBy
     scope: str
-    until: int
+    until: int | None = None
 
 
 class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):

@@ -61,8 +61,10 @@ def consequences(
                 ),
             )
         subject = decision.port or pseudonym(event.sender)
-    for level, rule, message, values in screened.alerts:
-        yield topics.ALERTS.name, subject, recurring_alert(level, rule, subject, message, values, decision.accepted_at)
+    for alert in screened.alerts:
+        at = decision.accepted_at
+        told = recurring_alert(alert.level, alert.rule, subject, alert.message, alert.values, at, alert.about)
+        yield topics.ALERTS.name, subject, told
 
 
 def _submission(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Suppressed, SuppressedBy, Verdict
+from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Submission, Suppressed, SuppressedBy, Verdict
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.context import Context
+from pipeline.rules.counting.counters import Counter
+from pipeline.rules.daily_cap import DailyCap
+from pipeline.rules.messages import built_in
 from pipeline.rules.policy import Policy, Rule
 from pipeline.rules.signals import CATALOGUE, Signal, read
 from pipeline.rules.snoozes import Snoozes
@@ -16,12 +20,16 @@ MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
 
 class RuleAlert(NamedTuple):
-    """An alert that a rule asks for: its message in the default language, and the values in it."""
+    """An alert that a rule asks for: its message in the default language, and the values in it.
+
+    `about` tells alerts of one rule and subject apart, which otherwise are one in a quarter of an hour.
+    """
 
     level: AlertLevel
     rule: str
     message: str
     values: dict[str, Any]
+    about: str = ""
 
 
 class Outcome:
@@ -73,8 +81,11 @@ class Outcome:
         verdict, reasons = self.most_severe()
         return ShadowOutcome(rule=reasons[0].rule if reasons else "", verdict=verdict, policy=policy.version)
 
-    def apply(self, matched: Sequence[Rule], known: Mapping[str, Signal]) -> None:
-        """Apply the rules that match. `known` are all signals by name."""
+    def apply(self, matched: Sequence[Rule], known: Mapping[str, Signal], count: Callable[[Counter], int]) -> None:
+        """Apply the rules that match. `known` are all signals by name.
+
+        `count` gives the value of the counter of a daily cap with this event.
+        """
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
                 continue
@@ -87,14 +98,33 @@ class Outcome:
             if snooze is not None:
                 self._suppress(rule, SuppressedBy.SNOOZE, snooze.scope, snooze.until)
                 continue
+            if rule.daily_cap is not None and self._is_capped(rule, rule.daily_cap, count):
+                continue
             values = read([known[name] for name in rule.signals], self.context)
             if rule.recipients is not None:
                 self._except(rule, rule.recipients, values)
             else:
                 self._enforce(rule, values)
 
-    def _suppress(self, rule: Rule, cause: SuppressedBy, scope: str, until: int) -> None:
+    def _suppress(self, rule: Rule, cause: SuppressedBy, scope: str, until: int | None = None) -> None:
         self.suppressed.append(Suppressed(rule=rule.id, verdict=rule.verdict, cause=cause, scope=scope, until=until))
+
+    def _is_capped(self, rule: Rule, cap: DailyCap, count: Callable[[Counter], int]) -> bool:
+        """Count a match, and suppress it if it is beyond the cap. The first one that is raises an alert."""
+        value = self.context.counted[cap.counter.name] = count(cap.counter)
+        if value <= cap.most:
+            return False
+        event = self.context.event
+        of_port = isinstance(event, Submission)
+        port = self.context.port
+        self._suppress(
+            rule, SuppressedBy.DAILY_CAP, f"port/{port.code if port else event.port}" if of_port else "sender"
+        )
+        if value == cap.most + 1 and not (of_port and event.round):
+            values = {"rule": rule.id, "cap": cap.most}
+            message = built_in(BuiltInRule.DAILY_CAP, values)
+            self.alerts.append(RuleAlert(AlertLevel.WARNING, BuiltInRule.DAILY_CAP, message, values, rule.id))
+        return True
 
     def _except(self, rule: Rule, recipients: str, values: dict[str, Any]) -> None:
         named = CATALOGUE[recipients].recipients

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -202,13 +203,13 @@ def _evaluate(outcomes: list[Outcome | Failure], state: Counters, config: Config
         return None
     if config.candidate is None:
         _count([(outcomes, config.policy)], state)
-        _apply(outcomes, config.policy)
+        _apply([(outcomes, config.policy)], state)
         return None
     other = config.candidate.policy
     beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
-    _count([(outcomes, config.policy), (beside, other)], OncePerEvent(state))
-    _apply(outcomes, config.policy)
-    _apply(beside, other)
+    sides = [(outcomes, config.policy), (beside, other)]
+    _count(sides, OncePerEvent(state))
+    _apply(sides, OncePerEvent(state))
     return beside
 
 
@@ -325,30 +326,55 @@ def _move(counting: Sequence[Counter], context: Context, state: Counters, policy
         counted |= read(OF_CAMPAIGN, context)
 
 
-def _apply(outcomes: list[Outcome | Failure], policy: Policy) -> None:
-    """Evaluate the rules for the events that nothing else has decided, and apply those that match."""
-    for on, among in _by_kind(outcomes):
-        rules = policy.sets[on]
-        open_ = [(index, outcome) for index, outcome in among if not outcome.decided]
-        answers = _asked(rules.matching_each, [outcome.context for _, outcome in open_])
-        for (index, outcome), answer in zip(open_, answers, strict=True):
+def _apply(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
+    """Apply the rules that match, event by event, in order: the matches of rules with a daily cap are counted."""
+    answers = [_matching(outcomes, policy) for outcomes, policy in sides]
+    for index in range(len(sides[0][0])):
+        state.begin(index)
+        for (outcomes, policy), answered in zip(sides, answers, strict=True):
+            outcome = outcomes[index]
+            if isinstance(outcome, Failure) or outcome.decided:
+                continue
+            answer = answered[index]
             try:
                 if isinstance(answer, Exception):
                     raise answer
                 matched, failed = answer
                 outcome.degraded = outcome.degraded or bool(failed)
-                outcome.apply(matched, rules.known)
+                if matched:
+                    outcome.apply(matched, policy.sets[_on(outcome)].known, partial(_match_counted, state, outcome))
             except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
                 outcomes[index] = Failure(index, cause_of(error))
+
+
+def _matching(
+    outcomes: list[Outcome | Failure], policy: Policy
+) -> dict[int, tuple[list[Rule], list[Rule]] | Exception]:
+    """By event that nothing else has decided: the rules that match, and those whose condition failed."""
+    answers: dict[int, tuple[list[Rule], list[Rule]] | Exception] = {}
+    for on, among in _by_kind(outcomes):
+        open_ = [(index, outcome) for index, outcome in among if not outcome.decided]
+        asked = _asked(policy.sets[on].matching_each, [outcome.context for _, outcome in open_])
+        answers |= zip([index for index, _ in open_], asked, strict=True)
+    return answers
+
+
+def _match_counted(state: Counters, outcome: Outcome, counter: Counter) -> int:
+    """The value of the counter of a daily cap, moved (round 0) or read."""
+    event, [key] = outcome.context.event, keys_of(counter, outcome.context)
+    value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
+    return value_of(counter, key, outcome.at, 1)
+
+
+def _on(outcome: Outcome) -> On:
+    return "submission" if isinstance(outcome.context.event, Submission) else "record"
 
 
 def _by_kind(outcomes: Sequence[Outcome | Failure]) -> list[tuple[On, list[tuple[int, Outcome]]]]:
     by_kind: dict[On, list[tuple[int, Outcome]]] = {on: [] for on in KINDS}
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Outcome):
-            by_kind["submission" if isinstance(outcome.context.event, Submission) else "record"].append(
-                (index, outcome)
-            )
+            by_kind[_on(outcome)].append((index, outcome))
     return [(on, among) for on, among in by_kind.items() if among]
 
 

@@ -39,4 +39,5 @@ class BuiltInRule(StrEnum):
 
     # Rules that only raise an alert.
     CASE_OVERDUE = "case-overdue"
+    DAILY_CAP = "daily-cap"  # a rule has reached its daily cap
     RELEASE_WITHOUT_PROOF = "release-without-proof"  # a record for the senders is not signed by worker or releaser

@@ -62,6 +62,11 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "Case {case} has waited for more than {minutes} review minutes; it has {messages} messages",
         ),
         (
+            BuiltInRule.DAILY_CAP,
+            "规则 {rule} 今日已生效 {cap} 次，达到上限，零点前不再生效",
+            "Rule {rule} has decided {cap} times today and does not count until midnight",
+        ),
+        (
             BuiltInRule.RELEASE_WITHOUT_PROOF,
             "一条记录没有放行凭证，未发送，已转入死信",
             "A record without proof of its release was not sent; it is a dead letter",

@@ -22,6 +22,7 @@ from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import FIRST, PARTS
 from pipeline.rules.counting.sequences import LEAST
+from pipeline.rules.daily_cap import MOST, ZONE, DailyCap, daily_cap
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
@@ -31,7 +32,6 @@ On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
 _NATURAL = {"hour": HOUR_MS, "day": DAY_MS}  # windows of a zone's clock
-_ZONE = "Asia/Shanghai"
 _UP_TO = 100  # values that a counter remembers by default
 _MOST_UP_TO = 1_000
 _HOLDS = ("hold", "hold_until")
@@ -47,7 +47,8 @@ class Rule:
     which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
-    rule refuses; None: it refuses the whole submission. `descriptions` are the templates of its sentence, by language.
+    rule refuses; None: it refuses the whole submission. `daily_cap` bounds the decisions of a day.
+    `descriptions` are the templates of its sentence, by language.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Rule:
     skippable: bool
     spans: frozenset[str]
     recipients: str | None
+    daily_cap: DailyCap | None
 
     @property
     def shown(self) -> frozenset[str]:
@@ -129,6 +131,11 @@ class Policy:
     port_limits_5m: Mapping[Tier, int]
     sets: Mapping[On, RuleSet]
     campaign_from: CampaignFrom
+
+    @property
+    def kept(self) -> tuple[Counter, ...]:
+        """Everything that it counts: its counters, and those of daily caps."""
+        return self.counters + tuple(rule.daily_cap.counter for rule in self.rules if rule.daily_cap)
 
 
 def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
@@ -227,11 +234,11 @@ def _window(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any]) -> t
     """Length (ms) and zone of a counter's window; a sliding window has no zone."""
     length = _NATURAL.get(entry.get("window", ""))
     if length is not None:
-        zone = entry.get("zone", _ZONE)
+        zone = entry.get("zone", ZONE)
         try:
             return length, ZoneInfo(zone).key
         except (ZoneInfoNotFoundError, TypeError, ValueError):
-            raise file.fault((*path, "zone"), f"'{zone}' is not a time zone such as {_ZONE}") from None
+            raise file.fault((*path, "zone"), f"'{zone}' is not a time zone such as {ZONE}") from None
     if "zone" in entry:
         raise file.fault((*path, "zone"), "only the windows hour and day have a zone")
     window = _duration(file, (*path, "window"), entry.get("window"))
@@ -256,7 +263,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
     path = ("rules", i)
     _mapping(file, path, entry)
     fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "alert", "recipients"}
-    _only(file, path, entry, fields | set(_HOLDS))
+    _only(file, path, entry, fields | {"daily_cap"} | set(_HOLDS))
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_on[on]
     signals = check_condition(file, (*path, "when"), entry.get("when"), known)
@@ -295,7 +302,17 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         skippable=any(known[name].group in ("volume", "score") for name in signals),
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
         recipients=_recipients(file, path, entry.get("recipients"), verdict, [known[name] for name in signals]),
+        daily_cap=_daily_cap(file, path, entry, on),
     )
+
+
+def _daily_cap(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], on: On) -> DailyCap | None:
+    most = entry.get("daily_cap")
+    if most is None:
+        return None
+    if type(most) is not int or not 1 <= most <= MOST:
+        raise file.fault((*path, "daily_cap"), f"daily_cap is a number of decisions a day, from 1 to {MOST}")
+    return daily_cap(entry["id"], on, entry["when"], most)
 
 
 def _descriptions(file: PolicyFile, path: tuple[Any, ...], given: Any, signals: Sequence[str]) -> Templates:

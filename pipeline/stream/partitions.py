@@ -76,7 +76,7 @@ class Partitions:
             return
         self._expired_at = now
         if config.policy is not None:
-            kept = {c.identity: c.kept_ms + late_ms for policy in config.policies for c in policy.counters}
+            kept = {c.identity: c.kept_ms + late_ms for policy in config.policies for c in policy.kept}
             for state in self.states.values():
                 state.expire(kept, oldest)
         for state in self.states.values():

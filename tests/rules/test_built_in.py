@@ -24,6 +24,7 @@ ON_THE_WIRE = {
     "complaints",
     "refused-bulk",
     "case-overdue",
+    "daily-cap",
     "release-without-proof",
 }
 

@@ -12,11 +12,14 @@ GRANULARITY_MS = 15 * MINUTE_MS  # alerts of one rule and subject within this ti
 
 
 def recurring_alert(
-    level: AlertLevel, rule: str, subject: str, message: str, values: Mapping[str, Any], at: int
+    level: AlertLevel, rule: str, subject: str, message: str, values: Mapping[str, Any], at: int, about: str = ""
 ) -> Alert:
-    """An alert whose id names its quarter of an hour; `at` is epoch ms. Consumers keep the first alert of an id."""
+    """An alert whose id names its quarter of an hour; `at` is epoch ms. Consumers keep the first alert of an id.
+
+    `about` tells alerts of one rule and subject apart.
+    """
     return Alert(
-        id=f"{rule}/{subject}/{at // GRANULARITY_MS}",
+        id="/".join(filter(None, (rule, about, subject, str(at // GRANULARITY_MS)))),
         level=level,
         rule=rule,
         subject=subject,
