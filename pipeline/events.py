@@ -305,6 +305,31 @@ class Campaign(Event, frozen=True, kw_only=True):
     positions: dict[str, int] = {}
 
 
+class Increments(Event, frozen=True, kw_only=True):
+    """What events added to shared counters: by the counter's identity and key, the time (ms) and amount of each event.
+
+    An amount is a number, or the values of which the counter remembers the distinct ones. `at` is when the events were
+    decided, `oldest` when the oldest of them was taken in. `epoch` is the configuration that declared the counters.
+    """
+
+    at: int
+    oldest: int
+    epoch: int
+    moves: dict[str, dict[str, list[tuple[int, int | tuple[int, ...]]]]]
+
+
+class CounterValue(Event, frozen=True, kw_only=True):
+    """The window of one key of a shared counter, as the second stage last counted it.
+
+    `window` is a flat list of bucket, count (or value), bucket, …. `at` is when the newest event in it was decided.
+    """
+
+    counter: str
+    key: str
+    window: tuple[int, ...]
+    at: int
+
+
 class Outbound(Event, frozen=True, kw_only=True):
     """A released submission on its way to a carrier channel, without the recipients that have another verdict.
 

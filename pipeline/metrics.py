@@ -33,8 +33,20 @@ DECISION_SECONDS = Histogram(
 POSITION = Gauge("antispam_position", "Next offset the processor will read", ["topic", "partition"])
 ABORTED = Counter("antispam_aborted_transactions_total", "Transactions rolled back", ["stream"])
 STATE_ENTRIES = Gauge("antispam_state_entries", "Counter windows in memory", ["stream"])
+STATE_DROPPED = Counter(
+    "antispam_state_dropped_total", "Counter windows dropped because there were too many", ["stream"]
+)
 EPOCH = Gauge("antispam_config_epoch", "Epoch of the configuration in force", ["stream"])
 CAMPAIGNS_TOLD = Counter("antispam_campaigns_told_total", "Campaigns published to the workers, updates included")
+COUNTER_VALUES_TOLD = Counter(
+    "antispam_counter_values_told_total", "Windows of shared counters published to the workers, updates included"
+)
+COUNTER_VALUE_SECONDS = Histogram(
+    "antispam_counter_value_seconds",
+    "Seconds from a decision to its value of a shared counter at a worker",
+    ["kind"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
+)
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
 PART_READY = Gauge("antispam_part_ready", "1 while this part of the process is ready", ["part"])

@@ -62,6 +62,30 @@ STATE_RECORDS = Topic(
     3 * DAY_MS,
     description="changelog of counters by sender",
 )
+COUNTER_INCREMENTS = Topic(
+    "counter-increments",
+    events.Increments,
+    "none: by the hash of the counters' keys",
+    retention_ms=3 * DAY_MS,
+    description="what decided events add to counters whose keys come from all ports",
+)
+STATE_COUNTERS = Topic(
+    "state.counters",
+    None,
+    "counter and key",
+    "compact,delete",
+    3 * DAY_MS,
+    description="changelog of counters whose keys come from all ports",
+)
+COUNTER_VALUES = Topic(
+    "counter-values",
+    events.CounterValue,
+    "counter and key",
+    "compact,delete",
+    2 * DAY_MS,
+    partitions=1,
+    description="values of these counters, for the workers",
+)
 HOLDS = Topic("holds", events.Hold, "submission id", description="waiting for a time")
 CASES = Topic("cases", events.CaseMember, "submission id", description="waiting for a person")
 REVIEWS = Topic("reviews", events.ReviewVerdict, "case", description="what reviewers decided")
@@ -120,6 +144,9 @@ FIXED: tuple[Topic, ...] = (
     DECISIONS,
     STATE_SUBMISSIONS,
     STATE_RECORDS,
+    COUNTER_INCREMENTS,
+    STATE_COUNTERS,
+    COUNTER_VALUES,
     HOLDS,
     CASES,
     REVIEWS,

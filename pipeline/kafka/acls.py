@@ -71,8 +71,16 @@ _EVERYTHING = (*(topic.name for topic in topics.FIXED), ALL_OUTBOUND)
 
 ROLES: dict[str, Rights] = {
     "worker": Rights(
-        reads=_names(*_SUBMISSIONS, topics.RECORDS, *_STATE, topics.CONFIG, topics.CAMPAIGNS, topics.ALERTS),
-        writes=(*_names(*_STATE, *_CAUSED), ALL_OUTBOUND),
+        reads=_names(
+            *_SUBMISSIONS,
+            topics.RECORDS,
+            *_STATE,
+            topics.CONFIG,
+            topics.CAMPAIGNS,
+            topics.COUNTER_VALUES,
+            topics.ALERTS,
+        ),
+        writes=(*_names(*_STATE, topics.COUNTER_INCREMENTS, *_CAUSED), ALL_OUTBOUND),
         groups=(
             "submissions",
             "submissions-",
@@ -82,6 +90,8 @@ ROLES: dict[str, Rights] = {
             "config-records-",
             "campaigns-submissions-",
             "campaigns-records-",
+            "counters-submissions-",
+            "counters-records-",
             "antispam-alerts",
         ),
         transactions=("antispam-submissions-", "antispam-records-"),
@@ -114,6 +124,12 @@ ROLES: dict[str, Rights] = {
         reads=_names(*_SUBMISSIONS, topics.RECORDS, topics.CAMPAIGNS, topics.CONFIG),
         writes=_names(topics.CAMPAIGNS),
         groups=("campaigns", "config-campaigns"),
+    ),
+    "counters": Rights(
+        reads=_names(topics.COUNTER_INCREMENTS, topics.STATE_COUNTERS, topics.CONFIG),
+        writes=_names(topics.STATE_COUNTERS, topics.COUNTER_VALUES),
+        groups=("counters", "counters-restore", "config-counters-"),
+        transactions=("antispam-counters-",),
     ),
     "api": Rights(
         reads=_names(*_SUBMISSIONS, topics.CONFIG),

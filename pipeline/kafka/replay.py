@@ -22,7 +22,7 @@ QUIET = 0.2  # seconds of silence after the end before it is believed
 def replay(
     consumer: Consumer,
     partitions: Sequence[tuple[str, int]],
-    take: Callable[[Message], None],
+    take: Callable[[Message], object],
     patience: float = 120.0,
     begin: Mapping[tuple[str, int], int] | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,

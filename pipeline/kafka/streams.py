@@ -1,11 +1,11 @@
-"""The two streams that are screened: submissions and records."""
+"""The streams that are read exactly once: submissions and records, which are screened, and increments of counters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pipeline import topics
-from pipeline.events import Record, Submission
+from pipeline.events import Event, Increments, Record, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,12 @@ class Stream:
     name: str
     lanes: tuple[topics.Topic, ...]
     changelog: topics.Topic
-    event: type[Submission] | type[Record]
+    event: type[Event]
 
 
 SUBMISSIONS = Stream(
     "submissions", (topics.SUBMISSIONS_EXPRESS, topics.SUBMISSIONS_BULK), topics.STATE_SUBMISSIONS, Submission
 )
 RECORDS = Stream("records", (topics.RECORDS,), topics.STATE_RECORDS, Record)
-STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}
+COUNTERS = Stream("counters", (topics.COUNTER_INCREMENTS,), topics.STATE_COUNTERS, Increments)
+STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}  # of workers

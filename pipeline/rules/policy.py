@@ -20,7 +20,7 @@ from pipeline.rules.condition import MAX_LENGTH, check_condition
 from pipeline.rules.conditions.conditions import Conditions
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
-from pipeline.rules.counting.keys import FIRST, PARTS
+from pipeline.rules.counting.keys import PARTS
 from pipeline.rules.counting.sequences import LEAST
 from pipeline.rules.daily_cap import MOST, ZONE, DailyCap, daily_cap
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
@@ -209,9 +209,6 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     for j, key in enumerate(keys):
         if key not in parts:
             raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), parts)
-    if not set(keys) & set(FIRST[on]):  # a counter's state is partitioned like its stream
-        first = "' or '".join(FIRST[on])
-        raise file.fault((*path, "key"), f"the key of a {on} counter begins with '{first}'")
     window, zone = _window(file, path, entry)
     aggregates: tuple[Aggregate, ...] = ("messages", "submissions", "sum", "distinct", "sequence")
     aggregate: Aggregate = _choice(file, path, entry, "aggregate", aggregates, "messages")

@@ -36,6 +36,7 @@ ROLES: dict[str, str] = {
     "files": "pipeline.ingest.records.role:run_files",
     "retention": "pipeline.actions.retention.role:run_retention",
     "campaigns": "pipeline.stream.campaign_stage:run_campaigns",
+    "counters": "pipeline.stream.counter_stage:run_counters",
 }
 STOP_TIMEOUT = 90.0  # seconds a role has to end; a running batch commits within one broker timeout
 LOOK = 0.2  # seconds between checks for the end of the roles

@@ -36,7 +36,7 @@ from pipeline.store.registry import import_configuration
 SOON = 5.0  # seconds of a start without any message
 TELL_EVERY = 15.0  # seconds until the same message is repeated
 # The roles around the decision share one process here; a deployment may give each role its own process.
-OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns")
+OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns", "counters")
 SIMULATED = """\
 {name}:
   host: 127.0.0.1

@@ -7,7 +7,7 @@ It does not talk to a broker: its input is the records of one poll and the state
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -15,7 +15,6 @@ import structlog
 from pipeline import metrics, topics
 from pipeline.actions.consequences import consequences
 from pipeline.actions.routes import load_routes
-from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import MINUTE_MS
@@ -29,6 +28,8 @@ from pipeline.lake.privacy import Privacy
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch, Output, output
 from pipeline.stream.decided import Admitted
+from pipeline.stream.increments import increments
+from pipeline.stream.known import Known
 from pipeline.stream.state import BatchCounters, PartitionState
 
 ALERTS_REMEMBERED = 10_000
@@ -54,7 +55,8 @@ class Decider:
         self._stream = stream
         self._clock = clock
         self._late_ms = settings.late_minutes * MINUTE_MS
-        self._decode = decoder(stream.event)
+        self._partitions = settings.partitions
+        self._decode: Callable[[bytes], Any] = decoder(stream.event)
         self._routes = load_routes(settings)
         self._pseudonym = Privacy(settings.privacy_secret).number
         self._release_secret = settings.release_secret
@@ -66,23 +68,26 @@ class Decider:
         polled: Sequence[Polled],
         states: Mapping[int, PartitionState],
         config: Config,
-        campaigns: KnownCampaigns | None,
+        known: Known,
     ) -> Batch:
-        """Decide one poll. An event that fails becomes a dead letter; the other events are decided.
+        """Decide one poll, with what is known from other stages.
+
+        An event that fails becomes a dead letter; the other events are decided.
 
         Raises TooManyDeadLettersError when so many events fail that the cause cannot be a single event.
         """
         batch = Batch(now=int(self._clock() * 1000))
         sources = self._admit(polled, states, batch)
-        counters = BatchCounters([(s.state, s.polled.lane, s.polled.offset) for s in sources], batch.now)
+        counters = BatchCounters([(s.state, s.polled.lane, s.polled.offset) for s in sources], batch.now, known.values)
         events = [source.event for source in sources]
-        outcomes = screen(events, counters, config, batch.now, self._late_ms, campaigns)
+        outcomes = screen(events, counters, config, batch.now, self._late_ms, known.campaigns)
         for source, outcome in zip(sources, outcomes, strict=True):
             self._carry_out(source, outcome, batch)
         self._set_failures_aside(polled, batch)
         batch.partitions = {source.polled.partition for source in sources}
         batch.oldest = min([batch.now, *filter(None, map(_taken_in, events))])
         batch.bulk_size = _bulk_size(sources)
+        batch.outputs += increments(counters.increments, batch, config.epoch, self._partitions)
         metrics.REPLAYED.labels(self._stream.name).inc(counters.replayed)
         return batch
 

@@ -66,7 +66,7 @@ class Partitions:
                 yield key, value, number
 
     def expire(self, config: Config, late_ms: int, oldest: int) -> None:
-        """Drop expired state, every EXPIRY_EVERY seconds.
+        """Drop expired state, and windows beyond the number set, every EXPIRY_EVERY seconds.
 
         `oldest` (ms) is when the oldest event at hand was taken in. Counts up to that age stay for a backlog that
         continues them.
@@ -81,6 +81,8 @@ class Partitions:
                 state.expire(kept, oldest)
         for state in self.states.values():
             state.decided.expire(oldest)
+            dropped = state.shrink(self._settings.counter_windows // len(self.states))
+            metrics.STATE_DROPPED.labels(self._stream.name).inc(dropped)
         metrics.STATE_ENTRIES.labels(self._stream.name).set(self.entries)
 
     def _say_progress(self, done: int, of: int) -> None:

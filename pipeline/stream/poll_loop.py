@@ -1,4 +1,6 @@
-"""The loop of a worker: poll, decide, commit. After a rollback it continues from the committed state.
+"""The loop of a worker or of the second counting stage: poll, decide or count, commit.
+
+After a rollback it continues from the committed state.
 
 Each poll is one transaction. Rebalances happen inside a poll, so between transactions.
 """
@@ -6,7 +8,9 @@ Each poll is one transaction. Rebalances happen inside a poll, so between transa
 from __future__ import annotations
 
 import threading
-from time import perf_counter
+from collections.abc import Mapping, Sequence
+from time import monotonic, perf_counter
+from typing import Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -15,6 +19,7 @@ from pipeline import metrics
 from pipeline.decision.configuration import Config
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import UnavailableError
+from pipeline.kafka.clients import TIMEOUT
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.polled import Polled, next_offsets
 from pipeline.kafka.security import ends
@@ -22,32 +27,59 @@ from pipeline.kafka.steady import patiently
 from pipeline.kafka.streams import Stream
 from pipeline.process import readiness
 from pipeline.process.backoff import Backoff
-from pipeline.rules.words import borders
+from pipeline.process.ending import STUCK, end_now
 from pipeline.settings import Settings
-from pipeline.stream.campaign_stage import CampaignFollower
-from pipeline.stream.decider import Decider
+from pipeline.stream.batch import Batch
+from pipeline.stream.known import Known, KnownFollower
 from pipeline.stream.lanes import Lanes, Positions
 from pipeline.stream.partitions import Partitions
+from pipeline.stream.state import PartitionState
 from pipeline.stream.transactions import RolledBackError, Transactions
 
 # Rollbacks in a row without a commit; also attempts of one recovery.
 RECOVERY = Backoff(first=1.0, longest=1.0, tries=30)
 
+# librdkafka's send_offsets_to_transaction ignores its timeout and never returns if the group's coordinator disappears
+# during the call (librdkafka issue 5456). Then the process ends.
+STUCK_AFTER = TIMEOUT + 5
 _log = structlog.get_logger()
 
 
-class PollLoop:
-    """One worker's connections to the broker, and its loop."""
+class Work(Protocol):
+    """What is done with a poll: the decider of a worker, or the second counting stage."""
 
-    def __init__(self, stream: Stream, settings: Settings, decider: Decider, stopping: threading.Event) -> None:
+    def decide(
+        self, polled: Sequence[Polled], states: Mapping[int, PartitionState], config: Config, known: Known
+    ) -> Batch:
+        """The results of one poll. Raises RolledBackError if the same poll may be decided later."""
+
+    def committed(self, batch: Batch) -> None:
+        """The batch has been committed."""
+
+    def rolled_back(self) -> None:
+        """The last batch has not been committed."""
+
+
+class PollLoop:
+    """The connections to the broker of one worker or second counting stage, and its loop."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        settings: Settings,
+        decider: Work,
+        stopping: threading.Event,
+        known: KnownFollower | None = None,
+    ) -> None:
+        """`known` follows what other stages have told; None: the decider needs nothing of it."""
         client = f"{stream.name}-{settings.worker_id}"
-        self.transactions = Transactions(stream, settings, client)
+        self._transactions = Transactions(stream, settings, client)
         self._name = stream.name
         self._late_ms = settings.late_minutes * MINUTE_MS
         self._decider = decider
         self._stopping = stopping
         self._follower = ConfigFollower(settings, client)
-        self._campaigns = CampaignFollower(settings, client)
+        self._known = known
         self._lanes = Lanes(stream, settings, client)
         self._partitions = Partitions(stream, settings)
         self._rebalances = 0
@@ -55,10 +87,13 @@ class PollLoop:
 
     def run(self) -> None:
         """Run until `stopping` is set. Raises every fault that does not concern a single event."""
-        self.transactions.start(self._stopping)
-        borders.prepare()
-        self._wait_for_configuration()
-        self._campaigns.catch_up()
+        threading.Thread(target=self._watch, name=f"watch-{self._name}", daemon=True).start()
+        self._transactions.start(self._stopping)
+        self._say(False, "the configuration")
+        self._follower.catch_up()
+        if self._known is not None:
+            self._wait_for_configuration()
+            self._known.catch_up(self._follower.config)
         self._say(False, "its partitions; those of a dead worker come after a session's time")
         self._lanes.join(self._on_assign, self._on_revoke)
         while not self._stopping.is_set():
@@ -68,12 +103,19 @@ class PollLoop:
         """Leave the group and close the connections."""
         self._lanes.close()
         self._follower.close()
-        self._campaigns.close()
+        if self._known is not None:
+            self._known.close()
+
+    def _watch(self) -> None:
+        """End the process when the loop hangs in the client. Uncommitted records are polled again."""
+        while not self._stopping.wait(1.0):
+            since = self._transactions.sending_since
+            if since is not None and monotonic() - since > STUCK_AFTER:
+                end_now("broker_call_stuck", STUCK, stream=self._name, seconds=round(monotonic() - since))
 
     def _wait_for_configuration(self) -> None:
-        """Wait until the current epoch is in force. Until then, and without any configuration, nothing is polled."""
-        self._say(False, "the configuration")
-        if self._follower.catch_up().epoch == 0:
+        """Wait for a configuration: without any, nothing is polled."""
+        if self._follower.config.epoch == 0:
             self._say(False, "a configuration: none was ever published")
             _log.warning("waiting_for_configuration", stream=self._name)
         while self._follower.config.epoch == 0 and not self._stopping.wait(0.05):
@@ -131,12 +173,13 @@ class PollLoop:
     def _transact(self, polled: list[Polled], config: Config) -> None:
         """Decide the polled records, and commit all results in one transaction. Raises RolledBackError."""
         started = perf_counter()
-        batch = self._decider.decide(polled, self._partitions.states, config, self._campaigns.poll())
+        known = Known() if self._known is None else self._known.poll(config)
+        batch = self._decider.decide(polled, self._partitions.states, config, known)
         self._lanes.learn_bulk_size(batch.bulk_size)
         decided = perf_counter()
         offsets = next_offsets(polled)
         changes = self._partitions.changes(batch.partitions)
-        self.transactions.write(batch.outputs, changes, offsets, self._lanes.membership())
+        self._transactions.write(batch.outputs, changes, offsets, self._lanes.membership())
         committed = perf_counter()
         metrics.BATCH_SECONDS.labels(self._name, "screen").observe(decided - started)
         metrics.BATCH_SECONDS.labels(self._name, "commit").observe(committed - decided)
@@ -170,7 +213,7 @@ class PollLoop:
         while True:
             tries += 1
             try:
-                self.transactions.abort()
+                self._transactions.abort()
                 self._rewind()
                 self._say(ready)
                 return

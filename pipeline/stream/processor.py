@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from time import monotonic, time
+from time import time
 from typing import Any
 
 import faust
@@ -23,14 +23,11 @@ import faust
 from pipeline.kafka.clients import TIMEOUT
 from pipeline.kafka.streams import Stream
 from pipeline.process import readiness
-from pipeline.process.ending import STUCK, end_now
+from pipeline.rules.words import borders
 from pipeline.settings import Settings
 from pipeline.stream.decider import Decider
+from pipeline.stream.known import KnownFollower
 from pipeline.stream.poll_loop import PollLoop
-
-# librdkafka's send_offsets_to_transaction ignores its timeout and never returns if the group's coordinator disappears
-# during the call (librdkafka issue 5456). Then the process ends.
-STUCK_AFTER = TIMEOUT + 5
 
 
 class Processor(faust.Service):
@@ -44,21 +41,11 @@ class Processor(faust.Service):
         self._decider = Decider(stream, settings, clock)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._polls: PollLoop | None = None
 
     async def on_start(self) -> None:
         """Start the loop."""
         self._thread = threading.Thread(target=self._guarded, name=f"processor-{self.stream.name}", daemon=True)
         self._thread.start()
-        self.add_future(self._watch())
-
-    async def _watch(self) -> None:
-        """End the process when its loop hangs in the client. Uncommitted records are polled again."""
-        while not self.should_stop:
-            since = self._polls.transactions.sending_since if self._polls else None
-            if since is not None and monotonic() - since > STUCK_AFTER:
-                end_now("broker_call_stuck", STUCK, stream=self.stream.name, seconds=round(monotonic() - since))
-            await self.sleep(1.0)
 
     async def on_stop(self) -> None:
         """Let the running batch commit, then leave the group."""
@@ -79,7 +66,9 @@ class Processor(faust.Service):
 
     def run(self) -> None:
         """The loop itself, until `finish`. Raises every fault that does not concern a single event."""
-        self._polls = loop = PollLoop(self.stream, self.settings, self._decider, self._stopping)
+        borders.prepare()
+        known = KnownFollower(self.stream, self.settings)
+        loop = PollLoop(self.stream, self.settings, self._decider, self._stopping, known)
         try:
             loop.run()
         finally:

@@ -39,6 +39,11 @@ class PartitionState:
         self._touched[identity, key] = window
         return window
 
+    def moved(self) -> Iterator[tuple[str, str, Window | Recent]]:
+        """Identity, key and window of each window moved since the last poll's end."""
+        for (identity, key), window in self._touched.items():
+            yield identity, key, window
+
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """End a poll. Returns changelog records of moved windows and decided rounds; None deletes a record."""
         for (identity, key), window in self._touched.items():
@@ -52,9 +57,13 @@ class PartitionState:
         if identity in (IDS, ROUNDS):
             self.decided.load(identity, name, value, at)
             return
+        self.put(identity, name, window_of(identity).load(*_decode(value)), at)
+
+    def put(self, identity: str, key: str, window: Window | Recent, at: int) -> None:
+        """Replace the window of a key by one that was moved last at `at` (ms)."""
         table = self.tables.setdefault(identity, {})
-        table.pop(name, None)
-        table[name] = window = window_of(identity).load(*_decode(value))
+        table.pop(key, None)
+        table[key] = window
         window.touched = at
 
     def expire(self, kept: dict[str, int], now: int) -> None:
@@ -72,6 +81,14 @@ class PartitionState:
             for key in list(_untouched(table, now - kept[identity])):
                 del table[key]
 
+    def shrink(self, most: int) -> int:
+        """Drop windows, so that `most` are left: of the largest table, the least recently moved. Returns how many."""
+        excess = max(0, sum(map(len, self.tables.values())) - most)
+        for _ in range(excess):
+            largest = max(self.tables.values(), key=len)
+            del largest[next(iter(largest))]
+        return excess
+
 
 def _untouched(table: dict[str, Window | Recent], oldest: int) -> Iterator[str]:
     for key, window in table.items():
@@ -81,12 +98,17 @@ def _untouched(table: dict[str, Window | Recent], oldest: int) -> Iterator[str]:
 
 
 class BatchCounters:
-    """The `Counters` of one poll, over the states of its partitions."""
+    """The `Counters` of one poll, over the states of its partitions.
 
-    def __init__(self, sources: Sequence[tuple[PartitionState, int, int]], now: int) -> None:
+    Shared counters are read from `values`, and their moves collected in `increments` for the second stage.
+    """
+
+    def __init__(self, sources: Sequence[tuple[PartitionState, int, int]], now: int, values: PartitionState) -> None:
         """`sources` has each event's partition state, lane and offset; `now` in ms."""
         self._sources = sources
         self._now = now
+        self._values = values
+        self.increments: dict[tuple[str, str], list[tuple[int, Amount]]] = {}  # by identity and key
         self.replayed = 0
         self._state, self._lane, self._offset = sources[0] if sources else (PartitionState(), 0, 0)
 
@@ -96,6 +118,10 @@ class BatchCounters:
 
     def add(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.add. If the window already includes the event's offset, it is only read."""
+        if counter.shared:
+            kept = amount if isinstance(amount, int) else amount[-(counter.up_to or 0) :]  # more are not remembered
+            self.increments.setdefault((counter.identity, key), []).append((at, kept))
+            return counter.with_event(self._window(self._values, counter, key), at, amount)
         window = self._state.window(counter.identity, key, self._now)
         if window.include(self._lane, self._offset):
             return counter.move(window, at, amount)
@@ -104,4 +130,9 @@ class BatchCounters:
 
     def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.read."""
-        return counter.value(self._state.tables.get(counter.identity, {}).get(key), at, amount)
+        state = self._values if counter.shared else self._state
+        return counter.value(self._window(state, counter, key), at, amount)
+
+    @staticmethod
+    def _window(state: PartitionState, counter: Counter, key: str) -> Window | Recent | None:
+        return state.tables.get(counter.identity, {}).get(key)

@@ -51,10 +51,15 @@ def publish(settings: Settings, entries: Iterable[tuple[str, str, str]], now: in
     db.close()
 
 
-def prepare(settings: Settings, folder: Path, ports: int = PORTS) -> Config:
-    """Create the topics and publish the configuration of the stress ports; return it for the engine."""
+def prepare(settings: Settings, folder: Path, ports: int = PORTS, policy: str | None = None) -> Config:
+    """Create the topics and publish the configuration of the stress ports; return it for the engine.
+
+    `policy` is the text of a policy; None: the shipped one.
+    """
     ensure_topics(settings.kafka or "", settings)
     write_config(folder / "config", int(time() * 1000), stress_ports(ports), ())
+    if policy is not None:
+        (folder / "config" / "policy.yaml").write_text(policy, encoding="utf-8")
     publish(settings, directory_entries(folder / "config"), int(time() * 1000))
     return load_directory(folder / "config")
 
@@ -103,12 +108,12 @@ def decisions(settings: Settings) -> dict[tuple[str, int], list[Answer]]:
         answer = canonical(message.value())
         found.setdefault((answer["id"], answer["round"]), []).append(answer)
 
-    _read(settings, topics.DECISIONS.name, take)
+    read_all(settings, topics.DECISIONS.name, take)
     return found
 
 
-def counters(settings: Settings) -> dict[tuple[str, str], int]:
-    """The last total of every window in the changelog."""
+def counters(settings: Settings, changelog: topics.Topic = topics.STATE_SUBMISSIONS) -> dict[tuple[str, str], int]:
+    """The last total of every window in a changelog."""
     found: dict[tuple[str, str], int] = {}
 
     def take(message: Any) -> None:
@@ -118,7 +123,7 @@ def counters(settings: Settings) -> dict[tuple[str, str], int]:
         _, flat = msgspec.msgpack.decode(message.value())
         found[identity, key] = sum(flat[1::2])
 
-    _read(settings, topics.STATE_SUBMISSIONS.name, take)
+    read_all(settings, changelog.name, take)
     return found
 
 
@@ -126,7 +131,7 @@ def outbound(settings: Settings) -> list[str]:
     """The ids of all committed releases, with repetitions."""
     ids: list[str] = []
     for priority in ("express", "bulk"):
-        _read(
+        read_all(
             settings,
             f"outbound.default.{priority}",
             lambda m: ids.append(msgspec.json.decode(m.value())["submission"]["id"]),
@@ -134,10 +139,11 @@ def outbound(settings: Settings) -> list[str]:
     return ids
 
 
-def _read(settings: Settings, topic: str, take: Any) -> None:
+def read_all(settings: Settings, topic: str, take: Any, partitions: int | None = None) -> None:
+    """Give every committed record of a topic to `take`."""
     consumer = reader(settings, "test-reader")
     try:
-        replay(consumer, [(topic, p) for p in range(settings.partitions)], take)
+        replay(consumer, [(topic, p) for p in range(partitions or settings.partitions)], take)
     finally:
         consumer.close()
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "timers": ("serve", "timers"),
     "releaser": ("serve", "releaser"),
     "campaigns": ("serve", "campaigns"),
+    "counters": ("serve", "counters"),
     "api": ("serve", "api"),
     "sender": ("serve", "sender"),
     "worker": ("worker",),

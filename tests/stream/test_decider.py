@@ -20,6 +20,7 @@ from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch
 from pipeline.stream.decider import Decider
+from pipeline.stream.known import Known
 from pipeline.stream.partitions import Partitions
 from pipeline.stream.state import PartitionState
 
@@ -41,7 +42,7 @@ class Worker:
 
     def poll(self, *polled: Polled) -> Batch:
         """Decide one poll, and end it as a commit does."""
-        batch = self._decider.decide(polled, self.partitions.states, self.config, None)
+        batch = self._decider.decide(polled, self.partitions.states, self.config, Known())
         list(self.partitions.changes(batch.partitions))
         return batch
 

@@ -29,7 +29,7 @@ DAILY = replace(VOLUME, name="daily", window_ms=DAY_MS, zone="Asia/Shanghai")
 def add(
     state: PartitionState, offset: int, key: str = "1069", at: int = NOW, n: int = 1, lane: int = 0, now: int = NOW
 ) -> int:
-    return BatchCounters([(state, lane, offset)], now).add(VOLUME, key, at, n)
+    return BatchCounters([(state, lane, offset)], now, PartitionState()).add(VOLUME, key, at, n)
 
 
 def rebuilt(*changelogs: list[tuple[bytes, bytes | None]]) -> PartitionState:
@@ -84,7 +84,7 @@ def test_without_faults_it_counts_as_memory_does(moves: list[Any]) -> None:
 
 def moved(state: PartitionState, offset: int, key: str, at: int, n: int, lane: int) -> list[int]:
     """The values of a counter of each kind after one event."""
-    counters = BatchCounters([(state, lane, offset)], NOW)
+    counters = BatchCounters([(state, lane, offset)], NOW, PartitionState())
     numbers = (13_800_000_000 + n,)
     return [
         counters.add(counter, key, at, numbers if counter.up_to else n) for counter in (VOLUME, DAILY, PEOPLE, WALKED)
@@ -118,7 +118,7 @@ def test_lanes_have_offsets_of_their_own() -> None:
 
 def test_a_replayed_event_is_said_so() -> None:
     state = PartitionState()
-    counters = BatchCounters([(state, 0, 5), (state, 0, 5), (state, 0, 6)], NOW)
+    counters = BatchCounters([(state, 0, 5), (state, 0, 5), (state, 0, 6)], NOW, PartitionState())
     for index in range(3):
         counters.begin(index)
         counters.add(VOLUME, "1069", NOW, 1)
@@ -127,7 +127,7 @@ def test_a_replayed_event_is_said_so() -> None:
 
 def test_each_event_counts_in_its_own_partition() -> None:
     one, two = PartitionState(), PartitionState()
-    counters = BatchCounters([(one, 0, 5), (two, 0, 3)], NOW)
+    counters = BatchCounters([(one, 0, 5), (two, 0, 3)], NOW, PartitionState())
     for index in range(2):
         counters.begin(index)
         assert counters.add(VOLUME, "1069", NOW, 1) == 1
@@ -138,7 +138,7 @@ def test_reading_moves_nothing_and_writes_nothing() -> None:
     state = PartitionState()
     add(state, 1, n=4)
     assert len(list(state.changes())) == 1
-    counters = BatchCounters([(state, 0, 2)], NOW)
+    counters = BatchCounters([(state, 0, 2)], NOW, PartitionState())
     assert counters.read(VOLUME, "1069", NOW + 1000, 1) == 4
     assert counters.read(VOLUME, "1070", NOW, 1) == 0
     assert counters.read(HOURLY, "1069", NOW, 1) == 0
@@ -217,3 +217,19 @@ def test_counters_no_longer_declared_go_as_a_whole() -> None:
 def test_a_damaged_record_is_an_error_and_not_a_wrong_count(key: bytes, value: bytes) -> None:
     with pytest.raises((ValueError, msgspec.MsgspecError)):
         PartitionState().load(key, value, NOW)
+
+
+def test_beyond_the_bound_the_windows_moved_longest_ago_go() -> None:
+    state = PartitionState()
+    counters = BatchCounters([(state, 0, 0)], NOW, PartitionState())
+    for n in range(5):
+        counters.add(VOLUME, f"k{n}", NOW, 1)
+    for n in range(2):
+        counters.add(HOURLY, f"k{n}", NOW, 1)
+    counters.read(VOLUME, "k0", NOW, 1)
+    assert state.shrink(7) == 0
+    assert state.shrink(4) == 3
+    assert {identity: list(table) for identity, table in state.tables.items()} == {
+        VOLUME.identity: ["k3", "k4"],
+        HOURLY.identity: ["k0", "k1"],
+    }

@@ -164,6 +164,18 @@ def records() -> dict[str, Event]:
             id="s1/1", channel="default", carrier_id="77", status="DELIVRD", reported_at=NOW, part=1, port=PORT
         ),
         topics.CAMPAIGNS.name: campaign,
+        topics.COUNTER_INCREMENTS.name: events.Increments(
+            at=NOW + 40,
+            oldest=NOW,
+            epoch=3,
+            moves={
+                "to_recipient@1a2b3c4d": {PHONES[0]: [(NOW, 1)]},
+                "ports@5e6f7a8b/values": {PHONES[0]: [(NOW, (77,))]},
+            },
+        ),
+        topics.COUNTER_VALUES.name: events.CounterValue(
+            counter="to_recipient@1a2b3c4d", key=PHONES[0], window=(2940, 2, 2941, 1), at=NOW + 40
+        ),
         topics.CONFIG.name: events.ConfigChange(
             epoch=3, kind="port", name=PORT, value="{}", file="f0", changed_at=NOW, more=True
         ),

@@ -41,7 +41,9 @@ from pipeline.store.migrate import migrate
 from pipeline.stream.state import PartitionState
 from tests.upgrade.invented import AUDIT_KEY, NOW, PORT, PRIVACY_KEY, TEXT, records, rows, submission
 
-OWN = {topics.INGEST.name, topics.AUDIT_HEADS.name}  # topics without a table in the lake
+OWN = {  # topics without a table in the lake
+    topic.name for topic in (topics.INGEST, topics.AUDIT_HEADS, topics.COUNTER_INCREMENTS, topics.COUNTER_VALUES)
+}
 OFFSET = 7  # of each record in the lake
 COUNTER = Counter("port_messages_5m", "submission", ("port",), 300_000, "messages", None, "messages of a port")
 

@@ -3,7 +3,9 @@
 A counter's identity includes its definition. So a changed key, condition or window starts the counter anew
 (`policy check` says so) instead of mixing two meanings in one number.
 
-A counter is exact, because its key begins with the port or the sender by which its stream is partitioned.
+There are two stages. The first counts where the event is decided: the key has the port or the sender by which its
+stream is partitioned, so the value is exact. The second counts keys that come from all partitions (shared counters,
+stream/counter_stage.py): decisions see the value that was published last.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ from pipeline.rules.counting.windows import BUCKETS, Recent, Window
 Aggregate = Literal["messages", "submissions", "sum", "distinct", "sequence"]
 Amount = int | tuple[int, ...]  # what an event adds: a count, or values of which the distinct ones are remembered
 OF_VALUES: tuple[Aggregate, ...] = ("distinct", "sequence")
+# The streams are partitioned by these, so one worker sees all events of a key that has one of them.
+FIRST: dict[Literal["submission", "record"], tuple[str, ...]] = {
+    "submission": ("port", "sender"),
+    "record": ("sender",),
+}
 _VALUES = "/values"  # ends the identity of counters that remember values: a changelog entry alone does not tell
 _QUARTER = 15 * MINUTE_MS  # a zone's offset changes at the beginning of a quarter of an hour
 
@@ -46,6 +53,11 @@ class Counter:
     of: str | None = None
     up_to: int | None = None
     zone: str | None = None
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether the second stage counts it, because events of one key come from all partitions."""
+        return not set(self.key) & set(FIRST[self.on])
 
     @cached_property
     def width(self) -> int:
@@ -89,6 +101,15 @@ class Counter:
             return 0
         read = window.read(self.bucket(at), self.buckets)
         return read if isinstance(read, int) else self._value(read, amount)
+
+    def with_event(self, window: Window | Recent | None, at: int, amount: Amount) -> int:
+        """The value that the counter would have with an event at `at` (ms) of this amount. Changes nothing."""
+        if isinstance(window, Window):
+            bucket = self.bucket(at)
+            counted = bucket > window.newest - self.buckets
+            return window.read(bucket, self.buckets) + (amount if counted else 0)  # type: ignore[operator]
+        copy = Recent.load(*window.dump()) if window else window_of(self.identity)()
+        return self.move(copy, at, amount)
 
     def _value(self, values: Mapping[int, int], amount: Amount) -> int:
         if self.aggregate == "distinct":

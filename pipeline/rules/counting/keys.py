@@ -11,23 +11,20 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.events import Submission
 from pipeline.rules.context import Context
-from pipeline.rules.counting.counters import Amount, Counter
+from pipeline.rules.counting.counters import FIRST, Amount, Counter
 
 # An event has several recipients, domains or links: it moves the counter of each.
 PARTS: dict[str, Callable[[Context], tuple[str, ...]]] = {
     "port": lambda c: (c.port.code if c.port else c.event.port,),
     "sender": lambda c: (c.event.port if isinstance(c.event, Submission) else c.event.sender,),
     "recipient": lambda c: c.event.recipients if isinstance(c.event, Submission) else (c.event.recipient,),
+    "enterprise": lambda c: (c.port.entry.enterprise,) if c.port and c.port.entry.enterprise else (),
     "fingerprint": lambda c: (c.facts.fingerprint,),
+    "campaign": lambda c: (c.facts.campaign.id,) if c.facts.campaign else (),
     "signature": lambda c: tuple(dict.fromkeys(each.name for each in c.facts.signatures)),
     "domain": lambda c: tuple(dict.fromkeys(each.domain for each in c.facts.links)),
     "link": lambda c: tuple(dict.fromkeys(each.key for each in c.facts.links)),
     "contact": lambda c: tuple(dict.fromkeys(each.key for each in c.facts.contacts)),
-}
-# The streams are partitioned by these, so a key that begins with one of them is counted exactly.
-FIRST: dict[Literal["submission", "record"], tuple[str, ...]] = {
-    "submission": ("port", "sender"),
-    "record": ("sender",),
 }
 MOST_KEYS = 40_000  # of one event; `max_recipients` has the same bound
 _LONGEST = 18  # digits of a number in 64 bits

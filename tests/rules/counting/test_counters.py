@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.decision.screening import Screened, screen
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.rules.counting.counters import Counter, MemoryCounters, reset
 from pipeline.rules.policy import parse_policy
+from pipeline.rules.ports import Port, PortEntry, Ports
 from tests.harness.screening_events import NOW, config, submission
 
 VOLUME = Counter("volume", "submission", ("port",), 300_000, "messages", None, "messages of the port")
@@ -150,3 +153,49 @@ def test_counters_of_another_definition_begin_anew() -> None:
     hourly, people = replace(VOLUME, name="hourly"), replace(VOLUME, name="people")
     changed = replace(hourly, window_ms=HOUR_MS)
     assert reset([VOLUME, hourly], [replace(VOLUME, description="better"), changed, people]) == ["hourly"]
+
+
+@pytest.mark.parametrize(
+    ("on", "key", "shared"),
+    [
+        ("submission", ("port",), False),
+        ("submission", ("domain", "sender"), False),
+        ("submission", ("recipient",), True),
+        ("submission", ("enterprise", "domain"), True),
+        ("record", ("sender", "recipient"), False),
+        ("record", ("campaign",), True),
+    ],
+)
+def test_a_key_without_the_partition_of_its_stream_is_counted_by_the_second_stage(
+    on: Literal["submission", "record"], key: tuple[str, ...], shared: bool
+) -> None:
+    assert replace(VOLUME, on=on, key=key).shared is shared
+
+
+EVERY_KIND = (
+    VOLUME,
+    replace(VOLUME, zone="Asia/Shanghai", window_ms=DAY_MS),
+    replace(VOLUME, aggregate="distinct", of="recipient", up_to=5),
+    replace(VOLUME, aggregate="sequence", up_to=20),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 700_000), st.integers(1, 12)), min_size=1, max_size=30))
+def test_the_value_with_an_event_is_the_one_that_the_event_would_leave(moves: list[tuple[int, int]]) -> None:
+    for counter in EVERY_KIND:
+        state = MemoryCounters()
+        for at, n in moves:
+            amount = tuple(range(n, n + 6)) if counter.up_to else n
+            window = state.windows.get((counter.identity, "k"))
+            before = window.dump() if window else None
+            value = counter.with_event(window, NOW + at, amount)
+            assert before == (window.dump() if window else None)
+            assert state.add(counter, "k", NOW + at, amount) == value
+
+
+def test_the_enterprise_of_a_port_is_a_key_and_a_port_without_one_has_none() -> None:
+    text = "counters:\n  - {name: ofall, event: submission, key: [enterprise], window: 5m, description: d}\nrules: []\n"
+    ports = Ports([Port(PortEntry(code="10690001", enterprise="e1")), Port(PortEntry(code="10690002"))])
+    using, state = replace(config(policy=parse_policy(text)), ports=ports), MemoryCounters()
+    screen([submission("您好", port="10690001"), submission("您好", port="10690002")], state, using, NOW)
+    assert [key for _, key in state.windows] == ["e1"]
