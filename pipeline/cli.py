@@ -10,6 +10,7 @@ import typer
 
 from pipeline.commands import (
     accounts,
+    backtests,
     benches,
     consents,
     enterprises,
@@ -28,7 +29,20 @@ from pipeline.errors import AntispamError, UnavailableError
 # Faust and DuckDB.
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for subject in (processes, traffic, texts, policies, ports, enterprises, consents, models, accounts, upkeep, benches):
+for subject in (
+    processes,
+    traffic,
+    texts,
+    policies,
+    backtests,
+    ports,
+    enterprises,
+    consents,
+    models,
+    accounts,
+    upkeep,
+    benches,
+):
     app.add_typer(subject.app)
 policies.policy_app.add_typer(snoozes.app)
 

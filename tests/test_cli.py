@@ -17,6 +17,8 @@ import pytest
 import structlog
 
 from pipeline import cli
+from pipeline.lake.backtest.reports import Report
+from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
 
 PORTS = '{"code": "10690001", "name": "示例"}\n'
 SUBMISSION = {"id": "s-1", "port": "10690001", "recipients": ["13800000001"], "content": "【示例】您的快递已到"}
@@ -156,6 +158,7 @@ USAGE: list[tuple[str, ...]] = [
     ("dead-letters", "retry"),
     ("dead-letters", "retry", "a/0/1", "--all"),
     ("bench", "engine", "--count", "many"),
+    ("backtest", "--since", "2026-11-01T00:00:00Z"),
 ]
 
 
@@ -192,6 +195,12 @@ NO_BROKER = "antispam: no broker: start everything with `antispam up`, or set AN
         (("sink",), NO_BROKER),
         (("dead-letters", "list"), NO_BROKER),
         (("query", "selekt 1"), "antispam: "),
+        (("backtest", "--since", "monday", "--until", "2026-11-02T00:00:00Z"), "antispam: --since: "),
+        (("backtest", "--since", "1", "--until", "2", "--policy", "absent"), "antispam: --since: "),
+        (
+            ("backtest", "--since", "2026-11-01T00:00:00Z", "--until", "2026-11-02T00:00:00Z"),
+            "antispam: the lake has no decision of this period\n",
+        ),
     ],
     ids=str,
 )
@@ -240,10 +249,24 @@ def test_policy_signals_lists_every_name(run: Run) -> None:
         assert name in ran.out
 
 
+def test_backtest_reports_as_json_and_in_words(run: Run, tmp_path: Path) -> None:
+    mixed(lake(tmp_path / "var")[1])
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY.replace("> 5", "> 3"), encoding="utf-8")
+    period = ("--since", str(BEGIN), "--until", "2026-11-20T00:00:00+08:00")
+    ran = run("backtest", *period, "--policy", policy, "--sweep", "volume=4,6")
+    assert ran.code == 0
+    report = msgspec.json.decode(ran.out, type=Report)
+    assert [tested.value for tested in report.tested] == [None, "4", "6"]
+    assert report.tested[0].total.stopped.messages > 0
+    assert f"backtest {report.key}: policy {report.policy}" in ran.err
+    assert "newly stopped" in ran.err
+
+
 def test_help_names_every_command(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
-    for name in ("up", "worker", "sink", "screen", "ingest", "query", "doctor", "policy", "dead-letters", "broker"):
+    for name in ("up", "worker", "sink", "screen", "ingest", "query", "doctor", "policy", "backtest", "dead-letters"):
         assert f" {name} " in ran.out
 
 

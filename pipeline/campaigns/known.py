@@ -5,6 +5,8 @@ Workers only look texts up. Only the campaign stage decides which texts are vari
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from pipeline.campaigns.hot import QUIET_MS
@@ -15,6 +17,16 @@ from pipeline.events import Campaign
 from pipeline.text.normal import Normals
 
 MOST = 8192  # campaigns held, the last published ones: up to 60 MB
+
+
+class FindsCampaigns(Protocol):
+    """Finds the campaigns of texts; false while it knows none."""
+
+    def __len__(self) -> int:
+        """The number of campaigns it knows."""
+
+    def find(self, normals: Normals, at: int) -> list[Campaign | None]:
+        """The campaign of each text; None for a text of no campaign alive at `at` (ms)."""
 
 
 class KnownCampaigns:

@@ -35,3 +35,11 @@ def bench_senders(count: Annotated[int, typer.Option(help="Released messages.")]
     from pipeline.bench.senders import run
 
     context.print_json(run(context.settings(), count))
+
+
+@bench_app.command("backtest")
+def bench_backtest(count: Annotated[int, typer.Option(help="Submissions and records.")] = 180_000) -> None:
+    """Backtests of a lake of invented traffic: unchanged, and with one number changed."""
+    from pipeline.bench.backtest import run
+
+    context.print_json(run(count))

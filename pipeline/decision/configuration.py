@@ -76,6 +76,13 @@ class ConfigEntries:
         self._lists: dict[str, list[ListEntry]] = {}
         self._snoozes: dict[str, Snooze] = {}
 
+    def copy(self) -> ConfigEntries:
+        """A copy that further changes leave alone."""
+        other = ConfigEntries(self._blobs)
+        other.config = self.config
+        other._ports, other._lists, other._snoozes = dict(self._ports), dict(self._lists), dict(self._snoozes)
+        return other
+
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
         """Apply the changes of one publication together and set `config` to the new snapshot.
 

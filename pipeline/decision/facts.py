@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.campaigns.known import KnownCampaigns
+from pipeline.campaigns.known import FindsCampaigns
 from pipeline.decision.configuration import Config
 from pipeline.rules.context import Facts
 from pipeline.rules.speaker.speakers import find_speakers
@@ -21,7 +21,7 @@ NO_SCORE = 2.0  # threshold without a model; no score reaches it
 
 
 def facts_of(
-    texts: Sequence[str], config: Config, campaigns: KnownCampaigns | None, now: int
+    texts: Sequence[str], config: Config, campaigns: FindsCampaigns | None, now: int
 ) -> tuple[dict[str, Facts], dict[str, str]]:
     """Facts by text, and causes by text for the texts that failed.
 
@@ -40,7 +40,7 @@ def facts_of(
         return facts, faults
 
 
-def _together(texts: Sequence[str], config: Config, campaigns: KnownCampaigns | None, now: int) -> list[Facts]:
+def _together(texts: Sequence[str], config: Config, campaigns: FindsCampaigns | None, now: int) -> list[Facts]:
     normals = normalise_batch(texts)
     count = len(texts)
     links = find_links(normals)

@@ -19,7 +19,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
-from pipeline.campaigns.known import KnownCampaigns
+from pipeline.campaigns.known import FindsCampaigns
 from pipeline.decision.candidate import OncePerEvent
 from pipeline.decision.configuration import Config
 from pipeline.decision.facts import cause_of, facts_of
@@ -88,7 +88,7 @@ def screen(
     config: Config,
     now: int,
     late_ms: int = 600_000,
-    campaigns: KnownCampaigns | None = None,
+    campaigns: FindsCampaigns | None = None,
 ) -> list[Screened | Failure]:
     """Decide a batch in order and return one outcome per event.
 

@@ -151,6 +151,12 @@ def full_files(settings: Settings, name: str) -> list[str]:
     return _files(settings.lake_dir, table)
 
 
+def view_full(connection: duckdb.DuckDBPyConnection, settings: Settings, table: Table) -> None:
+    """Add a view of a full table, with all its columns, for code that may read full text."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
+    connection.execute(_view(connection, table, _files(settings.lake_dir, table)))
+
+
 def _files(lake: Path, table: Table) -> list[str]:
     found = find_table(lake, table)
     return [] if found is None else found.file_uris()

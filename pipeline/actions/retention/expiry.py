@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.actions.retention import database_expiry
 from pipeline.durations import DAY_MS
 from pipeline.lake import upkeep
+from pipeline.lake.backtest import reports
 from pipeline.lake.delta import READER_GRACE_HOURS
 from pipeline.process.permissions import repair
 from pipeline.settings import Settings
@@ -27,6 +28,7 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     """
     gone = database_expiry.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)
+    gone["backtests"] = reports.expire(settings, now)
     # Only the sink creates lake files with the mode for the lake's group; the files of this process need a repair.
     repair(settings)
     kept = now - now % DAY_MS - settings.retention_days * DAY_MS

@@ -1,0 +1,1 @@
+"""Backtests: what another policy would have decided, from the lake and by the same decision function."""
