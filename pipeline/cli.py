@@ -22,6 +22,7 @@ from pipeline.commands import (
     texts,
     traffic,
     upkeep,
+    watch,
 )
 from pipeline.errors import AntispamError, UnavailableError
 
@@ -44,7 +45,8 @@ for subject in (
     benches,
 ):
     app.add_typer(subject.app)
-policies.policy_app.add_typer(snoozes.app)
+for part in (snoozes, watch):
+    policies.policy_app.add_typer(part.app)
 
 
 def main() -> None:

@@ -40,4 +40,6 @@ class BuiltInRule(StrEnum):
     # Rules that only raise an alert.
     CASE_OVERDUE = "case-overdue"
     DAILY_CAP = "daily-cap"  # a rule has reached its daily cap
+    RULE_RATE = "rule-rate"  # a rule matches unusually often or rarely
+    RULE_RATE_ENDED = "rule-rate-ended"
     RELEASE_WITHOUT_PROOF = "release-without-proof"  # a record for the senders is not signed by worker or releaser

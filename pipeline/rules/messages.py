@@ -67,6 +67,16 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "Rule {rule} has decided {cap} times today and does not count until midnight",
         ),
         (
+            BuiltInRule.RULE_RATE,
+            "规则 {rule} 一小时命中率 {rate}，往常同一时段 {usual}",
+            "Rule {rule} matched {rate} of the decisions of an hour; {usual} at this hour of earlier days",
+        ),
+        (
+            BuiltInRule.RULE_RATE_ENDED,
+            "规则 {rule} 命中率恢复正常[：{rate}，往常 {usual}]",
+            "The hit rate of rule {rule} is usual again[: {rate}, usually {usual}]",
+        ),
+        (
             BuiltInRule.RELEASE_WITHOUT_PROOF,
             "一条记录没有放行凭证，未发送，已转入死信",
             "A record without proof of its release was not sent; it is a dead letter",

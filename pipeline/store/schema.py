@@ -437,6 +437,15 @@ alerts = Table(
     Index("ix_alerts_at", "at"),
 )
 
+# Alarms about hit rates of rules (actions/watch/alarms.py). An alarm without an end is on.
+rule_alarms = Table(
+    "rule_alarms",
+    metadata,
+    Column("rule", String(128), primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),  # the hour in which it began
+    _at("ended_at", nullable=True),
+)
+
 # Record files fetched from the SMSCs. Size and time from the remote listing are part of the key.
 record_files = Table(
     "record_files",

@@ -25,6 +25,8 @@ ON_THE_WIRE = {
     "refused-bulk",
     "case-overdue",
     "daily-cap",
+    "rule-rate",
+    "rule-rate-ended",
     "release-without-proof",
 }
 

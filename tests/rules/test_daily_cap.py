@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def screened(events: Sequence[Submission | Record], state: MemoryCounters, known
     return outcomes  # type: ignore[return-value]
 
 
-def at(hour: float, n: int = 0, **fields: object) -> Submission:
+def at(hour: float, n: int = 0, **fields: Any) -> Submission:
     return submission(at=int(MIDNIGHT + hour * HOUR_MS), id=f"s-{n}-{hour}", **fields)
 
 

@@ -22,6 +22,7 @@ from pipeline.actions.alerts import inbox
 from pipeline.actions.console import list_file, overview, reveal, search, why
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import claims, labels
+from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
@@ -305,6 +306,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         HIDES,
         lambda w, u, n: [s for s in snoozes.snoozes(w.db, u, NOW) if s.value == f"1069000{n + 2}"],
     ),
+    "report.report": (R.SEE_TRAFFIC, FOR_ALL, lambda w, u, n: report.report(w.db, w.lake.cursor(), u, NOW)),
     "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),
     "users.list_users": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.list_users(w.db, u, NOW)),
     "users.let_in": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.let_in(w.db, u, "anna", NOW)),

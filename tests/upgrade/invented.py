@@ -456,6 +456,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "at": NOW,
             }
         ],
+        "rule_alarms": [{"rule": "bulk-declared", "since": NOW - DAY, "ended_at": NOW}],
         "alerts": [
             {
                 "id": "alert-1",

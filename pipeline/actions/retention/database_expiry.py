@@ -57,6 +57,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.alerts, schema.alerts.c.at < kept),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
+        (schema.rule_alarms, schema.rule_alarms.c.ended_at < kept),
         (schema.snoozes, schema.snoozes.c.until < kept),
         (consents, or_(consents.c.until < proof, replaced)),
     ]

@@ -1,0 +1,1 @@
+"""Watch of the rules: hit rates against their own history with alarms, precision by verdicts, rules without use."""
