@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Unique and stable per worker: its transactional id, so a restart takes over at once.",
     )
+    policy_approval: Literal["one", "two", "strict"] = Field(
+        "two",
+        description="Who lets a policy decide traffic. one: its author may. two: another person than its author; "
+        "`antispam policy publish` and `config publish` from a shell still need one person. strict: these two are "
+        "refused for a new policy.",
+    )
     session_timeout: float = Field(
         10.0, ge=6, description="Seconds without a heartbeat until a dead worker's partitions move."
     )

@@ -17,6 +17,7 @@ import pytest
 import structlog
 
 from pipeline import cli
+from pipeline.commands import context
 from pipeline.lake.backtest.reports import Report
 from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
 
@@ -240,6 +241,38 @@ def test_policy_check_says_what_it_holds_or_points_at_the_fault(run: Run, tmp_pa
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith(f"antispam: {policy}:1:1: unknown field 'rulez'\n")
     assert "^~~~~" in ran.err
+
+
+def test_a_policy_goes_from_draft_to_force_and_back(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "RELAY_WAIT", 0.0)
+    rule = "rules: [{id: many, event: submission, description: many, when: messages > 50, verdict: review}]\n"
+    for name, text in (("one", rule), ("two", rule.replace("50", "60")), ("bad", "rulez: []\n")):
+        (tmp_path / name).write_text(text)
+    assert run("policy", "publish", tmp_path / "one").code == 0
+    version = run("policy", "draft", tmp_path / "two", "--reason", "fewer cases").out.strip()
+    assert run("policy", "diff", version).out == "rule many: threshold messages 50 → 60\n"
+    assert "+rules: [{id: many, event: submission, description: many, when: messages > 60" in (
+        run("policy", "diff", version, "--lines").out
+    )
+    assert run("policy", "submit", version).code == 0
+    assert run("policy", "shadow", version).code == 0
+    for refused in (("share", version, "5"), ("approve", version)):
+        ran = run("policy", *refused)
+        assert (ran.code, "another person must approve it" in ran.err) == (1, True)
+    assert run("policy", "share", version, "101").code == 2
+    monkeypatch.setenv("ANTISPAM_POLICY_APPROVAL", "one")
+    assert run("policy", "share", version, "5").code == 0
+    assert f"{version}  share 5%  " in run("policy", "list").out
+    assert run("policy", "approve", version).code == 0
+    assert run("policy", "rollback").code == 0
+    states = {line[:12]: line.split()[1] for line in run("policy", "list").out.splitlines()}
+    assert sorted(states.values()) == ["archived", "in_force"]
+    assert states[version] == "archived"
+    faulty = run("policy", "draft", tmp_path / "bad").out.strip()
+    assert "unknown field 'rulez'" in run("policy", "submit", faulty).err
+    assert run("policy", "withdraw", faulty, "--reason", "nonsense").code == 0
+    monkeypatch.setenv("ANTISPAM_POLICY_APPROVAL", "strict")
+    assert "two people must agree" in run("policy", "publish", tmp_path / "two").err
 
 
 def test_policy_signals_lists_every_name(run: Run) -> None:

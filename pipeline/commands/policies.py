@@ -18,8 +18,6 @@ app.add_typer(policy_app, name="policy")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 app.add_typer(config_app, name="config")
 
-POLICY = "policy.yaml"  # the name of the one policy among the configurations
-
 
 @policy_app.command("check")
 def policy_check(
@@ -94,17 +92,22 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
     Console().print(table)
 
 
+def _approval() -> Any:
+    from pipeline.rules.lifecycle import Approval
+
+    return Approval(context.settings().policy_approval)
+
+
 @policy_app.command("publish")
 def policy_publish(file: Path) -> None:
-    """Check a policy and put it in force on all workers."""
+    """Check a policy and put it in force on all workers, by one person."""
     from pipeline.decision.configuration import read_text
-    from pipeline.store.registry import registry
+    from pipeline.store.registry import policy_lifecycle
 
     text = read_text(file)
     with context.database() as db:
-        context.await_relay(
-            db, registry.publish_configuration(db, context.administrator(), "policy", POLICY, text, context.now())
-        )
+        epoch = policy_lifecycle.publish(db, context.administrator(), text, _approval(), context.now())
+        context.await_relay(db, epoch)
 
 
 @policy_app.command("rollback")
@@ -112,34 +115,103 @@ def policy_rollback(
     to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
 ) -> None:
     """Put an earlier policy in force again."""
+    from pipeline.rules.policy import POLICY
     from pipeline.store.registry import registry
 
     with context.database() as db:
         context.await_relay(db, registry.rollback(db, context.administrator(), "policy", POLICY, context.now(), to))
 
 
-@policy_app.command("versions")
-def policy_versions() -> None:
-    """List every policy ever published, newest first."""
+@policy_app.command("list")
+def policy_list() -> None:
+    """List every version of the policy with its state, the one changed last first."""
     from datetime import UTC, datetime
 
-    from pipeline.store.registry import registry
+    from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        for version, author, at, current in registry.versions(db, "policy", POLICY):
-            when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
-            typer.echo(f"{version}  {when}  {author}{'  in force' if current else ''}")
+        for row in policy_lifecycle.versions(db, context.administrator()):
+            when = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(timespec="seconds")
+            state = f"{row.state} {row.share}%" if row.share else row.state
+            approved = f", approved by {row.approver}" if row.approver else ""
+            reason = f": {row.reason}" if row.reason else ""
+            typer.echo(f"{row.version}  {state:10}  {when}  by {row.author}{approved}{reason}")
+
+
+@policy_app.command("draft")
+def policy_draft(
+    file: Path, reason: Annotated[str, typer.Option(help="What the change is for; approvers read it.")] = ""
+) -> None:
+    """Store a policy as a draft, and print its version."""
+    from pipeline.decision.configuration import read_text
+    from pipeline.store.registry import policy_lifecycle
+
+    text = read_text(file)
+    with context.database() as db:
+        typer.echo(policy_lifecycle.draft(db, context.administrator(), text, reason, context.now()))
+
+
+@policy_app.command("submit")
+def policy_submit(version: str) -> None:
+    """Check a draft: point at its first fault, or make it ready for trial and approval."""
+    from pipeline.store.registry import policy_lifecycle
+
+    with context.database() as db:
+        policy_lifecycle.submit(db, context.administrator(), version, context.now())
+
+
+@policy_app.command("shadow")
+def policy_shadow(version: str) -> None:
+    """Let all workers evaluate a checked version beside the one in force, without effect."""
+    from pipeline.store.registry import policy_lifecycle
+
+    with context.database() as db:
+        context.await_relay(db, policy_lifecycle.shadow(db, context.administrator(), version, context.now()))
+
+
+@policy_app.command("share")
+def policy_share(
+    version: str, percent: Annotated[int, typer.Argument(min=0, max=100, help="Of the ports; 0: back into shadow.")]
+) -> None:
+    """Let a version decide for a share of the ports. Another person than its author does this."""
+    from pipeline.store.registry import policy_lifecycle
+
+    with context.database() as db:
+        epoch = policy_lifecycle.share(db, context.administrator(), version, percent, _approval(), context.now())
+        context.await_relay(db, epoch)
+
+
+@policy_app.command("approve")
+def policy_approve(version: str) -> None:
+    """Put a checked version in force. Another person than its author does this."""
+    from pipeline.store.registry import policy_lifecycle
+
+    with context.database() as db:
+        epoch = policy_lifecycle.approve(db, context.administrator(), version, _approval(), context.now())
+        context.await_relay(db, epoch)
+
+
+@policy_app.command("withdraw")
+def policy_withdraw(version: str, reason: Annotated[str, typer.Option(help="Why it is given up.")] = "") -> None:
+    """Give up a version that was never in force; its trial ends."""
+    from pipeline.store.registry import policy_lifecycle
+
+    with context.database() as db:
+        policy_lifecycle.withdraw(db, context.administrator(), version, reason, context.now())
 
 
 @policy_app.command("diff")
 def policy_diff(
-    new: Annotated[str, typer.Argument(help="A file, or a version of `policy versions`.")],
+    new: Annotated[str, typer.Argument(help="A file, or a version of `policy list`.")],
     old: Annotated[str | None, typer.Argument(help="Likewise; default: the policy in force.")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Show the differing lines of the files instead.")] = False,
 ) -> None:
-    """Compare two policies: a unified diff, empty if they are equal."""
+    """Say in words how two policies differ."""
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text
+    from pipeline.rules.policy import POLICY, parse_policy
+    from pipeline.rules.policy_diff import differences
     from pipeline.store.registry import registry
 
     with context.database() as db:
@@ -149,8 +221,12 @@ def policy_diff(
             if stored is None and name is None:
                 raise AntispamError("no policy is in force")
             texts.append(read_text(Path(name)) if stored is None and name else stored or "")
-    before, after = (text.splitlines(keepends=True) for text in texts)
-    sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
+    if lines:
+        before, after = (text.splitlines(keepends=True) for text in texts)
+        sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
+        return
+    for difference in differences(parse_policy(texts[0], old or "in force"), parse_policy(texts[1], new)):
+        typer.echo(difference["en"])
 
 
 @config_app.command("publish")
@@ -162,7 +238,8 @@ def config_publish(folder: Path) -> None:
 
     entries = list(directory_entries(folder))
     with context.database() as db:
-        epoch, suspended = import_configuration.replace(db, context.administrator(), entries, context.now())
+        user, now = context.administrator(), context.now()
+        epoch, suspended = import_configuration.replace(db, user, entries, now, _approval())
         if suspended:
             typer.echo(f"not in the folder, suspended: {', '.join(suspended)}")
         context.await_relay(db, epoch)

@@ -28,6 +28,7 @@ from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of
 
+POLICY = "policy.yaml"  # the name of the one policy among the configurations
 On = Literal["submission", "record"]
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days

@@ -169,6 +169,23 @@ in_force = Table(
     _at("since"),
 )
 
+# The life of each version of the policy, as rules/lifecycle.py. Its text is in `configurations`.
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("share", Integer, nullable=False, server_default="0"),  # percent of the senders, in state share
+    Column("author", String(64), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # the author's
+    _at("drafted_at"),
+    Column("approver", String(64)),  # who last let it decide traffic
+    _at("approved_at", nullable=True),
+    Column("changed_by", String(64), nullable=False),  # who brought it to its state
+    _at("changed_at"),
+    Column("epoch", BigInteger),  # of the publication that brought workers its state; NULL: none did
+)
+
 # Publications of the outbox. `id` is assigned under a lock held until commit, so ids follow the order of commits.
 # The id of a configuration change is its epoch. `payload` is `outbox.Publication` in msgpack.
 epochs = Table(

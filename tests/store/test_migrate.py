@@ -122,6 +122,28 @@ def test_list_entries_get_the_one_form_of_their_number(any_db: Database) -> None
     assert {change.name for change in changes if change.value} == {"blocked/13800138000", "blocked/13800138001"}
 
 
+def test_policies_of_before_get_their_life(any_db: Database) -> None:
+    with any_db.write() as connection:
+        for version, at in (("one", 1), ("two", 2), ("three", 3)):
+            row = {"kind": "policy", "name": "policy.yaml", "version": version, "value": "", "author": "ops"}
+            connection.execute(insert(schema.configurations).values(row | {"created_at": at}))
+        row = {"kind": "list", "name": "lists.csv", "version": "four", "value": "", "author": "ops"}
+        connection.execute(insert(schema.configurations).values(row | {"created_at": 4}))
+        force = {"kind": "policy", "name": "policy.yaml", "version": "two", "since_epoch": 7, "since": 9}
+        connection.execute(insert(schema.in_force).values(force))
+        schema.policies.drop(connection)
+        with Operations.context(MigrationContext.configure(connection)):
+            migration("the_life_of_a_policy").upgrade()
+    with any_db.read() as connection:
+        rows = connection.execute(select(schema.policies).order_by(schema.policies.c.drafted_at)).all()
+    assert [(r.version, r.state, r.changed_at, r.epoch) for r in rows] == [
+        ("one", "archived", 1, None),
+        ("two", "in_force", 9, 7),
+        ("three", "archived", 3, None),
+    ]
+    assert {(r.author, r.approver, r.share, r.reason) for r in rows} == {("ops", "ops", 0, "")}
+
+
 def test_a_migration_imports_nothing_that_may_change_later() -> None:
     for path in Path(versions.__file__ or "").parent.glob("[0-9]*.py"):
         found = re.findall(r"^\s*(?:from|import)\s+pipeline\b.*", path.read_text("utf-8"), re.MULTILINE)

@@ -336,6 +336,21 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "since": NOW,
             }
         ],
+        "policies": [
+            {
+                "version": version,
+                "state": "share",
+                "share": 20,
+                "author": "anna",
+                "reason": "fewer false alarms",
+                "drafted_at": NOW,
+                "approver": "bert",
+                "approved_at": NOW + 2,
+                "changed_by": "bert",
+                "changed_at": NOW + 2,
+                "epoch": 1,
+            }
+        ],
         "positions": [{"consumer": "projector", "log": "cluster/topic", "partition": 0, "offset": 42}],
         "submissions": [
             {

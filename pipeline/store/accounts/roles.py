@@ -45,8 +45,8 @@ class Right(StrEnum):
     EDIT_LISTS = "edit_lists"
     EDIT_PORTS = "edit_ports"
     SUSPEND_PORTS = "suspend_ports"  # suspend and resume
-    AUTHOR_POLICY = "author_policy"  # not required anywhere yet: policies are files, put in force from a shell
-    APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force
+    AUTHOR_POLICY = "author_policy"  # write, check, try in shadow and withdraw versions of the policy
+    APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force, or a policy on a share
     SNOOZE_RULES = "snooze_rules"  # for one port, enterprise, signature or link, for a time
     ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
     ADMINISTER = "administer"  # users

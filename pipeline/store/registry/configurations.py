@@ -11,11 +11,12 @@ from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
+from pipeline.rules.policy import POLICY
 from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.database import upsert
-from pipeline.store.registry import consents, list_entries, ports, snooze_entries
+from pipeline.store.registry import consents, list_entries, policies, ports, snooze_entries
 
 _calendar = lru_cache(4)(parse_calendar)
 
@@ -30,13 +31,32 @@ def check_name(kind: str, name: str) -> None:
         raise AntispamError(f"{kind}: name {name[:20]!r}: 1 to 128 printable characters without / expected")
 
 
-def put_in_force(connection: Connection, kind: str, name: str, value: str, author: str, epoch: int, now: int) -> None:
-    """Store this version and put it in force with this epoch."""
+def keep(connection: Connection, kind: str, name: str, value: str, author: str, now: int) -> str:
+    """Store this version, unless it is stored; returns its name."""
     version = version_of(value)
     connection.execute(
         upsert(connection, schema.configurations).on_conflict_do_nothing(),
         {"kind": kind, "name": name, "version": version, "value": value, "author": author, "created_at": now},
     )
+    return version
+
+
+def changes_of(
+    connection: Connection, kind: str, name: str, value: str
+) -> list[tuple[str, str, str | None, str | None]]:
+    """The changes of the config topic that put this version in force; a policy on trial leaves its trial."""
+    changes: list[tuple[str, str, str | None, str | None]] = [(kind, name, value, None)]
+    trial = policies.on_trial(connection) if (kind, name) == ("policy", POLICY) else None
+    if trial is not None and trial.version == version_of(value):
+        changes.append(policies.NO_CANDIDATE)
+    return changes
+
+
+def put_in_force(connection: Connection, kind: str, name: str, value: str, author: str, epoch: int, now: int) -> None:
+    """Store this version and put it in force with this epoch."""
+    version = keep(connection, kind, name, value, author, now)
+    if (kind, name) == ("policy", POLICY):
+        policies.take_force(connection, version, author, epoch, now)
     table = schema.in_force
     before = in_force(connection, kind, name)
     statement = upsert(connection, table).values(
@@ -102,6 +122,7 @@ def everything(connection: Connection) -> list[tuple[str, str, str]]:
     files = connection.execute(select(force.c.kind, force.c.name, versions.c.value).join(versions, same))
     return [
         *((row.kind, row.name, row.value) for row in files),
+        *policies.candidate(connection),
         *(("list", f"{item.list}/{item.value}", list_entries.text(item)) for item in list_entries.load(connection)),
         *(("port", entry.code, ports.text(entry)) for entry in ports.load(connection)),
         *(("snooze", each.name, snooze_text(each)) for each in snooze_entries.load(connection)),

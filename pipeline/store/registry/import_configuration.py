@@ -20,21 +20,29 @@ from sqlalchemy import Connection
 from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
+from pipeline.rules.lifecycle import Approval
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox
-from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import configurations, enterprises, ports, registry
 from pipeline.text.numbers import service_code
 
 
-def replace(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> tuple[int, list[str]]:
+def replace(
+    db: Database,
+    user: User,
+    entries: Iterable[tuple[str, str, str]],
+    now: int,
+    approval: Approval = Approval.TWO,
+) -> tuple[int, list[str]]:
     """Make these (kind, name, value) the configuration; returns the epoch in force afterwards and the suspended ports.
 
-    Raises AntispamError for an entry that cannot be put in force.
+    Raises AntispamError for an entry that cannot be put in force, and Forbidden for a new policy where `approval` is
+    strict.
     """
-    return _import(db, user, list(entries), now, remove=True)
+    return _import(db, user, list(entries), now, remove=True, strict=approval is Approval.STRICT)
 
 
 def add(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: int) -> int:
@@ -43,11 +51,11 @@ def add(db: Database, user: User, entries: Iterable[tuple[str, str, str]], now: 
     A registered port stays as it is. A file is put in force if its text was never in force and the version in force
     also came from `add`. Raises AntispamError for an entry that cannot be put in force.
     """
-    return _import(db, user, list(entries), now, remove=False)[0]
+    return _import(db, user, list(entries), now, remove=False, strict=False)[0]
 
 
 def _import(
-    db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool
+    db: Database, user: User, entries: list[tuple[str, str, str]], now: int, *, remove: bool, strict: bool
 ) -> tuple[int, list[str]]:
     require(user, Right.ADMINISTER)
     companies = [parse_enterprise(value) for kind, _, value in entries if kind == ENTERPRISE]
@@ -64,6 +72,8 @@ def _import(
         read = {entry.code: entry for entry in (_spelled(entry, there) for entry in given)}
         wanted = _ports(there, read, remove)
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
+        if strict and any(kind == "policy" for kind, _, _ in files):
+            raise Forbidden(f"{user.name}: the folder has a new policy, and two people must agree on it")
         absent = sorted(there.keys() - read.keys()) if remove and read else []
         suspended = [code for code in absent if there[code].state == PortState.OPEN]
         gone_files = []
@@ -83,7 +93,7 @@ def _import(
             "removed": [f"list/{name}" for name in gone_files],
         }
         audit.record(connection, now, user.name, "import", "configuration", None, after)
-        changes: list[tuple[str, str, str | None, str | None]] = [(k, n, v, None) for k, n, v in files]
+        changes = [change for file in files for change in configurations.changes_of(connection, *file)]
         changes += [("list", name, None, None) for name in gone_files]
         changes += [("port", entry.code, ports.text(entry), None) for entry in wanted]
         epoch = outbox.publish_config(connection, now, changes)

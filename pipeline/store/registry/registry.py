@@ -17,13 +17,15 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, PortState
 from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
+from pipeline.rules.lifecycle import Deed
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
+from pipeline.rules.policy import POLICY
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database
-from pipeline.store.registry import configurations
+from pipeline.store.registry import configurations, policies
 from pipeline.store.registry import enterprises as enterprise_rows
 from pipeline.store.registry import list_entries as list_rows
 from pipeline.store.registry import ports as port_rows
@@ -61,7 +63,7 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
     """
     require(user, Right.EDIT_PORTS)
     port_rows.check(entry)
-    _check_reason(reason)
+    check_reason(reason)
     with db.write() as connection:
         outbox.lock(connection)
         entry = msgspec.structs.replace(entry, code=_registered(connection, entry.code))
@@ -134,7 +136,7 @@ def terminate(db: Database, user: User, code: str, reason: str, evidence: str, n
 def suspend_enterprise(db: Database, user: User, code: str, reason: str, now: int) -> list[str]:
     """Suspend the open ports of an enterprise and of its customers, and theirs; returns the suspended ports."""
     require(user, Right.SUSPEND_PORTS)
-    _check_reason(reason)
+    check_reason(reason)
     with db.write() as connection:
         outbox.lock(connection)
         found = _ports_of(connection, user, code, PortState.OPEN)
@@ -151,7 +153,7 @@ def resume_enterprise(db: Database, user: User, code: str, reason: str, now: int
     A port that was suspended for another reason stays suspended.
     """
     require(user, Right.SUSPEND_PORTS)
-    _check_reason(reason)
+    check_reason(reason)
     deeds = schema.actions
     with db.write() as connection:
         outbox.lock(connection)
@@ -183,7 +185,7 @@ def add_list_entry(
 def remove_list_entry(db: Database, user: User, name: str, value: str, reason: str, now: int) -> bool:
     """Take a value off a list; returns False if it has no single entry (it may be in a list file)."""
     require(user, Right.EDIT_LISTS)
-    _check_reason(reason)
+    check_reason(reason)
     with db.write() as connection:
         _require_list(connection, user, name, value)
         return list_rows.remove(connection, now, user.name, name, value, reason)
@@ -232,7 +234,7 @@ def publish_configuration(db: Database, user: User, kind: str, name: str, value:
     _require_kind(user, kind, name)
     check([(kind, name, value)])
     with db.write() as connection:
-        return _put_in_force(connection, user, "publish", kind, name, value, now)
+        return put_in_force(connection, now, user.name, "publish", kind, name, value)
 
 
 def rollback(db: Database, user: User, kind: str, name: str, now: int, version: str | None = None) -> int:
@@ -249,8 +251,10 @@ def rollback(db: Database, user: User, kind: str, name: str, now: int, version: 
         value = configurations.value_of(connection, kind, name, target)
         if value is None:
             raise AntispamError(f"{kind} {name}: unknown version {target}")
+        if (kind, name) == ("policy", POLICY):
+            policies.require(connection, target, Deed.ROLLBACK)
         check([(kind, name, value)])  # a model's folder may be deleted, and an old policy may use removed signals
-        return _put_in_force(connection, user, "rollback", kind, name, value, now)
+        return put_in_force(connection, now, user.name, "rollback", kind, name, value)
 
 
 def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
@@ -263,7 +267,10 @@ def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
             raise AntispamError(f"{kind} {name}: none is in force")
         audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
         configurations.withdraw(connection, kind, name)
-        return outbox.publish_config(connection, now, [(kind, name, None, None)])
+        epoch = outbox.publish_config(connection, now, [(kind, name, None, None)])
+        if (kind, name) == ("policy", POLICY):
+            policies.leave_force(connection, user.name, epoch, now)
+        return epoch
 
 
 def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bool]]:
@@ -302,20 +309,21 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
             raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
 
 
-def _put_in_force(connection: Connection, user: User, action: str, kind: str, name: str, value: str, now: int) -> int:
+def put_in_force(connection: Connection, now: int, actor: str, action: str, kind: str, name: str, value: str) -> int:
+    """Put a checked value in force, with its audit row and its publication; returns the epoch."""
     outbox.lock(connection)
     before, version = configurations.in_force(connection, kind, name), version_of(value)
     if before == version:
         return outbox.last_id(connection)
-    audit.record(connection, now, user.name, action, f"{kind}/{name}", {"version": before}, {"version": version})
-    epoch = outbox.publish_config(connection, now, [(kind, name, value, None)])
-    configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
+    audit.record(connection, now, actor, action, f"{kind}/{name}", {"version": before}, {"version": version})
+    epoch = outbox.publish_config(connection, now, configurations.changes_of(connection, kind, name, value))
+    configurations.put_in_force(connection, kind, name, value, actor, epoch, now)
     return epoch
 
 
 def _change_state(db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int) -> bool:
     require(user, Right.SUSPEND_PORTS)
-    _check_reason(reason)
+    check_reason(reason)
     if len(evidence) > 256 or "\0" in evidence:
         raise AntispamError("evidence: at most 256 characters expected")
     with db.write() as connection:
@@ -369,7 +377,8 @@ def _holds_for_all(user: User, name: str) -> Forbidden:
     return Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raises AntispamError for a reason that is too long or holds NUL."""
     if len(reason) > MAX_REASON or "\0" in reason:
         raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
 

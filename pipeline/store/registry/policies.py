@@ -1,0 +1,137 @@
+"""Rows of `schema.policies`: the state of each version of the policy. They work inside the caller's transaction.
+
+These functions neither check rights nor audit nor publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from pipeline.decision.candidate import candidate_value
+from pipeline.errors import AntispamError
+from pipeline.rules.lifecycle import TRIAL, Deed, State, after
+from pipeline.rules.policy import POLICY
+from pipeline.store import schema
+
+CANDIDATE = "candidate"  # kind of the entry on the config topic
+NO_CANDIDATE = (CANDIDATE, POLICY, None, None)  # the change that ends a trial
+
+_policies = schema.policies
+
+
+def find(connection: Connection, version: str) -> Row[Any] | None:
+    """The row of a version, or None for an unknown version."""
+    return connection.execute(select(_policies).where(_policies.c.version == version)).first()
+
+
+def load(connection: Connection) -> Sequence[Row[Any]]:
+    """Every version, the one changed last first."""
+    return connection.execute(select(_policies).order_by(_policies.c.changed_at.desc(), _policies.c.version)).all()
+
+
+def on_trial(connection: Connection) -> Row[Any] | None:
+    """The version in shadow or on a share, or None."""
+    return connection.execute(select(_policies).where(_policies.c.state.in_(TRIAL))).first()
+
+
+def candidate(connection: Connection) -> list[tuple[str, str, str]]:
+    """The entry (kind, name, value) of the config topic for the version on trial; none without one."""
+    row = on_trial(connection)
+    return [] if row is None else [(CANDIDATE, POLICY, candidate_value(text(connection, row.version), row.share))]
+
+
+def text(connection: Connection, version: str) -> str:
+    """The text of a version. Raises AntispamError for an unknown version."""
+    table = schema.configurations
+    where = (table.c.kind == "policy") & (table.c.name == POLICY) & (table.c.version == version)
+    found: str | None = connection.scalar(select(table.c.value).where(where))
+    if found is None:
+        raise AntispamError(f"unknown version {version[:64]}")
+    return found
+
+
+def draft(connection: Connection, version: str, author: str, reason: str, now: int) -> None:
+    """Note a draft. Raises AntispamError if this text is known already, unless it was withdrawn."""
+    row = find(connection, version)
+    if row is not None and row.state != State.WITHDRAWN:
+        raise AntispamError(f"policy {version} is known already: {row.state}, written by {row.author}")
+    state = after(State(row.state) if row is not None else None, Deed.DRAFT)
+    values = {
+        "state": state,
+        "share": 0,
+        "author": author,
+        "reason": reason,
+        "drafted_at": now,
+        "approver": None,
+        "approved_at": None,
+        "changed_by": author,
+        "changed_at": now,
+        "epoch": None,
+    }
+    _write(connection, version, row is not None, values)
+
+
+def note(
+    connection: Connection,
+    version: str,
+    deed: Deed,
+    by: str,
+    now: int,
+    *,
+    share: int = 0,
+    epoch: int | None = None,
+    approves: bool = False,
+) -> None:
+    """Bring a known version to the state after this deed. `approves`: the person lets it decide traffic.
+
+    Raises AntispamError for an unknown version, and for a deed that its state does not allow.
+    """
+    state = require(connection, version, deed)
+    values: dict[str, Any] = {"state": state, "share": share, "changed_by": by, "changed_at": now, "epoch": epoch}
+    _write(connection, version, True, values | ({"approver": by, "approved_at": now} if approves else {}))
+
+
+def require(connection: Connection, version: str, deed: Deed) -> State:
+    """The state of a known version after this deed. Raises AntispamError if it is unknown or does not allow it."""
+    row = find(connection, version)
+    if row is None:
+        raise AntispamError(f"unknown version {version[:64]}")
+    try:
+        return after(State(row.state), deed)
+    except AntispamError as error:
+        raise AntispamError(f"policy {version}: {error}") from None
+
+
+def take_force(connection: Connection, version: str, by: str, epoch: int, now: int) -> None:
+    """Note that this version is in force, and that the one before is not any more."""
+    leave_force(connection, by, epoch, now)
+    known = find(connection, version)
+    values: dict[str, Any] = {
+        "state": after(State(known.state) if known is not None else None, Deed.PUBLISH),
+        "share": 0,
+        "approver": by,
+        "approved_at": now,
+        "changed_by": by,
+        "changed_at": now,
+        "epoch": epoch,
+    }
+    if known is None:
+        values |= {"author": by, "drafted_at": now}
+    _write(connection, version, known is not None, values)
+
+
+def leave_force(connection: Connection, by: str, epoch: int, now: int) -> None:
+    """Note that the version in force, if there is one, is not in force any more."""
+    before = connection.execute(select(_policies.c.version).where(_policies.c.state == State.IN_FORCE)).scalar()
+    if before is not None:
+        note(connection, before, Deed.REPLACE, by, now, epoch=epoch)
+
+
+def _write(connection: Connection, version: str, known: bool, values: dict[str, Any]) -> None:
+    if known:
+        connection.execute(update(_policies).where(_policies.c.version == version).values(values))
+    else:
+        connection.execute(insert(_policies).values(version=version, **values))
