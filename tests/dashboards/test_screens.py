@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from pipeline.actions.conduct.notices import project_alerts
 from pipeline.events import Alert, AlertLevel, encode
+from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import built_in
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Right, Role, User, allowed
+from tests.harness.backtest_reports import REPORT, SWEEP
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
 from tests.harness.migrated import migrated_database
 
@@ -23,6 +26,7 @@ RIGHTS = {
     "overview": Right.SEE_TRAFFIC,
     "review": Right.REVIEW,
     "search": Right.SEARCH,
+    "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
     "ports": Right.SEE_TRAFFIC,
     "alerts": Right.SEE_TRAFFIC,
@@ -119,6 +123,63 @@ def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:
         render("alerts", Role.ADMINISTRATOR, "en")
     )
     assert "待审任务 case-7 超过 60 分钟未审，共 1234 条" in _shown(render("alerts", Role.ADMINISTRATOR, "zh"))
+
+
+def test_without_a_report_the_command_is_told(render: Open) -> None:
+    app = render("backtest", Role.ANALYST, "en")
+    assert "run the command where the lake is" in app.info[0].value
+    assert app.code[0].value.startswith("antispam backtest --policy")
+
+
+@pytest.fixture
+def reported(world: tuple[Path, dict[Role, str]]) -> Iterator[None]:
+    """Two reports of backtests, the newer one with a sweep."""
+    settings = Settings(data_dir=world[0])
+    for report in (REPORT, SWEEP):
+        save(settings, report)
+    yield
+    shutil.rmtree(world[0] / "backtests")
+
+
+def test_a_backtest_shows_its_figures_groups_and_samples(render: Open, reported: None) -> None:
+    app = render("backtest", Role.ANALYST, "en")
+    assert not app.exception
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures["Messages, newly stopped"] == "1,234"
+    assert figures["Precision"] == "100.0%"
+    groups, samples = (frame.value for frame in app.dataframe)
+    assert list(groups["stopped"]) == [1234] * 3
+    assert list(samples["text"]) == ["x\x1b[31m\n", "<b>发票</b>"]
+    assert "2 decisions could not be replayed: no text in the lake" in app.warning[0].value
+    assert any("Sweep of volume" in subheader.value for subheader in app.subheader)
+
+
+def test_the_choices_of_a_backtest_are_in_the_url(render: Open, reported: None) -> None:
+    app = render("backtest", Role.ANALYST, "en")
+    app.selectbox[1].select("7").run()
+    assert {metric.label: metric.value for metric in app.metric}["Messages, newly stopped"] == "400"
+    app.selectbox[2].select("word").run()
+    assert list(app.dataframe[1].value["rule"]) == ["word"]
+    assert dict(app.query_params) == {"report": SWEEP.key, "value": "7", "rule": "word", "by": "rules"}
+    app.selectbox[0].select(REPORT.key).run()
+    assert app.query_params["report"] == REPORT.key
+    assert "value" not in app.query_params
+    assert not any("Sweep" in subheader.value for subheader in app.subheader)
+
+
+def test_a_link_to_a_backtest_opens_it(
+    render: Open, reported: None, world: tuple[Path, dict[Role, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = AppTest.from_function(_page, args=("backtest",), default_timeout=30)
+    monkeypatch.setattr(session, "token", lambda: world[1][Role.ANALYST])
+    monkeypatch.setattr(session, "chosen_language", lambda: "zh")
+    for name, value in {"report": SWEEP.key, "value": "3", "by": "ports", "rule": "volume"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert {metric.label: metric.value for metric in app.metric}["新拦截条数"] == "2,000"
+    assert list(app.dataframe[0].value["name"]) == ["10690001"]
+    assert list(app.dataframe[1].value["rule"]) == ["volume"]
 
 
 def test_a_session_that_is_over_shows_nothing(render: Open, monkeypatch: pytest.MonkeyPatch) -> None:

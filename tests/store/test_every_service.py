@@ -19,7 +19,7 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
-from pipeline.actions.console import list_file, overview, reveal, search, why
+from pipeline.actions.console import backtests, list_file, overview, reveal, search, why
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import claims, labels
 from pipeline.actions.watch import report
@@ -169,6 +169,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
             w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
         ),
     ),
+    "backtests.finished": (R.SEARCH, FOR_ALL, lambda w, u, n: backtests.finished(w.settings, u)),
     "search.parts_of_score": (R.SEARCH, OF_NO_PORT, lambda w, u, n: search.parts_of_score(w.db, u, "x", "m")),
     "search.message_states": (
         R.SEARCH,
