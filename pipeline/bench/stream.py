@@ -6,7 +6,8 @@ It has three parts, on the same machine and traffic:
   core; the wall clock of a shared machine does not;
 * latency at 1,000 submissions/s: from the broker's acknowledgement to the decision as a committed record at a
   consumer;
-* express traffic beside a bulk backlog of a million messages.
+* express traffic beside a bulk backlog of a million messages;
+* counters whose keys come from all ports: from the decision to its value at a worker, at 1,000 submissions/s.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, time
@@ -31,7 +32,7 @@ from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import produce, reader, writer
+from pipeline.kafka.clients import UNHURRIED, produce, reader, writer
 from pipeline.kafka.destination import destination
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.run.brokers.embedded import EmbeddedBroker
@@ -47,6 +48,7 @@ from pipeline.stream.relay import deliver
 
 RATE = 1000  # submissions/s of the latency parts
 LATENCY_SECONDS = 20
+PEOPLE = 2_000  # recipients of the part on counters; so most events move a value that is published
 BACKLOG_RECIPIENTS = 100
 BACKLOG_MESSAGES = 1_000_000
 QUIET = 30.0  # seconds without a decision until a part fails
@@ -70,6 +72,7 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
             "stream": _throughput(settings, producer, events, ports),
             "latency_ms_at_1000_per_s": _latency(settings, producer, events, ports, bulk=False),
             "express_ms_beside_a_million_bulk_messages": _latency(settings, producer, events, ports, bulk=True),
+            "counter_value_ms_at_1000_per_s": _counter_values(settings, producer, events, ports),
         }
     ratio = report["stream"]["submissions_per_cpu_s"] / engine["submissions_per_cpu_s"]
     return {"broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded", "ratio": round(ratio, 2)} | report
@@ -179,15 +182,60 @@ def _latency(
             decisions.poll(0.002)
         producer.flush(10)
         decisions.until(sent, prefix=f"{tag}-")
-        waits = sorted((decisions.seen[name] - at) * 1000 for name, at in acknowledged.items())
-        report: dict[str, Any] = {"submissions": len(waits)}
-        report |= {f"p{q:g}": round(waits[min(len(waits) - 1, int(len(waits) * q / 100))], 1) for q in (50, 95, 99)}
+        report: dict[str, Any] = {"submissions": len(acknowledged)}
+        report |= _percentiles((decisions.seen[name] - at) * 1000 for name, at in acknowledged.items())
         if bulk:
             at_end = sum(1 for name in decisions.seen if name.startswith("million-"))
             report["bulk_messages_decided_meanwhile"] = at_end * BACKLOG_RECIPIENTS
             decisions.until(background, prefix="million-")
             report["bulk_messages_per_s"] = round(BACKLOG_MESSAGES / (decisions.last - began))
         return report
+
+
+def _percentiles(times: Iterable[float]) -> dict[str, float]:
+    waits = sorted(times)
+    return {f"p{q:g}": round(waits[min(len(waits) - 1, int(len(waits) * q / 100))], 1) for q in (50, 95, 99)}
+
+
+def _counter_values(settings: Settings, producer: Producer, events: list[Submission], ports: Ports) -> dict[str, Any]:
+    """RATE submissions a second to PEOPLE recipients: how old a published value is when it reaches a consumer."""
+    ages: list[float] = []
+    consumer = reader(settings, "bench-values", **UNHURRIED)
+    consumer.assign([TopicPartition(topics.COUNTER_VALUES.name, 0, OFFSET_END)])
+
+    def poll(timeout: float) -> int:
+        values = [m.value() or b"" for m in consumer.consume(5000, timeout) if m.error() is None]
+        ages.extend(time() * 1000 - msgspec.json.decode(value, type=_At).at for value in values)
+        return len(values)
+
+    poll(1.0)  # the first poll looks the end offset up
+    stage = running(settings, "serve", "counters", ANTISPAM_SERVE_PORT="0")
+    with Decisions(settings) as decisions, _worker(settings), stage, closing(consumer):
+        quiet = monotonic()
+        sent = 0
+        while not poll(0.1):  # both are up when a value comes back
+            _send(producer, _to_person(events[0], f"values-warm-{sent}", 0), ports)
+            sent += 1
+            if monotonic() - quiet > QUIET:
+                raise AntispamError("no values of counters come back")
+        ages.clear()
+        began, sent = monotonic(), 0
+        while sent < RATE * LATENCY_SECONDS:
+            due = min(RATE * LATENCY_SECONDS, int((monotonic() - began) * RATE))
+            for n in range(sent, due):
+                _send(producer, _to_person(events[n % len(events)], f"values-{n}", n % PEOPLE), ports)
+            sent = max(sent, due)
+            producer.poll(0)
+            poll(0.002)
+        producer.flush(10)
+        decisions.until(sent, prefix="values-")
+        while poll(2.0):
+            pass
+    return {"values": len(ages), **_percentiles(ages)}
+
+
+def _to_person(event: Submission, name: str, person: int) -> Submission:
+    return msgspec.structs.replace(_express(event, name), recipients=(f"139{person:08d}",))
 
 
 def _express(event: Submission, name: str) -> Submission:
@@ -210,6 +258,10 @@ def _bulk(event: Submission, n: int) -> Submission:
 
 class _Name(msgspec.Struct):
     id: str
+
+
+class _At(msgspec.Struct):
+    at: int
 
 
 class Decisions:

@@ -13,7 +13,7 @@ from pipeline.rules.counting.counters import Counter
 from pipeline.rules.daily_cap import DailyCap
 from pipeline.rules.messages import built_in
 from pipeline.rules.policy import Policy, Rule
-from pipeline.rules.signals import CATALOGUE, Signal, read
+from pipeline.rules.signals import Signal, read
 from pipeline.rules.snoozes import Snoozes
 
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
@@ -70,7 +70,7 @@ class Outcome:
 
     def under(self, policy: Policy) -> Outcome:
         """This outcome before any rule and counter, for the evaluation of the same event under another policy."""
-        context = replace(self.context, limits_5m=policy.port_limits_5m, counted={})
+        context = replace(self.context, limits_5m=policy.port_limits_5m, counted={}, counted_each={})
         other = Outcome(context, self.at, self.snoozes, reviewed=self.reviewed)
         other.reasons = list(self.reasons)
         other.decided, other.allowed = self.decided, self.allowed
@@ -102,7 +102,7 @@ class Outcome:
                 continue
             values = read([known[name] for name in rule.signals], self.context)
             if rule.recipients is not None:
-                self._except(rule, rule.recipients, values)
+                self._except(rule, known[rule.recipients], values)
             else:
                 self._enforce(rule, values)
 
@@ -126,10 +126,16 @@ class Outcome:
             self.alerts.append(RuleAlert(AlertLevel.WARNING, BuiltInRule.DAILY_CAP, message, values, rule.id))
         return True
 
-    def _except(self, rule: Rule, recipients: str, values: dict[str, Any]) -> None:
-        named = CATALOGUE[recipients].recipients
-        for recipient in named(self.context) if named else ():
-            self.excepted.setdefault(recipient, rule.id)
+    def _except(self, rule: Rule, recipients: Signal, values: dict[str, Any]) -> None:
+        """Refuse the message for the recipients of this signal for whom, with their own counters, the rule matches."""
+        own = {name: each for name, each in self.context.counted_each.items() if name in values}
+        held: dict[tuple[int, ...], bool] = {}
+        for recipient in recipients.recipients(self.context) if recipients.recipients else ():
+            counts = tuple([each[recipient] for each in own.values()])
+            if counts not in held:
+                held[counts] = not counts or rule.holds(values | dict(zip(own, counts, strict=True)))
+            if held[counts]:
+                self.excepted.setdefault(recipient, rule.id)
         self._alert(rule, rule.message(values), values)
 
     def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:

@@ -319,9 +319,14 @@ def _move(counting: Sequence[Counter], context: Context, state: Counters, policy
     early = read(policy.sets["submission" if isinstance(event, Submission) else "record"].summed, context)
     for counter in counting:
         amount = amount_of(counter, context, early)
-        values = [value_of(counter, key, at, amount) for key in keys_of(counter, context)]
-        if values:
+        keys = keys_of(counter, context)
+        if len(keys) == 1:
+            counted[counter.name] = value_of(counter, keys[0], at, amount)
+        elif keys:
+            values = [value_of(counter, key, at, amount) for key in keys]
             counted[counter.name] = max(values)
+            if counter.of_recipients:
+                context.counted_each[counter.name] = dict(zip(keys, values, strict=True))
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
 

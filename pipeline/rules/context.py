@@ -52,7 +52,8 @@ class Context:
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
     by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves. `consents` are all
     consents in force. A record is late if it arrived more than `late_ms` after its event time. `counted` holds the
-    event's counters; it is empty while the conditions of the counters are evaluated.
+    event's counters; it is empty while the conditions of the counters are evaluated. `counted_each` holds the counters
+    whose key is the recipient, by recipient, if the event has several.
     """
 
     event: Any
@@ -68,6 +69,7 @@ class Context:
     ports: Ports | None
     late_ms: int = 0
     counted: dict[str, int] = field(default_factory=dict)
+    counted_each: dict[str, dict[str, int]] = field(default_factory=dict)
     _without_consent: tuple[str, ...] | None = None
 
     @property

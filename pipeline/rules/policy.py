@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +18,7 @@ from pipeline.durations import DAY_MS, HOUR_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, check_condition
-from pipeline.rules.conditions.conditions import Conditions
+from pipeline.rules.conditions.conditions import Conditions, Rows
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import PARTS
@@ -74,9 +75,18 @@ class Rule:
         """The signals whose values its sentence shows."""
         return frozenset(slots(self.descriptions[DEFAULT]))
 
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether its condition holds for these values of its signals."""
+        return bool(_program(self.when).answer(dict(values))[0])
+
     def message(self, values: Mapping[str, Any]) -> str:
         """The rule's sentence with these values, in the DEFAULT language (messages.py)."""
         return filled(self.descriptions[DEFAULT], values)
+
+
+@lru_cache(MAX_RULES)
+def _program(when: str) -> Rows:
+    return Rows([when])
 
 
 class RuleSet:

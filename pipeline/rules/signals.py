@@ -64,7 +64,15 @@ def read(signals: Iterable[Signal], context: Context) -> dict[str, Any]:
 def of_counter(counter: Counter) -> Signal:
     """The signal of a declared counter. Its value is 0 for an event that the counter's condition excludes."""
     name = counter.name
-    return Signal(name, "int", counter.description, lambda c: c.counted.get(name, 0), (counter.on,), "volume")
+    return Signal(
+        name,
+        "int",
+        counter.description,
+        lambda c: c.counted.get(name, 0),
+        (counter.on,),
+        "volume",
+        recipients=(lambda c: c.event.recipients) if counter.of_recipients else None,
+    )
 
 
 def _port_limit(context: Context) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.actions.scenarios import Mismatch, run
 from pipeline.cli import app
 from pipeline.decision.configuration import Config, default_policy, load_directory
 from pipeline.errors import AntispamError
+from pipeline.rules.policy import parse_policy
 from tests.harness.places import ROOT
 
 SCENARIOS = scenario_files([shipped_scenarios()])
@@ -32,6 +34,22 @@ def tell(text: str) -> list[Mismatch]:
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_the_story_ends_as_told(path: Path) -> None:
     assert run(read(path.read_text(encoding="utf-8"), path.name), shipped()) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "story"),
+    [
+        ("codes-to-recipient-from-all-ports", "codes_from_all_ports"),
+        ("recipient-bombed", "recipient_bombed"),
+        ("recipient-flooded", "recipient_flooded"),
+    ],
+)
+def test_without_its_rule_the_story_ends_otherwise(rule: str, story: str) -> None:
+    policy = default_policy().replace(f"  - id: {rule}\n", f"  - id: {rule}\n    mode: off\n")
+    assert policy != default_policy()
+    (path,) = [path for path in SCENARIOS if path.stem == story]
+    told = read(path.read_text(encoding="utf-8"), path.name)
+    assert run(told, replace(shipped(), policy=parse_policy(policy))) != []
 
 
 def test_titles_differ_and_there_are_stories() -> None:

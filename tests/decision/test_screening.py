@@ -278,3 +278,30 @@ def test_the_shipped_model_scores_a_text_alike_in_any_company() -> None:
     together = screen([submission(t) for t in texts], MemoryCounters(), known, NOW)
     scores = [o.decision.score for o in together if isinstance(o, Screened)]
     assert scores == [decide(submission(t), known).score for t in texts]
+
+
+EACH = """\
+counters:
+  - {name: got, event: submission, key: [recipient], window: 5m, description: messages to a recipient}
+  - {name: ports, event: submission, key: [recipient], window: 5m, aggregate: distinct, of: port, description: ports}
+rules:
+  - {id: enough, event: submission, description: enough, when: got > 2 && ports > 1, verdict: reject, recipients: got}
+"""
+
+
+def test_a_rule_on_counters_of_recipients_refuses_those_for_whom_it_holds() -> None:
+    state, using = MemoryCounters(), config(port(), port("10690002"), policy=parse_policy(EACH))
+    many, of_two, new = "13800000001", "13800000002", "13800000003"
+
+    def excepted(port: str, *recipients: str) -> set[str]:
+        decision = decide(submission("您好", port=port, recipients=recipients), using, state)
+        assert decision.verdict is Verdict.RELEASE
+        return {exception.recipient for exception in decision.exceptions}
+
+    for _ in range(3):
+        assert excepted("10690001", many) == set()
+    assert excepted("10690002", of_two) == set()
+    # `got` is 4 for one recipient and `ports` is 2 for another, but only the first has enough of both.
+    assert excepted("10690002", many, of_two, new) == {many}
+    assert excepted("10690001", of_two, new) == {of_two}
+    assert excepted("10690002", many) == {many}

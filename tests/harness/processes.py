@@ -14,7 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from pipeline import topics
-from pipeline.decision.configuration import Config, directory_entries, load_directory
+from pipeline.decision.configuration import Config, default_policy, directory_entries, load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
@@ -23,6 +23,7 @@ from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.counting.counters import MemoryCounters
+from pipeline.rules.policy import parse_policy
 from pipeline.run.child import Child, free_port
 from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config
@@ -35,6 +36,7 @@ from pipeline.stream.relay import deliver
 from tests.harness.migrated import migrated_database
 
 PORTS = 200
+COMING_LATER = {counter.name for counter in parse_policy(default_policy()).counters if counter.shared}
 Answer = dict[str, Any]
 
 
@@ -81,22 +83,30 @@ def produce(settings: Settings, events: Sequence[Submission], config: Config) ->
     send(writer(settings), [(*destination(event, config.ports), encode(event)) for event in events])
 
 
-def undisturbed(events: Sequence[Submission], config: Config) -> tuple[dict[str, Answer], dict[tuple[str, str], int]]:
-    """Screen the events in order without a broker: decisions by id, and counter totals."""
+def undisturbed(
+    events: Sequence[Submission], config: Config, *, shared: bool = False
+) -> tuple[dict[str, Answer], dict[tuple[str, str], int]]:
+    """Screen the events in order without a broker: decisions by id, and the totals of the counters of one stage.
+
+    With `shared`, these are the counters of the second stage.
+    """
+    assert config.policy is not None
+    counted = {counter.identity for counter in config.policy.counters if counter.shared is shared}
     state = MemoryCounters()
     answers = {}
     for i in range(0, len(events), 1000):
         for outcome in screen(events[i : i + 1000], state, config, 0):
             assert isinstance(outcome, Screened)
             answers[outcome.decision.id] = canonical(encode(outcome.decision))
-    return answers, {key: sum(window.dump()[1][1::2]) for key, window in state.windows.items()}
+    return answers, {key: sum(window.dump()[1][1::2]) for key, window in state.windows.items() if key[0] in counted}
 
 
 def canonical(value: bytes) -> Answer:
-    """A decision without the fields that differ between runs: times and the epoch."""
+    """A decision without what differs between runs: times, the epoch, and counters whose values come back later."""
     answer: Answer = msgspec.json.decode(value)
     for field in ("decided_at", "timings", "epoch"):
         answer.pop(field, None)
+    answer["counters"] = {name: count for name, count in answer["counters"].items() if name not in COMING_LATER}
     return answer
 
 

@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from pipeline import topics
-from pipeline.decision.configuration import Config, default_policy
+from pipeline.decision.configuration import default_policy
 from pipeline.events import CounterValue, Submission
 from pipeline.kafka.clients import reader
 from pipeline.kafka.streams import COUNTERS
@@ -56,13 +56,6 @@ def traffic(settings: Settings, count: int) -> list[Submission]:
     ]
 
 
-def totals(events: list[Submission], config: Config, *, shared: bool) -> dict[tuple[str, str], int]:
-    """The counters of an undisturbed run: of the first stage, or the shared ones."""
-    assert config.policy is not None
-    wanted = {counter.identity for counter in config.policy.counters if counter.shared is shared}
-    return {key: total for key, total in undisturbed(events, config)[1].items() if key[0] in wanted}
-
-
 def until_counted(settings: Settings, stages: list[Child], deadline: float = 120) -> None:
     """Wait until the second stage has committed the last record of increments in each partition."""
     ends: dict[int, int] = {}
@@ -100,6 +93,8 @@ def test_worker_and_second_stage_killed(fresh_kafka: KafkaNode, tmp_path: Path, 
     settings = settings_for(fresh_kafka.bootstrap, tmp_path)
     config = prepare(settings, tmp_path, policy=default_policy().replace("counters:\n", ACROSS_PORTS, 1))
     events = traffic(settings, count)
+    _, of_ports = undisturbed(events, config)
+    _, shared = undisturbed(events, config, shared=True)
     produce(settings, events, config)
     stages = [stage(settings)]
     part = count // (2 * kills + 1)
@@ -118,8 +113,8 @@ def test_worker_and_second_stage_killed(fresh_kafka: KafkaNode, tmp_path: Path, 
         until_counted(settings, stages)
     for child in stages:
         child.stop(15)
-    assert counters(settings, topics.STATE_COUNTERS) == totals(events, config, shared=True)
-    assert counters(settings) == totals(events, config, shared=False)
+    assert counters(settings, topics.STATE_COUNTERS) == shared
+    assert counters(settings) == of_ports
     published = told(settings)
     assert len(published) > PEOPLE
-    assert published.items() <= totals(events, config, shared=True).items()
+    assert published.items() <= shared.items()

@@ -60,6 +60,16 @@ class Counter:
         return not set(self.key) & set(FIRST[self.on])
 
     @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the key with those of the stream's partition first, as they are written in the state."""
+        return tuple(sorted(self.key, key=lambda part: part not in FIRST[self.on]))
+
+    @cached_property
+    def of_recipients(self) -> bool:
+        """Whether each recipient of a submission has a value of its own."""
+        return self.key == ("recipient",) and self.on == "submission"
+
+    @cached_property
     def width(self) -> int:
         """Bucket width in ms."""
         return self.window_ms if self.zone else max(1, self.window_ms // BUCKETS)

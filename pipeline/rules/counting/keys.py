@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from itertools import islice, product
-from typing import Any, Literal
+from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
 from pipeline.events import Submission
 from pipeline.rules.context import Context
-from pipeline.rules.counting.counters import FIRST, Amount, Counter
+from pipeline.rules.counting.counters import Amount, Counter
 
 # An event has several recipients, domains or links: it moves the counter of each.
 PARTS: dict[str, Callable[[Context], tuple[str, ...]]] = {
@@ -32,7 +31,7 @@ _LONGEST = 18  # digits of a number in 64 bits
 
 def keys_of(counter: Counter, context: Context) -> Sequence[str]:
     """The keys of a counter that an event moves; none if it has, for example, no link."""
-    parts = _ordered(counter.on, counter.key)
+    parts = counter.parts
     if len(parts) == 1:
         return PARTS[parts[0]](context)
     combined = product(*(PARTS[part](context) for part in parts))
@@ -51,9 +50,3 @@ def amount_of(counter: Counter, context: Context, early: Mapping[str, Any]) -> A
     if counter.aggregate == "sum" and counter.of is not None:
         return int(early[counter.of])
     return 1
-
-
-@lru_cache
-def _ordered(on: Literal["submission", "record"], key: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts of a key with those of its stream's partition first, as they are written in the state."""
-    return tuple(sorted(key, key=lambda part: part not in FIRST[on]))
