@@ -71,7 +71,10 @@ def contents(settings: Settings, period: Period) -> Contents:
 def write_parts(
     settings: Settings, period: Period, judged: Iterable[JudgedMember], folder: Path, count: int = PARTS
 ) -> None:
-    """Write a period in at most `count` parts into `folder`, which is made anew."""
+    """Write a period in at most `count` parts into `folder`, which is made anew.
+
+    Raises AntispamError if there is too little space.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     with connect(settings) as connection:
@@ -81,10 +84,18 @@ def write_parts(
         oldest = connection.execute(f"SELECT min(accepted_at)::DATE FROM decisions WHERE {period.where}")  # noqa: S608
         (first,) = oldest.fetchone() or (None,)
         days = f"dt BETWEEN '{first or _day(period.since)}'::DATE - 1 AND '{_day(period.until)}'::DATE + 1"
-        connection.execute(
-            f"COPY ({_JOIN.format(decided=period.where, days=days, parts=count)}) TO '{_quoted(folder / 'parts')}' "
-            "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part))"
-        )
+        joined = _JOIN.format(decided=period.where, days=days, parts=count)
+        try:
+            connection.execute(
+                f"COPY ({joined}) TO '{_quoted(folder / 'parts')}' "
+                "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part))"
+            )
+        except duckdb.Error as error:  # no space left, for example
+            raise AntispamError(f"the period cannot be joined: {str(error).splitlines()[0]}") from None
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+                raise KeyboardInterrupt from None
+            raise
 
 
 def parts(folder: Path) -> dict[int, int]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pipeline.durations import HOUR_MS
+from pipeline.errors import AntispamError
+from pipeline.lake.backtest import period
 from pipeline.lake.backtest.period import Period, contents, parts, rows_of, write_parts
 from pipeline.settings import Settings
 from tests.harness.replayed_lake import BEGIN, NOTICE, POLICY, lake, record, send, submission
@@ -61,6 +64,16 @@ def test_numbers_texts_and_names_come_back_whole(tmp_path: Path) -> None:
     assert (row["id"], row["content"], tuple(row["recipients"])) == (given.id, given.content, given.recipients)
     assert given.id not in str([row["shown_id"], row["masked"]])
     assert "482913" not in row["masked"]
+
+
+def test_too_little_space_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, live = lake(tmp_path)
+    send(live, [submission(1)])
+    live.close(BEGIN)
+    monkeypatch.setattr(period, "JOIN_MEMORY", "1MB")
+    with pytest.raises(AntispamError, match="the period cannot be joined: Out of Memory") as refused:
+        write_parts(settings, PERIOD, [], tmp_path / "input")
+    assert "\n" not in str(refused.value)
 
 
 def test_the_print_changes_with_the_decisions(tmp_path: Path) -> None:
