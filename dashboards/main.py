@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
-from dashboards.screens import alerts, backtest, lists, overview, ports, review, search, users
+from dashboards.screens import alerts, backtest, lists, overview, policy, ports, review, search, users
 from dashboards.words import word
 from pipeline.store.accounts.roles import Right, User, allowed
 
@@ -42,6 +42,7 @@ def main() -> None:
             ("backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
             ("lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
             ("ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
+            ("policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),
             ("alerts", _("Alerts"), ":material/notifications:", Right.SEE_TRAFFIC, alerts),
             ("users", _("Users"), ":material/group:", Right.ADMINISTER, users),
         )

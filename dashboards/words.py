@@ -72,6 +72,14 @@ WORDS = {
     "blocked": N_("blocked recipients"),
     "unsubscribed": N_("unsubscribed"),
     "registered": N_("registered recipients"),
+    # versions of the policy
+    "draft": N_("draft"),
+    "checked": N_("checked"),
+    "shadow": N_("shadow"),
+    "share": N_("share"),
+    "in_force": N_("in force"),
+    "archived": N_("archived"),
+    "withdrawn": N_("withdrawn"),
     # alerts
     "warning": N_("warning"),
     "severe": N_("severe"),

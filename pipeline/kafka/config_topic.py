@@ -17,6 +17,7 @@ from pipeline.events import ConfigChange, decoder
 from pipeline.kafka.clients import UNHURRIED, reader
 from pipeline.kafka.polled import is_record
 from pipeline.kafka.replay import replay
+from pipeline.process import readiness
 from pipeline.settings import Settings
 
 _decode = decoder(ConfigChange)
@@ -83,4 +84,4 @@ class ConfigFollower:
         for fault in faults:
             metrics.CONFIG_FAULTS.inc()
             _log.error("config_refused", fault=fault.splitlines()[0])
-        metrics.EPOCH.labels(self._name).set(self.config.epoch)
+        readiness.applied(self._name, self.config.epoch)

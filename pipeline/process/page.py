@@ -122,7 +122,12 @@ class Page:
 def _parts() -> dict[str, object]:
     """A process is ready when all its parts are."""
     parts = readiness.states()
-    return {"ready": bool(parts) and all(parts.values()), "parts": parts, "waits_for": readiness.waits()}
+    return {
+        "ready": bool(parts) and all(parts.values()),
+        "parts": parts,
+        "waits_for": readiness.waits(),
+        "epochs": readiness.epochs(),
+    }
 
 
 async def _unknown(_request: Request, _error: Exception) -> Response:

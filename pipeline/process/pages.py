@@ -35,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
     waits_for: dict[str, str] = {}
     missing: tuple[str, ...] = ()  # the API's page has this field instead
     parts: dict[str, bool] = {}
+    epochs: dict[str, int] = {}
 
     @property
     def works(self) -> bool:

@@ -1,7 +1,8 @@
 """Readiness: which parts of this process can work, and what the other parts wait for; shown at `/ready`.
 
 Every role is a part. A role may register further parts (channels, for example) before it is ready. The process is
-ready when all its parts are. The state is process-wide, like the metrics.
+ready when all its parts are. The state is process-wide, like the metrics. A process also shows the epoch of each
+configuration that it has applied.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pipeline import metrics
 
 _parts: dict[str, bool] = {}
 _waits: dict[str, str] = {}
+_epochs: dict[str, int] = {}
 
 
 def say(part: str, ready: bool, waits_for: str = "") -> None:
@@ -21,6 +23,17 @@ def say(part: str, ready: bool, waits_for: str = "") -> None:
     if _parts.get(part) is not ready:
         _parts[part] = ready
         metrics.PART_READY.labels(part).set(ready)
+
+
+def applied(follower: str, epoch: int) -> None:
+    """Note the epoch of the configuration that this follower of the config topic has applied."""
+    _epochs[follower] = epoch
+    metrics.EPOCH.labels(follower).set(epoch)
+
+
+def epochs() -> dict[str, int]:
+    """The epoch that each follower has applied."""
+    return dict(_epochs)
 
 
 def states() -> dict[str, bool]:

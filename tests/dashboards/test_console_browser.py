@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from sqlalchemy import select
 
+from pipeline.decision.configuration import default_policy
+from pipeline.rules.lifecycle import Approval
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
-from pipeline.store.accounts.roles import Role
+from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
+from pipeline.store.registry import policy_lifecycle
 from tests.harness.console_data import PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 if TYPE_CHECKING:
@@ -57,7 +60,13 @@ class Console:
         open_cases(self.db, now, 18)
         fill_lake(settings, now)
         fill_rest(self.db, now)
-        for name, role in (("anna", Role.SENIOR_REVIEWER), ("rui", Role.ANALYST), ("ops", Role.OPERATOR)):
+        for name, role in (
+            ("anna", Role.SENIOR_REVIEWER),
+            ("rui", Role.ANALYST),
+            ("ops", Role.OPERATOR),
+            ("lin", Role.POLICY_AUTHOR),
+            ("bo", Role.POLICY_APPROVER),
+        ):
             sign_up(self.db, name, role, now)
 
     def close(self) -> None:
@@ -262,3 +271,29 @@ def test_nothing_secret_is_logged(console: Console) -> None:
     assert "Traceback" not in log
     for secret in (PHONE, PASSWORD, "王女士", "额度"):
         assert secret not in log
+
+
+def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
+    chief, shipped = User("chief", Role.ADMINISTRATOR), default_policy()
+    policy_lifecycle.publish(console.db, chief, shipped, Approval.TWO, 1)
+    author = User("lin", Role.POLICY_AUTHOR)
+    changed = shipped.replace("when: codes_to_recipient_10m > 5", "when: codes_to_recipient_10m > 7")
+    version = policy_lifecycle.draft(console.db, author, changed, "<i>少误拦</i>", 2)
+    page = open_page("lin", locale="en-GB", path=f"/policy?version={version}")
+    page.get_by_text("threshold codes_to_recipient_10m 5 → 7").wait_for()
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_role("button", name="Try in shadow").click()
+    page.get_by_text(f"{version} shadow").first.wait_for()
+    page.screenshot(path=tmp_path / "policy-en.png", full_page=True)
+    page = open_page("bo", locale="zh-CN", path=f"/policy?version={version}")
+    page.get_by_text("规则 codes-to-recipient：阈值 codes_to_recipient_10m 5 → 7").wait_for()
+    assert page.locator("[data-testid=stMain] i").count() == 0
+    page.screenshot(path=tmp_path / "policy-zh.png", full_page=True)
+    page.get_by_role("button", name="分流一部分").click()
+    page.get_by_role("button", name="设定比例").click()
+    page.get_by_text(f"{version} 分流 1 %").first.wait_for()
+    page.get_by_role("button", name="批准生效").click()
+    page.get_by_role("button", name=f"让 {version} 生效").click()
+    page.get_by_text("由 lin 起草，由 bo 批准生效").wait_for()
+    (row,) = [r for r in policy_lifecycle.versions(console.db, chief) if r.state == "in_force"]
+    assert (row.version, row.author, row.approver) == (version, "lin", "bo")

@@ -15,6 +15,7 @@ from dashboards import language
 from dashboards.words import WORDS, clock, span
 from pipeline.actions.console.search import UNDECIDED
 from pipeline.events import AlertLevel, Category, Kind, PortState, Tier, Verdict
+from pipeline.rules.lifecycle import State
 from pipeline.rules.lists import ENTITIES
 from pipeline.store.accounts.roles import SCOPES, Role
 
@@ -64,7 +65,7 @@ def test_no_text_hides_from_extraction() -> None:
 
 
 def test_every_value_that_is_shown_has_a_word() -> None:
-    for values in (Verdict, Category, Kind, Tier, PortState, AlertLevel, Role, ENTITIES, SCOPES, (UNDECIDED,)):
+    for values in (Verdict, Category, Kind, Tier, PortState, AlertLevel, Role, State, ENTITIES, SCOPES, (UNDECIDED,)):
         assert {str(value) for value in values} <= WORDS.keys()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
@@ -15,9 +16,13 @@ from pipeline.actions.conduct.notices import project_alerts
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.lifecycle import Approval
 from pipeline.rules.messages import built_in
+from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
+from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, Role, User, allowed
+from pipeline.store.registry import policy_lifecycle
 from tests.harness.backtest_reports import REPORT, SWEEP
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
 from tests.harness.migrated import migrated_database
@@ -29,6 +34,7 @@ RIGHTS = {
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
     "ports": Right.SEE_TRAFFIC,
+    "policy": Right.SEARCH,
     "alerts": Right.SEE_TRAFFIC,
     "users": Right.ADMINISTER,
 }
@@ -188,3 +194,84 @@ def test_a_session_that_is_over_shows_nothing(render: Open, monkeypatch: pytest.
     assert not app.exception
     assert not app.title
     assert app.warning[0].value == "Your session is over."
+
+
+TEXTS = [
+    "rules: [{id: many, event: submission, description: many, when: messages > 50, verdict: review}]",
+    "rules: [{id: many, event: submission, description: many, when: messages > 60, verdict: review}]",
+]
+
+
+@pytest.fixture
+def versions(world: tuple[Path, dict[Role, str]]) -> Iterator[tuple[str, str]]:
+    """A policy in force and one that its author submitted; only this test has them."""
+    db = migrated_database(Settings(data_dir=world[0]))
+    author = User("policy_author", Role.POLICY_AUTHOR)
+    policy_lifecycle.publish(db, User("chief", Role.ADMINISTRATOR), TEXTS[0], Approval.TWO, 1)
+    drafted = policy_lifecycle.draft(db, author, TEXTS[1], "fewer <b>cases</b>", 2)
+    policy_lifecycle.submit(db, author, drafted, 3)
+    yield version_of(TEXTS[0]), drafted
+    with db.write() as connection:
+        for table in (schema.policies, schema.in_force, schema.configurations):
+            connection.execute(delete(table))
+    db.close()
+
+
+def _of_policy(render: Open, role: Role, version: str, language: str = "en") -> AppTest:
+    app = render("policy", role, language)
+    app.selectbox(key="policy_version").set_value(version).run()
+    assert not app.exception
+    return app
+
+
+def test_an_approver_sees_the_difference_in_words_and_puts_it_in_force(render: Open, versions: tuple[str, str]) -> None:
+    before, drafted = versions
+    assert "规则 many：阈值 messages 50 → 60" in _shown(_of_policy(render, Role.POLICY_APPROVER, drafted, "zh"))
+    app = _of_policy(render, Role.POLICY_APPROVER, drafted)
+    assert "rule many: threshold messages 50 → 60" in _shown(app)
+    assert [b.key for b in app.button] == ["set_share", "approve"]
+    app.button(key="approve").click().run()
+    assert not app.error
+    assert app.metric[0].value == drafted
+    app.selectbox(key="policy_version").set_value(before).run()
+    app.button(key="rollback").click().run()
+    assert app.metric[0].value == before
+
+
+def test_an_author_tries_a_version_and_gives_it_up_but_does_not_approve(
+    render: Open, versions: tuple[str, str]
+) -> None:
+    app = _of_policy(render, Role.POLICY_AUTHOR, versions[1])
+    assert [b.key for b in app.button][:-1] == ["shadow", "withdraw"]  # the last one saves a draft
+    app.button(key="shadow").click().run()
+    assert app.metric[2].value == f"{versions[1]} shadow"
+    app.button(key="withdraw").click().run()
+    assert app.metric[2].value == "–"
+
+
+def test_an_author_drafts_and_is_shown_the_fault(render: Open, versions: tuple[str, str]) -> None:
+    app = render("policy", Role.POLICY_AUTHOR, "en")
+    app.text_area[0].set_value("rulez: []")
+    next(b for b in app.button if b.label == "Save as draft").click().run()
+    assert not app.error
+    assert app.selectbox(key="policy_version").value == version_of("rulez: []")
+    assert "unknown field 'rulez'" in _shown(app)
+    app.button(key="submit").click().run()
+    assert "unknown field 'rulez'" in app.error[0].value.replace("\\", "")
+
+
+def test_an_administrator_who_wrote_it_needs_another_person(
+    render: Open, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = render("policy", Role.ADMINISTRATOR, "en")
+    app.text_area[0].set_value("title: mine")
+    next(b for b in app.button if b.label == "Save as draft").click().run()
+    app.button(key="submit").click().run()
+    assert "another person gives it a share" in _shown(app)
+
+
+def test_others_only_look(render: Open, versions: tuple[str, str]) -> None:
+    app = _of_policy(render, Role.ANALYST, versions[1])
+    assert not app.button
+    assert not app.text_area
+    assert "rule many: threshold messages 50 → 60" in _shown(app)

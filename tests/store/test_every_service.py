@@ -19,7 +19,7 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
-from pipeline.actions.console import backtests, list_file, overview, reveal, search, why
+from pipeline.actions.console import backtests, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import claims, labels
 from pipeline.actions.watch import report
@@ -162,6 +162,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         OF_NO_PORT,
         lambda w, u, n: overview.traffic(w.db, w.lake.cursor(), u, NOW - 3_600_000, NOW, 60_000),
     ),
+    "epochs.epochs": (R.SEARCH, OF_NO_PORT, lambda w, u, n: epochs.epochs(w.settings.data_dir, u)),
     "search.search": (
         R.SEARCH,
         HIDES,
@@ -366,7 +367,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "users.reset_password": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.reset_password(w.db, u, "anna", NOW)),
 }
 # What they tell is the same for every scope.
-OF_NO_SCOPE = {"search.parts_of_score", "policy_lifecycle.versions", "policy_lifecycle.text"}
+OF_NO_SCOPE = {"search.parts_of_score", "epochs.epochs", "policy_lifecycle.versions", "policy_lifecycle.text"}
 # One's own password, and the questions themselves.
 NOT_CALLS = {"users.change_password", *(f"roles.{name}" for name in vars(roles))}
 

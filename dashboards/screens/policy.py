@@ -1,0 +1,201 @@
+"""Policy: the versions of the policy from draft to archive, their trial and approval, and who has applied what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import Text
+from dashboards.table import table
+from dashboards.words import clock, word
+from pipeline.actions.console.epochs import epochs
+from pipeline.errors import AntispamError
+from pipeline.rules.lifecycle import TRIAL, Approval, Deed, State, deeds, may_approve
+from pipeline.rules.policy import POLICY, parse_policy
+from pipeline.rules.policy_diff import differences
+from pipeline.store.accounts.roles import Right, User, allowed
+from pipeline.store.registry import policy_lifecycle, registry
+
+CHOSEN = "policy_version"  # key in the session state; `version` in the URL
+ORDER = [State.IN_FORCE, *reversed(TRIAL), State.CHECKED, State.DRAFT, State.ARCHIVED, State.WITHDRAWN]
+
+
+def page() -> None:
+    """Show the page of the policy."""
+    user, _ = session.user(), session.text()
+    st.title(_("Policy"))
+    rows = sorted(policy_lifecycle.versions(session.services().db, user), key=lambda row: ORDER.index(State(row.state)))
+    force = next((row for row in rows if row.state == State.IN_FORCE), None)
+    trial = next((row for row in rows if row.state in TRIAL), None)
+    _heads(_, force, trial)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _versions(_, rows)
+        if rows:
+            _version(_, user, rows, force)
+    with right:
+        _workers(_, user, force, trial)
+        if allowed(user, Right.AUTHOR_POLICY):
+            _draft(_, user, force)
+
+
+def _heads(_: Text, force: Any, trial: Any) -> None:
+    zone = session.services().settings.console_zone
+    columns = st.columns(3)
+    columns[0].metric(_("Policy in force"), force.version if force else "–", border=True)
+    columns[1].metric(_("In force since"), clock(zone, force.changed_at) if force else "–", border=True)
+    columns[2].metric(_("On trial"), f"{trial.version} {_state(_, trial)}" if trial else "–", border=True)
+    if force is None:
+        st.warning(_("No policy is in force: every message is held."), icon=":material/warning:")
+
+
+def _state(_: Text, row: Any) -> str:
+    return f"{word(_, row.state)} {row.share} %" if row.state == State.SHARE else word(_, row.state)
+
+
+def _versions(_: Text, rows: Sequence[Any]) -> None:
+    st.subheader(_("Versions"))
+    if not rows:
+        st.info(_("There is no version yet."), icon=":material/inbox:")
+        return
+    zone = session.services().settings.console_zone
+    frame = table(
+        [(r.version, _state(_, r), r.author, r.approver or "–", clock(zone, r.changed_at), r.reason) for r in rows],
+        columns=[_("Version"), _("State"), _("Author"), _("Approver"), _("Changed"), _("Reason")],
+    )
+    st.dataframe(frame, hide_index=True, height="content" if len(rows) < 12 else 420)
+
+
+def _version(_: Text, user: User, rows: Sequence[Any], force: Any) -> None:
+    """One version: how it differs from the one in force, and what may be done with it."""
+    known = {row.version: row for row in rows}
+    asked = st.query_params.get("version")
+    chosen = st.selectbox(
+        _("Look at version"),
+        list(known),
+        index=list(known).index(asked) if asked in known else 0,
+        format_func=lambda version: f"{version} · {_state(_, known[version])} · {known[version].author}",
+        key=CHOSEN,
+    )
+    st.query_params["version"] = chosen
+    row = known[chosen]
+    value = policy_lifecycle.text(session.services().db, user, row.version)
+    if row.state == State.IN_FORCE:
+        by = _("Written by {author}, put in force by {approver}.")
+        st.caption(by.format(author=session.plain(row.author), approver=session.plain(row.approver or "–")))
+    else:
+        _difference(_, user, value, force)
+    with st.expander(_("Its text")):
+        st.code(value, language="yaml", height=320)
+    _deeds(_, user, row)
+
+
+def _difference(_: Text, user: User, value: str, force: Any) -> None:
+    st.caption(_("What is different from the policy in force"))
+    try:
+        new = parse_policy(value)
+    except AntispamError as error:
+        st.code(str(error), language=None)
+        return
+    if force is None:
+        return
+    old = parse_policy(policy_lifecycle.text(session.services().db, user, force.version))
+    said = [line[session.chosen_language()] for line in differences(old, new)]
+    if said:
+        st.code("\n".join(said), language=None, wrap_lines=True)
+    else:
+        st.caption(_("Nothing but comments and layout."))
+
+
+def _deeds(_: Text, user: User, row: Any) -> None:
+    """The buttons for what this user may do with this version."""
+    services = session.services()
+    db, version, possible = services.db, row.version, set(deeds(State(row.state)))
+    approval = Approval(services.settings.policy_approval)
+    author, approver = allowed(user, Right.AUTHOR_POLICY), allowed(user, Right.APPROVE_POLICY)
+    second = may_approve(approval, row.author, user.name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if author and Deed.SUBMIT in possible and st.button(_("Check"), key="submit", type="primary"):
+            with session.told():
+                policy_lifecycle.submit(db, user, version, now_ms())
+                st.rerun()
+        if author and Deed.SHADOW in possible and st.button(_("Try in shadow"), key="shadow"):
+            with session.told():
+                policy_lifecycle.shadow(db, user, version, now_ms())
+                st.rerun()
+        if approver and Deed.SHARE in possible:
+            with st.popover(_("Give it a share"), disabled=not second):
+                share = st.slider(_("Share of the ports, %"), 0, 100, max(row.share, 1), key=f"share_{version}")
+                st.write(_("A larger share keeps the ports of a smaller one. 0 takes it back into shadow."))
+                if st.button(_("Set the share"), key="set_share", type="primary"):
+                    with session.told():
+                        policy_lifecycle.share(db, user, version, share, approval, now_ms())
+                        st.rerun()
+        if approver and Deed.APPROVE in possible:
+            with st.popover(_("Put in force"), disabled=not second):
+                st.write(_("It decides from the next batch of every worker. A rollback takes it back."))
+                if st.button(_("Put {version} in force").format(version=version), key="approve", type="primary"):
+                    with session.told():
+                        policy_lifecycle.approve(db, user, version, approval, now_ms())
+                        st.rerun()
+        if approver and Deed.ROLLBACK in possible:
+            with st.popover(_("Roll back to it"), icon=":material/undo:"):
+                st.write(_("It decides again from the next batch of every worker."))
+                if st.button(_("Put {version} in force").format(version=version), key="rollback", type="primary"):
+                    with session.told():
+                        registry.rollback(db, user, "policy", POLICY, now_ms(), version)
+                        st.rerun()
+        if author and Deed.WITHDRAW in possible:
+            with st.popover(_("Withdraw")):
+                reason = st.text_input(_("Reason"), key=f"withdraw_reason_{version}", max_chars=200)
+                if st.button(_("Withdraw {version}").format(version=version), key="withdraw", type="primary"):
+                    with session.told():
+                        policy_lifecycle.withdraw(db, user, version, reason.strip(), now_ms())
+                        st.rerun()
+    if approver and not second and Deed.APPROVE in possible:
+        st.caption(_("You wrote it: another person gives it a share or puts it in force."))
+
+
+def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
+    """How far each process has applied the publications of the policy and of its trial."""
+    st.subheader(_("Processes"))
+    found = epochs(session.services().settings.data_dir, user)
+    if not found:
+        st.caption(_("No process of this data folder is known to run."))
+        return
+    wanted = max([row.epoch for row in (force, trial) if row is not None and row.epoch is not None], default=0)
+    frame = table(
+        [
+            (
+                each.follower,
+                "–" if each.epoch is None else each.epoch,
+                _("does not answer")
+                if each.epoch is None
+                else _("has the policy")
+                if each.epoch >= wanted
+                else _("not yet"),
+            )
+            for each in found
+        ],
+        columns=[_("Process"), _("Epoch"), _("State")],
+    )
+    st.dataframe(frame, hide_index=True, height="content")
+    st.caption(_("The policy and its trial were published with epoch {epoch}.").format(epoch=wanted))
+
+
+def _draft(_: Text, user: User, force: Any) -> None:
+    st.subheader(_("New draft"))
+    db = session.services().db
+    start = policy_lifecycle.text(db, user, force.version) if force else ""
+    with st.form("draft", border=True):
+        value = st.text_area(_("Text (YAML)"), start, height=260, key=f"draft_{force.version if force else 0}")
+        reason = st.text_input(_("What the change is for"), max_chars=200)
+        if st.form_submit_button(_("Save as draft"), type="primary"):
+            with session.told():
+                st.query_params["version"] = policy_lifecycle.draft(db, user, value, reason.strip(), now_ms())
+                st.session_state.pop(CHOSEN, None)
+                st.rerun()
