@@ -14,20 +14,18 @@ expect:  verdict, rule (the deciding rule), rules (all matched rules), values (s
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from enum import Enum
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
 import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Kind, RecordKind, Verdict
 from pipeline.rules.consents import ConsentKind
-from pipeline.rules.policy_file import PolicyError, PolicyFile
+from pipeline.rules.policy_file import PolicyFile
+from pipeline.text.form_faults import form_fault
 
 Place = tuple[str | int, ...]  # the names and indexes that lead to a value of the file
 
@@ -179,7 +177,12 @@ def read(text: str, source: str = "scenario") -> Told:
     try:
         scenario = msgspec.convert(file.data, Scenario)
     except msgspec.ValidationError as error:
-        raise _fault(file, str(error)) from None
+        fault = form_fault(error, Scenario)
+        if fault.word:
+            what = "field" if fault.what == "field" else fault.message.split()[1]
+            known, of_name = list(fault.known), fault.what == "field"
+            raise file.unknown(fault.place, what, fault.word, known, of_name=of_name) from None
+        raise file.fault(fault.place, fault.message) from None
     if not scenario.steps:
         raise file.fault(("steps",), "at least one step expected")
     for n, step in enumerate(scenario.steps):
@@ -191,33 +194,3 @@ def read(text: str, source: str = "scenario") -> Told:
                 place = ("steps", n, "submit")
                 raise file.fault(place, "one of recipient, recipients and messages expected", of_name=True)
     return Told(file, scenario)
-
-
-def _fault(file: PolicyFile, error: str) -> PolicyError:
-    """The error of a value that has not the form, at its place in the file."""
-    message, _, at = error.partition(" - at ")
-    place = tuple(int(n) if n else name for name, n in re.findall(r"\.(\w+)|\[(\d+)\]", at.partition("[...]")[0]))
-    of = _type_at(place)
-    if found := re.fullmatch(r"Object contains unknown field `(.*)`", message):
-        fields = sorted(of.__struct_fields__)
-        return file.unknown((*place, found[1]), "field", found[1], fields, of_name=True)
-    if found := re.fullmatch(r"Object missing required field `(.*)`", message):
-        return file.fault(place, f"the field '{found[1]}' is missing", of_name=True)
-    if found := re.fullmatch(r"Invalid enum value '(.*)'", message):
-        known = [each.value for each in of] if isinstance(of, type) and issubclass(of, Enum) else list(get_args(of))
-        return file.unknown(place, str(place[-1] if isinstance(place[-1], str) else place[-2]), found[1], known)
-    return file.fault(place, message)
-
-
-def _type_at(place: Place) -> Any:
-    """The declared type of a value of a scenario."""
-    of: Any = Scenario
-    for part in place:
-        if isinstance(part, int):
-            of = get_args(of)[0]
-        else:
-            of = get_type_hints(of)[part]
-            optional = get_args(of)
-            if NoneType in optional:
-                of = optional[0]
-    return of

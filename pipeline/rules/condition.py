@@ -14,8 +14,8 @@ from typing import Any
 
 import cel
 
-from pipeline.rules.policy_file import PolicyFile
-from pipeline.rules.signals import Signal
+from pipeline.rules.policy_file import PolicyError, PolicyFile
+from pipeline.rules.signals import CATALOGUE, Signal
 
 MAX_LENGTH = 2_000  # code points; the longest condition we ship has 170
 MAX_DEPTH = 16  # brackets
@@ -34,6 +34,7 @@ _TOKEN = re.compile(
     r"|&&|\|\||[()\[\]{},?:]",
     re.DOTALL,
 )
+_OPERATORS = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT": "!"}
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -49,7 +50,8 @@ def check_condition(
 ) -> tuple[str, ...]:
     """Check a CEL condition and return the signals that it reads, sorted. Raises PolicyError pointing at the fault."""
     if not isinstance(expression, str) or not expression.strip():
-        raise file.fault(path, "a CEL condition expected")
+        missing = f"'{path[-1]}' is missing: " if expression is None else ""
+        raise file.fault(path, f"{missing}a CEL condition expected, such as messages > 50")
     _bounded(file, path, expression)
     try:
         program = cel.compile(expression)
@@ -58,12 +60,15 @@ def check_condition(
         at, why = (0, "cannot be parsed") if found is None else (int(found[2]) - 1, found[3])
         if found is not None:
             at += sum(len(line) + 1 for line in expression.split("\n")[: int(found[1]) - 1])
+        word = re.compile(r"\w+|").match(expression, at)
+        if word and word[0] in _OPERATORS:
+            written = f"not CEL: '{word[0]}' is written {_OPERATORS[word[0]]}"
+            raise file.fault(path, written, at, len(word[0])) from None
         raise file.fault(path, f"not CEL: {why}", min(at, len(expression.rstrip()) - 1), 1) from None
     names = tuple(program.variables())
     for name in names:
         if name not in known:
-            used = re.search(rf"\b{re.escape(name)}\b", expression)
-            raise file.unknown(path, "signal", name, list(known), used.start() if used else 0)
+            raise _unknown(file, path, expression, name, known)
     answer = None
     for at, part, condition in _parts(expression):
         for answer in _answers(file, path, (at, part), known):
@@ -73,6 +78,20 @@ def check_condition(
     if not names and not answer:
         raise file.fault(path, "can never be true")
     return names
+
+
+def _unknown(
+    file: PolicyFile, path: tuple[Any, ...], expression: str, name: str, known: Mapping[str, Signal]
+) -> PolicyError:
+    """The error for a name that is no signal here."""
+    used = re.search(rf"\b{re.escape(name)}\b", expression)
+    at = used.start() if used else 0
+    if name in CATALOGUE:
+        error = file.fault(path, f"the signal '{name}' cannot be read here", at, len(name))
+        return PolicyError(f"{error}\n  one of {', '.join(sorted(known))}")
+    error = file.unknown(path, "signal", name, list(known), at)
+    compared = re.search(r"(?:[=!]=|[\[,])\s*$", expression[:at])
+    return PolicyError(f'{error}\n  if it is a text, write "{name}"') if compared else error
 
 
 def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from pipeline.errors import AntispamError
+from pipeline.text.form_faults import form_fault
+from pipeline.text.suggestion import suggestion
 
 
 class EnterpriseEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +34,8 @@ def parse_enterprise(text: str) -> EnterpriseEntry:
     """The enterprise of a JSON entry. Raises AntispamError naming the fault."""
     try:
         entry = msgspec.json.decode(text, type=EnterpriseEntry)
+    except msgspec.ValidationError as error:
+        raise AntispamError(f"enterprise entry: {form_fault(error, EnterpriseEntry)}") from None
     except msgspec.MsgspecError as error:
         raise AntispamError(f"enterprise entry: {error}") from None
     if not entry.code:
@@ -49,7 +53,8 @@ def check_parents(parents: Mapping[str, str]) -> None:
         seen = [code]
         while parent := parents[seen[-1]]:
             if parent not in parents:
-                raise AntispamError(f"enterprise {seen[-1]}: parent {parent!r} is not an enterprise")
+                known = suggestion(parent, parents)
+                raise AntispamError(f"enterprise {seen[-1]}: parent {parent!r} is not an enterprise; {known}")
             if parent in seen:
                 raise AntispamError(f"enterprise {code}: its own reseller: {' → '.join([*seen, parent])}")
             seen.append(parent)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pipeline.errors import AntispamError
 
+_SUCH_AS = "2027-03-01T00:00:00+08:00"
 NEVER = 1 << 62  # `expires` of an entry without an end: later than any time in epoch ms
 
 
@@ -16,7 +17,7 @@ def parse_expiry(text: str) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise AntispamError(f"expires {text[:40]!r} is not an ISO 8601 time") from None
+        raise AntispamError(f"expires {text[:40]!r} is not an ISO 8601 time such as {_SUCH_AS}") from None
     if at.tzinfo is None:
-        raise AntispamError(f"expires {text[:40]!r} needs a time zone")
+        raise AntispamError(f"expires {text[:40]!r} needs a time zone, such as {_SUCH_AS}")
     return round(at.timestamp() * 1000)

@@ -20,7 +20,10 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.rules.segments import Segments, shipped_segments
+from pipeline.text.csv_faults import said
+from pipeline.text.form_faults import form_fault
 from pipeline.text.signatures import Signature, signature_name
+from pipeline.text.suggestion import suggestion
 
 COLUMNS = ("port", "signature", "carrier", "state", "applied", "decided", "until")
 MISSING = "missing"  # the carrier has filings of the port, but none of this signature
@@ -98,9 +101,12 @@ def check_filings(filings: Sequence[Filing], signatures: Sequence[str]) -> None:
     seen = set()
     for filing in filings:
         if filing.carrier not in carriers():
-            raise AntispamError(f"filing: unknown carrier {filing.carrier[:32]!r}; one of {', '.join(carriers())}")
+            raise AntispamError(
+                f"filing: unknown carrier {filing.carrier[:32]!r}; {suggestion(filing.carrier, carriers())}"
+            )
         if filing.signature not in signatures:
-            raise AntispamError(f"filing: {filing.signature[:32]!r} is not a signature of the port")
+            known = suggestion(filing.signature, signatures) if signatures else "it has none"
+            raise AntispamError(f"filing: {filing.signature[:32]!r} is not a signature of the port; {known}")
         if (filing.signature, filing.carrier) in seen:
             raise AntispamError(f"filing: {filing.signature!r} with {filing.carrier} is there twice")
         seen.add((filing.signature, filing.carrier))
@@ -115,13 +121,15 @@ def parse_filings(text: str, source: str) -> list[tuple[int, str, Filing]]:
             raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
         for row in rows:
             if None in row or None in row.values():
-                raise AntispamError(f"{source}:{rows.line_num}: {len(COLUMNS)} fields expected")
+                raise AntispamError(
+                    f"{source}:{rows.line_num}: another number of fields; {len(COLUMNS)} expected: {','.join(COLUMNS)}"
+                )
             fields = {name: value.strip() for name, value in row.items() if name != "port" and value.strip()}
             try:
                 filing = msgspec.convert(fields, Filing, strict=False)
             except msgspec.ValidationError as error:
-                raise AntispamError(f"{source}:{rows.line_num}: {error}") from None
+                raise AntispamError(f"{source}:{rows.line_num}: column {form_fault(error, Filing)}") from None
             found.append((rows.line_num, row["port"].strip(), filing))
     except csv.Error as error:
-        raise AntispamError(f"{source}:{rows.line_num}: {error}") from None
+        raise AntispamError(f"{source}:{rows.line_num}: {said(error)}") from None
     return found

@@ -24,7 +24,9 @@ from pipeline.errors import AntispamError
 from pipeline.events import Kind
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.expiry import NEVER, parse_expiry
+from pipeline.text.csv_faults import said
 from pipeline.text.numbers import number, service_code
+from pipeline.text.suggestion import suggestion
 
 PORT_RECIPIENT = "port_recipient"
 ENTITIES = {
@@ -129,27 +131,28 @@ def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) ->
             if row:
                 entries.append(_entry(row, f"{source}:{line}", strict))
     except csv.Error as error:
-        raise AntispamError(f"{source}:{line}: {error}") from None
+        raise AntispamError(f"{source}:{line}: {said(error)}") from None
 
 
 def _entry(row: list[str], where: str, strict: bool) -> ListEntry:
     if len(row) != len(COLUMNS):
-        raise AntispamError(f"{where}: {len(COLUMNS)} fields expected")
-    if max(map(len, row)) > MAX_FIELD:
-        raise AntispamError(f"{where}: a field is longer than {MAX_FIELD} characters")
+        raise AntispamError(f"{where}: {len(row)} fields; {len(COLUMNS)} expected: {','.join(COLUMNS)}")
+    for column, field in zip(COLUMNS, row, strict=True):
+        if len(field) > MAX_FIELD:
+            raise AntispamError(f"{where}: column {column}: longer than {MAX_FIELD} characters")
     name, entity, value, reason, expires = row
     value = value.strip()
     if name not in ENTITIES:
-        raise AntispamError(f"{where}: unknown list {name!r}; one of {', '.join(ENTITIES)}")
+        raise AntispamError(f"{where}: column list: unknown list {name[:40]!r}; {suggestion(name, ENTITIES)}")
     if entity != ENTITIES[name]:
-        raise AntispamError(f"{where}: list {name} holds {ENTITIES[name]}, not {entity!r}")
-    if not value or (entity == PORT_RECIPIENT and not re.search("[:：]", value)):
-        raise AntispamError(f"{where}: bad value {value!r}")
+        wanted = f"the list {name} holds {ENTITIES[name]}"
+        raise AntispamError(f"{where}: column entity: {wanted}, not {entity[:40]!r}")
+    expected = "port:number, such as 10690001:13800000001" if entity == PORT_RECIPIENT else "one number"
     form = one_form(name, value)
-    if form is None and strict:
-        raise AntispamError(f"{where}: bad value {value!r}: one number expected, or port:number in lists of ports")
+    if not value or (entity == PORT_RECIPIENT and not re.search("[:：]", value)) or (form is None and strict):
+        raise AntispamError(f"{where}: column value: bad value {value!r}: {expected} expected")
     try:
         ends = parse_expiry(expires)
     except AntispamError as error:
-        raise AntispamError(f"{where}: {error}") from None
+        raise AntispamError(f"{where}: column expires: {error}") from None
     return ListEntry(name, form or value, reason, ends)

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pipeline.errors import AntispamError
 from pipeline.text.brands import SHORTENERS
+from pipeline.text.suggestion import suggestion
 
 MAX_TEMPLATE = 2_000  # code points; the longest accepted content
 MAX_SLOTS = 50
@@ -142,7 +143,8 @@ def _slot(found: re.Match[str]) -> Slot:
 def _typed(written: str) -> Slot:
     found = _TYPE.fullmatch(written)
     if found is None or found[1] not in _MOST:
-        raise AntispamError(f"unknown type {written[:40]!r}; one of {', '.join(SlotType)}")
+        name = written.partition("(")[0]
+        raise AntispamError(f"unknown type {written[:40]!r}; {suggestion(name, [of.value for of in SlotType])}")
     of, given = SlotType(found[1]), found[2]
     if of is SlotType.LINK:
         return Slot(of, MAX_LINK, _domains(given or ""))
@@ -156,6 +158,8 @@ def _typed(written: str) -> Slot:
 def _domains(given: str) -> tuple[str, ...]:
     domains = tuple(domain.strip().lower() for domain in given.split(","))
     for domain in domains:
+        if not domain:
+            raise AntispamError("a link declares the permitted domains: link(example.com)")
         if not _DOMAIN.fullmatch(domain):
             raise AntispamError(f"{domain[:60]!r} is not a domain; declare the permitted domains: link(example.com)")
         if domain in SHORTENERS:

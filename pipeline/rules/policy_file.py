@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 from unicodedata import east_asian_width
 
 import yaml
 
 from pipeline.errors import AntispamError
+from pipeline.text.suggestion import MAX_NAME, suggestion
 from pipeline.text.yaml_text import hostile
 
-MAX_NAME = 60  # code points of an unknown name that are compared and shown
 SHOWN = 160  # code points shown of a line
 MAX_VALUES = 100_000  # nested aliases can expand a few lines to millions of values
 
@@ -99,10 +98,8 @@ class PolicyFile:
         self, path: tuple[Any, ...], what: str, word: str, known: list[str], at: int = 0, of_name: bool = False
     ) -> PolicyError:
         """An error for an unknown name; it suggests the nearest known name."""
-        near = get_close_matches(word[:MAX_NAME], known, n=1, cutoff=0.5)
-        hint = f"\n  did you mean '{near[0]}'?" if near else f"\n  known: {', '.join(sorted(known))}"
         error = self.fault(path, f"unknown {what} '{word[:MAX_NAME]}'", at, len(word), of_name)
-        return PolicyError(f"{error}{hint}")
+        return PolicyError(f"{error}\n  {suggestion(word, sorted(known))}")
 
     def _into(self, node: yaml.ScalarNode, at: int) -> int:
         """The offset of code point `at` of a scalar in its YAML source, which may fold, indent and escape it."""
@@ -125,7 +122,8 @@ class PolicyFile:
                 yaml.constructor.SafeConstructor().construct_object(node, deep=True)
             except (ValueError, AttributeError):
                 if isinstance(node, yaml.ScalarNode):
-                    return self.fault(path, f"'{node.value[:40]}' is not of type {node.tag.rpartition(':')[2]}")
+                    what = "a valid date" if node.tag.endswith(":timestamp") else "a valid number"
+                    return self.fault(path, f"'{node.value[:40]}' is not {what}; put a text in quotes")
         return PolicyError(f"{self.name}: not YAML")
 
     def _pointing(self, index: int, length: int, message: str) -> PolicyError:

@@ -12,15 +12,17 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
-from pipeline.rules.clock.calendar import is_zone
+from pipeline.rules.clock.calendar import is_zone, near_zones
 from pipeline.rules.filings import Filing, Filings
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.rules.templates import Template
 from pipeline.text.contacts import Contact, find_contacts
+from pipeline.text.form_faults import form_fault
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import CODE_LENGTHS, service_code
 from pipeline.text.signatures import signature_name, signature_names
+from pipeline.text.suggestion import suggestion
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -56,6 +58,10 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     filings: tuple[Filing, ...] = ()
 
 
+class _Registered(PortEntry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A port as people write it. An unknown field is a mistake; in a stored entry it is of another version."""
+
+
 class Port:
     """A port ready for screening: its entry and its compiled templates.
 
@@ -71,9 +77,8 @@ class Port:
         if not (entry.code.isascii() and entry.code.isdigit() and len(entry.code) in CODE_LENGTHS):
             raise AntispamError(f"port code {entry.code!r}: 3 to 21 digits expected")
         if entry.zone and not is_zone(entry.zone):
-            raise AntispamError(
-                f"port {entry.code}: zone {entry.zone[:40]!r}: a time zone such as Asia/Urumqi expected"
-            )
+            known = suggestion(entry.zone, near_zones(entry.zone))
+            raise AntispamError(f"port {entry.code}: unknown time zone {entry.zone[:40]!r}; {known}")
         self.entry = entry
         self.code = entry.code
         self.tier = entry.tier
@@ -168,6 +173,8 @@ def read_port(text: str | bytes) -> Port:
     """The port of a stored JSON entry. Raises AntispamError, but not for its templates: see `Port.faults`."""
     try:
         return Port(msgspec.json.decode(text, type=PortEntry))
+    except msgspec.ValidationError as error:
+        raise AntispamError(f"port entry: {form_fault(error, PortEntry)}") from None
     except msgspec.MsgspecError as error:
         raise AntispamError(f"port entry: {error}") from None
 
@@ -175,6 +182,10 @@ def read_port(text: str | bytes) -> Port:
 def parse_port(text: str | bytes) -> Port:
     """The port of a JSON entry to be registered. Raises AntispamError naming the fault."""
     port = read_port(text)
+    try:
+        msgspec.json.decode(text, type=_Registered)
+    except msgspec.ValidationError as error:
+        raise AntispamError(f"port entry: {form_fault(error, PortEntry)}") from None
     if port.faults:
         raise AntispamError(port.faults[0])
     return port

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from pipeline.errors import AntispamError
+from pipeline.text.form_faults import form_fault
 from pipeline.text.yaml_text import load
 
 _MOST = 5_000  # brands in a file
@@ -54,7 +55,9 @@ def parse_brands(text: str, source: str = "brands.yaml") -> tuple[Brand, ...]:
                     raise AntispamError(f"{word[:20]!r}: {_LEAST} to {_LONGEST} characters expected")
             if found.setdefault(brand.name, brand) is not brand:
                 raise AntispamError(f"{brand.name} is listed twice")
-        except (msgspec.ValidationError, AntispamError) as error:
+        except msgspec.ValidationError as error:
+            raise AntispamError(f"{source}:{_line(text, number)}: {form_fault(error, Brand)}") from None
+        except AntispamError as error:
             raise AntispamError(f"{source}:{_line(text, number)}: {error}") from None
     return tuple(found.values())
 

@@ -53,6 +53,10 @@ def load(text: str, source: str) -> Any:
         raise AntispamError(f"{source}:{text.count(chr(10), 0, found[0]) + 1}: {found[1]}")
     try:
         return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1"
+        raise AntispamError(f"{source}:{place}: {error.problem or 'not YAML'}") from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise AntispamError(f"{source}: {error}") from None
     except (ValueError, AttributeError):  # PyYAML reads 2026-02-30 as a date and 0x_ as a number

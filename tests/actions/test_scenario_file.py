@@ -37,7 +37,7 @@ def test_the_story_the_following_mistakes_are_made_in_is_sound() -> None:
         ("verdict: release", "verdict: relase", "7:23: unknown verdict 'relase'", "'release'"),
         ('"09:00:00"', "10:00:00", "5:9: Expected `str`, got `int`", ""),
         ("    submit:", "    repeat: {count: 2, every: 1s, resipient: x}\n    submit:", "6:35: unknown", "'recipient'"),
-        ("    submit:", "    repeat: {every: 1s}\n    submit:", "6:5: the field 'count' is missing", ""),
+        ("    submit:", "    repeat: {every: 1s}\n    submit:", "6:13: the field 'count' is missing", ""),
         ("    expect: {verdict: release}", "", "5:5: the field 'expect' is missing", ""),
         ("    submit:", '    record: {sender: "139", content: x}\n    submit:', "5:5: either submit or record", ""),
         ('recipient: "13800000001", ', "", "6:5: one of recipient, recipients and messages", ""),

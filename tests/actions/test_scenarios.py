@@ -99,8 +99,8 @@ def test_the_story_the_following_mistakes_are_made_in_is_sound() -> None:
         ),
         ("given:", "given:\n  day: tomorrow", "4:8: 'tomorrow' is not a day"),
         ("given:", "given:\n  policy: 'rulez: []'", "4:3: given.policy:1:1: unknown field 'rulez'"),
-        ("given:", "given:\n  calendar: 'zone: Mars'", "4:3: given.calendar:1:7: a time zone"),
-        ("given:", "given:\n  brands: '- {nam: x}'", "4:3: brands.yaml:1: Object"),
+        ("given:", "given:\n  calendar: 'zone: Mars'", "4:3: given.calendar:1:7: unknown time zone 'Mars'"),
+        ("given:", "given:\n  brands: '- {nam: x}'", "4:3: brands.yaml:1: unknown field 'nam'"),
         ("given:", "given:\n  dictionary: 'word'", "4:3: dictionary line 1"),
     ],
 )

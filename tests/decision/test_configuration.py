@@ -249,7 +249,7 @@ def test_an_empty_ports_file_holds_everything(tmp_path: Path) -> None:
     [
         ("ports.jsonl", f"{port('1069')}\nnonsense\n", "ports.jsonl:2: port entry: "),
         ("ports.jsonl", f"{port('1069')}\n\n{port('1069')}\n", "ports.jsonl:3: 1069 is already on line 1"),
-        ("lists.csv", LIST + "black,sender\n", "lists.csv:2: 5 fields expected"),
+        ("lists.csv", LIST + "black,sender\n", "lists.csv:2: 2 fields; 5 expected"),
         ("policy.yaml", "rules: 5\n", "policy.yaml:1:8: a list expected"),
         ("policy.yaml", b"\xff\xff", "policy.yaml: "),
         ("dictionary.csv", "x\n", "dictionary line 1"),

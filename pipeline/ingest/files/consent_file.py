@@ -23,6 +23,7 @@ from pipeline.rules.consents import Consent, Consents, Entry, parse_shard, shard
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from pipeline.store.registry import consents as registry
+from pipeline.text.form_faults import form_fault
 
 CONSENTS = "consents.csv"  # in a configuration folder, for `antispam screen` only: a database has its own record
 BATCH = 5_000  # lines in one transaction, because other writers wait for it on SQLite
@@ -106,7 +107,9 @@ def _consent(value: Mapping[str, Any], table: Table | None) -> Consent | str:
     try:
         line = msgspec.convert(table.fields(value) if table else value, door.ConsentIn, strict=table is None)
         return door.consent(line, int(time() * 1000))
-    except (msgspec.ValidationError, AntispamError) as error:
+    except msgspec.ValidationError as error:
+        return str(form_fault(error, door.ConsentIn).unquoted)
+    except AntispamError as error:
         return door.fault(error)
 
 

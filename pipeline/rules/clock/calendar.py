@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pipeline.rules.policy_file import PolicyFile
 
@@ -110,13 +110,23 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def near_zones(name: str) -> list[str]:
+    """The time zones among which a mistyped name is looked for: those of its continent, or the commonest."""
+    continent = name.partition("/")[0]
+    return sorted(zone for zone in available_timezones() if zone.startswith(f"{continent}/")) or [
+        *("Asia/Shanghai", "Asia/Urumqi", "Asia/Hong_Kong", "Asia/Macau", "Asia/Taipei")
+    ]
+
+
 def parse_calendar(text: str, name: str = CALENDAR) -> Calendar:
     """Check a calendar file. Raises PolicyError pointing at the fault."""
     file = PolicyFile(text, name)
     data = _mapping(file, (), file.data, {"zone", "years"})
     zone = data.get("zone")
     if not isinstance(zone, str) or not is_zone(zone):
-        raise file.fault(("zone",), "a time zone such as Asia/Shanghai expected")
+        if not isinstance(zone, str):
+            raise file.fault(("zone",), "'zone' is missing: a time zone such as Asia/Shanghai expected")
+        raise file.unknown(("zone",), "time zone", zone, near_zones(zone))
     years = data.get("years")
     if not isinstance(years, dict) or not years:
         raise file.fault(("years",), "at least one year expected")
@@ -141,8 +151,12 @@ def _holidays(file: PolicyFile, path: tuple[Any, ...], year: int, entries: Any, 
     for name, value in entries.items():
         first, last = _range(file, (*path, str(name)), value)
         days = (last - first).days + 1
-        if not 1 <= days <= LONGEST_HOLIDAY:
-            raise file.fault((*path, str(name)), f"a holiday has 1 to {LONGEST_HOLIDAY} days, first to last")
+        if days < 1:
+            raise file.fault((*path, str(name)), "the last day is before the first")
+        if days > LONGEST_HOLIDAY:
+            raise file.fault(
+                (*path, str(name)), f"{days} days; a holiday has 1 to {LONGEST_HOLIDAY}, from the first to the last"
+            )
         for day in (first + timedelta(days=n) for n in range(days)):
             if day.year != year:
                 raise file.fault((*path, str(name)), f"{day} is not in {year}: write it under its own year")
@@ -163,8 +177,12 @@ def _workdays(
             raise file.fault((*path, i), "one day expected")
         if day.year != year:
             raise file.fault((*path, i), f"{day} is not in {year}: write it under its own year")
-        if day.isoweekday() < SATURDAY or day in holidays or day in found:
-            raise file.fault((*path, i), f"{day} is not a weekend day, or it is a holiday, or it stands here twice")
+        if day.isoweekday() < SATURDAY:
+            raise file.fault((*path, i), f"{day} is a {day:%A}: only a Saturday or Sunday is worked in exchange")
+        if day in holidays:
+            raise file.fault((*path, i), f"{day} is in a holiday")
+        if day in found:
+            raise file.fault((*path, i), f"{day} stands here twice")
         found.add(day)
 
 

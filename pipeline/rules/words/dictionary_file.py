@@ -18,6 +18,8 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
 from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.rules.words.patterns import check_pattern
+from pipeline.text.csv_faults import said
+from pipeline.text.suggestion import suggestion
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_WORDS = 200_000
@@ -80,7 +82,7 @@ def parse_entries(csv_text: str) -> tuple[Entry, ...]:
                 continue
             where = f"dictionary line {rows.line_num}"
             if len(row) != len(columns):
-                raise AntispamError(f"{where}: {len(row)} fields, expected {len(columns)}")
+                raise AntispamError(f"{where}: {len(row)} fields; {len(columns)} expected: {','.join(columns)}")
             try:
                 entry = _entry(dict(zip(columns, (field.strip() for field in row), strict=True)))
             except AntispamError as error:
@@ -93,7 +95,7 @@ def parse_entries(csv_text: str) -> tuple[Entry, ...]:
             if len(entries) > MAX_WORDS or patterns > MAX_PATTERNS:
                 raise AntispamError(f"{where}: more than {MAX_WORDS} words or {MAX_PATTERNS} patterns")
     except csv.Error as error:
-        raise AntispamError(f"dictionary line {rows.line_num}: {error}") from error
+        raise AntispamError(f"dictionary line {rows.line_num}: {said(error)}") from error
     return tuple(entries)
 
 
@@ -106,7 +108,7 @@ def _header(rows: Iterator[list[str]]) -> list[str]:
     for name in columns:
         if name not in COLUMNS or columns.count(name) > 1:
             raise AntispamError(
-                f"dictionary line 1: unknown or repeated column {name[:40]!r}; one of {', '.join(COLUMNS)}"
+                f"dictionary line 1: unknown or repeated column {name[:40]!r}; {suggestion(name, COLUMNS)}"
             )
     return columns
 
@@ -116,12 +118,12 @@ def _entry(row: dict[str, str]) -> Entry:
     word = row["word"]
     longest = MAX_PATTERN if mode is Mode.REGEX else MAX_LENGTH
     if not MIN_LENGTH <= len(word) <= longest:
-        raise AntispamError(f"a word has {MIN_LENGTH} to {longest} characters, not {len(word)}")
+        raise AntispamError(f"column word: a word has {MIN_LENGTH} to {longest} characters, not {len(word)}")
     if not word.isprintable():
-        raise AntispamError("a word may have only printable characters")
+        raise AntispamError("column word: a word may have only printable characters")
     severity = row.get("severity") or "50"
     if not (severity.isascii() and severity.isdigit() and len(severity) <= 3 and int(severity) <= 100):
-        raise AntispamError(f"severity {severity[:20]!r} is not a number from 0 to 100")
+        raise AntispamError(f"column severity: {severity[:20]!r} is not a number from 0 to 100")
     entry = Entry(
         word,
         _one_of(_CATEGORIES, row["category"], "category"),
@@ -139,12 +141,12 @@ def _entry(row: dict[str, str]) -> Entry:
 
 def _one_of(known: Mapping[str, _T], name: str, what: str) -> _T:
     if name not in known:
-        raise AntispamError(f"unknown {what} {name[:40]!r}; one of {', '.join(known)}")
+        raise AntispamError(f"column {what}: unknown {what} {name[:40]!r}; {suggestion(name, known)}")
     return known[name]
 
 
 def _words(field: str, what: str) -> tuple[str, ...]:
     words = tuple(word for part in field.split("|") if (word := part.strip()))
     if len(words) > MAX_CONTEXT or any(len(word) > MAX_LENGTH for word in words):
-        raise AntispamError(f"{what}: up to {MAX_CONTEXT} words of up to {MAX_LENGTH} characters, separated by |")
+        raise AntispamError(f"column {what}: up to {MAX_CONTEXT} words of {MAX_LENGTH} characters, separated by |")
     return words

@@ -129,13 +129,13 @@ def test_a_note_is_allowed_and_does_not_change_the_version() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("枪,weapons,reject", "line 3: a word has 2 to 64 characters, not 1"),
-        ("长" * 65 + ",weapons,reject", "line 3: a word has 2 to 64"),
-        ("枪支,guns,reject", "line 3: unknown category 'guns'; one of fraud"),
-        ("枪支,weapons,release", "line 3: unknown verdict 'release'; one of review, reject, blacklist"),
-        ("枪支,weapons", "line 3: 2 fields, expected 3"),
+        ("枪,weapons,reject", "line 3: column word: a word has 2 to 64 characters, not 1"),
+        ("长" * 65 + ",weapons,reject", "line 3: column word: a word has 2 to 64"),
+        ("枪支,guns,reject", "line 3: column category: unknown category 'guns'; one of fraud"),
+        ("枪支,weapons,release", "line 3: column verdict: unknown verdict 'release'; one of review, reject, blacklist"),
+        ("枪支,weapons", "line 3: 2 fields; 3 expected: word,category,verdict"),
         ("VIAGRA,drugs,reject", "line 3: 'VIAGRA' is already on line 2"),
-        ("a\u200bb,drugs,reject", "line 3: a word may have only printable characters"),
+        ("a\u200bb,drugs,reject", "line 3: column word: a word may have only printable characters"),
         ('"枪支,weapons,reject', "line 3"),
     ],
 )
@@ -167,13 +167,16 @@ def test_columns_may_stand_in_any_order_and_most_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("枪支,weapons,reject,101,,,,", "line 2: severity '101' is not a number from 0 to 100"),
-        ("枪支,weapons,reject,,fuzzy,,,", "line 2: unknown mode 'fuzzy'; one of exact, evasive, pinyin, regex"),
+        ("枪支,weapons,reject,101,,,,", "line 2: column severity: '101' is not a number from 0 to 100"),
+        (
+            "枪支,weapons,reject,,fuzzy,,,",
+            "line 2: column mode: unknown mode 'fuzzy'; one of exact, evasive, pinyin, regex",
+        ),
         ("枪支,weapons,reject,,,,,tomorrow", "line 2: expires 'tomorrow' is not an ISO 8601 time"),
         ("枪支,weapons,reject,,,,,2026-01-01", "line 2: expires '2026-01-01' needs a time zone"),
         ("枪(,weapons,reject,,regex,,,", "line 2: pattern"),
         ("a*,weapons,reject,,regex,,,", "line 2: pattern"),
-        (f"枪支,weapons,reject,,,{'|'.join('ab' for _ in range(21))},,", "line 2: near: up to 20 words"),
+        (f"枪支,weapons,reject,,,{'|'.join('ab' for _ in range(21))},,", "line 2: column near: up to 20 words"),
     ],
 )
 def test_a_fault_in_a_further_column_is_named(line: str, message: str) -> None:
