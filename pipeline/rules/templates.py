@@ -116,7 +116,7 @@ class Template:
         first, *rest = self.parts
         if not rest:
             return [] if text == first else None
-        if not text.startswith(first):
+        if not (text.startswith(first) and text.endswith(rest[-1])):  # templates of a port often begin alike
             return None
         at = len(first)
         spans = []
@@ -126,9 +126,8 @@ class Template:
                 return None
             spans.append((at, found))
             at = found + len(part)
-        last = rest[-1]
-        end = len(text) - len(last)
-        if not text.endswith(last) or not 1 <= end - at <= self.slots[-1].most:
+        end = len(text) - len(rest[-1])
+        if not 1 <= end - at <= self.slots[-1].most:
             return None
         return [*spans, (at, end)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice, product
 from typing import Any
 
@@ -46,7 +47,13 @@ def amount_of(counter: Counter, context: Context, early: Mapping[str, Any]) -> A
     if counter.aggregate == "sequence":
         return tuple([int(each) for each in PARTS["recipient"](context) if len(each) <= _LONGEST])
     if counter.aggregate == "distinct" and counter.of is not None:
-        return tuple([xxh3_64_intdigest(each.encode()) for each in PARTS[counter.of](context)])
+        return tuple([_number_of(each) for each in PARTS[counter.of](context)])
     if counter.aggregate == "sum" and counter.of is not None:
         return int(early[counter.of])
     return 1
+
+
+@lru_cache(10_000)
+def _number_of(value: str) -> int:
+    """The number that stands for a value, such as a port, in a window."""
+    return xxh3_64_intdigest(value.encode())

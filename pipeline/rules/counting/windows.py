@@ -132,15 +132,18 @@ class Recent(Included):
 
     def add(self, bucket: int, values: Iterable[int], most: int, buckets: int = BUCKETS) -> None:
         """See these values in this bucket, and drop those older than the window or beyond the `most` newest."""
-        seen, late = self.values, bucket < self._newest
+        seen = self.values
         if bucket <= self._newest - buckets:
             return
-        for value in values:
-            before = seen.pop(value, -1)
-            seen[value] = max(bucket, before)
-        if late:
+        if bucket < self._newest:
+            for value in values:
+                seen[value] = max(bucket, seen.get(value, -1))
             self.values = seen = dict(sorted(seen.items(), key=_bucket))
-        self._newest = max(bucket, self._newest)
+        else:
+            for value in values:
+                seen.pop(value, None)
+                seen[value] = bucket
+            self._newest = bucket
         while len(seen) > most or (seen and next(iter(seen.values())) <= self._newest - buckets):
             del seen[next(iter(seen))]
 
