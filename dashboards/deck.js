@@ -1,7 +1,7 @@
 // The review deck in the browser: it shows one case, answers keys at once and keeps a log for the server.
 // Every text is set as text, never as markup, because reviewed texts are hostile.
 
-const KEYS = { a: "release", x: "reject", b: "blacklist", s: "skip", u: "undo", n: "note" };
+const KEYS = { a: "release", x: "reject", b: "blacklist", s: "skip", u: "undo", n: "note", z: "snooze" };
 const VERDICTS = ["release", "reject", "blacklist"];
 const HERE_EVERY = 45_000; // ms between two `here` entries, which show that the reviewer is active
 
@@ -101,6 +101,10 @@ export default function (component) {
       say(words.undone);
     } else if (!card) {
       send("here");
+    } else if (action === "snooze") {
+      if (!data.may_snooze) return;
+      const asked = { section: "snoozes", rule: card.rule, kind: "port", value: card.port, case: card.id };
+      window.open(`rules?${new URLSearchParams(asked)}`, "_blank", "noopener"); // the cases stay in hand
     } else if (action === "note") {
       deck.noting = true;
     } else {
@@ -250,6 +254,7 @@ export default function (component) {
     const box = element("div", "keys");
     if (deck.noting || deck.note) box.append(note());
     for (const [key, action] of Object.entries(KEYS)) {
+      if (action === "snooze" && !data.may_snooze) continue;
       const button = element("button", action);
       button.type = "button";
       button.disabled = !card && action !== "undo";

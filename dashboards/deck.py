@@ -168,6 +168,7 @@ def labels(_: Text) -> dict[str, str]:
         "skip": _("Skip"),
         "undo": _("Undo"),
         "note": _("Note"),
+        "snooze": _("Snooze rule"),
         "port": _("Port"),
         "score": _("Score"),
         "rule": _("Rule"),
@@ -202,6 +203,7 @@ def labels(_: Text) -> dict[str, str]:
         "blacklist_does": _("Refuses all of it and lists the sender; a port is suspended."),
         "release_does": _("Sends all messages of the case."),
         "reject_does": _("Refuses all messages of the case."),
+        "snooze_does": _("Opens the form in which the rule is silenced for this port."),
         "skip_does": _("Leaves the case to somebody else for half an hour."),
     }
 

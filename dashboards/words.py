@@ -84,6 +84,13 @@ WORDS = {
     "warning": N_("warning"),
     "severe": N_("severe"),
     "critical": N_("critical"),
+    # rules
+    "enforce": N_("in force"),
+    "usual": N_("usual"),
+    "more": N_("more than usual"),
+    "less": N_("less than usual"),
+    "too_little_data": N_("too little data"),
+    "port": N_("port"),
     # deliveries
     "submitting": N_("submitting"),
     "maybe_sent": N_("maybe sent"),

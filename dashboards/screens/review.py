@@ -12,7 +12,7 @@ from dashboards.guard import now_ms
 from pipeline.actions.console.overview import standing
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import why
-from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.accounts.roles import Right, User, allowed, require
 from pipeline.store.database import Database
 
 HAND = "hand"
@@ -58,6 +58,7 @@ def _deck() -> None:
             "acked": hand.acked,
             "failed": hand.failed,
             "cases": deck.cards(_, hand),
+            "may_snooze": allowed(user, Right.SNOOZE_RULES),
             "waiting": standing(services.db, user, now).cases,
             "decided": hand.decided,
             "away": not hand.cases and now - hand.seen_at >= deck.AWAY_MS,

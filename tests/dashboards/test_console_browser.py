@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.lifecycle import Approval
@@ -24,8 +24,8 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.store.registry import policy_lifecycle
-from tests.harness.console_data import PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
+from pipeline.store.registry import policy_lifecycle, snoozes
+from tests.harness.console_data import CHIEF, PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -297,3 +297,27 @@ def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_pa
     page.get_by_text("由 lin 起草，由 bo 批准生效").wait_for()
     (row,) = [r for r in policy_lifecycle.versions(console.db, chief) if r.state == "in_force"]
     assert (row.version, row.author, row.approver) == (version, "lin", "bo")
+
+
+def test_a_case_opens_the_form_that_snoozes_its_rule(open_page: Open, console: Console) -> None:
+    rule, now = "bulk-same-content", int(time.time() * 1000)
+    policy_lifecycle.publish(console.db, CHIEF, default_policy(), Approval.TWO, now)
+    with console.db.write() as connection:
+        connection.execute(update(schema.cases).values(rule=rule))
+    page = open_page("anna", path="/review")
+    page.wait_for_selector(".deck .body")
+    port = str(page.locator(".deck .head").inner_text()).split("Port ")[1].split()[0]
+    before = shown_case(page)
+    with page.context.expect_page() as opened:
+        page.keyboard.press("z")
+    form = opened.value
+    form.get_by_role("button", name="Continue").click()
+    sentence = form.get_by_text(f"will not count for port {port}")
+    sentence.wait_for()
+    assert f"Case {before}" in form.locator("[data-testid=stMain]").inner_text()
+    assert not snoozes.snoozes(console.db, CHIEF, now), "nothing is snoozed before the confirmation"
+    form.get_by_role("button", name="Snooze", exact=True).click()
+    [made] = wait(lambda: snoozes.snoozes(console.db, CHIEF, now), "the snooze")
+    assert (made.rule, made.kind, made.value, made.made_by) == (rule, "port", port, "anna")
+    form.wait_for_url(lambda url: "rule=" not in url)
+    assert shown_case(page) == before, "the case stays in hand"

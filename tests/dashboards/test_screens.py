@@ -33,6 +33,7 @@ RIGHTS = {
     "search": Right.SEARCH,
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
+    "rules": Right.SEE_TRAFFIC,
     "ports": Right.SEE_TRAFFIC,
     "policy": Right.SEARCH,
     "alerts": Right.SEE_TRAFFIC,

@@ -108,6 +108,12 @@ def policy_in_force(connection: Connection) -> Policy | None:
     return None if text is None else _policy(text)
 
 
+def policy_stands(db: Database) -> bool:
+    """Whether a policy is in force, so that there is something to report."""
+    with db.read() as connection:
+        return policy_in_force(connection) is not None
+
+
 def known_since(connection: Connection) -> Mapping[str, int]:
     """Since when each rule is in some version of the policy (epoch ms)."""
     stored = schema.configurations
