@@ -115,17 +115,21 @@ def policy_stands(db: Database) -> bool:
 
 
 def known_since(connection: Connection) -> Mapping[str, int]:
-    """Since when each rule is in some version of the policy (epoch ms)."""
-    stored = schema.configurations
+    """Since when each rule decides: the approval of the first version of the policy that has it (epoch ms).
+
+    Drafts and versions in shadow are not approved; their rules match nothing that is counted here.
+    """
+    stored, policies = schema.configurations, schema.policies
     versions = (
-        select(stored.c.value, stored.c.created_at)
-        .where(stored.c.kind == "policy")
-        .order_by(stored.c.created_at.desc())
+        select(stored.c.value, policies.c.approved_at)
+        .join(policies, policies.c.version == stored.c.version)
+        .where(stored.c.kind == "policy", policies.c.approved_at.is_not(None))
+        .order_by(policies.c.approved_at.desc())
         .limit(VERSIONS)
     )
     since: dict[str, int] = {}
-    for value, created_at in connection.execute(versions):
-        since |= dict.fromkeys(_ids(value), created_at)
+    for value, approved_at in connection.execute(versions):
+        since |= dict.fromkeys(_ids(value), approved_at)
     return since
 
 

@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from pipeline.store.registry import registry
+from pipeline.store.registry import policy_lifecycle, registry
 from tests.harness.rule_hits import decided, hours, put
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
@@ -66,6 +66,7 @@ def test_rates_uses_and_marks(any_db: Database, settings: Settings) -> None:
 def test_days_before_a_rule_was_known_are_not_its_history(any_db: Database, settings: Settings) -> None:
     publish(any_db)
     new = "  - {id: new, event: submission, description: new, when: score > 0.5, verdict: review}\n"
+    policy_lifecycle.draft(any_db, ADMIN, POLICY + new, "", NOW - 20 * DAY_MS)  # a draft decides nothing
     publish(any_db, POLICY + new, NOW)
     put(settings, [*hours("new", {HOUR - 1 - 24 * day: (0, 120) for day in range(1, 9)} | {HOUR - 1: (60, 120)})])
     put(settings, [decided(NOW)])
