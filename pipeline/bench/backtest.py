@@ -7,7 +7,6 @@ replay of what was in force must find no difference.
 from __future__ import annotations
 
 import re
-import resource
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +54,6 @@ def run(count: int) -> dict[str, Any]:
             "filled_seconds": round(filled, 1),
             "unchanged": unchanged,
             "=".join(CHANGED): changed,
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         }
 
 
