@@ -114,6 +114,8 @@ class Counter:
 
     def with_event(self, window: Window | Recent | None, at: int, amount: Amount) -> int:
         """The value that the counter would have with an event at `at` (ms) of this amount. Changes nothing."""
+        if window is None and isinstance(amount, int):
+            return amount
         if isinstance(window, Window):
             bucket = self.bucket(at)
             counted = bucket > window.newest - self.buckets
