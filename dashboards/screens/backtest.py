@@ -13,9 +13,9 @@ from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.console.backtests import finished
-from pipeline.lake.backtest.judgements import Share
 from pipeline.lake.backtest.reports import PolicyResult, Report
 from pipeline.lake.backtest.tally import WAYS
+from pipeline.shares import Share
 
 COMMAND = "antispam backtest --policy mine.yaml --since 2026-11-01T00:00:00+08:00 --until 2026-11-08T00:00:00+08:00"
 WAY_WORDS = {"stopped": N_("newly stopped"), "held": N_("newly held"), "released": N_("newly released")}

@@ -132,7 +132,6 @@ def _percent(rate: float | None) -> str:
 
 def _precision(each: Watched) -> str:
     found = each.precision
-    if found is None:
+    if found is None or found.value is None or found.low is None or found.high is None:
         return "–"
-    share = 100 * found.confirmed / found.judged
-    return f"{share:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f}), n = {count(found.judged)}"
+    return f"{100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f}), n = {count(found.of)}"

@@ -48,7 +48,7 @@ def _print(told: Any) -> None:
             each.hour.course.value.replace("_", " "),
             f"{each.hits.hits:,}",
             f"{each.hits.counted:,}",
-            f"{found.confirmed}/{found.judged} ({found.low:.2f}–{found.high:.2f})" if found else "–",
+            f"{found.hits}/{found.of} ({found.low:.2f}–{found.high:.2f})" if found else "–",
             datetime.fromtimestamp(each.alarm / 1000, UTC).isoformat(timespec="minutes") if each.alarm else "",
         )
     Console().print(table)

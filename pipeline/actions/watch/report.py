@@ -11,13 +11,13 @@ import duckdb
 from sqlalchemy import Connection, func, select
 
 from pipeline.actions.watch.hits import History, Hits, history
-from pipeline.actions.watch.precision import Precision, precision
 from pipeline.actions.watch.rates import Course, Judged, judge
 from pipeline.actions.watch.unused import Unused, unused
 from pipeline.durations import HOUR_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.policy import Policy, Rule, parse_policy
+from pipeline.shares import Share, share
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
@@ -38,7 +38,7 @@ class Watched:
     mode: str
     hour: Judged
     hits: Hits
-    precision: Precision | None
+    precision: Share | None
     alarm: int | None
 
     @property
@@ -140,7 +140,7 @@ def alarms_on(connection: Connection) -> Mapping[str, int]:
     return {row.rule: row.since for row in rows}
 
 
-def _precisions(connection: Connection) -> Mapping[str, Precision]:
+def _precisions(connection: Connection) -> Mapping[str, Share]:
     """By rule: how many of the cases that it opened were refused, of those that a person has decided."""
     cases = schema.cases
     rows = connection.execute(
@@ -151,9 +151,8 @@ def _precisions(connection: Connection) -> Mapping[str, Precision]:
     found = {}
     for rule in {row.rule for row in rows}:
         counts = {verdict: count for each, verdict, count in rows if each == rule}
-        judged = precision(sum(counts.values()) - counts.get(Verdict.RELEASE.value, 0), sum(counts.values()))
-        if judged is not None:
-            found[rule] = judged
+        judged = sum(counts.values())
+        found[rule] = share(judged - counts.get(Verdict.RELEASE.value, 0), judged)
     return found
 
 

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
 
 import msgspec
 
 from pipeline.lake.backtest.tally import Judged
-
-_Z = 1.959964  # of the normal distribution, for 95 %
-
-
-class Share(msgspec.Struct, frozen=True):
-    """`hits` of `of` cases, with the 95 % interval by Wilson; no value without cases."""
-
-    hits: int
-    of: int
-    value: float | None
-    low: float | None
-    high: float | None
+from pipeline.shares import Share, share
 
 
 class Judgements(msgspec.Struct, frozen=True):
@@ -34,16 +22,6 @@ class Judgements(msgspec.Struct, frozen=True):
     rules: dict[str, Share]
 
 
-def wilson(hits: int, of: int) -> Share:
-    """The share with its interval (Wilson 1927), rounded to 4 digits."""
-    if not of:
-        return Share(hits, of, None, None, None)
-    share, square = hits / of, _Z * _Z
-    centre = (share + square / (2 * of)) / (1 + square / of)
-    half = _Z * sqrt(share * (1 - share) / of + square / (4 * of * of)) / (1 + square / of)
-    return Share(hits, of, round(share, 4), round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4))
-
-
 def judgements(cases: Iterable[Judged]) -> Judgements:
     """The shares over all cases, and the precision of each rule."""
     cases = list(cases)
@@ -55,7 +33,7 @@ def judgements(cases: Iterable[Judged]) -> Judgements:
         for rule in case.rules:
             rules.setdefault(rule, []).append(case.refused)
     return Judgements(
-        precision=wilson(both, len(stopped)),
-        recall=wilson(both, len(refused)),
-        rules={rule: wilson(sum(found), len(found)) for rule, found in sorted(rules.items())},
+        precision=share(both, len(stopped)),
+        recall=share(both, len(refused)),
+        rules={rule: share(sum(found), len(found)) for rule, found in sorted(rules.items())},
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from pipeline.lake.backtest.judgements import Share
 from pipeline.lake.backtest.reports import Group, PolicyResult, Report
 from pipeline.lake.backtest.tally import Changes, Count
+from pipeline.shares import Share
 
 SHOWN = 15  # groups of each kind, and samples
 CONTENT = 60  # characters shown of a text

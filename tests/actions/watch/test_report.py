@@ -94,7 +94,7 @@ def test_precision_is_of_the_cases_that_people_decided(any_db: Database, setting
     found = told(any_db, settings)
     judged = of(found, "loud").precision
     assert judged is not None
-    assert (judged.confirmed, judged.judged) == (3, 4)
+    assert (judged.hits, judged.of) == (3, 4)
     assert of(found, "silent").precision is None
 
 
