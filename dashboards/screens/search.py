@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -28,7 +29,7 @@ from pipeline.actions.console.search import (
 )
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import campaign_sizes
-from pipeline.events import Verdict
+from pipeline.events import SuppressedBy, Verdict
 from pipeline.store.accounts.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
@@ -158,6 +159,8 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
         listed = f" · {plain(', '.join(list(words)[:WORDS_SHOWN]))}" if words else ""
         sentence = plain(said.of_reason(reason, f.policy)) + listed
         st.markdown(f"- **{plain(reason['rule'])}** → {word(_, reason['verdict'])}: {sentence}")
+    for each in f.suppressed:
+        st.markdown(f"- **{plain(each['rule'])}** → {word(_, each['verdict'])}: {_suppressed(_, each, zone)}")
     if f.campaign:
         size = campaign_sizes(session.services().lake.cursor(), [f.campaign]).get(f.campaign)
         st.markdown(_("Campaign") + f" `{f.campaign}` · " + (campaign_words(_, size) or _("not told any more")))
@@ -165,6 +168,15 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)
     _messages(_, user, f, zone)
+
+
+def _suppressed(_: Text, match: dict[str, Any], zone: str) -> str:
+    """Why a match did not count."""
+    if match["cause"] == SuppressedBy.DAILY_CAP:
+        return _("did not count: the daily cap was reached")
+    until = match["until"]
+    ends = clock(zone, int(until.timestamp() * 1000) if until else None)
+    return _("did not count: snoozed for this {kind} until {time}").format(kind=word(_, match["scope"]), time=ends)
 
 
 def _parts(_: Text, user: User, text: str, model: str | None) -> None:

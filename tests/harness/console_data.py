@@ -18,6 +18,8 @@ from pipeline.events import (
     RecipientException,
     Span,
     Submission,
+    Suppressed,
+    SuppressedBy,
     Tier,
     Verdict,
 )
@@ -125,6 +127,14 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
 def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
     """Add `count` decided submissions of the last hour with full texts. The first submissions belong to the cases."""
     privacy = Privacy(settings.privacy_secret)
+    snoozed = Suppressed(
+        rule="score-review",
+        verdict=Verdict.REVIEW,
+        cause=SuppressedBy.SNOOZE,
+        scope="port/10690001",
+        until=now + DAY_MS,
+    )
+    suppressed = (snoozed, Suppressed(rule="capped", verdict=Verdict.REJECT, cause=SuppressedBy.DAILY_CAP, scope="x"))
     submissions, decisions = [], []
     for n in range(count):
         content, word, category = CASES[n % len(CASES)]
@@ -174,6 +184,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
                 fingerprint=f"f{n:04}",
                 accepted_at=at,
                 category=category,
+                suppressed=suppressed,
                 campaign=CAMPAIGN if n % len(CASES) == 0 else "",
             )
         )

@@ -81,6 +81,7 @@ class Found:
     campaign: str | None
     policy: str | None  # version of the policy that decided
     model: str | None  # version of the model that computed the score
+    suppressed: Sequence[dict[str, Any]]  # matches that did not count: rule, verdict, cause, scope (its kind), until
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ _SEARCH = """
                arg_max(campaign, (round, -"offset")) AS campaign,
                arg_max(policy, (round, -"offset")) AS policy,
                arg_max(model, (round, -"offset")) AS model,
+               arg_max(suppressed, (round, -"offset")) AS suppressed,
                max(decisions.round) AS round
         FROM decisions
         WHERE source = $source AND dt >= $first AND (id, partition) IN (SELECT id, partition FROM found)
@@ -152,7 +154,8 @@ _SEARCH = """
            found.id, found.sender, newest.port, found.recipients, found.content, found.length, epoch_ms(found.sent_at),
            newest.verdict, newest.round, newest.score, newest.category,
            coalesce(newest.reasons, []), coalesce(newest.exceptions, []), epoch_ms(newest.decided_at),
-           coalesce(newest.degraded, false), newest.campaign, newest.policy, newest.model
+           coalesce(newest.degraded, false), newest.campaign, newest.policy, newest.model,
+           coalesce(newest.suppressed, [])
     FROM found LEFT JOIN newest
         ON newest.id = found.id AND newest.partition = found.partition AND newest.accepted_at = found.sent_at
     WHERE {decision_conditions}

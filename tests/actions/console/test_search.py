@@ -65,6 +65,15 @@ def test_everything_is_found_newest_first(find: Find) -> None:
     assert len(find(limit=7)) == 7
 
 
+def test_matches_that_did_not_count_say_why(find: Find) -> None:
+    snoozed, capped = find(limit=1)[0].suppressed
+    assert (snoozed["rule"], snoozed["verdict"], snoozed["cause"], snoozed["scope"]) == (
+        "score-review", "review", "snooze", "port",
+    )  # fmt: skip
+    assert int(snoozed["until"].timestamp() * 1000) == NOW + DAY_MS
+    assert (capped["rule"], capped["cause"], capped["until"]) == ("capped", "daily_cap", None)
+
+
 def test_each_field_finds_what_it_names(find: Find) -> None:
     assert {f.port for f in find(port="10690003")} == {"10690003"}
     assert {f.verdict for f in find(verdict="blacklist")} == {"blacklist"}
