@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
 def render(world: tuple[Path, dict[Role, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     folder, tokens = world
     monkeypatch.setenv("ANTISPAM_DATA_DIR", str(folder))
+    # AppTest makes its script the main module. A later test that starts a process would run the script there.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     session.services.clear()
 
     def run(page: str, role: Role, language: str) -> AppTest:
