@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -22,6 +23,8 @@ from pipeline.store.registry import policy_lifecycle, registry
 
 CHOSEN = "policy_version"  # key in the session state; `version` in the URL
 ORDER = [State.IN_FORCE, *reversed(TRIAL), State.CHECKED, State.DRAFT, State.ARCHIVED, State.WITHDRAWN]
+
+_parsed = lru_cache(maxsize=8)(parse_policy)  # the page runs again at each click
 
 
 def page() -> None:
@@ -97,13 +100,13 @@ def _version(_: Text, user: User, rows: Sequence[Any], force: Any) -> None:
 def _difference(_: Text, user: User, value: str, force: Any) -> None:
     st.caption(_("What is different from the policy in force"))
     try:
-        new = parse_policy(value)
+        new = _parsed(value)
     except AntispamError as error:
         st.code(str(error), language=None)
         return
     if force is None:
         return
-    old = parse_policy(policy_lifecycle.text(session.services().db, user, force.version))
+    old = _parsed(policy_lifecycle.text(session.services().db, user, force.version))
     said = [line[session.chosen_language()] for line in differences(old, new)]
     if said:
         st.code("\n".join(said), language=None, wrap_lines=True)

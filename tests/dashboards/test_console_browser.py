@@ -273,6 +273,22 @@ def test_nothing_secret_is_logged(console: Console) -> None:
         assert secret not in log
 
 
+def confirm(page: Page, deed: str, button: str) -> None:
+    """Open the popover of a deed and press its button; a page that runs again meanwhile may close the popover."""
+    inner = page.get_by_role("button", name=button)
+
+    def opened() -> bool:
+        page.get_by_role("button", name=deed).click()
+        try:
+            inner.wait_for(timeout=3000)
+        except sync_api.TimeoutError:
+            return False
+        return True
+
+    wait(opened, button)
+    inner.click()
+
+
 def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
     chief, shipped = User("chief", Role.ADMINISTRATOR), default_policy()
     policy_lifecycle.publish(console.db, chief, shipped, Approval.TWO, 1)
@@ -289,11 +305,9 @@ def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_pa
     page.get_by_text("规则 codes-to-recipient：阈值 codes_to_recipient_10m 5 → 7").wait_for()
     assert page.locator("[data-testid=stMain] i").count() == 0
     page.screenshot(path=tmp_path / "policy-zh.png", full_page=True)
-    page.get_by_role("button", name="分流一部分").click()
-    page.get_by_role("button", name="设定比例").click()
+    confirm(page, "分流一部分", "设定比例")
     page.get_by_text(f"{version} 分流 1 %").first.wait_for()
-    page.get_by_role("button", name="批准生效").click()
-    page.get_by_role("button", name=f"让 {version} 生效").click()
+    confirm(page, "批准生效", f"让 {version} 生效")
     page.get_by_text("由 lin 起草，由 bo 批准生效").wait_for()
     (row,) = [r for r in policy_lifecycle.versions(console.db, chief) if r.state == "in_force"]
     assert (row.version, row.author, row.approver) == (version, "lin", "bo")
