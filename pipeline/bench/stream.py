@@ -211,9 +211,11 @@ def _counter_values(settings: Settings, producer: Producer, events: list[Submiss
     poll(1.0)  # the first poll looks the end offset up
     stage = running(settings, "serve", "counters", ANTISPAM_SERVE_PORT="0")
     with Decisions(settings) as decisions, _worker(settings), stage, closing(consumer):
-        quiet = monotonic()
-        sent = 0
-        while not poll(0.1):  # both are up when a value comes back
+        _send(producer, _to_person(events[0], "warm", 0), ports)
+        producer.flush(10)
+        decisions.until(1)
+        quiet, sent = monotonic(), 0
+        while not poll(0.1):  # the stage is up when a value comes back
             _send(producer, _to_person(events[0], f"values-warm-{sent}", 0), ports)
             sent += 1
             if monotonic() - quiet > QUIET:
