@@ -24,7 +24,7 @@ from pipeline.store.accounts import users
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
 from tests.harness.migrated import migrated_sqlite
-from tests.harness.postgres_server import find_programs, new_database, postgres_server
+from tests.harness.servers.postgres_server import find_programs, new_database, postgres_server
 
 # How long an example takes is the machine's business, and it may have other things to do.
 hypothesis.settings.register_profile("suite", deadline=None)

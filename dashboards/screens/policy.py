@@ -15,9 +15,9 @@ from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.console.epochs import epochs
 from pipeline.errors import AntispamError
-from pipeline.rules.lifecycle import TRIAL, Approval, Deed, State, deeds, may_approve
-from pipeline.rules.policy import POLICY, parse_policy
-from pipeline.rules.policy_diff import differences
+from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, State, deeds, may_approve
+from pipeline.rules.policies.policy import POLICY, parse_policy
+from pipeline.rules.policies.policy_diff import differences
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import policy_lifecycle, registry
 

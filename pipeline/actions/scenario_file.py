@@ -25,7 +25,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Kind, RecordKind, Verdict
 from pipeline.rules.consents import ConsentKind
 from pipeline.rules.policy_file import PolicyFile
-from pipeline.text.form_faults import form_fault
+from pipeline.text.faults.form_faults import form_fault
 
 Place = tuple[str | int, ...]  # the names and indexes that lead to a value of the file
 

@@ -34,7 +34,7 @@ from pipeline.rules.consents import Consents, Entry, enterprise_scope, parse_sha
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.expiry import parse_expiry
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, ListEntry, Lists, one_form
-from pipeline.rules.policy import CampaignFrom, parse_policy
+from pipeline.rules.policies.policy import CampaignFrom, parse_policy
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments

@@ -28,7 +28,7 @@ from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
 from pipeline.ingest import door
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import CampaignFrom, RuleSet
+from pipeline.rules.policies.policy import CampaignFrom, RuleSet
 from pipeline.rules.speaker.speakers import find_speakers
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports

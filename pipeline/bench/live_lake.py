@@ -26,7 +26,7 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import CampaignFrom
+from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.settings import Settings
 
 PARTITIONS = 4

@@ -27,7 +27,7 @@ def policy_check(
     """Check a policy: point at each fault, or print a summary."""
     from pipeline.decision.configuration import default_policy, read_text
     from pipeline.rules.counting.counters import reset
-    from pipeline.rules.policy import parse_policy
+    from pipeline.rules.policies.policy import parse_policy
 
     policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
     by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
@@ -80,7 +80,7 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
     from rich.table import Column, Table
 
     from pipeline.decision.configuration import default_policy, read_text
-    from pipeline.rules.policy import KINDS, known_signals, parse_policy
+    from pipeline.rules.policies.policy import KINDS, known_signals, parse_policy
 
     counters = parse_policy(read_text(policy) if policy else default_policy(), str(policy or "policy.yaml")).counters
     table = Table(Column("signal", no_wrap=True), "type", "of", "cost µs", "meaning")
@@ -93,7 +93,7 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
 
 
 def _approval() -> Any:
-    from pipeline.rules.lifecycle import Approval
+    from pipeline.rules.policies.lifecycle import Approval
 
     return Approval(context.settings().policy_approval)
 
@@ -115,7 +115,7 @@ def policy_rollback(
     to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
 ) -> None:
     """Put an earlier policy in force again."""
-    from pipeline.rules.policy import POLICY
+    from pipeline.rules.policies.policy import POLICY
     from pipeline.store.registry import registry
 
     with context.database() as db:
@@ -210,8 +210,8 @@ def policy_diff(
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text
-    from pipeline.rules.policy import POLICY, parse_policy
-    from pipeline.rules.policy_diff import differences
+    from pipeline.rules.policies.policy import POLICY, parse_policy
+    from pipeline.rules.policies.policy_diff import differences
     from pipeline.store.registry import registry
 
     with context.database() as db:

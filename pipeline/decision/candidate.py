@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.rules.counting.counters import Amount, Counter, Counters
-from pipeline.rules.policy import Policy, parse_policy
+from pipeline.rules.policies.policy import Policy, parse_policy
 
 
 class _Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, sh
 from pipeline.rules.consents import SHARDS, Consents, Shard, parse_shard
 from pipeline.rules.enterprises import check_parents, parse_enterprise
 from pipeline.rules.lists import ListEntry, Lists, parse_lists
-from pipeline.rules.policy import Policy, parse_policy
+from pipeline.rules.policies.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
 from pipeline.rules.snoozes import Snooze, Snoozes, parse_snooze
 from pipeline.rules.speaker.names import BRANDS, NO_ADDITIONS, BrandNames, parse_names, shipped_names

@@ -10,9 +10,9 @@ from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Submission,
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
-from pipeline.rules.daily_cap import DailyCap
 from pipeline.rules.messages import built_in
-from pipeline.rules.policy import Policy, Rule
+from pipeline.rules.policies.daily_cap import DailyCap
+from pipeline.rules.policies.policy import Policy, Rule
 from pipeline.rules.signals import Signal, read
 from pipeline.rules.snoozes import Snoozes
 

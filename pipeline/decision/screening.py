@@ -42,7 +42,7 @@ from pipeline.rules.counting.counters import Counter, Counters
 from pipeline.rules.counting.keys import amount_of, keys_of
 from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.messages import built_in
-from pipeline.rules.policy import KINDS, On, Policy, Rule
+from pipeline.rules.policies.policy import KINDS, On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
 from pipeline.rules.templates import Template

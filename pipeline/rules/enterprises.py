@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from pipeline.errors import AntispamError
-from pipeline.text.form_faults import form_fault
-from pipeline.text.suggestion import suggestion
+from pipeline.text.faults.form_faults import form_fault
+from pipeline.text.faults.suggestion import suggestion
 
 
 class EnterpriseEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

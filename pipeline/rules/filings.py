@@ -20,10 +20,10 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.rules.segments import Segments, shipped_segments
-from pipeline.text.csv_faults import said
-from pipeline.text.form_faults import form_fault
+from pipeline.text.faults.csv_faults import said
+from pipeline.text.faults.form_faults import form_fault
+from pipeline.text.faults.suggestion import suggestion
 from pipeline.text.signatures import Signature, signature_name
-from pipeline.text.suggestion import suggestion
 
 COLUMNS = ("port", "signature", "carrier", "state", "applied", "decided", "until")
 MISSING = "missing"  # the carrier has filings of the port, but none of this signature

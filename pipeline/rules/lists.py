@@ -24,9 +24,9 @@ from pipeline.errors import AntispamError
 from pipeline.events import Kind
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.expiry import NEVER, parse_expiry
-from pipeline.text.csv_faults import said
+from pipeline.text.faults.csv_faults import said
+from pipeline.text.faults.suggestion import suggestion
 from pipeline.text.numbers import number, service_code
-from pipeline.text.suggestion import suggestion
 
 PORT_RECIPIENT = "port_recipient"
 ENTITIES = {

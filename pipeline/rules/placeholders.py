@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from pipeline.errors import AntispamError
 from pipeline.text.brands import SHORTENERS
-from pipeline.text.suggestion import suggestion
+from pipeline.text.faults.suggestion import suggestion
 
 MAX_TEMPLATE = 2_000  # code points; the longest accepted content
 MAX_SLOTS = 50

@@ -8,8 +8,8 @@ from unicodedata import east_asian_width
 import yaml
 
 from pipeline.errors import AntispamError
-from pipeline.text.suggestion import MAX_NAME, suggestion
-from pipeline.text.yaml_text import hostile
+from pipeline.text.faults.suggestion import MAX_NAME, suggestion
+from pipeline.text.faults.yaml_text import hostile
 
 SHOWN = 160  # code points shown of a line
 MAX_VALUES = 100_000  # nested aliases can expand a few lines to millions of values

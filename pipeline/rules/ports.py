@@ -17,12 +17,12 @@ from pipeline.rules.filings import Filing, Filings
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.rules.templates import Template
 from pipeline.text.contacts import Contact, find_contacts
-from pipeline.text.form_faults import form_fault
+from pipeline.text.faults.form_faults import form_fault
+from pipeline.text.faults.suggestion import suggestion
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import CODE_LENGTHS, service_code
 from pipeline.text.signatures import signature_name, signature_names
-from pipeline.text.suggestion import suggestion
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):

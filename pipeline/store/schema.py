@@ -169,7 +169,7 @@ in_force = Table(
     _at("since"),
 )
 
-# The life of each version of the policy, as rules/lifecycle.py. Its text is in `configurations`.
+# The life of each version of the policy, as rules/policies/lifecycle.py. Its text is in `configurations`.
 policies = Table(
     "policies",
     metadata,

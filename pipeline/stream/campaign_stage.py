@@ -35,7 +35,7 @@ from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.polled import is_record
 from pipeline.kafka.replay import replay
 from pipeline.kafka.steady import steadily
-from pipeline.rules.policy import CampaignFrom
+from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.settings import Settings
 
 BATCH = 2000  # submissions processed together: about 0.1 s

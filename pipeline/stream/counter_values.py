@@ -26,7 +26,7 @@ from pipeline.kafka.replay import replay
 from pipeline.kafka.resting import BRIEFLY
 from pipeline.rules.counting.counters import window_of
 from pipeline.rules.counting.windows import Recent, Window
-from pipeline.rules.policy import On
+from pipeline.rules.policies.policy import On
 from pipeline.settings import Settings
 from pipeline.stream.batch import Output, output
 from pipeline.stream.state import PartitionState

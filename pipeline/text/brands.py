@@ -15,8 +15,8 @@ import msgspec
 import yaml
 
 from pipeline.errors import AntispamError
-from pipeline.text.form_faults import form_fault
-from pipeline.text.yaml_text import load
+from pipeline.text.faults.form_faults import form_fault
+from pipeline.text.faults.yaml_text import load
 
 _MOST = 5_000  # brands in a file
 _LONGEST = 64  # characters of a name

@@ -14,7 +14,7 @@ import yaml
 from pipeline.actions.scenario_file import Told, read, scenario_files, shipped_scenarios
 from pipeline.actions.scenarios import run
 from pipeline.decision.configuration import Config, default_policy, load_directory
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 
 NUMBER = re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?(?![\w.\"])")
 LENGTH = re.compile(r"(\d+)([smh])")

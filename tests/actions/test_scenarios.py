@@ -16,7 +16,7 @@ from pipeline.actions.scenarios import Mismatch, run
 from pipeline.cli import app
 from pipeline.decision.configuration import Config, default_policy, load_directory
 from pipeline.errors import AntispamError
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from tests.harness.places import ROOT
 
 SCENARIOS = scenario_files([shipped_scenarios()])

@@ -11,7 +11,7 @@ from pipeline.campaigns.hot import FIRST, QUIET_MS, HotCampaigns
 from pipeline.campaigns.index import Sending
 from pipeline.campaigns.known import MOST, KnownCampaigns
 from pipeline.events import Campaign, encode
-from pipeline.rules.policy import CampaignFrom
+from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.text.normal import normalise_batch
 
 SIZE = CampaignFrom(messages=4, senders=2)

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from pipeline.decision.configuration import default_policy
-from pipeline.rules.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema

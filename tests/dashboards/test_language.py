@@ -15,8 +15,8 @@ from dashboards import language
 from dashboards.words import WORDS, clock, span
 from pipeline.actions.console.search import UNDECIDED
 from pipeline.events import AlertLevel, Category, Kind, PortState, Tier, Verdict
-from pipeline.rules.lifecycle import State
 from pipeline.rules.lists import ENTITIES
+from pipeline.rules.policies.lifecycle import State
 from pipeline.store.accounts.roles import SCOPES, Role
 
 CODE = Path(language.__file__).parent

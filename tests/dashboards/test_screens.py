@@ -17,8 +17,8 @@ from pipeline.actions.conduct.notices import project_alerts
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.rules.lifecycle import Approval
 from pipeline.rules.messages import built_in
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
 from pipeline.store import schema

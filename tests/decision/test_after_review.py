@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.decision.after_review import waits_until
 from pipeline.events import Kind
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import config, port, submission
 
 SALE = "【示例商城】会员积分月底到期，拒收请回复R"

@@ -18,7 +18,7 @@ from pipeline.decision.screening import Screened, screen
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Decision, Kind, PortState, Record, ShadowOutcome, Submission, Tier, Verdict
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import RuleSet, parse_policy
+from pipeline.rules.policies.policy import RuleSet, parse_policy
 from tests.harness.screening_events import AWAY, NOW, POLICY, config, decide, port, submission, why
 from tests.harness.screening_streams import streams
 

@@ -27,7 +27,7 @@ from pipeline.events import (
 )
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Ports
 from tests.harness.screening_events import (
     AWAY,

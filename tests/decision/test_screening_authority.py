@@ -14,7 +14,7 @@ from pipeline.events import (
 )
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import ListEntry
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import TemplateEntry
 from tests.harness.screening_events import (
     AWAY,

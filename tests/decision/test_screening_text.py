@@ -11,7 +11,7 @@ from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Decision, Span, Submission, Verdict
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.rules.words.dictionary import Dictionary
 

@@ -7,7 +7,7 @@ import re
 from pipeline.actions.scenario_file import shipped_scenarios
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from tests.harness.places import ROOT
 
 TABLE = (ROOT / "docs" / "policy-guide.md").read_text(encoding="utf-8").split("and the story that shows it\n")[1]

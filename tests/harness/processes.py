@@ -23,7 +23,7 @@ from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.run.child import Child, free_port
 from pipeline.run.tally import Tally
 from pipeline.sample.config import write_config

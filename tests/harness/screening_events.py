@@ -18,7 +18,7 @@ from pipeline.events import (
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry, Lists
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.rules.words.dictionary import Dictionary
 

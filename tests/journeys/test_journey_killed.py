@@ -28,10 +28,10 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.carrier import simulated
 from tests.harness.case_events import LIN
 from tests.harness.journey import COMMANDS, LINKS, WINDOW, Client, Process, deployment, now
 from tests.harness.processes import decisions
+from tests.harness.servers.carrier import simulated
 
 RATE = 500  # messages a second
 SECONDS, KILLS = 20.0, 3

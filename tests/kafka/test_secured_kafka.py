@@ -31,9 +31,9 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
-from tests.harness.carrier import PORT, simulated, until
 from tests.harness.migrated import migrated_database
 from tests.harness.processes import publish, settings_for, start
+from tests.harness.servers.carrier import PORT, simulated, until
 
 pytestmark = pytest.mark.kafka
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"

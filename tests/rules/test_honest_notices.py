@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.decision.configuration import default_policy
 from pipeline.events import Verdict
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import shipped
 from tests.rules.honest_notices import MISREAD, TRANSACTIONAL, Text, decisions, texts
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.rules.policy import MAX_CONDITIONS, MAX_RULES, parse_policy
+from pipeline.rules.policies.policy import MAX_CONDITIONS, MAX_RULES, parse_policy
 
 # Parses each kind and text of stdin in a process of its own and says what came of it: a fault that ends the process
 # ends that one only. A processor limit, far above what any of these needs, ends one that would go on for minutes.
@@ -20,7 +20,7 @@ from pipeline.actions.scenario_file import read
 from pipeline.actions.senders.channels import parse_channels
 from pipeline.errors import AntispamError
 from pipeline.rules.words.dictionary import Dictionary
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 parsers = {"policy": parse_policy, "dictionary": Dictionary.parse, "story": read,
            "channels": lambda text: parse_channels(text, "channels.yaml", ("a",))}
 

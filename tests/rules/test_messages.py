@@ -9,7 +9,7 @@ import pytest
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import BUILT_IN, LANGUAGES, built_in, filled, slots
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.policy_file import PolicyError
 
 POLICY = """

@@ -13,7 +13,7 @@ from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.consents import Consents
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import KINDS, known_signals, parse_policy
+from pipeline.rules.policies.policy import KINDS, known_signals, parse_policy
 from pipeline.rules.signals import CATALOGUE, Signal
 from pipeline.rules.speaker.names import shipped_names
 from tests.harness.screening_events import NOW, config, decide, port, record, submission

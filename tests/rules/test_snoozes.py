@@ -11,7 +11,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Kind, SuppressedBy, Verdict
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.consents import Consents, parse_shard, shard_text
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.snoozes import Snooze, SnoozeKind, Snoozes, parse_snooze, spelled, text
 from tests.harness.screening_events import NOW, config, decide, port, submission, why
 

@@ -30,8 +30,8 @@ from pipeline.lake.views import connect
 from pipeline.models.classifier import WEIGHTS
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.expiry import NEVER
-from pipeline.rules.lifecycle import Approval
 from pipeline.rules.lists import ListEntry
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.rules.snoozes import SnoozeKind
 from pipeline.settings import Settings
 from pipeline.store import schema

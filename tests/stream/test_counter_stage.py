@@ -20,7 +20,7 @@ from pipeline.kafka.dead_letter_limit import TooManyDeadLettersError
 from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import COUNTERS, SUBMISSIONS
 from pipeline.rules.counting.counters import MemoryCounters, window_of
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch

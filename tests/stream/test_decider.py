@@ -15,7 +15,7 @@ from pipeline.decision.screening import Failure
 from pipeline.events import DeadLetter, Decision, Submission, encode
 from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import SUBMISSIONS
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch

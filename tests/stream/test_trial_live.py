@@ -15,8 +15,8 @@ from confluent_kafka import Message
 from pipeline import topics
 from pipeline.decision.configuration import default_policy
 from pipeline.events import PortState, Submission
-from pipeline.rules.lifecycle import Approval
-from pipeline.rules.policy import POLICY
+from pipeline.rules.policies.lifecycle import Approval
+from pipeline.rules.policies.policy import POLICY
 from pipeline.rules.versions import version_of
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.sample.stress import stress_ports

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from pipeline.errors import AntispamError
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import BUILT_IN, DEFAULT, Templates, filled, slots
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.store import schema
 from pipeline.store.database import Database
 

@@ -30,7 +30,7 @@ import msgspec
 
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
-from pipeline.text.yaml_text import load
+from pipeline.text.faults.yaml_text import load
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")

@@ -16,7 +16,7 @@ from pipeline.actions.watch.unused import Unused, unused
 from pipeline.durations import HOUR_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
-from pipeline.rules.policy import Policy, Rule, parse_policy
+from pipeline.rules.policies.policy import Policy, Rule, parse_policy
 from pipeline.shares import Share, share
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.rules.policy import Policy
+from pipeline.rules.policies.policy import Policy
 from pipeline.rules.signals import CATALOGUE
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")

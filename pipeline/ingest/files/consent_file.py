@@ -23,7 +23,7 @@ from pipeline.rules.consents import Consent, Consents, Entry, parse_shard, shard
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from pipeline.store.registry import consents as registry
-from pipeline.text.form_faults import form_fault
+from pipeline.text.faults.form_faults import form_fault
 
 CONSENTS = "consents.csv"  # in a configuration folder, for `antispam screen` only: a database has its own record
 BATCH = 5_000  # lines in one transaction, because other writers wait for it on SQLite

@@ -22,7 +22,7 @@ from pipeline.lake.backtest.stored_values import ReplayedCounters, Seen, StoredC
 from pipeline.lake.backtest.tally import Sample, Tally, way_of
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import REPLAY_FORM
-from pipeline.rules.policy import CampaignFrom, Policy
+from pipeline.rules.policies.policy import CampaignFrom, Policy
 from pipeline.settings import Settings
 
 BATCH = 1000

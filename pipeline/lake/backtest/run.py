@@ -43,7 +43,7 @@ from pipeline.lake.backtest.tally import Changes, Tally
 from pipeline.lake.delta import locked
 from pipeline.lake.views import open_empty
 from pipeline.rules.counting.counters import Counter
-from pipeline.rules.policy import Policy, parse_policy
+from pipeline.rules.policies.policy import Policy, parse_policy
 from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.events import Campaign
 from pipeline.rules.counting.counters import Amount, Counter, MemoryCounters
-from pipeline.rules.policy import CampaignFrom
+from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.text.normal import Normals
 
 EXPIRE_EVERY = 50_000  # events between two looks for windows that are over

@@ -18,8 +18,8 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Verdict
 from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.rules.words.patterns import check_pattern
-from pipeline.text.csv_faults import said
-from pipeline.text.suggestion import suggestion
+from pipeline.text.faults.csv_faults import said
+from pipeline.text.faults.suggestion import suggestion
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_WORDS = 200_000

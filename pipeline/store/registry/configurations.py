@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
-from pipeline.rules.policy import POLICY
+from pipeline.rules.policies.policy import POLICY
 from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema

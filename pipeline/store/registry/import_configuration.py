@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
-from pipeline.rules.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox

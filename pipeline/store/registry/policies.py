@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from pipeline.decision.candidate import candidate_value
 from pipeline.errors import AntispamError
-from pipeline.rules.lifecycle import TRIAL, Deed, State, after
-from pipeline.rules.policy import POLICY
+from pipeline.rules.policies.lifecycle import TRIAL, Deed, State, after
+from pipeline.rules.policies.policy import POLICY
 from pipeline.store import schema
 
 CANDIDATE = "candidate"  # kind of the entry on the config topic

@@ -1,4 +1,4 @@
-"""What people do with versions of the policy, from the draft to its archive (rules/lifecycle.py).
+"""What people do with versions of the policy, from the draft to its archive (rules/policies/lifecycle.py).
 
 Every function checks the user's right, and that the account is for all ports. It then works in one transaction: the
 state, its audit row and, if workers must know, its publication. Times are epoch milliseconds.
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Row
 
 from pipeline.decision.candidate import candidate_value
 from pipeline.errors import AntispamError
-from pipeline.rules.lifecycle import TRIAL, Approval, Deed, State, may_approve
-from pipeline.rules.policy import POLICY, parse_policy
+from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, State, may_approve
+from pipeline.rules.policies.policy import POLICY, parse_policy
 from pipeline.store import audit, outbox
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database

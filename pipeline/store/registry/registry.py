@@ -17,9 +17,9 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, PortState
 from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
-from pipeline.rules.lifecycle import Deed
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
-from pipeline.rules.policy import POLICY
+from pipeline.rules.policies.lifecycle import Deed
+from pipeline.rules.policies.policy import POLICY
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema

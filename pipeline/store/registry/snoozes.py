@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from pipeline.errors import AntispamError
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.snoozes import MAX_DAYS, MAX_MS, Snooze, SnoozeKind, check_rule, spelled
 from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port

@@ -21,7 +21,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Hold, Kind, Outbound, ReviewVerdict
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import ListEntry, Lists
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry
 from pipeline.settings import Settings
 from pipeline.store import schema

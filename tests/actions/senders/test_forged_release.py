@@ -20,8 +20,8 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store import schema
-from tests.harness.carrier import PORT, sender_deployment, simulated, until
 from tests.harness.processes import start
+from tests.harness.servers.carrier import PORT, sender_deployment, simulated, until
 
 EXPRESS = topics.outbound("default", Priority.EXPRESS).name
 NO_PROOF = "no proof of its release: forged, altered, of another topic, or signed by another key"

@@ -14,8 +14,8 @@ from pipeline.actions.senders import link as link_module
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.scripted_gateway import ScriptedGateway, Submitted
 from tests.harness.sender_harness import SECRET, Sending, numbers, outbound, sending
+from tests.harness.servers.scripted_gateway import ScriptedGateway, Submitted
 
 LATER = 0.05  # seconds
 

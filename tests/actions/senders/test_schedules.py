@@ -19,8 +19,8 @@ from pipeline.actions.senders.part import MOST_SUBMITS
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.scripted_gateway import ScriptedGateway, Submitted
 from tests.harness.sender_harness import PORT, SECRET, Sending, numbers, outbound, sending
+from tests.harness.servers.scripted_gateway import ScriptedGateway, Submitted
 
 _name = count()
 

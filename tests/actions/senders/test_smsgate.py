@@ -19,7 +19,7 @@ from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, numbers, outbound, sending, states
-from tests.harness.smsgate_gateway import SmsGate, Truth, smsgate_jars
+from tests.harness.servers.smsgate_gateway import SmsGate, Truth, smsgate_jars
 
 pytestmark = pytest.mark.long
 

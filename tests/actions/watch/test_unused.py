@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.actions.watch.unused import unused
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 
 POLICY = """\
 counters:

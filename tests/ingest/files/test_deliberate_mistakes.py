@@ -18,7 +18,7 @@ from pipeline.errors import AntispamError
 from pipeline.ingest.files.consent_file import offline_consents
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.filings import parse_filings
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.words.dictionary import Dictionary
 from pipeline.text.brands import parse_brands
 

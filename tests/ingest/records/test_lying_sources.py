@@ -24,8 +24,8 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp, LyingFtp
 from tests.harness.migrated import migrated_database
+from tests.harness.servers.far_servers import PASSWORD, FarFtp, FarServer, FarSftp, LyingFtp
 from tests.ingest.records.running_files import running_files
 
 HEADER = b"kind,sender,recipient,content,submitted_at\n"

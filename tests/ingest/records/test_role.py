@@ -29,8 +29,8 @@ from pipeline.kafka.replay import replay
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
-from tests.harness.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.harness.migrated import migrated_database
+from tests.harness.servers.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.ingest.records.running_files import running_files
 
 COLUMNS = {

@@ -25,8 +25,8 @@ from pipeline.ingest.records.source import FETCHED_AT_ONCE, TRIES, SourceIntake
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
-from tests.harness.far_servers import PASSWORD, FarFtp, FarServer, FarSftp
 from tests.harness.migrated import migrated_database
+from tests.harness.servers.far_servers import PASSWORD, FarFtp, FarServer, FarSftp
 
 NOW = 1_760_000_000_000
 

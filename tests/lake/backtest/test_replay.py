@@ -15,7 +15,7 @@ from pipeline.lake.backtest.period import Period, parts, rows_of, write_parts
 from pipeline.lake.backtest.replay import PolicyUnderTest, replay
 from pipeline.lake.backtest.tally import Tally
 from pipeline.lake.views import open_empty
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.settings import Settings
 from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
 

@@ -8,7 +8,7 @@ from pipeline.durations import MINUTE_MS
 from pipeline.lake.backtest import stored_values
 from pipeline.lake.backtest.stored_values import ReplayedCounters, Seen, StoredCampaigns, stored_campaign
 from pipeline.rules.counting.counters import Counter
-from pipeline.rules.policy import CampaignFrom
+from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.text.normal import normalise_batch
 
 COUNTER = Counter("volume", "submission", ("port",), 5 * MINUTE_MS, "messages", None, "")

@@ -8,7 +8,7 @@ import yaml
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.lake.backtest.sweep import parse_sweep, with_number
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.conditions.conditions import FEWEST, Conditions
 from pipeline.rules.conditions.parser import NotInColumnsError, Type, parse
-from pipeline.rules.policy import known_signals, parse_policy
+from pipeline.rules.policies.policy import known_signals, parse_policy
 from pipeline.rules.signals import Signal
 
 TYPES: dict[str, Type] = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.decision.screening import Screened, screen
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.rules.counting.counters import Counter, MemoryCounters, reset
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from tests.harness.screening_events import NOW, config, submission
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, sequence_through, share_without_mobile
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import config, decide, submission
 from tests.rules.counting.synthetic_senders import Found, found_by_kind, precision_and_recall
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from pipeline.decision.candidate import parse_candidate
 from pipeline.errors import AntispamError
-from pipeline.rules.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database

@@ -10,9 +10,9 @@ from typing import Any
 
 from pipeline.durations import SECOND_MS
 from pipeline.rules.counting.counters import Counter
-from pipeline.rules.daily_cap import DailyCap
 from pipeline.rules.messages import Templates
-from pipeline.rules.policy import Policy, Rule
+from pipeline.rules.policies.daily_cap import DailyCap
+from pipeline.rules.policies.policy import Policy, Rule
 
 Line = Templates  # one sentence, by language
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from pipeline.text.form_faults import FormFault, form_fault
+from pipeline.text.faults.form_faults import FormFault, form_fault
 
 
 class Colour(StrEnum):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
-from pipeline.rules.lifecycle import TRIAL, Approval, Deed, State, after, deeds, may_approve
+from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, State, after, deeds, may_approve
 
 WAY = [
     (Deed.DRAFT, State.DRAFT),

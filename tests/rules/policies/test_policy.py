@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.events import Tier, Verdict
-from pipeline.rules.policy import Policy, known_signals, parse_policy
+from pipeline.rules.policies.policy import Policy, known_signals, parse_policy
 
 COUNTERS = """\
 counters:

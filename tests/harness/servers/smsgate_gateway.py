@@ -21,8 +21,9 @@ import pytest
 from pipeline.errors import AntispamError
 from pipeline.run.brokers import kafka_node
 from pipeline.run.child import free_port
+from tests.harness.places import ROOT
 
-_HOME = Path(__file__).parents[1] / "peers" / "smsgate"
+_HOME = ROOT / "tests" / "peers" / "smsgate"
 
 
 def smsgate_jars() -> Path:

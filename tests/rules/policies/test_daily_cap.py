@@ -15,7 +15,7 @@ from pipeline.decision.screening import Screened, screen
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.events import Record, Submission
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.policy import parse_policy
+from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.snoozes import Snooze, SnoozeKind, Snoozes
 from tests.harness.screening_events import config, port, record, submission
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.text.suggestion import suggestion
+from pipeline.text.faults.suggestion import suggestion
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from pipeline.text.suggestion import MAX_NAME, suggestion
+from pipeline.text.faults.suggestion import MAX_NAME, suggestion
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.decision.configuration import default_policy
-from pipeline.rules.policy import parse_policy
-from pipeline.rules.policy_diff import differences
+from pipeline.rules.policies.policy import parse_policy
+from pipeline.rules.policies.policy_diff import differences
 
 OLD = """\
 title: old

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from pipeline.text.csv_faults import said
+from pipeline.text.faults.csv_faults import said
 
 
 def test_an_open_quotation_mark_is_named() -> None:

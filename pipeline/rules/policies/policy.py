@@ -23,8 +23,8 @@ from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import PARTS
 from pipeline.rules.counting.sequences import LEAST
-from pipeline.rules.daily_cap import MOST, ZONE, DailyCap, daily_cap
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
+from pipeline.rules.policies.daily_cap import MOST, ZONE, DailyCap, daily_cap
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of
