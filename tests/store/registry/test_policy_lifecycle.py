@@ -15,7 +15,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import configurations, import_configuration, policy_lifecycle, registry
-from tests.store.registry.test_registry import followed
+from tests.store.registry.registered import followed
 
 ANNA, BEN = User("anna", Role.POLICY_AUTHOR), User("ben", Role.POLICY_APPROVER)
 BOSS = User("boss", Role.ADMINISTRATOR)
