@@ -21,14 +21,15 @@ _log = structlog.get_logger()
 def run_retention(settings: Settings, stop: threading.Event) -> None:
     """Run the role until `stop`. Raises AntispamError if database or lake cannot be written."""
     db = open_database(settings)
-    lake = LakeReader(settings)
 
     def step() -> bool:
         now = int(time() * 1000)
         gone = expire(db, settings, now)
         if gone:
             _log.info("expired", **gone)
-        began, ended = watch(db, lake.cursor(), now)
+        began, ended = watch(
+            db, LakeReader(settings).cursor(), now
+        )  # not kept: DuckDB's memory is for one look an hour
         if began or ended:
             _log.info("rules_watched", alarms_began=began, alarms_ended=ended)
         return False
