@@ -3,7 +3,7 @@
 A worker sees the events of its own ports only. So workers write what their events add to such counters, partitioned by
 the key (`increments.py`). This stage counts it with the windows of the first stage, in the same loop: one transaction
 holds the changelog, the source offsets and the published values (`counter_values.py`), so after a crash no increment is
-lost or counted twice. From an increment to its value at the workers takes less than 2 s.
+lost or counted twice. An increment takes half a second to its value at the workers, under load a few seconds.
 
 Several processes may share the partitions.
 """
