@@ -17,6 +17,7 @@ from pipeline.cli import app
 from pipeline.decision.configuration import Config, default_policy, load_directory
 from pipeline.errors import AntispamError
 from pipeline.rules.policies.policy import parse_policy
+from tests.actions.test_scenario_file import STORY
 from tests.harness.places import ROOT
 
 SCENARIOS = scenario_files([shipped_scenarios()])
@@ -56,17 +57,6 @@ def test_titles_differ_and_there_are_stories() -> None:
     titles = [read(path.read_text(encoding="utf-8")).scenario.title for path in SCENARIOS]
     assert len(titles) >= 10
     assert len(set(titles)) == len(titles)
-
-
-STORY = """\
-title: one release
-given:
-  ports: [{code: "10690001"}]
-steps:
-  - at: "09:00:00"
-    submit: {port: "10690001", recipient: "13800000001", content: 您好}
-    expect: {verdict: release}
-"""
 
 
 def test_the_story_the_following_mistakes_are_made_in_is_sound() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.stream import poll_loop, transactions
 from pipeline.stream.processor import Processor
 from pipeline.stream.transactions import RolledBackError
+from tests.harness.in_thread import in_thread
 from tests.harness.processes import decisions, prepare, produce, settings_for, submissions
 
 MARKER = "这条会让分类器出错"
@@ -39,23 +39,8 @@ MARKER = "这条会让分类器出错"
 def processing(settings: Settings) -> Iterator[Processor]:
     """The processor's own loop in a thread of this process, so that a fault can be planted in it."""
     processor = Processor(SUBMISSIONS, settings)
-    faults: list[Exception] = []
-
-    def run() -> None:
-        try:
-            processor.run()
-        except Exception as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with in_thread(processor.run, processor.finish):
         yield processor
-    finally:
-        processor.finish()
-        thread.join(60)
-        assert not faults
-        assert not thread.is_alive()
 
 
 def until_decided(settings: Settings, names: set[str], deadline: float = 60) -> dict[str, dict[str, object]]:

@@ -8,26 +8,12 @@ from contextlib import contextmanager
 
 from pipeline.ingest.records.role import run_files
 from pipeline.settings import Settings
+from tests.harness.in_thread import in_thread
 
 
 @contextmanager
 def running_files(settings: Settings) -> Iterator[threading.Thread]:
-    """The role `files` in a thread of this process. Fails if the role raises or does not stop."""
+    """The role `files` in a thread of this process."""
     stop = threading.Event()
-    faults: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            run_files(settings, stop)
-        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
-            faults.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with in_thread(lambda: run_files(settings, stop), stop.set) as thread:
         yield thread
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not faults
-        assert not thread.is_alive()
