@@ -83,6 +83,13 @@ class Priority(StrEnum):
     EXPRESS = "express"
     BULK = "bulk"
 
+    @classmethod
+    def of(cls, messages: int, batch_size: int | None, asked: Priority | None) -> Priority:
+        """The lane of a submission of this many messages, whose client asked for a lane or for none."""
+        if messages > BULK_MESSAGES:
+            return cls.BULK
+        return asked or (cls.BULK if (batch_size or 0) > BULK_MESSAGES else cls.EXPRESS)
+
 
 class RecordKind(StrEnum):
     """Mobile originated, application originated, mobile terminated."""

@@ -93,6 +93,7 @@ MEMBERS_SETTLED = Counter(
     "antispam_case_members_settled_total", "Members of decided cases whose verdict was carried out", ["verdict"]
 )
 CASES_OVERDUE = Counter("antispam_cases_overdue_total", "Cases not decided by their due time")
+CASES_CLOSED = Counter("antispam_cases_closed_total", "Cases refused because review hours ended")
 LAKE_LAG = Gauge("antispam_lake_lag_seconds", "Seconds that the oldest unwritten record has waited for the lake")
 LAKE_FAILURES = Gauge("antispam_lake_failures", "Failed commits to the lake since the process started")
 SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record files answers", ["source"])

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import msgspec
 
 from pipeline.errors import AntispamError
-from pipeline.events import Category, Kind, RecordKind, Verdict
+from pipeline.events import Category, Kind, Priority, RecordKind, Verdict
 from pipeline.rules.consents import ConsentKind
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.text.faults.form_faults import form_fault
@@ -87,6 +87,8 @@ class Repeat(Form, frozen=True):
 class Submit(Form, frozen=True):
     """A submission; `messages` generates this number of recipients, `scheduled_at` is HH:MM:SS.
 
+    Without a `priority` it takes the lane that the door gives it.
+
     `score` and `category` stand in place of the model's: so a story of a threshold outlives the model.
     """
 
@@ -96,6 +98,7 @@ class Submit(Form, frozen=True):
     recipients: tuple[str, ...] = ()
     messages: int | None = None
     batch_size: int | None = None
+    priority: Priority | None = None
     round: int = 0
     scheduled_at: str | None = None
     reviewed: bool = False

@@ -27,7 +27,7 @@ from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import SECOND_MS, parse_duration
 from pipeline.errors import AntispamError
-from pipeline.events import Label, Record, Submission
+from pipeline.events import Label, Priority, Record, Submission
 from pipeline.models.classifier import SPAM_FROM, Classified, Classifier
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.consents import Consents, Entry, enterprise_scope, parse_shard, port_scope, shard_of, shard_text
@@ -234,6 +234,7 @@ def _submission(
         content=submit.content,
         accepted_at=at,
         batch_size=submit.batch_size,
+        priority=Priority.of(len(recipients), submit.batch_size, submit.priority),
         round=submit.round,
         reviewed=submit.reviewed,
         scheduled_at=scheduled_at,

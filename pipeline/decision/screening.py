@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from pipeline.decision.standing import may_send
 from pipeline.events import (
     Decision,
     Kind,
+    Priority,
     Reason,
     RecipientException,
     Record,
@@ -37,6 +39,7 @@ from pipeline.events import (
 )
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
+from pipeline.rules.clock.timetable import Timetable, is_open
 from pipeline.rules.context import Context, Facts
 from pipeline.rules.counting.counters import Counter, Counters
 from pipeline.rules.counting.keys import amount_of, keys_of
@@ -112,7 +115,7 @@ def screen(
             outcomes.append(_opened(event, known, config, fitting, now, late_ms))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
-    beside = _evaluate(outcomes, state, config)
+    beside = _evaluate(outcomes, state, config, now)
     decided: list[Screened | Failure] = []
     for index, outcome in enumerate(outcomes):
         try:
@@ -141,10 +144,22 @@ def _submission(event: Submission, facts: Facts, config: Config, fitting: Fittin
     template = fitting(port, event.content, facts) if port else None
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     limits = config.policy.port_limits_5m if config.policy else {}
-    moment = _calendar(port, config).moment(_leaves(event, now))
+    calendar = _calendar(port, config)
+    moment, screened = calendar.moment(_leaves(event, now)), calendar.moment(_screened_at(event, now))
     hits = in_force(facts.hits, at)
     context = Context(
-        event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports
+        event,
+        facts,
+        port,
+        template,
+        kind,
+        hits,
+        limits,
+        moment,
+        screened,
+        config.brands,
+        config.consents,
+        config.ports,
     )
     outcome = Outcome(context, at, config.snoozes, reviewed=event.reviewed)
     if _waits(event, now):
@@ -162,14 +177,19 @@ def _calendar(port: Port | None, config: Config) -> Calendar:
     return config.calendar.in_zone(port.entry.zone) if port else config.calendar
 
 
+def _screened_at(event: Submission, now: int) -> int:
+    """When this round is screened, and a person would be asked."""
+    return now if event.round else event.accepted_at
+
+
 def _leaves(event: Submission, now: int) -> int:
     """When the message leaves at the earliest."""
-    return max(now if event.round else event.accepted_at, event.scheduled_at or 0)
+    return max(_screened_at(event, now), event.scheduled_at or 0)
 
 
 def _waits(event: Submission, now: int) -> bool:
     """Whether the scheduled time is still to come."""
-    return event.scheduled_at is not None and event.scheduled_at > (now if event.round else event.accepted_at)
+    return event.scheduled_at is not None and event.scheduled_at > _screened_at(event, now)
 
 
 def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_ms: int) -> Outcome:
@@ -183,7 +203,19 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
     moment = _calendar(port, config).moment(at)
     hits = in_force(facts.hits, at)
     context = Context(
-        event, facts, port, template, kind, hits, limits, moment, config.brands, config.consents, config.ports, late_ms
+        event,
+        facts,
+        port,
+        template,
+        kind,
+        hits,
+        limits,
+        moment,
+        moment,
+        config.brands,
+        config.consents,
+        config.ports,
+        late_ms,
     )
     outcome = Outcome(context, at, config.snoozes)
     listed = _listed(config.lists.black, event.sender, port, at)
@@ -197,19 +229,24 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
     return outcome
 
 
-def _evaluate(outcomes: list[Outcome | Failure], state: Counters, config: Config) -> list[Outcome | Failure] | None:
+def _evaluate(
+    outcomes: list[Outcome | Failure], state: Counters, config: Config, now: int
+) -> list[Outcome | Failure] | None:
     """Count and apply the rules of the policy in force; returns the outcomes under the candidate, if there is one."""
     if config.policy is None:
         return None
     if config.candidate is None:
         _count([(outcomes, config.policy)], state)
         _apply([(outcomes, config.policy)], state)
+        _refuse_unreviewed(outcomes, config.policy, config, now)
         return None
     other = config.candidate.policy
     beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
     sides = [(outcomes, config.policy), (beside, other)]
     _count(sides, OncePerEvent(state))
     _apply(sides, OncePerEvent(state))
+    for side, policy in sides:
+        _refuse_unreviewed(side, policy, config, now)
     return beside
 
 
@@ -350,6 +387,24 @@ def _apply(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Count
                     outcome.apply(matched, policy.sets[_on(outcome)].known, partial(_match_counted, state, outcome))
             except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
                 outcomes[index] = Failure(index, cause_of(error))
+
+
+def _refuse_unreviewed(outcomes: Sequence[Outcome | Failure], policy: Policy, config: Config, now: int) -> None:
+    """Refuse what needs a person while nobody reviews, if the policy says so; the express lane waits for one."""
+    if policy.outside_review_hours == "queue":
+        return
+    for outcome in outcomes:
+        if isinstance(outcome, Failure) or not isinstance(outcome.context.event, Submission):
+            continue
+        event, context = outcome.context.event, outcome.context
+        if event.priority is Priority.EXPRESS or is_open(context.screened):
+            continue
+        if outcome.most_severe()[0] is Verdict.REVIEW:
+            calendar = _calendar(context.port, config)
+            opens = datetime.fromtimestamp(
+                Timetable(calendar).opening(_screened_at(event, now)) / 1000, calendar.zone
+            ).strftime("%Y-%m-%d %H:%M")
+            outcome.reasons.append(_reason(BuiltInRule.REVIEW_CLOSED, Verdict.REJECT, 50, opens=opens))
 
 
 def _matching(

@@ -16,7 +16,7 @@ import msgspec
 
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.events import BULK_MESSAGES, Complaint, Priority, Record, RecordKind, Submission
+from pipeline.events import Complaint, Priority, Record, RecordKind, Submission
 from pipeline.rules.consents import MAX_SOURCE, Consent, ConsentKind, enterprise_scope, port_scope
 from pipeline.settings import Settings
 from pipeline.text import numbers
@@ -111,17 +111,11 @@ def submission(line: SubmissionIn, settings: Settings, now: int, fallback_id: st
         batch=_storable(line.batch, "batch"),
         batch_size=line.batch_size,
         template=_storable(line.template, "template"),
-        priority=_lane(len(recipients), line),
+        priority=Priority.of(len(recipients), line.batch_size, line.priority),
         valid_until=valid_until,
         scheduled_at=scheduled_at,
         submitted_at=_optional(line.submitted_at, "submitted_at"),
     )
-
-
-def _lane(messages: int, line: SubmissionIn) -> Priority:
-    if messages > BULK_MESSAGES:
-        return Priority.BULK
-    return line.priority or (Priority.BULK if (line.batch_size or 0) > BULK_MESSAGES else Priority.EXPRESS)
 
 
 def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Record:

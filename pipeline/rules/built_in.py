@@ -20,6 +20,10 @@ class BuiltInRule(StrEnum):
     PORT_TERMINATED = "port-terminated"
     BLACK_LISTED = "list-black"  # the sender is on the black list
 
+    # Where the policy says `outside_review_hours: refuse`: what needs a person and arrives after closing time, and
+    # what still waits for one at closing time.
+    REVIEW_CLOSED = "review-closed"
+
     # Rules that keep a message from one recipient.
     RECIPIENT_UNSUBSCRIBED = "recipient-unsubscribed"
     RECIPIENT_BLOCKED = "recipient-blocked"

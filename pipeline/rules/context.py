@@ -50,10 +50,10 @@ class Context:
 
     `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `template` is the template of
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
-    by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves. `consents` are all
-    consents in force. A record is late if it arrived more than `late_ms` after its event time. `counted` holds the
-    event's counters; it is empty while the conditions of the counters are evaluated. `counted_each` holds the counters
-    whose key is the recipient, by recipient, if the event has several.
+    by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves, `screened` that of this
+    screening. `consents` are all consents in force. A record is late if it arrived more than `late_ms` after its event
+    time. `counted` holds the event's counters; it is empty while the conditions of the counters are evaluated.
+    `counted_each` holds the counters whose key is the recipient, by recipient, if the event has several.
     """
 
     event: Any
@@ -64,6 +64,7 @@ class Context:
     hits: tuple[Hit, ...]
     limits_5m: Mapping[Tier, int]
     moment: Moment
+    screened: Moment
     brands: BrandNames
     consents: Consents
     ports: Ports | None

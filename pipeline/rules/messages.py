@@ -37,6 +37,11 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         (BuiltInRule.PORT_SUSPENDED, "端口已暂停", "The port is suspended"),
         (BuiltInRule.PORT_TERMINATED, "端口已终止", "The port is terminated"),
         (BuiltInRule.BLACK_LISTED, "黑名单[：{entry}]", "The sender is on the black list[: {entry}]"),
+        (
+            BuiltInRule.REVIEW_CLOSED,
+            "需人工审核，审核时间已过，未发送[；{opens} 开始审核]",
+            "It needs a reviewer, and review hours are over; it was not sent[; they begin at {opens}]",
+        ),
         (BuiltInRule.RECIPIENT_UNSUBSCRIBED, "接收人已退订", "The recipient has unsubscribed"),
         (BuiltInRule.RECIPIENT_BLOCKED, "接收人在屏蔽名单", "The recipient is on the blocked list"),
         (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.events import Campaign, Kind, Submission, Tier
+from pipeline.rules.clock.timetable import is_open
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
@@ -485,6 +486,13 @@ CATALOGUE: dict[str, Signal] = {
             "bool",
             "that day is worked, worked weekends included; false in a year that the calendar does not know",
             lambda c: c.moment.workday,
+            early=True,
+        ),
+        Signal(
+            "review_open",
+            "bool",
+            "review hours are open on arrival, at the new screening after a hold, or at a record's own time",
+            lambda c: is_open(c.screened),
             early=True,
         ),
         Signal(

@@ -20,6 +20,7 @@ ON_THE_WIRE = {
     "unmet",
     "review",
     "unreviewed",
+    "review-closed",
     "channel-unknown",
     "complaints",
     "refused-bulk",

@@ -37,7 +37,7 @@ def _context(event: Submission | Record) -> Context:
     moment = shipped_calendar().moment(NOW)
     limits = dict.fromkeys(Tier, 5)
     return Context(
-        event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, shipped_names(), Consents(), None
+        event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, moment, shipped_names(), Consents(), None
     )
 
 

@@ -1,4 +1,4 @@
-"""The role `timers`: sends due holds into their next round and escalates overdue cases.
+"""The role `timers`: sends due holds into their next round, escalates overdue cases, and closes cases.
 
 All timers are database rows claimed by lease, so any number of processes may run this role.
 """
@@ -18,6 +18,7 @@ from pipeline import metrics
 from pipeline.actions.holds import holds
 from pipeline.actions.holds.holds import DueHold
 from pipeline.actions.review.cases import escalate
+from pipeline.actions.review.closing import close_cases
 from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
@@ -72,6 +73,8 @@ class Timers:
         ports = config.ports or Ports(())
         self._meet_facts(now, config, ports)
         overdue = escalate(self._db, now, BATCH)
+        refuses = config.policy is not None and config.policy.outside_review_hours == "refuse"
+        overdue += close_cases(self._db, now, BATCH, refuses=refuses)
         with self._db.write() as connection:
             due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
         expired: list[DueHold] = []

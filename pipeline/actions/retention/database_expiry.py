@@ -13,11 +13,13 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
+from pipeline.actions.review.cases import refuse
 from pipeline.durations import DAY_MS
-from pipeline.events import Submission, Verdict
+from pipeline.events import Submission
+from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.consents import ConsentKind
 from pipeline.settings import Settings
-from pipeline.store import audit, schema
+from pipeline.store import schema
 from pipeline.store.database import Database
 
 CHUNK = 2_000  # rows in one transaction, because other writers wait for it on SQLite
@@ -73,23 +75,11 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
 def _refuse_forgotten(db: Database, now: int, before: int) -> None:
     """Reject overdue undecided cases; the releaser carries the rejection out."""
     cases = schema.cases
-    old = and_(cases.c.state == "open", cases.c.opened_at < before)
-    refused = {
-        "state": "decided",
-        "verdict": Verdict.REJECT.value,
-        "decided_by": audit.PIPELINE,
-        "decided_at": now,
-        "effective_at": now,
-        "claimed_by": None,
-        "lease_until": None,
-    }
     with db.read() as connection:
-        found = connection.scalars(select(cases.c.id).where(old)).all()
+        found = connection.scalars(select(cases.c.id).where(cases.c.state == "open", cases.c.opened_at < before)).all()
     for case in found:
         with db.write() as connection:
-            if connection.execute(update(cases).where(cases.c.id == case, old).values(refused)).rowcount:
-                after = {"verdict": Verdict.REJECT.value}
-                audit.record(connection, now, audit.PIPELINE, "case.decide", f"case/{case}", {"state": "open"}, after)
+            refuse(connection, now, case, BuiltInRule.UNREVIEWED)
 
 
 def _show_younger(connection: Connection, kept: int) -> None:

@@ -26,7 +26,7 @@ from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.timetable import Timetable
 from pipeline.rules.messages import built_in
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.outbox import publish
 from pipeline.store.registry import configurations
@@ -34,6 +34,7 @@ from pipeline.store.registry import configurations
 REVIEW_MINUTES = 60  # review time until a case is escalated, within review hours (DESIGN §9)
 JOIN_MS = DAY_MS
 OVERDUE = BuiltInRule.CASE_OVERDUE  # also the kind of the timer
+CLOSING = BuiltInRule.REVIEW_CLOSED  # likewise (closing.py)
 _CHUNK = 300  # keys in one statement
 _cases, _members = schema.cases, schema.case_members
 
@@ -62,18 +63,49 @@ def escalate(db: Database, now: int, limit: int) -> int:
     A verdict that can still be undone keeps its timer until it is effective. Returns the number of due timers. Each
     case has its own transaction, which locks the outbox after the case's row: the same order as every change of a case.
     """
-    timers = schema.timers
-    with db.read() as connection:
-        due = connection.scalars(
-            select(timers.c.subject)
-            .where(timers.c.kind == OVERDUE, timers.c.due_at <= now)
-            .order_by(timers.c.due_at)
-            .limit(limit)
-        ).all()
+    due = due_timers(db, OVERDUE, now, limit)
     for subject in due:
         with db.write() as connection:
             _escalate(connection, now, subject)
     return len(due)
+
+
+def due_timers(db: Database, kind: str, now: int, limit: int) -> Sequence[str]:
+    """The cases whose timer of this kind is due, the longest due first."""
+    timers = schema.timers
+    query = select(timers.c.subject).where(timers.c.kind == kind, timers.c.due_at <= now)
+    with db.read() as connection:
+        return connection.scalars(query.order_by(timers.c.due_at).limit(limit)).all()
+
+
+def timetable(connection: Connection, port: str) -> Timetable:
+    """The review hours of a port, in its zone."""
+    zone = connection.scalar(select(schema.ports.c.zone).where(schema.ports.c.code == port))
+    return Timetable(configurations.calendar(connection).in_zone(zone or ""))
+
+
+def refuse(connection: Connection, now: int, case: str, rule: BuiltInRule) -> bool:
+    """Reject an open case that no person decided; the releaser carries it out. False if the case is not open.
+
+    The rule is kept as the note of the verdict.
+    """
+    refused = {
+        "state": "decided",
+        "verdict": Verdict.REJECT.value,
+        "decided_by": audit.PIPELINE,
+        "decided_at": now,
+        "note": rule.value,
+        "effective_at": now,
+        "claimed_by": None,
+        "lease_until": None,
+    }
+    if not connection.execute(
+        update(_cases).where(_cases.c.id == case, _cases.c.state == "open").values(refused)
+    ).rowcount:
+        return False
+    after = {"verdict": Verdict.REJECT.value}
+    audit.record(connection, now, audit.PIPELINE, "case.decide", f"case/{case}", {"state": "open"}, after, rule.value)
+    return True
 
 
 def _escalate(connection: Connection, now: int, subject: str) -> None:
@@ -115,7 +147,7 @@ def _placed(
     first = fresh[0][0]
     since = min(member.decided_at for member, _ in fresh) - JOIN_MS
     found = connection.execute(
-        select(_cases.c.id, _cases.c.verdict, _cases.c.decided_at)
+        select(_cases.c.id, _cases.c.verdict, _cases.c.decided_at, _cases.c.decided_by)
         .where(
             _cases.c.port == first.port,
             _cases.c.fingerprint == first.fingerprint,
@@ -127,6 +159,7 @@ def _placed(
     opened = next((row.id for row in found if row.decided_at is None), None)
     released = [row for row in found if row.verdict == Verdict.RELEASE]
     refused = [row for row in found if row.decided_at is not None and row.verdict != Verdict.RELEASE]
+    refused = [row for row in refused if row.decided_by != audit.PIPELINE]  # nobody has seen these
     passed = _exacts(connection, [row.id for row in released], sorted({variant.exact for _, variant in fresh}))
     for member, variant in fresh:
         oldest = member.decided_at - JOIN_MS
@@ -150,9 +183,8 @@ def _exacts(connection: Connection, cases: Sequence[str], exacts: Sequence[str])
 
 def _open(connection: Connection, member: CaseMember) -> str:
     ident = sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16]
-    zone = connection.scalar(select(schema.ports.c.zone).where(schema.ports.c.code == member.port))
-    calendar = configurations.calendar(connection).in_zone(zone or "")
-    due_at = Timetable(calendar).after(member.decided_at, REVIEW_MINUTES)
+    hours = timetable(connection, member.port)
+    due_at = hours.after(member.decided_at, REVIEW_MINUTES)
     connection.execute(
         insert(_cases).values(
             id=ident,
@@ -167,7 +199,10 @@ def _open(connection: Connection, member: CaseMember) -> str:
             due_at=due_at,
         )
     )
-    connection.execute(insert(schema.timers).values(kind=OVERDUE, subject=ident, due_at=due_at))
+    due = {OVERDUE: due_at, CLOSING: hours.closing(member.decided_at)}
+    connection.execute(
+        insert(schema.timers), [{"kind": kind, "subject": ident, "due_at": at} for kind, at in due.items()]
+    )
     return ident
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, select, update
 from pipeline import metrics, topics
 from pipeline.actions.conduct.port_conduct import close, judge_refused_bulk
 from pipeline.actions.release import by_channel
-from pipeline.actions.review.cases import OVERDUE
+from pipeline.actions.review.cases import CLOSING, OVERDUE
 from pipeline.actions.routes import load_routes
 from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
 from pipeline.decision.after_review import waits_until
@@ -93,7 +93,9 @@ class Releaser:
                 take_effect(connection, now, case)
         with self._db.read() as connection:
             unfinished = connection.execute(
-                select(_cases.c.id, _cases.c.port, _cases.c.verdict, _cases.c.decided_by, _cases.c.released)
+                select(
+                    _cases.c.id, _cases.c.port, _cases.c.verdict, _cases.c.decided_by, _cases.c.note, _cases.c.released
+                )
                 .where(_cases.c.state == "effective", _cases.c.released < _cases.c.last_member)
                 .order_by(_cases.c.decided_at)
                 .limit(CASES)
@@ -155,7 +157,7 @@ class Releaser:
     ) -> tuple[Verdict, BuiltInRule]:
         """The verdict on a member and its rule. A released member is rejected if it may no longer be sent."""
         if case.decided_by == audit.PIPELINE:
-            return Verdict.REJECT, BuiltInRule.UNREVIEWED
+            return Verdict.REJECT, BuiltInRule(case.note or BuiltInRule.UNREVIEWED)
         if case.verdict != Verdict.RELEASE:
             return Verdict(case.verdict), BuiltInRule.REVIEWED
         forbidden = may_send(PortState(port.state) if port else None)
@@ -186,7 +188,7 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
     if found is None:
         return False
     timers = schema.timers
-    connection.execute(delete(timers).where(timers.c.kind == OVERDUE, timers.c.subject == case))
+    connection.execute(delete(timers).where(timers.c.kind.in_((OVERDUE, CLOSING)), timers.c.subject == case))
     evidence = f"case/{case}"
     if found.verdict == Verdict.BLACKLIST:
         close(connection, now, "suspend", found.port, found.decided_by, found.rule, evidence)

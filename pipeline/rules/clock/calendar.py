@@ -27,10 +27,13 @@ _QUARTER_MS = 900_000  # the offset of every zone in use is a multiple of 15 min
 class Moment:
     """A local time as rules see it. `hour` is 0 to 23, `weekday` 1 (Monday) to 7.
 
+    `quarter` is the time at which its quarter of an hour began.
+
     In a year that is not `known`, `holiday` and `workday` are both False.
     """
 
     day: date
+    quarter: time
     hour: int
     weekday: int
     holiday: bool
@@ -86,7 +89,13 @@ class Calendar:
         local = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, self.zone)
         day = local.date()
         return Moment(
-            day, local.hour, day.isoweekday(), self.is_holiday(day), self.is_workday(day), day.year in self.years
+            day,
+            local.time(),
+            local.hour,
+            day.isoweekday(),
+            self.is_holiday(day),
+            self.is_workday(day),
+            day.year in self.years,
         )
 
 

@@ -31,6 +31,8 @@ from pipeline.rules.versions import version_of
 
 POLICY = "policy.yaml"  # the name of the one policy among the configurations
 On = Literal["submission", "record"]
+OutsideReviewHours = Literal["queue", "refuse"]
+OUTSIDE = "outside_review_hours"  # the field of a policy
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
 _NATURAL = {"hour": HOUR_MS, "day": DAY_MS}  # windows of a zone's clock
@@ -132,7 +134,8 @@ class CampaignFrom:
 class Policy:
     """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages in 5 minutes by tier.
 
-    `campaign_from` is the least size from which the rules see a campaign.
+    `campaign_from` is the least size from which the rules see a campaign. `outside_review_hours` says what becomes of
+    submissions of the bulk lane that need a person while nobody reviews.
     """
 
     version: str
@@ -142,6 +145,7 @@ class Policy:
     port_limits_5m: Mapping[Tier, int]
     sets: Mapping[On, RuleSet]
     campaign_from: CampaignFrom
+    outside_review_hours: OutsideReviewHours = "queue"
 
     @property
     def kept(self) -> tuple[Counter, ...]:
@@ -159,7 +163,7 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     data = file.data
     if not isinstance(data, dict):
         raise file.fault((), "a mapping with 'counters' and 'rules' expected")
-    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from"})
+    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from", OUTSIDE})
     _bounded(file, _list(file, data, "counters"), _list(file, data, "rules"))
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
     _unique(file, "counters", "name", [c.name for c in counters])
@@ -177,7 +181,8 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     }
     version = version_of(text)
     known_from = _campaign_from(file, data.get("campaign_from", {}))
-    return Policy(version, str(data.get("title", "")), rules, counters, limits, sets, known_from)
+    outside: OutsideReviewHours = _choice(file, (), data, OUTSIDE, ("queue", "refuse"), "queue")
+    return Policy(version, str(data.get("title", "")), rules, counters, limits, sets, known_from, outside)
 
 
 def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:

@@ -121,6 +121,9 @@ def _whole(before: Policy, after: Policy) -> Iterator[Line]:
         if was != now:
             label = {"zh": f"{tier} 级端口 5 分钟上限", "en": f"5-minute limit of {tier} ports"}
             yield _from_to(label, str(was), str(now))
+    if before.outside_review_hours != after.outside_review_hours:
+        label = {"zh": "审核时间外需人工审核的群发", "en": "bulk that needs a person outside review hours"}
+        yield _from_to(label, before.outside_review_hours, after.outside_review_hours)
     if before.campaign_from != after.campaign_from:
         old, new = before.campaign_from, after.campaign_from
         yield _from_to(

@@ -59,16 +59,19 @@ def test_a_day_of_a_notice_has_the_weekday_printed_there(day: str, weekday: str)
 @pytest.mark.parametrize(
     ("at", "moment"),
     [
-        ("2026-02-13T20:59", Moment(date(2026, 2, 13), 20, 5, holiday=False, workday=True, known=True)),
+        ("2026-02-13T20:59", Moment(date(2026, 2, 13), time(20, 45), 20, 5, holiday=False, workday=True, known=True)),
         (
             "2026-02-14T00:00",
-            Moment(date(2026, 2, 14), 0, 6, holiday=False, workday=True, known=True),
+            Moment(date(2026, 2, 14), time(0, 0), 0, 6, holiday=False, workday=True, known=True),
         ),  # worked
-        ("2026-02-17T09:00", Moment(date(2026, 2, 17), 9, 2, holiday=True, workday=False, known=True)),
-        ("2026-03-07T09:00", Moment(date(2026, 3, 7), 9, 6, holiday=False, workday=False, known=True)),  # Saturday
+        ("2026-02-17T09:00", Moment(date(2026, 2, 17), time(9, 0), 9, 2, holiday=True, workday=False, known=True)),
+        (
+            "2026-03-07T09:00",
+            Moment(date(2026, 3, 7), time(9, 0), 9, 6, holiday=False, workday=False, known=True),
+        ),  # Saturday
         (
             "2031-02-04T09:00",
-            Moment(date(2031, 2, 4), 9, 2, holiday=False, workday=False, known=False),
+            Moment(date(2031, 2, 4), time(9, 0), 9, 2, holiday=False, workday=False, known=False),
         ),  # unknown
     ],
 )

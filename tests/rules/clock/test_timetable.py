@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.rules.clock.calendar import shipped_calendar
-from pipeline.rules.clock.timetable import Timetable
+from pipeline.rules.clock.timetable import Timetable, is_open
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TIMETABLE = Timetable(shipped_calendar())
@@ -36,6 +36,28 @@ def ms(text: str) -> int:
 )
 def test_an_hour_of_review_hours(comes: str, due: str) -> None:
     assert TIMETABLE.after(ms(comes), 60) == ms(due)
+
+
+@pytest.mark.parametrize(
+    ("at", "opening", "closing"),
+    [
+        ("2025-11-25T08:29", "2025-11-25T08:30", "2025-11-25T17:30"),
+        ("2025-11-25T08:30", "2025-11-26T08:30", "2025-11-25T17:30"),
+        ("2025-11-25T17:30", "2025-11-26T08:30", "2025-11-26T17:30"),
+        ("2025-11-28T17:30", "2025-12-01T08:30", "2025-12-01T17:30"),  # Friday
+        ("2025-09-30T17:29", "2025-10-09T08:30", "2025-09-30T17:30"),  # before the holidays
+        ("2025-09-27T12:00", "2025-09-28T08:30", "2025-09-28T17:30"),  # before a worked Sunday
+        ("2031-01-03T18:00", "2031-01-06T08:30", "2031-01-06T17:30"),  # an unknown year
+    ],
+)
+def test_the_next_opening_and_closing(at: str, opening: str, closing: str) -> None:
+    assert (TIMETABLE.opening(ms(at)), TIMETABLE.closing(ms(at))) == (ms(opening), ms(closing))
+
+
+@given(st.integers(0, 800 * 24 * 60))
+def test_review_hours_are_open_from_each_opening_to_the_closing_after_it(minutes: int) -> None:
+    at = ms("2025-01-01T00:00") + minutes * 60_000
+    assert is_open(shipped_calendar().moment(at)) == (TIMETABLE.closing(at) < TIMETABLE.opening(at))
 
 
 @given(st.integers(0, 400 * 24 * 60), st.integers(1, 2000), st.integers(1, 2000))

@@ -44,6 +44,12 @@ def said(new: str, old: str = OLD, language: str = "en") -> list[str]:
         ),
         ("hold: 10s", "hold: 1m", "rule wait: length of the hold 10 s → 60 s", "规则 wait：等待时长 10 s → 60 s"),
         ("mode: shadow", "mode: shadow, daily_cap: 9", "rule gone: daily cap – → 9", "规则 gone：每日上限 – → 9"),
+        (
+            "title: old",
+            "title: old\noutside_review_hours: refuse",
+            "bulk that needs a person outside review hours queue → refuse",
+            "审核时间外需人工审核的群发 queue → refuse",
+        ),
         ("title: old", "title: new", "title old → new", "标题 old → new"),
         (
             "ordinary: 10}",
