@@ -19,7 +19,7 @@ from pipeline.models.classifier import Classifier
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
 from pipeline.rules.consents import SHARDS, Consents, Shard, parse_shard
 from pipeline.rules.enterprises import check_parents, parse_enterprise
-from pipeline.rules.lists import ListEntry, Lists, parse_lists
+from pipeline.rules.lists import ListEntry, Lists, check_lists, read_lists, read_single
 from pipeline.rules.policies.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
 from pipeline.rules.snoozes import Snooze, Snoozes, parse_snooze
@@ -73,14 +73,13 @@ class ConfigEntries:
         self.config = Config()
         self._blobs = blobs
         self._ports: dict[str, Port] = {}
-        self._lists: dict[str, list[ListEntry]] = {}
         self._snoozes: dict[str, Snooze] = {}
 
     def copy(self) -> ConfigEntries:
         """A copy that further changes leave alone."""
         other = ConfigEntries(self._blobs)
         other.config = self.config
-        other._ports, other._lists, other._snoozes = dict(self._ports), dict(self._lists), dict(self._snoozes)
+        other._ports, other._snoozes = dict(self._ports), dict(self._snoozes)
         return other
 
     def apply(self, changes: Sequence[ConfigChange]) -> list[str]:
@@ -101,8 +100,9 @@ class ConfigEntries:
         kinds = {change.kind for change in changes}
         if "port" in kinds:
             parts["ports"] = Ports(self._ports.values()) if self._ports else None
-        if "list" in kinds:
-            parts["lists"] = Lists(entry for part in self._lists.values() for entry in part)
+        entries: dict[tuple[str, str], ListEntry | None] = parts.pop("entries", {})
+        if entries:
+            parts["lists"] = parts.get("lists", self.config.lists).with_entries(entries)
         if "snooze" in kinds:
             parts["snoozes"] = Snoozes(self._snoozes.values())
         shards: dict[int, Shard | None] = parts.pop("shards", {})
@@ -124,10 +124,12 @@ class ConfigEntries:
                 self._ports[change.name] = port
                 return port.faults
         elif change.kind == "list":
-            if value is None:
-                self._lists.pop(change.name, None)
+            if "/" in change.name:
+                key, entry = read_single(change.name, value)
+                parts.setdefault("entries", {})[key] = entry
             else:
-                self._lists[change.name] = parse_lists(value, change.name, strict=False)
+                rows = None if value is None else read_lists(value, change.name, strict=False)
+                parts["lists"] = parts.get("lists", self.config.lists).with_file(change.name, rows)
         elif change.kind == "snooze":
             if value is None:
                 self._snoozes.pop(change.name, None)
@@ -216,7 +218,7 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     yield "brands", BRANDS, text(BRANDS) or NO_ADDITIONS
     lists = text("lists.csv")
     if lists is not None:
-        parse_lists(lists)
+        check_lists(lists)
         yield "list", "lists.csv", lists
     companies = dict(_entries("enterprises.jsonl", text("enterprises.jsonl"), lambda line: parse_enterprise(line).code))
     try:

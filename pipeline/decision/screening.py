@@ -168,7 +168,7 @@ def _submission(event: Submission, facts: Facts, config: Config, fitting: Fittin
     if decided is not None:
         outcome.reasons.append(decided)
         outcome.decided = True
-    outcome.allowed = _listed(config.lists.allow, event.port, port, at) is not None
+    outcome.allowed = _listed(config.lists, "allow", event.port, port, at) is not None
     return outcome
 
 
@@ -218,14 +218,14 @@ def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_
         late_ms,
     )
     outcome = Outcome(context, at, config.snoozes)
-    listed = _listed(config.lists.black, event.sender, port, at)
+    listed = _listed(config.lists, "black", event.sender, port, at)
     if config.policy is None:
         outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100))
         outcome.decided = True
     elif listed is not None:
         outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, entry=listed.reason))
         outcome.decided = True
-    outcome.allowed = _listed(config.lists.allow, event.sender, port, at) is not None
+    outcome.allowed = _listed(config.lists, "allow", event.sender, port, at) is not None
     return outcome
 
 
@@ -471,7 +471,7 @@ def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reaso
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100)
     if config.ports is None:
         return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100)
-    listed = _listed(config.lists.black, sender, port, at)
+    listed = _listed(config.lists, "black", sender, port, at)
     rule = may_send(port.state if port else None, black_listed=listed is not None)
     if rule is None:
         return None
@@ -482,9 +482,9 @@ def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reaso
     return _reason(rule, Verdict.REJECT, 100)
 
 
-def _listed(entries: Any, sender: str, port: Port | None, at: int) -> ListEntry | None:
+def _listed(lists: Lists, name: str, sender: str, port: Port | None, at: int) -> ListEntry | None:
     for value in (sender, port.code if port else sender):
-        entry: ListEntry | None = entries.get(value)
+        entry = lists.find(name, value)
         if entry is not None and entry.expires > at:
             return entry
     return None

@@ -14,16 +14,16 @@ Values are stored in the canonical form of a number (`text/numbers.py`), whateve
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.expiry import NEVER, parse_expiry
+from pipeline.rules.listed_numbers import Gathering, ListedNumbers, Mark
 from pipeline.text.faults.csv_faults import said
 from pipeline.text.faults.suggestion import suggestion
 from pipeline.text.numbers import number, service_code
@@ -37,7 +37,13 @@ ENTITIES = {
     "registered": PORT_RECIPIENT,
 }
 COLUMNS = ("list", "entity", "value", "reason", "expires")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # a copy of a text of ten million lines costs gigabytes
 MAX_FIELD = 1000  # code points; the csv module's limit is global to the process, and other code raises it
+
+
+_Name = tuple[str, str]  # a list, and the port of a list of PORT_RECIPIENT
+_Numbers = Mapping[_Name, ListedNumbers]
+_NONE = ListedNumbers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +57,93 @@ class ListEntry:
 
 
 class Lists:
-    """All lists as immutable maps from value to entry. Of two entries for one value, the later `expires` counts."""
+    """The lists of each file, and the single entries. Immutable.
+
+    Of two entries for one value in different files, the later `expires` counts.
+    """
 
     def __init__(self, entries: Iterable[ListEntry] = ()) -> None:
-        black: dict[str, ListEntry] = {}
-        allow: dict[str, ListEntry] = {}
-        blocked: dict[str, ListEntry] = {}
-        of_ports: dict[str, defaultdict[str, dict[str, ListEntry]]] = {
-            "unsubscribed": defaultdict(dict),
-            "registered": defaultdict(dict),
-        }
-        for entry in sorted(entries, key=lambda entry: entry.expires):
-            if entry.list == "black":
-                black[entry.value] = entry
-            elif entry.list == "allow":
-                allow[entry.value] = entry
-            elif entry.list == "blocked":
-                blocked[entry.value] = entry
-            else:
-                port, _, number = entry.value.partition(":")
-                of_ports[entry.list][port][number] = entry
-        self.black: Mapping[str, ListEntry] = black
-        self.allow: Mapping[str, ListEntry] = allow
-        self.blocked: Mapping[str, ListEntry] = blocked
-        self.unsubscribed: Mapping[str, Mapping[str, ListEntry]] = dict(of_ports["unsubscribed"])
-        self.registered: Mapping[str, Mapping[str, ListEntry]] = dict(of_ports["registered"])
+        self._set({}, _numbers(entries))
+
+    def _set(self, files: Mapping[str, _Numbers], single: _Numbers) -> None:
+        self._files, self._single = files, single
+        listed: dict[_Name, tuple[ListedNumbers, ...]] = {}
+        for source in (*files.values(), single):
+            for key, numbers in source.items():
+                listed[key] = (*listed.get(key, ()), numbers)
+        self._listed: Mapping[_Name, tuple[ListedNumbers, ...]] = listed
+
+    def with_file(self, name: str, entries: Iterable[ListEntry] | None) -> Lists:
+        """These lists with other entries of one file; None removes the file."""
+        files = {file: numbers for file, numbers in self._files.items() if file != name}
+        if entries is not None:
+            files[name] = _numbers(entries)
+        return self._copy(files, self._single)
+
+    def with_entries(self, changes: Mapping[tuple[str, str], ListEntry | None]) -> Lists:
+        """These lists with other single entries, by list and value; None removes an entry."""
+        of_each: defaultdict[_Name, dict[str, Mark | None]] = defaultdict(dict)
+        for (name, value), entry in changes.items():
+            key, number = _place(name, value)
+            of_each[key][number] = None if entry is None else Mark(entry.reason, entry.expires)
+        single = dict(self._single)
+        for key, marks in of_each.items():
+            single[key] = single.get(key, _NONE).replaced(marks)
+        return self._copy(self._files, {key: numbers for key, numbers in single.items() if numbers})
+
+    def find(self, name: str, value: str) -> ListEntry | None:
+        """The entry of a value in canonical form, also an expired one; None if the list does not have it."""
+        key, number = _place(name, value)
+        mark = _longest(self._listed.get(key, ()), number)
+        return None if mark is None else ListEntry(name, value, *mark)
 
     def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, BuiltInRule]:
         """The recipients that a message of this port and kind must not reach at `at` (epoch ms), each with the rule."""
         code = service_code(port) or port
-        unsubscribed = self.unsubscribed.get(code) if kind is Kind.COMMERCIAL else None
         found: dict[str, BuiltInRule] = {}
-        registered = self.registered.get(code)
-        if registered is not None:
+        registered = self._listed.get(("registered", code))
+        if registered:
             for recipient in recipients:
-                entry = registered.get(recipient)
-                if entry is None or entry.expires <= at:
+                mark = _longest(registered, recipient)
+                if mark is None or mark.expires <= at:
                     found[recipient] = BuiltInRule.RECIPIENT_NOT_REGISTERED
-        for rule, entries in (
+        unsubscribed = self._listed.get(("unsubscribed", code), ()) if kind is Kind.COMMERCIAL else ()
+        for rule, listed in (
             (BuiltInRule.RECIPIENT_UNSUBSCRIBED, unsubscribed),
-            (BuiltInRule.RECIPIENT_BLOCKED, self.blocked),
+            (BuiltInRule.RECIPIENT_BLOCKED, self._listed.get(("blocked", ""), ())),
         ):
-            if entries and not entries.keys().isdisjoint(recipients):
-                for recipient in recipients:
-                    entry = entries.get(recipient)
-                    if entry is not None and entry.expires > at:
-                        found[recipient] = rule
+            for recipient in recipients if listed else ():
+                mark = _longest(listed, recipient)
+                if mark is not None and mark.expires > at:
+                    found[recipient] = rule
         return found
+
+    def _copy(self, files: Mapping[str, _Numbers], single: _Numbers) -> Lists:
+        copy = Lists()
+        copy._set(files, single)
+        return copy
+
+
+def _numbers(entries: Iterable[ListEntry]) -> _Numbers:
+    gathered: defaultdict[_Name, Gathering] = defaultdict(Gathering)
+    for entry in entries:
+        key, number = _place(entry.list, entry.value)
+        gathered[key].add(number, Mark(entry.reason, entry.expires))
+    return {key: each.numbers() for key, each in gathered.items()}
+
+
+def _place(name: str, value: str) -> tuple[_Name, str]:
+    """Which numbers an entry belongs to, and its number."""
+    if ENTITIES[name] != PORT_RECIPIENT:
+        return (name, ""), value
+    port, _, recipient = value.partition(":")
+    return (name, port), recipient
+
+
+def _longest(listed: Sequence[ListedNumbers], number: str) -> Mark | None:
+    """Of the marks of a number, the one that lasts."""
+    marks = [mark for numbers in listed if (mark := numbers.get(number)) is not None]
+    return max(marks, key=lambda mark: mark.expires, default=None)
 
 
 def one_form(name: str, value: str) -> str | None:
@@ -112,13 +158,40 @@ def one_form(name: str, value: str) -> str | None:
 
 
 def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) -> list[ListEntry]:
-    """The entries of a `lists.csv`. Raises AntispamError naming the line on which the faulty row begins.
+    """The entries of a `lists.csv`; see `read_lists`."""
+    return list(read_lists(text, source, strict=strict))
+
+
+def check_lists(text: str, source: str = "lists.csv") -> None:
+    """Raise AntispamError for the first fault of a `lists.csv`."""
+    for _ in read_lists(text, source):
+        pass
+
+
+def read_single(name: str, value: str | None) -> tuple[tuple[str, str], ListEntry | None]:
+    """List and value of a single entry from its name on the config topic, and the entry; None if it was removed.
+
+    Its name is `list/value`; its value is a `lists.csv` of one row. Raises AntispamError for another name or value.
+    """
+    listed, _, spelled = name.partition("/")
+    if listed not in ENTITIES:
+        raise AntispamError(f"unknown list {listed[:40]!r}; {suggestion(listed, ENTITIES)}")
+    key = listed, one_form(listed, spelled) or spelled
+    if value is None:
+        return key, None
+    entries = parse_lists(value, name, strict=False)
+    if len(entries) != 1 or (entries[0].list, entries[0].value) != key:
+        raise AntispamError("one row expected, with the list and the value that the name has")
+    return key, entries[0]
+
+
+def read_lists(text: str, source: str = "lists.csv", *, strict: bool = True) -> Iterator[ListEntry]:
+    """The entries of a `lists.csv`, one by one. Raises AntispamError naming the line on which a faulty row begins.
 
     Unless `strict`, a value that is not a number is kept as it is and never matches: lists published before the check
     existed may contain such values, and their other entries must stay in force.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    entries: list[ListEntry] = []
+    rows = csv.reader((line[0] for line in _LINE.finditer(text)), strict=True)
     line = 1
     try:
         if tuple(next(rows, ())) != COLUMNS:
@@ -127,9 +200,9 @@ def parse_lists(text: str, source: str = "lists.csv", *, strict: bool = True) ->
             line = rows.line_num + 1  # first line of the row: an unclosed quote runs to the end of the file
             row = next(rows, None)
             if row is None:
-                return entries
+                return
             if row:
-                entries.append(_entry(row, f"{source}:{line}", strict))
+                yield _entry(row, f"{source}:{line}", strict)
     except csv.Error as error:
         raise AntispamError(f"{source}:{line}: {said(error)}") from None
 

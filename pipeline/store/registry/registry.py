@@ -17,7 +17,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, PortState
 from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
-from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, one_form, parse_lists
+from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, check_lists, one_form
 from pipeline.rules.policies.lifecycle import Deed
 from pipeline.rules.policies.policy import POLICY
 from pipeline.rules.ports import PortEntry, parse_port
@@ -304,7 +304,7 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
         if change.kind == "port":
             port_rows.check(parse_port(change.value or "").entry)
         elif change.kind == "list":
-            parse_lists(change.value or "", change.name)  # stricter than a worker, which must accept old entries
+            check_lists(change.value or "", change.name)  # stricter than a worker, which must accept old entries
         if "\0" in (change.value or ""):
             raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
 

@@ -38,7 +38,7 @@ def test_an_epoch_has_its_own_configuration(history: History, epochs: list[int])
     for epoch in epochs:
         config = history.at(epoch)
         assert config.epoch == epoch
-        listed = [n for n in range(2, LAST + 1) if config.lists.black.get(f"1069{n:04}") is not None]
+        listed = [n for n in range(2, LAST + 1) if config.lists.find("black", f"1069{n:04}") is not None]
         assert listed == ([] if epoch % 2 else [epoch])
         assert config.ports is not None
         assert config.ports.find(NOTICE) is not None
