@@ -13,7 +13,7 @@ from pipeline.decision.configuration import CHALLENGER
 from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
 from pipeline.settings import Settings
-from pipeline.store.accounts.roles import User
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
 
@@ -28,6 +28,7 @@ def publish(
 
     Raises AntispamError for a directory without a valid model, and for an unwritable data folder.
     """
+    require(user, Right.APPROVE_POLICY)  # before the model is read and copied, which takes long
     Classifier.load(folder)  # an error names the given folder, and comes before any write
     version, kept = _keep(folder, (settings.data_dir / "models").resolve())
     name = CHALLENGER if on_trial else ACTIVE
