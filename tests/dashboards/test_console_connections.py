@@ -20,6 +20,8 @@ from pipeline.store.accounts.roles import Role
 from tests.harness.console_data import sign_up
 from tests.harness.migrated import migrated_database
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 90.0  # seconds; far above anything measured
 
 

@@ -1,22 +1,19 @@
 """`antispam normalise` and `match`: what a script reads from them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
+
+from pipeline.cli import app
 
 
 def run(tmp_path: Path, command: str, lines: list[str], *options: str) -> list[dict[str, Any]]:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(lines), encoding="utf-8")
-    told = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", command, "--in", source, "--out", out, *options],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert told.returncode == 0, told.stderr
+    told = CliRunner().invoke(app, [command, "--in", str(source), "--out", str(out), *options])
+    assert told.exit_code == 0, told.output
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -19,6 +20,7 @@ from tests.ingest.http.test_app import HEADERS, PORT, World
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+@pytest.mark.long
 def test_no_request_meets_an_unexplained_answer(tmp_path: Path) -> None:
     world = World(tmp_path)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", world.app)

@@ -151,22 +151,22 @@ def found_by_kind(senders: int = SENDERS, seed: int = SEED) -> list[Found]:
         count = senders // len(KINDS) + (i < senders % len(KINDS))
         drawn = [kind.draw(rng) for _ in range(count)]
         at_once = sum(in_sequence([str(each) for each in numbers]) >= FOUND_FROM for numbers in drawn)
-        over_time = sum(_longest_over_time(numbers) >= FOUND_FROM for numbers in drawn)
+        over_time = sum(_found_over_time(numbers) for numbers in drawn)
         found.append(Found(kind, count, at_once, over_time))
     return found
 
 
-def _longest_over_time(numbers: Recipients, kept: int = 100) -> int:
-    """The longest sequence that any message continues, with the last `kept` recipients remembered."""
+def _found_over_time(numbers: Recipients, kept: int = 100) -> bool:
+    """Whether any message continues a sequence that is long enough, with the last `kept` recipients remembered."""
     seen: dict[int, None] = {}
-    longest = 0
     for each in numbers:
         seen.pop(each, None)
         seen[each] = None
         if len(seen) > kept:
             del seen[next(iter(seen))]
-        longest = max(longest, sequence_through([each], seen))
-    return longest
+        if sequence_through([each], seen) >= FOUND_FROM:
+            return True
+    return False
 
 
 def precision_and_recall(found: list[Found], *, over_time: bool) -> tuple[float, float]:
