@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from pipeline.store.audit_heads import message, published
 from pipeline.store.backup import backup, restore
 from pipeline.store.registry import registry
 from pipeline.stream.relay import Relay, deliver
+from tests.harness.command import command
 from tests.harness.migrated import migrated_database
 from tests.harness.processes import settings_for
 
@@ -38,10 +37,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 
 def verify() -> str:
     """What `antispam audit verify` says; raises AntispamError where it fails."""
-    ran = subprocess.run([sys.executable, "-m", "pipeline.cli", "audit", "verify"], capture_output=True, text=True)
-    if ran.returncode == 1:
-        raise AntispamError(ran.stderr)
-    assert ran.returncode == 0, ran.stderr
+    ran = command("audit", "verify")
+    assert ran.exit_code == 0
     return ran.stdout
 
 
@@ -113,7 +110,6 @@ def test_a_record_that_may_have_taken_a_heads_place_fails(settings: Settings, va
         verify()
 
 
-@pytest.mark.long
 def test_without_a_broker_it_says_what_was_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
     change(Settings(data_dir=tmp_path), "n")

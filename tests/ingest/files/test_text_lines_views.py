@@ -4,15 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner
-
-from pipeline.cli import app
+from tests.harness.command import command
 
 
-def run(tmp_path: Path, command: str, lines: list[str], *options: str) -> list[dict[str, Any]]:
+def run(tmp_path: Path, name: str, lines: list[str], *options: str) -> list[dict[str, Any]]:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(lines), encoding="utf-8")
-    told = CliRunner().invoke(app, [command, "--in", str(source), "--out", str(out), *options])
+    told = command(name, "--in", source, "--out", out, *options)
     assert told.exit_code == 0, told.output
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
 
