@@ -47,7 +47,7 @@ test: lint
 
 test-fast: $(STAMP)
 	@$(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
-		-n 2 --dist worksteal
+		--hypothesis-profile quick -n 2 --dist worksteal
 
 # The rooms that decide about a message, by their own tests; each floor is just under what was measured.
 FLOORS := decision:97 rules:96 protocols:96

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
-import hypothesis
 import pytest
 from argon2 import PasswordHasher
 
@@ -23,12 +22,12 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.store.accounts import users
 from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
+from tests.harness.examples import register_profiles
 from tests.harness.migrated import migrated_sqlite
+from tests.harness.servers.kafka_archive import kafka_archive
 from tests.harness.servers.postgres_server import find_programs, new_database, postgres_server
 
-# How long an example takes is the machine's business, and it may have other things to do.
-hypothesis.settings.register_profile("suite", deadline=None)
-hypothesis.settings.load_profile("suite")
+register_profiles()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,25 +82,26 @@ def fresh_embedded(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def _quick_java(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Without its second compiler Java starts Kafka with 6 s of one core instead of 9; slow proofs run long enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        if not any(item.get_closest_marker("slow") for item in request.session.items):
-            patch.setenv("KAFKA_HEAP_OPTS", "-Xms256m -Xmx1g -XX:TieredStopAtLevel=1")
-        yield
+def kafka_jars(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The jars of Apache Kafka, fetched once per machine; skips when that cannot be done.
 
-
-@pytest.fixture(scope="session")
-def kafka_jars(_quick_java: None) -> Path:
-    """The jars of Apache Kafka, fetched once per machine; skips when that cannot be done."""
+    A node starts with 3 s of one core instead of 9: with an archive of its classes, and without Java's second
+    compiler, which only slow proofs run long enough for.
+    """
     missing = kafka_node.missing_tools()
     if missing:
         pytest.skip(f"real Kafka: {missing}")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "antispam" / "kafka"
     try:
-        return kafka_node.install(cache)
+        jars = kafka_node.install(cache)
     except AntispamError as error:
         pytest.skip(f"real Kafka: {error}")
+    options = f"-Xms256m -Xmx1g -XX:SharedArchiveFile={kafka_archive(jars)}"
+    if not any(item.get_closest_marker("slow") for item in request.session.items):
+        options += " -XX:TieredStopAtLevel=1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KAFKA_HEAP_OPTS", options)
+        yield jars
 
 
 @pytest.fixture(scope="session")

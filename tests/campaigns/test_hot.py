@@ -13,6 +13,7 @@ from pipeline.campaigns.known import MOST, KnownCampaigns
 from pipeline.events import Campaign, encode
 from pipeline.rules.policies.policy import CampaignFrom
 from pipeline.text.normal import normalise_batch
+from tests.harness.examples import examples
 
 SIZE = CampaignFrom(messages=4, senders=2)
 LOAN = "小额信用贷款当天放款无需抵押利息低至3厘详情致电13800138000回T退订"
@@ -157,7 +158,7 @@ sent = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from([LOAN, VARIANT
 
 
 @given(sent, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_crash_loses_nothing_of_what_was_told_and_counts_nothing_twice(
     messages: list[tuple[str, str]], data: st.DataObject
 ) -> None:

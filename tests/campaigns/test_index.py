@@ -17,6 +17,7 @@ from pipeline.campaigns.index import GROWTH_MS, CampaignEntry, Campaigns, Sendin
 from pipeline.sample.campaigns import CAMPAIGNS
 from pipeline.sample.content import contact_details
 from pipeline.sample.wording import wording
+from tests.harness.examples import examples
 from tests.harness.places import RESEARCH
 from tests.harness.variants import variant
 
@@ -89,7 +90,7 @@ def test_english_too() -> None:
 
 
 @given(st.lists(hostile | st.sampled_from([LOAN, LOAN + "好", "验证码1234", "", "\ud800"]), max_size=20), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_cutting_the_stream_otherwise_changes_nothing(texts: list[str], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=3)))
     parts, campaigns = [], Campaigns(64)
@@ -99,7 +100,7 @@ def test_cutting_the_stream_otherwise_changes_nothing(texts: list[str], data: st
 
 
 @given(st.lists(st.sampled_from([LOAN, LOAN + "好消息", "【甲云】您的验证码是1234请勿泄露", "在吗"]), max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_text_keeps_its_campaign(texts: list[str]) -> None:
     found: dict[str, set[str]] = {}
     for text, campaign in zip(texts, campaigns_of(texts, Campaigns(64)), strict=True):
@@ -108,7 +109,7 @@ def test_a_text_keeps_its_campaign(texts: list[str]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5)), min_size=1, max_size=200), st.integers(2, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_memory_is_bounded_and_ids_hold_however_many_texts_come(texts: list[tuple[int, int]], capacity: int) -> None:
     """Forgotten campaigns come back under their id; what is never forgotten is the one that keeps coming."""
     campaigns, other = Campaigns(capacity), Random(3)

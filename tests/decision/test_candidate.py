@@ -19,6 +19,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange, Decision, Kind, PortState, Record, ShadowOutcome, Submission, Tier, Verdict
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policies.policy import RuleSet, parse_policy
+from tests.harness.examples import examples
 from tests.harness.screening_events import AWAY, NOW, POLICY, config, decide, port, submission, why
 from tests.harness.screening_streams import streams
 
@@ -56,7 +57,7 @@ def beside(decision: Decision) -> list[ShadowOutcome]:
     return [s for s in decision.shadow if s.policy is not None]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(events=streams())
 def test_in_shadow_it_changes_nothing_and_leaves_the_verdict_it_would_have_given(
     events: list[Submission | Record],
@@ -72,7 +73,7 @@ def test_in_shadow_it_changes_nothing_and_leaves_the_verdict_it_would_have_given
             assert beside(seen) == [ShadowOutcome(rule=rule, verdict=would.verdict, policy=OTHER.version)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(events=streams())
 def test_with_the_whole_traffic_it_decides_as_if_in_force(events: list[Submission | Record]) -> None:
     alone = decisions(replace(KNOWN, policy=OTHER), [events])
@@ -86,7 +87,7 @@ def test_with_the_whole_traffic_it_decides_as_if_in_force(events: list[Submissio
             assert (why(made), beside(made)) == (why(would), [])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(events=streams(), cuts=st.lists(st.integers(0, 40)), share=st.sampled_from([0, 50, 100]))
 def test_cutting_the_stream_into_other_batches_never_changes_a_decision(
     events: list[Submission | Record], cuts: list[int], share: int

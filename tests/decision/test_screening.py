@@ -29,6 +29,7 @@ from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Ports
+from tests.harness.examples import examples
 from tests.harness.screening_events import (
     AWAY,
     CALM,
@@ -261,7 +262,7 @@ def _decisions(batches: Sequence[Sequence[Submission | Record]]) -> list[Decisio
     return [msgspec.structs.replace(o.decision, timings={}) for o in found if isinstance(o, Screened)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(events=streams(), cuts=st.lists(st.integers(0, 40)))
 def test_cutting_the_stream_into_other_batches_never_changes_a_decision(
     events: list[Submission | Record], cuts: list[int]

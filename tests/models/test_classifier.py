@@ -14,6 +14,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.models.evaluate import evaluate, read_samples
+from tests.harness.examples import examples
 from tests.harness.places import RESEARCH
 
 CLASSIFIER = Classifier.load()
@@ -94,7 +95,7 @@ def test_an_explanation_takes_the_allowance_off_where_the_particulars_stand() ->
     assert part_of_the_amount("card *4821 paid 35.60") < part_of_the_amount("card *a82a paid 35.60") - 0.5
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(hostile | st.sampled_from(["代开发票", "free casino", "你好"]), max_size=12), st.data())
 def test_splitting_a_batch_changes_nothing(texts: list[str], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(texts)))

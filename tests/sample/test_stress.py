@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.events import Tier, Verdict
 from pipeline.sample.stress import BULK_OVER, LENGTH_MS, stress, stress_ports
 from pipeline.sample.truth import Sample
+from tests.harness.examples import examples
 
 START = 1_760_000_000_000
 
@@ -25,7 +26,7 @@ def test_the_same_seed_gives_the_same_traffic() -> None:
     assert list(stress(1, 2000, 20, start=START)) != list(stress(2, 2000, 20, start=START))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     seed=st.integers(min_value=0),
     count=st.integers(min_value=0, max_value=3000),

@@ -19,6 +19,7 @@ from pipeline.sample.truth import Sample
 from pipeline.text.contacts import find_contacts
 from pipeline.text.links import find_links
 from pipeline.text.normal import normalise_batch
+from tests.harness.examples import examples
 
 START = 1_760_000_000_000
 STRETCH = episodes.SIZE * 4  # at the default share of episodes
@@ -49,7 +50,7 @@ def test_another_seed_gives_other_traffic() -> None:
     assert len(ours & theirs) < 100
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     seed=st.integers(min_value=0),
     count=st.integers(min_value=0, max_value=2 * episodes.SIZE),

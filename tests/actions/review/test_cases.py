@@ -20,6 +20,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from tests.harness.case_events import CHEN, LIN, NOW, member
+from tests.harness.examples import examples
 
 USERS = st.sampled_from((LIN, CHEN))
 FINGERPRINTS = st.sampled_from(("f1", "f2"))
@@ -136,5 +137,5 @@ class Cases(RuleBasedStateMachine):
 
 TestCases = Cases.TestCase
 TestCases.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(60), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

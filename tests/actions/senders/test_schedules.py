@@ -19,6 +19,7 @@ from pipeline.actions.senders.part import MOST_SUBMITS
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.harness.examples import examples
 from tests.harness.sender_harness import PORT, SECRET, Sending, numbers, outbound, sending
 from tests.harness.servers.scripted_gateway import ScriptedGateway, Submitted
 
@@ -148,7 +149,7 @@ def check(db: Database, case: Case, submits: Sequence[Submitted]) -> None:
         assert Counter(order).keys() <= {i for i, (recipient, _) in enumerate(case.messages) if recipient == to}
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases)
 @example(Case(((0, 4), (1, 4), (2, 4)), ("late", "late", "late", "end"), links=2, window=3))
 def test_any_schedule_of_answers_and_lost_links(operational_db: Database, case: Case) -> None:

@@ -19,6 +19,7 @@ from pipeline.durations import MINUTE_MS
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
+from tests.harness.examples import examples
 
 SENT = 1_000_000_000
 DELIVERED, FAILED, MAYBE = DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MAYBE_SENT
@@ -367,7 +368,7 @@ class Carrier(RuleBasedStateMachine):
         return known
 
 
-Carrier.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+Carrier.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=25, deadline=None)
 TestAnyCarrier = Carrier.TestCase
 
 

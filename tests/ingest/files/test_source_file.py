@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeline.errors import AntispamError
 from pipeline.ingest.files.columns import Columns
 from pipeline.ingest.files.source_file import MAX_LINE, open_source
+from tests.harness.examples import examples
 
 HEADER = ["sender", "content"]
 
@@ -137,7 +138,7 @@ def test_a_csv_text_of_several_lines_is_one_row(tmp_path: Path) -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(table=st.lists(st.tuples(st.text("13900", min_size=1), st.text(st.characters(codec="utf-8"))), max_size=8))
 def test_what_a_csv_writer_writes_is_read_again(tmp_path_factory: pytest.TempPathFactory, table: list[Any]) -> None:
     text = io.StringIO()
@@ -147,7 +148,7 @@ def test_what_a_csv_writer_writes_is_read_again(tmp_path_factory: pytest.TempPat
         assert values(path) == [dict(zip(HEADER, row, strict=True)) for row in table]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.binary(max_size=300), name=st.sampled_from(["a.jsonl", "a.csv"]))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
     path = written(tmp_path_factory.mktemp("any"), name, data)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.lake.backtest.history import SNAPSHOTS, History, read_changes
 from pipeline.lake.views import open_empty
 from pipeline.settings import Settings
+from tests.harness.examples import examples
 from tests.harness.replayed_lake import BEGIN, NOTICE, lake
 
 LAST = 2 * SNAPSHOTS + 5
@@ -32,7 +33,7 @@ def changes_of(kept: Settings):  # type: ignore[no-untyped-def]
         return read_changes(connection, kept)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(epochs=st.lists(st.integers(1, LAST), max_size=40))
 def test_an_epoch_has_its_own_configuration(history: History, epochs: list[int]) -> None:
     for epoch in epochs:

@@ -17,6 +17,7 @@ from pipeline.lake.backtest.tally import Tally
 from pipeline.lake.views import open_empty
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.settings import Settings
+from tests.harness.examples import examples
 from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
 
 # Every counter has another definition than live, so it is counted again.
@@ -46,7 +47,7 @@ def tally_of(kept: Settings, history: History, batches: Sequence[Rows]) -> Tally
     return tally
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_result_does_not_depend_on_parts_and_batches(
     replayed: tuple[Settings, History, dict[str, Rows]], data: st.DataObject

@@ -13,6 +13,7 @@ from pipeline.rules.expiry import NEVER
 from pipeline.store import audit
 from pipeline.store.database import Database
 from pipeline.store.registry import list_entries, registry
+from tests.harness.examples import examples
 from tests.store.registry.registered import ADMIN, audited, followed, in_force, published
 
 
@@ -96,7 +97,7 @@ def test_a_bad_list_entry_is_refused(
     assert published(operational_db) == audited(operational_db) == []
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     reason=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60),
     expires=st.none() | st.integers(0, 253_402_300_799_999),
