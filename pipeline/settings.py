@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     portability: Path | None = Field(
         None, description="CSV number,carrier: numbers that moved to another carrier and kept their prefix."
     )
+    cngp_udhi_tag: int | None = Field(
+        None,
+        ge=0,
+        le=0xFFFF,
+        description="Tag of the CNGP parameter that says that a text begins with a user data header; no public text "
+        "names it. Unset: CNGP texts are read without headers.",
+    )
     resend_maybe_sent: bool = Field(
         True,
         description="Send again if a crash or a silent carrier left a message's state unknown: none is lost, at most "

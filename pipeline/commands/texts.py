@@ -108,10 +108,10 @@ def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
 
 @app.command()
 def decode(
-    kind: Annotated[str, typer.Argument(help="cmpp3.")],
+    kind: Annotated[str, typer.Argument(help="cmpp2, cmpp3, sgip, smgp, cngp, smpp, or guess.")],
     octets: Annotated[str, typer.Argument(metavar="HEX", help="One whole message, in hex.")],
 ) -> None:
-    """Show a protocol message as json."""
+    """Show a protocol message as json. `guess` shows it as each kind that fits it best."""
     from pipeline.protocols.kinds import decode as run
 
-    context.print_json(run(kind, octets))
+    context.print_json(run(kind, octets, context.settings().cngp_udhi_tag))

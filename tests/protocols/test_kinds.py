@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.protocols import cmpp3
-from pipeline.protocols.cmpp3_shown import show
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.kinds import decode
-from tests.protocols.test_cmpp3 import CONNECT, CONNECT_RESP, REPORT, SUBMIT
+from tests.protocols.test_cmpp import CONNECT, CONNECT_RESP, CONNECT_RESP_OF_2, REPORT, SUBMIT, SUBMIT_OF_2
+from tests.protocols.test_cngp import CNGP_SUBMIT
 
 
 def test_a_frame_is_shown_with_its_text() -> None:
@@ -24,9 +26,18 @@ def test_a_frame_is_shown_with_its_text() -> None:
     assert answer.exit_code == 0
     shown = json.loads(answer.stdout)
     assert (shown["command"], shown["text"], shown["recipients"]) == ("Submit", "您好", ["13800138000"])
-    assert decode("cmpp3", REPORT)["report"]["msg_id"] == "bab9e14dbba10102"
-    assert decode("cmpp3", CONNECT)["source_addr"] == "900001"
-    assert decode("cmpp3", CONNECT_RESP)["status"] == 0
+    assert shown["surplus"] == ""
+    assert show("cmpp3", REPORT)["report"]["msg_id"] == "bab9e14dbba10102"
+    assert show("cmpp3", CONNECT)["source_addr"] == "900001"
+    assert show("cmpp3", CONNECT_RESP)["status"] == 0
+    assert show("cmpp2", CONNECT_RESP_OF_2)["version"] == 0x21
+    assert show("cmpp2", SUBMIT_OF_2)["text"] == "您好"
+
+
+def show(kind: str, octets: str) -> dict[str, Any]:
+    shown = decode(kind, octets)
+    assert isinstance(shown, dict)
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -36,8 +47,14 @@ def test_a_frame_is_shown_with_its_text() -> None:
         ("cmpp3", "0000000c00000099", "at least 12 expected"),
         ("cmpp3", "0000000c0000009900000001", "unknown command 0x00000099"),
         ("cmpp3", "0000000c000000080000000100", "frame of 13 octets has 12 in its length field"),
-        ("cmpp3", "0000000d000000080000000100", "13 octets, 12 expected for this ActiveTest"),
-        ("cmpp3", "00000015800000040000000100000000000000010a", "21 octets, at least 24 expected"),
+        (
+            "cmpp3",
+            "00000015800000040000000100000000000000010a",
+            "not exactly a frame of CMPP 3.0; cmpp2 fits better",
+        ),
+        ("cmpp3", SUBMIT_OF_2, "0 recipients"),
+        ("cmpp2", SUBMIT, "0 recipients"),
+        ("guess", "0000000c0000009900000001", "not a frame of"),
         ("pdu9", "00", "unknown kind"),
     ],
 )
@@ -47,18 +64,30 @@ def test_what_is_wrong_is_said(kind: str, octets: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize("frame", [SUBMIT, REPORT, CONNECT, CONNECT_RESP])
-@pytest.mark.parametrize("surplus", [1, 5, 20])
-def test_surplus_octets_are_refused(frame: str, surplus: int) -> None:
-    octets = bytes.fromhex(frame)
-    longer = (len(octets) + surplus).to_bytes(4, "big") + octets[4:] + bytes(surplus)
-    with pytest.raises(ProtocolError, match=f"{len(longer)} octets, {len(octets)} expected"):
-        show(longer)
+@pytest.mark.parametrize("surplus", ["00", "0001ff", "aa" * 20])
+def test_surplus_octets_are_shown(frame: str, surplus: str) -> None:
+    octets = bytes.fromhex(frame + surplus)
+    longer = len(octets).to_bytes(4, "big") + octets[4:]
+    assert show("cmpp3", longer.hex()) == show("cmpp3", frame) | {"surplus": surplus}
+
+
+def test_a_guess_names_every_kind_that_reads_a_frame() -> None:
+    def guess(octets: str) -> list[str]:
+        shown = decode("guess", octets)
+        assert isinstance(shown, list)
+        return [one["kind"] for one in shown]
+
+    assert guess(SUBMIT) == ["cmpp3"]
+    assert guess(SUBMIT_OF_2) == ["cmpp2"]
+    assert guess("0000000c0000000800000009")[:2] == ["cmpp2", "cmpp3"]
+    answer = CliRunner().invoke(app, ["decode", "guess", REPORT])
+    assert [one["command"] for one in json.loads(answer.stdout)] == ["Deliver"]
 
 
 def test_a_report_with_surplus_octets_is_refused() -> None:
-    deliver = cmpp3.decode(bytes.fromhex(REPORT))
-    assert isinstance(deliver, cmpp3.Deliver)
-    longer = cmpp3.Deliver(
+    deliver = CMPP3.decode(bytes.fromhex(REPORT))
+    assert isinstance(deliver, cmpp.Deliver)
+    longer = cmpp.Deliver(
         sequence=1,
         msg_id=1,
         dest_id="1069",
@@ -68,7 +97,7 @@ def test_a_report_with_surplus_octets_is_refused() -> None:
         content=deliver.content + b"\0",
     )
     with pytest.raises(ProtocolError, match="status report of 72 octets, 71 or 60 expected"):
-        show(cmpp3.encode(longer))
+        decode("cmpp3", CMPP3.encode(longer).hex())
 
 
 # Frames of other protocols, as their specifications lay them out.
@@ -149,7 +178,7 @@ _SGIP = {
     "bind_resp_short": _sgip(RESPONSE | 1, bytes(1)),
     "unbind": _sgip(2, b""),
     "unbind_resp": _sgip(RESPONSE | 2, b""),
-    "submit": _sgip(3, _text("10690001", 21) + _text("", 21) + b"\x01" + _text("8613800138000", 21) + bytes(60)),
+    "submit": _sgip(3, _text("10690001", 21) + _text("", 21) + b"\x01" + _text("8613800138000", 21) + bytes(80)),
     "submit_resp": _sgip(RESPONSE | 3, bytes(9)),
     "deliver": _sgip(
         4,
@@ -201,9 +230,9 @@ _CNGP = {
         "000000300000000100000000000000013132333435363738000017ba18b9add41c8a03f6109ea7c21ef00242d348dd20"
     ),
     "login_resp": _with_status(RESPONSE | 1, bytes(16) + b"\x20"),
-    "submit": _with_status(2, _text("12345678", 10) + bytes((2, 1, 0)) + _text("SVC01", 10) + bytes(128)),
+    "submit": bytes.fromhex(CNGP_SUBMIT),
     "submit_resp": _with_status(RESPONSE | 2, bytes.fromhex("010061011617000123450428000100")),
-    "deliver": _with_status(3, bytes(10) + b"\0\x0f" + b"20261121143105" + bytes(43) + b"\x04" + _GB),
+    "deliver": _with_status(3, bytes(10) + b"\0\x0f" + b"20261121143105" + bytes(42) + b"\x04" + _GB),
     "active_test": _with_status(4, b""),
     "active_test_resp": _with_status(RESPONSE | 4, b""),
     "exit": _with_status(6, b""),
@@ -226,7 +255,7 @@ _SMPP = {
     "deliver_sm_resp": _with_status(RESPONSE | 5, b"\0"),
     "unbind": _with_status(6, b""),
     "unbind_resp": _with_status(RESPONSE | 6, b""),
-    "replace_sm": _with_status(7, b"0A1B\0\0\0\0\0\0\0\0\0\x05hello"),
+    "replace_sm": _with_status(7, b"0A1B\0\0\0\0\0\0\0\0\x05hello"),
     "replace_sm_resp": _with_status(RESPONSE | 7, b""),
     "cancel_sm": _with_status(8, b"\x000A1B\0\0\0\0\0\0\0"),
     "cancel_sm_resp": _with_status(RESPONSE | 8, b""),
@@ -241,25 +270,44 @@ _FOREIGN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "frame"),
+    [
+        pytest.param(kind, frame, id=f"{kind} {name}")
+        for kind, frames in (("cmpp2", _OF_2), ("sgip", _SGIP), ("smgp", _SMGP), ("cngp", _CNGP), ("smpp", _SMPP))
+        for name, frame in frames.items()
+    ],
+)
+def test_a_frame_is_shown_as_what_it_is(kind: str, frame: bytes) -> None:
+    assert show(kind, frame.hex())["kind"] == kind
+    assert kind in [one["kind"] for one in decode("guess", frame.hex()) if isinstance(one, dict)]
+
+
 @pytest.mark.parametrize("frame", _FOREIGN)
 def test_a_frame_of_another_protocol_is_refused(frame: bytes) -> None:
     with pytest.raises(ProtocolError):
-        show(frame)
+        decode("cmpp3", frame.hex())
     answer = CliRunner().invoke(app, ["decode", "cmpp3", frame.hex()])
     assert answer.exit_code == 1
 
 
+def test_cngp_and_smpp_have_some_frames_in_common() -> None:
+    throttled = _SMPP["submit_sm_resp throttled"].hex()
+    assert show("smpp", throttled)["status"] == show("cngp", throttled)["status"] == 0x58
+
+
 def test_the_one_response_that_smgp_has_alike_is_shown() -> None:
-    assert show(_plain(RESPONSE | 1, bytes(4) + b"\x5a" * 16 + b"\x30"))["command"] == "ConnectResp"
+    login_resp = _plain(RESPONSE | 1, bytes(4) + b"\x5a" * 16 + b"\x30")
+    assert show("cmpp3", login_resp.hex())["command"] == "ConnectResp"
 
 
 @given(
     st.one_of(
         st.binary(max_size=300),
-        st.builds(_plain, st.sampled_from(sorted(cmpp3._KINDS)), st.binary(max_size=400)),
+        st.builds(_plain, st.sampled_from(sorted(CMPP3.kinds)), st.binary(max_size=400)),
         st.builds(lambda n: bytes.fromhex(SUBMIT)[:n], st.integers(0, 200)),
     )
 )
 def test_hostile_bytes_are_shown_or_refused(data: bytes) -> None:
     with suppress(ProtocolError):
-        assert show(data)["command"]
+        assert show("cmpp3", data.hex())["command"]

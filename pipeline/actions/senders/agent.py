@@ -31,7 +31,7 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job, Message
 from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
 
 _log = structlog.get_logger()
 # States of a part that end its message: the other parts are useless without it.
@@ -46,7 +46,7 @@ class AgentCallbacks:
     """
 
     job_finished: Callable[[Job], None]
-    deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]]
+    deliver: Callable[[cmpp.Deliver, Answer], Awaitable[None]]
 
 
 class Agent:

@@ -10,7 +10,8 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.sms_text import TextPart, parts
 
 
@@ -49,7 +50,7 @@ class Job:
 
     def _part(self, n: int, recipient: str, text: TextPart) -> Part:
         submission, channel = self.outbound.submission, self.channel
-        submit = cmpp3.Submit(
+        submit = cmpp.Submit(
             sequence=0,
             pk_total=text.total,
             pk_number=text.number,
@@ -68,7 +69,7 @@ class Job:
             n=n,
             number=text.number,
             recipient=recipient,
-            frame=cmpp3.encode(submit),
+            frame=CMPP3.encode(submit),
             valid_until=submission.valid_until,
         )
 

@@ -36,7 +36,8 @@ from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.skipped_frames import SkippedFrames
 from pipeline.actions.senders.token_bucket import TokenBucket
 from pipeline.process.backoff import Backoff
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
 CONNECT_WAIT = 10.0  # seconds to connect, and seconds for the answer to the login
@@ -61,7 +62,7 @@ class LinkCallbacks:
 
     part_back: Callable[[Part], None]
     link_up: Callable[[], None]
-    deliver: Callable[[cmpp3.Deliver, Answer], Awaitable[None]]
+    deliver: Callable[[cmpp.Deliver, Answer], Awaitable[None]]
 
 
 class Link:
@@ -136,7 +137,7 @@ class Link:
         """Send TERMINATE; the caller cancels `run` afterwards."""
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
-                self._write(cmpp3.Terminate(sequence=0))
+                self._write(cmpp.Terminate(sequence=0))
                 async with asyncio.timeout(1):
                     await self._writer.drain()
 
@@ -150,7 +151,7 @@ class Link:
         async with asyncio.timeout(CONNECT_WAIT):
             reader, writer = await asyncio.open_connection(channel.host, channel.port)
         try:
-            frames = cmpp3.frames()
+            frames = CMPP3.frames()
             async with asyncio.timeout(CONNECT_WAIT):
                 rest = await self._login(reader, writer, frames)
             self._writer, self._heard, self._tests = writer, self._clock.monotonic(), 0
@@ -182,22 +183,22 @@ class Link:
         now = datetime.fromtimestamp(self._clock.wall() / 1000, _CHINA)
         stamp = int(now.strftime("%m%d%H%M%S"))
         account = self._channel.account
-        proof = cmpp3.authenticator_source(account, self._secret, stamp)
-        connect = cmpp3.Connect(
-            sequence=1, source_addr=account, authenticator=proof, version=cmpp3.VERSION, timestamp=stamp
+        proof = cmpp.authenticator_source(account, self._secret, stamp)
+        connect = cmpp.Connect(
+            sequence=1, source_addr=account, authenticator=proof, version=cmpp.VERSION, timestamp=stamp
         )
-        writer.write(cmpp3.encode(connect))
+        writer.write(CMPP3.encode(connect))
         while data := await reader.read(READ):
             complete = frames.feed(data)
             for frame in complete:
                 try:
-                    answer = cmpp3.decode(frame)
+                    answer = CMPP3.decode(frame)
                 except FrameError as error:
-                    if cmpp3.head_of(frame).command == cmpp3.ConnectResp.command:
+                    if cmpp.head_of(frame).command == cmpp.ConnectResp.command:
                         raise
                     self._skip(frame, error)
                     continue
-                if not isinstance(answer, cmpp3.ConnectResp):
+                if not isinstance(answer, cmpp.ConnectResp):
                     self._skipped.skip("unexpected", answer.command, "before the answer to the login")
                 elif answer.status != 0:
                     raise ProtocolError(f"login refused: {answer.status}")
@@ -221,37 +222,37 @@ class Link:
 
     async def _take(self, frame: bytes) -> None:
         try:
-            pdu = cmpp3.decode(frame)
+            pdu = CMPP3.decode(frame)
         except FrameError as error:
             self._skip(frame, error)
             return
-        if isinstance(pdu, cmpp3.SubmitResp):
+        if isinstance(pdu, cmpp.SubmitResp):
             self._answered(pdu)
-        elif isinstance(pdu, cmpp3.Deliver):
+        elif isinstance(pdu, cmpp.Deliver):
             writer = self._writer
             sequence, msg_id = pdu.sequence, pdu.msg_id
 
             def answer(result: int) -> None:
                 if writer is not None and writer is self._writer:  # answer only on the connection of the DELIVER
-                    self._write(cmpp3.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
+                    self._write(cmpp.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
 
             await self._callbacks.deliver(pdu, answer)
-        elif isinstance(pdu, cmpp3.ActiveTest):
-            self._write(cmpp3.ActiveTestResp(sequence=pdu.sequence))
-        elif isinstance(pdu, cmpp3.Terminate):
+        elif isinstance(pdu, cmpp.ActiveTest):
+            self._write(cmpp.ActiveTestResp(sequence=pdu.sequence))
+        elif isinstance(pdu, cmpp.Terminate):
             self._sequence_of_end = pdu.sequence
             self._closing.set()
-        elif not isinstance(pdu, cmpp3.ActiveTestResp | cmpp3.TerminateResp):
+        elif not isinstance(pdu, cmpp.ActiveTestResp | cmpp.TerminateResp):
             self._skipped.skip("unexpected", pdu.command, "a carrier has no reason to send it")
 
     def _skip(self, frame: bytes, error: FrameError) -> None:
         """Skip an unreadable frame; answers a DELIVER and ends the part of a SUBMIT_RESP."""
-        head = cmpp3.head_of(frame)
+        head = cmpp.head_of(frame)
         unknown = isinstance(error, UnknownCommandError)
         self._skipped.skip("unknown" if unknown else "unreadable", head.command, str(error))
-        if head.command == cmpp3.Deliver.command:
-            self._write(cmpp3.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=cmpp3.BAD_STRUCTURE))
-        elif head.command == cmpp3.SubmitResp.command:
+        if head.command == cmpp.Deliver.command:
+            self._write(cmpp.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=cmpp.BAD_STRUCTURE))
+        elif head.command == cmpp.SubmitResp.command:
             part = self._asked(head.sequence)
             if part is not None:  # the carrier has received the part, so it is not sent again; its report may settle it
                 self._finish(part, DeliveryState.MAYBE_SENT, f"{head.msg_id:016x}" if head.msg_id else None, "")
@@ -264,14 +265,14 @@ class Link:
         deadline = self._clock.monotonic() + DRAIN
         while self._waiting and self._clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
-        self._write(cmpp3.TerminateResp(sequence=self._sequence_of_end))
+        self._write(cmpp.TerminateResp(sequence=self._sequence_of_end))
         raise ProtocolError("closed at the carrier's request")
 
-    def _answered(self, answer: cmpp3.SubmitResp) -> None:
+    def _answered(self, answer: cmpp.SubmitResp) -> None:
         part = self._asked(answer.sequence)
         if part is None:
             return
-        if answer.result == cmpp3.THROTTLED and part.throttled < MOST_THROTTLED:
+        if answer.result == cmpp.THROTTLED and part.throttled < MOST_THROTTLED:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
             if self._clock.monotonic() >= self._paused_until:  # throttled answers of one window count once
@@ -321,7 +322,7 @@ class Link:
             part.tries += 1
             part.submitted_at = part.submitted_at or self._clock.wall()
             self._waiting[part.sequence] = (part, self._clock.monotonic() + self._channel.answer_wait)
-            writer.write(cmpp3.with_sequence(part.frame, part.sequence))
+            writer.write(cmpp.with_sequence(part.frame, part.sequence))
             if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._channel.answer_wait):
                     await writer.drain()
@@ -369,11 +370,11 @@ class Link:
                 if self._tests >= channel.tries:
                     raise ProtocolError(f"{self._tests} link tests unanswered")
                 self._tests, tested = self._tests + 1, now
-                self._write(cmpp3.ActiveTest(sequence=self._tests))
+                self._write(cmpp.ActiveTest(sequence=self._tests))
 
-    def _write(self, pdu: cmpp3.Pdu) -> None:
+    def _write(self, pdu: cmpp.Pdu) -> None:
         if self._writer is not None:
-            self._writer.write(cmpp3.encode(pdu))
+            self._writer.write(CMPP3.encode(pdu))
 
     def _finish(self, part: Part, state: DeliveryState, carrier_id: str | None, status: str) -> None:
         part.state, part.carrier_id, part.status = state, carrier_id, status

@@ -19,7 +19,7 @@ from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.link import Answer
 from pipeline.actions.senders.part import outcome
 from pipeline.actions.senders.settling import Report
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
 from pipeline.protocols.frames import ProtocolError
 from pipeline.text.numbers import number
 
@@ -39,15 +39,15 @@ class Reports:
         self._channel, self._database, self._clock = channel, database, clock
         self._queue: asyncio.Queue[tuple[Report, Answer]] = asyncio.Queue(BOUND)
 
-    async def take(self, deliver: cmpp3.Deliver, answer: Answer) -> None:
+    async def take(self, deliver: cmpp.Deliver, answer: Answer) -> None:
         """Queue a DELIVER; waits while there is no room."""
         count = metrics.REPORTS.labels
         try:
-            report = cmpp3.report_of(deliver)
+            report = cmpp.report_of(deliver)
         except ProtocolError as error:
             _log.warning("report_unreadable", channel=self._channel.name, cause=str(error))
             count(self._channel.name, "unreadable").inc()
-            answer(cmpp3.BAD_STRUCTURE)
+            answer(cmpp.BAD_STRUCTURE)
             return
         if report is None:  # a subscriber's message: not acknowledged, because the pipeline does not process them yet
             count(self._channel.name, "no_report").inc()

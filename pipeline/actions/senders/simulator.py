@@ -24,7 +24,8 @@ import structlog
 
 from pipeline.actions.senders.token_bucket import TokenBucket
 from pipeline.errors import AntispamError
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms_text import concatenation, text_of
 
@@ -130,11 +131,11 @@ class Simulator:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._number += 1
         link = _Link(self._number, writer)
-        frames = cmpp3.frames()
+        frames = CMPP3.frames()
         try:
             while data := await reader.read(65_536):
                 for frame in frames.feed(data):
-                    if not self._handle(link, cmpp3.decode(frame)):
+                    if not self._handle(link, CMPP3.decode(frame)):
                         return
         except asyncio.CancelledError:  # the loop ends; asyncio would log it as an error
             return
@@ -147,36 +148,36 @@ class Simulator:
             with suppress(OSError):
                 writer.close()
 
-    def _handle(self, link: _Link, pdu: cmpp3.Pdu) -> bool:
+    def _handle(self, link: _Link, pdu: cmpp.Pdu) -> bool:
         """Answer one PDU; returns False to end the connection."""
         sequence = pdu.sequence
-        if isinstance(pdu, cmpp3.Connect):
+        if isinstance(pdu, cmpp.Connect):
             return self._login(link, pdu)
         if link.number not in self._links:
             return False  # any PDU before a login
-        if isinstance(pdu, cmpp3.Submit):
+        if isinstance(pdu, cmpp.Submit):
             return self._submit(link, pdu)
-        if isinstance(pdu, cmpp3.DeliverResp):
+        if isinstance(pdu, cmpp.DeliverResp):
             if pdu.result == 0:
                 link.unanswered.pop(sequence, None)
                 self.counts["reports_acknowledged"] += 1
-        elif isinstance(pdu, cmpp3.ActiveTest):
+        elif isinstance(pdu, cmpp.ActiveTest):
             self.counts["link_tests"] += 1
             if not self.deaf:
-                self._write(link, cmpp3.ActiveTestResp(sequence=sequence))
-        elif isinstance(pdu, cmpp3.Terminate):
-            self._write(link, cmpp3.TerminateResp(sequence=sequence))
+                self._write(link, cmpp.ActiveTestResp(sequence=sequence))
+        elif isinstance(pdu, cmpp.Terminate):
+            self._write(link, cmpp.TerminateResp(sequence=sequence))
             return False
         return True
 
-    def _login(self, link: _Link, pdu: cmpp3.Connect) -> bool:
-        proof = cmpp3.authenticator_source(self._account, self._secret, pdu.timestamp)
+    def _login(self, link: _Link, pdu: cmpp.Connect) -> bool:
+        proof = cmpp.authenticator_source(self._account, self._secret, pdu.timestamp)
         known = pdu.source_addr == self._account
         status = 0 if known and pdu.authenticator == proof else 3 if known else 2
-        answer = cmpp3.authenticator_ismg(status, pdu.authenticator, self._secret) if status == 0 else bytes(16)
+        answer = cmpp.authenticator_ismg(status, pdu.authenticator, self._secret, CMPP3) if status == 0 else bytes(16)
         self._write(
             link,
-            cmpp3.ConnectResp(sequence=pdu.sequence, status=status, authenticator=answer, version=cmpp3.VERSION),
+            cmpp.ConnectResp(sequence=pdu.sequence, status=status, authenticator=answer, version=cmpp.VERSION),
         )
         self.counts["logins" if status == 0 else "logins_refused"] += 1
         if status == 0:
@@ -186,16 +187,16 @@ class Simulator:
                 self._report(link, frame)
         return status == 0
 
-    def _submit(self, link: _Link, pdu: cmpp3.Submit) -> bool:
+    def _submit(self, link: _Link, pdu: cmpp.Submit) -> bool:
         conduct, chance = self.conduct, self._random.random
         now = time()
         self._sequence = (self._sequence + 1) & 0xFFFF
         at = datetime.fromtimestamp(now, _CHINA)
-        msg_id = cmpp3.message_id(at.month, at.day, at.hour, at.minute, at.second, GATEWAY, self._sequence)
+        msg_id = cmpp.message_id(at.month, at.day, at.hour, at.minute, at.second, GATEWAY, self._sequence)
         result: int | None = 0
         alive = True
         if conduct.rate and self._bucket.take(now) > 0:
-            result = cmpp3.THROTTLED
+            result = cmpp.THROTTLED
         elif conduct.disconnect and chance() < conduct.disconnect:
             result, alive = None, False
         elif conduct.drop and chance() < conduct.drop:
@@ -205,7 +206,7 @@ class Simulator:
         self._remember(link, pdu, now, msg_id, result)
         if result is None:
             return alive
-        answer = cmpp3.SubmitResp(sequence=pdu.sequence, msg_id=msg_id, result=result)
+        answer = cmpp.SubmitResp(sequence=pdu.sequence, msg_id=msg_id, result=result)
         report = result == 0 and conduct.reports and pdu.registered_delivery == 1
         if report and conduct.report_first and chance() < conduct.report_first:
             self._report(link, self._deliver(pdu, msg_id, at))
@@ -218,22 +219,22 @@ class Simulator:
             self._later(conduct.delay + conduct.report_delay, self._report, link, self._deliver(pdu, msg_id, at))
         return True
 
-    def _deliver(self, pdu: cmpp3.Submit, msg_id: int, at: datetime) -> bytes:
+    def _deliver(self, pdu: cmpp.Submit, msg_id: int, at: datetime) -> bytes:
         stamp = at.strftime("%y%m%d%H%M")
         stat = "UNDELIV" if self._random.random() < self.conduct.report_fail else "DELIVRD"
-        body = cmpp3.StatusReport(
+        body = cmpp.StatusReport(
             msg_id=msg_id, stat=stat, submit_time=stamp, done_time=stamp, recipient=pdu.recipients[0]
         )
         self.counts[stat] += 1
-        return cmpp3.encode(
-            cmpp3.Deliver(
+        return CMPP3.encode(
+            cmpp.Deliver(
                 sequence=0,
                 msg_id=msg_id,
                 dest_id=pdu.src_id,
                 msg_fmt=0,
                 src_terminal_id=pdu.recipients[0],
                 registered_delivery=1,
-                content=cmpp3.encode_report(body),
+                content=cmpp.encode_report(body, CMPP3),
             )
         )
 
@@ -247,7 +248,7 @@ class Simulator:
             link = other
         link.sequence += 1
         link.unanswered[link.sequence] = frame
-        link.writer.write(cmpp3.with_sequence(frame, link.sequence))
+        link.writer.write(cmpp.with_sequence(frame, link.sequence))
 
     def _later(self, delay: float, what: Any, *arguments: Any) -> None:
         if delay <= 0:
@@ -255,7 +256,7 @@ class Simulator:
         else:
             asyncio.get_running_loop().call_later(delay, what, *arguments)
 
-    def _remember(self, link: _Link, pdu: cmpp3.Submit, now: float, msg_id: int, result: int | None) -> None:
+    def _remember(self, link: _Link, pdu: cmpp.Submit, now: float, msg_id: int, result: int | None) -> None:
         headed = bool(pdu.udhi & 0x41)
         place = concatenation(pdu.content) if headed else None
         seen = ReceivedSubmit(
@@ -271,15 +272,15 @@ class Simulator:
             result=result,
         )
         self.counts["submits"] += 1
-        self.counts["throttled"] += result == cmpp3.THROTTLED
+        self.counts["throttled"] += result == cmpp.THROTTLED
         if self._journal is None:
             self.seen.append(seen)
         else:
             self._journal.write(msgspec.json.encode(seen) + b"\n")
 
-    def _write(self, link: _Link, pdu: cmpp3.Pdu) -> None:
+    def _write(self, link: _Link, pdu: cmpp.Pdu) -> None:
         if not link.writer.is_closing():
-            link.writer.write(cmpp3.encode(pdu))
+            link.writer.write(CMPP3.encode(pdu))
 
 
 def serve(account: str, conduct: Conduct, port: int, journal: Path | None) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import insert, select, update
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.simulator import Simulator
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import (
@@ -146,19 +147,19 @@ def test_a_report_settles_a_part_in_doubt(operational_db: Database) -> None:
             await s.until(lambda: states(operational_db) == {"maybe_sent": 3})
             link = next(iter(simulator._links.values()))
             for seen in list(simulator.seen):
-                body = cmpp3.StatusReport(
+                body = cmpp.StatusReport(
                     msg_id=int(seen.msg_id, 16), stat="DELIVRD", submit_time="", done_time="", recipient=seen.recipient
                 )
-                deliver = cmpp3.Deliver(
+                deliver = cmpp.Deliver(
                     sequence=0,
                     msg_id=1,
                     dest_id=seen.source,
                     msg_fmt=0,
                     src_terminal_id=seen.recipient,
                     registered_delivery=1,
-                    content=cmpp3.encode_report(body),
+                    content=cmpp.encode_report(body, CMPP3),
                 )
-                simulator._report(link, cmpp3.encode(deliver))
+                simulator._report(link, CMPP3.encode(deliver))
             await s.until(lambda: states(operational_db) == {"delivered": 3})
 
     asyncio.run(run())

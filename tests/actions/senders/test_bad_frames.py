@@ -14,12 +14,13 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from pipeline.actions.senders.simulator import Conduct, Simulator, _Link
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, Sending, numbers, outbound, sending, states
 
-Answer = Callable[[cmpp3.SubmitResp], list[bytes]]  # what comes instead of this answer
+Answer = Callable[[cmpp.SubmitResp], list[bytes]]  # what comes instead of this answer
 
 
 @pytest.fixture(autouse=True)
@@ -45,23 +46,23 @@ class Odd(Simulator):
         self.answers = 0
         self.before_login = b""
         self.login_of_2 = False
-        self.delivered: list[cmpp3.DeliverResp] = []
+        self.delivered: list[cmpp.DeliverResp] = []
 
-    def _write(self, link: _Link, pdu: cmpp3.Pdu) -> None:
-        octets = [cmpp3.encode(pdu)]
-        if isinstance(pdu, cmpp3.SubmitResp):
+    def _write(self, link: _Link, pdu: cmpp.Pdu) -> None:
+        octets = [CMPP3.encode(pdu)]
+        if isinstance(pdu, cmpp.SubmitResp):
             odd = self.odd.get(self.answers)
             octets = odd(pdu) if odd else octets
             self.answers += 1
-        elif isinstance(pdu, cmpp3.ConnectResp):
+        elif isinstance(pdu, cmpp.ConnectResp):
             if self.login_of_2:
                 octets = [frame(pdu.command, pdu.sequence, bytes((pdu.status,)) + bytes(16) + b"\x20")]
             octets.insert(0, self.before_login)
         if not link.writer.is_closing():
             link.writer.write(b"".join(octets))
 
-    def _handle(self, link: _Link, pdu: cmpp3.Pdu) -> bool:
-        if isinstance(pdu, cmpp3.DeliverResp):
+    def _handle(self, link: _Link, pdu: cmpp.Pdu) -> bool:
+        if isinstance(pdu, cmpp.DeliverResp):
             self.delivered.append(pdu)
         return super()._handle(link, pdu)
 
@@ -82,7 +83,7 @@ def run(simulator: Odd, db: Database, work: Callable[[Sending], Any], **channel:
 
 
 def test_an_answer_in_the_form_of_2_is_read(operational_db: Database) -> None:
-    def of_2(answer: cmpp3.SubmitResp) -> list[bytes]:
+    def of_2(answer: cmpp.SubmitResp) -> list[bytes]:
         return [frame(answer.command, answer.sequence, answer.msg_id.to_bytes(8, "big") + bytes((answer.result,)))]
 
     async def work(s: Sending) -> None:
@@ -99,7 +100,7 @@ def test_an_answer_in_the_form_of_2_is_read(operational_db: Database) -> None:
 def test_an_unreadable_answer_puts_its_own_part_in_doubt_only(operational_db: Database, octets: int) -> None:
     """With the carrier's id readable (8 octets), its report settles the part."""
 
-    def broken(answer: cmpp3.SubmitResp) -> list[bytes]:
+    def broken(answer: cmpp.SubmitResp) -> list[bytes]:
         return [frame(answer.command, answer.sequence, (answer.msg_id.to_bytes(8, "big") + bytes(2))[:octets])]
 
     async def work(s: Sending) -> None:
@@ -121,8 +122,8 @@ def test_an_unreadable_answer_puts_its_own_part_in_doubt_only(operational_db: Da
 
 
 def test_unknown_commands_are_skipped(operational_db: Database) -> None:
-    def forward(answer: cmpp3.SubmitResp) -> list[bytes]:
-        return [frame(0x09, 77, bytes(8)), frame(0x8000_00FF, 1, b""), cmpp3.encode(answer)]
+    def forward(answer: cmpp.SubmitResp) -> list[bytes]:
+        return [frame(0x09, 77, bytes(8)), frame(0x8000_00FF, 1, b""), CMPP3.encode(answer)]
 
     async def work(s: Sending) -> None:
         s.add(outbound("s", numbers(6)))
@@ -137,7 +138,7 @@ def test_unknown_commands_are_skipped(operational_db: Database) -> None:
 
 def poisoned(sequence: int, msg_id: int) -> bytes:
     """A DELIVER whose content is said to be longer than the frame."""
-    deliver = cmpp3.Deliver(
+    deliver = cmpp.Deliver(
         sequence=sequence,
         msg_id=msg_id,
         dest_id="1069",
@@ -146,7 +147,7 @@ def poisoned(sequence: int, msg_id: int) -> bytes:
         registered_delivery=1,
         content=bytes(71),
     )
-    return cmpp3.encode(deliver)[:88] + b"\xff" + bytes(91)
+    return CMPP3.encode(deliver)[:88] + b"\xff" + bytes(91)
 
 
 def test_poisoned_delivers_are_answered_and_stop_nothing(operational_db: Database) -> None:
@@ -176,7 +177,7 @@ def test_a_login_is_read_in_the_form_of_2_and_behind_what_is_none(operational_db
 
     simulator = Odd()
     simulator.login_of_2 = True
-    simulator.before_login = frame(0x77, 1, b"?") + cmpp3.encode(cmpp3.ActiveTest(sequence=5))
+    simulator.before_login = frame(0x77, 1, b"?") + CMPP3.encode(cmpp.ActiveTest(sequence=5))
     run(simulator, operational_db, work)
 
 
@@ -185,12 +186,12 @@ def test_bad_frames_between_all_answers_change_nothing(operational_db: Database)
     random = Random(7)
     kinds = [1, 4, 5, 6, 7, 8, 9, 0x8000_0001, 0x8000_0005, 0x8000_0006, 0x8000_0007, 0x8000_0008, 0xFFFF_FFFF]
 
-    def noise(answer: cmpp3.SubmitResp) -> list[bytes]:
+    def noise(answer: cmpp.SubmitResp) -> list[bytes]:
         bad = [
             frame(random.choice(kinds), random.getrandbits(32), random.randbytes(random.choice((0, 3, 12, 97, 300))))
             for _ in range(random.randrange(4))
         ]
-        return [*bad, cmpp3.encode(answer), *bad]
+        return [*bad, CMPP3.encode(answer), *bad]
 
     async def work(s: Sending) -> None:
         s.add(outbound("s", numbers(300)))

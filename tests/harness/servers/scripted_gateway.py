@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.protocols import cmpp3
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 
 
 @dataclass(eq=False)
@@ -33,7 +34,7 @@ class GatewayLink:
 
     def terminate(self) -> None:
         """Send TERMINATE."""
-        self.write(cmpp3.encode(cmpp3.Terminate(sequence=999)))
+        self.write(CMPP3.encode(cmpp.Terminate(sequence=999)))
 
 
 @dataclass(eq=False)
@@ -42,7 +43,7 @@ class Submitted:
 
     index: int
     link: GatewayLink
-    pdu: cmpp3.Submit
+    pdu: cmpp.Submit
     msg_id: int
     results: list[int] = field(default_factory=list)
 
@@ -52,31 +53,31 @@ class Submitted:
 
     def answer(self, result: int = 0) -> None:
         """Answer the SUBMIT if its link is open."""
-        pdu = cmpp3.SubmitResp(sequence=self.pdu.sequence, msg_id=self.msg_id, result=result)
-        if self.link.write(cmpp3.encode(pdu)):
+        pdu = cmpp.SubmitResp(sequence=self.pdu.sequence, msg_id=self.msg_id, result=result)
+        if self.link.write(CMPP3.encode(pdu)):
             self.results.append(result)
 
     def report(self, stat: str, recipient: str | None = None, link: GatewayLink | None = None) -> None:
         """Send a status report for the SUBMIT over its own link or another."""
         link = link or self.link
         link.delivers += 1
-        body = cmpp3.StatusReport(
+        body = cmpp.StatusReport(
             msg_id=self.msg_id,
             stat=stat,
             submit_time="2611281200",
             done_time="2611281200",
             recipient=recipient or self.recipient,
         )
-        deliver = cmpp3.Deliver(
+        deliver = cmpp.Deliver(
             sequence=link.delivers,
             msg_id=1,
             dest_id=self.pdu.src_id,
             msg_fmt=0,
             src_terminal_id=self.recipient,
             registered_delivery=1,
-            content=cmpp3.encode_report(body),
+            content=cmpp.encode_report(body, CMPP3),
         )
-        link.write(cmpp3.encode(deliver))
+        link.write(CMPP3.encode(deliver))
 
 
 Script = Callable[[Submitted], None]
@@ -112,29 +113,29 @@ class ScriptedGateway:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = GatewayLink(len(self.links), writer)
         self.links.append(link)
-        frames = cmpp3.frames()
+        frames = CMPP3.frames()
         try:
             while data := await reader.read(65_536):
                 for frame in frames.feed(data):
-                    self._take(link, cmpp3.decode(frame))
+                    self._take(link, CMPP3.decode(frame))
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             link.ended = True
             writer.close()
 
-    def _take(self, link: GatewayLink, pdu: cmpp3.Pdu) -> None:
-        if isinstance(pdu, cmpp3.Connect):
-            answer = cmpp3.ConnectResp(sequence=pdu.sequence, status=0, authenticator=bytes(16), version=cmpp3.VERSION)
-            link.write(cmpp3.encode(answer))
-        elif isinstance(pdu, cmpp3.Submit):
+    def _take(self, link: GatewayLink, pdu: cmpp.Pdu) -> None:
+        if isinstance(pdu, cmpp.Connect):
+            answer = cmpp.ConnectResp(sequence=pdu.sequence, status=0, authenticator=bytes(16), version=cmpp.VERSION)
+            link.write(CMPP3.encode(answer))
+        elif isinstance(pdu, cmpp.Submit):
             submitted = Submitted(len(self.submits), link, pdu, 0x1000 + len(self.submits))
             self.submits.append(submitted)
             self.script(submitted)
-        elif isinstance(pdu, cmpp3.ActiveTest):
-            link.write(cmpp3.encode(cmpp3.ActiveTestResp(sequence=pdu.sequence)))
-        elif isinstance(pdu, cmpp3.DeliverResp):
+        elif isinstance(pdu, cmpp.ActiveTest):
+            link.write(CMPP3.encode(cmpp.ActiveTestResp(sequence=pdu.sequence)))
+        elif isinstance(pdu, cmpp.DeliverResp):
             self.acknowledged.append(pdu.result)
-        elif isinstance(pdu, cmpp3.TerminateResp):
+        elif isinstance(pdu, cmpp.TerminateResp):
             self.terminated.append(link.number)
             link.end()

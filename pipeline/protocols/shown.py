@@ -1,0 +1,72 @@
+"""Messages as plain values for people: ids and octets in hex, the decoded text, the status report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipeline.protocols import cmpp, cngp, sgip, smgp, smpp
+from pipeline.protocols.codec import Pdu
+from pipeline.protocols.frames import ProtocolError
+from pipeline.protocols.sms_text import text_of
+from pipeline.protocols.tlvs import Tlvs
+
+_TLVS = {smgp: Tlvs(smgp.PARAMETERS), cngp: Tlvs(cngp.PARAMETERS), smpp: Tlvs(smpp.PARAMETERS)}
+
+
+def plain(pdu: Pdu, cngp_udhi_tag: int | None) -> dict[str, Any]:
+    """The message as plain values. Raises ProtocolError for a status report that cannot be read."""
+    values = _plain(pdu)
+    for protocol, tlvs in _TLVS.items():
+        if isinstance(pdu, protocol.Pdu) and hasattr(pdu, "tlvs"):
+            values["tlvs"] = tlvs.plain(pdu.tlvs)
+    if isinstance(pdu, sgip.Pdu):
+        values["sequence"] = sgip.SequenceNumber.of(pdu.sequence)._asdict()
+        if isinstance(pdu, sgip.Report | sgip.Trace):
+            values["submit_sequence"] = sgip.SequenceNumber.of(pdu.submit_sequence)._asdict()
+    return values | _text(pdu, cngp_udhi_tag) | _report(pdu)
+
+
+def _text(pdu: Pdu, cngp_udhi_tag: int | None) -> dict[str, Any]:
+    if isinstance(pdu, cmpp.Submit | cmpp.Deliver):
+        return {"text": text_of(pdu.msg_fmt, pdu.content, bool(pdu.udhi & 0x41))}
+    if isinstance(pdu, sgip.Submit | sgip.Deliver):
+        return {"text": text_of(pdu.coding, pdu.content, bool(pdu.udhi & 0x41))}
+    if isinstance(pdu, smgp.Submit | smgp.Deliver):
+        return {"text": text_of(pdu.msg_format, pdu.content, smgp.headed(pdu))}
+    if isinstance(pdu, cngp.Submit | cngp.Deliver):
+        return {"text": text_of(pdu.msg_format, pdu.content, cngp.headed(pdu, cngp_udhi_tag))}
+    if isinstance(pdu, smpp.SubmitSm | smpp.DeliverSm | smpp.SubmitMulti | smpp.DataSm):
+        return {"text": text_of(pdu.data_coding, smpp.content_of(pdu), bool(pdu.esm_class & smpp.HEADED))}
+    return {}
+
+
+def _report(pdu: Pdu) -> dict[str, Any]:
+    report: msgspec.Struct | None = None
+    if isinstance(pdu, cmpp.Deliver):
+        if pdu.registered_delivery == 1 and len(pdu.content) not in (cmpp.REPORT, cmpp.REPORT_OF_2):
+            expected = f"{cmpp.REPORT} or {cmpp.REPORT_OF_2} expected"
+            raise ProtocolError(f"status report of {len(pdu.content)} octets, {expected}")
+        report = cmpp.report_of(pdu)
+    elif isinstance(pdu, smgp.Deliver):
+        report = smgp.report_of(pdu)
+    elif isinstance(pdu, cngp.Deliver):
+        report = cngp.report_of(pdu)
+    elif isinstance(pdu, smpp.DeliverSm | smpp.DataSm):
+        report = smpp.receipt_of(pdu)
+        if report is not None:  # its id is text
+            return {"text": None, "report": _plain(report) | {"msg_id": report.msg_id.decode("latin-1")}}
+    return {} if report is None else {"text": None, "report": _plain(report)}
+
+
+def _plain(struct: msgspec.Struct) -> dict[str, Any]:
+    return {name: _readable(name, value) for name, value in msgspec.structs.asdict(struct).items()}
+
+
+def _readable(name: str, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple):
+        return [_plain(item) if isinstance(item, msgspec.Struct) else item for item in value]
+    return f"{value:016x}" if name == "msg_id" and isinstance(value, int) else value
