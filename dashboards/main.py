@@ -14,17 +14,20 @@ from dashboards.screens import alerts, backtest, lists, overview, policy, ports,
 from dashboards.words import word
 from pipeline.store.accounts.roles import Right, User, allowed
 
-STYLE = """<style>
-.stMainBlockContainer { padding: 4.25rem 2rem 2rem; max-width: 1560px }
-.who { position: fixed; top: 0; right: 1.25rem; height: 3.75rem; z-index: 1000000; display: flex; gap: 1rem;
-  align-items: center; font-size: .875rem; color: #5d6b7a; white-space: nowrap }
-.who a { color: #1f6f8b; text-decoration: none } .who a:hover { text-decoration: underline }
-.who b { color: #1d2733; font-weight: 600 }
-h1 { font-size: 1.35rem !important; padding: 0 0 .25rem !important }
-h2 { font-size: 1.1rem !important; padding: .5rem 0 .25rem !important }
-h3 { font-size: 1rem !important; padding: .25rem 0 !important }
-[data-testid="stMetricValue"] { font-size: 1.5rem; font-variant-numeric: tabular-nums }
-[data-testid="stMetricLabel"] p { white-space: normal }
+STYLE = f"""<style>
+{Path(__file__).with_name("palette.css").read_text(encoding="utf-8")}
+.stMainBlockContainer {{ padding: 4.25rem 2rem 2rem; max-width: 1560px }}
+.who {{ position: fixed; top: 0; right: 1.25rem; height: 3.75rem; z-index: 1000000; display: flex; gap: 1rem;
+  align-items: center; font-size: .875rem; color: var(--soft); white-space: nowrap }}
+.who a {{ color: var(--accent); text-decoration: none }} .who a:hover {{ text-decoration: underline }}
+.who b {{ color: var(--ink); font-weight: 600 }}
+h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
+h2 {{ font-size: 1.1rem !important; padding: .5rem 0 .25rem !important }}
+h3 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
+[data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
+[data-testid="stMetricLabel"] p {{ white-space: normal }}
+[data-testid="stCaptionContainer"] {{ color: var(--soft) !important; opacity: 1 !important }}
+[data-testid="stButtonGroup"] button[aria-checked="true"] {{ color: var(--accent) !important }}
 </style>"""
 
 

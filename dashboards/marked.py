@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-_COLOURS = ("#ffe2a8", "#ffd0c7", "#cfe3ff", "#d6efd8", "#e8d8f5", "#d3eeee")
 _BOX = (
-    "font-size:1.05rem;line-height:1.6;padding:.6rem .8rem;background:#f6f8f9;border:1px solid #d9dfe5;"
+    "font-size:1.05rem;line-height:1.6;padding:.6rem .8rem;background:var(--raised);border:1px solid var(--line);"
     "border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate"
 )
 
@@ -17,9 +16,9 @@ def marked(segments: Sequence[tuple[str, str]]) -> str:
     parts = []
     for text, mark in segments:
         if mark == "unseen":
-            parts.append(f'<span style="font-size:.7em;background:#3c4a58;color:#fff">{escape(text)}</span>')
+            parts.append(f'<span style="font-size:.7em;background:var(--unseen);color:#fff">{escape(text)}</span>')
         elif mark:
-            parts.append(f'<mark style="background:{_COLOURS[int(mark[1:])]}">{escape(text)}</mark>')
+            parts.append(f'<mark style="background:var(--m{int(mark[1:])});color:inherit">{escape(text)}</mark>')
         else:
             parts.append(escape(text))
     return f'<div style="{_BOX}">{"".join(parts)}</div>'

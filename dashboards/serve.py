@@ -18,12 +18,17 @@ from pipeline.store.accounts.users import first_administrator
 from pipeline.store.migrate import open_database
 
 HEAD_SECONDS = 10.0  # longest time for a request without a session to arrive, s
+# The reader's system chooses light or dark. The same colours as in palette.css, which styles what is our own.
 THEME = {
-    "theme.base": "light",
-    "theme.primaryColor": "#1f6f8b",
-    "theme.backgroundColor": "#ffffff",
-    "theme.secondaryBackgroundColor": "#f3f5f7",
-    "theme.textColor": "#1d2733",
+    "theme.light.primaryColor": "#1f6f8b",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f3f5f7",
+    "theme.light.textColor": "#1d2733",
+    "theme.dark.primaryColor": "#2b7f9e",
+    "theme.dark.linkColor": "#6cc3e0",
+    "theme.dark.backgroundColor": "#12181f",
+    "theme.dark.secondaryBackgroundColor": "#1a222b",
+    "theme.dark.textColor": "#e4e9ee",
     "theme.font": '"Source Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif',
     "theme.baseFontSize": 15,
     "theme.baseRadius": "small",

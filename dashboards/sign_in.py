@@ -42,6 +42,7 @@ REFUSALS = (
 MAX_FORM = 4096
 MAX_WAITING = 32  # sign-ins in the queue; further ones are answered 503
 _PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
+_PALETTE = Path(__file__).with_name("palette.css").read_text(encoding="utf-8")
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
@@ -210,7 +211,7 @@ def _page(request: Request, title: str, form: str, told: str = "", status: int =
         for code, name in LANGUAGES.items()
     )
     alert = f'<p class="told" role="alert">{escape(told)}</p>' if told else ""
-    html = _PAGE.substitute(lang=chosen, title=escape(title), form=form, told=alert, switch=switch)
+    html = _PAGE.substitute(palette=_PALETTE, lang=chosen, title=escape(title), form=form, told=alert, switch=switch)
     return HTMLResponse(html, status, {"Content-Security-Policy": _CSP, "Cache-Control": "no-store"})
 
 

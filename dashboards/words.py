@@ -124,9 +124,9 @@ VERDICT_COLOURS = {
     "hold": "#4a7fd4",
     "review": "#e0a21b",
     "reject": "#d4573a",
-    "blacklist": "#7a2e3a",
+    "blacklist": "#a8455a",
 }
-LEVEL_COLOURS = {"warning": "#e0a21b", "severe": "#d4573a", "critical": "#9b1c31"}
+LEVEL_COLOURS = {"warning": "#e0a21b", "severe": "#d4573a", "critical": "#b8324a"}
 
 
 def word(_: Text, value: str | None) -> str:
