@@ -353,8 +353,8 @@ cases = Table(
     _at("decided_at", nullable=True),
     Column("note", Text, nullable=False, server_default=""),
     _at("effective_at", nullable=True),  # the verdict can be undone until then; the releaser starts then
-    Column("released", BigInteger, nullable=False, server_default="0"),  # seq of the last released member
-    Column("last_member", BigInteger, nullable=False, server_default="0"),  # seq of the newest member
+    Column("released", BigInteger, nullable=False, server_default="0"),  # number of the last released member
+    Column("last_member", BigInteger, nullable=False, server_default="0"),  # number of the newest member
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index(
         "uq_cases_open",
@@ -391,6 +391,7 @@ case_members = Table(
     metadata,
     Column("seq", SERIAL, primary_key=True),
     Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("number", BigInteger, nullable=False, server_default="0"),  # in the case, in order of joining
     Column("port", String(21), nullable=False),  # the sender field as given
     Column("submission", String(128), nullable=False),
     Column("round", Integer, nullable=False),
@@ -401,9 +402,9 @@ case_members = Table(
     _at("added_at"),
     Column("asks", String(16), nullable=False, server_default=""),  # actions/review/variants.py
     Column("exact", String(16), nullable=False, server_default=""),
-    Index("ix_case_members_case", "case", "seq"),
-    Index("ix_case_members_asks", "case", "asks"),
-    Index("ix_case_members_exact", "case", "exact"),
+    Index("uq_case_members_number", "case", "number", unique=True),
+    Index("ix_case_members_asks", "case", "asks", "number"),
+    Index("ix_case_members_exact", "case", "exact", "number"),
     Index("uq_case_members_submission", "port", "submission", "round", unique=True),
 )
 

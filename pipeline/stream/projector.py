@@ -22,7 +22,7 @@ from pipeline import metrics, topics
 from pipeline.actions.conduct.notices import project_alerts, project_list_actions
 from pipeline.actions.conduct.port_conduct import project_complaints, project_port_actions
 from pipeline.actions.holds.holds import project_holds
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
 from pipeline.durations import DAY_MS
 from pipeline.kafka.admin import log_ids
@@ -37,8 +37,8 @@ from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
 
 # Records in a transaction. While it is open, no other process can write on SQLite. A status is one row of a bulk
-# statement, a case a handful of statements.
-BATCHES = {"statuses": 2000, "cases": 200}
+# statement, a member of a case five; a hold, a complaint and an alert are each a few statements.
+BATCHES = {"statuses": 2000, "cases": 500}
 POLL = 0.2  # seconds a poll waits for records
 _log = structlog.get_logger()
 

@@ -89,7 +89,7 @@ def test_a_case_that_grew_unseen_comes_back_as_it_is_now(db: Database) -> None:
     before = next(card for card in deck.cards(EN, hand) if card["id"] == "case-000")
     m = schema.case_members
     with db.write() as connection:
-        connection.execute(update(m).where(m.c.seq == before["seen"]).values(asks="another"))
+        connection.execute(update(m).where(m.c.case == "case-000", m.c.number == before["seen"]).values(asks="another"))
     log = [{**entry(1, "release", "case-000"), "seen": before["seen"] - 1}]
     assert deck.apply(db, ANNA, hand, log, NOW)
     assert "grown by 51 messages" in hand.failed[0]["text"]

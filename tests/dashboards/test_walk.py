@@ -137,7 +137,7 @@ def _delivered(up: Up, case: str) -> tuple[str, str]:
             up,
             """SELECT m.port, d.recipient, d.state, d.carrier_id FROM case_members m
             JOIN deliveries d ON d.port = m.port AND d.submission = m.submission
-            WHERE m."case" = ? AND m.seq = (SELECT min(seq) FROM case_members WHERE "case" = ?)""",
+            WHERE m."case" = ? AND m.number = (SELECT min(number) FROM case_members WHERE "case" = ?)""",
             case,
             case,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert
 
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.events import (
@@ -97,6 +97,7 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
                     category=category.value,
                     submissions=3,
                     messages=153,
+                    last_member=3,
                     opened_at=opened,
                     due_at=opened + 60 * MINUTE_MS,
                 )
@@ -107,6 +108,7 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
                 connection.execute(
                     insert(schema.case_members).values(
                         case=case,
+                        number=member + 1,
                         port=submission.port,
                         submission=submission.id,
                         round=0,
@@ -118,8 +120,6 @@ def open_cases(db: Database, now: int, count: int = len(CASES)) -> list[str]:
                         exact=f"{n}/{member}",
                     )
                 )
-            newest = select(func.max(schema.case_members.c.seq)).scalar_subquery()
-            connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(last_member=newest))
             made.append(case)
     return made
 

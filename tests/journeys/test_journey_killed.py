@@ -99,7 +99,7 @@ def ends(settings: Settings, db: Database) -> dict[str, str]:
             for row in connection.execute(
                 select(members.c.submission, members.c.round, cases.c.verdict)
                 .join(cases, members.c["case"] == cases.c.id)
-                .where(cases.c.state == "effective", cases.c.released >= members.c.seq)
+                .where(cases.c.state == "effective", cases.c.released >= members.c.number)
             )
         }
     found = {}

@@ -454,8 +454,9 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
         ],
         "case_skips": [{"case": "case-1", "reviewer": "bert", "skipped_at": NOW}],
         "case_members": [
-            member | {"seq": 1, "case": "case-1", "submission": "s1", "body": body},
-            member | {"seq": 2, "case": "case-2", "submission": "s2", "body": events.encode(submission("s2"))},
+            member | {"seq": 1, "case": "case-1", "number": 1, "submission": "s1", "body": body},
+            member
+            | {"seq": 2, "case": "case-2", "number": 2, "submission": "s2", "body": events.encode(submission("s2"))},
         ],
         "complaints": [
             {"id": "complaint-1", "port": PORT, "recipient": PHONES[0], "source": "12321", "complained_at": NOW}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from pipeline.actions.console.score_parts import ScoreParts, model_in_force, score_parts
 from pipeline.actions.console.sentences import Sentences
@@ -79,9 +79,10 @@ def why(
     require(user, Right.REVIEW)
     cases = _in_scope(db, user, cases)
     t = schema.case_members
-    first = select(func.min(t.c.seq)).where(t.c.case.in_(cases)).group_by(t.c.case)
+    first = select(t.c.case, func.min(t.c.number)).where(t.c.case.in_(cases)).group_by(t.c.case)
+    query = select(t.c.case, t.c.port, t.c.submission, t.c.round).where(tuple_(t.c.case, t.c.number).in_(first))
     with db.read() as connection:
-        rows = connection.execute(select(t.c.case, t.c.port, t.c.submission, t.c.round).where(t.c.seq.in_(first))).all()
+        rows = connection.execute(query).all()
     if not rows:
         return {}
     wanted = {(privacy.party(row.port), privacy.ident(row.submission), row.round): row.case for row in rows}

@@ -87,7 +87,7 @@ def _show_younger(connection: Connection, kept: int) -> None:
     cases, members = schema.cases, schema.case_members
     for case, content in connection.execute(select(cases.c.id, cases.c.content).where(cases.c.opened_at < kept)).all():
         body = connection.execute(
-            select(members.c.body).where(members.c.case == case).order_by(members.c.seq).limit(1)
+            select(members.c.body).where(members.c.case == case).order_by(members.c.number).limit(1)
         ).scalar_one()
         first = _decode(body).content
         if first != content:

@@ -316,11 +316,13 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
 def _unseen(connection: Connection, case: str, seen: int) -> int:
     """Messages that joined after `seen` with new `asks`; 0 if the case had more kinds before than the page shows."""
     members = schema.case_members
-    before = select(members.c.asks).distinct().where(members.c.case == case, members.c.seq <= seen).limit(SAMPLES + 2)
+    before = (
+        select(members.c.asks).distinct().where(members.c.case == case, members.c.number <= seen).limit(SAMPLES + 2)
+    )
     shown = connection.scalars(before).all()
     if len(shown) > SAMPLES + 1:
         return 0
-    later = (members.c.case == case, members.c.seq > seen, members.c.asks.not_in(shown))
+    later = (members.c.case == case, members.c.number > seen, members.c.asks.not_in(shown))
     return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*later)) or 0
 
 
@@ -328,15 +330,16 @@ def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> 
     """Merge the open case of the same port and fingerprint into this case, because only one may be open."""
     members = schema.case_members
     beside = connection.execute(
-        select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority)
+        select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority, _cases.c.last_member)
         .where(_cases.c.port == port, _cases.c.fingerprint == fingerprint, _cases.c.state == "open")
         .with_for_update()
     ).first()
     if beside is None:
         return
-    connection.execute(update(members).where(members.c.case == beside.id).values(case=case))
+    last = select(_cases.c.last_member).where(_cases.c.id == case).scalar_subquery()
+    moved = update(members).where(members.c.case == beside.id).values(case=case, number=members.c.number + last)
+    connection.execute(moved)
     connection.execute(delete(_cases).where(_cases.c.id == beside.id))
-    newest = select(func.max(members.c.seq)).where(members.c.case == case).scalar_subquery()
     connection.execute(
         update(_cases)
         .where(_cases.c.id == case)
@@ -344,7 +347,7 @@ def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> 
             submissions=_cases.c.submissions + beside.submissions,
             messages=_cases.c.messages + beside.messages,
             priority=beside.priority or _cases.c.priority,
-            last_member=newest,
+            last_member=_cases.c.last_member + beside.last_member,
         )
     )
 
@@ -352,13 +355,15 @@ def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> 
 def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
     """Different contents of members: first contents with other `asks`, then contents with only another wording."""
     members = schema.case_members
-    first = func.min(members.c.seq)
+    first = func.min(members.c.number)
     numbers: dict[int, None] = {}
     for kind in (members.c.asks, members.c.exact):
         query = select(first).where(members.c.case == row["id"]).group_by(kind).order_by(first).limit(SAMPLES + 1)
         numbers |= dict.fromkeys(connection.scalars(query))
-    bodies = connection.execute(select(members.c.seq, members.c.body).where(members.c.seq.in_(numbers)))
-    bodies_by_number = {found.seq: found.body for found in bodies}
+    bodies = connection.execute(
+        select(members.c.number, members.c.body).where(members.c.case == row["id"], members.c.number.in_(numbers))
+    )
+    bodies_by_number = {found.number: found.body for found in bodies}
     contents = dict.fromkeys(_decode(bodies_by_number[number]).content for number in numbers)
     contents.pop(row["content"], None)
     return tuple(contents)[:SAMPLES]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select, update
 
 from pipeline import metrics
-from pipeline.actions.review.cases import CLOSING, due_timers, refuse, timetable
+from pipeline.actions.review.cases import CLOSING, due_timers, refuse, timetables
 from pipeline.store import schema
 from pipeline.store.database import Database
 
@@ -44,7 +44,7 @@ def _close(connection: Connection, now: int, case: str, *, refuses: bool) -> Non
             refuse(connection, now, case, CLOSING)
             metrics.CASES_CLOSED.inc()
         else:
-            again = timetable(connection, found.port).closing(now)
+            again = timetables(connection, [found.port])[found.port].closing(now)
     if again is None:
         connection.execute(delete(timers).where(*timer))
     else:

@@ -144,7 +144,7 @@ class Releaser:
             moved = connection.execute(
                 update(_cases)
                 .where(_cases.c.id == case.id, _cases.c.released == case.released)
-                .values(released=members[-1].seq)
+                .values(released=members[-1].number)
             )
             if moved.rowcount == 0:
                 return  # another releaser has finished this batch
@@ -207,13 +207,15 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
 
 def _batch(connection: Connection, case: Any) -> Sequence[Any]:
     """The next members after the cursor: at least one, at most BATCH, within BATCH_MESSAGES if possible."""
-    behind = (_members.c.case == case.id, _members.c.seq > case.released)
+    behind = (_members.c.case == case.id, _members.c.number > case.released)
     last, messages = case.released, 0
     for row in connection.execute(
-        select(_members.c.seq, _members.c.messages).where(*behind).order_by(_members.c.seq).limit(BATCH)
+        select(_members.c.number, _members.c.messages).where(*behind).order_by(_members.c.number).limit(BATCH)
     ):
         messages += row.messages
         if messages > BATCH_MESSAGES and last != case.released:
             break
-        last = row.seq
-    return connection.execute(select(_members).where(*behind, _members.c.seq <= last).order_by(_members.c.seq)).all()
+        last = row.number
+    return connection.execute(
+        select(_members).where(*behind, _members.c.number <= last).order_by(_members.c.number)
+    ).all()

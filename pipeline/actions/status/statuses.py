@@ -223,7 +223,7 @@ def _reviewed(connection: Connection, port: str, ident: str, number: int) -> tup
         .where(
             and_(members.c.port == port, members.c.submission == ident, members.c.round == number),
             cases.c.verdict.is_not(None),
-            cases.c.released >= members.c.seq,
+            cases.c.released >= members.c.number,
         )
     ).first()
     return (Verdict(row.verdict), row.decided_by) if row else None

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import why
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
 from pipeline.store.database import Database

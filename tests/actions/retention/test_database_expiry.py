@@ -61,6 +61,7 @@ def case(db: Database, ident: str, state: str, *members: tuple[int, str]) -> Non
             db,
             schema.case_members,
             case=ident,
+            number=n + 1,
             port="10690001",
             submission=f"{ident}-{n}",
             round=0,

@@ -19,7 +19,7 @@ from pipeline import topics
 from pipeline.actions.conduct import notices, port_conduct
 from pipeline.actions.holds import holds
 from pipeline.actions.retention.expiry import expire
-from pipeline.actions.review import cases
+from pipeline.actions.review import case_members
 from pipeline.actions.status import statuses
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.errors import AntispamError
@@ -207,7 +207,7 @@ def fill_database(db: Database, day: Day) -> None:
         statuses.project_submissions(connection, day.at, raw[topics.SUBMISSIONS_EXPRESS.name])
         statuses.project_decisions(connection, day.at, raw[topics.DECISIONS.name])
         holds.project_holds(connection, day.at, raw[topics.HOLDS.name])
-        cases.project_members(
+        case_members.project_members(
             connection,
             day.at,
             raw[topics.CASES.name],

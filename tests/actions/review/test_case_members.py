@@ -1,20 +1,13 @@
-"""A case collects members while it is open, and is escalated once when it is overdue."""
+"""A case collects members while it is open, and members follow its verdict for a day."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
-from typing import Any
+from sqlalchemy import event
 
-import pytest
-
-from pipeline.actions.conduct.notices import project_alerts
-from pipeline.actions.review import cases, claims
-from pipeline.actions.review.cases import JOIN_MS, escalate, project_members
-from pipeline.store import audit, schema
+from pipeline.actions.review.case_members import JOIN_MS, project_members
+from pipeline.store import schema
 from pipeline.store.database import Database
-from pipeline.store.outbox import publish, unpublished
-from tests.harness.case_events import LIN, NOW, member, rows
+from tests.harness.case_events import NOW, member, rows
 
 
 def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: Database) -> None:
@@ -31,7 +24,7 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
     members: dict[str, list[str]] = {}
     for row in rows(operational_db, schema.case_members):
         members.setdefault(row.case, []).append(row.submission)
-        assert found[row.case].last_member >= row.seq
+        assert found[row.case].last_member >= row.number
     assert sorted(members.values()) == [["a", "b", "d"], ["c"], ["e"]]
     assert sorted((c.state, c.submissions, c.messages) for c in found.values()) == [
         ("effective", 3, 5),
@@ -40,47 +33,20 @@ def test_members_join_follow_a_verdict_for_a_day_then_open_anew(operational_db: 
     ]
 
 
-def test_an_overdue_case_is_escalated_once(operational_db: Database) -> None:
-    with operational_db.write() as c:
-        project_members(c, NOW, [member("a")])
-    due = NOW + 60 * 60_000
-    assert escalate(operational_db, due - 1, 10) == 0
-    assert escalate(operational_db, due, 10) == 1
-    assert escalate(operational_db, due, 10) == 0
-    with operational_db.write() as c:
-        ((_, publication),) = unpublished(c, 10)
-    assert publication.messages[0].topic == "alerts"
-    with operational_db.write() as c:
-        project_alerts(c, NOW, [publication.messages[0].value or b""] * 2)
-    assert [row.rule for row in rows(operational_db, schema.alerts)] == ["case-overdue"]
-    assert rows(operational_db, schema.cases)[0].escalated_at == due
-
-
-def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
-    postgres_db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first case's alert locks the outbox; the reviewer has the second case's row and wants the outbox."""
-    with postgres_db.write() as c:
-        project_members(c, NOW, [member("a", "f1"), member("b", "f2", NOW + 1)])
-    _, second = claims.claim(postgres_db, LIN, NOW + 1)
-    alerted, row_taken = Event(), Event()
-
-    def alert(*given: Any) -> Any:
-        done = publish(*given)
-        alerted.set()
-        row_taken.wait(1)
-        return done
-
-    recorded = audit.record
-
-    def note(*given: Any) -> None:
-        row_taken.set()
-        recorded(*given)
-
-    monkeypatch.setattr(cases, "publish", alert)
-    monkeypatch.setattr(audit, "record", note)
-    with ThreadPoolExecutor(1) as timers:
-        escalated = timers.submit(escalate, postgres_db, NOW + 61 * 60_000, 10)
-        alerted.wait(5)
-        claims.decide(postgres_db, LIN, second.id, "release", "", NOW, second.last_member)
-        assert escalated.result(20) == 2
+def test_a_batch_costs_as_many_statements_for_many_cases_as_for_few(any_db: Database) -> None:
+    said: list[str] = []
+    event.listen(any_db.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    counts = []
+    for first, size in ((0, 5), (5, 300), (5000, 300)):
+        given = [member(f"s{n}", f"f{n}") for n in range(first, first + size)]
+        with any_db.write() as c:
+            said.clear()
+            project_members(c, NOW, given)
+            counts.append(len(said))
+        with any_db.write() as c:  # more members of the same cases
+            said.clear()
+            project_members(c, NOW, [member(f"t{n}", f"f{n}") for n in range(first, first + size)])
+            counts.append(len(said))
+    assert counts[0] == counts[2] == counts[4]
+    assert counts[1] == counts[3] == counts[5]
+    assert max(counts) <= 10

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from pipeline.actions.review import claims
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.releaser import take_effect
 from pipeline.errors import AntispamError
 from pipeline.store import schema
@@ -118,11 +118,11 @@ class Cases(RuleBasedStateMachine):
             return
         with self.db.read() as connection:
             cases = {row.id: row for row in connection.execute(select(schema.cases))}
-            members = connection.execute(select(schema.case_members).order_by(schema.case_members.c.seq)).all()
+            members = connection.execute(select(schema.case_members).order_by(schema.case_members.c.number)).all()
         assert sorted(row.submission for row in members) == sorted(name for name, _, _ in self.sent)
         for case in cases.values():
             ours = [row for row in members if row.case == case.id]
-            assert (case.submissions, case.last_member) == (len(ours), ours[-1].seq)
+            assert (case.submissions, case.last_member) == (len(ours), ours[-1].number)
             assert (case.state == "effective") == (case.id in self.effective)
             assert case.verdict == self.effective.get(case.id, case.verdict)
             assert (case.verdict is None) == (case.state == "open")

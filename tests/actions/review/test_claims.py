@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.review import claims
-from pipeline.actions.review.cases import escalate, project_members
+from pipeline.actions.review.case_members import project_members
+from pipeline.actions.review.cases import escalate
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from pipeline.actions.conduct.port_conduct import REFUSED_BULK
 from pipeline.actions.holds.timers import Timers
 from pipeline.actions.review import claims
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.closing import close_cases
 from pipeline.actions.review.releaser import Releaser
 from pipeline.decision.configuration import Config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from pipeline.actions.review import cases
+from pipeline.actions.review import case_members
 from pipeline.actions.review.judged import judged_members
 from pipeline.lake.backtest.period import JudgedMember
 from pipeline.store import audit, schema
@@ -18,7 +18,7 @@ def decided(any_db: Database) -> Database:
     """Two members of one case, which lin has rejected."""
     with any_db.write() as connection:
         add_port(connection)
-        cases.project_members(connection, NOW, [member("s1"), member("s2", content="您的快递已到了")])
+        case_members.project_members(connection, NOW, [member("s1"), member("s2", content="您的快递已到了")])
         connection.execute(
             update(schema.cases).values(
                 state="effective", verdict="reject", decided_by="lin", decided_at=NOW, effective_at=NOW

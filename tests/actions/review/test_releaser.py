@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from pipeline.actions.holds import holds
 from pipeline.actions.retention.database_expiry import expire
 from pipeline.actions.review import claims, releaser
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.releaser import Releaser
 from pipeline.actions.status.statuses import status_of
 from pipeline.decision.configuration import Config, default_policy

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from pipeline.actions.review.cases import project_members
+from pipeline.actions.review.case_members import project_members
 from pipeline.rules.ports import PortEntry
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
