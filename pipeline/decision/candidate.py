@@ -77,3 +77,7 @@ class OncePerEvent:
     def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.read."""
         return self._counters.read(counter, key, at, amount)
+
+    def has(self, counter: Counter, key: str) -> bool:
+        """See Counters.has."""
+        return self._counters.has(counter, key)

@@ -353,7 +353,8 @@ def _counting(
 def _move(counting: Sequence[Counter], context: Context, state: Counters, policy: Policy, at: int) -> None:
     event, counted = context.event, context.counted
     value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
-    early = read(policy.sets["submission" if isinstance(event, Submission) else "record"].summed, context)
+    of_kind = policy.sets["submission" if isinstance(event, Submission) else "record"]
+    early = read(of_kind.summed, context)
     for counter in counting:
         amount = amount_of(counter, context, early)
         keys = keys_of(counter, context)
@@ -364,6 +365,15 @@ def _move(counting: Sequence[Counter], context: Context, state: Counters, policy
             counted[counter.name] = max(values)
             if counter.of_recipients:
                 context.counted_each[counter.name] = dict(zip(keys, values, strict=True))
+    for counter in of_kind.of_cuts:
+        if counter.name in counted:
+            continue
+        keys = [key for key in keys_of(counter, context) if state.has(counter, key)]
+        if keys:
+            amount = amount_of(counter, context, early)
+            value = max(state.read(counter, key, at, amount) for key in keys)
+            if value > 1:  # otherwise this event is alone, as it is without a window
+                counted[counter.name] = value
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
 

@@ -262,6 +262,7 @@ CATALOGUE: dict[str, Signal] = {
             "the most severe verdict of the words found, or empty",
             lambda c: max((h.verdict for h in c.hits), key=lambda v: v.severity).value if c.hits else "",
             cost=8,
+            early=True,
             spans="words",
         ),
         Signal(
@@ -426,6 +427,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: -1.0 if c.facts.score is None else c.facts.score,
             group="score",
             cost=12,
+            early=True,
         ),
         Signal(
             "reject_score",
@@ -434,6 +436,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: c.facts.reject_score,
             group="score",
             cost=12,
+            early=True,
         ),
         Signal(
             CHALLENGER_SCORE,

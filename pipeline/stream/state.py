@@ -133,6 +133,10 @@ class BatchCounters:
         state = self._values if counter.shared else self._state
         return counter.value(self._window(state, counter, key), at, amount)
 
+    def has(self, counter: Counter, key: str) -> bool:
+        """See Counters.has."""
+        return self._window(self._values if counter.shared else self._state, counter, key) is not None
+
     @staticmethod
     def _window(state: PartitionState, counter: Counter, key: str) -> Window | Recent | None:
         return state.tables.get(counter.identity, {}).get(key)

@@ -65,6 +65,12 @@ class ReplayedCounters:
             return self._stored.get(counter.name, 0)
         return self._memory.read(counter, key, at, amount)
 
+    def has(self, counter: Counter, key: str) -> bool:
+        """See Counters.has."""
+        if counter.identity in self._unchanged:
+            return counter.name in self._stored
+        return self._memory.has(counter, key)
+
     def _expire(self) -> None:
         """Drop the windows that are over: memory holds the live keys only."""
         windows = self._memory.windows

@@ -19,12 +19,13 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from pipeline.durations import MINUTE_MS
+from pipeline.rules.counting.cuts import cuts
 from pipeline.rules.counting.sequences import sequence_through
 from pipeline.rules.counting.windows import BUCKETS, Recent, Window
 
-Aggregate = Literal["messages", "submissions", "sum", "distinct", "sequence"]
+Aggregate = Literal["messages", "submissions", "sum", "distinct", "sequence", "cuts"]
 Amount = int | tuple[int, ...]  # what an event adds: a count, or values of which the distinct ones are remembered
-OF_VALUES: tuple[Aggregate, ...] = ("distinct", "sequence")
+OF_VALUES: tuple[Aggregate, ...] = ("distinct", "sequence", "cuts")
 # The streams are partitioned by these, so one worker sees all events of a key that has one of them.
 FIRST: dict[Literal["submission", "record"], tuple[str, ...]] = {
     "submission": ("port", "sender"),
@@ -39,8 +40,8 @@ class Counter:
     """One declared counter. `where` is a CEL condition; None counts every event.
 
     `of` is what `sum` (a signal) and `distinct` (a part of a key) are about. `up_to` is the number of values that
-    `distinct` and `sequence` remember. With a `zone`, the window is the hour or the day of that zone's clock, otherwise
-    it slides.
+    `distinct`, `sequence` and `cuts` remember. With a `zone`, the window is the hour or the day of that zone's clock,
+    otherwise it slides.
     """
 
     name: str
@@ -126,6 +127,8 @@ class Counter:
     def _value(self, values: Mapping[int, int], amount: Amount) -> int:
         if self.aggregate == "distinct":
             return len(values)
+        if self.aggregate == "cuts":
+            return cuts(amount, values)  # type: ignore[arg-type]
         return sequence_through(amount, values)  # type: ignore[arg-type]
 
 
@@ -160,6 +163,9 @@ class Counters(Protocol):
     def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """The counter's value at `at` (ms) for an event of this amount. Changes nothing."""
 
+    def has(self, counter: Counter, key: str) -> bool:
+        """Whether anything was counted for this key; perhaps before the window."""
+
 
 class MemoryCounters:
     """Counters of one process and one run: `antispam screen`, backtests and tests."""
@@ -180,3 +186,7 @@ class MemoryCounters:
     def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.read."""
         return counter.value(self.windows.get((counter.identity, key)), at, amount)
+
+    def has(self, counter: Counter, key: str) -> bool:
+        """See Counters.has."""
+        return (counter.identity, key) in self.windows

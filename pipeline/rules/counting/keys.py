@@ -12,6 +12,7 @@ from xxhash import xxh3_64_intdigest
 from pipeline.events import Submission
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Amount, Counter
+from pipeline.rules.counting.cuts import passages
 
 # An event has several recipients, domains or links: it moves the counter of each.
 PARTS: dict[str, Callable[[Context], tuple[str, ...]]] = {
@@ -46,6 +47,8 @@ def amount_of(counter: Counter, context: Context, early: Mapping[str, Any]) -> A
         return len(event.recipients)
     if counter.aggregate == "sequence":
         return tuple([int(each) for each in PARTS["recipient"](context) if len(each) <= _LONGEST])
+    if counter.aggregate == "cuts":
+        return passages(event.content)
     if counter.aggregate == "distinct" and counter.of is not None:
         return tuple([_number_of(each) for each in PARTS[counter.of](context)])
     if counter.aggregate == "sum" and counter.of is not None:

@@ -20,7 +20,7 @@ from pipeline.events import AlertLevel, Tier, Verdict
 from pipeline.rules.condition import MAX_LENGTH, check_condition
 from pipeline.rules.conditions.conditions import Conditions, Rows
 from pipeline.rules.context import Context
-from pipeline.rules.counting.counters import OF_VALUES, Aggregate, Counter
+from pipeline.rules.counting.counters import FIRST, OF_VALUES, Aggregate, Counter
 from pipeline.rules.counting.keys import PARTS
 from pipeline.rules.counting.sequences import LEAST
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
@@ -36,7 +36,7 @@ OUTSIDE = "outside_review_hours"  # the field of a policy
 KINDS: tuple[On, ...] = ("submission", "record")
 _MAX_WINDOW_MS = DAY_MS  # the counters' changelog is kept for three days
 _NATURAL = {"hour": HOUR_MS, "day": DAY_MS}  # windows of a zone's clock
-_UP_TO = 100  # values that a counter remembers by default
+_UP_TO = {"distinct": 100, "sequence": 100, "cuts": 500}  # values that a counter remembers by default
 _MOST_UP_TO = 1_000
 _HOLDS = ("hold", "hold_until")
 MAX_RULES, MAX_COUNTERS = 1_000, 200
@@ -94,7 +94,8 @@ def _program(when: str) -> Rows:
 class RuleSet:
     """The enabled rules and the counters of one kind of event, with their conditions compiled.
 
-    `known` are the signals by name; `summed` are those that the counters sum.
+    `known` are the signals by name; `summed` are those that the counters sum. Events that the counters `of_cuts` do not
+    count see their values too.
     """
 
     def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
@@ -103,6 +104,7 @@ class RuleSet:
         self.known = known
         self._when = Conditions(rules, [rule.when for rule in rules], known)
         self._where = Conditions(counters, [counter.where or "true" for counter in counters], known)
+        self.of_cuts = tuple(counter for counter in counters if counter.aggregate == "cuts")
         self.summed = tuple(known[c.of] for c in counters if c.aggregate == "sum" and c.of is not None)
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
@@ -226,8 +228,10 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
         if key not in parts:
             raise file.unknown((*path, "key", j), f"key of a {on} counter", str(key), parts)
     window, zone = _window(file, path, entry)
-    aggregates: tuple[Aggregate, ...] = ("messages", "submissions", "sum", "distinct", "sequence")
+    aggregates: tuple[Aggregate, ...] = ("messages", "submissions", "sum", "distinct", "sequence", "cuts")
     aggregate: Aggregate = _choice(file, path, entry, "aggregate", aggregates, "messages")
+    if aggregate == "cuts" and not set(keys) & set(FIRST[on]):
+        raise file.fault((*path, "key"), f"a counter of cuts has one of {', '.join(FIRST[on])} in its key")
     early = {n: s for n, s in CATALOGUE.items() if s.early and on in s.on}
     of: str | None = None
     if aggregate in ("sum", "distinct"):
@@ -264,9 +268,9 @@ def _up_to(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], aggre
     """How many values a counter of values remembers; None for other counters."""
     if aggregate not in OF_VALUES:
         if "up_to" in entry:
-            raise file.fault((*path, "up_to"), "only the aggregates distinct and sequence have 'up_to'")
+            raise file.fault((*path, "up_to"), "only the aggregates distinct, sequence and cuts have 'up_to'")
         return None
-    up_to = entry.get("up_to", _UP_TO)
+    up_to = entry.get("up_to", _UP_TO[aggregate])
     if type(up_to) is not int or not LEAST <= up_to <= _MOST_UP_TO:
         raise file.fault((*path, "up_to"), f"up_to is a number from {LEAST} to {_MOST_UP_TO}")
     return up_to
