@@ -108,7 +108,7 @@ def campaigns(source: In, out: Out, rejected: RejectedFile = None) -> None:
 
 @app.command()
 def decode(
-    kind: Annotated[str, typer.Argument(help="cmpp2, cmpp3, sgip, smgp, cngp, smpp, or guess.")],
+    kind: Annotated[str, typer.Argument(help="pdu, cmpp2, cmpp3, sgip, smgp, cngp, smpp, or guess.")],
     octets: Annotated[str, typer.Argument(metavar="HEX", help="One whole message, in hex.")],
 ) -> None:
     """Show a protocol message as json. `guess` shows it as each kind that fits it best."""

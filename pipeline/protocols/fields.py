@@ -18,7 +18,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 
 from pipeline.protocols.frames import FrameError, ProtocolError
-from pipeline.protocols.sms_text import part_limit
+from pipeline.protocols.sms.text import part_limit
 
 
 class Field:

@@ -16,7 +16,7 @@ from pipeline.protocols.cngp import CNGP
 from pipeline.protocols.codec import Codec, Reading
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sgip import SGIP
-from pipeline.protocols.shown import plain
+from pipeline.protocols.shown import plain, show_tpdu
 from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 
@@ -29,7 +29,8 @@ CODECS: dict[str, Codec[Any]] = {
     "cngp": CNGP,
     "smpp": SMPP,
 }
-KINDS = tuple(CODECS)
+PDU = "pdu"
+KINDS = (PDU, *CODECS)
 _MOST_SURPLUS = 64  # octets; more than vendors append
 
 
@@ -52,20 +53,26 @@ def decode(kind: str, text: str, cngp_udhi_tag: int | None = None) -> dict[str, 
         raise ProtocolError("hex digits expected, two an octet") from None
     if kind == GUESS:
         return _guess(octets, cngp_udhi_tag)
-    shown = _show(kind, octets, cngp_udhi_tag)
-    if shown.distance:
+    if kind == PDU:
+        values, exact = show_tpdu(octets), False
+    else:
+        values, distance = _show(kind, octets, cngp_udhi_tag)
+        exact = distance == 0
+    if not exact:
         better = [one["kind"] for one in _guess(octets, cngp_udhi_tag)]
         if kind not in better:
-            raise ProtocolError(f"not exactly a frame of {CODECS[kind].name}; {', '.join(better)} fits better")
-    return shown.values
+            raise ProtocolError(f"not exactly a frame of {kind}; {', '.join(better)} fits better")
+    return values
 
 
 def _guess(frame: bytes, cngp_udhi_tag: int | None) -> list[dict[str, Any]]:
     shown = []
-    for kind in KINDS:
+    for kind in CODECS:
         with suppress(ProtocolError):
             shown.append(_show(kind, frame, cngp_udhi_tag))
-    if not shown:
+    if not shown:  # a TPDU has no length or command to know it by, so it is the last guess
+        with suppress(ProtocolError):
+            return [show_tpdu(frame)]
         raise ProtocolError(f"not a frame of {', '.join(KINDS)}")
     least = min(one.distance for one in shown)
     return [one.values for one in shown if one.distance == least]

@@ -17,6 +17,7 @@ from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.kinds import decode
+from tests.protocols.sms.test_wap_push import SAMPLE
 from tests.protocols.test_cmpp import CONNECT, CONNECT_RESP, CONNECT_RESP_OF_2, REPORT, SUBMIT, SUBMIT_OF_2
 from tests.protocols.test_cngp import CNGP_SUBMIT
 
@@ -50,11 +51,12 @@ def show(kind: str, octets: str) -> dict[str, Any]:
         (
             "cmpp3",
             "00000015800000040000000100000000000000010a",
-            "not exactly a frame of CMPP 3.0; cmpp2 fits better",
+            "not exactly a frame of cmpp3; cmpp2 fits better",
         ),
         ("cmpp3", SUBMIT_OF_2, "0 recipients"),
         ("cmpp2", SUBMIT, "0 recipients"),
         ("guess", "0000000c0000009900000001", "not a frame of"),
+        ("pdu", "0003", "reserved message type"),
         ("pdu9", "00", "unknown kind"),
     ],
 )
@@ -287,8 +289,23 @@ def test_a_frame_is_shown_as_what_it_is(kind: str, frame: bytes) -> None:
 def test_a_frame_of_another_protocol_is_refused(frame: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode("cmpp3", frame.hex())
+    with pytest.raises(ProtocolError):
+        decode("pdu", frame.hex())
     answer = CliRunner().invoke(app, ["decode", "cmpp3", frame.hex()])
     assert answer.exit_code == 1
+
+
+def test_a_wap_push_gives_its_link_and_text() -> None:
+    push = {"kind": "SI", "link": "http://wap.example.com/a?id=1", "text": "恭喜中奖", "action": "signal-high"}
+    shown = show("pdu", SAMPLE)
+    assert (shown["command"], shown["recipient"], shown["port"]) == ("Submit", "13808046606", 2948)
+    assert shown["push"].items() >= push.items()
+    assert decode("guess", SAMPLE) == [shown]
+    content = bytes.fromhex(SAMPLE)[-70:]
+    submit = cmpp.Submit(
+        sequence=1, msg_fmt=0xF5, udhi=0x40, msg_src="9", src_id="1", recipients=("1",), content=content
+    )
+    assert show("cmpp3", CMPP3.encode(submit).hex())["push"].items() >= push.items()
 
 
 def test_cngp_and_smpp_have_some_frames_in_common() -> None:

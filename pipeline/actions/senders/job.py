@@ -12,7 +12,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Outbound
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
-from pipeline.protocols.sms_text import TextPart, parts
+from pipeline.protocols.sms.text import TextPart, parts
 
 
 class Job:

@@ -27,7 +27,7 @@ from pipeline.errors import AntispamError
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import ProtocolError
-from pipeline.protocols.sms_text import concatenation, text_of
+from pipeline.protocols.sms.text import concatenation, text_of
 
 GATEWAY = 900_001 & 0x3FFFFF
 _CHINA = ZoneInfo("Asia/Shanghai")

@@ -6,20 +6,24 @@ of ASCII, which the SMSC packs into 7 bits each, or at most 140 octets of anothe
 begin with the 6-octet header `05 00 03 ref total number`, which counts towards the limit: 153 characters of ASCII or
 67 of UCS2 remain. A character of two UCS2 units (emoji) is never split.
 
+A text whose signature is inserted is cut anew: `parts` takes the whole text.
+
 Source: GSM 03.38, 03.40; CMPP 3.0 Msg_Fmt and Msg_Length. SMSGate 2.1.13.5 cuts ASCII at the same places.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.protocols.frames import ProtocolError
+from pipeline.protocols.sms.alphabet import Alphabet, decoded, of_chinese_coding
+from pipeline.protocols.sms.header import Concatenation, read_header, write_header
 
 ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
 HEADER = 6  # octets of the header in each part of a longer text
 MOST_PARTS = 255
 _PLAIN = frozenset("\r\n" + "".join(map(chr, range(0x20, 0x7F))))
-_CODECS = {ASCII: "latin-1", UCS2: "utf-16-be", 0x18: "utf-16-be", GB: "gb18030", 0x10: "latin-1"}
 
 
 def part_limit(coding: int) -> int:
@@ -38,15 +42,6 @@ class TextPart:
     headed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Concatenation:
-    """The place of a part in a long message. Parts of one message have equal reference and total."""
-
-    reference: int
-    total: int
-    number: int
-
-
 def parts(text: str, reference: int) -> tuple[TextPart, ...]:
     """Split a text into SMS parts. `reference` (0 to 255) distinguishes the long messages to one recipient.
 
@@ -54,7 +49,7 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
     """
     coding = ASCII if _PLAIN.issuperset(text) else UCS2
     try:
-        octets = text.encode(_CODECS[coding])
+        octets = text.encode("latin-1" if coding == ASCII else "utf-16-be")
     except UnicodeEncodeError:
         raise ProtocolError("content: half of a surrogate pair") from None
     limit = part_limit(coding)
@@ -71,34 +66,23 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
     total = len(pieces)
     if total > MOST_PARTS:
         raise ProtocolError(f"content: {total} parts, at most {MOST_PARTS}")
-    header = bytes((5, 0, 3, reference & 0xFF, total))
     return tuple(
-        TextPart(coding, header + bytes((number,)) + piece, number, total, headed=True)
+        TextPart(
+            coding, write_header(Concatenation(reference & 0xFF, total, number)) + piece, number, total, headed=True
+        )
         for number, piece in enumerate(pieces, 1)
     )
 
 
 def concatenation(content: bytes) -> Concatenation | None:
     """The concatenation in a user data header (8- or 16-bit reference); None if it is missing or invalid."""
-    end = content[0] + 1 if content else 0
-    at = 1
-    while at + 2 <= end <= len(content):
-        kind, size = content[at], content[at + 1]
-        data = content[at + 2 : at + 2 + size]
-        if at + 2 + size > end:
-            return None
-        if (kind, size) in ((0, 3), (8, 4)):
-            total, number = data[-2], data[-1]
-            return Concatenation(int.from_bytes(data[:-2], "big"), total, number) if 1 <= number <= total else None
-        at += 2 + size
-    return None
+    header = read_header(content)
+    return header.concatenation if header is not None else None
 
 
-def text_of(coding: int, content: bytes, headed: bool) -> str | None:
-    """The text of a part without its header; None for a coding that is not text."""
-    codec = _CODECS.get(coding)
-    if codec is None:
-        return None
-    if headed and content and content[0] < len(content):
-        content = content[content[0] + 1 :]
-    return content.decode(codec, errors="replace")
+def text_of(
+    coding: int, content: bytes, headed: bool, alphabet_of: Callable[[int], Alphabet] = of_chinese_coding
+) -> str | None:
+    """The text of a part without its header; None for a coding that is not text. A malformed header is read as text."""
+    header = read_header(content) if headed else None
+    return decoded(content[header.size :] if header is not None else content, alphabet_of(coding), header)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.protocols.frames import ProtocolError
-from pipeline.protocols.sms_text import ASCII, GB, UCS2, concatenation, part_limit, parts, text_of
+from pipeline.protocols.sms.text import ASCII, GB, UCS2, concatenation, part_limit, parts, text_of
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=600)
 
@@ -48,21 +48,15 @@ def test_gb_is_read_and_octets_are_not_text() -> None:
     assert text_of(4, b"\x01", headed=False) is None
 
 
-def test_headers_of_others() -> None:
-    wide = concatenation(bytes.fromhex("060804123402 01".replace(" ", "")))
-    assert wide is not None
-    assert (wide.reference, wide.total, wide.number) == (0x1234, 2, 1)
-    with_port = concatenation(bytes.fromhex("0b05040b8423f00003030101"))
-    assert with_port is not None
-    assert with_port.reference == 3
-    for broken in ("", "05", "0500030102", "050003010200", "050003010203", "0500ff010203"):
-        assert concatenation(bytes.fromhex(broken)) is None
-
-
-@given(st.binary(max_size=40))
-def test_any_octets_have_a_concatenation_or_none(content: bytes) -> None:
-    place = concatenation(content)
-    assert place is None or 1 <= place.number <= place.total
+@given(_TEXTS, st.sampled_from(["【锦绣地产】", "[ICBC]"]), st.booleans())
+def test_a_text_with_its_signature_is_cut_anew(text: str, signature: str, first: bool) -> None:
+    cut = parts(text, 1)
+    whole = "".join(text_of(p.coding, p.content, p.headed) or "" for p in cut)
+    signed = signature + whole if first else whole + signature
+    again = parts(signed, 2)
+    assert "".join(text_of(p.coding, p.content, p.headed) or "" for p in again) == signed
+    for part in again:  # none over 140 octets; ASCII is packed into 7 bits a character
+        assert (7 * len(part.content) + 7) // 8 <= 140 if part.coding == ASCII else len(part.content) <= 140
 
 
 def test_what_cannot_be_sent_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""What an SMS carries: alphabets, user data headers, parts of long messages, TPDUs, WAP push. Pure."""
