@@ -20,9 +20,9 @@ from pipeline.kafka.security import librdkafka
 from pipeline.settings import Settings
 from pipeline.topics import MAX_MESSAGE
 
-# For consumers that can wait 200 ms: fewer empty fetches. Kafka answers as soon as it has records. The embedded broker
-# may hold records back this long, and from 250 ms on it polls more often than this by itself.
-UNHURRIED = {"fetch.wait.max.ms": 240}
+# For consumers that can wait a quarter of a second: fewer empty fetches. Kafka answers as soon as it has records. The
+# embedded broker looks in between: it held records back for up to 230 ms (docs/decisions/0013-consumers-rest.md).
+UNHURRIED = {"fetch.wait.max.ms": 490}
 MAX_RECORD = MAX_MESSAGE - 4096  # bytes of a record's key and value; the rest is for the batch around it
 TIMEOUT = 30.0  # seconds any single call may wait for the broker
 COMMIT_TRIES = 5

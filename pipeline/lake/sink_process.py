@@ -20,7 +20,7 @@ from pipeline.process.permissions import share_tables
 from pipeline.settings import Settings
 
 SINK_PORT = 6069  # of its page, below those of the roles (run/roles.py)
-REST = 2.0  # seconds between looks, at most: one reads all topics
+REST = 4.0  # seconds between looks, at most: one reads all topics; a flush is due after 5 s
 _log = structlog.get_logger()
 
 

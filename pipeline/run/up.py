@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
-from time import monotonic, time
+from time import monotonic
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.kafka.address import bootstrap, write_note
 from pipeline.kafka.admin import ensure_topics
+from pipeline.process.apart import apart
 from pipeline.process.ending import on_thread_death
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.child import free_port
-from pipeline.run.demo import feeding
 from pipeline.run.supervised import Supervised
 from pipeline.run.tally import Tally
-from pipeline.sample.config import write_config
 from pipeline.settings import Settings
-from pipeline.store.accounts.roles import Role, User
-from pipeline.store.accounts.users import first_administrator
-from pipeline.store.migrate import open_database
-from pipeline.store.registry import import_configuration
 
 SOON = 5.0  # seconds of a start without any message
 TELL_EVERY = 15.0  # seconds until the same message is repeated
+CONFIGURE = "pipeline.run.first_configuration:configure"
+LONGEST = 600.0  # seconds to read the configuration into the database
 # The roles around the decision share one process here; a deployment may give each role its own process.
 OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns", "counters")
 SIMULATED = """\
@@ -70,7 +65,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
         settings, broker = _broker(settings, stack, console)
         for warning in ensure_topics(bootstrap(settings), settings).warnings:
             console.print(warning, style="yellow")
-        password = _configure(settings, demo, config)
+        password = apart(CONFIGURE, LONGEST, ended, settings.log_level, settings, demo, config)
         processes = _processes(settings)
         # Processes end in the order of the work: the sink is last, with all decisions.
         for process in reversed(processes):
@@ -81,6 +76,8 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
         _addresses(console, settings, password)
         if demo:
+            from pipeline.run.demo import feeding  # 60 MB
+
             stack.enter_context(feeding(settings, ended))
         shown = _show(console, tally, processes, broker, ended, None if seconds is None else monotonic() + seconds)
         ended.set()
@@ -102,26 +99,6 @@ def _broker(settings: Settings, stack: ExitStack, console: Console) -> tuple[Set
         soft_wrap=True,
     )
     return settings.model_copy(update={"kafka": broker.bootstrap, "session_timeout": 6.0}), broker
-
-
-def _configure(settings: Settings, demo: bool, config: Path | None) -> str | None:
-    """Load the folder's entries that the database lacks. Changes made by people since then stay.
-
-    Returns the one-time password of the first administrator if there was no user yet.
-    """
-    now = int(time() * 1000)
-    if demo and config is None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
-            write_config(Path(folder), now)
-            entries = list(directory_entries(Path(folder)))
-    else:
-        entries = list(directory_entries(config))
-    db = open_database(settings)
-    import_configuration.add(db, User("up", Role.ADMINISTRATOR), entries, now)
-    password = first_administrator(db, now)
-    db.close()
-    return password
 
 
 def _addresses(console: Console, settings: Settings, password: str | None) -> None:

@@ -20,10 +20,9 @@ from pipeline import metrics, topics
 from pipeline.decision.configuration import Config
 from pipeline.durations import MINUTE_MS, SECOND_MS
 from pipeline.events import CounterValue, decoder
-from pipeline.kafka.clients import UNHURRIED, resting_reader
+from pipeline.kafka.clients import UNHURRIED, reader
 from pipeline.kafka.polled import is_record
 from pipeline.kafka.replay import replay
-from pipeline.kafka.resting import BRIEFLY
 from pipeline.rules.counting.counters import window_of
 from pipeline.rules.counting.windows import Recent, Window
 from pipeline.rules.policies.policy import On
@@ -60,7 +59,7 @@ class CounterFollower:
         self._late_ms = settings.late_minutes * MINUTE_MS
         self._expired_at = 0
         self._kept: dict[str, int] = {}  # ms by identity
-        self._consumer = resting_reader(settings, f"counters-{name}", BRIEFLY, **UNHURRIED)
+        self._consumer = reader(settings, f"counters-{name}", **UNHURRIED)
 
     def catch_up(self, config: Config) -> None:
         """Read to the end of the topic."""
