@@ -24,7 +24,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import migrate
 from tests.harness.examples import register_profiles
 from tests.harness.migrated import migrated_sqlite
-from tests.harness.servers.kafka_archive import kafka_archive
+from tests.harness.servers.kafka_archive import formatted_node, kafka_archive
 from tests.harness.servers.postgres_server import find_programs, new_database, postgres_server
 
 register_profiles()
@@ -85,7 +85,7 @@ def fresh_embedded(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 def kafka_jars(request: pytest.FixtureRequest) -> Iterator[Path]:
     """The jars of Apache Kafka, fetched once per machine; skips when that cannot be done.
 
-    A node starts with 3 s of one core instead of 9: with an archive of its classes, and without Java's second
+    A node starts with 2.5 s of one core instead of 9: with an archive of its classes, and without Java's second
     compiler, which only slow proofs run long enough for.
     """
     missing = kafka_node.missing_tools()
@@ -111,14 +111,14 @@ def kafka_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         yield given
         return
     jars: Path = request.getfixturevalue("kafka_jars")
-    with KafkaNode(tmp_path_factory.mktemp("kafka"), jars) as node:
+    with formatted_node(tmp_path_factory.mktemp("kafka"), jars) as node:
         yield node.bootstrap
 
 
 @pytest.fixture
 def fresh_kafka(kafka_jars: Path, tmp_path: Path) -> Iterator[KafkaNode]:
     """A Kafka node of one's own, empty, to be stopped and killed at will; never ANTISPAM_KAFKA."""
-    with KafkaNode(tmp_path / "kafka", kafka_jars) as node:
+    with formatted_node(tmp_path / "kafka", kafka_jars) as node:
         yield node
 
 

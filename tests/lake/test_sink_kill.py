@@ -83,7 +83,7 @@ class Traffic(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Takes snapshots without end; what is wrong with one is kept in `wrong`."""
+    """Takes snapshots again and again; what is wrong with one is kept in `wrong`."""
 
     def __init__(self, settings: Settings, run_id: str) -> None:
         super().__init__(daemon=True)
@@ -110,7 +110,7 @@ class Reader(threading.Thread):
                 self.checks += 1
             except Exception as error:  # noqa: BLE001 - a reader must never fail, in no way at all
                 self.wrong.append(repr(error))
-            self.stopping.wait(0.05)
+            self.stopping.wait(0.2)  # a snapshot takes 0.1 s of one core
         connection.close()
 
 

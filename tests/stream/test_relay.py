@@ -111,7 +111,7 @@ def until(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = monotonic() + seconds
     while not condition():
         assert monotonic() < deadline
-        sleep(0.002)
+        sleep(0.01)
 
 
 def change(db: Database, n: int, chance: random.Random) -> None:
@@ -145,7 +145,7 @@ def test_a_follower_ends_with_the_databases_configuration_however_often_the_rela
             if newer != epoch:
                 applied.append(newer)
                 epoch = newer
-            stopped.wait(0.002)
+            stopped.wait(0.01)
         follower.close()
 
     def write(first: int) -> None:
