@@ -163,10 +163,9 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "port_limit_5m",
             "int",
-            "messages this port may send in 5 minutes",
+            "messages this port may send in 5 minutes; for a sender that is no port, those of tier high",
             _port_limit,
-            _SUBMISSION,
-            "volume",
+            group="volume",
         ),
         Signal(
             "extension_registered",
