@@ -1,15 +1,17 @@
 """The file of a scenario: its form, and the place of each of its parts.
 
 given:   ports (as in ports.jsonl), lists ({list, value, reason, expires}), consents ({recipient, port or enterprise,
-         kind, given_at, until}), day (by default 2026-03-10, a Tuesday), missing (parts to leave out: policy, ports,
-         dictionary, model), and texts of files: policy (by default the policy under test), calendar, brands and
-         dictionary (by default those under test)
+         kind, given_at, until}), snoozes ({rule, for, until}), complaints of the month ({port, count}), enterprises
+         ({code, parent, suspended}), day (by default 2026-03-10, a Tuesday), missing (parts to leave out: policy,
+         ports, dictionary, model), and texts of files: policy (by default the policy under test), calendar, brands
+         and dictionary (by default those under test)
 steps:   at (HH:MM:SS on that day, in the calendar's zone; 32:00:00 is 8 o'clock the next day; never backwards), repeat
          ({count, every, recipient or sender with {i}; people: true for recipients not in sequence}), submit or
          record, expect
 expect:  verdict, rule (the deciding rule), rules (all matched rules), values (some values of the deciding rule or the
          counters), exceptions (recipient: rule), alerts (rules), causes (topics written to), kind, degraded,
-         words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode)
+         words (dictionary words marked in the text), held (duration, such as 10s), shadow (rules in shadow mode),
+         suppressed (rules that matched and did not count)
 """
 
 from __future__ import annotations
@@ -57,12 +59,38 @@ class Agreed(Form, frozen=True):
     until: str | None = None
 
 
+class Snoozed(Form, frozen=True):
+    """A snooze: `for` is such as port:10690001. Without `until` (an ISO 8601 time with zone) it does not end."""
+
+    rule: str
+    for_: str = msgspec.field(name="for")
+    until: str | None = None
+
+
+class Complained(Form, frozen=True):
+    """The complaints about a port in a month. They suspend or terminate it as they would live."""
+
+    port: str
+    count: int
+
+
+class Company(Form, frozen=True):
+    """An enterprise, and its reseller. A suspended one has the open ports suspended: its own and its customers'."""
+
+    code: str
+    parent: str = ""
+    suspended: bool = False
+
+
 class Given(Form, frozen=True):
     """The state before the first step."""
 
     ports: tuple[dict[str, Any], ...] = ()
     lists: tuple[Listed, ...] = ()
     consents: tuple[Agreed, ...] = ()
+    snoozes: tuple[Snoozed, ...] = ()
+    complaints: tuple[Complained, ...] = ()
+    enterprises: tuple[Company, ...] = ()
     policy: str | None = None
     calendar: str | None = None
     brands: str | None = None
@@ -132,6 +160,7 @@ class Expect(Form, frozen=True):
     words: tuple[str, ...] | None = None
     held: str | None = None
     shadow: tuple[str, ...] | None = None
+    suppressed: tuple[str, ...] | None = None
 
 
 class Step(Form, frozen=True):

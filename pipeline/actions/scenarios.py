@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
+from pipeline.actions.conduct.complaint_limits import action_for
 from pipeline.actions.consequences import consequences
 from pipeline.actions.routes import Routes
-from pipeline.actions.scenario_file import Agreed, Expect, Listed, Place, Recorded, Step, Submit, Told
+from pipeline.actions.scenario_file import Agreed, Expect, Listed, Place, Recorded, Snoozed, Step, Submit, Told
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.campaign_sending import sending_of
@@ -27,22 +28,25 @@ from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import SECOND_MS, parse_duration
 from pipeline.errors import AntispamError
-from pipeline.events import Label, Priority, Record, Submission
+from pipeline.events import Label, PortState, Priority, Record, Submission
 from pipeline.models.classifier import SPAM_FROM, Classified, Classifier
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.consents import Consents, Entry, enterprise_scope, parse_shard, port_scope, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.expiry import parse_expiry
+from pipeline.rules.enterprises import check_parents, with_customers
+from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, ListEntry, Lists, one_form
 from pipeline.rules.policies.policy import CampaignFrom, parse_policy
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.ports import PortEntry, Ports, parse_port
 from pipeline.rules.segments import Segments
+from pipeline.rules.snoozes import Snooze, Snoozes, check_rule, parse_scope, spelled
 from pipeline.rules.speaker.names import parse_names
 from pipeline.rules.words.dictionary import Dictionary
 from pipeline.text import numbers
 
 BATCH = 1000  # events screened together
+_STATES = {"suspend": PortState.SUSPENDED, "terminate": PortState.TERMINATED}
 STORY_TEXTS = 1000  # distinct texts of a scenario that can form campaigns
 
 
@@ -114,9 +118,10 @@ def _configuration(told: Told, under_test: Config) -> Config:
             raise file.unknown(place, "field", field, list(PortEntry.__struct_fields__), of_name=True)
     config = replace(
         under_test,
-        ports=Ports(_each(file, "ports", given.ports, lambda port: parse_port(msgspec.json.encode(port)))),
+        ports=Ports(_each(file, "ports", _stopped(told), lambda port: parse_port(msgspec.json.encode(port)))),
         lists=Lists(_each(file, "lists", given.lists, _list_entry)),
         consents=_consents(_each(file, "consents", given.consents, _consent)),
+        snoozes=Snoozes(_each(file, "snoozes", given.snoozes, _snooze)),
     )
     texts: dict[str, Callable[[str], Any]] = {
         "policy": lambda text: parse_policy(text, "given.policy"),
@@ -143,6 +148,36 @@ def _each(file: PolicyFile, part: str, entries: Sequence[Any], read: Callable[[A
         except AntispamError as error:
             raise file.fault(("given", part, n), str(error)) from None
     return found
+
+
+def _stopped(told: Told) -> list[dict[str, Any]]:
+    """The given ports, suspended or terminated for their complaints or with their enterprise."""
+    given, file = told.scenario.given, told.file
+    ports = {str(port.get("code")): dict(port) for port in given.ports}
+    for n, complained in enumerate(given.complaints):
+        if complained.port not in ports:
+            raise file.unknown(("given", "complaints", n, "port"), "port", complained.port, list(ports))
+        action = action_for(complained.count, complained.count)
+        if action is not None:
+            ports[complained.port]["state"] = _STATES[action].value
+    parents = {company.code: company.parent for company in given.enterprises}
+    try:
+        check_parents(parents)
+    except AntispamError as error:
+        raise file.fault(("given", "enterprises"), str(error), of_name=True) from None
+    for company in given.enterprises:
+        group = with_customers(parents, company.code) if company.suspended else ()
+        for port in ports.values():
+            if port.get("enterprise") in group and port.get("state", PortState.OPEN) == PortState.OPEN:
+                port["state"] = PortState.SUSPENDED.value
+    return list(ports.values())
+
+
+def _snooze(entry: Snoozed) -> Snooze:
+    check_rule(entry.rule)
+    kind, value = parse_scope(entry.for_)
+    until = _instant("until", entry.until)
+    return Snooze(rule=entry.rule, kind=kind, value=spelled(kind, value), reason="", until=until or NEVER)
 
 
 def _list_entry(entry: Listed) -> ListEntry:
@@ -316,13 +351,14 @@ def _differences(
         "exceptions": {exception.recipient: exception.rule for exception in decision.exceptions},
         "alerts": tuple(sorted(alert.rule for alert in outcome.alerts)),
         "shadow": tuple(sorted(watched.rule for watched in decision.shadow)),
+        "suppressed": tuple(sorted(each.rule for each in decision.suppressed)),
         "kind": decision.kind,
         "degraded": decision.degraded,
         "words": tuple(sorted({event.content[s.start : s.end] for reason in reasons for s in reason.spans})),
         "held": None if decision.hold_until is None else _seconds(decision.hold_until - decision.accepted_at),
     }
     wanted = {name: getattr(expect, name) for name in found if getattr(expect, name) is not None}
-    for name in ("rules", "alerts", "words", "shadow"):
+    for name in ("rules", "alerts", "words", "shadow", "suppressed"):
         if name in wanted:
             wanted[name] = tuple(sorted(wanted[name]))
     if "held" in wanted:

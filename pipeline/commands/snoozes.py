@@ -69,9 +69,9 @@ def policy_snoozes() -> None:
 
 
 def _scope(written: str) -> tuple[Any, str]:
-    from pipeline.rules.snoozes import SnoozeKind
+    from pipeline.rules.snoozes import parse_scope
 
-    kind, _, value = written.partition(":")
-    if kind not in set(SnoozeKind) or not value:
-        raise AntispamError(f"--for {written!r}: KIND:VALUE with KIND {', '.join(SnoozeKind)} expected")
-    return SnoozeKind(kind), value
+    try:
+        return parse_scope(written)
+    except AntispamError as error:
+        raise AntispamError(f"--for {error}") from None

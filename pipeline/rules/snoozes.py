@@ -89,6 +89,14 @@ def check_rule(rule: str) -> None:
         raise AntispamError(f"rule {rule} protects by law or by an operator's list: it cannot be snoozed")
 
 
+def parse_scope(written: str) -> tuple[SnoozeKind, str]:
+    """What a snooze is for, of a text such as port:10690001. Raises AntispamError for another text."""
+    kind, _, value = written.partition(":")
+    if kind not in set(SnoozeKind) or not value:
+        raise AntispamError(f"{written[:40]!r}: KIND:VALUE with KIND {', '.join(SnoozeKind)} expected")
+    return SnoozeKind(kind), value
+
+
 def spelled(kind: SnoozeKind, written: str) -> str:
     """The value as events have it. Raises AntispamError for a text that no event can have."""
     written = written.strip()

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, func, literal, select
 
 from pipeline import topics
+from pipeline.actions.conduct.complaint_limits import action_for
 from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, Complaint, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
@@ -19,8 +20,6 @@ from pipeline.store.sender_port import port_of
 
 MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # complaints soon after a port opens concern the number's previous owner
-COMPLAINTS_SUSPEND = 15  # suspended above this number of complaints a month
-COMPLAINTS_TERMINATE = 50
 REFUSED_BULK = 5  # refused bulk cases (reject or blacklist) since the port was opened or last resumed
 _log = structlog.get_logger()
 
@@ -93,15 +92,15 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
 
 
 def _judge_complaints(connection: Connection, now: int, port: str, evidence: str) -> None:
-    """Terminate for all complaints of the month; suspend for the complaints since the port was last resumed."""
+    """Suspend or terminate the port for its complaints."""
     opened = connection.execute(select(schema.ports.c.opened_at).where(schema.ports.c.code == port)).scalar()
     if opened is None:
         return
     since = max(now - MONTH_MS, opened + GRACE_MS)
-    if _complaints(connection, port, since) > COMPLAINTS_TERMINATE:
-        close(connection, now, "terminate", port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
-    elif _complaints(connection, port, max(since, _reinstated(connection, port))) > COMPLAINTS_SUSPEND:
-        close(connection, now, "suspend", port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
+    since_resumed = max(since, _reinstated(connection, port))
+    action = action_for(_complaints(connection, port, since), _complaints(connection, port, since_resumed))
+    if action is not None:
+        close(connection, now, action, port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
 
 
 def _complaints(connection: Connection, port: str, since: int) -> int:

@@ -192,7 +192,10 @@ def test_a_caret_behind_chinese_text_allows_for_its_width() -> None:
             policy(counters=COUNTERS + "    of: recipient\n"),
             "policy.yaml:7:9: only the aggregates sum and distinct",
         ),
-        (policy(counters=COUNTERS + "    up_to: 9\n"), "policy.yaml:7:12: only the aggregates distinct, sequence and cuts"),
+        (
+            policy(counters=COUNTERS + "    up_to: 9\n"),
+            "policy.yaml:7:12: only the aggregates distinct, sequence and cuts",
+        ),
         (policy(counters=COUNTERS + "    aggregate: sequence\n    up_to: 4\n"), "policy.yaml:8:12: up_to is a number"),
         (policy(counters=COUNTERS + "    zone: Asia/Tokyo\n"), "policy.yaml:7:11: only the windows hour and day have"),
         (policy(counters=COUNTERS.replace("5m", "day") + "    zone: Peking\n"), "policy.yaml:7:11: 'Peking' is not a"),
