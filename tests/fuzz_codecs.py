@@ -39,7 +39,9 @@ def sms(data: bytes) -> None:
     """The bytes as a TPDU, a push, a header and a text of each coding."""
     with suppress(FrameError):
         tpdu = read_tpdu(data).tpdu
-        assert isinstance(tpdu, StatusReport) or tpdu.data.text is None or isinstance(tpdu.data.text, str)
+        assert (
+            isinstance(tpdu, StatusReport) or tpdu.data.message.text is None or isinstance(tpdu.data.message.text, str)
+        )
     with suppress(FrameError):
         assert read_push(data).kind
     header = read_header(data)

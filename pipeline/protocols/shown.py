@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
 from pipeline.protocols import cmpp, cngp, sgip, smgp, smpp
+from pipeline.protocols.carried import carried
 from pipeline.protocols.codec import Pdu
 from pipeline.protocols.frames import ProtocolError
-from pipeline.protocols.sms.alphabet import Alphabet, of_chinese_coding, of_smpp_coding
-from pipeline.protocols.sms.header import WAP_PUSH, Header, read_header
-from pipeline.protocols.sms.text import text_of
+from pipeline.protocols.sms.short_message import ShortMessage
 from pipeline.protocols.sms.tpdu import UserData, read_tpdu
-from pipeline.protocols.sms.wap_push import read_push
 from pipeline.protocols.tlvs import Tlvs
 
 _TLVS = {smgp: Tlvs(smgp.PARAMETERS), cngp: Tlvs(cngp.PARAMETERS), smpp: Tlvs(smpp.PARAMETERS)}
@@ -31,7 +28,7 @@ def plain(pdu: Pdu, cngp_udhi_tag: int | None) -> dict[str, Any]:
         values["sequence"] = sgip.SequenceNumber.of(pdu.sequence)._asdict()
         if isinstance(pdu, sgip.Report | sgip.Trace):
             values["submit_sequence"] = sgip.SequenceNumber.of(pdu.submit_sequence)._asdict()
-    return values | _text(pdu, cngp_udhi_tag) | _report(pdu)
+    return values | _short_message(carried(pdu, cngp_udhi_tag)) | _report(pdu)
 
 
 def show_tpdu(octets: bytes) -> dict[str, Any]:
@@ -39,58 +36,26 @@ def show_tpdu(octets: bytes) -> dict[str, Any]:
     reading = read_tpdu(octets)
     values: dict[str, Any] = {"kind": "pdu", "command": type(reading.tpdu).__name__, "smsc": reading.smsc}
     for name, value in msgspec.structs.asdict(reading.tpdu).items():
-        values |= _user_data(value) if isinstance(value, UserData) else {name: value}
+        if not isinstance(value, UserData):
+            values[name] = value
+            continue
+        message = value.message
+        values |= {"pid": value.pid, "coding_scheme": value.scheme, "alphabet": message.alphabet.name.lower()}
+        values |= {"port": message.header.port if message.header is not None else None}
+        values |= {"content": message.content.hex()} | _short_message(message)
     return values | {"surplus": reading.surplus.hex()}
 
 
-def _user_data(data: UserData) -> dict[str, Any]:
-    header = data.header or Header(0)
-    place = header.concatenation
+def _short_message(message: ShortMessage | None) -> dict[str, Any]:
+    if message is None:
+        return {}
+    push = message.push
     return {
-        "pid": data.pid,
-        "coding_scheme": data.scheme,
-        "alphabet": data.alphabet.name.lower(),
-        "concatenation": asdict(place) if place is not None else None,
-        "port": header.port,
-        "suspect": data.suspect,
-        "content": data.content.hex(),
-        "text": data.text,
-        "push": _push(header, data.content),
+        "text": message.text,
+        "concatenation": asdict(message.place) if message.place is not None else None,
+        "suspect": message.suspect,
+        "push": msgspec.structs.asdict(push) if push is not None else None,
     }
-
-
-def _push(header: Header, content: bytes) -> dict[str, Any] | None:
-    """The WAP push in a whole message; None if it is none, or only a part."""
-    if header.port != WAP_PUSH or (header.concatenation is not None and header.concatenation.total > 1):
-        return None
-    try:
-        return msgspec.structs.asdict(read_push(content))
-    except ProtocolError:
-        return None
-
-
-def _text(pdu: Pdu, cngp_udhi_tag: int | None) -> dict[str, Any]:
-    if isinstance(pdu, cmpp.Submit | cmpp.Deliver):
-        return _content(pdu.msg_fmt, pdu.content, bool(pdu.udhi & 0x41))
-    if isinstance(pdu, sgip.Submit | sgip.Deliver):
-        return _content(pdu.coding, pdu.content, bool(pdu.udhi & 0x41))
-    if isinstance(pdu, smgp.Submit | smgp.Deliver):
-        return _content(pdu.msg_format, pdu.content, smgp.headed(pdu))
-    if isinstance(pdu, cngp.Submit | cngp.Deliver):
-        return _content(pdu.msg_format, pdu.content, cngp.headed(pdu, cngp_udhi_tag))
-    if isinstance(pdu, smpp.SubmitSm | smpp.DeliverSm | smpp.SubmitMulti | smpp.DataSm):
-        headed = bool(pdu.esm_class & smpp.HEADED)
-        return _content(pdu.data_coding, smpp.content_of(pdu), headed, of_smpp_coding)
-    return {}
-
-
-def _content(
-    coding: int, content: bytes, headed: bool, alphabet_of: Callable[[int], Alphabet] = of_chinese_coding
-) -> dict[str, Any]:
-    shown: dict[str, Any] = {"text": text_of(coding, content, headed, alphabet_of)}
-    header = read_header(content) if headed else None
-    push = _push(header, content[header.size :]) if header is not None else None
-    return shown if push is None else shown | {"push": push}
 
 
 def _report(pdu: Pdu) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pipeline.protocols.codec import RESPONSE, Codec
 from pipeline.protocols.fields import U8, U32, Counted, CText, Field, Int, Layout, Sized, Spare
 from pipeline.protocols.frames import FrameError, ProtocolError
 from pipeline.protocols.report_text import ReportText, read_receipt
+from pipeline.protocols.sms.header import Concatenation
 from pipeline.protocols.tlvs import Parameter, Tlv, Tlvs, first, number
 
 LONGEST = 73_728  # octets; room for a message_payload of 65,535 to 254 recipients
@@ -458,6 +459,13 @@ def content_of(pdu: Content) -> bytes:
     if len(found) > 1:
         raise ProtocolError("more than one content: short_message and message_payload exclude each other")
     return found[0] if found else b""
+
+
+def sar_of(pdu: Content) -> Concatenation | None:
+    """The place of a part by the sar_ parameters; None if one is missing or the place is impossible."""
+    found = [first(pdu.tlvs, tag) for tag in (SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER)]
+    reference, total, number = (int.from_bytes(octets, "big") if octets else 0 for octets in found)
+    return Concatenation(reference, total, number, width=2) if found[0] and 1 <= number <= total else None
 
 
 def receipt_of(deliver: DeliverSm | DataSm) -> ReportText | None:

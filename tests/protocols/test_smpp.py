@@ -7,6 +7,7 @@ import pytest
 from pipeline.protocols import smpp
 from pipeline.protocols.frames import FrameError, ProtocolError, UnknownCommandError
 from pipeline.protocols.smpp import SMPP
+from pipeline.protocols.sms.header import Concatenation
 from pipeline.protocols.tlvs import Tlv
 
 SMPP_BIND = "0000002500000009000000000000000165736d653031007365637265743038000034000000"
@@ -110,6 +111,14 @@ def test_a_long_text_is_in_the_payload_and_only_there() -> None:
     )
     with pytest.raises(ProtocolError, match="more than one content"):
         smpp.content_of(both)
+
+
+def test_sar_parameters_tell_the_place_of_a_part() -> None:
+    tlvs = (Tlv(smpp.SAR_REFERENCE, b"\x01\x2c"), Tlv(smpp.SAR_TOTAL, b"\2"), Tlv(smpp.SAR_NUMBER, b"\1"))
+    part = smpp.SubmitSm(sequence=1, source_addr="1", destination_addr="2", tlvs=tlvs)
+    assert smpp.sar_of(part) == Concatenation(300, 2, 1, 2)
+    for bad in ((), tlvs[:2], (*tlvs[:2], Tlv(smpp.SAR_NUMBER, b"\3"))):
+        assert smpp.sar_of(smpp.SubmitSm(sequence=1, source_addr="1", destination_addr="2", tlvs=bad)) is None
 
 
 def test_peers_of_5_put_parameters_behind_answers() -> None:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.protocols.frames import FrameError
-from pipeline.protocols.sms.alphabet import Alphabet, decoded, of_data_coding_scheme
+from pipeline.protocols.sms.alphabet import Alphabet, of_data_coding_scheme
 from pipeline.protocols.sms.gsm7 import text_of_septets, unpack
-from pipeline.protocols.sms.header import Header, read_header
+from pipeline.protocols.sms.short_message import ShortMessage, short_message
 
 LONGEST = 200  # octets; an SMSC address of 12, and 164 of a TPDU
 _MOST_DATA = 140  # octets of user data
@@ -26,22 +26,11 @@ _INTERNATIONAL = 0x10
 
 
 class UserData(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message carries. `content` is without its header; in 7 bits, one septet an octet.
-
-    `suspect`: the header does not fit, or octets are missing or surplus, so phones differ in what they show.
-    """
+    """What a message carries, with its protocol identifier and data coding scheme."""
 
     pid: int
     scheme: int
-    alphabet: Alphabet
-    header: Header | None
-    content: bytes
-    suspect: bool
-
-    @property
-    def text(self) -> str | None:
-        """The text; None if the content is not text."""
-        return decoded(self.content, self.alphabet, self.header)
+    message: ShortMessage
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,21 +176,13 @@ class _Reader:
         if wanted > _MOST_DATA:
             raise FrameError(f"{wanted} octets of user data, at most {_MOST_DATA} expected", self.at - 1)
         octets = self.take(wanted, "user data")
-        header = read_header(octets) if headed else None
-        size = header.size if header is not None else 0
-        if alphabet is not Alphabet.GSM7:
-            content = octets[size:]
-        else:
+        message = short_message(octets, alphabet, headed)
+        if alphabet is Alphabet.GSM7:
+            size = message.header.size if message.header is not None else 0
             skipped = (8 * size + 6) // 7  # septets that the header takes; the text begins behind fill bits
-            content = unpack(octets[size:], length - skipped, 7 * skipped - 8 * size)
-        return UserData(
-            pid=pid,
-            scheme=scheme,
-            alphabet=alphabet,
-            header=header,
-            content=content,
-            suspect=headed and header is None,
-        )
+            septets = unpack(octets[size:], length - skipped, 7 * skipped - 8 * size)
+            message = msgspec.structs.replace(message, content=septets)
+        return UserData(pid=pid, scheme=scheme, message=message)
 
 
 def _number(kind: int, octets: bytes, digits: int) -> str:

@@ -25,7 +25,7 @@ def test_a_delivered_text_in_seven_bits() -> None:
     assert isinstance(reading.tpdu, Deliver)
     assert (reading.smsc, reading.tpdu.sender) == ("+8613800250500", "+8613800138000")
     assert reading.tpdu.time == "2026-11-12T14:30:05+08:00"
-    assert (reading.tpdu.data.text, reading.tpdu.more) == ("hellohello", False)
+    assert (reading.tpdu.data.message.text, reading.tpdu.more) == ("hellohello", False)
 
 
 def test_a_part_in_seven_bits_begins_behind_fill_bits() -> None:
@@ -33,9 +33,9 @@ def test_a_part_in_seven_bits_begins_behind_fill_bits() -> None:
     octets = bytes.fromhex("0041000BA13108086406F60000") + b"\x0c" + header + bytes.fromhex("d06536fb0d")
     tpdu = read_tpdu(octets).tpdu
     assert isinstance(tpdu, Submit)
-    assert tpdu.data.text == "hello"
-    assert tpdu.data.header is not None
-    assert tpdu.data.header.concatenation == Concatenation(0x2A, 2, 1)
+    assert tpdu.data.message.text == "hello"
+    assert tpdu.data.message.header is not None
+    assert tpdu.data.message.header.concatenation == Concatenation(0x2A, 2, 1)
     assert tpdu.validity is None
 
 
@@ -44,7 +44,7 @@ def test_ucs2_with_emoji_and_a_zone_west_of_greenwich() -> None:
     octets = bytes.fromhex("00" + "00" + "05A12143F5" + "0008" + "6211214103508A") + bytes((len(text),)) + text
     tpdu = read_tpdu(octets).tpdu
     assert isinstance(tpdu, Deliver)
-    assert (tpdu.sender, tpdu.data.text, tpdu.data.alphabet) == ("12345", "您好😀", Alphabet.UTF_16)
+    assert (tpdu.sender, tpdu.data.message.text, tpdu.data.message.alphabet) == ("12345", "您好😀", Alphabet.UTF_16)
     assert tpdu.time == "2026-11-12T14:30:05-07:00"
     assert tpdu.more
 
@@ -69,8 +69,8 @@ def test_a_header_that_does_not_fit_is_text_and_suspect() -> None:
     octets = bytes.fromhex("0041000BA13108086406F60004" + "06" + "7f0003010101")
     tpdu = read_tpdu(octets).tpdu
     assert isinstance(tpdu, Submit)
-    assert tpdu.data.suspect
-    assert tpdu.data.content == bytes.fromhex("7f0003010101")
+    assert tpdu.data.message.suspect
+    assert tpdu.data.message.content == bytes.fromhex("7f0003010101")
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_any_octets_are_a_tpdu_or_a_frame_error(octets: bytes) -> None:
     with suppress(FrameError):
         tpdu = read_tpdu(octets).tpdu
         if not isinstance(tpdu, StatusReport):
-            assert tpdu.data.text is None or isinstance(tpdu.data.text, str)
+            assert tpdu.data.message.text is None or isinstance(tpdu.data.message.text, str)

@@ -24,9 +24,9 @@ def test_the_worked_example() -> None:
     tpdu = read_tpdu(bytes.fromhex(SAMPLE)).tpdu
     assert isinstance(tpdu, Submit)
     assert (tpdu.recipient, tpdu.validity, tpdu.data.scheme) == ("13808046606", 24 * 60, 0xF5)
-    assert tpdu.data.header is not None
-    assert tpdu.data.header.port == WAP_PUSH
-    assert read_push(tpdu.data.content) == Push(
+    assert tpdu.data.message.header is not None
+    assert tpdu.data.message.header.port == WAP_PUSH
+    assert read_push(tpdu.data.message.content) == Push(
         kind="SI", link="http://wap.example.com/a?id=1", text="恭喜中奖", action="signal-high"
     )
 
@@ -130,7 +130,7 @@ def test_any_octets_are_a_push_or_a_frame_error(content: bytes) -> None:
 def test_a_cut_push_is_refused(end: int) -> None:
     tpdu = read_tpdu(bytes.fromhex(SAMPLE)).tpdu
     assert isinstance(tpdu, Submit)
-    whole = tpdu.data.content
+    whole = tpdu.data.message.content
     if end < len(whole):
         with pytest.raises(FrameError) as caught:
             read_push(whole[:end])
