@@ -33,7 +33,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
 BATCH = 500  # holds leased at a time
-IDLE = 0.2  # seconds between polls without due rows
+IDLE = 0.5  # seconds between polls without due rows
 FACTS_EVERY = 2_000  # ms between checks for new facts
 _log = structlog.get_logger()
 

@@ -40,7 +40,7 @@ from pipeline.store.outbox import publish
 BATCH = 500  # members
 BATCH_MESSAGES = 50_000  # recipients in a batch, unless one member has more
 CASES = 20  # cases that take turns, one batch each
-IDLE = 0.2  # seconds between polls without decided cases
+IDLE = 0.5  # seconds between polls without decided cases
 
 _cases, _members = schema.cases, schema.case_members
 _decode = msgspec.json.Decoder(Submission).decode

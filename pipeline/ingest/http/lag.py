@@ -57,15 +57,14 @@ class LagMeter:
         """Read the offsets from the broker. Raises KafkaException when it does not answer."""
         committed = self._consumer.committed([TopicPartition(*source) for source in self._partitions], REQUEST_SECONDS)
         positions = {(tp.topic, tp.partition): tp.offset for tp in committed if tp.error is None}
-        lows = self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        highs = self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        new = [source for source in self._partitions if positions.get(source, OFFSET_INVALID) == OFFSET_INVALID]
+        if new:  # nothing committed yet
+            positions |= self._offsets(new, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        highs = self._offsets(self._partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         with self._lock:
             for source, high in highs.items():
                 self._ends[source] = max(self._ends.get(source, 0), high)
             ends = dict(self._ends)
-        for source in self._partitions:
-            if positions.get(source, OFFSET_INVALID) == OFFSET_INVALID:
-                positions[source] = lows[source]
         now = monotonic()
         self._lags, done = lags(ends, positions, self._before, now, self._limit)
         self._before = (now, done)
@@ -73,9 +72,9 @@ class LagMeter:
         for priority, lag in self._lags.items():
             metrics.LAG.labels(priority.value).set(lag.behind)
 
-    def _offsets(self, which: OffsetSpec) -> dict[Partition, int]:
+    def _offsets(self, sources: list[Partition], which: OffsetSpec) -> dict[Partition, int]:
         asked = self._admin.list_offsets(
-            {TopicPartition(*source): which for source in self._partitions}, request_timeout=REQUEST_SECONDS
+            {TopicPartition(*source): which for source in sources}, request_timeout=REQUEST_SECONDS
         )
         return {(tp.topic, tp.partition): max(0, answer.result().offset) for tp, answer in asked.items()}
 
