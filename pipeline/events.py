@@ -364,10 +364,10 @@ class Hold(Event, frozen=True, kw_only=True):
 
 
 class CaseMember(Event, frozen=True, kw_only=True):
-    """A submission that waits for a person. It becomes a member of the case of its port and content.
+    """A submission that waits for a person. It becomes a member of the case of its port and campaign or content.
 
-    `fingerprint` is that of its content, or the id of its campaign if a rule on campaigns stopped it. `recipients` are
-    those without a verdict of their own; None means all recipients. `channel` is the port's channel.
+    `fingerprint` is that of its content, `campaign` the known campaign of its text, or empty. `recipients` are those
+    without a verdict of their own; None means all recipients. `channel` is the port's channel.
     """
 
     submission: Submission
@@ -379,6 +379,7 @@ class CaseMember(Event, frozen=True, kw_only=True):
     category: Category | None = None
     recipients: tuple[str, ...] | None = None
     channel: str = ""
+    campaign: str = ""
 
 
 class ReviewVerdict(Event, frozen=True, kw_only=True):

@@ -85,23 +85,18 @@ def _submission(
         member = CaseMember(
             submission=event,
             port=decision.port,
-            fingerprint=_content(decision),
+            fingerprint=decision.fingerprint,
             rule=decision.reasons[0].rule,
             decided_at=decision.decided_at,
             score=decision.score,
             category=decision.category,
             channel=channel,
             recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
+            campaign=decision.campaign,
         )
         yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
         yield _suspension(decision)
-
-
-def _content(decision: Decision) -> str:
-    """The key of a case: the campaign if a campaign rule decided, otherwise the fingerprint of the content."""
-    of_campaign = any(name.startswith("campaign_") for name in decision.reasons[0].values)
-    return decision.campaign or decision.fingerprint if of_campaign else decision.fingerprint
 
 
 def _suspension(decision: Decision) -> tuple[str, str, Event]:

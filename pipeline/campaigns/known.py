@@ -39,8 +39,8 @@ class KnownCampaigns:
     def __len__(self) -> int:
         return len(self._told)
 
-    def learn(self, campaign: Campaign) -> None:
-        """Take in a published campaign. Raises ValueError for an invalid one."""
+    def learn(self, campaign: Campaign) -> bool:
+        """Take in a published campaign; returns whether it was unknown. Raises ValueError for an invalid one."""
         number = number_of(campaign.id)
         sketches = unpacked(campaign.sketches[:MAX_MEMBERS])
         if not len(sketches):
@@ -61,6 +61,7 @@ class KnownCampaigns:
         self._told[number] = campaign, row
         if len(self._told) > MOST:
             del self._told[next(iter(self._told))]
+        return before is None
 
     def find(self, normals: Normals, at: int) -> list[Campaign | None]:
         """The campaign of each text as last published; None for a text of no campaign alive at `at` (ms)."""

@@ -113,8 +113,9 @@ ROLES: dict[str, Rights] = {
             topics.PORT_ACTIONS,
             topics.LIST_ACTIONS,
             topics.ALERTS,
+            topics.CAMPAIGNS,
         ),
-        groups=("projector-",),
+        groups=("projector-", "campaigns-projector"),
     ),
     "timers": Rights(reads=_names(topics.CONFIG), writes=_names(*_SUBMISSIONS), groups=("config-timers",)),
     "releaser": Rights(

@@ -243,6 +243,7 @@ CASES = Table(
         col.masked("content", lambda e: e.submission.content),
         col.party("port", lambda e: e.port),
         col.word("fingerprint", lambda e: e.fingerprint),
+        col.word("campaign", lambda e: e.campaign or None),
         col.own_words("rule", lambda e: e.rule),
         col.time("decided_at", lambda e: e.decided_at),
     ),

@@ -334,8 +334,10 @@ cases = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("port", String(21), nullable=False),
-    Column("fingerprint", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # open, decided (can be undone), effective (being released)
+    Column("fingerprint", String(64), nullable=False),  # of its first member
+    Column("campaign", String(17), nullable=False, server_default=""),  # empty: a case of its fingerprint
+    # open, decided (can be undone), effective (being released), merged (without members)
+    Column("state", String(16), nullable=False),
     Column("rule", String(128), nullable=False),  # of its first member
     Column("content", Text, nullable=False),  # of its first member
     Column("score", Float),
@@ -355,16 +357,26 @@ cases = Table(
     _at("effective_at", nullable=True),  # the verdict can be undone until then; the releaser starts then
     Column("released", BigInteger, nullable=False, server_default="0"),  # number of the last released member
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # number of the newest member
+    Column("merged_into", String(64)),  # the case that has its members now
     Index("ix_cases_queue", "state", "priority", "due_at"),
     Index(
         "uq_cases_open",
         "port",
         "fingerprint",
         unique=True,
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
+        sqlite_where=text("state = 'open' AND campaign = ''"),
+        postgresql_where=text("state = 'open' AND campaign = ''"),
+    ),
+    Index(
+        "uq_cases_open_campaign",
+        "port",
+        "campaign",
+        unique=True,
+        sqlite_where=text("state = 'open' AND campaign <> ''"),
+        postgresql_where=text("state = 'open' AND campaign <> ''"),
     ),
     Index("ix_cases_fingerprint", "port", "fingerprint", "opened_at"),
+    Index("ix_cases_campaign", "port", "campaign", "opened_at"),
     Index(
         "ix_cases_decided",
         "effective_at",

@@ -169,10 +169,12 @@ class CampaignStage:
 
 
 class CampaignFollower:
-    """The published campaigns, followed on their topic, for a worker."""
+    """The published campaigns, followed on their topic, for a worker or the projector."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, learned: Callable[[Campaign], object] = lambda _: None) -> None:
+        """`learned` is told each campaign that was not known before."""
         self.known = KnownCampaigns()
+        self._learned = learned
         self._consumer = reader(settings, f"campaigns-{name}", **UNHURRIED)
 
     def catch_up(self) -> None:
@@ -195,7 +197,8 @@ class CampaignFollower:
 
     def _learn(self, campaign: Campaign) -> None:
         try:
-            self.known.learn(campaign)
+            if self.known.learn(campaign):
+                self._learned(campaign)
         except ValueError as error:
             metrics.UNDECODABLE.labels(topics.CAMPAIGNS.name).inc()
             _log.error("campaign_refused", campaign=campaign.id, cause=str(error))

@@ -24,6 +24,7 @@ from pipeline.actions.conduct.port_conduct import project_complaints, project_po
 from pipeline.actions.holds.holds import project_holds
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
+from pipeline.campaigns.known import FindsCampaigns
 from pipeline.durations import DAY_MS
 from pipeline.kafka.admin import log_ids
 from pipeline.kafka.clients import UNHURRIED, administrator, resting_reader
@@ -35,6 +36,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database, upsert
 from pipeline.store.migrate import open_database
+from pipeline.stream.campaign_cases import CampaignCases
 
 # Records in a transaction. While it is open, no other process can write on SQLite. A status is one row of a bulk
 # statement, a member of a case five; a hold, a complaint and an alert are each a few statements.
@@ -45,8 +47,13 @@ _log = structlog.get_logger()
 Projection = Callable[[Connection, int, Sequence[bytes]], int]  # returns the number of undecodable records
 
 
-def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]:
-    """The projections of each reader, in the order in which a transaction applies them."""
+def projections(
+    settings: Settings, campaigns: FindsCampaigns | None = None
+) -> dict[str, dict[topics.Topic, Projection]]:
+    """The projections of each reader, in the order in which a transaction applies them.
+
+    Without `campaigns`, a member of a case is of the campaign that its decision knew.
+    """
     return {
         "statuses": {
             topics.SUBMISSIONS_EXPRESS: project_submissions,
@@ -55,7 +62,7 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
         },
         "cases": {
             topics.HOLDS: partial(project_holds, longest=settings.hold_days * DAY_MS),
-            topics.CASES: project_members,
+            topics.CASES: partial(project_members, campaigns=campaigns),
             topics.COMPLAINTS: project_complaints,
             topics.PORT_ACTIONS: project_port_actions,
             topics.LIST_ACTIONS: project_list_actions,
@@ -67,21 +74,29 @@ def projections(settings: Settings) -> dict[str, dict[topics.Topic, Projection]]
 def run_projector(settings: Settings, stop: threading.Event) -> None:
     """The role: all readers, each in its own thread, until `stop`. The process ends when a reader dies."""
 
-    def run(name: str, table: Mapping[topics.Topic, Projection]) -> None:
+    def run(name: str) -> None:
         part = f"projector-{name}"
+        campaigns = patiently(part, lambda: CampaignCases(settings), stop) if name == "cases" else None
+        table = projections(settings, campaigns.known if campaigns else None)[name]
         projector = patiently(part, lambda: Projector(settings, name, table, batch=BATCHES[name]), stop)
-        if projector is None:
-            return
-        try:
-            steadily(part, projector.step, stop, 0)
-        finally:
-            projector.close()
 
-    readers = projections(settings)
-    for name in readers:
+        def step() -> bool:
+            if campaigns is not None:
+                campaigns.step()
+            return projector is not None and projector.step()
+
+        try:
+            if projector is not None:
+                steadily(part, step, stop, 0)
+        finally:
+            for opened in (projector, campaigns):
+                if opened is not None:
+                    opened.close()
+
+    for name in BATCHES:
         readiness.say(f"projector-{name}", False)
     readiness.say("projector", True)  # the readers report their own readiness
-    threads = [threading.Thread(target=run, args=item, name=f"projector-{item[0]}") for item in readers.items()]
+    threads = [threading.Thread(target=run, args=(name,), name=f"projector-{name}") for name in BATCHES]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -29,7 +29,7 @@ def submission(ident: str, **fields: Any) -> Submission:
 
 def member(ident: str, fingerprint: str = "f1", at: int = NOW, **fields: Any) -> bytes:
     extra: dict[str, Any] = {
-        name: fields.pop(name) for name in ("recipients", "score", "category", "rule") if name in fields
+        name: fields.pop(name) for name in ("recipients", "score", "category", "rule", "campaign") if name in fields
     }
     return encode(
         CaseMember(

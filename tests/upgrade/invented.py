@@ -138,6 +138,7 @@ def records() -> dict[str, Event]:
             category=Category.PROPERTY,
             recipients=PHONES[:1],
             channel="default",
+            campaign="c00112233445566f7",
         ),
         topics.REVIEWS.name: events.ReviewVerdict(
             case="case-1", verdict=Verdict.RELEASE, reviewer="anna", decided_at=NOW + 60_000, note="an agency"
@@ -208,6 +209,8 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
     case: dict[str, Any] = {
         "port": PORT,
         "fingerprint": "f00dfeed",
+        "campaign": "c00112233445566f7",
+        "merged_into": None,
         "rule": "bulk-declared",
         "content": TEXT,
         "score": 0.75,
@@ -451,6 +454,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "released": 2,
                 "last_member": 2,
             },
+            case | {"id": "case-3", "state": "merged", "merged_into": "case-1", "last_member": 1},
         ],
         "case_skips": [{"case": "case-1", "reviewer": "bert", "skipped_at": NOW}],
         "case_members": [

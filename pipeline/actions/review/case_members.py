@@ -1,9 +1,10 @@
-"""Members of cases: each submission that waits for a person joins the case of its port and content.
+"""Members of cases: each submission that waits for a person joins the case of its port and campaign or content.
 
-There is at most one open case per (port, fingerprint). A member that arrives within JOIN_MS after the verdict joins the
-decided case and follows its verdict, so the rest of a batch needs no second review. All members of the fingerprint
-follow a rejection. Only members with exactly the same text and rule follow a release (variants.py), so no unseen text
-is released.
+There is at most one open case per port and campaign, and per port and fingerprint of what is of no known campaign,
+whatever rule asked. A member that arrives within JOIN_MS after a person's verdict joins the decided case and follows
+its verdict, so the rest of a batch needs no second review. All members of the campaign or fingerprint follow a
+rejection. Only members with exactly the same text and rule follow a release (variants.py), so no unseen text is
+released.
 
 Members are numbered within their case in order of joining. The case's row is locked before a member gets its number, so
 a lower number is never committed after a higher one, and the releaser's cursor skips no member.
@@ -13,8 +14,8 @@ A batch takes a fixed number of statements for each CHUNK of members, however ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,7 +23,9 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, tuple_, updat
 
 from pipeline import topics
 from pipeline.actions.review.cases import CHUNK, CLOSING, OVERDUE, REVIEW_MINUTES, timetables
+from pipeline.actions.review.merging import merge
 from pipeline.actions.review.variants import Variant, variants
+from pipeline.campaigns.known import FindsCampaigns
 from pipeline.durations import DAY_MS
 from pipeline.events import CaseMember, Priority, Verdict, encode
 from pipeline.kafka.decoding import decoded
@@ -38,6 +41,7 @@ class _Case:
     """A case as locked, or one to be opened by its `first` member, with the members that join it."""
 
     id: str
+    campaign: str
     submissions: int = 0
     messages: int = 0
     priority: int = 0
@@ -47,6 +51,11 @@ class _Case:
     decided_by: str | None = None
     first: CaseMember | None = None
     joining: list[_Joining] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no verdict is on it."""
+        return self.decided_at is None
 
     def figures(self) -> dict[str, int]:
         """The columns that change when the members join."""
@@ -59,8 +68,16 @@ class _Case:
         }
 
 
-def project_members(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Add members to their cases and open missing cases; idempotent per (port, submission, round)."""
+_COLUMNS = [name for name in _Case.__dataclass_fields__ if name in _cases.c]
+
+
+def project_members(
+    connection: Connection, now: int, records: Sequence[bytes], campaigns: FindsCampaigns | None = None
+) -> int:
+    """Add members to their cases and open missing cases; idempotent per (port, submission, round).
+
+    A member whose decision knew no campaign is of the one that `campaigns` finds.
+    """
     members = decoded(topics.CASES, CaseMember, records)
     named: dict[tuple[str, str, int], CaseMember] = {}
     for member in members:
@@ -68,25 +85,60 @@ def project_members(connection: Connection, now: int, records: Sequence[bytes]) 
     known = _known(connection, list(named))
     fresh = [member for name, member in named.items() if name not in known]
     if fresh:
-        _store(connection, now, _placed(connection, list(zip(fresh, variants(fresh), strict=True))))
+        pairs = list(zip(fresh, variants(fresh, campaigns), strict=True))
+        _store(connection, now, _placed(connection, now, pairs))
     return len(records) - len(members)
 
 
-def _placed(connection: Connection, fresh: Sequence[_Joining]) -> list[_Case]:
+def _placed(connection: Connection, now: int, fresh: Sequence[_Joining]) -> list[_Case]:
     """The cases that the members join, locked, and those to be opened."""
-    found = _locked(connection, [member for member, _ in fresh])
-    released = [case.id for cases in found.values() for case in cases if case.verdict == Verdict.RELEASE]
+    fresh = _together(fresh)
+    found = _locked(connection, fresh)
+    if _merged(connection, now, fresh, found):
+        found = _locked(connection, fresh)
+    released = sorted({case.id for cases in found.values() for case in cases if case.verdict == Verdict.RELEASE})
     passed = _exacts(connection, released, sorted({variant.exact for _, variant in fresh}))
     placed: dict[str, _Case] = {}
     for member, variant in fresh:
-        cases = found.setdefault((member.port, member.fingerprint), [])
-        case = _joined(cases, member, variant, passed)
+        keys = _keys(member, variant)
+        case = _joined((case for key in keys for case in found.get(key, ())), member, variant, passed)
         if case is None:
-            case = _Case(sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16], first=member)
-            cases.append(case)
+            case = _Case(sha256("\0".join(map(str, _name(member))).encode()).hexdigest()[:16], variant.campaign)
+            case.first = member
+            for key in keys:
+                found.setdefault(key, []).append(case)
         case.joining.append((member, variant))
         placed[case.id] = case
     return list(placed.values())
+
+
+def _together(fresh: Sequence[_Joining]) -> list[_Joining]:
+    """The members; those of no known campaign are of the one that another member of their content is of."""
+    told = {(member.port, member.fingerprint): variant.campaign for member, variant in fresh if variant.campaign}
+    return [
+        (member, replace(variant, campaign=variant.campaign or told.get((member.port, member.fingerprint), "")))
+        for member, variant in fresh
+    ]
+
+
+def _merged(
+    connection: Connection, now: int, fresh: Sequence[_Joining], found: Mapping[tuple[str, str], Sequence[_Case]]
+) -> bool:
+    """Merge the open cases of contents that these members show to be of a campaign; True if there were any."""
+    alike: dict[tuple[str, str], set[str]] = {}
+    for member, variant in fresh:
+        if variant.campaign:
+            ids = {c.id for c in found.get((member.port, member.fingerprint), ()) if c.is_open and not c.campaign}
+            if ids:
+                alike.setdefault((member.port, variant.campaign), set()).update(ids)
+    for (port, campaign), ids in sorted(alike.items()):
+        merge(connection, now, port, campaign, sorted(ids))
+    return bool(alike)
+
+
+def _keys(member: CaseMember, variant: Variant) -> list[tuple[str, str]]:
+    """The port with the campaign, if known, and with the fingerprint. No fingerprint looks like a campaign's id."""
+    return [(member.port, key) for key in (variant.campaign, member.fingerprint) if key]
 
 
 def _joined(
@@ -96,9 +148,9 @@ def _joined(
     oldest = member.decided_at - JOIN_MS
     passes = denies = opened = None
     for case in sorted(cases, key=lambda case: (case.decided_at or 0, case.id)):  # the last of each sort counts
-        if case.decided_at is None:
-            opened = case
-        elif case.decided_at <= oldest:
+        if case.is_open:
+            opened = case if variant.campaign in ("", case.campaign) else opened
+        elif case.decided_at is None or case.decided_at <= oldest:
             continue
         elif case.verdict != Verdict.RELEASE:
             denies = case if case.decided_by != audit.PIPELINE else denies  # nobody has seen a case closed in time
@@ -107,33 +159,29 @@ def _joined(
     return passes or denies or opened
 
 
-def _locked(connection: Connection, fresh: Sequence[CaseMember]) -> dict[tuple[str, str], list[_Case]]:
-    """The open cases, and the lately decided ones, by port and fingerprint of these members; locks them."""
-    keys = sorted({(member.port, member.fingerprint) for member in fresh})
-    since = min(member.decided_at for member in fresh) - JOIN_MS
+def _locked(connection: Connection, fresh: Sequence[_Joining]) -> dict[tuple[str, str], list[_Case]]:
+    """The open cases, and the lately decided ones, by the keys of these members; locks them."""
+    since = min(member.decided_at for member, _ in fresh) - JOIN_MS
+    wanted = {
+        _cases.c.campaign: sorted({(member.port, variant.campaign) for member, variant in fresh if variant.campaign}),
+        _cases.c.fingerprint: sorted({(member.port, member.fingerprint) for member, _ in fresh}),
+    }
+    cases: dict[str, _Case] = {}
     found: dict[tuple[str, str], list[_Case]] = {}
-    for i in range(0, len(keys), CHUNK):
-        rows = connection.execute(
-            select(_cases)
-            .where(
-                tuple_(_cases.c.port, _cases.c.fingerprint).in_(keys[i : i + CHUNK]),
-                or_(_cases.c.state == "open", _cases.c.decided_at > since),
+    for column, keys in wanted.items():
+        for i in range(0, len(keys), CHUNK):
+            rows = connection.execute(
+                select(_cases)
+                .where(
+                    tuple_(_cases.c.port, column).in_(keys[i : i + CHUNK]),
+                    or_(_cases.c.state == "open", _cases.c.decided_at > since),
+                )
+                .order_by(_cases.c.id)
+                .with_for_update()
             )
-            .order_by(_cases.c.id)
-            .with_for_update()
-        )
-        for row in rows:
-            case = _Case(
-                row.id,
-                row.submissions,
-                row.messages,
-                row.priority,
-                row.last_member,
-                row.verdict,
-                row.decided_at,
-                row.decided_by,
-            )
-            found.setdefault((row.port, row.fingerprint), []).append(case)
+            for row in rows.mappings():
+                case = cases.setdefault(row["id"], _Case(**{name: row[name] for name in _COLUMNS}))
+                found.setdefault((row["port"], row[column]), []).append(case)
     return found
 
 
@@ -153,7 +201,7 @@ def _store(connection: Connection, now: int, cases: Sequence[_Case]) -> None:
     if opened:
         hours = timetables(connection, {first.port for _, first in opened})
         rows = [
-            {"id": case.id} | _opened(first, hours[first.port].after(first.decided_at, REVIEW_MINUTES)) | case.figures()
+            _opened(case, first, hours[first.port].after(first.decided_at, REVIEW_MINUTES)) | case.figures()
             for case, first in opened
         ]
         connection.execute(insert(_cases), rows)
@@ -176,8 +224,10 @@ def _store(connection: Connection, now: int, cases: Sequence[_Case]) -> None:
         connection.execute(update(_cases).where(_cases.c.id == bindparam("joined")), grown)
 
 
-def _opened(first: CaseMember, due_at: int) -> dict[str, Any]:
+def _opened(case: _Case, first: CaseMember, due_at: int) -> dict[str, Any]:
     return {
+        "id": case.id,
+        "campaign": case.campaign,
         "port": first.port,
         "fingerprint": first.fingerprint,
         "state": "open",

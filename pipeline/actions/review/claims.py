@@ -17,8 +17,9 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select, update
 
+from pipeline.actions.review.merging import take_in
 from pipeline.decision.standing import may_send
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
@@ -44,9 +45,10 @@ _decode = msgspec.json.Decoder(Submission).decode
 class CaseView:
     """A case for the reviewer's page. Times are epoch ms; `messages` counts recipients of all members.
 
-    `state` is open, decided (can still be undone) or effective. `content` is the first member's text, `samples` are
-    different texts of other members. `last_member` is the newest member's number. In `queue` the content is masked and
-    there are no samples: only a claimed or opened case shows full text, with an audit row.
+    `state` is open, decided (can still be undone), effective, or merged into another case. `content` is the first
+    member's text, `samples` are different texts of other members. `last_member` is the newest member's number. In
+    `queue` the content is masked and there are no samples: only a claimed or opened case shows full text, with an audit
+    row.
     """
 
     id: str
@@ -54,6 +56,7 @@ class CaseView:
     state: str
     content: str
     fingerprint: str
+    campaign: str
     rule: str
     score: float | None
     category: str | None
@@ -170,13 +173,13 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
-        before = connection.execute(
-            select(_cases.c.verdict, _cases.c.port, _cases.c.fingerprint)
-            .where(_cases.c.id == case, _undoable(user, now))
-            .with_for_update()
-        ).first()
+        before = (
+            connection.execute(select(_cases).where(_cases.c.id == case, _undoable(user, now)).with_for_update())
+            .mappings()
+            .first()
+        )
         if before is not None:
-            _take_in(connection, case, before.port, before.fingerprint)
+            _take_in(connection, before, now)
         undone = connection.execute(
             update(_cases)
             .where(_cases.c.id == case, _undoable(user, now))
@@ -194,7 +197,7 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
         if before is None or undone.rowcount == 0:
             raise AntispamError(f"case {case}: too late to undo, or not your verdict")
         audit.record(
-            connection, now, user.name, "case.undo", f"case/{case}", {"verdict": before.verdict}, {"state": "open"}
+            connection, now, user.name, "case.undo", f"case/{case}", {"verdict": before["verdict"]}, {"state": "open"}
         )
 
 
@@ -304,6 +307,8 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
     row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).first()
     if row is None:
         return AntispamError(f"no case {case!r}")
+    if row.state == "merged":
+        return AntispamError(f"case {case}: its messages are in case {row.merged_into} now")
     if row.state != "open":
         return AntispamError(f"case {case}: already decided by {row.decided_by}")
     if row.escalated_at is not None and _level(user):
@@ -326,30 +331,15 @@ def _unseen(connection: Connection, case: str, seen: int) -> int:
     return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*later)) or 0
 
 
-def _take_in(connection: Connection, case: str, port: str, fingerprint: str) -> None:
-    """Merge the open case of the same port and fingerprint into this case, because only one may be open."""
-    members = schema.case_members
-    beside = connection.execute(
-        select(_cases.c.id, _cases.c.submissions, _cases.c.messages, _cases.c.priority, _cases.c.last_member)
-        .where(_cases.c.port == port, _cases.c.fingerprint == fingerprint, _cases.c.state == "open")
-        .with_for_update()
-    ).first()
-    if beside is None:
-        return
-    last = select(_cases.c.last_member).where(_cases.c.id == case).scalar_subquery()
-    moved = update(members).where(members.c.case == beside.id).values(case=case, number=members.c.number + last)
-    connection.execute(moved)
-    connection.execute(delete(_cases).where(_cases.c.id == beside.id))
-    connection.execute(
-        update(_cases)
-        .where(_cases.c.id == case)
-        .values(
-            submissions=_cases.c.submissions + beside.submissions,
-            messages=_cases.c.messages + beside.messages,
-            priority=beside.priority or _cases.c.priority,
-            last_member=_cases.c.last_member + beside.last_member,
-        )
-    )
+def _take_in(connection: Connection, case: RowMapping, now: int) -> None:
+    """Merge the open case of the same port and campaign or content into this case, because only one may be open."""
+    same = _cases.c.campaign == case["campaign"]
+    if not case["campaign"]:
+        same &= _cases.c.fingerprint == case["fingerprint"]
+    beside = select(_cases).where(_cases.c.port == case["port"], same, _cases.c.state == "open").with_for_update()
+    others = connection.execute(beside).mappings().all()
+    if others:
+        take_in(connection, now, case, others)
 
 
 def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ wording. A case that was not decided in time gives no text. The texts are unmask
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from pipeline.events import Kind, Verdict
 from pipeline.models.evaluate import Sample, SampleLabel
@@ -16,6 +16,7 @@ from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 
 SOURCE = "reviews"  # the name of this source in a model card
+_CLUSTER = func.coalesce(func.nullif(schema.cases.c.campaign, ""), schema.cases.c.fingerprint).label("cluster")
 
 
 def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
@@ -27,7 +28,7 @@ def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
     cases, ports = schema.cases, schema.ports
     with db.write() as connection:
         rows = connection.execute(
-            select(cases.c.id, cases.c.content, cases.c.verdict, cases.c.category, cases.c.fingerprint, ports.c.kind)
+            select(cases.c.id, cases.c.content, cases.c.verdict, cases.c.category, _CLUSTER, ports.c.kind)
             .outerjoin(ports, ports.c.code == cases.c.port)
             .where(
                 cases.c.verdict.is_not(None),
@@ -45,7 +46,7 @@ def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
             source=SOURCE,
             category=row.category if row.verdict != Verdict.RELEASE else None,
             kind=row.kind if row.verdict == Verdict.RELEASE and row.kind in (Kind.NOTICE, Kind.ONE_TIME_CODE) else None,
-            cluster_id=row.fingerprint,
+            cluster_id=row.cluster,
         )
         for row in rows
     ]

@@ -14,15 +14,17 @@ from sqlalchemy import select
 
 from pipeline.actions.review import claims
 from pipeline.actions.review.case_members import project_members
+from pipeline.actions.review.merging import merge
 from pipeline.actions.review.releaser import take_effect
 from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
-from tests.harness.case_events import CHEN, LIN, NOW, member
+from tests.harness.case_events import CHEN, LIN, NOW, PORT, member
 from tests.harness.examples import examples
 
 USERS = st.sampled_from((LIN, CHEN))
+CAMPAIGN = "c0123456789abcdef"
 FINGERPRINTS = st.sampled_from(("f1", "f2"))
 
 
@@ -30,7 +32,7 @@ class Cases(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.sent: list[tuple[str, str, int]] = []  # id, fingerprint, time
+        self.sent: list[tuple[str, str, int, str]] = []  # id, fingerprint, time, campaign
         self.effective: dict[str, str] = {}
         self.held: dict[str, tuple[str, int]] = {}  # case -> holder and the end of the lease
         self._folder = TemporaryDirectory()
@@ -50,13 +52,29 @@ class Cases(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * 1000
 
-    @rule(fingerprints=st.lists(FINGERPRINTS, min_size=1, max_size=3), again=st.booleans())
-    def members_arrive(self, fingerprints: list[str], again: bool) -> None:
-        fresh = [(f"s{len(self.sent) + i}", f, self.now) for i, f in enumerate(fingerprints)]
+    @rule(fingerprints=st.lists(FINGERPRINTS, min_size=1, max_size=3), again=st.booleans(), known=st.booleans())
+    def members_arrive(self, fingerprints: list[str], again: bool, known: bool) -> None:
+        campaign = CAMPAIGN if known else ""
+        fresh = [(f"s{len(self.sent) + i}", f, self.now, campaign) for i, f in enumerate(fingerprints)]
         self.sent += fresh
-        records = [member(*one, content=f"尾款 {int(one[0][1:]) % 2}") for one in (self.sent if again else fresh)]
+        records = [
+            member(name, content, at, content=f"尾款 {int(name[1:]) % 2}", campaign=told)
+            for name, content, at, told in (self.sent if again else fresh)
+        ]
         with self.db.write() as connection:
             project_members(connection, self.now, records)
+
+    @rule()
+    def the_campaign_is_known(self) -> None:
+        """All contents are found to be of the campaign."""
+        with self.db.write() as connection:
+            ids = connection.scalars(select(schema.cases.c.id)).all()
+            merge(connection, self.now, PORT, CAMPAIGN, ids)
+            undecided = connection.execute(select(schema.cases).where(schema.cases.c.state == "open")).all()
+        assert len(undecided) <= 1
+        holders = {row.id: (row.claimed_by, row.lease_until) for row in undecided if row.claimed_by is not None}
+        assert all(holder in self.held.values() for holder in holders.values())
+        self.held = {case: held for case, held in self.held.items() if case not in ids} | holders
 
     @rule(user=USERS)
     def claim(self, user: User) -> None:
@@ -119,14 +137,18 @@ class Cases(RuleBasedStateMachine):
         with self.db.read() as connection:
             cases = {row.id: row for row in connection.execute(select(schema.cases))}
             members = connection.execute(select(schema.case_members).order_by(schema.case_members.c.number)).all()
-        assert sorted(row.submission for row in members) == sorted(name for name, _, _ in self.sent)
+        assert sorted(row.submission for row in members) == sorted(name for name, *_ in self.sent)
         for case in cases.values():
             ours = [row for row in members if row.case == case.id]
+            if case.state == "merged":
+                assert not ours
+                assert cases[case.merged_into].campaign == CAMPAIGN or case.campaign == ""
+                continue
             assert (case.submissions, case.last_member) == (len(ours), ours[-1].number)
             assert (case.state == "effective") == (case.id in self.effective)
             assert case.verdict == self.effective.get(case.id, case.verdict)
             assert (case.verdict is None) == (case.state == "open")
-        undecided = [case.fingerprint for case in cases.values() if case.state == "open"]
+        undecided = [case.campaign or case.fingerprint for case in cases.values() if case.state == "open"]
         assert len(undecided) == len(set(undecided))
 
     def _any(self, which: int) -> Any:
