@@ -4,7 +4,7 @@ Outgoing text is ASCII if all its characters are (coding 0, one octet a characte
 UCS2 from their SMSC anyway, so GB characters (coding 15) are decoded but never sent. A part has fewer than 160 octets
 of ASCII, which the SMSC packs into 7 bits each, or at most 140 octets of another coding. The parts of a longer text
 begin with the 6-octet header `05 00 03 ref total number`, which counts towards the limit: 153 characters of ASCII or
-67 of UCS2 remain. A character of two UCS2 units (emoji) is never split.
+67 of UCS2 remain. A character of two UCS2 units (emoji), or of two septets, is never split.
 
 A text whose signature is inserted is cut anew: `parts` takes the whole text.
 
@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms.alphabet import Alphabet, decoded, of_chinese_coding
+from pipeline.protocols.sms.gsm7 import ESC, septets
 from pipeline.protocols.sms.header import Concatenation, read_header, write_header
 
 ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
-HEADER = 6  # octets of the header in each part of a longer text
+HEADER = 6  # octets of the header in each part of a longer text; 7 septets
+GSM7_LIMIT, SEPTETS_OF_PART = 160, 153
 MOST_PARTS = 255
 _PLAIN = frozenset("\r\n" + "".join(map(chr, range(0x20, 0x7F))))
 
@@ -42,25 +44,23 @@ class TextPart:
     headed: bool
 
 
-def parts(text: str, reference: int) -> tuple[TextPart, ...]:
+def parts(text: str, reference: int, seven_bit: Alphabet = Alphabet.ASCII) -> tuple[TextPart, ...]:
     """Split a text into SMS parts. `reference` (0 to 255) distinguishes the long messages to one recipient.
 
-    Raises ProtocolError for a text that cannot be encoded or would need more than 255 parts.
+    `seven_bit` is what the peer takes for coding 0: ASCII in the Chinese protocols, the GSM alphabet in SMPP, with one
+    octet a septet. Raises ProtocolError for a text that cannot be encoded or would need more than 255 parts.
     """
-    coding = ASCII if _PLAIN.issuperset(text) else UCS2
-    try:
-        octets = text.encode("latin-1" if coding == ASCII else "utf-16-be")
-    except UnicodeEncodeError:
-        raise ProtocolError("content: half of a surrogate pair") from None
-    limit = part_limit(coding)
+    coding, octets = _encoded(text, seven_bit)
+    limit = GSM7_LIMIT if coding == ASCII and seven_bit is Alphabet.GSM7 else part_limit(coding)
     if len(octets) <= limit:
         return (TextPart(coding, octets, 1, 1, headed=False),)
+    room = 140 - HEADER if coding == UCS2 else SEPTETS_OF_PART
     pieces = []
     at = 0
     while at < len(octets):
-        end = at + limit - HEADER
-        if coding == UCS2 and end < len(octets) and octets[end - 2] & 0xFC == 0xD8:  # first unit of a surrogate pair
-            end -= 2
+        end = at + room
+        if end < len(octets):
+            end -= _belongs_to_next(octets[end - 2 : end], coding, seven_bit)
         pieces.append(octets[at:end])
         at = end
     total = len(pieces)
@@ -72,6 +72,26 @@ def parts(text: str, reference: int) -> tuple[TextPart, ...]:
         )
         for number, piece in enumerate(pieces, 1)
     )
+
+
+def _encoded(text: str, seven_bit: Alphabet) -> tuple[int, bytes]:
+    if seven_bit is Alphabet.GSM7:
+        found = septets(text)
+        if found is not None:
+            return ASCII, b"".join(found)
+    elif _PLAIN.issuperset(text):
+        return ASCII, text.encode("latin-1")
+    try:
+        return UCS2, text.encode("utf-16-be")
+    except UnicodeEncodeError:
+        raise ProtocolError("content: half of a surrogate pair") from None
+
+
+def _belongs_to_next(last: bytes, coding: int, seven_bit: Alphabet) -> int:
+    """How many of the last two octets of a part are the first half of a character."""
+    if coding == UCS2:
+        return 2 if last[0] & 0xFC == 0xD8 else 0  # first unit of a surrogate pair
+    return int(seven_bit is Alphabet.GSM7 and last[1] == ESC)
 
 
 def concatenation(content: bytes) -> Concatenation | None:

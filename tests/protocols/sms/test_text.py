@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.protocols.frames import ProtocolError
+from pipeline.protocols.sms.alphabet import Alphabet, of_smpp_coding
 from pipeline.protocols.sms.text import ASCII, GB, UCS2, concatenation, part_limit, parts, text_of
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=600)
@@ -41,6 +42,29 @@ def test_sizes(text: str, coding: int, sizes: list[int]) -> None:
     cut = parts(text, 7)
     assert {p.coding for p in cut} == {coding}
     assert [len(p.content) for p in cut] == sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("a" * 160, [160]),
+        ("a" * 161, [159, 14]),
+        ("a" * 158 + "€", [160]),
+        ("a" * 159 + "€", [159, 14]),
+        ("a" * 152 + "€" * 5, [158, 16]),  # the two septets of a euro sign stay together
+        ("é" * 160, [160]),  # in the GSM alphabet, though not ASCII
+    ],
+)
+def test_sizes_in_the_gsm_alphabet(text: str, sizes: list[int]) -> None:
+    cut = parts(text, 7, Alphabet.GSM7)
+    assert [len(p.content) for p in cut] == sizes
+    assert "".join(text_of(p.coding, p.content, p.headed, of_smpp_coding) or "" for p in cut) == text
+
+
+@given(_TEXTS | st.text("a€[é", max_size=500), st.integers(0, 255))
+def test_parts_for_smpp_are_the_text_again(text: str, reference: int) -> None:
+    cut = parts(text, reference, Alphabet.GSM7)
+    assert "".join(text_of(p.coding, p.content, p.headed, of_smpp_coding) or "" for p in cut) == text
 
 
 def test_gb_is_read_and_octets_are_not_text() -> None:
