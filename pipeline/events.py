@@ -19,7 +19,12 @@ T = TypeVar("T")
 
 
 class Verdict(StrEnum):
-    """The verdict on a submission; of the enforced reasons, the most severe wins."""
+    """The verdict on a submission; of the enforced reasons, the most severe wins.
+
+    `severity`, 0 (release) to 4 (blacklist), is the order in which reasons override each other.
+    """
+
+    severity: int
 
     RELEASE = "release"
     HOLD = "hold"
@@ -27,13 +32,9 @@ class Verdict(StrEnum):
     REJECT = "reject"
     BLACKLIST = "blacklist"
 
-    @property
-    def severity(self) -> int:
-        """0 (release) to 4 (blacklist): the order in which reasons override each other."""
-        return _SEVERITY[self]
 
-
-_SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+for _rank, _verdict in enumerate(Verdict):
+    _verdict.severity = _rank
 
 
 class Kind(StrEnum):
@@ -123,8 +124,8 @@ class AlertLevel(StrEnum):
     CRITICAL = "critical"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all records: immutable; defaults are left out on the wire."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of all records: immutable; defaults are left out on the wire. No GC: a record never holds a cycle."""
 
 
 class Submission(Event, frozen=True, kw_only=True):

@@ -77,7 +77,9 @@ class _Stated(Classifier):
         """The model's opinion of the texts, with the stated score and category."""
         label = Label.SPAM if self._score >= SPAM_FROM else Label.HAM
         return [
-            replace(opinion, score=self._score, label=label, category=self._step.category or opinion.category)
+            msgspec.structs.replace(
+                opinion, score=self._score, label=label, category=self._step.category or opinion.category
+            )
             for opinion in self._model.classify(texts)
         ]
 

@@ -68,8 +68,7 @@ class KnownCampaigns:
         sketches = sketch(normals)
         places = self._index.places(sketches)
         found: list[Campaign | None] = []
-        for t in range(len(sketches)):
-            near = self._index.near(sketches, places, t, at)
+        for near in self._index.near_each(sketches, places, at):
             told = None if near is None else self._told.get(int(self._index.id[near.group]))
             found.append(None if told is None else _as_of(told[0], at))
         return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Submission, Suppressed, SuppressedBy, Verdict
 from pipeline.rules.built_in import BuiltInRule
@@ -16,6 +18,7 @@ from pipeline.rules.policies.policy import Policy, Rule
 from pipeline.rules.signals import Signal, read
 from pipeline.rules.snoozes import Snoozes
 
+NONE: Mapping[str, Any] = MappingProxyType({})
 MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 
 
@@ -38,41 +41,26 @@ class Outcome:
     `decided` events have a reason that comes before all rules. `allowed` events skip volume and score rules.
     """
 
-    __slots__ = (
-        "alerts",
-        "allowed",
-        "at",
-        "context",
-        "decided",
-        "degraded",
-        "excepted",
-        "holds",
-        "reasons",
-        "reviewed",
-        "shadow",
-        "snoozes",
-        "suppressed",
-    )
+    # Most events match no rule. So everything that a rule may add begins as one empty value of the class.
+    decided = allowed = degraded = False
+    reasons: tuple[Reason, ...] = ()
+    shadow: tuple[ShadowOutcome, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
+    alerts: tuple[RuleAlert, ...] = ()
+    holds: tuple[Rule, ...] = ()
+    excepted: Mapping[str, str] = NONE  # recipient -> the rule that refuses the message for this recipient only
 
     def __init__(self, context: Context, at: int, snoozes: Snoozes, *, reviewed: bool = False) -> None:
         self.context = context
         self.at = at
         self.snoozes = snoozes
         self.reviewed = reviewed
-        self.decided = self.allowed = False
-        self.reasons: list[Reason] = []
-        self.shadow: list[ShadowOutcome] = []
-        self.suppressed: list[Suppressed] = []
-        self.alerts: list[RuleAlert] = []
-        self.degraded = False
-        self.holds: list[Rule] = []
-        self.excepted: dict[str, str] = {}  # recipient -> the rule that refuses the message for this recipient only
 
     def under(self, policy: Policy) -> Outcome:
         """This outcome before any rule and counter, for the evaluation of the same event under another policy."""
-        context = replace(self.context, limits_5m=policy.port_limits_5m, counted={}, counted_each={})
+        context = replace(self.context, limits_5m=policy.port_limits_5m, counted={}, counted_each=None)
         other = Outcome(context, self.at, self.snoozes, reviewed=self.reviewed)
-        other.reasons = list(self.reasons)
+        other.reasons = self.reasons
         other.decided, other.allowed = self.decided, self.allowed
         return other
 
@@ -81,10 +69,17 @@ class Outcome:
         verdict, reasons = self.most_severe()
         return ShadowOutcome(rule=reasons[0].rule if reasons else "", verdict=verdict, policy=policy.version)
 
-    def apply(self, matched: Sequence[Rule], known: Mapping[str, Signal], count: Callable[[Counter], int]) -> None:
+    def apply(
+        self,
+        matched: Sequence[Rule],
+        known: Mapping[str, Signal],
+        count: Callable[[Counter], int],
+        made: dict[tuple[int, str], Reason],
+    ) -> None:
         """Apply the rules that match. `known` are all signals by name.
 
-        `count` gives the value of the counter of a daily cap with this event.
+        `count` gives the value of the counter of a daily cap with this event. `made` keeps the reasons of `of_pair`
+        rules, by pair and rule.
         """
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
@@ -92,7 +87,7 @@ class Outcome:
             if (self.allowed and rule.skippable) or (self.reviewed and rule.verdict is Verdict.REVIEW):
                 continue
             if rule.mode == "shadow":
-                self.shadow.append(ShadowOutcome(rule=rule.id, verdict=rule.verdict))
+                self.shadow += (ShadowOutcome(rule=rule.id, verdict=rule.verdict),)
                 continue
             snooze = self.snoozes.of(rule.id, self.context, self.at)
             if snooze is not None:
@@ -100,14 +95,21 @@ class Outcome:
                 continue
             if rule.daily_cap is not None and self._is_capped(rule, rule.daily_cap, count):
                 continue
-            values = read([known[name] for name in rule.signals], self.context)
             if rule.recipients is not None:
-                self._except(rule, known[rule.recipients], values)
-            else:
-                self._enforce(rule, values)
+                self._except(rule, known[rule.recipients], self._values(rule, known))
+                continue
+            reason = made.get((self.context.pair, rule.id))
+            if reason is None:
+                reason = self._reason(rule, self._values(rule, known))
+                if rule.of_pair:
+                    made[self.context.pair, rule.id] = reason
+            self._enforce(rule, reason)
+
+    def _values(self, rule: Rule, known: Mapping[str, Signal]) -> dict[str, Any]:
+        return read([known[name] for name in rule.signals], self.context)
 
     def _suppress(self, rule: Rule, cause: SuppressedBy, scope: str, until: int | None = None) -> None:
-        self.suppressed.append(Suppressed(rule=rule.id, verdict=rule.verdict, cause=cause, scope=scope, until=until))
+        self.suppressed += (Suppressed(rule=rule.id, verdict=rule.verdict, cause=cause, scope=scope, until=until),)
 
     def _is_capped(self, rule: Rule, cap: DailyCap, count: Callable[[Counter], int]) -> bool:
         """Count a match, and suppress it if it is beyond the cap. The first one that is raises an alert."""
@@ -123,44 +125,49 @@ class Outcome:
         if value == cap.most + 1 and not (of_port and event.round):
             values = {"rule": rule.id, "cap": cap.most}
             message = built_in(BuiltInRule.DAILY_CAP, values)
-            self.alerts.append(RuleAlert(AlertLevel.WARNING, BuiltInRule.DAILY_CAP, message, values, rule.id))
+            self.alerts += (RuleAlert(AlertLevel.WARNING, BuiltInRule.DAILY_CAP, message, values, rule.id),)
         return True
 
     def _except(self, rule: Rule, recipients: Signal, values: dict[str, Any]) -> None:
         """Refuse the message for the recipients of this signal for whom, with their own counters, the rule matches."""
-        own = {name: each for name, each in self.context.counted_each.items() if name in values}
+        own = {name: each for name, each in (self.context.counted_each or NONE).items() if name in values}
         held: dict[tuple[int, ...], bool] = {}
+        excepted = dict(self.excepted)
         for recipient in recipients.recipients(self.context) if recipients.recipients else ():
             counts = tuple([each[recipient] for each in own.values()])
             if counts not in held:
                 held[counts] = not counts or rule.holds(values | dict(zip(own, counts, strict=True)))
             if held[counts]:
-                self.excepted.setdefault(recipient, rule.id)
+                excepted.setdefault(recipient, rule.id)
+        self.excepted = excepted
         self._alert(rule, rule.message(values), values)
 
-    def _enforce(self, rule: Rule, values: dict[str, Any]) -> None:
-        message = rule.message(values)
-        self.reasons.append(
-            Reason(
-                rule=rule.id,
-                verdict=rule.verdict,
-                severity=rule.severity,
-                message=message,
-                values=values,
-                spans=self._spans(rule),
-            )
+    def _reason(self, rule: Rule, values: dict[str, Any]) -> Reason:
+        return Reason(
+            rule=rule.id,
+            verdict=rule.verdict,
+            severity=rule.severity,
+            message=rule.message(values),
+            values=values,
+            spans=self._spans(rule),
         )
-        self._alert(rule, message, values)
+
+    def _enforce(self, rule: Rule, reason: Reason) -> None:
+        self.reasons += (reason,)
+        self._alert(rule, reason.message, reason.values)
         if rule.verdict is Verdict.HOLD:
-            self.holds.append(rule)
+            self.holds += (rule,)
 
     def _alert(self, rule: Rule, message: str, values: dict[str, Any]) -> None:
         if rule.alert is not None:
-            self.alerts.append(RuleAlert(rule.alert, rule.id, message, {name: values[name] for name in rule.shown}))
+            shown = {name: values[name] for name in rule.shown}
+            self.alerts += (RuleAlert(rule.alert, rule.id, message, shown),)
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
         """The places in the raw text that the rule's signals refer to."""
         facts = self.context.facts
+        if not rule.spans:
+            return ()
         spans: list[Span] = []
         if "words" in rule.spans:
             spans += [
@@ -180,7 +187,7 @@ class Outcome:
 
     def most_severe(self) -> tuple[Verdict, tuple[Reason, ...]]:
         """The most severe verdict, and all reasons with the deciding reason first."""
-        if not self.reasons:
-            return Verdict.RELEASE, ()
+        if len(self.reasons) < 2:
+            return (self.reasons[0].verdict if self.reasons else Verdict.RELEASE), self.reasons
         ordered = sorted(self.reasons, key=lambda r: (-r.verdict.severity, -r.severity, r.rule))
         return ordered[0].verdict, tuple(ordered)

@@ -20,11 +20,14 @@ from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
+import msgspec
+
 from pipeline.campaigns.known import FindsCampaigns
 from pipeline.decision.candidate import OncePerEvent
 from pipeline.decision.configuration import Config
 from pipeline.decision.facts import cause_of, facts_of
 from pipeline.decision.outcome import Outcome, RuleAlert
+from pipeline.decision.pairs import Pair, Pairs, calendar_of, entry_in_force
 from pipeline.decision.standing import may_send
 from pipeline.events import (
     Decision,
@@ -40,18 +43,20 @@ from pipeline.events import (
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.clock.timetable import Timetable, is_open
-from pipeline.rules.context import Context, Facts
+from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter, Counters
-from pipeline.rules.counting.keys import amount_of, keys_of
-from pipeline.rules.lists import ListEntry, Lists
+from pipeline.rules.counting.keys import PARTS, Move
+from pipeline.rules.lists import Lists
 from pipeline.rules.messages import built_in
 from pipeline.rules.policies.policy import KINDS, On, Policy, Rule
 from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
-from pipeline.rules.templates import Template
-from pipeline.rules.words.dictionary import in_force
 
 T = TypeVar("T")
+# For each event the subjects (rules, moves of counters) whose condition holds, and those whose evaluation failed; or
+# the error that stopped the event.
+Answers = list[tuple[list[T], list[T]] | Exception]
+NO_ANSWER: tuple[list[Any], list[Any]] = ([], [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +67,12 @@ class Failure:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Screened:
+class Screened(msgspec.Struct, frozen=True, gc=False):
     """A decision, with the port and the rules' alerts that only its consequences need."""
 
     decision: Decision
     port: Port | None
     alerts: tuple[RuleAlert, ...] = ()
-
-
-class Fitting:
-    """The template of a port that a text fits, sought once for each port and text of a batch."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Template | None] = {}
-
-    def __call__(self, port: Port, text: str, facts: Facts) -> Template | None:
-        """The template that the text fits, or None."""
-        key = (port.code, text)
-        if key not in self._found:
-            self._found[key] = port.fitting(text, facts.links, facts.contacts)
-        return self._found[key]
 
 
 def screen(
@@ -105,17 +95,17 @@ def screen(
     facts, faults = facts_of(texts, config, campaigns, now)
     content_us = (perf_counter() - started) * 1e6 / max(1, len(batch))
     outcomes: list[Outcome | Failure] = []
-    fitting = Fitting()
+    pairs = Pairs(config, facts)
     for index, event in enumerate(batch):
-        known = facts.get(event.content)
-        if known is None:
+        if event.content in faults:
             outcomes.append(Failure(index, faults[event.content]))
             continue
         try:
-            outcomes.append(_opened(event, known, config, fitting, now, late_ms))
+            outcomes.append(_opened(event, pairs, config, now, late_ms))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             outcomes.append(Failure(index, cause_of(error)))
     beside = _evaluate(outcomes, state, config, now)
+    timings = {"content_us": content_us}
     decided: list[Screened | Failure] = []
     for index, outcome in enumerate(outcomes):
         try:
@@ -123,58 +113,56 @@ def screen(
                 decided.append(outcome)
                 continue
             deciding, policy = _deciding(outcome, beside[index] if beside else None, config)
-            decided.append(_screened(deciding, policy, config, now, content_us))
+            decided.append(_screened(deciding, policy, config, now, timings))
         except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
             decided.append(Failure(index, cause_of(error)))
     return decided
 
 
-def _opened(
-    event: Submission | Record, facts: Facts, config: Config, fitting: Fitting, now: int, late_ms: int
-) -> Outcome:
+def _opened(event: Submission | Record, pairs: Pairs, config: Config, now: int, late_ms: int) -> Outcome:
     """The outcome of an event before its counters move and its rules are evaluated."""
     if isinstance(event, Submission):
-        return _submission(event, facts, config, fitting, now)
-    return _record(event, facts, config, fitting, late_ms)
+        pair = pairs.of(event.port, event.content, event.accepted_at, from_port=True)
+        return _submission(event, pair, config, now)
+    pair = pairs.of(event.sender, event.content, event.submitted_at, from_port=event.kind is not RecordKind.MO)
+    return _record(event, pair, config, late_ms)
 
 
-def _submission(event: Submission, facts: Facts, config: Config, fitting: Fitting, now: int) -> Outcome:
-    at = event.accepted_at
-    port = config.ports.find(event.port) if config.ports else None
-    template = fitting(port, event.content, facts) if port else None
+def _submission(event: Submission, pair: Pair, config: Config, now: int) -> Outcome:
+    at, port, template = event.accepted_at, pair.port, pair.template
     kind = template.kind if template else port.kind if port else Kind.NOTICE
-    limits = config.policy.port_limits_5m if config.policy else {}
-    calendar = _calendar(port, config)
-    moment, screened = calendar.moment(_leaves(event, now)), calendar.moment(_screened_at(event, now))
-    hits = in_force(facts.hits, at)
-    context = Context(
-        event,
-        facts,
-        port,
-        template,
-        kind,
-        hits,
-        limits,
-        moment,
-        screened,
-        config.brands,
-        config.consents,
-        config.ports,
-    )
+    context = _context(event, pair, kind, _leaves(event, now), _screened_at(event, now), config, 0)
     outcome = Outcome(context, at, config.snoozes, reviewed=event.reviewed)
     if _waits(event, now):
-        outcome.reasons.append(_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0))
-    decided = _authority(event.port, port, config, at)
+        outcome.reasons = (_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0),)
+    decided = _authority(pair, config, at)
     if decided is not None:
-        outcome.reasons.append(decided)
+        outcome.reasons += (decided,)
         outcome.decided = True
-    outcome.allowed = _listed(config.lists, "allow", event.port, port, at) is not None
+    outcome.allowed = entry_in_force(pair.allow, at) is not None
     return outcome
 
 
-def _calendar(port: Port | None, config: Config) -> Calendar:
-    """The calendar in the port's zone."""
-    return config.calendar.in_zone(port.entry.zone) if port else config.calendar
+def _context(
+    event: Submission | Record, pair: Pair, kind: Kind, leaves: int, screened: int, config: Config, late_ms: int
+) -> Context:
+    """The context of an event of this kind. `leaves` and `screened` are epoch ms; see Context."""
+    return Context(
+        event,
+        pair.number,
+        pair.facts,
+        pair.port,
+        pair.template,
+        kind,
+        pair.hits,
+        config.policy.port_limits_5m if config.policy else {},
+        pair.calendar.moment(leaves),
+        pair.calendar.moment(screened),
+        config.brands,
+        config.consents,
+        config.ports,
+        late_ms,
+    )
 
 
 def _screened_at(event: Submission, now: int) -> int:
@@ -192,40 +180,18 @@ def _waits(event: Submission, now: int) -> bool:
     return event.scheduled_at is not None and event.scheduled_at > _screened_at(event, now)
 
 
-def _record(event: Record, facts: Facts, config: Config, fitting: Fitting, late_ms: int) -> Outcome:
+def _record(event: Record, pair: Pair, config: Config, late_ms: int) -> Outcome:
     at = event.submitted_at
-    port = None
-    if event.kind is not RecordKind.MO and config.ports:
-        port = config.ports.find(event.sender)
-    kind = port.kind if port else Kind.PERSONAL
-    template = fitting(port, event.content, facts) if port else None
-    limits = config.policy.port_limits_5m if config.policy else {}
-    moment = _calendar(port, config).moment(at)
-    hits = in_force(facts.hits, at)
-    context = Context(
-        event,
-        facts,
-        port,
-        template,
-        kind,
-        hits,
-        limits,
-        moment,
-        moment,
-        config.brands,
-        config.consents,
-        config.ports,
-        late_ms,
-    )
-    outcome = Outcome(context, at, config.snoozes)
-    listed = _listed(config.lists, "black", event.sender, port, at)
+    kind = pair.port.kind if pair.port else Kind.PERSONAL
+    outcome = Outcome(_context(event, pair, kind, at, at, config, late_ms), at, config.snoozes)
+    listed = entry_in_force(pair.black, at)
     if config.policy is None:
-        outcome.reasons.append(_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100))
+        outcome.reasons = (_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100),)
         outcome.decided = True
     elif listed is not None:
-        outcome.reasons.append(_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, entry=listed.reason))
+        outcome.reasons = (_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, entry=listed.reason),)
         outcome.decided = True
-    outcome.allowed = _listed(config.lists, "allow", event.sender, port, at) is not None
+    outcome.allowed = entry_in_force(pair.allow, at) is not None
     return outcome
 
 
@@ -266,36 +232,34 @@ def _deciding(outcome: Outcome, beside: Outcome | Failure | None, config: Config
     if config.candidate.decides(sender):
         sides.reverse()
     (deciding, policy), (other, its_policy) = sides
-    deciding.shadow.append(other.without_effect(its_policy))
+    deciding.shadow += (other.without_effect(its_policy),)
     return deciding, policy
 
 
-def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int, content_us: float) -> Screened:
+def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int, timings: dict[str, float]) -> Screened:
     """The decision by this policy on an event whose rules have been applied."""
     context, dictionary, model = outcome.context, config.dictionary, config.model
     event, facts, port = context.event, context.facts, context.port
     verdict, reasons = outcome.most_severe()
-    own: dict[str, Any]
-    if isinstance(event, Submission):
-        hold_until = None
+    hold_until = None
+    exceptions: tuple[RecipientException, ...] = ()
+    submitted = isinstance(event, Submission)
+    if submitted:
         if verdict is Verdict.HOLD and outcome.holds:
-            hold_until = _hold_end(outcome.holds, event, _leaves(event, now), _calendar(port, config))
+            hold_until = _hold_end(outcome.holds, event, _leaves(event, now), calendar_of(port, config))
         # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
         elif _waits(event, now) and reasons[0].rule == BuiltInRule.SCHEDULED:
             hold_until = event.scheduled_at
-        own = {
-            "round": event.round,
-            "source": "submission",
-            "port": port.code if port else event.port,
-            "sender": event.port,
-            "messages": len(event.recipients),
-            "hold_until": hold_until,
-            "exceptions": _exceptions(event, port, context.kind, verdict, outcome.excepted, config.lists),
-        }
-    else:
-        own = {"round": 0, "source": "record", "port": port.code if port else "", "messages": 1, "exceptions": ()}
+        exceptions = _exceptions(event, port, context.kind, verdict, outcome.excepted, config.lists)
     decision = Decision(
         id=event.id,
+        round=event.round if submitted else 0,
+        source="submission" if submitted else "record",
+        port=port.code if port else event.port if submitted else "",
+        sender=event.port if submitted else "",
+        messages=len(event.recipients) if submitted else 1,
+        hold_until=hold_until,
+        exceptions=exceptions,
         kind=context.kind,
         accepted_at=outcome.at,
         verdict=verdict,
@@ -311,13 +275,12 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         model=model.version if model else None,
         counters=context.counted,
         degraded=model is None or dictionary is None or outcome.degraded,
-        shadow=tuple(outcome.shadow),
-        suppressed=tuple(outcome.suppressed),
+        shadow=outcome.shadow,
+        suppressed=outcome.suppressed,
         decided_at=now,
-        timings={"content_us": content_us},
-        **own,
+        timings=timings,
     )
-    return Screened(decision, port, tuple(outcome.alerts))
+    return Screened(decision, port, outcome.alerts)
 
 
 def _count(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
@@ -333,44 +296,42 @@ def _count(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Count
             try:
                 if isinstance(answer, Exception):
                     raise answer
-                _move(answer[0], outcome.context, state, policy, outcome.at)
+                _move(answer[0], policy.sets[_on(outcome)].of_cuts, outcome.context, state, outcome.at)
                 outcome.degraded = bool(answer[1])
             except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
                 outcomes[index] = Failure(index, cause_of(error))
 
 
-def _counting(
-    outcomes: list[Outcome | Failure], policy: Policy
-) -> dict[int, tuple[list[Counter], list[Counter]] | Exception]:
-    """By event: the counters that it moves, and those whose condition failed."""
-    answers: dict[int, tuple[list[Counter], list[Counter]] | Exception] = {}
+def _counting(outcomes: list[Outcome | Failure], policy: Policy) -> Answers[Move]:
+    """For each event the counters that it moves, and those whose condition failed."""
+    answers: Answers[Move] = [NO_ANSWER] * len(outcomes)
     for on, among in _by_kind(outcomes):
         asked = _asked(policy.sets[on].counted_each, [outcome.context for _, outcome in among])
-        answers |= zip([index for index, _ in among], asked, strict=True)
+        for (index, _), answer in zip(among, asked, strict=True):
+            answers[index] = answer
     return answers
 
 
-def _move(counting: Sequence[Counter], context: Context, state: Counters, policy: Policy, at: int) -> None:
+def _move(moves: Sequence[Move], of_cuts: Sequence[Move], context: Context, state: Counters, at: int) -> None:
     event, counted = context.event, context.counted
     value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
-    of_kind = policy.sets["submission" if isinstance(event, Submission) else "record"]
-    early = read(of_kind.summed, context)
-    for counter in counting:
-        amount = amount_of(counter, context, early)
-        keys = keys_of(counter, context)
+    for move in moves:
+        counter, keys, amount = move.counter, move.keys(context), move.amount(context)
         if len(keys) == 1:
             counted[counter.name] = value_of(counter, keys[0], at, amount)
         elif keys:
             values = [value_of(counter, key, at, amount) for key in keys]
             counted[counter.name] = max(values)
             if counter.of_recipients:
-                context.counted_each[counter.name] = dict(zip(keys, values, strict=True))
-    for counter in of_kind.of_cuts:
+                each = dict(zip(keys, values, strict=True))
+                context.counted_each = {**(context.counted_each or {}), counter.name: each}
+    for move in of_cuts:
+        counter = move.counter
         if counter.name in counted:
             continue
-        keys = [key for key in keys_of(counter, context) if state.has(counter, key)]
+        keys = [key for key in move.keys(context) if state.has(counter, key)]
         if keys:
-            amount = amount_of(counter, context, early)
+            amount = move.amount(context)
             value = max(state.read(counter, key, at, amount) for key in keys)
             if value > 1:  # otherwise this event is alone, as it is without a window
                 counted[counter.name] = value
@@ -381,9 +342,10 @@ def _move(counting: Sequence[Counter], context: Context, state: Counters, policy
 def _apply(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
     """Apply the rules that match, event by event, in order: the matches of rules with a daily cap are counted."""
     answers = [_matching(outcomes, policy) for outcomes, policy in sides]
+    reasons: list[dict[tuple[int, str], Reason]] = [{} for _ in sides]
     for index in range(len(sides[0][0])):
         state.begin(index)
-        for (outcomes, policy), answered in zip(sides, answers, strict=True):
+        for (outcomes, policy), answered, made in zip(sides, answers, reasons, strict=True):
             outcome = outcomes[index]
             if isinstance(outcome, Failure) or outcome.decided:
                 continue
@@ -394,7 +356,9 @@ def _apply(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Count
                 matched, failed = answer
                 outcome.degraded = outcome.degraded or bool(failed)
                 if matched:
-                    outcome.apply(matched, policy.sets[_on(outcome)].known, partial(_match_counted, state, outcome))
+                    outcome.apply(
+                        matched, policy.sets[_on(outcome)].known, partial(_match_counted, state, outcome), made
+                    )
             except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
                 outcomes[index] = Failure(index, cause_of(error))
 
@@ -410,28 +374,27 @@ def _refuse_unreviewed(outcomes: Sequence[Outcome | Failure], policy: Policy, co
         if event.priority is Priority.EXPRESS or is_open(context.screened):
             continue
         if outcome.most_severe()[0] is Verdict.REVIEW:
-            calendar = _calendar(context.port, config)
+            calendar = calendar_of(context.port, config)
             opens = datetime.fromtimestamp(
                 Timetable(calendar).opening(_screened_at(event, now)) / 1000, calendar.zone
             ).strftime("%Y-%m-%d %H:%M")
-            outcome.reasons.append(_reason(BuiltInRule.REVIEW_CLOSED, Verdict.REJECT, 50, opens=opens))
+            outcome.reasons += (_reason(BuiltInRule.REVIEW_CLOSED, Verdict.REJECT, 50, opens=opens),)
 
 
-def _matching(
-    outcomes: list[Outcome | Failure], policy: Policy
-) -> dict[int, tuple[list[Rule], list[Rule]] | Exception]:
-    """By event that nothing else has decided: the rules that match, and those whose condition failed."""
-    answers: dict[int, tuple[list[Rule], list[Rule]] | Exception] = {}
+def _matching(outcomes: list[Outcome | Failure], policy: Policy) -> Answers[Rule]:
+    """For each event that nothing else has decided the rules that match, and those whose condition failed."""
+    answers: Answers[Rule] = [NO_ANSWER] * len(outcomes)
     for on, among in _by_kind(outcomes):
         open_ = [(index, outcome) for index, outcome in among if not outcome.decided]
         asked = _asked(policy.sets[on].matching_each, [outcome.context for _, outcome in open_])
-        answers |= zip([index for index, _ in open_], asked, strict=True)
+        for (index, _), answer in zip(open_, asked, strict=True):
+            answers[index] = answer
     return answers
 
 
 def _match_counted(state: Counters, outcome: Outcome, counter: Counter) -> int:
     """The value of the counter of a daily cap, moved (round 0) or read."""
-    event, [key] = outcome.context.event, keys_of(counter, outcome.context)
+    event, [key] = outcome.context.event, PARTS[counter.key[0]](outcome.context)
     value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
     return value_of(counter, key, outcome.at, 1)
 
@@ -475,14 +438,14 @@ def _hold_end(rules: Sequence[Rule], event: Submission, leaves: int, calendar: C
     return max(calendar.next(leaves, rule.hold_until) for rule in rules if rule.hold_until is not None)
 
 
-def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reason | None:
+def _authority(pair: Pair, config: Config, at: int) -> Reason | None:
     """The reason that decides a submission before its rules, or None if the rules decide."""
     if config.policy is None:
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100)
     if config.ports is None:
         return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100)
-    listed = _listed(config.lists, "black", sender, port, at)
-    rule = may_send(port.state if port else None, black_listed=listed is not None)
+    listed = entry_in_force(pair.black, at)
+    rule = may_send(pair.port.state if pair.port else None, black_listed=listed is not None)
     if rule is None:
         return None
     if rule is BuiltInRule.PORT_UNKNOWN:
@@ -490,14 +453,6 @@ def _authority(sender: str, port: Port | None, config: Config, at: int) -> Reaso
     if rule is BuiltInRule.BLACK_LISTED and listed is not None:
         return _reason(rule, Verdict.REJECT, 95, entry=listed.reason)
     return _reason(rule, Verdict.REJECT, 100)
-
-
-def _listed(lists: Lists, name: str, sender: str, port: Port | None, at: int) -> ListEntry | None:
-    for value in (sender, port.code if port else sender):
-        entry = lists.find(name, value)
-        if entry is not None and entry.expires > at:
-            return entry
-    return None
 
 
 def _reason(rule: BuiltInRule, verdict: Verdict, severity: int, **values: str) -> Reason:
@@ -515,6 +470,8 @@ def _exceptions(
     if verdict.severity >= Verdict.REJECT.severity:
         return ()
     listed = lists.unreachable(event.recipients, port.code if port else "", kind, event.accepted_at)
+    if not excepted and not listed:
+        return ()
     found: Mapping[str, str] = {**excepted, **listed}
     return tuple(
         RecipientException(recipient=recipient, verdict=Verdict.REJECT, rule=rule) for recipient, rule in found.items()

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,8 +47,7 @@ _MAX_LOG_ODDS = 30.0  # beyond this a float64 probability differs from 0 or 1 by
 _word = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+").finditer
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(msgspec.Struct, frozen=True, gc=False):
     """The result for one text. `category` is None for ham."""
 
     score: float  # P(spam), calibrated for equal shares of spam and ham, 0..1

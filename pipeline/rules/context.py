@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from pipeline.events import Campaign, Category, Kind, Label, Tier
 from pipeline.rules.clock.calendar import Moment
@@ -19,8 +20,7 @@ from pipeline.text.links import Link
 from pipeline.text.signatures import Signature
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words.
 
     `unsubscribe` are the words that the text offers as an answer to unsubscribe. `salutation`: the text begins with the
@@ -44,11 +44,11 @@ class Facts:
     speakers: tuple[Speaker, ...]
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct, gc=False):  # no GC: there is one for each event, and none holds a cycle
     """One event under a policy.
 
-    `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `template` is the template of
+    `event` is a Submission or a Record; `Signal.on` says which of the two a signal reads. `pair` is a number that all
+    events of its batch with the same sender, text and words in force share. `template` is the template of
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
     by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves, `screened` that of this
     screening. `consents` are all consents in force. A record is late if it arrived more than `late_ms` after its event
@@ -57,6 +57,7 @@ class Context:
     """
 
     event: Any
+    pair: int
     facts: Facts
     port: Port | None
     template: Template | None
@@ -69,8 +70,8 @@ class Context:
     consents: Consents
     ports: Ports | None
     late_ms: int = 0
-    counted: dict[str, int] = field(default_factory=dict)
-    counted_each: dict[str, dict[str, int]] = field(default_factory=dict)
+    counted: dict[str, int] = {}
+    counted_each: Mapping[str, Mapping[str, int]] | None = None
     _without_consent: tuple[str, ...] | None = None
 
     @property

@@ -18,6 +18,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
@@ -99,7 +100,7 @@ class Lists:
 
     def unreachable(self, recipients: Sequence[str], port: str, kind: Kind, at: int) -> dict[str, BuiltInRule]:
         """The recipients that a message of this port and kind must not reach at `at` (epoch ms), each with the rule."""
-        code = service_code(port) or port
+        code = _code_of(port)
         found: dict[str, BuiltInRule] = {}
         registered = self._listed.get(("registered", code))
         if registered:
@@ -144,6 +145,12 @@ def _longest(listed: Sequence[ListedNumbers], number: str) -> Mark | None:
     """Of the marks of a number, the one that lasts."""
     marks = [mark for numbers in listed if (mark := numbers.get(number)) is not None]
     return max(marks, key=lambda mark: mark.expires, default=None)
+
+
+@lru_cache(10_000)
+def _code_of(port: str) -> str:
+    """The code of a port as entries have it: older versions accepted codes with the prefix 86."""
+    return service_code(port) or port
 
 
 def one_form(name: str, value: str) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pipeline.rules.built_in import BuiltInRule
@@ -92,8 +93,20 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
 
 def filled(template: str, values: Mapping[str, Any]) -> str:
     """The template with these values. A slot without a value stays as it is."""
-    kept = _OPTIONAL.sub(lambda part: part[1] if all(values.get(name) for name in slots(part[1])) else "", template)
-    return _SLOT.sub(lambda slot: _written(values.get(slot[1], slot[0])), kept)
+    if "[" in template:
+        template = _OPTIONAL.sub(
+            lambda part: part[1] if all(values.get(name) for name in slots(part[1])) else "", template
+        )
+    literal, *rest = _split(template)
+    return literal + "".join(
+        [_written(values.get(name, f"{{{name}}}")) + text for name, text in zip(rest[::2], rest[1::2], strict=True)]
+    )
+
+
+@lru_cache(4096)
+def _split(template: str) -> tuple[str, ...]:
+    """Literal text and names of slots by turns, text first and last."""
+    return tuple(_SLOT.split(template))
 
 
 def slots(template: str) -> list[str]:

@@ -35,7 +35,8 @@ class Signal:
 
     `group`: senders on the allow list skip rules on `volume` and `score` signals.
     `early` signals are known before counting, so conditions of counters may use them.
-    `spans` names the parts of the text that a reason marks when its rule reads the signal.
+    `of_pair` signals depend on nothing of an event but its sender, its text and the words in force: equal events of a
+    batch are asked once. `spans` names the parts of the text that a reason marks when its rule reads the signal.
     `recipients` returns the recipients that the signal counts; a rule may refuse the message for these only.
     `cost` is µs a submission, measured by `bench engine`, rounded up; 0 means less than 1 µs.
     """
@@ -48,6 +49,7 @@ class Signal:
     group: Literal["volume", "score", "other"] = "other"
     cost: int = 0
     early: bool = False
+    of_pair: bool = False
     spans: Literal["words", "links", "contacts", "signatures", "speakers"] | None = None
     recipients: Callable[[Context], Collection[str]] | None = None
 
@@ -138,7 +140,13 @@ _RECORD: tuple[Literal["submission", "record"], ...] = ("record",)
 def _of_campaign(name: str, meaning: str, read: Callable[[Campaign], int]) -> Signal:
     """A signal of the text's known campaign; 0 without one."""
     return Signal(
-        name, "int", meaning, lambda c: read(c.facts.campaign) if c.facts.campaign else 0, group="volume", cost=24
+        name,
+        "int",
+        meaning,
+        lambda c: read(c.facts.campaign) if c.facts.campaign else 0,
+        group="volume",
+        cost=24,
+        of_pair=True,
     )
 
 
@@ -159,6 +167,7 @@ CATALOGUE: dict[str, Signal] = {
             "high, ordinary or trusted; empty for a sender that is no port",
             lambda c: c.port.tier.value if c.port else "",
             early=True,
+            of_pair=True,
         ),
         Signal(
             "port_limit_5m",
@@ -166,6 +175,7 @@ CATALOGUE: dict[str, Signal] = {
             "messages this port may send in 5 minutes; for a sender that is no port, those of tier high",
             _port_limit,
             group="volume",
+            of_pair=True,
         ),
         Signal(
             "extension_registered",
@@ -174,6 +184,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: c.port is None or c.port.takes_extension(c.event.port),
             _SUBMISSION,
             early=True,
+            of_pair=True,
         ),
         Signal(
             "kind",
@@ -181,6 +192,7 @@ CATALOGUE: dict[str, Signal] = {
             "one_time_code, notice, commercial or personal",
             lambda c: c.kind.value,
             early=True,
+            of_pair=True,
         ),
         Signal(
             "template_fits",
@@ -188,6 +200,7 @@ CATALOGUE: dict[str, Signal] = {
             "the text fits a template registered for the port",
             lambda c: c.template is not None,
             early=True,
+            of_pair=True,
         ),
         Signal(
             "messages",
@@ -246,6 +259,7 @@ CATALOGUE: dict[str, Signal] = {
             "code points of the text",
             lambda c: len(c.event.content),
             early=True,
+            of_pair=True,
         ),
         Signal(
             "keywords",
@@ -254,6 +268,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: len(c.hits),
             cost=8,
             spans="words",
+            of_pair=True,
         ),
         Signal(
             "keyword_verdict",
@@ -263,6 +278,7 @@ CATALOGUE: dict[str, Signal] = {
             cost=8,
             early=True,
             spans="words",
+            of_pair=True,
         ),
         Signal(
             "keyword_severity",
@@ -271,6 +287,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: max((h.severity for h in c.hits), default=0),
             cost=8,
             spans="words",
+            of_pair=True,
         ),
         Signal(
             "keyword_categories",
@@ -279,6 +296,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: sorted({h.category.value for h in c.hits}),
             cost=8,
             spans="words",
+            of_pair=True,
         ),
         Signal(
             "techniques",
@@ -286,6 +304,7 @@ CATALOGUE: dict[str, Signal] = {
             "disguises undone: invisible, full_width, separators, pinyin, …",
             lambda c: list(c.facts.techniques),
             cost=4,
+            of_pair=True,
         ),
         Signal(
             "links",
@@ -294,6 +313,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: len(c.facts.links),
             cost=5,
             spans="links",
+            of_pair=True,
         ),
         Signal(
             "short_link",
@@ -302,6 +322,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: any(link.short for link in c.facts.links),
             cost=5,
             spans="links",
+            of_pair=True,
         ),
         Signal(
             "lookalike_link",
@@ -310,6 +331,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: any(link.lookalike for link in c.facts.links),
             cost=5,
             spans="links",
+            of_pair=True,
         ),
         Signal(
             "contacts",
@@ -318,6 +340,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: sorted({contact.kind for contact in c.facts.contacts}),
             cost=2,
             spans="contacts",
+            of_pair=True,
         ),
         Signal(
             "signature",
@@ -327,6 +350,7 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="signatures",
+            of_pair=True,
         ),
         Signal(
             "signatures",
@@ -336,6 +360,7 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="signatures",
+            of_pair=True,
         ),
         Signal(
             "signature_registered",
@@ -345,6 +370,7 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="signatures",
+            of_pair=True,
         ),
         Signal(
             "unsubscribe_way",
@@ -352,6 +378,7 @@ CATALOGUE: dict[str, Signal] = {
             "word that the text names as answer to unsubscribe, and that the port takes; or empty",
             lambda c: c.port.way_out(c.facts.unsubscribe) if c.port else next(iter(c.facts.unsubscribe), ""),
             cost=1,
+            of_pair=True,
         ),
         Signal(
             "signature_owner",
@@ -360,6 +387,7 @@ CATALOGUE: dict[str, Signal] = {
             _signature_owner,
             cost=1,
             spans="signatures",
+            of_pair=True,
         ),
         Signal(
             "signature_filed",
@@ -378,6 +406,7 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="speakers",
+            of_pair=True,
         ),
         Signal(
             "brand_mentioned",
@@ -387,12 +416,14 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="speakers",
+            of_pair=True,
         ),
         Signal(
             "named_salutation",
             "bool",
             "the text begins with the reader's name: 尊敬的王女士, Dear Ms Wong; not 尊敬的客户",
             lambda c: c.facts.salutation,
+            of_pair=True,
         ),
         Signal(
             "consent_kept",
@@ -401,6 +432,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: bool(c.consent_scopes),
             _SUBMISSION,
             cost=1,
+            of_pair=True,
         ),
         Signal(
             "advertising_in_order",
@@ -409,6 +441,7 @@ CATALOGUE: dict[str, Signal] = {
             _advertising_in_order,
             _SUBMISSION,
             cost=1,
+            of_pair=True,
         ),
         Signal(
             "without_consent",
@@ -427,6 +460,7 @@ CATALOGUE: dict[str, Signal] = {
             group="score",
             cost=12,
             early=True,
+            of_pair=True,
         ),
         Signal(
             "reject_score",
@@ -436,6 +470,7 @@ CATALOGUE: dict[str, Signal] = {
             group="score",
             cost=12,
             early=True,
+            of_pair=True,
         ),
         Signal(
             CHALLENGER_SCORE,
@@ -444,6 +479,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: -1.0 if c.facts.challenger_score is None else c.facts.challenger_score,
             group="score",
             cost=12,
+            of_pair=True,
         ),
         Signal(
             "label",
@@ -452,6 +488,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: c.facts.label.value if c.facts.label else "",
             group="score",
             cost=12,
+            of_pair=True,
         ),
         Signal(
             "category",
@@ -460,6 +497,7 @@ CATALOGUE: dict[str, Signal] = {
             lambda c: c.facts.category.value if c.facts.category else "",
             group="score",
             cost=12,
+            of_pair=True,
         ),
         *OF_CAMPAIGN,
         Signal(

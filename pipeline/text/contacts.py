@@ -11,8 +11,8 @@ digits, 400 and 800 numbers); QQ numbers have 5 to 11 digits; WeChat ids 6 to 20
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from pipeline.text.normal import Normals
@@ -58,8 +58,7 @@ _no_digits = re.compile(r"[^0-9]").sub
 _PATTERNS = ((PHONE, _phone), (QQ, _qq), (WECHAT, _wechat), (TELEGRAM, _telegram))
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """A contact at code points of the raw text, `end` exclusive; `key` is its canonical spelling."""
 
     start: int

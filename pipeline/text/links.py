@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+import msgspec
 import numpy as np
 import tldextract
 
@@ -66,8 +67,7 @@ _CHEAP = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, gc=False):
     """A link at code points of the raw text, `end` exclusive.
 
     `lookalike` names the signs of imitation: mixed_script, punycode, brand. `disguised` is True if the spelling is not

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,12 @@ from pipeline.campaigns.index import Sending
 from pipeline.campaigns.known import MOST, KnownCampaigns
 from pipeline.events import Campaign, encode
 from pipeline.rules.policies.policy import CampaignFrom
+from pipeline.sample.campaigns import CAMPAIGNS
+from pipeline.sample.content import contact_details
+from pipeline.sample.wording import wording
 from pipeline.text.normal import normalise_batch
 from tests.harness.examples import examples
+from tests.harness.variants import variant
 
 SIZE = CampaignFrom(messages=4, senders=2)
 LOAN = "小额信用贷款当天放款无需抵押利息低至3厘详情致电13800138000回T退订"
@@ -90,6 +96,19 @@ def test_a_worker_recognises_variants_of_what_was_told_and_nothing_else() -> Non
     known.learn(travelled(grown))
     assert found(known, VARIANT) == grown
     assert len(known) == 1
+
+
+def test_a_worker_sees_each_text_of_a_batch_as_if_it_were_alone() -> None:
+    random, hot, known = Random(5), HotCampaigns(1000), KnownCampaigns()
+    texts = [LOAN, OTHER, *(wording(text).fill(random, contact_details(random)) for c in CAMPAIGNS for text in c.texts)]
+    take(hot, *[(port, text) for text in texts for port in "12"] * 2, ("1", "好的"), ("2", "好的"))
+    for campaign in hot.news(T0, SIZE, {}):
+        known.learn(travelled(campaign))
+    batch = ["好的", "", "无关的话", *(variant(random, text) for text in texts for _ in range(4))]
+    together = known.find(normalise_batch(batch), T0)
+    assert together == [found(known, text) for text in batch]
+    assert len(batch) > 64
+    assert len({campaign.id for campaign in together if campaign}) > 10
 
 
 def test_a_worker_knows_a_bounded_number_of_campaigns() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from pipeline.decision.configuration import Config, load_directory
 from pipeline.decision.screening import Screened, screen
@@ -61,7 +62,10 @@ class Opinion:
         if any("炸" in text for text in texts):
             raise FloatingPointError("planted")
         honest = _shipped_model().classify(texts)
-        return [replace(c, score=0.99 if "垃圾" in text else 0.1) for c, text in zip(honest, texts, strict=True)]
+        return [
+            msgspec.structs.replace(c, score=0.99 if "垃圾" in text else 0.1)
+            for c, text in zip(honest, texts, strict=True)
+        ]
 
 
 @cache

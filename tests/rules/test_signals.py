@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.decision.facts import facts_of
 from pipeline.decision.screening import Failure, screen
@@ -37,7 +39,19 @@ def _context(event: Submission | Record) -> Context:
     moment = shipped_calendar().moment(NOW)
     limits = dict.fromkeys(Tier, 5)
     return Context(
-        event, known, port(), None, Kind.NOTICE, known.hits, limits, moment, moment, shipped_names(), Consents(), None
+        event,
+        0,
+        known,
+        port(),
+        None,
+        Kind.NOTICE,
+        known.hits,
+        limits,
+        moment,
+        moment,
+        shipped_names(),
+        Consents(),
+        None,
     )
 
 
@@ -50,6 +64,18 @@ def _context(event: Submission | Record) -> Context:
 def test_every_signal_is_read_as_the_type_it_declares(on: str, signal: Signal, content: str) -> None:
     event = submission(content) if on == "submission" else record(content=content)
     assert type(signal.read(_context(event))) is TYPES[signal.type]
+
+
+@pytest.mark.parametrize("content", TEXTS)
+@pytest.mark.parametrize("signal", [s for s in CATALOGUE.values() if s.of_pair], ids=lambda s: s.name)
+def test_what_is_asked_once_for_a_sender_and_a_text_sees_no_more_of_an_event(signal: Signal, content: str) -> None:
+    for event in (submission(content), record(content=content)):
+        known = _context(event)
+        sender = {"port": event.port} if isinstance(event, Submission) else {"sender": event.sender}
+        shared: Any = SimpleNamespace(**sender, content=content)
+        if ("submission" if isinstance(event, Submission) else "record") in signal.on:
+            seen: Any = replace(known, event=shared, moment=None, counted=None, counted_each=None)
+            assert signal.read(seen) == signal.read(known)
 
 
 def test_one_declaration_adds_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:

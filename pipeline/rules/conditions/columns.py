@@ -45,8 +45,15 @@ class Grouped:
         """The answer for each event; `ask` sees each distinct value once."""
         return np.array([ask(value) for value in self.distinct], dtype)[self.indexes]
 
+    def __getitem__(self, rows: NDArray[np.intp]) -> Grouped:
+        """The column of the values in these rows."""
+        return Grouped(self.distinct, self.indexes[rows])
 
-def column_of(values: Sequence[Any], type_: Type) -> NDArray[Any] | Grouped:
+
+Column = NDArray[Any] | Grouped
+
+
+def column_of(values: Sequence[Any], type_: Type) -> Column:
     """The column of a signal's values. Raises OverflowError or NotComparableError for values with no place in it."""
     if type_ in ("string", "list(string)"):
         groups: dict[Any, int] = {}
@@ -74,12 +81,12 @@ class Columns:
         step = (node.operator, operands, node.type, node.value)  # the type tells 1 from 1.0 and true
         return self._steps.setdefault(step, len(self._steps))
 
-    def evaluate(self, values: Mapping[str, Sequence[Any]], events: int) -> NDArray[np.bool_]:
-        """A row for each condition, a column for each event. `values` has a value for each event by signal."""
+    def evaluate(self, columns: Mapping[str, Column], events: int) -> NDArray[np.bool_]:
+        """A row for each condition, a column for each event. `columns` has a column by signal."""
         done: list[Any] = []
         for name, operands, type_, value in self._steps:
             if name == "name":
-                done.append(column_of(values[value], type_))
+                done.append(columns[str(value)])
             elif name == "literal":
                 done.append(value if type_ == "string" else _DTYPES[type_](value))
             else:

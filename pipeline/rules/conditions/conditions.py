@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.rules.condition import UNANSWERED, compiled
-from pipeline.rules.conditions.columns import Columns
+from pipeline.rules.conditions.columns import Column, Columns, column_of
 from pipeline.rules.conditions.parser import Node, NotInColumnsError, parse
 from pipeline.rules.context import Context
 from pipeline.rules.signals import Signal, read
@@ -80,8 +80,7 @@ class Conditions(Generic[T]):
         if len(contexts) < FEWEST:
             return self._event_by_event(contexts)
         try:
-            values = {signal.name: [signal.read(context) for context in contexts] for signal in self._columns_read}
-            answered = self._columns.evaluate(values, len(contexts))
+            answered = self._columns.evaluate(_columns_of(self._columns_read, contexts), len(contexts))
         except (OverflowError, ValueError):  # a value that no column holds
             return self._event_by_event(contexts)
         table = np.zeros((len(self._subjects), len(contexts)), np.bool_)
@@ -99,18 +98,32 @@ class Conditions(Generic[T]):
         return [self.answer(read(self._signals, context)) for context in contexts]
 
     def _grouped(self, table: NDArray[np.bool_], failures: Mapping[int, list[int]]) -> list[Answer[T]]:
-        """The answer for each column of the table. Events with equal columns share one list."""
-        packed = np.packbits(table, axis=0)
-        columns, width = packed.T.tobytes(), len(packed)
-        groups: dict[bytes, list[T]] = {}
-        answers: list[Answer[T]] = []
-        for event in range(table.shape[1]):
-            key = columns[event * width : (event + 1) * width]
-            held = groups.get(key)
-            if held is None:
-                held = groups[key] = [self._subjects[i] for i in np.flatnonzero(table[:, event]).tolist()]
-            answers.append((held, [self._subjects[i] for i in failures.get(event, ())]))
+        """The answer for each column of the table. Events with equal columns share one answer."""
+        packed = np.ascontiguousarray(np.packbits(table, axis=0).T)
+        keys = packed.view(f"S{packed.shape[1]}").ravel().tolist() if packed.size else [b""] * table.shape[1]
+        first = {key: event for event, key in enumerate(keys)}
+        groups: dict[bytes, Answer[T]] = {
+            key: ([self._subjects[i] for i in np.flatnonzero(table[:, event]).tolist()], [])
+            for key, event in first.items()
+        }
+        answers = [groups[key] for key in keys]
+        for event, failed in failures.items():
+            answers[event] = (answers[event][0], [self._subjects[i] for i in failed])
         return answers
+
+
+def _columns_of(signals: Sequence[Signal], contexts: Sequence[Context]) -> dict[str, Column]:
+    """The column of each signal. A signal that depends on sender and text alone is read once for each such pair."""
+    one_of_pair = {context.pair: context for context in contexts}
+    place = {pair: n for n, pair in enumerate(one_of_pair)}
+    rows = np.array([place[context.pair] for context in contexts], np.intp)
+    columns: dict[str, Column] = {}
+    for signal in signals:
+        if signal.of_pair and len(one_of_pair) < len(contexts):
+            columns[signal.name] = column_of([signal.read(each) for each in one_of_pair.values()], signal.type)[rows]
+        else:
+            columns[signal.name] = column_of([signal.read(each) for each in contexts], signal.type)
+    return columns
 
 
 def _signals(expressions: Sequence[str], known: Mapping[str, Signal]) -> list[Signal]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
 from typing import Any
@@ -31,29 +32,46 @@ MOST_KEYS = 40_000  # of one event; `max_recipients` has the same bound
 _LONGEST = 18  # digits of a number in 64 bits
 
 
-def keys_of(counter: Counter, context: Context) -> Sequence[str]:
-    """The keys of a counter that an event moves; none if it has, for example, no link."""
-    parts = counter.parts
-    if len(parts) == 1:
-        return PARTS[parts[0]](context)
-    combined = product(*(PARTS[part](context) for part in parts))
-    return ["|".join(each) for each in islice(combined, MOST_KEYS)]
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How an event moves a counter: `keys` are none if it has, for example, no link."""
+
+    counter: Counter
+    keys: Callable[[Context], Sequence[str]]
+    amount: Callable[[Context], Amount]
 
 
-def amount_of(counter: Counter, context: Context, early: Mapping[str, Any]) -> Amount:
-    """What an event adds to a counter. `early` has the value of the signal that the counter sums."""
-    event = context.event
-    if counter.aggregate == "messages" and isinstance(event, Submission) and "recipient" not in counter.key:
-        return len(event.recipients)
+def move_of(counter: Counter, summed: Callable[[Context], Any] | None = None) -> Move:
+    """The move of a counter. `summed` reads the signal that it sums, if it sums one."""
+    return Move(counter, _keys(counter), _amount(counter, summed))
+
+
+def _keys(counter: Counter) -> Callable[[Context], Sequence[str]]:
+    readers = [PARTS[part] for part in counter.parts]
+    if len(readers) == 1:
+        return readers[0]
+
+    def combined(context: Context) -> Sequence[str]:
+        return ["|".join(each) for each in islice(product(*[read(context) for read in readers]), MOST_KEYS)]
+
+    return combined
+
+
+def _amount(counter: Counter, summed: Callable[[Context], Any] | None) -> Callable[[Context], Amount]:
+    of = counter.of
+    if counter.aggregate == "messages" and counter.on == "submission" and "recipient" not in counter.key:
+        return lambda c: len(c.event.recipients)
     if counter.aggregate == "sequence":
-        return tuple([int(each) for each in PARTS["recipient"](context) if len(each) <= _LONGEST])
+        recipients = PARTS["recipient"]
+        return lambda c: tuple([int(each) for each in recipients(c) if len(each) <= _LONGEST])
     if counter.aggregate == "cuts":
-        return passages(event.content)
-    if counter.aggregate == "distinct" and counter.of is not None:
-        return tuple([_number_of(each) for each in PARTS[counter.of](context)])
-    if counter.aggregate == "sum" and counter.of is not None:
-        return int(early[counter.of])
-    return 1
+        return lambda c: passages(c.event.content)
+    if counter.aggregate == "distinct" and of is not None:
+        values = PARTS[of]
+        return lambda c: tuple([_number_of(each) for each in values(c)])
+    if summed is not None:
+        return lambda c: int(summed(c))
+    return lambda _: 1
 
 
 @lru_cache(10_000)

@@ -21,7 +21,7 @@ from pipeline.rules.condition import MAX_LENGTH, check_condition
 from pipeline.rules.conditions.conditions import Conditions, Rows
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import FIRST, OF_VALUES, Aggregate, Counter
-from pipeline.rules.counting.keys import PARTS
+from pipeline.rules.counting.keys import PARTS, Move, move_of
 from pipeline.rules.counting.sequences import LEAST
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
 from pipeline.rules.policies.daily_cap import MOST, ZONE, DailyCap, daily_cap
@@ -51,7 +51,8 @@ class Rule:
     which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
-    rule refuses; None: it refuses the whole submission. `daily_cap` bounds the decisions of a day.
+    rule refuses; None: it refuses the whole submission. `daily_cap` bounds the decisions of a day. The reasons of an
+    `of_pair` rule are the same for all events of a batch with the same sender and text (`Signal.of_pair`).
     `descriptions` are the templates of its sentence, by language.
     """
 
@@ -71,6 +72,7 @@ class Rule:
     spans: frozenset[str]
     recipients: str | None
     daily_cap: DailyCap | None
+    of_pair: bool
 
     @property
     def shown(self) -> frozenset[str]:
@@ -94,8 +96,7 @@ def _program(when: str) -> Rows:
 class RuleSet:
     """The enabled rules and the counters of one kind of event, with their conditions compiled.
 
-    `known` are the signals by name; `summed` are those that the counters sum. Events that the counters `of_cuts` do not
-    count see their values too.
+    `known` are the signals by name. Events that the counters `of_cuts` do not count see their values too.
     """
 
     def __init__(self, rules: tuple[Rule, ...], counters: tuple[Counter, ...], known: Mapping[str, Signal]) -> None:
@@ -103,9 +104,9 @@ class RuleSet:
         self.counters = counters
         self.known = known
         self._when = Conditions(rules, [rule.when for rule in rules], known)
-        self._where = Conditions(counters, [counter.where or "true" for counter in counters], known)
-        self.of_cuts = tuple(counter for counter in counters if counter.aggregate == "cuts")
-        self.summed = tuple(known[c.of] for c in counters if c.aggregate == "sum" and c.of is not None)
+        moves = [move_of(c, known[c.of].read if c.aggregate == "sum" and c.of else None) for c in counters]
+        self._where = Conditions(moves, [counter.where or "true" for counter in counters], known)
+        self.of_cuts = tuple(move for move in moves if move.counter.aggregate == "cuts")
 
     def matching(self, values: dict[str, Any]) -> tuple[list[Rule], list[Rule]]:
         """The rules whose condition holds, and the rules whose evaluation failed (a fault of the policy)."""
@@ -115,11 +116,11 @@ class RuleSet:
         """The answer of `matching` for each event."""
         return self._when.answers(contexts)
 
-    def counted(self, values: dict[str, Any]) -> tuple[list[Counter], list[Counter]]:
+    def counted(self, values: dict[str, Any]) -> tuple[list[Move], list[Move]]:
         """The counters whose condition holds for these early signals, and the counters whose evaluation failed."""
         return self._where.answer(values)
 
-    def counted_each(self, contexts: Sequence[Context]) -> list[tuple[list[Counter], list[Counter]]]:
+    def counted_each(self, contexts: Sequence[Context]) -> list[tuple[list[Move], list[Move]]]:
         """The answer of `counted` for each event."""
         return self._where.answers(contexts)
 
@@ -320,6 +321,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
         recipients=_recipients(file, path, entry.get("recipients"), verdict, [known[name] for name in signals]),
         daily_cap=_daily_cap(file, path, entry, on),
+        of_pair=all(known[name].of_pair for name in signals),
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.rules.ports import Port
 from pipeline.rules.speaker.names import BrandNames
@@ -23,8 +24,7 @@ MAX_NAMES = 50  # brands named in one text; further names are ignored
 _DASHES = frozenset(map(ord, "-–—―─"))
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(msgspec.Struct, frozen=True, gc=False):
     """A brand named at code points of the raw text, `end` exclusive.
 
     `speaks` is False for a mention. `sure` is False if the sender may also be a shop or a wallet that writes of the

@@ -27,8 +27,15 @@ TYPES: dict[str, Type] = {
     "l": "list(string)",
     "in_list": "list(string)",
 }
+OF_PAIR = ("m", "y", "t", "b", "in_list")
 KNOWN = {
-    name: Signal(name, type_, "of a test", lambda context, name=name: getattr(context, name))  # type: ignore[misc]
+    name: Signal(
+        name,
+        type_,
+        "of a test",
+        lambda context, name=name: getattr(context, name),  # type: ignore[misc]
+        of_pair=name in OF_PAIR,
+    )
     for name, type_ in TYPES.items()
 }
 INTS = st.one_of(st.integers(-3, 3), st.integers(-(1 << 63), (1 << 63) - 1), st.just((1 << 53) + 1))
@@ -91,7 +98,7 @@ EXPRESSIONS = st.recursive(
 @given(st.lists(EXPRESSIONS, min_size=1, max_size=5), st.lists(ROWS, min_size=1, max_size=6))
 def test_columns_answer_as_cel_does_event_by_event(expressions: list[str], rows: list[dict[str, Any]]) -> None:
     conditions = Conditions(range(len(expressions)), expressions, KNOWN)
-    contexts: list[Any] = [SimpleNamespace(**row) for row in rows] * FEWEST
+    contexts: list[Any] = [SimpleNamespace(**row, pair=pair) for pair, row in enumerate(rows)] * FEWEST
     assert conditions.answers(contexts) == [conditions.answer(row) for row in rows] * FEWEST
 
 

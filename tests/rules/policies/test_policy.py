@@ -275,8 +275,8 @@ def test_a_counter_whose_condition_fails_costs_itself_only() -> None:
     other = COUNTERS[10:].replace("volume", "batches") + "    where: 100 / batch_size > 3\n"
     rules = parse_policy(policy(counters=COUNTERS + other)).sets["submission"]
     counted, failed = rules.counted({"batch_size": 0})
-    assert ([c.name for c in counted], [c.name for c in failed]) == (["volume"], ["batches"])
-    assert [c.name for c in rules.counted({"batch_size": 1})[0]] == ["volume", "batches"]
+    assert ([c.counter.name for c in counted], [c.counter.name for c in failed]) == (["volume"], ["batches"])
+    assert [c.counter.name for c in rules.counted({"batch_size": 1})[0]] == ["volume", "batches"]
 
 
 def test_a_rule_that_is_off_is_checked_but_not_asked() -> None:
