@@ -1,0 +1,1 @@
+"""Enterprises that send over the carriers' protocols: sessions of their links, pure; sockets come later."""
