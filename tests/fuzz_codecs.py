@@ -4,7 +4,7 @@ Not part of the suite. It needs atheris, which is not in requirements.lock (Linu
 decode`, or `sms` for headers, TPDUs and pushes. The second command tells what the corpus covers:
 
     python -m tests.fuzz_codecs KIND -max_total_time=600 -max_len=600
-    coverage run --branch --include='pipeline/protocols/*' -m tests.fuzz_codecs KIND --replay
+    coverage run --branch --source=pipeline/protocols -m tests.fuzz_codecs KIND --replay
 """
 
 from __future__ import annotations

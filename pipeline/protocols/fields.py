@@ -3,9 +3,10 @@
 A message is a `msgspec.Struct`. The annotation of each attribute has the kind of its field, so the struct is the field
 table of its message: `service_id: Annotated[str, Text(10)]`. `Layout.of` reads it.
 
-Encoding is strict: a value that the specification does not allow is refused. Decoding is tolerant: any octets that fit
-the widths are read, and `Layout.implausible` tells which values the specification does not allow. A length or a count
-from outside is checked against the octets that are there before anything is read.
+Integers are unsigned and big endian. Encoding is strict: a value that the specification does not allow is refused.
+Decoding is tolerant: any octets that fit the widths are read, and `Layout.implausible` tells which values the
+specification does not allow. A length or a count from outside is checked against the octets that are there before
+anything is read.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Text(_Fixed):
 
     def to_wire(self, value: Any, name: str) -> Any:
         octets = _latin_1(value, name, self.least, self.most)
-        if octets[-1:] == b" ":
+        if octets.endswith(b" "):
             raise ProtocolError(f"{name}: ends in a space; the receiver would take it for padding")
         return octets
 
@@ -400,7 +401,7 @@ def _latin_1(text: str, name: str, least: int, most: int) -> bytes:
         raise ProtocolError(f"{name}: characters beyond Latin-1") from None
     if not least <= len(value) <= most:
         raise ProtocolError(f"{name}: {len(value)} octets, at most {most}" if value else f"{name}: empty")
-    if 0 in value:
+    if b"\0" in value:
         raise ProtocolError(f"{name}: has NUL; the receiver would take it for the end")
     return value
 
