@@ -183,12 +183,16 @@ export default function (component) {
     const left = element("div", "left");
     const head = element("div", "head");
     head.append(element("span", "count", counted(card.messages, words.message, words.messages)),
-                element("span", "", counted(card.submissions, words.submission, words.submissions)),
-                element("span", "", `${words.port} ${card.port}`));
+                element("span", "", counted(card.submissions, words.submission, words.submissions)));
+    if (card.recipients !== null) head.append(element("span", "", counted(card.recipients, words.recipient, words.recipients)));
+    if (card.variants > 1) head.append(element("span", "", counted(card.variants, words.variant, words.variants)));
+    if (card.growth) head.append(element("span", "", `+${card.growth.toLocaleString()} ${words.growth}`));
+    head.append(element("span", "", `${words.port} ${card.port}`));
     if (card.category) head.append(element("span", "chip", card.category));
     left.append(head);
     if (card.stopped) left.append(element("p", "stopped", card.stopped));
     left.append(pieces("message", card.text));
+    if (card.slots.length) left.append(element("h4", "", words.slots), slots(card));
     if (card.samples.length) {
       left.append(element("h4", "", words.samples));
       for (const sample of card.samples) left.append(pieces("sample", sample));
@@ -215,6 +219,23 @@ export default function (component) {
     }
     box.append(left, right);
     return box;
+  }
+
+  function slots(card) {
+    const table = element("table", "slots");
+    const head = element("tr");
+    for (const slot of card.slots) head.append(element("th", "", slot.kind));
+    table.append(head);
+    for (let row = 0; row < card.slots[0].values.length; row++) {
+      const line = element("tr");
+      for (const slot of card.slots) {
+        const cell = element("td");
+        cell.append(pieces("", slot.values[row]));
+        line.append(cell);
+      }
+      table.append(line);
+    }
+    return table;
   }
 
   function clock(name, label) {
@@ -260,6 +281,7 @@ export default function (component) {
       button.disabled = !card && action !== "undo";
       if (words[`${action}_does`]) button.title = words[`${action}_does`];
       button.append(element("kbd", "", key.toUpperCase()), element("span", "", words[action]));
+      if (card && VERDICTS.includes(action)) button.append(element("b", "", card.messages.toLocaleString()));
       button.onclick = () => { act(action); button.blur(); };
       box.append(button);
     }

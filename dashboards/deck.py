@@ -19,6 +19,7 @@ from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
 from pipeline.actions.review import claims
 from pipeline.actions.review.claims import UNDO_MS, CaseView
+from pipeline.actions.review.differences import Slot
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.built_in import BuiltInRule
@@ -29,6 +30,7 @@ IN_HAND = 20  # cases claimed at once
 REFILL = 5  # with fewer cases in hand, more are claimed
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
+SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
 NOT_YET = Explained(())
 VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
 
@@ -105,6 +107,7 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
                 "lease": view.lease_until,
                 "messages": view.messages,
                 "submissions": view.submissions,
+                "recipients": view.contents.recipients,
                 "stopped": stopped and _stopped(_, stopped),
             }
         )
@@ -183,6 +186,12 @@ def labels(_: Text) -> dict[str, str]:
         "submission": _("submission"),
         "submissions": _("submissions"),
         "samples": _("Other members"),
+        "variant": _("different text"),
+        "variants": _("different texts"),
+        "recipient": _("recipient"),
+        "recipients": _("recipients"),
+        "growth": _("in the last 5 minutes"),
+        "slots": _("What differs"),
         "next": _("Next"),
         "in_hand": _("in hand"),
         "waiting": _("open in all"),
@@ -256,6 +265,9 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "campaign": campaign_words(_, explained.campaign),
         "opened": view.opened_at,
         "samples": [differences(view.content, sample) for sample in view.samples],
+        "variants": view.contents.variants,
+        "growth": view.contents.growth,
+        "slots": _slots(_, view.contents.slots),
         "reasons": [
             {
                 "rule": why.rule,
@@ -268,6 +280,19 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
             for n, why in enumerate(reasons)
         ],
     }
+
+
+def _slots(_: Text, found: Sequence[Slot]) -> list[dict[str, Any]]:
+    """The columns of what differs: those with most different values, in the order of the text."""
+    kinds = {"link": _("Link"), "number": _("Digits"), "words": _("Words")}
+    widest = sorted(range(len(found)), key=lambda n: -len(set(found[n].values)))[:SLOTS]
+    return [
+        {
+            "kind": kinds[found[n].kind],
+            "values": [segments(value[:SLOT_WIDTH], []) for value in found[n].values[:SLOT_ROWS]],
+        }
+        for n in sorted(widest)
+    ]
 
 
 def _is_unseen(character: str) -> bool:

@@ -177,7 +177,9 @@ def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     assert card["score_parts"] == ["额度已审批 +2.2", "all others -1.0"]
     assert card["campaign"] == "1,200 messages, 4 ports, 9 senders"
     assert [piece for piece in card["samples"][0] if piece[1] == "other"] == [("6", "other")]
-    assert (card["submissions"], card["messages"]) == (3, 153)
+    assert (card["submissions"], card["messages"], card["variants"]) == (3, 153, 3)
+    assert [slot["kind"] for slot in card["slots"]] == ["Digits"]
+    assert card["slots"][0]["values"] == [[("30", "")], [("60", "")], [("70", "")]]
 
 
 def test_a_disguised_word_is_shown_as_written_and_as_read() -> None:

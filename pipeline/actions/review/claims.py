@@ -12,18 +12,18 @@ reviewers act at once, the second gets an error.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select, update
 
+from pipeline.actions.review.case_contents import SAMPLES, Contents, contents
 from pipeline.actions.review.merging import take_in
 from pipeline.decision.standing import may_send
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
-from pipeline.events import PortState, Submission, Verdict
+from pipeline.events import PortState, Verdict
 from pipeline.lake.privacy import mask_text
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
@@ -33,12 +33,10 @@ from pipeline.store.database import Database, upsert
 LEASE_MS = 10 * MINUTE_MS
 UNDO_MS = 10_000
 SKIP_MS = 30 * MINUTE_MS  # how long a skipped case is not offered again to the same reviewer
-SAMPLES = 3
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
 
 _cases = schema.cases
-_decode = msgspec.json.Decoder(Submission).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,8 @@ class CaseView:
     """A case for the reviewer's page. Times are epoch ms; `messages` counts recipients of all members.
 
     `state` is open, decided (can still be undone), effective, or merged into another case. `content` is the first
-    member's text, `samples` are different texts of other members. `last_member` is the newest member's number. In
-    `queue` the content is masked and there are no samples: only a claimed or opened case shows full text, with an audit
-    row.
+    member's text, `contents` what other members say. `last_member` is the newest member's number. In `queue` the
+    content is masked and `contents` empty: only a claimed or opened case shows full text, with an audit row.
     """
 
     id: str
@@ -70,7 +67,12 @@ class CaseView:
     decided_by: str | None
     effective_at: int | None
     last_member: int
-    samples: tuple[str, ...] = ()
+    contents: Contents
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Different texts of other members."""
+        return self.contents.samples
 
 
 def claim(
@@ -79,7 +81,7 @@ def claim(
     """Lease cases to the user for LEASE_MS: first the user's own cases, then free cases, by due time, then priority.
 
     Returns at most `count` cases. Only users with REVIEW_SECOND get escalated cases. No user gets a case that another
-    user holds or that the user skipped within SKIP_MS. Cases in `shown` keep the samples and `last_member` that the
+    user holds or that the user skipped within SKIP_MS. Cases in `shown` keep the contents and `last_member` that the
     user has seen.
     """
     require(user, Right.REVIEW)
@@ -94,7 +96,9 @@ def claim(
             audit.record(connection, now, user.name, "case.claim", f"case/{case}")
     with db.read() as connection:  # after the write transaction, so that reading texts delays no writer
         rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
-        return [_still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row) for row in rows.all()]
+        return [
+            _still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row, now) for row in rows.all()
+        ]
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
@@ -213,7 +217,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
             raise AntispamError(f"no case {case!r}")
         if row["claimed_by"] != user.name:
             audit.record(connection, now, user.name, "case.view", f"case/{case}")
-        return _seen(connection, row)
+        return _seen(connection, row, now)
 
 
 def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
@@ -342,37 +346,22 @@ def _take_in(connection: Connection, case: RowMapping, now: int) -> None:
         take_in(connection, now, case, others)
 
 
-def _samples(connection: Connection, row: RowMapping) -> tuple[str, ...]:
-    """Different contents of members: first contents with other `asks`, then contents with only another wording."""
-    members = schema.case_members
-    first = func.min(members.c.number)
-    numbers: dict[int, None] = {}
-    for kind in (members.c.asks, members.c.exact):
-        query = select(first).where(members.c.case == row["id"]).group_by(kind).order_by(first).limit(SAMPLES + 1)
-        numbers |= dict.fromkeys(connection.scalars(query))
-    bodies = connection.execute(
-        select(members.c.number, members.c.body).where(members.c.case == row["id"], members.c.number.in_(numbers))
-    )
-    bodies_by_number = {found.number: found.body for found in bodies}
-    contents = dict.fromkeys(_decode(bodies_by_number[number]).content for number in numbers)
-    contents.pop(row["content"], None)
-    return tuple(contents)[:SAMPLES]
-
-
-def _seen(connection: Connection, row: RowMapping) -> CaseView:
-    return _view(row, _samples(connection, row))
+def _seen(connection: Connection, row: RowMapping, now: int) -> CaseView:
+    return _view(row, contents(connection, row, now))
 
 
 def _still(row: RowMapping, view: CaseView) -> CaseView:
-    return _view(row, view.samples, last_member=view.last_member)
+    """The case as the user saw it; its recipients would have to be counted again if it has grown."""
+    found = view.contents if row["messages"] == view.messages else replace(view.contents, recipients=None)
+    return _view(row, found, last_member=view.last_member)
 
 
-def _view(row: RowMapping, samples: tuple[str, ...], **replaced: Any) -> CaseView:
-    fields = {name: row[name] for name in CaseView.__dataclass_fields__ if name != "samples"}
-    return CaseView(**{**fields, **replaced}, samples=samples)
+def _view(row: RowMapping, found: Contents, **replaced: Any) -> CaseView:
+    fields = {name: row[name] for name in CaseView.__dataclass_fields__ if name != "contents"}
+    return CaseView(**{**fields, **replaced}, contents=found)
 
 
 def _masked(row: RowMapping, now: int) -> CaseView:
     expired = row["lease_until"] is not None and row["lease_until"] <= now
     leased = {"claimed_by": None, "lease_until": None} if expired else {}
-    return _view(row, (), content=mask_text(row["content"]), **leased)
+    return _view(row, Contents(), content=mask_text(row["content"]), **leased)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline.actions.review import claims
+from pipeline.actions.review import case_contents, claims
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import escalate
 from pipeline.errors import AntispamError
@@ -163,7 +163,7 @@ def test_a_busy_case_of_many_links_can_be_decided(operational_db: Database) -> N
     def link(n: int) -> bytes:
         return member(f"s{n}", content=f"请看 http://t{n}.cn/1")
 
-    join(operational_db, *map(link, range(claims.SAMPLES + 2)))
+    join(operational_db, *map(link, range(case_contents.SAMPLES + 2)))
     (case,) = claims.claim(operational_db, LIN, NOW)
     join(operational_db, link(99))
     claims.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
@@ -173,7 +173,7 @@ def test_texts_are_read_once_and_while_others_may_write(
     operational_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[bool] = []
-    real = claims._decode
+    real = case_contents._decode
 
     def decode(body: bytes) -> Any:
         with operational_db.write():  # waits, in vain, for whoever holds the lock
@@ -181,7 +181,7 @@ def test_texts_are_read_once_and_while_others_may_write(
         return real(body)
 
     fill(operational_db, 2)
-    monkeypatch.setattr(claims, "_decode", decode)
+    monkeypatch.setattr(case_contents, "_decode", decode)
     shown = {view.id: view for view in claims.claim(operational_db, LIN, NOW, 1)}
     assert len(read) == 1
     assert len(claims.claim(operational_db, LIN, NOW, 2, shown)) == 2
