@@ -111,8 +111,10 @@ class Text(_Fixed):
         self.most, self.least = width, least
 
     def to_wire(self, value: Any, name: str) -> Any:
+        if value == "" and not self.least:  # most texts of most messages
+            return b""
         octets = _latin_1(value, name, self.least, self.most)
-        if octets.endswith(b" "):
+        if octets[-1] == 0x20:
             raise ProtocolError(f"{name}: ends in a space; the receiver would take it for padding")
         return octets
 
@@ -401,7 +403,7 @@ def _latin_1(text: str, name: str, least: int, most: int) -> bytes:
         raise ProtocolError(f"{name}: characters beyond Latin-1") from None
     if not least <= len(value) <= most:
         raise ProtocolError(f"{name}: {len(value)} octets, at most {most}" if value else f"{name}: empty")
-    if b"\0" in value:
+    if 0 in value:
         raise ProtocolError(f"{name}: has NUL; the receiver would take it for the end")
     return value
 
