@@ -52,23 +52,25 @@ def _together(texts: Sequence[str], config: Config, campaigns: FindsCampaigns | 
     return [
         Facts(
             mark,
+            plain,
             _techniques(counts, of_links, of_hits),
             of_links,
             of_contacts,
             ways,
             named,
             of_hits,
-            opinion.score if opinion else None,
-            opinion.thresholds.reject if opinion else NO_SCORE,
-            opinion.label if opinion else None,
-            opinion.category if opinion else None,
+            view.score if view else None,
+            view.thresholds.reject if view else NO_SCORE,
+            view.label if view else None,
+            view.category if view else None,
             trial,
-            campaign,
+            known,
             signed,
             spoken,
         )
-        for mark, counts, of_links, of_contacts, ways, named, of_hits, opinion, trial, campaign, signed, spoken in zip(
+        for mark, plain, counts, of_links, of_contacts, ways, named, of_hits, view, trial, known, signed, spoken in zip(
             fingerprints(normals),
+            normals.folded.texts(),
             normals.techniques,
             links,
             find_contacts(normals),

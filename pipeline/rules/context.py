@@ -23,11 +23,12 @@ from pipeline.text.signatures import Signature
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """The facts of a text alone. They do not depend on time, so `hits` includes overlapping and expired words.
 
-    `unsubscribe` are the words that the text offers as an answer to unsubscribe. `salutation`: the text begins with the
-    name of its reader.
+    `folded` is the text without the disguises of single characters (text/folding.py). `unsubscribe` are the words that
+    the text offers as an answer to unsubscribe. `salutation`: the text begins with the name of its reader.
     """
 
     fingerprint: str
+    folded: str
     techniques: tuple[str, ...]
     links: tuple[Link, ...]
     contacts: tuple[Contact, ...]

@@ -105,8 +105,7 @@ class Lists:
         registered = self._listed.get(("registered", code))
         if registered:
             for recipient in recipients:
-                mark = _longest(registered, recipient)
-                if mark is None or mark.expires <= at:
+                if not _is_in_force(registered, recipient, at):
                     found[recipient] = BuiltInRule.RECIPIENT_NOT_REGISTERED
         unsubscribed = self._listed.get(("unsubscribed", code), ()) if kind is Kind.COMMERCIAL else ()
         for rule, listed in (
@@ -114,8 +113,7 @@ class Lists:
             (BuiltInRule.RECIPIENT_BLOCKED, self._listed.get(("blocked", ""), ())),
         ):
             for recipient in recipients if listed else ():
-                mark = _longest(listed, recipient)
-                if mark is not None and mark.expires > at:
+                if _is_in_force(listed, recipient, at):
                     found[recipient] = rule
         return found
 
@@ -145,6 +143,15 @@ def _longest(listed: Sequence[ListedNumbers], number: str) -> Mark | None:
     """Of the marks of a number, the one that lasts."""
     marks = [mark for numbers in listed if (mark := numbers.get(number)) is not None]
     return max(marks, key=lambda mark: mark.expires, default=None)
+
+
+def _is_in_force(listed: Sequence[ListedNumbers], number: str, at: int) -> bool:
+    """Whether a number has a mark that has not expired at `at` (epoch ms)."""
+    for numbers in listed:
+        mark = numbers.get(number)
+        if mark is not None and mark.expires > at:
+            return True
+    return False
 
 
 @lru_cache(10_000)

@@ -52,6 +52,7 @@ class Signal:
     of_pair: bool = False
     spans: Literal["words", "links", "contacts", "signatures", "speakers"] | None = None
     recipients: Callable[[Context], Collection[str]] | None = None
+    of_counter: bool = False  # it is the value of a counter declared in a policy
 
     @property
     def examples(self) -> Sequence[Any]:
@@ -75,6 +76,7 @@ def of_counter(counter: Counter) -> Signal:
         (counter.on,),
         "volume",
         recipients=(lambda c: c.event.recipients) if counter.of_recipients else None,
+        of_counter=True,
     )
 
 

@@ -118,8 +118,12 @@ def _columns_of(signals: Sequence[Signal], contexts: Sequence[Context]) -> dict[
     place = {pair: n for n, pair in enumerate(one_of_pair)}
     rows = np.array([place[context.pair] for context in contexts], np.intp)
     columns: dict[str, Column] = {}
+    counted = [context.counted for context in contexts] if any(signal.of_counter for signal in signals) else []
     for signal in signals:
-        if signal.of_pair and len(one_of_pair) < len(contexts):
+        if signal.of_counter:  # there are many, and most are 0
+            name = signal.name
+            columns[name] = column_of([values.get(name, 0) for values in counted], signal.type)
+        elif signal.of_pair and len(one_of_pair) < len(contexts):
             columns[signal.name] = column_of([signal.read(each) for each in one_of_pair.values()], signal.type)[rows]
         else:
             columns[signal.name] = column_of([signal.read(each) for each in contexts], signal.type)

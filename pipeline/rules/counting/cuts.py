@@ -16,8 +16,6 @@ from collections.abc import Collection, Sequence
 
 from xxhash import xxh3_64_intdigest
 
-from pipeline.text.normal import normalise_batch
-
 GRAM = 6  # letters or digits of a passage
 KEPT = 32  # passages of a text: a quarter of it still has eight of them
 SHARED = 3  # passages that a text and its part have in common, at least
@@ -28,13 +26,13 @@ _signature = re.compile(r"[【\[][^】\]]*[】\]]").sub
 _marks = re.compile(r"[\W_]+").sub
 
 
-def passages(content: str) -> tuple[int, ...]:
+def passages(folded: str) -> tuple[int, ...]:
     """The remembered passages of a text, each with the length class of the text in its last bits.
 
-    Disguises are undone. Marks, spaces and signatures do not count. Empty for a text with fewer than 8 letters or
-    digits.
+    `folded` is the text in folded form. Marks, spaces and signatures do not count. Empty for a text with fewer than 8
+    letters or digits.
     """
-    letters = _marks("", _signature("", normalise_batch([content]).folded.texts()[0]))
+    letters = _marks("", _signature("", folded))
     grams = {letters[i : i + GRAM] for i in range(len(letters) - GRAM + 1)}
     if len(grams) < SHARED:
         return ()

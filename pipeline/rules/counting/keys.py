@@ -65,7 +65,7 @@ def _amount(counter: Counter, summed: Callable[[Context], Any] | None) -> Callab
         recipients = PARTS["recipient"]
         return lambda c: tuple([int(each) for each in recipients(c) if len(each) <= _LONGEST])
     if counter.aggregate == "cuts":
-        return lambda c: passages(c.event.content)
+        return lambda c: passages(c.facts.folded)
     if counter.aggregate == "distinct" and of is not None:
         values = PARTS[of]
         return lambda c: tuple([_number_of(each) for each in values(c)])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.rules.counting.counters import Counter, MemoryCounters
 from pipeline.rules.counting.cuts import passages
+from pipeline.text.normal import normalise_batch
 
 SENDERS = 100
 SEED = 20261129
@@ -59,6 +60,10 @@ CLAUSES = (
 )
 
 Tries = Iterator[str]
+
+
+def passages_of(text: str) -> tuple[int, ...]:
+    return passages(normalise_batch([text]).folded.texts()[0])
 
 
 def _offer(rng: random.Random, clauses: int = 0) -> str:
@@ -202,7 +207,7 @@ def found(tries: Tries) -> int | None:
     state, at = MemoryCounters(), 0
     for n, text in enumerate(tries, 1):
         at += 10_000
-        amount = passages(text)
+        amount = passages_of(text)
         value = state.add(COUNTER, "p", at, amount) if WORD in text else state.read(COUNTER, "p", at, amount)
         if value >= FOUND_FROM:
             return n

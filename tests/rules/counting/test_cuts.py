@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.counting.cuts import KEPT, cuts, passages
+from pipeline.rules.counting.cuts import KEPT, cuts
 from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import config, decide, submission
-from tests.rules.counting.refused_senders import KINDS, SENDERS, counts
+from tests.rules.counting.refused_senders import KINDS, SENDERS, counts, passages_of
 
 TEXT = "新推出青屿秒贷业务，仅需身份证即可办理，最快十分钟到账，额度高达二十万元，详情请咨询当地网点工作人员"
 POLICY = """\
@@ -35,20 +35,20 @@ def test_who_halves_is_found_and_who_corrects_is_not() -> None:
 
 def test_disguises_marks_and_signatures_do_not_change_a_passage() -> None:
     written = "【青屿】" + TEXT.replace("，", " ！").replace("秒", "秒\u200b").replace("贷", "貸")
-    assert passages(written) == passages(TEXT)
-    assert len(passages(TEXT)) == KEPT
+    assert passages_of(written) == passages_of(TEXT)
+    assert len(passages_of(TEXT)) == KEPT
 
 
 @pytest.mark.parametrize("text", ["", "短", "七个字的短信息", "😀" * 50, "\ud800" * 3])
 def test_a_text_of_fewer_than_eight_letters_has_no_passages(text: str) -> None:
-    assert passages(text) == ()
-    assert cuts((), passages(TEXT)) == 0
+    assert passages_of(text) == ()
+    assert cuts((), passages_of(TEXT)) == 0
 
 
 @given(st.lists(st.text(max_size=200), max_size=8), st.text(max_size=200))
 def test_a_text_is_the_shortest_of_its_tries(seen: list[str], text: str) -> None:
     """Equal and shorter texts never count, and neither does the order of the others."""
-    own, known = passages(text), [each for other in seen for each in passages(other)]
+    own, known = passages_of(text), [each for other in seen for each in passages_of(other)]
     size = own[0] & 31 if own else 0
     value = cuts(own, known)
     assert value == cuts(own, known[::-1]) == cuts(own, [each for each in known if each & 31 > size])
