@@ -16,21 +16,26 @@ from pipeline.rules.templates import Template
 from pipeline.rules.words.dictionary import Hit, in_force
 
 
-class Pair(msgspec.Struct, frozen=True, gc=False):
-    """One sender and one text. `number` tells the pairs of a batch apart.
+class Sender(msgspec.Struct, frozen=True, gc=False):
+    """One sender. `calendar` is in the zone of its port. `black` and `allow` are its list entries and its port's."""
 
-    `template` is the template of `port` that the text fits. `hits` are the words in force. `calendar` is in the zone of
-    the port. `black` and `allow` are the list entries of the sender and of its port.
-    """
-
-    number: int
-    facts: Facts
     port: Port | None
-    template: Template | None
-    hits: tuple[Hit, ...]
     calendar: Calendar
     black: tuple[ListEntry, ...]
     allow: tuple[ListEntry, ...]
+
+
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """One sender and one text. `number` tells the pairs of a batch apart.
+
+    `template` is the template of the sender's port that the text fits. `hits` are the words in force.
+    """
+
+    number: int
+    sender: Sender
+    facts: Facts
+    template: Template | None
+    hits: tuple[Hit, ...]
 
 
 class Pairs:
@@ -39,6 +44,7 @@ class Pairs:
     def __init__(self, config: Config, facts: Mapping[str, Facts]) -> None:
         self._config = config
         self._facts = facts
+        self._senders: dict[tuple[str, bool], Sender] = {}
         self._found: dict[tuple[str, str, bool], Pair] = {}
         self._count = 0
 
@@ -47,25 +53,25 @@ class Pairs:
         key = (sender, text, from_port)
         pair = self._found.get(key)
         if pair is None:
-            pair = self._pair(sender, text, at, from_port)
+            pair = self._pair(self._sender(sender, from_port), text, at)
             if all(hit.expires == NEVER for hit in pair.facts.hits):  # otherwise the words in force depend on the time
                 self._found[key] = pair
         return pair
 
-    def _pair(self, sender: str, text: str, at: int, from_port: bool) -> Pair:
-        config, facts = self._config, self._facts[text]
-        port = config.ports.find(sender) if config.ports and from_port else None
+    def _sender(self, sender: str, from_port: bool) -> Sender:
+        found = self._senders.get((sender, from_port))
+        if found is None:
+            config = self._config
+            port = config.ports.find(sender) if config.ports and from_port else None
+            black, allow = (_entries(config.lists, name, sender, port) for name in ("black", "allow"))
+            found = self._senders[sender, from_port] = Sender(port, calendar_of(port, config), black, allow)
+        return found
+
+    def _pair(self, sender: Sender, text: str, at: int) -> Pair:
+        facts, port = self._facts[text], sender.port
+        template = port.fitting(text, facts.links, facts.contacts) if port else None
         self._count += 1
-        return Pair(
-            self._count,
-            facts,
-            port,
-            port.fitting(text, facts.links, facts.contacts) if port else None,
-            in_force(facts.hits, at),
-            calendar_of(port, config),
-            _entries(config.lists, "black", sender, port),
-            _entries(config.lists, "allow", sender, port),
-        )
+        return Pair(self._count, sender, facts, template, in_force(facts.hits, at))
 
 
 def _entries(lists: Lists, name: str, sender: str, port: Port | None) -> tuple[ListEntry, ...]:

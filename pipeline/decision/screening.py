@@ -129,7 +129,7 @@ def _opened(event: Submission | Record, pairs: Pairs, config: Config, now: int, 
 
 
 def _submission(event: Submission, pair: Pair, config: Config, now: int) -> Outcome:
-    at, port, template = event.accepted_at, pair.port, pair.template
+    at, port, template = event.accepted_at, pair.sender.port, pair.template
     kind = template.kind if template else port.kind if port else Kind.NOTICE
     context = _context(event, pair, kind, _leaves(event, now), _screened_at(event, now), config, 0)
     outcome = Outcome(context, at, config.snoozes, reviewed=event.reviewed)
@@ -139,7 +139,7 @@ def _submission(event: Submission, pair: Pair, config: Config, now: int) -> Outc
     if decided is not None:
         outcome.reasons += (decided,)
         outcome.decided = True
-    outcome.allowed = entry_in_force(pair.allow, at) is not None
+    outcome.allowed = entry_in_force(pair.sender.allow, at) is not None
     return outcome
 
 
@@ -151,13 +151,13 @@ def _context(
         event,
         pair.number,
         pair.facts,
-        pair.port,
+        pair.sender.port,
         pair.template,
         kind,
         pair.hits,
         config.policy.port_limits_5m if config.policy else {},
-        pair.calendar.moment(leaves),
-        pair.calendar.moment(screened),
+        pair.sender.calendar.moment(leaves),
+        pair.sender.calendar.moment(screened),
         config.brands,
         config.consents,
         config.ports,
@@ -182,16 +182,16 @@ def _waits(event: Submission, now: int) -> bool:
 
 def _record(event: Record, pair: Pair, config: Config, late_ms: int) -> Outcome:
     at = event.submitted_at
-    kind = pair.port.kind if pair.port else Kind.PERSONAL
+    kind = pair.sender.port.kind if pair.sender.port else Kind.PERSONAL
     outcome = Outcome(_context(event, pair, kind, at, at, config, late_ms), at, config.snoozes)
-    listed = entry_in_force(pair.black, at)
+    listed = entry_in_force(pair.sender.black, at)
     if config.policy is None:
         outcome.reasons = (_reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100),)
         outcome.decided = True
     elif listed is not None:
         outcome.reasons = (_reason(BuiltInRule.BLACK_LISTED, Verdict.REJECT, 100, entry=listed.reason),)
         outcome.decided = True
-    outcome.allowed = entry_in_force(pair.allow, at) is not None
+    outcome.allowed = entry_in_force(pair.sender.allow, at) is not None
     return outcome
 
 
@@ -444,8 +444,8 @@ def _authority(pair: Pair, config: Config, at: int) -> Reason | None:
         return _reason(BuiltInRule.NO_POLICY, Verdict.HOLD, 100)
     if config.ports is None:
         return _reason(BuiltInRule.NO_PORT_REGISTRY, Verdict.HOLD, 100)
-    listed = entry_in_force(pair.black, at)
-    rule = may_send(pair.port.state if pair.port else None, black_listed=listed is not None)
+    listed = entry_in_force(pair.sender.black, at)
+    rule = may_send(pair.sender.port.state if pair.sender.port else None, black_listed=listed is not None)
     if rule is None:
         return None
     if rule is BuiltInRule.PORT_UNKNOWN:

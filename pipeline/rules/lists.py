@@ -141,8 +141,12 @@ def _place(name: str, value: str) -> tuple[_Name, str]:
 
 def _longest(listed: Sequence[ListedNumbers], number: str) -> Mark | None:
     """Of the marks of a number, the one that lasts."""
-    marks = [mark for numbers in listed if (mark := numbers.get(number)) is not None]
-    return max(marks, key=lambda mark: mark.expires, default=None)
+    longest: Mark | None = None
+    for numbers in listed:
+        mark = numbers.get(number)
+        if mark is not None and (longest is None or mark.expires > longest.expires):
+            longest = mark
+    return longest
 
 
 def _is_in_force(listed: Sequence[ListedNumbers], number: str, at: int) -> bool:

@@ -8,7 +8,7 @@ Chinese is written without spaces, so a word may appear across others by chance:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jieba
@@ -42,7 +42,7 @@ def words_at(text: str, start: int, end: int) -> list[Word]:
     first = max(0, start - _AROUND)
     words = []
     at = first
-    for word in tokenizer().cut(text[first : end + _AROUND], HMM=False):
+    for word in _cut(text[first : end + _AROUND]):
         stop = at + len(word)
         if stop > start:
             words.append((at, stop))
@@ -50,6 +50,12 @@ def words_at(text: str, start: int, end: int) -> list[Word]:
         if at >= end:
             break
     return words
+
+
+@lru_cache(10_000)
+def _cut(text: str) -> tuple[str, ...]:
+    """The words of a text. Most texts are copies of a template, and differ elsewhere than around their finds."""
+    return tuple(tokenizer().cut(text, HMM=False))
 
 
 def hidden(text: str, words: Sequence[Word], start: int, end: int) -> bool:
