@@ -51,7 +51,7 @@ def _short_message(message: ShortMessage | None) -> dict[str, Any]:
         return {}
     push = message.push
     return {
-        "text": message.text,
+        "text": push.text if push is not None else message.text,  # what the phone shows
         "concatenation": asdict(message.place) if message.place is not None else None,
         "suspect": message.suspect,
         "push": msgspec.structs.asdict(push) if push is not None else None,

@@ -300,6 +300,7 @@ def test_a_wap_push_gives_its_link_and_text() -> None:
     shown = show("pdu", SAMPLE)
     assert (shown["command"], shown["recipient"], shown["port"]) == ("Submit", "13808046606", 2948)
     assert shown["push"].items() >= push.items()
+    assert shown["text"] == "恭喜中奖"
     assert decode("guess", SAMPLE) == [shown]
     content = bytes.fromhex(SAMPLE)[-70:]
     submit = cmpp.Submit(

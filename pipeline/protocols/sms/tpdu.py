@@ -8,6 +8,7 @@ Source: GSM 03.40, 9.2.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -75,11 +76,30 @@ class Reading(NamedTuple):
 
 
 def read_tpdu(octets: bytes) -> Reading:
-    """The TPDU behind its SMSC's address, as modems write them. Raises FrameError."""
+    """The TPDU behind its SMSC's address, as modems write it, or alone, as some record files have it.
+
+    Alone only if that fits to the last octet and the other does not. Raises FrameError.
+    """
     if len(octets) > LONGEST:
         raise FrameError(f"{len(octets)} octets, at most {LONGEST} expected", LONGEST)
+    try:
+        reading = _read(octets, addressed=True)
+    except FrameError:
+        with suppress(FrameError):
+            alone = _read(octets, addressed=False)
+            if not alone.surplus:
+                return alone
+        raise
+    if reading.surplus:
+        with suppress(FrameError):
+            alone = _read(octets, addressed=False)
+            return reading if alone.surplus else alone
+    return reading
+
+
+def _read(octets: bytes, addressed: bool) -> Reading:
     reader = _Reader(octets)
-    smsc = reader.smsc()
+    smsc = reader.smsc() if addressed else ""
     first = reader.octet("first octet")
     kind = first & 3
     if kind == 0:

@@ -28,6 +28,15 @@ def test_a_delivered_text_in_seven_bits() -> None:
     assert (reading.tpdu.data.message.text, reading.tpdu.more) == ("hellohello", False)
 
 
+def test_a_tpdu_without_the_address_of_its_smsc() -> None:
+    whole = bytes.fromhex(SAMPLE)
+    assert read_tpdu(whole[1:]) == read_tpdu(whole)
+    delivered = bytes.fromhex("040D91683108108300F0000062112141035023") + b"\x0a" + pack(b"hellohello")
+    reading = read_tpdu(delivered)
+    assert isinstance(reading.tpdu, Deliver)
+    assert (reading.smsc, reading.tpdu.data.message.text) == ("", "hellohello")
+
+
 def test_a_part_in_seven_bits_begins_behind_fill_bits() -> None:
     header = bytes.fromhex("0500032a0201")
     octets = bytes.fromhex("0041000BA13108086406F60000") + b"\x0c" + header + bytes.fromhex("d06536fb0d")
