@@ -80,6 +80,8 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     columns[2].metric(_("Open cases"), count(history.open_cases), border=True)
     limit = _("of its tier") if entry.volume_5m is None else count(entry.volume_5m)
     st.caption(_("Messages in 5 minutes, at most: {limit}; templates: {n}").format(limit=limit, n=len(entry.templates)))
+    if entry.zone:
+        st.caption(_("Time zone") + ": " + entry.zone)
     if entry.extensions:
         st.caption(_("Extensions") + ": " + " ".join(f"{entry.code}-{extension}…" for extension in entry.extensions))
     if entry.unsubscribe:

@@ -14,7 +14,7 @@ from pipeline.rules.snoozes import MAX_DAYS, MAX_MS, Snooze, SnoozeKind, check_r
 from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database
-from pipeline.store.registry import configurations, snooze_entries
+from pipeline.store.registry import configurations, policies, snooze_entries
 
 MAX_REASON = 500
 MAX_IN_FORCE = 1_000  # workers keep all of them in memory
@@ -25,7 +25,7 @@ _policy = lru_cache(4)(parse_policy)
 def snooze(
     db: Database, user: User, rule: str, kind: SnoozeKind, value: str, reason: str, until: int, now: int
 ) -> int | None:
-    """Snooze a rule of the policy in force, or change the end of its snooze.
+    """Snooze a rule of the policy in force or on trial, or change the end of its snooze.
 
     Returns the epoch, None if nothing changed.
     `until` and `now` are epoch ms. Raises AntispamError for a built-in or unknown rule, a rule that does not count
@@ -86,16 +86,24 @@ def _check_known(connection: Connection, kind: SnoozeKind, value: str) -> None:
 
 
 def _check_in_policy(connection: Connection, rule: str) -> None:
-    modes: dict[str, str] = {}
+    """Raises AntispamError for a rule that counts neither in the policy in force nor in the one on trial."""
+    texts = []
     for name in configurations.names_in_force(connection, "policy"):
         version = configurations.in_force(connection, "policy", name)
-        value = configurations.value_of(connection, "policy", name, version or "")
-        modes |= {each.id: each.mode for each in _policy(value or "").rules}
+        texts.append(configurations.value_of(connection, "policy", name, version or "") or "")
+    trial = policies.on_trial(connection)
+    if trial is not None:
+        texts.append(policies.text(connection, trial.version))
+    modes: dict[str, list[str]] = {}
+    for text in texts:
+        for each in _policy(text).rules:
+            modes.setdefault(each.id, []).append(each.mode)
     if rule not in modes:
         near = get_close_matches(rule, modes, 1)
-        raise AntispamError(f"the policy in force has no rule {rule!r}{f'; {near[0]}?' if near else ''}")
-    if modes[rule] != "enforce":
-        raise AntispamError(f"rule {rule} does not count anyway: its mode is {modes[rule]}")
+        which = "the policy in force has" if trial is None else "the policies in force and on trial have"
+        raise AntispamError(f"{which} no rule {rule!r}{f'; {near[0]}?' if near else ''}")
+    if "enforce" not in modes[rule]:
+        raise AntispamError(f"rule {rule} does not count anyway: its mode is {modes[rule][0]}")
 
 
 def _require_scope(connection: Connection, user: User, kind: SnoozeKind, value: str) -> None:

@@ -16,7 +16,7 @@ from pipeline.rules.snoozes import MAX_MS, SnoozeKind
 from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.registry import configurations, registry, snoozes
+from pipeline.store.registry import configurations, policy_lifecycle, registry, snoozes
 from tests.harness.screening_events import decide, submission
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
@@ -97,6 +97,25 @@ def test_what_is_refused_leaves_no_trace(db: Database, given: dict[str, object],
         make(db, **given)
     assert snoozes.snoozes(db, ADMIN, 0) == []
     assert published(db).config.epoch == before
+
+
+def test_a_rule_on_trial_is_snoozed_before_it_is_in_force(db: Database) -> None:
+    sealed = "{id: sealed, event: submission, description: d, when: signatures == 0, verdict: review}"
+    quiet = "{id: quiet, event: submission, description: d, when: links > 0, verdict: review, mode: off}"
+    text = f"rules: [{sealed}, {quiet}]\n"
+    version = policy_lifecycle.draft(db, ADMIN, text, "a new rule", 2)
+    policy_lifecycle.submit(db, ADMIN, version, 2)
+    with pytest.raises(AntispamError, match="the policy in force has no rule 'sealed'"):
+        make(db, rule="sealed")
+    policy_lifecycle.shadow(db, ADMIN, version, 3)
+    assert make(db, rule="sealed")
+    assert make(db)  # the rules in force, as before
+    with pytest.raises(AntispamError, match="rule quiet does not count anyway: its mode is off"):
+        make(db, rule="quiet")
+    with pytest.raises(AntispamError, match="the policies in force and on trial have no rule 'seal'"):
+        make(db, rule="seal")
+    (other,) = decide(submission("明日停水检修", at=NOW), published(db).config).shadow
+    assert (other.policy, other.verdict.value) == (version, "release")
 
 
 def test_without_a_policy_there_is_nothing_to_snooze(any_db: Database) -> None:
