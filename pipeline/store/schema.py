@@ -56,6 +56,7 @@ enterprises = Table(
     Column("city", String(32), nullable=False, server_default=""),
     Column("parent", String(64), nullable=False, server_default=""),  # its reseller; empty: none
     _at("created_at"),
+    _at("suspended_at", nullable=True),  # with its customers; NULL: it is not
 )
 
 # One registered service code. Rules read it as `rules.ports.PortEntry`.

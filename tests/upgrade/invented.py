@@ -243,7 +243,15 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
     version = sha(policy.encode()).hexdigest()[:16]
     return {
         "enterprises": [
-            {"id": "e-1", "name": "示例地产", "province": "广东", "city": "深圳", "parent": "e-0", "created_at": NOW},
+            {
+                "id": "e-1",
+                "name": "示例地产",
+                "province": "广东",
+                "city": "深圳",
+                "parent": "e-0",
+                "created_at": NOW,
+                "suspended_at": NOW + 2000,
+            },
         ],
         "ports": [
             {

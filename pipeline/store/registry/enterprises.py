@@ -40,6 +40,24 @@ def put(
     check_parents(parents(connection))
 
 
+def suspend(connection: Connection, code: str, at: int | None) -> None:
+    """Note that an enterprise is suspended with its customers since `at` (epoch ms); None: it is not."""
+    connection.execute(_table.update().where(_table.c.id == code).values(suspended_at=at))
+
+
+def stopped(connection: Connection) -> dict[str, str]:
+    """The enterprises that are suspended, by code, each with the one that stops it: itself, or its nearest reseller."""
+    rows = {row.id: row for row in connection.execute(select(_table.c.id, _table.c.parent, _table.c.suspended_at))}
+    found = {}
+    for code in rows:
+        above = rows.get(code)
+        while above is not None and above.suspended_at is None:
+            above = rows.get(above.parent)
+        if above is not None:
+            found[code] = str(above.id)
+    return found
+
+
 def parents(connection: Connection) -> dict[str, str]:
     """The reseller of each enterprise, by code; empty for a customer of the operator."""
     return {row.id: row.parent for row in connection.execute(select(_table.c.id, _table.c.parent))}

@@ -71,6 +71,9 @@ def _import(
         there = {entry.code: entry for entry in ports.load(connection)}
         read = {entry.code: entry for entry in (_spelled(entry, there) for entry in given)}
         wanted = _ports(there, read, remove)
+        moved = {e.code for e in wanted if e.code not in there or there[e.code].enterprise != e.enterprise}
+        begun = {e.code: e for e in ports.begin(connection, now, user.name, [e for e in wanted if e.code in moved])}
+        wanted = [begun.get(entry.code, entry) for entry in wanted]
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
         if strict and any(kind == "policy" for kind, _, _ in files):
             raise Forbidden(f"{user.name}: the folder has a new policy, and two people must agree on it")

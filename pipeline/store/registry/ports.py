@@ -18,6 +18,7 @@ from pipeline.rules.filings import Filing, check_filings
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
+from pipeline.store.registry import enterprises
 from pipeline.text.wording.unsubscribe import LONGEST
 
 # Action -> (states in which it is possible, resulting state).
@@ -26,6 +27,7 @@ _STEPS = {
     "resume": ((PortState.SUSPENDED,), PortState.OPEN),
     "terminate": ((PortState.OPEN, PortState.SUSPENDED), PortState.TERMINATED),
 }
+WITH_ENTERPRISE = "enterprise/"  # begins the evidence of a suspension with an enterprise
 _INT4 = 2**31
 LONGEST_EXTENSION = 18  # digits; a code and its extension have up to 21
 
@@ -200,7 +202,7 @@ def change_state(
     origins, state = _STEPS[action]
     table = schema.ports
     outbox.lock(connection)
-    if evidence and not _first(connection, now, actor, action, code, rule, evidence):
+    if evidence and not note(connection, now, actor, action, code, rule, evidence):
         return False
     before = connection.execute(select(table.c.state).where(table.c.code == code)).scalar()
     if before is None:
@@ -213,7 +215,7 @@ def change_state(
     if changed.rowcount == 0:
         return False
     if not evidence:
-        _first(connection, now, actor, action, code, rule, "")
+        note(connection, now, actor, action, code, rule, "")
     audit.record(
         connection,
         now,
@@ -228,6 +230,36 @@ def change_state(
     return True
 
 
+def note(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:
+    """Record an action on a port; returns False if this evidence has acted before."""
+    noted = connection.execute(
+        upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
+        {"kind": action, "subject": code, "rule": rule, "evidence": evidence, "actor": actor, "at": now},
+    )
+    return noted.first() is not None
+
+
+def evidence_of(enterprise: str, now: int) -> str:
+    """The evidence of a suspension with an enterprise. Evidence acts once, so each suspension has its own."""
+    return f"{WITH_ENTERPRISE}{enterprise}@{now}"
+
+
+def begin(connection: Connection, now: int, actor: str, entries: Iterable[PortEntry]) -> list[PortEntry]:
+    """New ports, or ports that come to another enterprise, as they are to be stored.
+
+    An open port of an enterprise that is suspended, itself or with its reseller, becomes suspended with it.
+    """
+    stopped, found = enterprises.stopped(connection), []
+    for entry in entries:
+        by = stopped.get(entry.enterprise)
+        if by is None or entry.state is not PortState.OPEN:
+            found.append(entry)
+        else:
+            note(connection, now, actor, "suspend", entry.code, "", evidence_of(by, now))
+            found.append(msgspec.structs.replace(entry, state=PortState.SUSPENDED))
+    return found
+
+
 def publish(connection: Connection, now: int, entries: Iterable[PortEntry]) -> int:
     """Add these ports' entries to the outbox; returns the epoch."""
     return outbox.publish_config(connection, now, [("port", entry.code, text(entry), None) for entry in entries])
@@ -236,15 +268,6 @@ def publish(connection: Connection, now: int, entries: Iterable[PortEntry]) -> i
 def text(entry: PortEntry) -> str:
     """The port's value on the config topic: canonical JSON."""
     return msgspec.json.encode(entry, order="deterministic").decode()
-
-
-def _first(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:
-    """Record the action; returns False if this evidence has acted before."""
-    noted = connection.execute(
-        upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
-        {"kind": action, "subject": code, "rule": rule, "evidence": evidence, "actor": actor, "at": now},
-    )
-    return noted.first() is not None
 
 
 def _parts(connection: Connection, table: Table, codes: list[str] | None) -> Iterable[Row[tuple[object, ...]]]:

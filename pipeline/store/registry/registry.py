@@ -8,6 +8,7 @@ committed together or not at all. Times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, exists, func, or_, select
@@ -58,7 +59,8 @@ def ports(db: Database, user: User, search: str = "", limit: int = 100, offset: 
 def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str = "") -> int | None:
     """Register or change a port, with its code in canonical form; returns the epoch, or None if nothing changed.
 
-    The state of a registered port stays: only `suspend_port`, `resume_port` and `terminate` change it.
+    The state of a registered port stays: only `suspend_port`, `resume_port` and `terminate` change it. But a port that
+    is new, or comes to another enterprise, is suspended if that enterprise is.
     Raises AntispamError for an invalid entry.
     """
     require(user, Right.EDIT_PORTS)
@@ -71,6 +73,8 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
         if before is not None:
             require_port(connection, user, entry.code)
             entry = msgspec.structs.replace(entry, state=before.state)
+        if before is None or before.enterprise != entry.enterprise:
+            [entry] = port_rows.begin(connection, now, user.name, [entry])
         if before == entry:
             return None
         port_rows.put(connection, [entry], now)
@@ -134,23 +138,28 @@ def terminate(db: Database, user: User, code: str, reason: str, evidence: str, n
 
 
 def suspend_enterprise(db: Database, user: User, code: str, reason: str, now: int) -> list[str]:
-    """Suspend the open ports of an enterprise and of its customers, and theirs; returns the suspended ports."""
+    """Suspend the open ports of an enterprise and of its customers, and theirs; returns the suspended ports.
+
+    Ports that are registered later begin suspended.
+    """
     require(user, Right.SUSPEND_PORTS)
     check_reason(reason)
     with db.write() as connection:
         outbox.lock(connection)
         found = _ports_of(connection, user, code, PortState.OPEN)
-        for port in found:  # evidence acts once, so each suspension has its own
-            port_rows.change_state(
-                connection, now, user.name, "suspend", port, reason, evidence=f"{_evidence(code)}{now}"
-            )
-        return found
+        enterprise_rows.suspend(connection, code, now)
+        audit.record(connection, now, user.name, "suspend", f"enterprise/{code}", reason=reason)
+        evidence = port_rows.evidence_of(code, now)
+        for port in found:
+            port_rows.change_state(connection, now, user.name, "suspend", port.code, reason, evidence=evidence)
+        return [port.code for port in found]
 
 
 def resume_enterprise(db: Database, user: User, code: str, reason: str, now: int) -> list[str]:
     """Resume the ports that `suspend_enterprise` suspended last; returns them.
 
-    A port that was suspended for another reason stays suspended.
+    A port that was suspended for another reason stays suspended, and so does one that another suspended enterprise
+    stops: it is resumed with that one.
     """
     require(user, Right.SUSPEND_PORTS)
     check_reason(reason)
@@ -158,16 +167,26 @@ def resume_enterprise(db: Database, user: User, code: str, reason: str, now: int
     with db.write() as connection:
         outbox.lock(connection)
         found = []
-        for port in _ports_of(connection, user, code, PortState.SUSPENDED):
+        suspended = _ports_of(connection, user, code, PortState.SUSPENDED)
+        enterprise_rows.suspend(connection, code, None)
+        audit.record(connection, now, user.name, "resume", f"enterprise/{code}", reason=reason)
+        stopped = enterprise_rows.stopped(connection)
+        for port in suspended:
             last = connection.execute(
                 select(deeds.c.evidence)
-                .where(deeds.c.subject == port, deeds.c.kind == "suspend")
+                .where(deeds.c.subject == port.code, deeds.c.kind == "suspend")
                 .order_by(deeds.c.at.desc(), deeds.c.id.desc())
                 .limit(1)
             ).scalar()
-            if (last or "").startswith(_evidence(code)):
-                port_rows.change_state(connection, now, user.name, "resume", port, reason)
-                found.append(port)
+            if not (last or "").startswith(f"{port_rows.WITH_ENTERPRISE}{code}@"):
+                continue
+            still = stopped.get(port.enterprise)
+            if still is None:
+                port_rows.change_state(connection, now, user.name, "resume", port.code, reason)
+                found.append(port.code)
+            else:
+                evidence = port_rows.evidence_of(still, now)
+                port_rows.note(connection, now, user.name, "suspend", port.code, "", evidence)
         return found
 
 
@@ -333,11 +352,7 @@ def _change_state(db: Database, user: User, action: str, code: str, reason: str,
         return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
 
 
-def _evidence(enterprise: str) -> str:
-    return f"enterprise/{enterprise}@"
-
-
-def _ports_of(connection: Connection, user: User, enterprise: str, state: PortState) -> list[str]:
+def _ports_of(connection: Connection, user: User, enterprise: str, state: PortState) -> list[Row[Any]]:
     """The ports in this state of an enterprise and its customers. Raises Forbidden if one is outside the scope."""
     parents = enterprise_rows.parents(connection)
     if enterprise not in parents:
@@ -349,7 +364,7 @@ def _ports_of(connection: Connection, user: User, enterprise: str, state: PortSt
         raise Forbidden(f"{user.name}: enterprise {enterprise} is outside the scope of this account")
     for row in rows:
         require_port(connection, user, row.code)
-    return [row.code for row in rows if row.state == state]
+    return [row for row in rows if row.state == state]
 
 
 def _registered(connection: Connection, code: str) -> str:

@@ -9,7 +9,8 @@ from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
-from pipeline.store.registry import enterprises, registry
+from pipeline.store.registry import enterprises, import_configuration, registry
+from pipeline.store.registry.port_history import port_history
 from tests.store.registry.registered import ADMIN, followed, in_force
 
 
@@ -38,6 +39,37 @@ def test_a_reseller_is_suspended_and_resumed_with_its_customers(any_db: Database
     assert registry.resume_enterprise(any_db, ADMIN, "reseller", "", 5) == ["10690000", "10690002"]
     assert registry.suspend_enterprise(any_db, ADMIN, "shop", "", 6) == ["10690002"]
     assert registry.resume_enterprise(any_db, ADMIN, "shop", "", 7) == ["10690002"]
+
+
+def states(db: Database) -> dict[str, str]:
+    return {entry.code: entry.state.value for entry in registry.ports(db, ADMIN)}
+
+
+def test_a_port_registered_while_its_reseller_is_suspended_begins_suspended(any_db: Database) -> None:
+    _three_levels(any_db)
+    registry.suspend_enterprise(any_db, ADMIN, "reseller", "contract ended", 2)
+    registry.save_port(any_db, ADMIN, PortEntry(code="10690004", enterprise="branch"), 3)
+    line = '{"code": "10690005", "enterprise": "shop"}'
+    import_configuration.add(any_db, ADMIN, [("port", "10690005", line)], 3)
+    registry.save_port(any_db, ADMIN, PortEntry(code="10690003", enterprise="shop"), 3)  # it comes from a stranger
+    registry.save_port(any_db, ADMIN, PortEntry(code="10690006", enterprise="stranger"), 3)
+    new = ("10690003", "10690004", "10690005")
+    assert {code: state for code, state in states(any_db).items() if state == "open"} == {"10690006": "open"}
+    assert followed(any_db) == in_force(any_db)
+    (deed,) = port_history(any_db, ADMIN, "10690004", 4).deeds
+    assert (deed.kind, deed.evidence) == ("suspend", "enterprise/reseller@3")
+    assert set(registry.resume_enterprise(any_db, ADMIN, "reseller", "", 4)) >= set(new)
+    assert set(states(any_db).values()) == {"open"}
+    registry.save_port(any_db, ADMIN, PortEntry(code="10690007", enterprise="branch"), 5)
+    assert states(any_db)["10690007"] == "open"
+
+
+def test_a_port_that_two_enterprises_stop_is_resumed_with_the_last(any_db: Database) -> None:
+    _three_levels(any_db)
+    registry.suspend_enterprise(any_db, ADMIN, "reseller", "", 2)
+    registry.suspend_enterprise(any_db, ADMIN, "branch", "", 3)
+    assert registry.resume_enterprise(any_db, ADMIN, "reseller", "", 4) == ["10690000", "10690001"]
+    assert registry.resume_enterprise(any_db, ADMIN, "branch", "", 5) == ["10690002"]
 
 
 def test_an_unknown_reseller_and_a_circle_of_resellers_are_refused(operational_db: Database) -> None:
