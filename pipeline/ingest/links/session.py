@@ -5,6 +5,9 @@ by `answer`, after the broker has acknowledged it, so an answer never promises m
 the account's rate or the link's window is refused at once with the protocol's code for "send again later", and nothing
 of it is taken.
 
+A port that misses an answer sends the same frame again. While the submission has no answer yet, the repetition is
+skipped; after it was accepted, it gets the same answer again.
+
 What is delivered to the port waits for its answer, is sent again if none comes, and is given back (`Undelivered`) when
 the link ends, so that another link can take it.
 
@@ -24,6 +27,7 @@ from pipeline.ingest.links.account import Refusal, Usage
 from pipeline.ingest.links.dialect import Dialect, Kind, Outcome
 from pipeline.protocols.frames import FrameError, UnknownCommandError
 
+_REMEMBERED = 64  # accepted submissions of a link whose repetition is known; more than a window
 _MOST_SEQUENCE = 0x7FFF_FFFF  # SMPP's; CMPP's numbers may be larger but need not
 
 
@@ -128,7 +132,8 @@ class Session:
         self._heard, self._tests, self._next_test = now, 0, 0.0
         self._sequence, self._tickets = 0, 0
         self._ending: Any = None  # the port's wish to close
-        self._open: dict[int, Any] = {}  # submissions without an answer, by ticket
+        self._open: dict[int, tuple[Any, bytes]] = {}  # submissions without an answer, by ticket, with their frames
+        self._accepted: dict[bytes, Send] = {}  # the answers to the last accepted submissions, by frame
         self._delivering: dict[int, _Waiting] = {}  # by sequence number
 
     @property
@@ -157,7 +162,7 @@ class Session:
         if kind is Kind.END_ANSWER:
             return self._close("drained")
         if kind is Kind.SUBMIT:
-            return self._submit(pdu, now, lagging)
+            return self._submit(pdu, frame, now, lagging)
         if kind is Kind.DELIVERED:
             waiting = self._delivering.pop(pdu.sequence, None)
             return [] if waiting is None else [Delivered(waiting.token, self._dialect.accepted(pdu))]
@@ -165,13 +170,20 @@ class Session:
 
     def answer(self, ticket: int, outcome: Outcome, msg_id: int = 0) -> list[Action]:
         """Answer a submission. Without a link there is nobody to answer."""
-        pdu = self._open.pop(ticket, None)
-        if pdu is None or self.state is State.CLOSED:
+        if ticket not in self._open:
             return []
-        return [self._send(self._dialect.submitted(pdu, outcome, msg_id)), *self._end_of_drain()]
+        pdu, frame = self._open.pop(ticket)
+        answer = self._send(self._dialect.submitted(pdu, outcome, msg_id))
+        if outcome is Outcome.ACCEPTED:
+            self._accepted[frame] = answer
+            if len(self._accepted) > _REMEMBERED:
+                del self._accepted[next(iter(self._accepted))]
+        return [answer, *self._end_of_drain()]
 
     def deliver(self, token: Any, pdu: Any, now: float) -> list[Action]:
-        """Deliver a message or report; only while `free`. Its sequence number is set here."""
+        """Deliver a message or report, whose sequence number is set here. It comes back at once if nothing is `free`."""
+        if self.free == 0:
+            return [Undelivered(token)]
         sequence = self._next_sequence()
         frame = self._dialect.codec.encode(msgspec.structs.replace(pdu, sequence=sequence))
         self._delivering[sequence] = _Waiting(token, frame, 1, now + self._limits.answer)
@@ -232,16 +244,20 @@ class Session:
         self._next_test = now + self._limits.test_every
         return [self._send(self._dialect.admitted(pdu, usage.account.secret)), LoggedIn(login.name)]
 
-    def _submit(self, pdu: Any, now: float, lagging: bool) -> list[Action]:
+    def _submit(self, pdu: Any, frame: bytes, now: float, lagging: bool) -> list[Action]:
         usage = self._usage
         if usage is None:
             answer = self._send(self._dialect.submitted(pdu, Outcome.NOT_LOGGED_IN, 0))
             return [answer, *self._close("a submission before the login")]
+        if frame in self._accepted:
+            return [self._accepted[frame]]
+        if any(frame == other for _, other in self._open.values()):
+            return [Skipped("a submission again before its answer")]
         full = len(self._open) >= usage.account.window
         if lagging or full or self.state is not State.OPEN or not usage.take(self._dialect.parts(pdu), now):
             return [self._send(self._dialect.submitted(pdu, Outcome.THROTTLED, 0))]
         self._tickets += 1
-        self._open[self._tickets] = pdu
+        self._open[self._tickets] = pdu, frame
         return [Submitted(self._tickets, pdu)]
 
     def _unreadable(self, frame: bytes, error: FrameError) -> list[Action]:

@@ -43,7 +43,7 @@ class Port:
     def __init__(self, protocol: str, address: str = HERE, usage: Usage | None = None, **fields: object) -> None:
         self.protocol, self.codec = protocol, CODECS[protocol]
         self.usage = usage or Usage(account(**fields), 0.0)
-        self.now = 0.0
+        self.now, self.submits = 0.0, 0
         dialect = SmppDialect() if protocol == "smpp" else CmppDialect()
         self.session = Session(dialect, {self.usage.account.name: self.usage}.get, address, 0.0)
 
@@ -58,7 +58,10 @@ class Port:
     def send(self, pdu: Any, lagging: bool = False) -> list[Action]:
         return self.session.receive(self.codec.encode(pdu), self.now, lagging)
 
-    def submit(self, sequence: int = 7, recipients: int = 1, lagging: bool = False) -> list[Action]:
+    def submit(self, sequence: int | None = None, recipients: int = 1, lagging: bool = False) -> list[Action]:
+        if sequence is None:
+            self.submits += 1
+            sequence = 6 + self.submits
         if self.protocol == "smpp":
             found = tuple(smpp.Address(destination_addr=str(n)) for n in range(recipients))
             return self.send(smpp.SubmitMulti(sequence=sequence, source_addr="1069", destinations=found), lagging)
@@ -166,6 +169,21 @@ def test_a_submission_is_answered_only_when_the_caller_says(protocol: str) -> No
     assert answer.sequence == 77
     assert "bab9e14dbba10102" in (getattr(answer, "message_id", ""), f"{getattr(answer, 'msg_id', 0):x}")
     assert port.session.answer(submitted.ticket, Outcome.ACCEPTED, 1) == [], "one answer"
+
+
+@every_protocol
+def test_a_submission_sent_again_is_taken_once_and_gets_the_same_answer(protocol: str) -> None:
+    port = Port(protocol)
+    port.login()
+    (submitted,) = port.submit(sequence=3)
+    assert isinstance(submitted, Submitted)
+    assert isinstance(port.submit(sequence=3)[0], Skipped)
+    answer = port.session.answer(submitted.ticket, Outcome.ACCEPTED, 77)
+    assert port.submit(sequence=3) == answer
+    assert isinstance(port.submit(sequence=4)[0], Submitted)
+    (throttled,) = port.submit(sequence=5, lagging=True)
+    assert isinstance(throttled, Send)
+    assert isinstance(port.submit(sequence=5)[0], Submitted), "what was refused may come again"
 
 
 @every_protocol
@@ -283,6 +301,7 @@ def test_what_was_not_answered_is_given_back_when_the_link_is_lost(protocol: str
     assert port.session.lost() == [Undelivered("report 1"), Undelivered("report 2")]
     assert port.session.free == 0
     assert port.session.lost() == []
+    assert port.deliver("report 3") == [Undelivered("report 3")]
 
 
 def test_a_transmitter_gets_no_reports() -> None:
