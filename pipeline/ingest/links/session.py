@@ -181,7 +181,7 @@ class Session:
         return [answer, *self._end_of_drain()]
 
     def deliver(self, token: Any, pdu: Any, now: float) -> list[Action]:
-        """Deliver a message or report, whose sequence number is set here. It comes back at once if nothing is `free`."""
+        """Deliver a message or report, whose sequence number is set here. If nothing is `free`, it comes back."""
         if self.free == 0:
             return [Undelivered(token)]
         sequence = self._next_sequence()
