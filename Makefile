@@ -49,13 +49,15 @@ test-fast: $(STAMP)
 	@$(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
 		--hypothesis-profile quick -n 2 --dist worksteal
 
-# The rooms that decide about a message, by their own tests; each floor is just under what was measured.
-FLOORS := decision:97 rules:96 protocols:96
+# The rooms that decide about a message, by their own tests; each floor is just under what was measured. That of the
+# stream is 9 points under it: its tests kill worker processes, and what was killed tells nothing of what it ran. Its
+# tests on real Kafka are left out, so that every machine reaches the floor.
+FLOORS := decision:97 rules:96 protocols:96 stream:80
 
 coverage: $(STAMP)
 	@mkdir -p var
-	@$(BIN)/pytest -m "not slow" --timeout 60 --timeout-method thread --cov --cov-report= \
-		tests/decision tests/rules tests/protocols tests/actions/test_scenarios.py
+	@$(BIN)/pytest -m "not (slow or kafka)" --timeout 180 --timeout-method thread --cov --cov-report= \
+		tests/decision tests/rules tests/protocols tests/stream tests/actions/test_scenarios.py
 	@low=0; for floor in $(FLOORS); do $(BIN)/coverage report --skip-covered \
 		--include="pipeline/$${floor%:*}/*" --fail-under=$${floor#*:} || low=1; done; exit $$low
 

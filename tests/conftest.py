@@ -104,9 +104,12 @@ def kafka_jars(request: pytest.FixtureRequest) -> Iterator[Path]:
         yield jars
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap of real Kafka for the whole session: ANTISPAM_KAFKA if set, else a node of our own."""
+    """Bootstrap of real Kafka for a module's tests: ANTISPAM_KAFKA if set, else a node of our own.
+
+    A node that does nothing takes a tenth of a core, so it does not stay for the whole session.
+    """
     if given := os.environ.get("ANTISPAM_KAFKA"):
         yield given
         return
@@ -129,7 +132,7 @@ def fresh_kafka(kafka_jars: Path, tmp_path: Path) -> Iterator[KafkaNode]:
     ]
 )
 def broker(request: pytest.FixtureRequest) -> str:
-    """Bootstrap of the session's embedded broker, then of its real Kafka: what must hold on both."""
+    """Bootstrap of the session's embedded broker, then of the module's real Kafka: what must hold on both."""
     bootstrap: str = request.getfixturevalue(request.param)
     return bootstrap
 

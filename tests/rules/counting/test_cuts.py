@@ -23,6 +23,7 @@ rules:
 TWO = ("13800000001", "13800000002")
 
 
+@pytest.mark.long
 def test_who_halves_is_found_and_who_corrects_is_not() -> None:
     """The table of docs/policy-guide.md."""
     found = {name: number / SENDERS for name, (number, _) in counts().items()}
