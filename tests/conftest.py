@@ -31,7 +31,7 @@ register_profiles()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a broker carries its marker, so `-m "not kafka"` leaves nothing behind; slow files go first.
+    """Whatever uses a broker or PostgreSQL is marked, so `-m "not kafka"` leaves nothing behind; slow files go first.
 
     Two processes share the files in this order, and neither should be left with the longest at the end.
     """
@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         elif fixtures & {"embedded_broker", "fresh_embedded"}:
             item.add_marker("broker")
+        if fixtures & {"postgres_db", "postgres_url"}:
+            item.add_marker("postgresql")
     slow = ("kafka", "browser", "broker")
     rank: dict[Path, int] = {}
     for item in items:

@@ -282,6 +282,7 @@ def test_policy_signals_lists_every_name(run: Run) -> None:
         assert name in ran.out
 
 
+@pytest.mark.long
 def test_backtest_reports_as_json_and_in_words(run: Run, tmp_path: Path) -> None:
     mixed(lake(tmp_path / "var")[1])
     policy = tmp_path / "policy.yaml"

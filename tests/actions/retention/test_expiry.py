@@ -288,6 +288,7 @@ def traces(folder: Path, day: Day) -> Iterator[str]:
             yield str(path.relative_to(folder))
 
 
+@pytest.mark.long
 def test_nothing_of_a_day_over_its_time_is_left_and_the_next_day_is(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, retention_days=160, status_days=160)
     db = migrated_database(settings)
