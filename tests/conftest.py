@@ -13,6 +13,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+import structlog
 from argon2 import PasswordHasher
 
 from pipeline.errors import AntispamError
@@ -67,6 +68,13 @@ def _cheap_passwords() -> Iterator[None]:
         patch.setattr(users, "_hasher", cheap)
         patch.setattr(users, "_NOBODY", cheap.hash("nobody"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_streams() -> Iterator[None]:
+    """A command that a test runs in this process sets up logging to streams that end with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
