@@ -120,6 +120,53 @@ def test_an_mms_notification_gives_its_link() -> None:
     assert (push.kind, push.link, push.text) == ("MMS", "http://m.cn/1", "hello")
 
 
+DOCUMENT = bytes.fromhex("02056A00") + b"\x45\xc6\x0c\x03a.cn\0\x01\x03hi\0\x01\x01"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"\xae",
+        b"application/vnd.wap.sic\0",
+        b"Application/Vnd.WAP.sic\0\xaf\x82",
+        b"\x1aapplication/vnd.wap.sic\0\x81\xea",
+        b"\x1f\x1aapplication/vnd.wap.sic\0\x81\xea",  # the length behind 31
+        b"\x03\xae\x81\xea\x8d\xca",  # with a wrong length of the content
+        b"\x05\xae\x81\x02\x00\x6a",  # the charset in two octets
+    ],
+)
+def test_forms_of_the_content_type(headers: bytes) -> None:
+    push = read_push(b"\x01\x06" + bytes((len(headers),)) + headers + DOCUMENT)
+    assert (push.link, push.text) == ("http://a.cn", "hi")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"\x01\x06", "not a push"),
+        (b"\x01\x05\x00", "not a push"),
+        (b"\x01\x06\x00" + DOCUMENT, "no content type"),
+        (b"\x01\x06\x7f\xae", "headers end at 130"),
+        (b"\x01\x06" + b"\xff" * 6, "a length without its end"),
+        (b"\x01\x06\x01\xb6" + DOCUMENT, "a push of another kind"),
+        (b"\x01\x06\x09text/css\0" + DOCUMENT, "a push of another kind"),
+        (b"\x01\x06\x01\x00" + DOCUMENT, "a push of another kind"),
+        (b"\x01\x06\x01\xbe\x8c\x82", "an MMS notification without a link"),
+        (b"\x01\x06\x01\xbe\x83http", "a header without its end"),
+    ],
+)
+def test_what_is_no_push_is_said(content: bytes, fault: str) -> None:
+    with pytest.raises(FrameError, match=fault) as caught:
+        read_push(content)
+    assert 0 <= caught.value.offset <= len(content)
+
+
+def test_values_of_mms_headers_are_skipped_by_their_length() -> None:
+    body = b"\x8c\x82" + b"\x89\x1f\x03abc" + b"\x88\x02\x01\x02" + b"\x96\x05\xeaabc\0" + b"\x83http://m.cn\0"
+    push = read_push(b"\x01\x06\x01\xbe" + body)
+    assert (push.link, push.text) == ("http://m.cn", "abc")
+
+
 @given(st.binary(max_size=120) | st.binary(max_size=120).map(lambda tail: bytes.fromhex("010601AE02056A00") + tail))
 def test_any_octets_are_a_push_or_a_frame_error(content: bytes) -> None:
     with suppress(FrameError):
