@@ -144,6 +144,43 @@ def test_policies_of_before_get_their_life(any_db: Database) -> None:
     assert {(r.author, r.approver, r.share, r.reason) for r in rows} == {("ops", "ops", 0, "")}
 
 
+def test_members_of_before_keep_their_order_and_cases_of_campaigns_their_campaign(any_db: Database) -> None:
+    case = {"port": "1069", "state": "effective", "rule": "r", "content": "", "opened_at": 1, "due_at": 1}
+    member = {"port": "1069", "round": 0, "messages": 1, "body": b"", "recipients": [], "channel": "", "added_at": 1}
+    contents = {"a": "c0123456789abcdef", "b": "0123456789abcdef", "c": "c" * 16}
+    before = (
+        "DROP INDEX uq_cases_open_campaign",
+        "DROP INDEX uq_cases_open",
+        "DROP INDEX ix_cases_campaign",
+        "ALTER TABLE cases DROP COLUMN campaign",
+        "ALTER TABLE cases DROP COLUMN merged_into",
+        "CREATE UNIQUE INDEX uq_cases_open ON cases (port, fingerprint) WHERE state = 'open'",
+        "DROP INDEX uq_case_members_number",
+        "DROP INDEX ix_case_members_asks",
+        "DROP INDEX ix_case_members_exact",
+        "ALTER TABLE case_members DROP COLUMN number",
+        *(f'CREATE INDEX ix_case_members_{name} ON case_members ("case")' for name in ("case", "asks", "exact")),
+    )
+    with any_db.write() as connection:
+        for ident, content in contents.items():
+            connection.execute(insert(schema.cases).values(case | {"id": ident, "fingerprint": content}))
+        for number, ident in enumerate("bab", 1):
+            row = member | {"case": ident, "number": number, "submission": f"s{number}"}
+            connection.execute(insert(schema.case_members).values(row))
+        for statement in before:
+            connection.execute(text(statement))
+        with Operations.context(MigrationContext.configure(connection)):
+            migration("numbers_of_members").upgrade()
+            migration("cases_of_campaigns").upgrade()
+    with any_db.read() as connection:
+        cases = {row.id: row.campaign for row in connection.execute(select(schema.cases))}
+        members = connection.execute(select(schema.case_members)).all()
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    assert cases == {"a": "c0123456789abcdef", "b": "", "c": ""}
+    assert all(row.number == row.seq for row in members)
+    assert len(members) == 3
+
+
 def test_a_migration_imports_nothing_that_may_change_later() -> None:
     for path in Path(versions.__file__ or "").parent.glob("[0-9]*.py"):
         found = re.findall(r"^\s*(?:from|import)\s+pipeline\b.*", path.read_text("utf-8"), re.MULTILINE)
