@@ -1,7 +1,7 @@
 // The review deck in the browser: it shows one case, answers keys at once and keeps a log for the server.
 // Every text is set as text, never as markup, because reviewed texts are hostile.
 
-const KEYS = { a: "release", x: "reject", b: "blacklist", s: "skip", u: "undo", n: "note", z: "snooze" };
+const KEYS = { a: "release", x: "reject", b: "blacklist", c: "all_ports", s: "skip", u: "undo", n: "note", z: "snooze" };
 const VERDICTS = ["release", "reject", "blacklist"];
 const HERE_EVERY = 45_000; // ms between two `here` entries, which show that the reviewer is active
 
@@ -33,7 +33,7 @@ function duration(ms) {
 
 function fresh(session) {
   return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
-           told: null, noting: false, failed: 0 };
+           told: null, noting: false, failed: 0, all: false, beside: new Map() };
 }
 
 export default function (component) {
@@ -56,6 +56,7 @@ export default function (component) {
   function merge() {
     deck.log = deck.log.filter((entry) => entry.seq > data.acked);
     for (const [id, seq] of deck.coming) if (seq <= data.acked) deck.coming.delete(id);
+    for (const [id, seq] of deck.beside) if (seq <= data.acked && deck.beside.delete(id)) deck.gone.delete(id);
     const pending = new Set(deck.log.map((entry) => entry.case));
     for (const failure of data.failed) {
       if (failure.seq <= deck.failed) continue;
@@ -71,7 +72,7 @@ export default function (component) {
                            .map((card) => given.get(card.id) ?? card);
     if (first && deck.queue[0]?.id !== first && !deck.gone.has(first)) {
       deck.note = "";
-      deck.noting = false;
+      deck.noting = deck.all = false;
       say(words.taken, true);
     }
     for (const id of deck.gone) if (!given.has(id) && !pending.has(id)) deck.gone.delete(id);
@@ -82,7 +83,7 @@ export default function (component) {
   function send(action, card) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
     deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0,
-                    note: VERDICTS.includes(action) ? deck.note : "" });
+                    note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all });
     deck.here = Date.now();
     clearTimeout(deck.timer);
     deck.timer = setTimeout(() => setStateValue("log", deck.log.slice()), 40);
@@ -107,18 +108,36 @@ export default function (component) {
       window.open(`rules?${new URLSearchParams(asked)}`, "_blank", "noopener"); // the cases stay in hand
     } else if (action === "note") {
       deck.noting = true;
+    } else if (action === "all_ports") {
+      deck.all = Boolean(card.covered) && !deck.all;
     } else {
-      send(action, card);
+      const seq = send(action, card);
       deck.queue.shift();
+      if (deck.all && action !== "skip") leaveOut(card.campaign_id, seq);
       deck.gone.add(card.id);
       deck.coming.delete(card.id);
       if (action !== "skip") deck.undo.push({ card, action, until: now() + data.undo_ms });
+      const whose = deck.all ? `${card.covered.cases.toLocaleString()} ${words.ports}` : card.port;
+      const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";
-      const told = `${words[action]} · ${card.port} · ${counted(card.messages, words.message, words.messages)}`;
+      deck.all = false;
       const unsent = action === "release" && card.stopped;
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
     draw();
+  }
+
+  // Cards of the same campaign are not shown until the server has told which of their cases it decided.
+  function leaveOut(campaign, seq) {
+    for (const { id } of deck.queue.filter((card) => card.campaign_id === campaign)) {
+      deck.gone.add(id);
+      deck.beside.set(id, seq);
+    }
+    deck.queue = deck.queue.filter((card) => card.campaign_id !== campaign);
+  }
+
+  function decides(card) {
+    return deck.all && card.covered ? card.covered.messages : card.messages;
   }
 
   function say(text, bad = false) {
@@ -192,6 +211,7 @@ export default function (component) {
     left.append(head);
     if (card.stopped) left.append(element("p", "stopped", card.stopped));
     left.append(pieces("message", card.text));
+    if (card.covered) left.append(covered(card.covered));
     if (card.slots.length) left.append(element("h4", "", words.slots), slots(card));
     if (card.samples.length) {
       left.append(element("h4", "", words.samples));
@@ -218,6 +238,15 @@ export default function (component) {
       right.append(list);
     }
     box.append(left, right);
+    return box;
+  }
+
+  function covered(all) {
+    const box = element("p", "covered");
+    box.append(element("b", "", `${words.campaign}: ${all.cases.toLocaleString()} ${words.ports}, `
+                                + counted(all.messages, words.message, words.messages)));
+    for (const [port, messages] of all.ports) box.append(element("span", "", `${port} · ${messages.toLocaleString()}`));
+    if (all.cases > all.ports.length) box.append(element("span", "", "…"));
     return box;
   }
 
@@ -275,13 +304,14 @@ export default function (component) {
     const box = element("div", "keys");
     if (deck.noting || deck.note) box.append(note());
     for (const [key, action] of Object.entries(KEYS)) {
-      if (action === "snooze" && !data.may_snooze) continue;
+      if (action === "snooze" && !data.may_snooze || action === "all_ports" && !card?.covered) continue;
       const button = element("button", action);
+      if (action === "all_ports") button.setAttribute("aria-pressed", String(deck.all));
       button.type = "button";
       button.disabled = !card && action !== "undo";
       if (words[`${action}_does`]) button.title = words[`${action}_does`];
       button.append(element("kbd", "", key.toUpperCase()), element("span", "", words[action]));
-      if (card && VERDICTS.includes(action)) button.append(element("b", "", card.messages.toLocaleString()));
+      if (card && VERDICTS.includes(action)) button.append(element("b", "", decides(card).toLocaleString()));
       button.onclick = () => { act(action); button.blur(); };
       box.append(button);
     }

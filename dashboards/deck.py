@@ -17,13 +17,14 @@ from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
-from pipeline.actions.review import claims
+from pipeline.actions.review import campaign_review, claims
+from pipeline.actions.review.campaign_review import PortCase
 from pipeline.actions.review.claims import UNDO_MS, CaseView
 from pipeline.actions.review.differences import Slot
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.store.accounts.roles import User
+from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.database import Database
 
 IN_HAND = 20  # cases claimed at once
@@ -31,6 +32,7 @@ REFILL = 5  # with fewer cases in hand, more are claimed
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
 SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
+COVERED_ROWS = 8  # ports of a campaign that are listed
 NOT_YET = Explained(())
 VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
 
@@ -47,6 +49,8 @@ class Hand:
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
+    covered: dict[str, list[PortCase]] = field(default_factory=dict)  # for senior reviewers: by campaign
+    together: dict[str, list[str]] = field(default_factory=dict)  # cases decided with one key, by the case on screen
     decided: int = 0
     seen_at: int = 0  # time of the reviewer's last key or mouse movement, epoch ms
 
@@ -83,6 +87,8 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
         for gone in kept.keys() - hand.cases.keys():
             del kept[gone]
     hand.stopped = claims.stopped_ports(db, user, {view.port for view in hand.cases.values()})
+    if allowed(user, Right.REVIEW_SECOND):
+        hand.covered = campaign_review.covered(db, user, {view.campaign for view in hand.cases.values()}, now)
 
 
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
@@ -108,6 +114,8 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
                 "messages": view.messages,
                 "submissions": view.submissions,
                 "recipients": view.contents.recipients,
+                "campaign_id": view.campaign,
+                "covered": _covered(hand.covered.get(view.campaign, [])),
                 "stopped": stopped and _stopped(_, stopped),
             }
         )
@@ -168,6 +176,9 @@ def labels(_: Text) -> dict[str, str]:
         "release": _("Release"),
         "reject": _("Reject"),
         "blacklist": _("Blacklist"),
+        "all_ports": _("All ports"),
+        "all_ports_does": _("The next verdict decides the open cases of this campaign of all these ports."),
+        "ports": _("ports"),
         "skip": _("Skip"),
         "undo": _("Undo"),
         "note": _("Note"),
@@ -227,16 +238,26 @@ def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> No
 def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
     action, case, seen = str(entry.get("action", "")), str(entry.get("case", "")), entry.get("seen")
     if action in VERDICTS:
-        hand.cases.pop(case, None)
-        note = str(entry.get("note", ""))
-        claims.decide(db, user, case, VERDICTS[action], note, now, seen if isinstance(seen, int) else 0)
-        hand.decided += 1
+        view = hand.cases.pop(case, None)
+        note, last = str(entry.get("note", "")), seen if isinstance(seen, int) else 0
+        if entry.get("all_ports") is True and view is not None:
+            others = [other.id for other in hand.covered.get(view.campaign, [])]
+            done = campaign_review.decide_campaign(db, user, case, VERDICTS[action], note, now, last, others)
+        else:
+            claims.decide(db, user, case, VERDICTS[action], note, now, last)
+            done = [case]
+        hand.together[case] = done
+        hand.decided += len(done)
     elif action == "skip":
         hand.cases.pop(case, None)
         claims.skip(db, user, case, now)
     elif action == "undo":
         claims.undo(db, user, case, now)
-        hand.decided -= 1
+        others = [other for other in hand.together.pop(case, []) if other != case]
+        for other in others:
+            claims.undo(db, user, other, now)
+        claims.give_back(db, user, others, now)
+        hand.decided -= 1 + len(others)
         hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
     elif action != "here":  # `here` only shows that the reviewer is active
         raise AntispamError(f"unknown action {action!r}")
@@ -280,6 +301,14 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
             for n, why in enumerate(reasons)
         ],
     }
+
+
+def _covered(cases: Sequence[PortCase]) -> dict[str, Any] | None:
+    """The ports whose cases the key C adds to the next verdict; None for one port."""
+    if len(cases) < 2:
+        return None
+    ports = [[case.port, case.messages] for case in cases[:COVERED_ROWS]]
+    return {"cases": len(cases), "messages": sum(case.messages for case in cases), "ports": ports}
 
 
 def _slots(_: Text, found: Sequence[Slot]) -> list[dict[str, Any]]:

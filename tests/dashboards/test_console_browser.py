@@ -62,6 +62,7 @@ class Console:
         fill_rest(self.db, now)
         for name, role in (
             ("anna", Role.SENIOR_REVIEWER),
+            ("shu", Role.SENIOR_REVIEWER),
             ("rui", Role.ANALYST),
             ("ops", Role.OPERATOR),
             ("lin", Role.POLICY_AUTHOR),
@@ -212,6 +213,23 @@ def test_review_by_keyboard_decides_exactly_what_was_on_screen(console: Console,
     page.keyboard.press("s")
     leave(page, skipped)
     assert console.case(skipped)[0] == "open"
+
+
+def test_two_keys_decide_a_campaign_on_all_ports_and_one_takes_it_back(console: Console, open_page: Open) -> None:
+    t = schema.cases
+    with console.db.write() as connection:
+        queue = select(t.c.id).where(t.c.state == "open").order_by(t.c.due_at, t.c.priority.desc(), t.c.id)
+        ids = connection.scalars(queue.limit(3)).all()
+        free = {"campaign": "c0123456789abcdef", "claimed_by": None, "lease_until": None}
+        connection.execute(t.update().where(t.c.id.in_(ids)).values(free))
+    page = open_page("shu", path="/review")
+    page.locator(".deck .covered", has_text="3 ports, 459 messages").wait_for()
+    page.keyboard.press("c")
+    page.locator(".deck button.reject", has_text="459").wait_for()
+    page.keyboard.press("x")
+    wait(lambda: all(console.case(case)[:2] == ("decided", "reject") for case in ids), "the verdict on all ports")
+    page.keyboard.press("u")
+    wait(lambda: all(console.case(case)[:2] == ("open", None) for case in ids), "all verdicts to be gone")
 
 
 def test_hostile_text_stays_text(console: Console, open_page: Open) -> None:

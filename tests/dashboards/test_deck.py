@@ -22,6 +22,7 @@ from tests.harness.console_data import CASES, open_cases, register_ports
 NOW = 1_790_000_000_000
 ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)
 EN = language.text("en")
+SHU = User("shu", Role.SENIOR_REVIEWER)
 
 
 @pytest.fixture
@@ -82,6 +83,35 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(db: Database) -> None:
     assert "ben" in hand.failed[0]["text"]
     assert verdicts(db)["case-000"] == ("open", None)
     assert verdicts(db)["case-001"] == ("decided", "release")
+
+
+def test_the_verdict_on_all_ports_of_a_campaign_and_its_undo(db: Database) -> None:
+    ids = [f"case-00{n}" for n in range(3)]
+    t = schema.cases
+    with db.write() as connection:
+        connection.execute(update(t).where(t.c.id.in_(ids)).values(campaign="c0123456789abcdef"))
+    hand = hand_of(db, SHU)
+    cards = {card["id"]: card["covered"] for card in deck.cards(EN, hand)}
+    ports = [[f"1069000{n}", 153] for n in range(3)]
+    assert cards["case-000"] == {"cases": 3, "messages": 459, "ports": ports}
+    assert cards["case-003"] is None
+    deck.apply(db, SHU, hand, [{**entry(1, "reject", "case-000"), "all_ports": True}], NOW)
+    assert [verdicts(db)[case] for case in ids] == [("decided", "reject")] * 3
+    assert hand.decided == 3
+    deck.apply(db, SHU, hand, [entry(2, "undo", "case-000")], NOW + 1)
+    assert [verdicts(db)[case] for case in ids] == [("open", None)] * 3
+    assert (hand.decided, hand.failed) == (0, [])
+
+
+def test_a_reviewer_sees_no_other_ports_of_a_campaign(db: Database) -> None:
+    t = schema.cases
+    with db.write() as connection:
+        connection.execute(update(t).values(campaign="c0123456789abcdef"))
+    hand = hand_of(db, User("ben", Role.REVIEWER))
+    assert all(card["covered"] is None for card in deck.cards(EN, hand))
+    deck.apply(db, User("ben", Role.REVIEWER), hand, [{**entry(1, "reject", "case-000"), "all_ports": True}], NOW)
+    assert "review" in hand.failed[0]["text"]
+    assert verdicts(db)["case-000"] == ("open", None)
 
 
 def test_a_case_that_grew_unseen_comes_back_as_it_is_now(db: Database) -> None:

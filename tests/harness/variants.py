@@ -12,6 +12,9 @@ _LINK = re.compile(r"(?:https?://)?(?:[a-z0-9\-]+\.)+[a-z]{2,}(?:/[!-~]*)?", re.
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _NAMES = ("王伟", "李娜", "张敏", "刘强", "陈静", "杨磊", "赵艳", "周杰", "吴霞", "徐明")
 _INNOCENT = (*PADDING.split("，"), "早点休息", "记得带伞", "祝您和家人生活愉快", "周末一起去爬山吧", "好久不见最近好吗")
+_SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏"
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+_GIVEN = "伟刚勇毅俊峰强军平东文辉明永健志义海波飞"
 
 
 def _digits(random: Random, text: str) -> str:
@@ -60,3 +63,15 @@ def variant(random: Random, text: str) -> str:
     for name in random.sample(list(CHANGES), random.choice((1, 1, 2, 3))):
         text = CHANGES[name](random, text)
     return text
+
+
+def rotating_hosts(n: int) -> str:
+    """Text n of a campaign of phishing texts whose surname, points and link host differ; n < 10,000."""
+    surname, host = _SURNAMES[n % len(_SURNAMES)], f"{n:04d}".translate(_LETTERS)
+    return f"【招行】尊敬的{surname}先生，您的{1000 + n}积分今日到期，请登录 http://{host}.top/j 兑换现金礼品"
+
+
+def rotating_names(n: int) -> str:
+    """Text n of one whose names and points differ."""
+    name = _SURNAMES[n % len(_SURNAMES)] + _GIVEN[n // 30 % len(_GIVEN)] + _GIVEN[n // 600 % len(_GIVEN)]
+    return f"【招行】尊敬的{name}，您的{1000 + n}积分今日到期，请尽快联系客户经理兑换现金礼品，逾期作废"

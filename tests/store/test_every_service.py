@@ -21,7 +21,7 @@ from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
 from pipeline.actions.console import backtests, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console.sentences import Sentences
-from pipeline.actions.review import claims, labels
+from pipeline.actions.review import campaign_review, claims, labels
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -122,6 +122,15 @@ def _decided(w: World, user: User, n: int) -> str:
     return case
 
 
+def _covered(w: World, user: User, n: int) -> Any:
+    """The case n, which is of a campaign."""
+    campaign = f"c{n:016x}"
+    with w.db.write() as connection:
+        values = {"state": "open", "claimed_by": None, "lease_until": None, "campaign": campaign}
+        connection.execute(update(schema.cases).where(schema.cases.c.id == f"case-00{n}").values(values))
+    return campaign_review.covered(w.db, user, [campaign], NOW)
+
+
 def _entry(w: World, n: int) -> Any:
     found = registry.port(w.db, w.port(n))
     assert found is not None
@@ -200,6 +209,12 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.REVIEW,
         REFUSES,
         lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6),
+    ),
+    "campaign_review.covered": (R.REVIEW_SECOND, HIDES, lambda w, u, n: _covered(w, u, n)),
+    "campaign_review.decide_campaign": (
+        R.REVIEW_SECOND,
+        REFUSES,
+        lambda w, u, n: campaign_review.decide_campaign(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6, []),
     ),
     "claims.undo": (R.REVIEW, REFUSES, lambda w, u, n: claims.undo(w.db, u, _decided(w, u, n), NOW)),
     "claims.case_view": (R.REVIEW, REFUSES, lambda w, u, n: claims.case_view(w.db, u, f"case-00{n}", NOW)),
@@ -368,8 +383,8 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 }
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {"search.parts_of_score", "epochs.epochs", "policy_lifecycle.versions", "policy_lifecycle.text"}
-# One's own password, and the questions themselves.
-NOT_CALLS = {"users.change_password", *(f"roles.{name}" for name in vars(roles))}
+# One's own password, the questions themselves, and parts of calls that have asked for the right.
+NOT_CALLS = {"users.change_password", "claims.at_hand", "claims.settle", *(f"roles.{name}" for name in vars(roles))}
 
 
 def _stopped(w: World, n: int) -> list[str]:

@@ -146,28 +146,45 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     if len(note) > MAX_NOTE or "\0" in note:
         raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
     with db.write() as connection:
-        decided = connection.execute(
-            update(_cases)
-            .where(_cases.c.id == case, _held_by(user), *_level(user))
-            .values(
-                state="decided",
-                verdict=verdict,
-                decided_by=user.name,
-                decided_at=now,
-                note=note,
-                effective_at=now + UNDO_MS,
-                claimed_by=None,
-                lease_until=None,
-            )
-            .returning(_cases.c.submissions, _cases.c.messages)
-        ).first()
-        if decided is None:
-            raise _not_yours(connection, user, case)
-        unseen = _unseen(connection, case, seen) if verdict == Verdict.RELEASE else 0
-        if unseen:  # the error rolls back the update above
-            raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
-        after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
-        audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
+        settle(connection, user, case, and_(_held_by(user), *_level(user)), verdict, note, now, (case, seen))
+
+
+def settle(
+    connection: Connection,
+    user: User,
+    case: str,
+    allowed: ColumnElement[bool],
+    verdict: str,
+    note: str,
+    now: int,
+    shown: tuple[str, int],
+) -> None:
+    """Put a verdict on a case if it is `allowed`; `shown` is the case that the user saw, and its `last_member` then.
+
+    Raises AntispamError, for a release also if the case has messages of a kind that the user did not see.
+    """
+    decided = connection.execute(
+        update(_cases)
+        .where(_cases.c.id == case, allowed)
+        .values(
+            state="decided",
+            verdict=verdict,
+            decided_by=user.name,
+            decided_at=now,
+            note=note,
+            effective_at=now + UNDO_MS,
+            claimed_by=None,
+            lease_until=None,
+        )
+        .returning(_cases.c.submissions, _cases.c.messages)
+    ).first()
+    if decided is None:
+        raise _not_yours(connection, user, case)
+    unseen = _unseen(connection, case, *shown) if verdict == Verdict.RELEASE else 0
+    if unseen:  # the error rolls back the update above
+        raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
+    after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
+    audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
 
 
 def undo(db: Database, user: User, case: str, now: int) -> None:
@@ -292,6 +309,12 @@ def _free(user: User, now: int) -> ColumnElement[bool]:
     return and_(unheld, ~skipped)
 
 
+def at_hand(user: User, now: int) -> ColumnElement[bool]:
+    """Whether a case is open, in the user's scope, and in nobody else's hand."""
+    own = or_(_cases.c.claimed_by.is_(None), _cases.c.claimed_by == user.name, _cases.c.lease_until <= now)
+    return and_(_cases.c.state == "open", own, *_scope(user), *_level(user))
+
+
 def _undoable(user: User, now: int) -> ColumnElement[bool]:
     own = and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
     return and_(own, *_scope(user))
@@ -322,17 +345,20 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
     return AntispamError(f"case {case}: {row.claimed_by} has it now")
 
 
-def _unseen(connection: Connection, case: str, seen: int) -> int:
-    """Messages that joined after `seen` with new `asks`; 0 if the case had more kinds before than the page shows."""
+def _unseen(connection: Connection, case: str, shown: str, seen: int) -> int:
+    """Messages of a case with `asks` that the case `shown` did not have up to `seen`.
+
+    0 if that case had more kinds than the page shows.
+    """
     members = schema.case_members
     before = (
-        select(members.c.asks).distinct().where(members.c.case == case, members.c.number <= seen).limit(SAMPLES + 2)
+        select(members.c.asks).distinct().where(members.c.case == shown, members.c.number <= seen).limit(SAMPLES + 2)
     )
-    shown = connection.scalars(before).all()
-    if len(shown) > SAMPLES + 1:
+    kinds = connection.scalars(before).all()
+    if len(kinds) > SAMPLES + 1:
         return 0
-    later = (members.c.case == case, members.c.number > seen, members.c.asks.not_in(shown))
-    return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*later)) or 0
+    others = (members.c.case == case, members.c.asks.not_in(kinds))
+    return connection.scalar(select(func.coalesce(func.sum(members.c.messages), 0)).where(*others)) or 0
 
 
 def _take_in(connection: Connection, case: RowMapping, now: int) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -15,37 +14,21 @@ from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import CLOSING, OVERDUE, escalate
 from pipeline.actions.review.claims import CaseView
 from pipeline.actions.review.merging import merge_campaigns
-from pipeline.actions.review.releaser import Releaser
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.index import Sending
 from pipeline.campaigns.known import KnownCampaigns
-from pipeline.decision.configuration import Config
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.events import Outbound
 from pipeline.rules.policies.policy import CampaignFrom
-from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.text.fingerprint import fingerprint
+from tests.harness.carried_out import carried_out
 from tests.harness.case_events import CHEN, LIN, NOW, PORT, add_port, member, rows
-from tests.harness.memory_producer import MemoryProducer
+from tests.harness.variants import rotating_hosts, rotating_names
 
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
-SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏"
-LETTERS = str.maketrans("0123456789", "abcdefghij")
-GIVEN = "伟刚勇毅俊峰强军平东文辉明永健志义海波飞"
-
-
-def rotating_hosts(n: int) -> str:
-    surname, host = SURNAMES[n % len(SURNAMES)], f"{n:04d}".translate(LETTERS)
-    return f"【招行】尊敬的{surname}先生，您的{1000 + n}积分今日到期，请登录 http://{host}.top/j 兑换现金礼品"
-
-
-def rotating_names(n: int) -> str:
-    name = SURNAMES[n % len(SURNAMES)] + GIVEN[n // 30 % len(GIVEN)] + GIVEN[n // 600 % len(GIVEN)]
-    return f"【招行】尊敬的{name}，您的{1000 + n}积分今日到期，请尽快联系客户经理兑换现金礼品，逾期作废"
 
 
 def sent(n: int, text: str, port: str = PORT) -> bytes:
@@ -72,15 +55,6 @@ def opened(db: Database, texts: Sequence[str], ports: Sequence[str] = (PORT,)) -
 
 def undecided(db: Database) -> list[Any]:
     return [row for row in rows(db, schema.cases) if row.state == "open"]
-
-
-def carried_out(db: Database, now: int) -> list[str]:
-    """Let verdicts take effect; returns the submissions that left."""
-    producer = MemoryProducer()
-    role = Releaser(Settings(kafka="127.0.0.1:9"), db, cast(Any, producer), Config, lambda: now / 1000)
-    while role.step():
-        pass
-    return [msgspec.json.decode(value, type=Outbound).submission.id for _, _, value in producer.sent]
 
 
 @pytest.mark.parametrize("text", [rotating_hosts, rotating_names])

@@ -1,0 +1,75 @@
+"""A campaign across ports: a senior reviewer decides the open cases of all its ports with one key.
+
+Each port's case gets a verdict of its own, with its audit row and its time for undo, as if it had been decided by
+itself. Left open are the cases that another reviewer holds, those outside the user's scope and, for a release, those
+with a rule, link or contact that the case on screen does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from pipeline.actions.review.claims import at_hand, decide, settle
+from pipeline.errors import AntispamError
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.database import Database
+
+MOST_CASES = 1000  # decided with one key
+_cases = schema.cases
+
+
+@dataclass(frozen=True, slots=True)
+class PortCase:
+    """The open case of one port."""
+
+    id: str
+    port: str
+    messages: int
+
+
+def covered(db: Database, user: User, campaigns: Collection[str], now: int) -> dict[str, list[PortCase]]:
+    """The open cases of each campaign that the user may decide now, the largest first; at most MOST_CASES in all."""
+    require(user, Right.REVIEW_SECOND)
+    query = select(_cases.c.campaign, _cases.c.id, _cases.c.port, _cases.c.messages).where(
+        _cases.c.campaign.in_([campaign for campaign in campaigns if campaign]), at_hand(user, now)
+    )
+    found: dict[str, list[PortCase]] = {}
+    with db.read() as connection:
+        for row in connection.execute(query.order_by(_cases.c.messages.desc(), _cases.c.id).limit(MOST_CASES)):
+            found.setdefault(row.campaign, []).append(PortCase(row.id, row.port, row.messages))
+    return found
+
+
+def decide_campaign(
+    db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int, others: Sequence[str]
+) -> list[str]:
+    """Decide a claimed case like `claims.decide`, then these others of its campaign; returns the decided cases.
+
+    Raises AntispamError like `claims.decide` for the claimed case, and then decides none. Each case has a transaction
+    of its own, so that other writers do not wait for all of them.
+    """
+    require(user, Right.REVIEW_SECOND)
+    decide(db, user, case, verdict, note, now, seen)
+    decided = [case]
+    campaign = select(_cases.c.campaign).where(_cases.c.id == case, _cases.c.campaign != "").scalar_subquery()
+    for other in sorted(set(others) - {case})[:MOST_CASES]:
+        try:
+            with db.write() as connection:
+                settle(
+                    connection,
+                    user,
+                    other,
+                    at_hand(user, now) & (_cases.c.campaign == campaign),
+                    verdict,
+                    note,
+                    now,
+                    (case, seen),
+                )
+        except AntispamError:
+            continue  # it stays open for somebody to look at
+        decided.append(other)
+    return decided
