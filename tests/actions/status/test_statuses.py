@@ -166,6 +166,7 @@ def test_a_reviewers_verdict_shows_once_it_is_carried_out(operational_db: Databa
                 case="c",
                 port=SENDER,
                 submission=ID,
+                number=1,
                 round=0,
                 messages=2,
                 body=b"",
