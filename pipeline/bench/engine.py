@@ -8,6 +8,7 @@ separately on the same batches, so their sum is about the time of the whole. Rul
 
 from __future__ import annotations
 
+import gc
 import resource
 import tempfile
 from collections.abc import Callable
@@ -92,6 +93,7 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     raw = [encode(event) for event in events]
     batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
     screen(batches[0], MemoryCounters(), config, 0)  # warm up: automata and tables are built on first use
+    gc.freeze()  # as a worker does before its first poll
     state, outcomes = MemoryCounters(), []
     seconds, cpu = perf_counter(), process_time()
     for batch in batches:

@@ -7,6 +7,7 @@ Each poll is one transaction. Rebalances happen inside a poll, so between transa
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Mapping, Sequence
 from time import monotonic, perf_counter
@@ -128,6 +129,7 @@ class PollLoop:
         positions = patiently(self._name, lambda: self._restore(numbers), self._stopping)
         if positions is None:
             return  # the worker ends, so it polls nothing from these partitions
+        gc.freeze()  # configuration and windows hold no cycles: each full collection would look at all of them
         self._lanes.assign(positions)
         self._say(True)
         _log.info(
