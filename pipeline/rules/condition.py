@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
 from typing import Any
 
-import cel
-
+from pipeline.rules.cel_engine import cel
 from pipeline.rules.policy_file import PolicyError, PolicyFile
 from pipeline.rules.signals import CATALOGUE, Signal
 

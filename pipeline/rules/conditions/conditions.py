@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-import cel
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.rules.cel_engine import cel
 from pipeline.rules.condition import UNANSWERED, compiled
 from pipeline.rules.conditions.columns import Column, Columns, column_of
 from pipeline.rules.conditions.parser import Node, NotInColumnsError, parse
