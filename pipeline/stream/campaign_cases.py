@@ -2,6 +2,7 @@
 
 It follows the topic `campaigns` in the thread that projects the members: a member is placed by the campaigns that are
 known, and when another becomes known, the cases that are already open are merged before the next member is placed.
+The known campaigns take up to 60 MB.
 """
 
 from __future__ import annotations

@@ -160,28 +160,25 @@ def _joined(
 
 
 def _locked(connection: Connection, fresh: Sequence[_Joining]) -> dict[tuple[str, str], list[_Case]]:
-    """The open cases, and the lately decided ones, by the keys of these members; locks them."""
+    """The open cases, and the lately decided ones, by the keys of these members; locks them in the order of ids."""
     since = min(member.decided_at for member, _ in fresh) - JOIN_MS
+    counts = or_(_cases.c.state == "open", _cases.c.decided_at > since)
     wanted = {
         _cases.c.campaign: sorted({(member.port, variant.campaign) for member, variant in fresh if variant.campaign}),
         _cases.c.fingerprint: sorted({(member.port, member.fingerprint) for member, _ in fresh}),
     }
-    cases: dict[str, _Case] = {}
-    found: dict[tuple[str, str], list[_Case]] = {}
+    ids: set[str] = set()
     for column, keys in wanted.items():
         for i in range(0, len(keys), CHUNK):
-            rows = connection.execute(
-                select(_cases)
-                .where(
-                    tuple_(_cases.c.port, column).in_(keys[i : i + CHUNK]),
-                    or_(_cases.c.state == "open", _cases.c.decided_at > since),
-                )
-                .order_by(_cases.c.id)
-                .with_for_update()
-            )
-            for row in rows.mappings():
-                case = cases.setdefault(row["id"], _Case(**{name: row[name] for name in _COLUMNS}))
-                found.setdefault((row["port"], row[column]), []).append(case)
+            alike = tuple_(_cases.c.port, column).in_(keys[i : i + CHUNK])
+            ids.update(connection.scalars(select(_cases.c.id).where(alike, counts)))
+    found: dict[tuple[str, str], list[_Case]] = {}
+    for i in range(0, len(ids), CHUNK):
+        query = select(_cases).where(_cases.c.id.in_(sorted(ids)[i : i + CHUNK]), counts).order_by(_cases.c.id)
+        for row in connection.execute(query.with_for_update()).mappings():
+            case = _Case(**{name: row[name] for name in _COLUMNS})
+            for key in {row["campaign"], row["fingerprint"]} - {""}:
+                found.setdefault((row["port"], key), []).append(case)
     return found
 
 
