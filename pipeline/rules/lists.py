@@ -5,7 +5,7 @@
 | black | sender | messages of this number or port are refused |
 | allow | sender | this number or port skips volume and score rules, nothing else |
 | blocked | recipient | nothing is sent to this number |
-| unsubscribed | port_recipient | `port:number`: no commercial messages from this port |
+| unsubscribed | port_recipient | `port:number`: no commercial messages from this port; who complained about it, too |
 | registered | port_recipient | `port:number`: a port with such entries may send to these numbers only |
 
 Values are stored in the canonical form of a number (`text/numbers.py`), whatever their spelling was.

@@ -1,4 +1,4 @@
-"""The conduct of a port: automatic suspension and termination (DESIGN §9)."""
+"""The conduct of a port: automatic suspension and termination, and what a complaint does (DESIGN §9)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, Complaint, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.lists import ListEntry
 from pipeline.store import audit, schema
 from pipeline.store.database import upsert
-from pipeline.store.registry import ports
+from pipeline.store.registry import list_entries, ports
 from pipeline.store.sender_port import port_of
 
 MONTH_MS = 30 * DAY_MS
@@ -46,8 +47,12 @@ def project_port_actions(connection: Connection, now: int, records: Sequence[byt
 
 
 def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Store complaints under their registered port and judge the ports with new complaints; idempotent."""
+    """Store complaints under their registered port, and act on the new ones; idempotent.
+
+    Judges their ports. Keeps the ports' commercial messages from the complainers, as after an unsubscription.
+    """
     latest: dict[str, str] = {}
+    new: list[tuple[str, Complaint]] = []
     complaints = decoded(topics.COMPLAINTS, Complaint, records)
     for complaint in complaints:
         port = _registered(connection, complaint.port)
@@ -65,8 +70,14 @@ def project_complaints(connection: Connection, now: int, records: Sequence[bytes
         ).first()
         if added is not None:
             latest[port] = complaint.id
+            new.append((port, complaint))
     for port, ident in latest.items():
         _judge_complaints(connection, now, port, f"complaint/{ident}")
+    # After the ports: every change of a port locks its row before the outbox, and an entry locks the outbox.
+    known = {port for port in latest if ports.find(connection, port) is not None}
+    for port, complaint in new:
+        if port in known:
+            _block(connection, now, port, complaint)
     return len(records) - len(complaints)
 
 
@@ -101,6 +112,19 @@ def _judge_complaints(connection: Connection, now: int, port: str, evidence: str
     action = action_for(_complaints(connection, port, since), _complaints(connection, port, since_resumed))
     if action is not None:
         close(connection, now, action, port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
+
+
+def _block(connection: Connection, now: int, port: str, complaint: Complaint) -> None:
+    """Put a complainer on the list `unsubscribed` of the port (DESIGN §9), unless an entry stands.
+
+    A complaint acts once: an entry that an operator removed does not return.
+    """
+    value = f"{port}:{complaint.recipient}"
+    if not list_entries.stands(connection, "unsubscribed", value, now):
+        item = ListEntry("unsubscribed", value, BuiltInRule.COMPLAINTS)
+        list_entries.put(
+            connection, now, audit.PIPELINE, item, BuiltInRule.COMPLAINTS, f"complaint/{complaint.id}"[:256]
+        )
 
 
 def _complaints(connection: Connection, port: str, since: int) -> int:
