@@ -47,7 +47,7 @@ export default function (component) {
 
   root.leave?.(); // the listeners of the previous call hold its data
   merge();
-  const looks = JSON.stringify([data.language, data.waiting, data.decided, data.away, deck.queue.length,
+  const looks = JSON.stringify([data.language, data.waiting - decided(), data.decided + decided(), idle(), deck.queue.length,
                                 deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }]);
   // A redraw would remove a selection or the composed text of an input method.
   if (!host.hasChildNodes() || (looks !== deck.looks && !(deck.noting && deck.drawn === deck.queue[0]?.id))) draw();
@@ -80,9 +80,9 @@ export default function (component) {
     for (const card of data.cases) if (!held.has(card.id) && !deck.gone.has(card.id)) deck.queue.push(card);
   }
 
-  function send(action, card) {
+  function send(action, card, cases = 0) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
-    deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0,
+    deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0, cases,
                     note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all });
     deck.here = Date.now();
     clearTimeout(deck.timer);
@@ -98,7 +98,7 @@ export default function (component) {
       deck.gone.delete(last.card.id);
       deck.queue = deck.queue.filter((other) => other.id !== last.card.id);
       deck.queue.unshift(last.card);
-      deck.coming.set(last.card.id, send("undo", last.card));
+      deck.coming.set(last.card.id, send("undo", last.card, -last.cases));
       say(words.undone);
     } else if (!card) {
       send("here");
@@ -111,12 +111,13 @@ export default function (component) {
     } else if (action === "all_ports") {
       deck.all = Boolean(card.covered) && !deck.all;
     } else {
-      const seq = send(action, card);
+      const cases = action === "skip" ? 0 : deck.all ? card.covered.cases : 1;
+      const seq = send(action, card, cases);
       deck.queue.shift();
       if (deck.all && action !== "skip") leaveOut(card.campaign_id, seq);
       deck.gone.add(card.id);
       deck.coming.delete(card.id);
-      if (action !== "skip") deck.undo.push({ card, action, until: now() + data.undo_ms });
+      if (action !== "skip") deck.undo.push({ card, action, cases, until: now() + data.undo_ms });
       const whose = deck.all ? `${card.covered.cases.toLocaleString()} ${words.ports}` : card.port;
       const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";
@@ -125,6 +126,7 @@ export default function (component) {
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
     draw();
+    if (!deck.noting && !host.contains(host.getRootNode().activeElement)) focus("case");
   }
 
   // Cards of the same campaign are not shown until the server has told which of their cases it decided.
@@ -142,7 +144,17 @@ export default function (component) {
 
   function say(text, bad = false) {
     deck.told = { text, bad, until: Date.now() + (bad ? 8000 : data.undo_ms) };
+    deck.spoken = text;
     tick();
+  }
+
+  // A screen reader reads what was done and the case that follows; it does not read the clocks.
+  function speak(card) {
+    const text = card && card.text.map(([piece]) => piece).join("");
+    const next = card ? `${counted(card.messages, words.message, words.messages)}. ${words.port} ${card.port}. ${text}`
+                      : idle()[0];
+    root.querySelector(".spoken").textContent = [deck.spoken, next].filter(Boolean).join(". ");
+    deck.spoken = "";
   }
 
   function onKey(event) {
@@ -165,39 +177,70 @@ export default function (component) {
   }
 
   function draw() {
+    const focused = host.getRootNode().activeElement;
+    const kept = host.contains(focused) ? focused.dataset.focus : "";
     host.replaceChildren();
     const card = deck.queue[0];
+    if (deck.spoken || deck.drawn !== card?.id) speak(card);
     deck.drawn = card?.id;
     host.append(bar(), card ? body(card) : empty(), keys(card));
     const input = host.querySelector("input");
     if (input) input.focus();
+    else if (kept) focus(kept);
     tick();
+  }
+
+  // Where the Tab key goes on after the page was drawn again: the same button, else the case.
+  function focus(name) {
+    const found = host.querySelector(`[data-focus="${name}"]:not(:disabled)`) ?? host.querySelector("[data-focus=case]");
+    found.focus({ preventScroll: true });
   }
 
   function bar() {
     const box = element("div", "bar");
     const figures = element("div", "figures");
-    figures.append(figure(deck.queue.length, words.in_hand), figure(data.waiting, words.waiting),
-                   figure(data.decided, words.decided));
+    const ahead = decided();
+    figures.append(element("h1", "", words.title), figure(deck.queue.length, words.in_hand),
+                   figure(Math.max(0, data.waiting - ahead), words.waiting), figure(data.decided + ahead, words.decided));
     box.append(figures, element("div", "told"));
     return box;
   }
 
   function figure(value, label) {
     const box = element("span", "figure");
-    box.append(element("b", "", value), document.createTextNode(` ${label}`));
+    box.append(element("b", "", value.toLocaleString()), document.createTextNode(` ${label}`));
     return box;
   }
 
+  // Cases decided, less those taken back, that the server has not counted yet.
+  function decided() {
+    return deck.log.reduce((sum, entry) => sum + entry.cases, 0);
+  }
+
+  // Why no case is shown, and what to do. Until the server has answered the last key, cases may still come.
+  function idle() {
+    if (deck.log.some((entry) => entry.action !== "here")) return [words.fetching, ""];
+    if (data.away) return [words.away, words.away_hint];
+    if (data.waiting > 0) return [words.elsewhere, words.elsewhere_hint];
+    return [words.empty, words.empty_hint];
+  }
+
   function empty() {
-    const box = element("div", "empty");
-    box.append(element("p", "large", data.away ? words.away : words.empty),
-               element("p", "", data.away ? words.away_hint : words.empty_hint));
+    const [text, hint] = idle();
+    const box = focusable(element("div", "empty"), "case");
+    box.append(element("p", "large", text), element("p", "", hint));
+    return box;
+  }
+
+  // A place that takes the focus again after a redraw.
+  function focusable(box, name) {
+    box.dataset.focus = name;
+    if (box.tagName !== "BUTTON") box.tabIndex = -1;
     return box;
   }
 
   function body(card) {
-    const box = element("div", "body");
+    const box = focusable(element("section", "body"), "case");
     box.dataset.case = card.id;
     const left = element("div", "left");
     const head = element("div", "head");
@@ -212,22 +255,22 @@ export default function (component) {
     if (card.stopped) left.append(element("p", "stopped", card.stopped));
     left.append(pieces("message", card.text));
     if (card.covered) left.append(covered(card.covered));
-    if (card.slots.length) left.append(element("h4", "", words.slots), slots(card));
+    if (card.slots.length) left.append(element("h2", "", words.slots), slots(card));
     if (card.samples.length) {
-      left.append(element("h4", "", words.samples));
+      left.append(element("h2", "", words.samples));
       for (const sample of card.samples) left.append(pieces("sample", sample));
     }
     const right = element("div", "right");
     const clocks = element("div", "clocks");
     clocks.append(clock("due", words.due), clock("lease", words.lease));
-    right.append(clocks, facts(card), element("h4", "", words.why), why(card));
+    right.append(clocks, facts(card), element("h2", "", words.why), why(card));
     if (card.score_parts.length) {
       const list = element("div", "parts");
       for (const part of card.score_parts) list.append(element("span", "part", part));
-      right.append(element("h4", "", words.score_parts), list);
+      right.append(element("h2", "", words.score_parts), list);
     }
     if (deck.queue.length > 1) {
-      right.append(element("h4", "", words.next));
+      right.append(element("h2", "", words.next));
       const list = element("ol", "next");
       for (const other of deck.queue.slice(1, 6)) {
         const item = element("li");
@@ -305,14 +348,15 @@ export default function (component) {
     if (deck.noting || deck.note) box.append(note());
     for (const [key, action] of Object.entries(KEYS)) {
       if (action === "snooze" && !data.may_snooze || action === "all_ports" && !card?.covered) continue;
-      const button = element("button", action);
+      const button = focusable(element("button", action), action);
       if (action === "all_ports") button.setAttribute("aria-pressed", String(deck.all));
       button.type = "button";
+      button.setAttribute("aria-keyshortcuts", key.toUpperCase());
       button.disabled = !card && action !== "undo";
       if (words[`${action}_does`]) button.title = words[`${action}_does`];
       button.append(element("kbd", "", key.toUpperCase()), element("span", "", words[action]));
       if (card && VERDICTS.includes(action)) button.append(element("b", "", decides(card).toLocaleString()));
-      button.onclick = () => { act(action); button.blur(); };
+      button.onclick = () => act(action);
       box.append(button);
     }
     return box;

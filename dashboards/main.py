@@ -22,10 +22,10 @@ STYLE = f"""<style>
 .who a {{ color: var(--accent); text-decoration: none }} .who a:hover {{ text-decoration: underline }}
 .who b {{ color: var(--ink); font-weight: 600 }}
 h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
-h2 {{ font-size: 1.1rem !important; padding: .5rem 0 .25rem !important }}
-h3 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
+h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
 [data-testid="stMetricLabel"] p {{ white-space: normal }}
+[data-testid="stElementContainer"][data-stale="true"] {{ opacity: 1 !important }}
 [data-testid="stCaptionContainer"] {{ color: var(--soft) !important; opacity: 1 !important }}
 [data-testid="stButtonGroup"] button[aria-checked="true"] {{ color: var(--accent) !important }}
 </style>"""
@@ -53,6 +53,7 @@ def main() -> None:
         if allowed(user, right)
     ]
     chosen = st.navigation(pages, position="top")
+    st.set_page_config(page_title=f"{chosen.title} · antispam")
     _who(user)
     if chosen.url_path != "review":
         review.leave(session.services().db, user, now_ms())
@@ -69,7 +70,10 @@ def _who(user: User) -> None:
     }
     anchors = "".join(f'<a href="{path}" target="_self">{escape(label)}</a>' for path, label in links.items())
     name, role = escape(user.name), escape(word(_, user.role))
-    st.html(f'{STYLE}<div class="who"><span><b>{name}</b> {role}</span>{anchors}</div>')
+    spoken = f"<script>document.documentElement.lang = '{session.chosen_language()}'</script>"
+    account = escape(_("Account"))
+    who = f'<nav class="who" aria-label="{account}"><span><b>{name}</b> {role}</span>{anchors}</nav>'
+    st.html(STYLE + who + spoken, unsafe_allow_javascript=True)
 
 
 main()

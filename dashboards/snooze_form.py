@@ -120,7 +120,7 @@ def _form(_: Text) -> None:
         )
     kinds = list(SnoozeKind)
     with st.form("snooze", border=True):
-        st.subheader(_("Snooze a rule"))
+        st.header(_("Snooze a rule"))
         st.caption(_("The rule is evaluated, but does not count. Lists and the state of ports cannot be snoozed."))
         asked = st.selectbox(_("Rule"), rules, index=rules.index(rule) if rule in rules else 0)
         of = st.selectbox(

@@ -138,7 +138,7 @@ def _interval(share: Share) -> str:
 
 
 def _sweep(_: Text, report: Report) -> None:
-    st.subheader(_("Sweep of {name}").format(name=report.sweep))
+    st.header(_("Sweep of {name}").format(name=report.sweep))
     swept = [result for result in report.tested if result.value is not None]
     names = {way: _(WAY_WORDS[way]) for way in WAYS}
     frame = table(
@@ -207,7 +207,7 @@ def _groups(_: Text, result: PolicyResult) -> None:
 def _samples(_: Text, result: PolicyResult, zone: str) -> None:
     if not result.samples:
         return
-    st.subheader(_("Samples, masked"))
+    st.header(_("Samples, masked"))
     rules: Sequence[str] = sorted({sample.rule for sample in result.samples})
     options = {rule: rule for rule in (ALL, *filter(None, rules))}
     rule = _chosen("rule", _("Rule"), options, {key: key or _("all") for key in options})

@@ -112,7 +112,7 @@ def _add(_: Text, user: User, name: str) -> None:
     services = session.services()
     zone = services.settings.console_zone
     with st.form(f"add_{name}", clear_on_submit=False, border=True):
-        st.subheader(_("Add to: {list}").format(list=word(_, name)))
+        st.header(_("Add to: {list}").format(list=word(_, name)))
         value = st.text_input(
             _("Value"), max_chars=50, placeholder="10690001:138…" if ENTITIES[name] == PORT_RECIPIENT else "138…"
         )

@@ -72,8 +72,8 @@ def _traffic(user: User, chosen: str, until: int) -> Traffic:
 
 
 def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
-    def age(since: int | None) -> str:
-        return span(_, now.at - since) if since is not None else _("nothing waits")
+    def oldest(since: int | None) -> str:
+        return _("nothing waits") if since is None else _("oldest {age}").format(age=span(_, now.at - since))
 
     limit = span(_, now.next_due - now.at) if now.next_due and now.next_due > now.at else ""
     columns = st.columns(5)
@@ -87,7 +87,7 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     columns[1].metric(
         _("Waiting for a decision, submissions"),
         count(now.undecided),
-        _("oldest {age}").format(age=age(now.oldest_undecided)),
+        oldest(now.oldest_undecided),
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -97,9 +97,7 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     columns[2].metric(
         _("Holds, submissions"),
         count(now.holds),
-        _("{n} overdue").format(n=count(now.overdue_holds))
-        if now.overdue_holds
-        else _("oldest {age}").format(age=age(now.oldest_hold)),
+        _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds else oldest(now.oldest_hold),
         delta_color="inverse" if now.overdue_holds else "off",
         delta_arrow="off",
         border=True,
@@ -110,9 +108,7 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
         count(now.cases),
         _("{n} past the limit").format(n=count(now.overdue_cases))
         if now.overdue_cases
-        else _("oldest {age}, limit in {limit}").format(age=age(now.oldest_case), limit=limit)
-        if now.cases
-        else _("nothing waits"),
+        else oldest(now.oldest_case) + (_(", limit in {limit}").format(limit=limit) if limit else ""),
         delta_color="inverse" if now.overdue_cases else "off",
         delta_arrow="off",
         border=True,
@@ -121,7 +117,7 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
     columns[4].metric(
         _("To be published, changes"),
         count(now.outbox),
-        _("oldest {age}").format(age=age(now.oldest_outbox)),
+        oldest(now.oldest_outbox),
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -136,7 +132,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
         MINUTE_MS: _("messages per minute"),
         30 * MINUTE_MS: _("messages per 30 min"),
     }
-    st.subheader(_("Messages by verdict"))
+    st.header(_("Messages by verdict"))
     if not seen.series:
         st.info(_("No decision in the last {period}.").format(period=_(chosen)), icon=":material/hourglass_empty:")
         return
@@ -182,7 +178,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
 
 
 def _totals(_: Text, seen: Traffic, chosen: str) -> None:
-    st.subheader(_("Last {period}").format(period=_(chosen)))
+    st.header(_("Last {period}").format(period=_(chosen)))
     total = sum(seen.messages.values())
     rows = [
         (word(_, verdict), seen.messages.get(verdict, 0), seen.messages.get(verdict, 0) / total if total else 0.0)
@@ -202,7 +198,7 @@ def _totals(_: Text, seen: Traffic, chosen: str) -> None:
 
 
 def _channels(_: Text, now: Standing) -> None:
-    st.subheader(_("Channels, parts of the last 24 hours"))
+    st.header(_("Channels, parts of the last 24 hours"))
     if not now.channels:
         st.caption(_("Nothing was handed to a carrier in the last 24 hours."))
         return
@@ -212,13 +208,13 @@ def _channels(_: Text, now: Standing) -> None:
 
 
 def _alerts(_: Text, now: Standing) -> None:
-    st.subheader(_("Alerts nobody has taken on"))
+    st.header(_("Alerts nobody has taken on"))
     if not now.alerts:
         st.caption(_("None."))
         return
     marks = "".join(
-        f'<span style="margin-right:1.5rem"><b style="color:{LEVEL_COLOURS[level]};font-size:1.2rem">'
-        f"{count(now.alerts[level])}</b> {word(_, level)}</span>"
+        f'<span style="margin-right:1.5rem"><span style="color:{LEVEL_COLOURS[level]}" aria-hidden="true">●</span> '
+        f'<b style="font-size:1.2rem">{count(now.alerts[level])}</b> {word(_, level)}</span>'
         for level in reversed(AlertLevel)
         if now.alerts.get(level)
     )

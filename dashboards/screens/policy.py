@@ -61,7 +61,7 @@ def _state(_: Text, row: Any) -> str:
 
 
 def _versions(_: Text, rows: Sequence[Any]) -> None:
-    st.subheader(_("Versions"))
+    st.header(_("Versions"))
     if not rows:
         st.info(_("There is no version yet."), icon=":material/inbox:")
         return
@@ -165,7 +165,7 @@ def _deeds(_: Text, user: User, row: Any) -> None:
 
 def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
     """How far each process has applied the publications of the policy and of its trial."""
-    st.subheader(_("Processes"))
+    st.header(_("Processes"))
     found = epochs(session.services().settings.data_dir, user)
     if not found:
         st.caption(_("No process of this data folder is known to run."))
@@ -191,7 +191,7 @@ def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
 
 
 def _draft(_: Text, user: User, force: Any) -> None:
-    st.subheader(_("New draft"))
+    st.header(_("New draft"))
     db = session.services().db
     start = policy_lifecycle.text(db, user, force.version) if force else ""
     with st.form("draft", border=True):

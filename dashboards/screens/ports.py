@@ -73,7 +73,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     zone, now = services.settings.console_zone, now_ms()
     history = port_history(services.db, user, entry.code, now)
     today = datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).date()
-    st.subheader(f"{entry.code}  {session.plain(entry.name)}")
+    st.header(f"{entry.code}  {session.plain(entry.name)}")
     columns = st.columns(3)
     columns[0].metric(_("State"), word(_, entry.state), border=True)
     columns[1].metric(_("Complaints, 30 days"), count(history.complaints), border=True)
@@ -98,7 +98,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         st.dataframe(table(filings, columns=names), hide_index=True, height="content")
     if allowed(user, Right.SUSPEND_PORTS):
         _change(_, user, entry, now)
-    st.subheader(_("What was done to it"))
+    st.header(_("What was done to it"))
     if history.deeds:
         rows = [(clock(zone, d.at), word(_, d.kind), d.actor, d.rule or d.evidence) for d in history.deeds]
         frame = table(rows, columns=[_("Time"), _("Action"), _("By"), _("Why")])
@@ -136,7 +136,7 @@ def _change(_: Text, user: User, entry: PortEntry, now: int) -> None:
 
 def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:
     services = session.services()
-    st.subheader(_("Newest submissions, 7 days"))
+    st.header(_("Newest submissions, 7 days"))
     query = Query(since=now - WEEK_MS, until=now + MINUTE_MS, port=entry.code, limit=10)
     rows = search(services.db, services.lake.cursor(), services.privacy, user, query)
     if not rows:

@@ -18,6 +18,7 @@ from pipeline.store.database import Database
 HAND = "hand"
 REFRESH_SECONDS = 5
 _HERE = Path(__file__).parent.parent
+_HTML = '<div class="deck"></div><p class="spoken" role="status"></p>'
 
 
 def page() -> None:
@@ -76,4 +77,4 @@ def _deck() -> None:
 @st.cache_resource(show_spinner=False)
 def _component():  # type: ignore[no-untyped-def]
     read = [(_HERE / name).read_text(encoding="utf-8") for name in ("deck.css", "deck.js")]
-    return st.components.v2.component("antispam.deck", html='<div class="deck"></div>', css=read[0], js=read[1])
+    return st.components.v2.component("antispam.deck", html=_HTML, css=read[0], js=read[1])

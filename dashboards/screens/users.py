@@ -77,7 +77,7 @@ def _secret(_: Text) -> None:
 
 
 def _add(_: Text, user: User, now: int) -> None:
-    st.subheader(_("New account"))
+    st.header(_("New account"))
     with st.form("add_user", clear_on_submit=True, border=True):
         columns = st.columns([2, 2, 2, 3], vertical_alignment="bottom")
         name = columns[0].text_input(_("Name"), max_chars=32, placeholder="anna.li")

@@ -98,7 +98,7 @@ def _page(name: str) -> None:
 
 
 def _shown(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.title, app.subheader, app.code, app.info)
+    kinds = (app.markdown, app.caption, app.title, app.header, app.code, app.info)
     parts = [str(element.value) for kind in kinds for element in kind]
     return "\n".join([*parts, *(frame.value.to_csv() for frame in app.dataframe)])
 
@@ -171,7 +171,7 @@ def test_a_backtest_shows_its_figures_groups_and_samples(render: Open, reported:
     assert list(groups["stopped"]) == [1234] * 3
     assert list(samples["text"]) == ["x\x1b[31m\n", "<b>发票</b>"]
     assert "2 decisions could not be replayed: no text in the lake" in app.warning[0].value
-    assert any("Sweep of volume" in subheader.value for subheader in app.subheader)
+    assert any("Sweep of volume" in header.value for header in app.header)
 
 
 def test_the_choices_of_a_backtest_are_in_the_url(render: Open, reported: None) -> None:
@@ -184,7 +184,7 @@ def test_the_choices_of_a_backtest_are_in_the_url(render: Open, reported: None) 
     app.selectbox[0].select(REPORT.key).run()
     assert app.query_params["report"] == REPORT.key
     assert "value" not in app.query_params
-    assert not any("Sweep" in subheader.value for subheader in app.subheader)
+    assert not any("Sweep" in header.value for header in app.header)
 
 
 def test_a_link_to_a_backtest_opens_it(
