@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from time import time
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +25,7 @@ from pipeline.store.database import Database
 COOKIE = "antispam_session"
 OPEN = frozenset({"/login", "/health", "/language/zh", "/language/en"})
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_WANTED = 1500  # characters of a page's address that is kept through the sign-in
 PORTS = {"http": 80, "https": 443}
 WITH_ONE_TIME_PASSWORD = frozenset({"/password", "/logout"})
 
@@ -125,8 +126,14 @@ def _origin(address: str) -> tuple[str, str, int] | None:
 def _to_sign_in(scope: Scope) -> Response:
     headers = Headers(scope=scope)
     if scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
-        return RedirectResponse("/login", 303)
+        return RedirectResponse(sign_in_link(scope["path"], scope["query_string"].decode("latin-1")), 303)
     return PlainTextResponse("sign in", 401)
+
+
+def sign_in_link(path: str, query: str) -> str:
+    """The address of the form that signs in and leads on to this page, with its filters."""
+    wanted = f"{path}?{query}" if query else path
+    return "/login" if wanted == "/" or len(wanted) > MAX_WANTED else f"/login?{urlencode({'to': wanted})}"
 
 
 def _with_headers(send: Send) -> Send:

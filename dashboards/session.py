@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
 from dashboards import language
-from dashboards.guard import COOKIE, now_ms
+from dashboards.guard import COOKIE, now_ms, sign_in_link
 from dashboards.language import Text
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
@@ -48,7 +49,8 @@ def user(*, active: bool = True) -> User:
     if found is None or found.must_change:
         _ = text()
         st.warning(_("Your session is over."), icon=":material/lock:")
-        st.link_button(_("Sign in"), "/login")
+        here = urlsplit(st.context.url or "/").path
+        st.link_button(_("Sign in"), sign_in_link(here, urlencode(st.query_params.to_dict())))
         st.stop()
     return found
 

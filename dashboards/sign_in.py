@@ -6,12 +6,13 @@ checks are slow by design, so they wait in a short queue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
-from urllib.parse import parse_qs, urlsplit
+from types import MappingProxyType
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from dashboards.language import LANGUAGES, N_, Text
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process.http_connections import network
 from pipeline.store.accounts.sessions import SESSION_MS, sign_out, user_of
-from pipeline.store.accounts.users import SHORTEST, change_password, sign_in
+from pipeline.store.accounts.users import LONGEST, SHORTEST, change_password, sign_in
 from pipeline.store.database import Database
 
 REFUSED = N_(
@@ -69,8 +70,9 @@ class SignIn:
     async def login(self, request: Request) -> Response:
         """Show the form. A POST with the right name and password sets the cookie."""
         _ = language_of(request)
+        wanted = own_page(request.query_params.get("to", ""))
         if request.method != "POST":
-            return _page(request, _("Sign in"), _login_form(_, ""))
+            return _page(request, _("Sign in"), _login_form(_, "", wanted))
         form = await _form(request)
         if form is None:
             return PlainTextResponse("refused", 403)
@@ -83,10 +85,10 @@ class SignIn:
             return PlainTextResponse("the operational database does not answer", 503, {"Retry-After": "5"})
         except AntispamError:
             told = _(REFUSED)
-            return _page(request, _("Sign in"), _login_form(_, name), told, 401)
+            return _page(request, _("Sign in"), _login_form(_, name, wanted), told, 401)
         if token is None:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
-        return self._with_session(request, token)
+        return self._with_session(request, token, wanted)
 
     async def password(self, request: Request) -> Response:
         """Change the user's own password. After a one-time password, this is the only open page."""
@@ -95,14 +97,14 @@ class SignIn:
         user = await to_thread.run_sync(partial(user_of, self._db, token, now_ms()))
         if user is None:
             return RedirectResponse("/login", 303)
-        form_of = _password_form(_, user.must_change)
         title = _("Change password")
         if request.method != "POST":
-            return _page(request, title, form_of)
+            return _page(request, title, _password_form(_, user.must_change))
         form = await _form(request)
         if form is None:
             return PlainTextResponse("refused", 403)
-        old, new = form.get("old", ""), form.get("new", "")
+        old, new = None if user.must_change else form.get("old", ""), form.get("new", "")
+        form_of = _password_form(_, user.must_change, form)
         if new != form.get("again", ""):
             return _page(request, title, form_of, _("The two new passwords differ."), 400)
         try:
@@ -115,8 +117,8 @@ class SignIn:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
         return self._with_session(request, fresh)
 
-    def _with_session(self, request: Request, token: str) -> Response:
-        answer = RedirectResponse("/", 303)
+    def _with_session(self, request: Request, token: str, to: str = "/") -> Response:
+        answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,
             token,
@@ -175,10 +177,16 @@ async def choose_language(request: Request) -> Response:
     if to not in LANGUAGES:
         return PlainTextResponse("unknown language", 404)
     came_from = urlsplit(request.headers.get("referer", ""))
-    path = came_from.path if came_from.netloc == request.headers.get("host") else "/"
-    answer = RedirectResponse(path if path.startswith("/") and not path.startswith("//") else "/", 303)
+    ours = came_from.netloc == request.headers.get("host")
+    answer = RedirectResponse(own_page(came_from._replace(scheme="", netloc="").geturl() if ours else ""), 303)
     answer.set_cookie(language.COOKIE, to, max_age=365 * 86_400, path="/", samesite="lax", httponly=True)
     return answer
+
+
+def own_page(address: str) -> str:
+    """The address if it is a path of the console, with or without a query; else its first page."""
+    foreign = not address.startswith("/") or address.startswith("//") or "\\" in address or not address.isprintable()
+    return "/" if foreign else address
 
 
 def language_of(request: Request) -> Text:
@@ -215,25 +223,32 @@ def _page(request: Request, title: str, form: str, told: str = "", status: int =
     return HTMLResponse(html, status, {"Content-Security-Policy": _CSP, "Cache-Control": "no-store"})
 
 
-def _login_form(_: Text, name: str) -> str:
+def _login_form(_: Text, name: str, wanted: str) -> str:
     focus = ("", "autofocus") if name else ("autofocus", "")
     typed = f'value="{escape(name[:64])}" autocomplete="username"'
     fields = (
         _field(_("Name"), f'name="name" {typed} {focus[0]}'),
         _field(_("Password"), f'name="password" type="password" autocomplete="current-password" {focus[1]}'),
     )
-    return _form_of("/login", fields, _("Sign in"))
+    action = "/login" if wanted == "/" else f"/login?{urlencode({'to': wanted})}"
+    return _form_of(action, fields, _("Sign in"))
 
 
-def _password_form(_: Text, must_change: bool) -> str:
+def _password_form(_: Text, must_change: bool, typed: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The form, with the new passwords that were just typed. Only a wrong present password is typed again.
+
+    The user signed in with the one-time password, so the form does not ask for it again.
+    """
     why = _("This is a one-time password. Choose your own before you go on.") if must_change else ""
     rule = _("At least {n} characters, not your name.").format(n=SHORTEST)
     new = f'type="password" autocomplete="new-password" minlength="{SHORTEST}"'
+    kept = {name: f'value="{escape(typed.get(name, "")[:LONGEST])}"' for name in ("new", "again")}
+    present = _field(_("Present password"), 'name="old" type="password" autocomplete="current-password" autofocus')
     fields = (
-        _field(_("Present password"), 'name="old" type="password" autocomplete="current-password" autofocus'),
-        _field(_("New password"), f'name="new" {new}'),
+        "" if must_change else present,
+        _field(_("New password"), f'name="new" {new} {kept["new"]} {"autofocus" if must_change else ""}'),
         f"<small>{escape(rule)}</small>",
-        _field(_("New password again"), f'name="again" {new}'),
+        _field(_("New password again"), f'name="again" {new} {kept["again"]}'),
     )
     return f"<p>{escape(why)}</p>" + _form_of("/password", fields, _("Change password"))
 
@@ -243,4 +258,4 @@ def _field(label: str, attributes: str) -> str:
 
 
 def _form_of(action: str, fields: Iterable[str], button: str) -> str:
-    return f'<form method="post" action="{action}">{"".join(fields)}<button>{escape(button)}</button></form>'
+    return f'<form method="post" action="{escape(action)}">{"".join(fields)}<button>{escape(button)}</button></form>'

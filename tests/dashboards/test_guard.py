@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from collections.abc import Iterator
 
@@ -205,12 +207,50 @@ def test_a_one_time_password_opens_only_its_change(client: TestClient, operation
         assert client.get(path).headers["location"] == "/password"
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
         pass
-    change = {"old": once, "new": PASSWORD, "again": PASSWORD}
-    assert client.post("/password", data=change | {"again": "other"}).status_code == 400
-    assert client.post("/password", data=change | {"old": "wrong"}).status_code == 400
+    assert 'name="old"' not in client.get("/password").text, "who came with it need not type it again"
+    change = {"new": PASSWORD, "again": PASSWORD}
+    refused = client.post("/password", data=change | {"again": "other"})
+    assert refused.status_code == 400
+    assert f'value="{PASSWORD}"' in refused.text, "what was typed stays"
+    assert client.post("/password", data={"new": once, "again": once}).status_code == 400
     assert client.post("/password", data=change).status_code == 303
     assert client.get("/review").text == "inside"
     assert sign_in(client, "admin", once) == 401
+
+
+def test_a_later_change_asks_for_the_present_password(client: TestClient, operational_db: Database) -> None:
+    client.headers["Cookie"] = f"{COOKIE}={sign_up(operational_db, 'lea', Role.REVIEWER, now())}"
+    assert 'name="old"' in client.get("/password").text
+    change = {"new": "another long word", "again": "another long word"}
+    for old in ({}, {"old": "wrong"}):
+        assert client.post("/password", data=change | old).status_code == 400
+    assert client.post("/password", data=change | {"old": PASSWORD}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("to", "location"),
+    [
+        ("/search?text=a%26b&port=1069", "/search?text=a%26b&port=1069"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_link_is_kept_through_the_sign_in(
+    client: TestClient, operational_db: Database, to: str, location: str
+) -> None:
+    sign_up(operational_db, "mia", Role.REVIEWER, now())
+    form = client.get("/login", params={"to": to}).text
+    action = html.unescape(re.findall(r'action="([^"]+)"', form)[0])
+    answer = client.post(action, data={"name": "mia", "password": PASSWORD})
+    assert answer.headers["location"] == location
+
+
+def test_the_way_to_the_sign_in_names_the_page(client: TestClient) -> None:
+    answer = client.get("/search?text=a%26b", headers={"Accept": "text/html"})
+    assert answer.headers["location"] == "/login?to=%2Fsearch%3Ftext%3Da%2526b"
+    assert client.get("/?x=" + "y" * 2000, headers={"Accept": "text/html"}).headers["location"] == "/login"
 
 
 def test_an_idle_session_is_over(operational_db: Database) -> None:
@@ -229,7 +269,7 @@ def test_an_idle_session_is_over(operational_db: Database) -> None:
 @pytest.mark.parametrize(
     ("referer", "location"),
     [
-        ("http://testserver/review?x=1", "/review"),
+        ("http://testserver/review?x=1", "/review?x=1"),
         ("https://evil.example/review", "/"),
         ("http://testserver//evil.example", "/"),
         ("", "/"),

@@ -28,6 +28,7 @@ from pipeline.store.database import Database
 SHORTEST, LONGEST = 12, 200  # characters of a password
 
 REFUSED = "name or password is wrong, the account is disabled, or too many tries have failed"
+SAME = "the new password must differ from the old one"
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 # Actors of automatic changes. A user with such a name could pass for them in the audit trail.
 _RESERVED = frozenset({audit.PIPELINE, "policy", "cli", "system"})
@@ -176,21 +177,24 @@ def sign_in(db: Database, name: str, password: str, now: int, address: str = "lo
         return open_session(connection, name, now)
 
 
-def change_password(db: Database, user: User, old: str, new: str, now: int) -> str:
+def change_password(db: Database, user: User, old: str | None, new: str, now: int) -> str:
     """Change a user's own password and end all their sessions; returns the token of a new session.
 
-    Wrong old passwords are counted separately from attempts to sign in. Raises AntispamError for a wrong old password,
-    and for a new password that is too short, too long, equal to the old password, or contains the user's name.
+    `old` is None for the user of a one-time password, whose session proves it. Wrong old passwords are counted
+    separately from attempts to sign in. Raises AntispamError for a wrong or missing old password, and for a new
+    password that is too short, too long, equal to the old password, or contains the user's name.
     """
     if not SHORTEST <= len(new) <= LONGEST:
         raise AntispamError(f"a password has {SHORTEST} to {LONGEST} characters")
     if new == old:
-        raise AntispamError("the new password must differ from the old one")
+        raise AntispamError(SAME)
     if user.name in new.lower():
         raise AntispamError("a password must not contain the user's name")
-    hashed = _attempt(db, user.name, old, throttle.CHANGING, now)
+    hashed = _one_time(db, user.name) if old is None else _attempt(db, user.name, old, throttle.CHANGING, now)
     if hashed is None:
         raise AntispamError("the old password is wrong, or too many tries have failed")
+    if old is None and _verify(hashed, new):
+        raise AntispamError(SAME)
     fresh = _hasher.hash(new)
     users = schema.users
     with db.write() as connection:
@@ -219,6 +223,15 @@ def _add(connection: Connection, actor: str, name: str, role: Role, scope: Mappi
     )
     audit.record(connection, now, actor, "add", f"user/{name}", after={"role": role.value, "scope": dict(scope)})
     return password
+
+
+def _one_time(db: Database, name: str) -> str | None:
+    """The stored hash if the user's password is a one-time password."""
+    users = schema.users
+    with db.read() as connection:
+        mine = (users.c.name == name) & users.c.active & users.c.must_change
+        found: str | None = connection.scalar(select(users.c.password).where(mine))
+        return found
 
 
 def _attempt(db: Database, name: str, password: str, address: str, now: int) -> str | None:
