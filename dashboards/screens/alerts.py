@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.table import table
-from dashboards.words import clock, word
+from dashboards.words import clock, count, word
 from pipeline.actions.alerts.inbox import acknowledge, list_alerts
 from pipeline.actions.console.sentences import Sentences
 from pipeline.store.accounts.roles import Right, allowed
@@ -19,12 +19,12 @@ def page() -> None:
     services = session.services()
     zone = services.settings.console_zone
     st.title(_("Alerts"))
-    done = st.toggle(_("Show acknowledged ones too"), key="alerts_done")
+    done = st.toggle(_("Show acknowledged ones too"), key="acknowledged", bind="query-params")
     rows = list_alerts(services.db, user, waiting=not done)
     if not rows:
         st.info(_("No alert waits."), icon=":material/notifications_off:")
         return
-    st.caption(_("{n} alerts, newest first; times in {zone}").format(n=len(rows), zone=zone))
+    st.caption(_("{n} alerts, newest first; times in {zone}").format(n=count(len(rows)), zone=zone))
     said = Sentences(services.db, session.chosen_language())
     frame = table(
         [
@@ -62,7 +62,9 @@ def page() -> None:
     )
     picked = [rows[i].id for i in chosen["selection"]["rows"] if rows[i].acknowledged_by is None]
     st.caption(_("Choose rows, then acknowledge: others see that you have taken them on."))
-    if st.button(_("Acknowledge {n}").format(n=len(picked)), type="primary", disabled=not picked, key="acknowledge"):
+    if st.button(
+        _("Acknowledge {n}").format(n=count(len(picked))), type="primary", disabled=not picked, key="acknowledge"
+    ):
         with session.told():
             acknowledge(services.db, user, picked, now_ms())
             st.rerun()

@@ -234,7 +234,7 @@ def _samples(_: Text, result: PolicyResult, zone: str) -> None:
             "replayed": st.column_config.TextColumn(_("With this policy"), width=110),
             "rule": st.column_config.TextColumn(_("Rule"), width=150),
             "sender": st.column_config.TextColumn(_("Sender"), width=120),
-            "messages": st.column_config.NumberColumn(_("Messages"), width=80),
+            "messages": st.column_config.NumberColumn(_("Messages"), format="localized", width=80),
             "text": st.column_config.TextColumn(_("Text"), width="large"),
         },
     )

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
-from dashboards.words import clock, word
+from dashboards.words import clock, count, word
 from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.expiry import NEVER
@@ -38,12 +39,13 @@ def page() -> None:
     name = st.segmented_control(
         _("List"),
         list(ENTITIES),
-        default="black",
+        default=given("list", list(ENTITIES), "black"),
         format_func=lambda name: word(_, name),
         key="list",
         required=True,
         label_visibility="collapsed",
     )
+    keep("list", None if name == "black" else name)
     st.caption(_(MEANINGS[name]))
     _undo(_, user)
     left, right = st.columns([5, 2], gap="medium")
@@ -145,14 +147,18 @@ def _import(_: Text, user: User) -> None:
             return
         with session.told():
             read = read_list_file(given.getvalue())
-            st.write(_("{n} entries can be added; {m} lines cannot.").format(n=len(read.entries), m=len(read.faults)))
+            st.write(
+                _("{n} entries can be added; {m} lines cannot.").format(
+                    n=count(len(read.entries)), m=count(len(read.faults))
+                )
+            )
             if read.faults:
                 st.code("\n".join(read.faults[:20]), language=None)
-            label = _("Add {n} entries").format(n=len(read.entries))
+            label = _("Add {n} entries").format(n=count(len(read.entries)))
             if st.button(label, type="primary", disabled=not read.entries, key="import"):
                 changed = add_all(session.services().db, user, read.entries, now_ms())
                 st.session_state[UNDO] = ("added", changed)
-                st.toast(_("{n} entries added").format(n=len(changed)))
+                st.toast(_("{n} entries added").format(n=count(len(changed))))
                 del st.session_state["list_file"]
                 st.rerun()
 
@@ -164,7 +170,7 @@ def _undo(_: Text, user: User) -> None:
     done, changes = st.session_state[UNDO]
     words = _("{n} added.") if done == "added" else _("{n} removed.")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(words.format(n=len(changes)))
+        st.markdown(words.format(n=count(len(changes))))
         if st.button(_("Undo"), key="undo", icon=":material/undo:"):
             with session.told():
                 undo_all(session.services().db, user, changes, now_ms())

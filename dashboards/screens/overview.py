@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -39,13 +40,14 @@ def _live() -> None:
         chosen = st.segmented_control(
             _("Period"),
             list(RANGES),
-            default="1 hour",
+            default=given("period", list(RANGES), "1 hour"),
             format_func=_,
             key="period",
             required=True,
             label_visibility="collapsed",
             width="stretch",
         )
+    keep("period", None if chosen == "1 hour" else chosen)
     now = now_ms()
     with session.told():
         now_waits = standing(session.services().db, user, now)
@@ -204,7 +206,8 @@ def _channels(_: Text, now: Standing) -> None:
         return
     columns = [_("Channel"), _("on their way"), _("submitted"), _("delivered"), _("failed")]
     frame = table([(c.name, c.open, c.submitted, c.delivered, c.failed) for c in now.channels], columns)
-    st.dataframe(frame, hide_index=True, height="content")
+    figures = {name: st.column_config.NumberColumn(format="localized") for name in columns[1:]}
+    st.dataframe(frame, hide_index=True, height="content", column_config=figures)
 
 
 def _alerts(_: Text, now: Standing) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import chosen_row
 from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.table import table
@@ -32,7 +33,8 @@ def page() -> None:
     text = st.text_input(
         _("Search"),
         placeholder=_("beginning of a code, or part of a name or enterprise"),
-        key="ports_search",
+        key="search",
+        bind="query-params",
         max_chars=64,
         label_visibility="collapsed",
         icon=":material/search:",
@@ -50,22 +52,21 @@ def page() -> None:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        shown = st.dataframe(
+        chosen = chosen_row(
+            "port",
             frame,
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
+            [e.code for e in entries[:PAGE]],
             key=f"ports_{text}",
             height="content" if len(entries) < 15 else 560,
         )
         if len(entries) > PAGE:
             st.caption(_("The first {n}; a longer search shows fewer.").format(n=PAGE))
     with right:
-        if not shown["selection"]["rows"]:
+        if chosen is None:
             st.caption(_("Choose a port to see it, and to suspend or resume it."))
             return
         with session.told():
-            _port(_, user, entries[shown["selection"]["rows"][0]])
+            _port(_, user, entries[chosen])
 
 
 def _port(_: Text, user: User, entry: PortEntry) -> None:
@@ -79,7 +80,9 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     columns[1].metric(_("Complaints, 30 days"), count(history.complaints), border=True)
     columns[2].metric(_("Open cases"), count(history.open_cases), border=True)
     limit = _("of its tier") if entry.volume_5m is None else count(entry.volume_5m)
-    st.caption(_("Messages in 5 minutes, at most: {limit}; templates: {n}").format(limit=limit, n=len(entry.templates)))
+    st.caption(
+        _("Messages in 5 minutes, at most: {limit}; templates: {n}").format(limit=limit, n=count(len(entry.templates)))
+    )
     if entry.zone:
         st.caption(_("Time zone") + ": " + entry.zone)
     if entry.extensions:

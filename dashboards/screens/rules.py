@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session, snooze_form
+from dashboards.address import given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -35,17 +36,16 @@ def page() -> None:
 
 def _choice(_: Text, name: str, options: dict[str, str], label: str) -> str:
     """A choice that the address keeps."""
-    asked = st.query_params.get(name, "")
     chosen = st.segmented_control(
         label,
         list(options),
-        default=asked if asked in options else next(iter(options)),
+        default=given(name, list(options), next(iter(options))),
         format_func=lambda option: _(options[option]),
         key=name,
         required=True,
         label_visibility="collapsed",
     )
-    st.query_params[name] = chosen
+    keep(name, str(chosen))
     return str(chosen)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import chosen_row, given, keep
 from dashboards.deck import campaign_words, segments
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
@@ -17,6 +20,7 @@ from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.console.reveal import reveal
 from pipeline.actions.console.search import (
+    MAX_ROWS,
     RECORDS,
     SUBMISSIONS,
     UNDECIDED,
@@ -26,6 +30,7 @@ from pipeline.actions.console.search import (
     parts_of_score,
     reviewed,
     search,
+    totals,
 )
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import campaign_sizes
@@ -33,7 +38,9 @@ from pipeline.events import SuppressedBy, Verdict
 from pipeline.store.accounts.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
-SHOWN = 200  # most rows shown, newest first
+PAGE = 500  # rows on a page of results, newest first
+SHOWN = 200  # most messages of a submission shown
+TABLE_HEIGHT = 560
 WORDS_SHOWN = 6  # most words shown for a reason
 
 
@@ -45,20 +52,50 @@ def page() -> None:
     st.title(_("Search"))
     query = _form(_, user, zone)
     with session.told():
-        found = search(services.db, services.lake.cursor(), services.privacy, user, query)
-        if not found:
+        lake = services.lake.cursor()
+        events, messages = totals(services.db, lake, services.privacy, user, query)
+        if not events:
             st.info(_("Nothing fits. A longer period or fewer words may."), icon=":material/search_off:")
             return
-        first = _("the newest {n}").format(n=SHOWN) if len(found) == SHOWN else count(len(found))
-        st.caption(_("{n} found; times in {zone}; text and numbers masked").format(n=first, zone=zone))
-        left, right = st.columns([5, 3], gap="medium")
-        with left:
-            chosen = _table(_, found, zone)
-        with right:
-            if chosen is None:
-                st.caption(_("Choose a row to see its decision, its messages and their delivery."))
-            else:
-                _detail(_, user, chosen, zone)
+        _results(_, user, replace(query, limit=PAGE), events, messages)
+
+
+def _results(_: Text, user: User, query: Query, events: int, messages: int) -> None:
+    services = session.services()
+    zone = services.settings.console_zone
+    pages = -(-min(events, MAX_ROWS) // PAGE)
+    row = st.columns([5, 3, 1.5], vertical_alignment="center")
+    told = _("{n} found, {messages} messages; times in {zone}; text and numbers masked")
+    row[0].caption(told.format(n=count(events), messages=count(messages), zone=zone))
+    with row[1]:
+        turned = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+
+    def ask(query: Query) -> list[Found]:
+        return search(services.db, services.lake.cursor(), services.privacy, user, query)
+
+    row[2].download_button(
+        _("Save as csv"),
+        lambda: _frame(_, ask(replace(query, limit=MAX_ROWS)), zone).to_csv(index=False).encode("utf-8-sig"),
+        file_name="search.csv",
+        mime="text/csv",
+        on_click="ignore",
+        width="stretch",
+        icon=":material/download:",
+        help=_("The newest {n} at most, as shown: masked.").format(n=count(MAX_ROWS)),
+    )
+    found = ask(replace(query, offset=(turned - 1) * PAGE))
+    idents = [f"{f.position.partition}-{f.position.offset}" for f in found]
+    opened = st.query_params.get("row") in idents  # as long as none is chosen, the texts have the whole width
+    left, right = st.columns([5, 3], gap="medium") if opened else (st.columns(1)[0], st.container())
+    with left:
+        chosen = _table(_, found, idents, zone)
+    if (chosen is not None) != opened:
+        st.rerun()
+    with right:
+        if chosen is None:
+            st.caption(_("Choose a row to see its decision, its messages and their delivery."))
+        else:
+            _detail(_, user, found[chosen], zone)
 
 
 def _form(_: Text, user: User, zone: str) -> Query:
@@ -70,23 +107,44 @@ def _form(_: Text, user: User, zone: str) -> Query:
     first, last = st.session_state["period"]
     with st.form("search", border=True):
         row = st.columns([2, 2, 1.5, 1.5, 1.5], vertical_alignment="bottom")
-        since = row[0].datetime_input(_("From"), first, key="since")
-        until = row[1].datetime_input(_("To"), last, key="until")
+        since = row[0].datetime_input(_("From"), first, key="since", bind="query-params")
+        until = row[1].datetime_input(_("To"), last, key="until", bind="query-params")
         kinds = [SUBMISSIONS] if user.scope else list(KINDS)
-        kind = row[2].selectbox(_("What"), kinds, format_func=lambda kind: _(KINDS[kind]))
+        kind = row[2].selectbox(
+            _("What"),
+            kinds,
+            index=kinds.index(given("kind", kinds, SUBMISSIONS)),
+            format_func=lambda kind: _(KINDS[kind]),
+            key="kind",
+        )
         verdicts = [None, *(v.value for v in Verdict), UNDECIDED]
-        verdict = row[3].selectbox(_("Verdict"), verdicts, format_func=lambda v: word(_, v or "all"))
-        rule = row[4].text_input(_("Rule"), max_chars=128)
+        verdict = row[3].selectbox(
+            _("Verdict"),
+            verdicts,
+            index=verdicts.index(given("verdict", verdicts, None)),
+            format_func=lambda v: word(_, v or "all"),
+            key="verdict",
+        )
+        rule = row[4].text_input(_("Rule"), max_chars=128, key="rule", bind="query-params")
         row = st.columns([2, 2, 2, 1.5, 1.5], vertical_alignment="bottom")
-        port = row[0].text_input(_("Port or sender begins with"), max_chars=21)
+        port = row[0].text_input(_("Port or sender begins with"), max_chars=21, key="port", bind="query-params")
         number = row[1].text_input(
-            _("Number"), max_chars=24, help=_("Recipient or sender; hashed before it is compared.")
+            _("Number"),
+            max_chars=24,
+            help=_("Recipient or sender; hashed before it is compared; not kept in the address."),
         )
         text = row[2].text_input(
-            _("Text contains"), max_chars=100, help=_("Compared with masked text: figures and names are left out.")
+            _("Text contains"),
+            max_chars=100,
+            help=_("Compared with masked text: figures and names are left out."),
+            key="text",
+            bind="query-params",
         )
-        campaign = row[3].text_input(_("Campaign"), max_chars=17)
+        campaign = row[3].text_input(_("Campaign"), max_chars=17, key="campaign", bind="query-params")
         row[4].form_submit_button(_("Search"), type="primary", width="stretch", icon=":material/search:")
+
+    keep("kind", None if kind == SUBMISSIONS else kind)
+    keep("verdict", verdict)
 
     def ms(at: datetime | None) -> int:
         return int((at or now).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
@@ -101,45 +159,42 @@ def _form(_: Text, user: User, zone: str) -> Query:
         text=text,
         number=number,
         campaign=campaign,
-        limit=SHOWN,
     )
 
 
-def _table(_: Text, found: list[Found], zone: str) -> Found | None:
-    frame = table(
-        [
-            (
-                clock(zone, f.at)[5:],
-                f.sender,
-                word(_, f.verdict or UNDECIDED),
-                len(f.recipients),
-                ", ".join(reason["rule"] for reason in f.reasons),
-                f.score,
-                f.content,
-            )
-            for f in found
-        ],
-        columns=["at", "sender", "verdict", "messages", "rules", "score", "text"],
-    )
-    shown = st.dataframe(
-        frame,
-        hide_index=True,
-        height=560,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"found_{len(found)}_{found[0].position.offset}_{found[0].position.partition}",
+def _frame(_: Text, found: list[Found], zone: str) -> pd.DataFrame:
+    rows = [
+        (
+            clock(zone, f.at),
+            f.sender,
+            word(_, f.verdict or UNDECIDED),
+            f.content,
+            ", ".join(reason["rule"] for reason in f.reasons),
+            f.score,
+            len(f.recipients),
+        )
+        for f in found
+    ]
+    return table(rows, columns=["at", "sender", "verdict", "text", "rules", "score", "messages"])
+
+
+def _table(_: Text, found: list[Found], idents: list[str], zone: str) -> int | None:
+    return chosen_row(
+        "row",
+        _frame(_, found, zone),
+        idents,
+        height=TABLE_HEIGHT,
+        key=f"found_{len(found)}_{idents[0]}",
         column_config={
-            "at": st.column_config.TextColumn(_("Time"), width=115),
+            "at": st.column_config.TextColumn(_("Time"), width=150),
             "sender": st.column_config.TextColumn(_("Sender"), width=90),
-            "verdict": st.column_config.TextColumn(_("Verdict"), width=60),
-            "messages": st.column_config.NumberColumn(_("Messages"), width=60),
-            "rules": st.column_config.TextColumn(_("Rules"), width=130),
-            "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=50),
-            "text": st.column_config.TextColumn(_("Text"), width="large"),
+            "verdict": st.column_config.TextColumn(_("Verdict"), width=65),
+            "text": st.column_config.TextColumn(_("Text"), width=560),
+            "rules": st.column_config.TextColumn(_("Rules"), width=150),
+            "score": st.column_config.NumberColumn(_("Score"), format="%.2f", width=55),
+            "messages": st.column_config.NumberColumn(_("Messages"), format="localized", width=75),
         },
     )
-    rows = shown["selection"]["rows"]
-    return found[rows[0]] if rows else None
 
 
 def _detail(_: Text, user: User, f: Found, zone: str) -> None:

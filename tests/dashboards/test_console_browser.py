@@ -357,3 +357,22 @@ def test_a_case_opens_the_form_that_snoozes_its_rule(open_page: Open, console: C
     assert (made.rule, made.kind, made.value, made.made_by) == (rule, "port", port, "anna")
     form.wait_for_url(lambda url: "rule=" not in url)
     assert shown_case(page) == before, "the case stays in hand"
+
+
+def test_a_link_opens_the_same_search_in_another_language(console: Console, open_page: Open) -> None:
+    page = open_page("anna", path="/search?verdict=reject&port=1069")
+    choose_first_row(page)
+    page.wait_for_url("**row=*")
+    ident = page.locator("[data-testid=stMain] code").first.inner_text()
+    link = page.url.removeprefix(console.address)
+    assert "verdict=reject" in link
+    assert "port=1069" in link
+    page = open_page("rui", locale="zh-CN", path=link)
+    page.locator("[data-testid=stMain] code", has_text=ident).first.wait_for()
+    wait(lambda: page.get_by_label("端口或发送方开头").input_value() == "1069", "the port in its field")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="保存为 csv").click()
+    head, *rows = saved.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert head == "at,sender,verdict,text,rules,score,messages"
+    assert {row.split(",")[2] for row in rows} == {"拒绝"}
+    assert f"结果：{len(rows)} 项" in page.locator("[data-testid=stMain]").inner_text()

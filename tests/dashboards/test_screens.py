@@ -15,7 +15,9 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
+from dashboards.screens import overview
 from pipeline.actions.conduct.notices import project_alerts
+from pipeline.actions.console.overview import Channel, Standing
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
@@ -289,3 +291,19 @@ def test_others_only_look(render: Open, versions: tuple[str, str]) -> None:
     assert not app.button
     assert not app.text_area
     assert "rule many: threshold messages 50 → 60" in _shown(app)
+
+
+def test_waiting_work_is_told_in_whole_words_and_with_marked_thousands(
+    render: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands(*_: object) -> Standing:
+        channel = Channel("default", 12_345, 0, 0, 0)
+        return Standing(10**12, 1234, None, 0, 0, None, 0, 0, None, None, [channel], {}, 0, None)
+
+    monkeypatch.setattr(overview, "standing", stands)
+    app = render("overview", Role.ADMINISTRATOR, "en")
+    assert not app.exception
+    assert app.metric[1].value == "1,234"
+    assert [metric.delta for metric in app.metric[1:]] == ["nothing waits"] * 4
+    channels = app.dataframe[-1]
+    assert '"format": "localized"' in channels.proto.columns

@@ -179,6 +179,16 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
             w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
         ),
     ),
+    "search.totals": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: (
+            search.totals(
+                w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
+            )
+            != (0, 0)
+        ),
+    ),
     "backtests.finished": (R.SEARCH, FOR_ALL, lambda w, u, n: backtests.finished(w.settings, u)),
     "search.parts_of_score": (R.SEARCH, OF_NO_PORT, lambda w, u, n: search.parts_of_score(w.db, u, "x", "m")),
     "search.message_states": (

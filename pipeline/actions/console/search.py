@@ -26,7 +26,8 @@ from pipeline.store.database import Database
 from pipeline.text.numbers import service_code
 
 MAX_DAYS = 31  # longest time range of a search
-MAX_ROWS = 500
+MAX_ROWS = 10_000
+MAX_STATES = 500  # messages of a submission whose states are read
 UNDECIDED = "undecided"
 SUBMISSIONS, RECORDS = "submissions", "records"
 
@@ -45,6 +46,7 @@ class Query:
     number: str = ""
     campaign: str = ""
     limit: int = 100
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,8 @@ _EVENTS = {
     ),
 }
 
-# The columns are the fields of LogPosition and Found, in order. If a round was decided twice (a replay on a broker
-# without transactions), the first decision counts.
-_SEARCH = """
+# If a round was decided twice (a replay on a broker without transactions), the first decision counts.
+_MATCHING = """
     WITH found AS (
         SELECT * FROM ({events}) WHERE {event_conditions}
     ), newest AS (
@@ -150,37 +151,58 @@ _SEARCH = """
         WHERE source = $source AND dt >= $first AND (id, partition) IN (SELECT id, partition FROM found)
         GROUP BY id, partition, accepted_at
     )
-    SELECT found.log_id, found.topic, found.partition, found."offset", found.dt,
-           found.id, found.sender, newest.port, found.recipients, found.content, found.length, epoch_ms(found.sent_at),
-           newest.verdict, newest.round, newest.score, newest.category,
-           coalesce(newest.reasons, []), coalesce(newest.exceptions, []), epoch_ms(newest.decided_at),
-           coalesce(newest.degraded, false), newest.campaign, newest.policy, newest.model,
-           coalesce(newest.suppressed, [])
-    FROM found LEFT JOIN newest
+    SELECT {columns} FROM found LEFT JOIN newest
         ON newest.id = found.id AND newest.partition = found.partition AND newest.accepted_at = found.sent_at
     WHERE {decision_conditions}
-    ORDER BY found.sent_at DESC, found."offset" DESC LIMIT $limit
 """
+# The fields of LogPosition and Found, in order.
+_ROW = """
+    found.log_id, found.topic, found.partition, found."offset", found.dt,
+    found.id, found.sender, newest.port, found.recipients, found.content, found.length, epoch_ms(found.sent_at),
+    newest.verdict, newest.round, newest.score, newest.category,
+    coalesce(newest.reasons, []), coalesce(newest.exceptions, []), epoch_ms(newest.decided_at),
+    coalesce(newest.degraded, false), newest.campaign, newest.policy, newest.model, coalesce(newest.suppressed, [])
+"""
+_NEWEST_FIRST = 'ORDER BY found.sent_at DESC, found.partition, found."offset" DESC LIMIT $limit OFFSET $offset'
+_TOTALS = "count(*), coalesce(sum(len(found.recipients)), 0)"
 
 Condition = tuple[str, dict[str, Any]]  # SQL and its named parameters
 
 
 def search(db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query) -> list[Found]:
-    """The newest matching events, at most `query.limit`.
+    """The newest matching events after the first `query.offset`, at most `query.limit`.
 
     Raises AntispamError for a time range that is empty or longer than MAX_DAYS. Raises Forbidden if a user with a scope
     searches records, because records belong to no port.
     """
+    sql, values = _matching(db, privacy, user, query, _ROW)
+    values |= {"limit": max(1, min(query.limit, MAX_ROWS)), "offset": max(0, query.offset)}
+    found = lake.execute(f"{sql} {_NEWEST_FIRST}", values).fetchall()
+    return [Found(LogPosition(*row[:5]), *row[5:]) for row in found]
+
+
+def totals(
+    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query
+) -> tuple[int, int]:
+    """The number of matching events and of their messages, whatever `query.limit` is. Raises as `search` does."""
+    sql, values = _matching(db, privacy, user, query, _TOTALS)
+    row = lake.execute(sql, values).fetchone() or (0, 0)
+    return int(row[0]), int(row[1])
+
+
+def _matching(db: Database, privacy: Privacy, user: User, query: Query, columns: str) -> Condition:
     require(user, Right.SEARCH)
     _check(query)
     source, events = _EVENTS[query.kind]
     of_event = _event_conditions(query, privacy)
     of_decision = _decision_conditions(query, _codes_in_scope(db, user, query.kind))
-    sql = _SEARCH.format(events=events, event_conditions=_all(of_event), decision_conditions=_all(of_decision))
-    values = {"source": source, "limit": max(1, min(query.limit, MAX_ROWS))}
+    sql = _MATCHING.format(
+        events=events, columns=columns, event_conditions=_all(of_event), decision_conditions=_all(of_decision)
+    )
+    values: dict[str, Any] = {"source": source}
     for _, parameters in (*of_event, *of_decision):
         values |= parameters
-    return [Found(LogPosition(*row[:5]), *row[5:]) for row in lake.execute(sql, values).fetchall()]
+    return sql, values
 
 
 def _check(query: Query) -> None:
@@ -258,7 +280,7 @@ def message_states(db: Database, user: User, port: str, sender: str, submission:
             select(t.c.n, t.c.channel, t.c.state, t.c.status, t.c.changed_at)
             .where(t.c.port == sender, t.c.submission == submission)
             .order_by(t.c.n, t.c.part)
-            .limit(MAX_ROWS)
+            .limit(MAX_STATES)
         ).all()
     states: dict[int, MessageState] = {}
     for row in rows:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.console.reveal import reveal
-from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search
+from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search, totals
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import CampaignSize, Span, campaign_sizes, why
 from pipeline.actions.review import claims
@@ -63,6 +63,19 @@ def test_everything_is_found_newest_first(find: Find) -> None:
     assert len(found) == 60
     assert [f.at for f in found] == sorted((f.at for f in found), reverse=True)
     assert len(find(limit=7)) == 7
+    assert find(limit=7, offset=7) == found[7:14]
+
+
+def test_totals_count_what_a_page_leaves_out(operational_db: Database, settings: Settings, find: Find) -> None:
+    lake, privacy = LakeReader(settings), Privacy(settings.privacy_secret)
+    for wanted in ({}, {"verdict": "reject"}, {"port": "10690003"}, {"text": "no such text"}):
+        query = Query(since=NOW - 2 * HOUR_MS, until=NOW + HOUR_MS, limit=1, **wanted)  # type: ignore[arg-type]
+        found = find(**wanted)
+        expected = len(found), sum(len(f.recipients) for f in found)
+        assert totals(operational_db, lake.cursor(), privacy, ANALYST, query) == expected
+    query = Query(since=NOW - 2 * HOUR_MS, until=NOW + HOUR_MS)
+    with pytest.raises(Forbidden):
+        totals(operational_db, lake.cursor(), privacy, User("vic", Role.VIEWER), query)
 
 
 def test_matches_that_did_not_count_say_why(find: Find) -> None:
