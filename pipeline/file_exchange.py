@@ -90,7 +90,7 @@ class Endpoint(BaseModel):
 
 
 class CsvForm(BaseModel):
-    """How a csv is written. A field that is None is found from the csv's first lines (`ingest/files/columns.py`)."""
+    """How a csv is written. A field that is None is found from the csv's first lines (`files/columns.py`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

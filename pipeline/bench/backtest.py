@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline import door
 from pipeline.bench.live_lake import LiveLake
 from pipeline.decision.configuration import ENTERPRISE, default_policy, directory_entries
 from pipeline.durations import HOUR_MS
 from pipeline.events import Record, Submission
-from pipeline.ingest import door
 from pipeline.lake.backtest.reports import Report
 from pipeline.lake.backtest.run import Question, backtest
 from pipeline.lake.backtest.sweep import with_number

@@ -20,6 +20,7 @@ from typing import Any
 import jieba
 import msgspec
 
+from pipeline import door
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.index import Campaigns, Sending
 from pipeline.campaigns.known import KnownCampaigns
@@ -27,7 +28,6 @@ from pipeline.campaigns.sketches import sketch
 from pipeline.decision.configuration import Config, load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
-from pipeline.ingest import door
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policies.policy import CampaignFrom, RuleSet
 from pipeline.rules.speaker.speakers import find_speakers

@@ -28,9 +28,9 @@ def backtest(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from pipeline import door
     from pipeline.actions.review.judged import judged_members
     from pipeline.decision.configuration import read_text
-    from pipeline.ingest import door
     from pipeline.lake.backtest.run import Question
     from pipeline.lake.backtest.run import backtest as run
     from pipeline.lake.backtest.sweep import parse_sweep

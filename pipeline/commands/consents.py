@@ -24,7 +24,7 @@ def consent_import(
     quotes: context.Quotes = True,
 ) -> None:
     """Record consents, requests, questions and refusals, and put them in force."""
-    from pipeline.ingest.files.consent_file import import_consents
+    from pipeline.actions.console.consent_file import import_consents
 
     kept = rejected or file.with_name(f"{file.name}.rejected.jsonl")
     with context.database() as db:

@@ -37,8 +37,8 @@ def screen(
     """Decide a file of submissions or records offline; one decision a line."""
     from dataclasses import replace
 
+    from pipeline.actions.console.consent_file import CONSENTS, offline_consents
     from pipeline.decision.configuration import load_directory
-    from pipeline.ingest.files.consent_file import CONSENTS, offline_consents
     from pipeline.ingest.files.offline import screen_file
 
     settings = context.settings()

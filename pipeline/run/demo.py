@@ -9,8 +9,8 @@ from time import time
 
 import msgspec
 
+from pipeline import door
 from pipeline.events import encode
-from pipeline.ingest import door
 from pipeline.kafka.clients import writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination

@@ -13,11 +13,10 @@ from typing import Any, Self
 
 import msgspec
 
-from pipeline import topics
+from pipeline import door, topics
 from pipeline.decision.configuration import Config, default_policy, directory_entries, load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Submission, encode
-from pipeline.ingest import door
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
 from pipeline.kafka.destination import destination

@@ -13,10 +13,10 @@ from time import time
 import msgspec
 import pytest
 
+from pipeline import door
 from pipeline.decision.configuration import load_directory
 from pipeline.decision.screening import Screened, screen
 from pipeline.events import Event, Submission
-from pipeline.ingest import door
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, Origin, Table

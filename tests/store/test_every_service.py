@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -19,7 +20,8 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
-from pipeline.actions.console import backtests, epochs, list_file, overview, reveal, search, why
+from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
+from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.review import campaign_review, claims, labels
 from pipeline.actions.watch import report
@@ -89,6 +91,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     users.add_user(db, CHIEF, "anna", Role.VIEWER, {}, NOW)
     for n in (0, 1):
         registry.add_list_entry(db, CHIEF, "unsubscribed", f"1069000{n}:{PHONE}", "", None, NOW)
+    consents.record(db, CHIEF, [_agreed(0), _agreed(1)], NOW)
     policy_lifecycle.draft(db, CHIEF, "title: the chief's", "", NOW)
     registry.publish_configuration(db, CHIEF, "list", "extra", f"{HEAD}blocked,recipient,{PHONE},,\n", NOW)
     registry.publish_configuration(db, CHIEF, "policy", "policy.yaml", default_policy(), NOW)
@@ -149,6 +152,12 @@ def _listed(n: int) -> ListEntry:
 
 def _agreed(n: int) -> Consent:
     return Consent(f"port/1069000{n}", PHONE, ConsentKind.CONSENT, "form", NOW)
+
+
+def _consent_file(w: World, n: int) -> Path:
+    path = w.settings.data_dir / f"consents-{n}.csv"
+    path.write_text(f"recipient,port,kind,source,given_at\n{PHONE},{w.port(n)},consent,form,{NOW}\n")
+    return path
 
 
 def _change(n: int) -> Change:
@@ -238,6 +247,42 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
     "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
+    "consents.check": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.check(w.db, u, [_agreed(n)])),
+    "consents.counts": (
+        R.EDIT_LISTS,
+        HIDES,
+        lambda w, u, n: consents.counts(w.db, u, NOW, f"port/{w.port(n)}"),
+    ),
+    "consents.record_one": (
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: console_consents.record_one(w.db, u, _agreed(n), NOW),
+    ),
+    "consents.take_back": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: console_consents.take_back(w.db, u, _agreed(n).scope, PHONE, "", NOW),
+    ),
+    "consents.proof": (
+        R.SEE_FULL_TEXT,
+        FOR_ALL,
+        lambda w, u, n: console_consents.proof(w.db, u, PHONE, "a complaint", NOW),
+    ),
+    "consent_file.import_consents": (
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: consent_file.import_consents(w.db, u, _consent_file(w, n), w.settings.data_dir / "bad"),
+    ),
+    "consent_file.read_upload": (
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: consent_file.read_upload(w.db, u, _consent_file(w, n).read_bytes()),
+    ),
+    "consent_file.record_lines": (
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: consent_file.record_lines(w.db, u, [consent_file.Line(2, {}, _agreed(n))]),
+    ),
     "list_file.add_all": (
         R.EDIT_LISTS,
         FOR_ALL,

@@ -19,16 +19,15 @@ import msgspec
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, Producer
 
-from pipeline import metrics, topics
+from pipeline import door, metrics, topics
 from pipeline.actions.status.statuses import digests
 from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest import door
-from pipeline.ingest.files.columns import Table
+from pipeline.files.columns import Table
+from pipeline.files.rejected import Rejected
+from pipeline.files.source_file import SourceFile, open_source
 from pipeline.ingest.files.line_kinds import KINDS, Event, LineKind
-from pipeline.ingest.files.rejected import Rejected
-from pipeline.ingest.files.source_file import SourceFile, open_source
 from pipeline.kafka.clients import TIMEOUT, broker_error, commit, produce, reader, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination

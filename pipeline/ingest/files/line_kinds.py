@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline import door
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint, Record, Submission
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest import door
-from pipeline.ingest.files.columns import Columns, Table
+from pipeline.files.columns import Columns, Table
 from pipeline.settings import RECORD_FIELDS, Settings
 
 Event = Submission | Record | Complaint

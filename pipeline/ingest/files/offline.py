@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
+from pipeline import door
 from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, screen
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Record, Submission, encode
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest import door
-from pipeline.ingest.files.columns import Table
+from pipeline.files.columns import Table
 from pipeline.ingest.files.line_kinds import RECORDS, SUBMISSIONS
 from pipeline.ingest.files.text_lines import open_lines, output
 from pipeline.rules.counting.counters import MemoryCounters

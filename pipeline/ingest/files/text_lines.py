@@ -14,12 +14,12 @@ from typing import IO, Any
 
 import msgspec
 
+from pipeline import door
 from pipeline.campaigns.index import Campaigns, campaigns_of
 from pipeline.errors import AntispamError
-from pipeline.ingest import door
-from pipeline.ingest.files.columns import Columns, Table
-from pipeline.ingest.files.rejected import Rejected
-from pipeline.ingest.files.source_file import SourceFile, open_source
+from pipeline.files.columns import Columns, Table
+from pipeline.files.rejected import Rejected
+from pipeline.files.source_file import SourceFile, open_source
 from pipeline.models.classifier import Classifier
 from pipeline.rules.words.dictionary import Dictionary, in_force
 from pipeline.text.normal import normalise_batch

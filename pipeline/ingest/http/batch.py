@@ -12,8 +12,8 @@ import msgspec
 from starlette.responses import Response
 
 from pipeline.errors import AntispamError
+from pipeline.files.source_file import open_source
 from pipeline.ingest.files.line_kinds import SUBMISSIONS
-from pipeline.ingest.files.source_file import open_source
 from pipeline.ingest.http.answers import BatchAnswer, LineError, answer, overall
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake, Taken

@@ -7,8 +7,8 @@ import asyncio
 import msgspec
 from starlette.responses import Response
 
+from pipeline import door
 from pipeline.errors import AntispamError
-from pipeline.ingest import door
 from pipeline.ingest.http.answers import Item, Items, answer, overall
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.items import BROKEN, items_of

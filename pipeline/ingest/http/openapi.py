@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline import door
 from pipeline.actions.status.submission_status import SubmissionStatus
-from pipeline.ingest import door
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
 from pipeline.ingest.http.consents import ConsentLine
 from pipeline.settings import Settings
@@ -214,7 +214,7 @@ def _answer(words: str, *types: Any, retry: bool = False) -> dict[str, Any]:
 
 
 def _fields(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The rules of `ingest/door.py` that the types do not express."""
+    """The rules of `door.py` that the types do not express."""
     time = "ISO 8601 with a zone, or epoch milliseconds."
     return {
         "port": {"description": "The port, with or without an extension.", "examples": ["10690001"]},

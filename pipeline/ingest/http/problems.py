@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from pipeline import door
 from pipeline.errors import AntispamError
-from pipeline.ingest import door
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import msgspec
 from starlette.responses import Response
 
+from pipeline import door
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
-from pipeline.ingest import door
 from pipeline.ingest.http.answers import Accepted, Item, Items, answer, overall
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake, Taken

@@ -20,8 +20,8 @@ from pipeline import metrics
 from pipeline.actions.conduct.blacklist_file import blacklist_file, last_digest, record_written
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
+from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested, Ingester
-from pipeline.ingest.files.source_file import SourceFile
 from pipeline.ingest.records.folder import FileRefusedError, FolderError
 from pipeline.ingest.records.open_folder import open_folder
 from pipeline.ingest.records.source import SourceIntake, Stopping

@@ -28,8 +28,8 @@ from pipeline import metrics
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import RecordSource
+from pipeline.files.source_file import SourceFile, UnreadableFileError, open_source
 from pipeline.ingest.files.ingester import Ingested
-from pipeline.ingest.files.source_file import SourceFile, UnreadableFileError, open_source
 from pipeline.ingest.records import file_rows as files
 from pipeline.ingest.records.file_rows import FileKey
 from pipeline.ingest.records.finished import Finished

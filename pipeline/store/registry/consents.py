@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, func, literal, select
 
 from pipeline.rules.consents import (
     AGREED,
@@ -23,7 +23,7 @@ from pipeline.rules.consents import (
     shard_text,
 )
 from pipeline.store import audit, outbox, schema
-from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
+from pipeline.store.accounts.roles import Forbidden, Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database, upsert
 
 _table = schema.consents
@@ -41,11 +41,16 @@ def record(db: Database, user: User, consents: Sequence[Consent], now: int) -> l
     require(user, Right.EDIT_LISTS)
     with db.write() as connection:
         outbox.lock(connection)
-        for scope in sorted({consent.scope for consent in consents}) if user.scope else ():
-            if not scope.startswith(_PORT):
-                raise Forbidden(f"{user.name}: consents of an enterprise are beyond the scope of this account")
-            require_port(connection, user, scope.removeprefix(_PORT))
+        _require_scopes(connection, user, consents)
         return put(connection, now, user.name, consents)
+
+
+def check(db: Database, user: User, consents: Sequence[Consent]) -> list[str | None]:
+    """What `record` would answer, without recording anything."""
+    require(user, Right.EDIT_LISTS)
+    with db.read() as connection:
+        _require_scopes(connection, user, consents)
+        return _faults(connection, consents)
 
 
 def record_for_port(db: Database, port: str, consents: Sequence[Consent], now: int) -> list[str | None]:
@@ -81,24 +86,60 @@ def history(db: Database, user: User, number: str) -> Sequence[Row[tuple[object,
         ).all()
 
 
+def counts(
+    db: Database, user: User, now: int, beginning: str = "", limit: int = 100, offset: int = 0
+) -> Sequence[Row[tuple[object, ...]]]:
+    """(scope, agreed, ended, refused, asked, recorded_at) of scopes that begin so, ordered by scope.
+
+    Each recipient is counted once in a scope, by the last answer; `ended` are agreements past their end at `now`
+    (epoch ms), `asked` those who never answered. `recorded_at` is when the newest entry was recorded. A user with a
+    scope sees the ports in it.
+    """
+    require(user, Right.EDIT_LISTS)
+    named = select(_table.c.scope).distinct().order_by(_table.c.scope).limit(limit).offset(offset)
+    if beginning:
+        named = named.where(_table.c.scope.startswith(beginning, autoescape=True))
+    within = ports_in_scope(user)
+    if within is not None:
+        ports = within.subquery()
+        named = named.where(_table.c.scope.in_(select(literal(_PORT).concat(ports.c.code))))
+    answered, refused = _table.c.kind != ConsentKind.ASKED, _table.c.kind == ConsentKind.REFUSED
+    order = func.row_number().over(
+        partition_by=(_table.c.scope, _table.c.number),
+        order_by=(case((answered, 0), else_=1), _table.c.given_at.desc(), case((refused, 0), else_=1)),
+    )
+    columns = (_table.c.scope, _table.c.kind, _table.c.until, _table.c.recorded_at, order.label("place"))
+
+    def number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((and_(last.c.place == 1, condition), 1), else_=0))
+
+    with db.read() as connection:
+        scopes = connection.scalars(named).all()
+        last = select(*columns).where(_table.c.scope.in_(scopes)).subquery()
+        agreed = last.c.kind.in_(AGREED)
+        over = func.coalesce(last.c.until <= now, false())
+        return connection.execute(
+            select(
+                last.c.scope,
+                number_of(and_(agreed, ~over)).label("agreed"),
+                number_of(and_(agreed, over)).label("ended"),
+                number_of(last.c.kind == ConsentKind.REFUSED).label("refused"),
+                number_of(last.c.kind == ConsentKind.ASKED).label("asked"),
+                func.max(last.c.recorded_at).label("recorded_at"),
+            )
+            .group_by(last.c.scope)
+            .order_by(last.c.scope)
+        ).all()
+
+
 def put(connection: Connection, now: int, actor: str, consents: Sequence[Consent]) -> list[str | None]:
     """Insert entries inside the caller's transaction, audited without numbers. Returns the fault of each, or None."""
-    unknown = _unknown(connection, {consent.scope for consent in consents})
-    askers = _askers(connection, {consent.scope for consent in consents if consent.kind is ConsentKind.ASKED})
-    before = _history(connection, {c.number for c in consents if c.kind is ConsentKind.ASKED}, askers)
-    faults: list[str | None] = []
-    rows = []
-    for consent in consents:
-        asker = askers.get(consent.scope, consent.scope)
-        fault = unknown.get(consent.scope) or _fault(before.get((asker, consent.number), []), consent)
-        faults.append(fault)
-        if fault is None:
-            before.setdefault((asker, consent.number), []).append((consent.given_at, consent.kind))
-            rows.append(_row(consent, actor, now))
+    faults = _faults(connection, consents)
+    rows = [_row(consent, actor, now) for consent, fault in zip(consents, faults, strict=True) if fault is None]
     if rows:
         connection.execute(upsert(connection, _table).on_conflict_do_nothing(), rows)
-        counts = Counter(f"{row['scope']} {row['kind']}" for row in rows)
-        audit.record(connection, now, actor, "record", "consents", None, dict(sorted(counts.items())))
+        kinds = Counter(f"{row['scope']} {row['kind']}" for row in rows)
+        audit.record(connection, now, actor, "record", "consents", None, dict(sorted(kinds.items())))
     return faults
 
 
@@ -120,6 +161,28 @@ def texts(connection: Connection, shards: Sequence[int] | None = None) -> Iterat
             found[shard].append(tuple(entry))
         for shard, entries in found.items():
             yield f"{shard:04}", shard_text(entries)
+
+
+def _require_scopes(connection: Connection, user: User, consents: Sequence[Consent]) -> None:
+    """Raises Forbidden for a scope outside the user's; an enterprise is outside every scope of a user."""
+    for scope in sorted({consent.scope for consent in consents}) if user.scope else ():
+        if not scope.startswith(_PORT):
+            raise Forbidden(f"{user.name}: consents of an enterprise are beyond the scope of this account")
+        require_port(connection, user, scope.removeprefix(_PORT))
+
+
+def _faults(connection: Connection, consents: Sequence[Consent]) -> list[str | None]:
+    unknown = _unknown(connection, {consent.scope for consent in consents})
+    askers = _askers(connection, {consent.scope for consent in consents if consent.kind is ConsentKind.ASKED})
+    before = _history(connection, {c.number for c in consents if c.kind is ConsentKind.ASKED}, askers)
+    faults: list[str | None] = []
+    for consent in consents:
+        asker = askers.get(consent.scope, consent.scope)
+        fault = unknown.get(consent.scope) or _fault(before.get((asker, consent.number), []), consent)
+        faults.append(fault)
+        if fault is None:
+            before.setdefault((asker, consent.number), []).append((consent.given_at, consent.kind))
+    return faults
 
 
 def _unknown(connection: Connection, scopes: set[str]) -> dict[str, str]:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.actions.console.consent_file import offline_consents
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
-from pipeline.ingest.files.consent_file import offline_consents
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.filings import parse_filings
 from pipeline.rules.policies.policy import parse_policy

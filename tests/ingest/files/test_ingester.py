@@ -23,9 +23,9 @@ from pipeline.actions.status.statuses import project_submissions
 from pipeline.errors import AntispamError
 from pipeline.events import Submission, encode
 from pipeline.file_exchange import CsvForm
+from pipeline.files.source_file import open_source
 from pipeline.ingest.files import ingester
 from pipeline.ingest.files.ingester import Ingested, ingest
-from pipeline.ingest.files.source_file import open_source
 from pipeline.kafka import replay as replay_module
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, writer

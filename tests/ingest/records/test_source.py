@@ -16,9 +16,9 @@ from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import IngestProgress
 from pipeline.file_exchange import BlacklistTarget, RecordSource
-from pipeline.ingest.files.columns import Columns
+from pipeline.files.columns import Columns
+from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested
-from pipeline.ingest.files.source_file import SourceFile
 from pipeline.ingest.records.folder import FolderError
 from pipeline.ingest.records.role import backoff, write_blacklist
 from pipeline.ingest.records.source import FETCHED_AT_ONCE, TRIES, SourceIntake

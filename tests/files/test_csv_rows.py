@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.file_exchange import CsvForm
-from pipeline.ingest.files.columns import Columns, find_columns
-from pipeline.ingest.files.csv_rows import SPAN, lines_of, rows_of
+from pipeline.files.columns import Columns, find_columns
+from pipeline.files.csv_rows import SPAN, lines_of, rows_of
 from pipeline.ingest.files.line_kinds import RECORDS, SUBMISSIONS, LineKind
 from pipeline.settings import Settings
 

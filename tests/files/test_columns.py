@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import CsvForm, RecordSource
-from pipeline.ingest.files.columns import find_columns
+from pipeline.files.columns import find_columns
+from pipeline.files.source_file import UnreadableFileError, open_source
 from pipeline.ingest.files.line_kinds import RECORDS, SUBMISSIONS
-from pipeline.ingest.files.source_file import UnreadableFileError, open_source
 from pipeline.settings import Settings
 
 SETTINGS = Settings(_env_file=None)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import door
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission, encode
-from pipeline.ingest import door
 from pipeline.settings import Settings
 
 NOW = 1_760_000_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.ingest.files.rejected import Rejected
+from pipeline.files.rejected import Rejected
 
 
 def kept(path: Path) -> list[int]:

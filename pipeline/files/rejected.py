@@ -27,8 +27,7 @@ class Rejected:
 
     def add(self, line: int, error: str, raw: Any) -> None:
         """Keep one line. `raw` is the part of it that was read."""
-        entry = {"line": line, "error": error, "raw": raw}
-        self._write(msgspec.json.encode(entry) + b"\n")
+        self._write(rejected_line(line, error, raw))
 
     def flush(self) -> None:
         """Flush all entries to the operating system."""
@@ -47,6 +46,11 @@ class Rejected:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def rejected_line(line: int, error: str, raw: Any) -> bytes:
+    """One line of the file: JSON with the line number, the fault and what was read."""
+    return msgspec.json.encode({"line": line, "error": error, "raw": raw}) + b"\n"
 
 
 def _line_of(entry: bytes) -> int:

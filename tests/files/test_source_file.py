@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
-from pipeline.ingest.files.columns import Columns
-from pipeline.ingest.files.source_file import MAX_LINE, open_source
+from pipeline.files.columns import Columns
+from pipeline.files.source_file import MAX_LINE, open_source
 from tests.harness.examples import examples
 
 HEADER = ["sender", "content"]

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from pipeline.ingest.files.columns import Table, cells
+from pipeline.files.columns import Table, cells
 
 MAX_LINE = 1 << 20  # characters
 SPAN = 50  # most lines of one row

@@ -19,8 +19,8 @@ from typing import IO, Any
 import msgspec
 
 from pipeline.errors import AntispamError
-from pipeline.ingest.files.columns import FIRST_LINES, Columns, Table, find_columns
-from pipeline.ingest.files.csv_rows import Line, lines_of, rows_of
+from pipeline.files.columns import FIRST_LINES, Columns, Table, find_columns
+from pipeline.files.csv_rows import Line, lines_of, rows_of
 
 MAX_LINE = 1 << 20  # bytes; the largest submission (10,000 recipients) needs 160 kB
 MAX_UNPACKED = 16 << 30  # bytes; gzip can expand data a thousandfold

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pipeline.actions.console.consent_file import Imported, import_consents, offline_consents
 from pipeline.errors import AntispamError
-from pipeline.ingest.files.consent_file import Imported, import_consents, offline_consents
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
