@@ -38,6 +38,7 @@ RIGHTS = {
     "search": Right.SEARCH,
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
+    "consents": Right.EDIT_LISTS,
     "rules": Right.SEE_TRAFFIC,
     "ports": Right.SEE_TRAFFIC,
     "policy": Right.SEARCH,

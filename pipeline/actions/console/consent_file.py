@@ -32,7 +32,7 @@ MAX_UPLOAD, MAX_LINES = 2_000_000, 10_000  # bytes and lines of a file that the 
 TOO_LARGE = f"at most {MAX_LINES} lines and {MAX_UPLOAD} bytes expected; `antispam consent import` takes larger files"
 GZIP = b"\x1f\x8b"
 BATCH = 5_000  # lines in one transaction, because other writers wait for it on SQLite
-_FIELDS = ("recipient", "port", "enterprise", "kind", "source", "given_at", "until")
+FIELDS = ("recipient", "port", "enterprise", "kind", "source", "given_at", "until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _lines(path: Path, form: CsvForm) -> Iterator[Line]:
 
 def _table(source: SourceFile, form: CsvForm) -> Table | None:
     needed = frozenset(f.name for f in msgspec.structs.fields(door.ConsentIn) if f.required)
-    return source.table([Columns(_FIELDS, needed, _fits, closed=True, form=form)])
+    return source.table([Columns(FIELDS, needed, _fits, closed=True, form=form)])
 
 
 def _consent(value: Mapping[str, Any], table: Table | None) -> Consent | str:
