@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["browser", "open_page"]
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
-PAGES = ("", "review", "search", "backtest", "lists", "rules", "rules?section=snoozes", "ports", "policy", "alerts")
+PAGES = (
+    "",
+    "review",
+    "search",
+    "backtest",
+    "lists",
+    "consents",
+    "rules",
+    "rules?section=snoozes",
+    "ports",
+    "policy",
+    "alerts",
+)
 # the place of the focus, also in the deck
 ACTIVE = """() => {
   let at = document.activeElement;

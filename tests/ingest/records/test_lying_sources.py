@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline import metrics
-from pipeline.ingest.files import source_file
+from pipeline.files import source_file
 from pipeline.ingest.files.ingester import Ingester
 from pipeline.ingest.records import ftp_folder
 from pipeline.ingest.records import role as records_role
