@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from pipeline.decision.configuration import default_policy
+from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.policies.lifecycle import Approval
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
@@ -24,7 +25,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
-from pipeline.store.registry import policy_lifecycle, snoozes
+from pipeline.store.registry import consents, policy_lifecycle, snoozes
 from tests.harness.console_data import CHIEF, PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
 
 if TYPE_CHECKING:
@@ -286,6 +287,29 @@ def test_a_list_entry_is_added_and_taken_back(console: Console, open_page: Open)
     wait(there, "the entry")
     page.get_by_role("button", name="Undo").click()
     wait(lambda: not there(), "the entry to be gone")
+
+
+def test_a_consent_is_found_and_taken_back(console: Console, open_page: Open, tmp_path: Path) -> None:
+    agreed = [Consent("port/10690000", PHONE, ConsentKind.CONSENT, "会员登记表 2026-118", n) for n in (1, 2)]
+    consents.record(console.db, User("chief", Role.ADMINISTRATOR), agreed, 3)
+    page = open_page("ops", locale="zh-CN", path="/consents?of=port&begins=1069")
+    page.get_by_text("按收件人最后一次答复统计").wait_for()
+    page.screenshot(path=tmp_path / "consents-figures-zh.png", full_page=True)
+    page = open_page("ops", path="/consents?section=number")
+    page.get_by_label("Number").fill("+86 138 0013 8000")
+    page.get_by_label("Number").press("Enter")
+    choose_first_row(page)
+    page.get_by_label("Source").fill("a call")
+    page.screenshot(path=tmp_path / "consents-number-en.png", full_page=True)
+    assert PHONE not in page.url + page.content()
+    page.get_by_role("button", name="Take the consent back").click()
+    t = schema.consents
+
+    def refused() -> bool:
+        with console.db.read() as connection:
+            return "refused" in connection.scalars(select(t.c.kind).where(t.c.number == PHONE)).all()
+
+    wait(refused, "the refusal")
 
 
 def test_nothing_secret_is_logged(console: Console) -> None:
