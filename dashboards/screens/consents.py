@@ -95,7 +95,7 @@ def _figures(_: Text, user: User) -> None:
             for r in rows[:PAGE]
         ],
         columns=[
-            _(OWNERS[of]),
+            _("Code"),
             _("Agreed"),
             _("Agreement ended"),
             _("Refused"),
@@ -176,7 +176,7 @@ def _entries(_: Text, rows: list[Any], zone: str) -> Any:
             )
             for r in rows
         ],
-        columns=[_("Given"), _("For"), _("Kind"), _("Until"), _("Source"), _("Recorded by"), _("Recorded")],
+        columns=[_("Given"), _("For"), _("Entry"), _("Until"), _("Source"), _("Recorded by"), _("Recorded")],
     )
 
 
@@ -225,7 +225,7 @@ def _record(_: Text, user: User) -> None:
         number = row[2].text_input(_("Number"), max_chars=40, key="record_number")
         row = st.columns([1, 2, 2])
         kinds = list(ConsentKind)
-        kind = row[0].selectbox(_("Kind"), kinds, index=0, format_func=lambda each: _(KINDS[each]))
+        kind = row[0].selectbox(_("Entry"), kinds, index=0, format_func=lambda each: _(KINDS[each]))
         if "consent_now" not in st.session_state:
             st.session_state["consent_now"] = datetime.now(zone).replace(tzinfo=None, second=0, microsecond=0)
         given = row[1].datetime_input(_("Given, {zone}").format(zone=zone.key), st.session_state["consent_now"])
@@ -321,8 +321,8 @@ def _preview(_: Text, good: list[Line]) -> None:
         for line in good[:PAGE]
         if isinstance(c := line.consent, Consent)
     ]
-    names = [_("Line"), _("Number"), _("For"), _("Kind"), _("Given"), _("Until"), _("Source")]
-    st.dataframe(table(rows, columns=names), hide_index=True, height=280)
+    names = [_("Line"), _("Number"), _("For"), _("Entry"), _("Given"), _("Until"), _("Source")]
+    st.dataframe(table(rows, columns=names), hide_index=True, height="content" if len(rows) < 8 else 280)
     if len(good) > PAGE:
         st.caption(_("The first {n} entries are shown.").format(n=PAGE))
 
