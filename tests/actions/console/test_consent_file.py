@@ -7,7 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.actions.console.consent_file import Imported, import_consents, offline_consents
+from pipeline.actions.console.consent_file import (
+    MAX_LINES,
+    MAX_UPLOAD,
+    Imported,
+    import_consents,
+    offline_consents,
+    read_upload,
+)
 from pipeline.errors import AntispamError
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Role, User
@@ -96,3 +103,17 @@ def test_offline_the_last_entry_of_a_number_counts(tmp_path: Path) -> None:
 def test_a_file_with_other_columns_is_refused_whole(db: Database, tmp_path: Path) -> None:
     with pytest.raises(AntispamError, match="header: no column `recipient`"):
         imported(db, tmp_path, f"phone,port,kind,source,given_at\n13800000001,10690001,consent,表,{AT}\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"\x1f\x8b" + bytes(20), "not gzip"),
+        (b"x" * (MAX_UPLOAD + 1), "at most"),
+        (HEAD.encode() + b"a\n" * (MAX_LINES + 1), "at most"),
+        (b"a,b\n1,2\n", "^header: no column"),
+    ],
+)
+def test_an_upload_that_is_too_large_or_no_csv_is_refused(db: Database, data: bytes, fault: str) -> None:
+    with pytest.raises(AntispamError, match=fault):
+        read_upload(db, ADMIN, data)
