@@ -71,6 +71,14 @@ CONNECTIONS_ENDED = Counter(
     "antispam_http_connections_ended_total", "Connections ended by the server, by reason", ["why"]
 )
 ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by source", ["way", "lane"])
+PORT_LINKS = Gauge("antispam_port_links", "Links of ports that are open, also before their login")
+PORT_LINKS_REFUSED = Counter("antispam_port_links_refused_total", "Links closed at once, because too many are open")
+PORT_LOGINS_REFUSED = Counter("antispam_port_logins_refused_total", "Logins of ports refused", ["protocol", "cause"])
+PORT_SUBMISSIONS = Counter(
+    "antispam_port_submissions_total",
+    "Submissions of ports answered, without those over the rate or the window",
+    ["protocol", "outcome"],
+)
 DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions received again and not accepted again")
 LAG = Gauge("antispam_lag", "Submissions that are acknowledged and not decided yet", ["lane"])
 PARTS = Counter("antispam_parts_total", "SMS parts completed by the sender, by state", ["channel", "state"])

@@ -213,6 +213,16 @@ class Settings(BaseSettings):
         ge=1,
         description="Submissions of a lane not decided yet, above which the API answers 429: 4 s of one worker's work.",
     )
+    links_host: str = Field("127.0.0.1", description="Address on which `antispam serve links` listens for ports.")
+    cmpp_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for CMPP 2.0 and 3.0. Unset: off. 0: a free one, told in the log."
+    )
+    smpp_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for SMPP 3.4. Unset: off. 0: a free one, told in the log."
+    )
+    link_accounts: Path | None = Field(
+        None, description="accounts.yaml: who may log in over CMPP and SMPP. Secrets: ANTISPAM_LINK_<ACCOUNT>_SECRET."
+    )
     dead_letter_count: int = Field(
         50,
         ge=1,

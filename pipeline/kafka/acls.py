@@ -138,6 +138,12 @@ ROLES: dict[str, Rights] = {
         groups=("config-api", "api-memory"),
         sees_groups=("submissions",),
     ),
+    "links": Rights(
+        reads=_names(topics.CONFIG),
+        writes=_names(*_SUBMISSIONS),
+        groups=("config-links",),
+        sees_groups=("submissions",),
+    ),
     "files": Rights(
         reads=_names(topics.CONFIG, topics.INGEST),
         writes=_names(topics.RECORDS, topics.INGEST),

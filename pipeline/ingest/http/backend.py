@@ -5,35 +5,16 @@ All of them are called in the API's event loop and never block it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.actions.status.submission_status import SubmissionStatus
-from pipeline.events import Priority, Submission
+from pipeline.ingest.broker import Broker
 from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports
 
 DATABASE_SECONDS = 10.0  # how long a request waits for the operational database
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """Submissions of a lane acknowledged but not yet decided, and the seconds until they may be below the limit."""
-
-    behind: int = 0
-    seconds: int = 1
-
-
-class Broker(Protocol):
-    """The broker that stores submissions."""
-
-    def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
-        """Send a submission. The future becomes True when the broker has stored it, False when that has failed."""
-
-    def lag(self, priority: Priority) -> Lag:
-        """The processor's lag in a lane."""
 
 
 class SubmissionLookup(Protocol):

@@ -15,7 +15,8 @@ from enum import Enum
 from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
-from pipeline.ingest.http.backend import Broker, SubmissionLookup
+from pipeline.ingest.broker import Broker
+from pipeline.ingest.http.backend import SubmissionLookup
 from pipeline.ingest.http.problems import Problem, not_acknowledged, unavailable
 from pipeline.rules.ports import Ports
 from pipeline.store.digest import digest

@@ -6,32 +6,30 @@ measure the lag. None of them queues: while a thread fails, requests are answere
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from time import monotonic, time
 
 import msgspec
 import structlog
-import uvloop
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from starlette.types import ASGIApp
 
 from pipeline.errors import AntispamError
-from pipeline.events import Priority, Submission, decoder, encode
+from pipeline.events import Submission, decoder
+from pipeline.ingest.beside import beside
 from pipeline.ingest.http.app import create_app
-from pipeline.ingest.http.backend import Backend, Lag
+from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.consent_table import ConsentTable
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
-from pipeline.ingest.http.lag import LANES, LagMeter
 from pipeline.ingest.http.submission_table import SubmissionTable
-from pipeline.kafka.clients import TIMEOUT, broker_error, reader, writer
+from pipeline.ingest.lag import LANES, LagMeter
+from pipeline.ingest.producer import SubmissionProducer
+from pipeline.ingest.serving import serve
+from pipeline.kafka.clients import TIMEOUT, broker_error, reader
 from pipeline.kafka.config_topic import ConfigFollower
-from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
-from pipeline.kafka.security import ends
 from pipeline.process import readiness
 from pipeline.process.http_connections import allow_descriptors, configuration
 from pipeline.process.http_server import Server
@@ -44,7 +42,6 @@ from pipeline.store.migrate import open_database
 REMEMBERED_MS = 120_000  # how far back the topics are read at a start; the projector lags far less
 CONFIG_EVERY = 0.2  # seconds
 LAG_EVERY = 0.5
-FATAL_EVERY = 0.5  # between looks whether the producer has ended
 LAG_STALE = 15.0  # seconds without a lag reading until the API is no longer ready
 _log = structlog.get_logger()
 
@@ -83,26 +80,15 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
         intake = Intake(broker, lookup, settings.api_ack_seconds + 1)
         readiness.say("api", False, "the ids accepted before this start, read from the topics")
         _remember(settings, intake, follower.config.ports or Ports(()))
-        # For our own threads, which end after the server.
-        stopped = threading.Event()
-        threads = [
-            threading.Thread(target=_every, args=(stopped, seconds, what, work), name=f"api-{what}", daemon=True)
-            for seconds, what, work in (
-                (CONFIG_EVERY, "configuration", follower.poll),
-                (REFRESH, "keys", ring.refresh),
-                (LAG_EVERY, "lag", lag.read),
-                (0.0, "producer", broker.poll),
-                (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready(), ", ".join(not_ready()))),
-            )
-        ]
-        for thread in threads:
-            thread.start()
-        try:
+        works = (
+            (CONFIG_EVERY, "configuration", follower.poll),
+            (REFRESH, "keys", ring.refresh),
+            (LAG_EVERY, "lag", lag.read),
+            (0.0, "producer", broker.poll),
+            (LAG_EVERY, "readiness", lambda: readiness.say("api", not not_ready(), ", ".join(not_ready()))),
+        )
+        with beside("api", works):
             _serve(settings, create_app(backend, ring, intake, settings), stop, broker)
-        finally:
-            stopped.set()
-            for thread in threads:
-                thread.join(TIMEOUT)
 
 
 def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: SubmissionProducer) -> None:
@@ -115,69 +101,10 @@ def _serve(settings: Settings, app: ASGIApp, stop: threading.Event, producer: Su
         port=settings.api_port,
     )
 
-    async def serve() -> None:
-        closing = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def watch() -> None:
-            while not (stop.wait(FATAL_EVERY) or producer.fatal):
-                pass
-            with suppress(RuntimeError):  # the server has ended by itself, and its loop is closed
-                loop.call_soon_threadsafe(closing.set)
-
-        threading.Thread(target=watch, name="api-stop", daemon=True).start()
-        await Server(config, closing).serve()
-
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
+        serve("HTTP API", lambda closing: Server(config, closing).serve(), stop, producer)
     except SystemExit:  # uvicorn raises it when it cannot bind the address
         raise AntispamError(f"HTTP API: cannot listen on {settings.api_host}:{settings.api_port}") from None
-    if producer.fatal:
-        raise AntispamError(f"HTTP API: the producer ended: {producer.fatal}")
-
-
-class SubmissionProducer:
-    """The producer behind `backend.Broker`: the delivery report of a submission resolves its future."""
-
-    def __init__(self, settings: Settings, lag: LagMeter) -> None:
-        self.fatal = ""
-        self._lag = lag
-        # The producer's time limit is shorter than the request's: the outcome is certain when the request is answered.
-        self._producer = writer(settings, None, **{"message.timeout.ms": int(settings.api_ack_seconds * 1000)})
-
-    def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
-        """See `backend.Broker`."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
-
-        def report(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                self._lag.acknowledged(message.topic() or "", message.partition() or 0, message.offset() or 0)
-            elif ends(error):
-                self.fatal = error.str()
-            loop.call_soon_threadsafe(_resolve, future, error is None)
-
-        topic, key = destination(submission, ports)
-        try:
-            self._producer.produce(topic, encode(submission), key, on_delivery=report)
-        except (BufferError, KafkaException) as error:
-            _log.error("not_produced", cause=type(error).__name__)
-            future.set_result(False)
-        return future
-
-    def lag(self, priority: Priority) -> Lag:
-        """See `backend.Broker`."""
-        return self._lag.lag(priority)
-
-    def poll(self) -> None:
-        """Serve delivery reports as they come, for up to 0.5 s."""
-        self._producer.poll(0.5)
-
-
-def _resolve(future: asyncio.Future[bool], acknowledged: bool) -> None:
-    if not future.done():
-        future.set_result(acknowledged)
 
 
 def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
@@ -206,20 +133,6 @@ def _remember(settings: Settings, intake: Intake, ports: Ports) -> None:
     finally:
         consumer.close()
     _log.info("remembered", submissions=min(count, RECENT))
-
-
-def _every(stopped: threading.Event, seconds: float, what: str, work: Callable[[], object]) -> None:
-    """Repeat `work`. A failure is logged once, until `work` succeeds again."""
-    failing = False
-    while not stopped.is_set():
-        try:
-            work()
-            failing = False
-        except (AntispamError, KafkaException) as error:
-            if not failing:
-                _log.error("api_part_failed", part=what, cause=str(error))
-            failing = True
-        stopped.wait(seconds)
 
 
 def _active(db: Database) -> dict[str, str]:

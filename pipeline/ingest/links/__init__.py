@@ -1,1 +1,1 @@
-"""Enterprises that send over the carriers' protocols: sessions of their links, pure; sockets come later."""
+"""Enterprises that send over the carriers' protocols. Sessions are pure; `link.py` and `server.py` have the sockets."""

@@ -20,9 +20,12 @@ class Refusal(Enum):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """`rate`: parts a second over all links. `window`: requests of one link without an answer."""
+    """`port`: the registered port it sends for. `rate`: parts a second over all links. `window`: requests of one link
+    without an answer.
+    """
 
     name: str
+    port: str
     secret: bytes
     addresses: tuple[IPv4Network | IPv6Network, ...]
     links: int = 1

@@ -143,8 +143,8 @@ class Session:
             return 0
         return max(0, self._limits.window - len(self._delivering))
 
-    def receive(self, frame: bytes, now: float, lagging: bool = False) -> list[Action]:
-        """Take a frame. `lagging`: the pipeline is behind, so submissions are refused for now."""
+    def receive(self, frame: bytes, now: float) -> list[Action]:
+        """Take a frame."""
         if self.state is State.CLOSED:
             return []
         self._heard, self._tests = now, 0
@@ -162,7 +162,7 @@ class Session:
         if kind is Kind.END_ANSWER:
             return self._close("drained")
         if kind is Kind.SUBMIT:
-            return self._submit(pdu, frame, now, lagging)
+            return self._submit(pdu, frame, now)
         if kind is Kind.DELIVERED:
             waiting = self._delivering.pop(pdu.sequence, None)
             return [] if waiting is None else [Delivered(waiting.token, self._dialect.accepted(pdu))]
@@ -244,7 +244,7 @@ class Session:
         self._next_test = now + self._limits.test_every
         return [self._send(self._dialect.admitted(pdu, usage.account.secret)), LoggedIn(login.name)]
 
-    def _submit(self, pdu: Any, frame: bytes, now: float, lagging: bool) -> list[Action]:
+    def _submit(self, pdu: Any, frame: bytes, now: float) -> list[Action]:
         usage = self._usage
         if usage is None:
             answer = self._send(self._dialect.submitted(pdu, Outcome.NOT_LOGGED_IN, 0))
@@ -254,7 +254,7 @@ class Session:
         if any(frame == other for _, other in self._open.values()):
             return [Skipped("a submission again before its answer")]
         full = len(self._open) >= usage.account.window
-        if lagging or full or self.state is not State.OPEN or not usage.take(self._dialect.parts(pdu), now):
+        if full or self.state is not State.OPEN or not usage.take(self._dialect.parts(pdu), now):
             return [self._send(self._dialect.submitted(pdu, Outcome.THROTTLED, 0))]
         self._tickets += 1
         self._open[self._tickets] = pdu, frame

@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission
+from pipeline.ingest.broker import Lag
 from pipeline.ingest.http.app import create_app
-from pipeline.ingest.http.backend import Backend, Lag
+from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import MAX_AGE, KeyRing
 from pipeline.rules.consents import Consent

@@ -14,6 +14,7 @@ from pipeline.ingest.links.account import Account, Refusal, Usage
 def account(**fields: object) -> Account:
     values: dict[str, object] = {
         "name": "900001",
+        "port": "10690001",
         "secret": b"secret",
         "addresses": (ip_network("10.1.0.0/16"), ip_network("2001:db8::/32")),
         "rate": 50.0,

@@ -17,7 +17,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from pipeline import metrics, topics
 from pipeline.events import Priority
-from pipeline.ingest.http.backend import Lag
+from pipeline.ingest.broker import Lag
 from pipeline.kafka.clients import administrator, reader
 from pipeline.kafka.polled import Partition
 from pipeline.kafka.streams import SUBMISSIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.events import Priority
-from pipeline.ingest.http.lag import LONGEST, lags
+from pipeline.ingest.lag import LONGEST, lags
 
 EXPRESS, BULK = "submissions.express", "submissions.bulk"
 

@@ -1,0 +1,85 @@
+"""The accounts of ports, described in `accounts.yaml`.
+
+```yaml
+"900001":                     # the name with which the port logs in; its secret is in ANTISPAM_LINK_900001_SECRET
+  port: "10690001"            # the registered port it sends for, with its extensions
+  addresses: [10.1.0.0/16]    # where it may connect from
+  links: 2                    # simultaneous connections
+  rate: 100                   # parts a second over all links
+  window: 16                  # unanswered submissions per link
+```
+
+An account may use every protocol. In the name of the variable, letters are upper case and `-` is `_`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from pipeline.errors import AntispamError
+from pipeline.ingest.links.account import Account
+from pipeline.text import numbers
+from pipeline.text.faults.yaml_text import load
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,14}")  # SMPP's system_id has 15 characters
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    port: str
+    addresses: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    links: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    rate: Annotated[float, msgspec.Meta(gt=0)] = 100.0
+    window: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
+
+
+def load_accounts(path: Path) -> dict[str, Account]:
+    """The accounts of a file by name, with their secrets from the environment. Raises AntispamError."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AntispamError(f"{path}: {error}") from None
+    return parse_accounts(text, str(path), os.environ)
+
+
+def parse_accounts(text: str, source: str, environment: Mapping[str, str]) -> dict[str, Account]:
+    """As `load_accounts`, from a text. Raises AntispamError naming the account and the fault."""
+    raw = load(text, source)
+    if not isinstance(raw, dict):
+        raise AntispamError(f"{source}: a mapping of accounts expected")
+    accounts: dict[str, Account] = {}
+    variables: dict[str, str] = {}
+    for name, value in raw.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise AntispamError(
+                f"{source}: account {name!r}: a name in quotes of up to 15 letters, digits, _ and - expected"
+            )
+        variable = f"ANTISPAM_LINK_{name.upper().replace('-', '_')}_SECRET"
+        if variables.setdefault(variable, name) != name:
+            raise AntispamError(f"{source}: accounts {variables[variable]} and {name} would share {variable}")
+        try:
+            entry = msgspec.convert(value, _Entry)
+            addresses = tuple(ip_network(address) for address in entry.addresses)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise AntispamError(f"{source}: account {name}: {error}") from None
+        if numbers.service_code(entry.port) != entry.port:
+            raise AntispamError(f"{source}: account {name}: port: 3 to 21 digits expected")
+        secret = environment.get(variable, "")
+        if not secret:
+            raise AntispamError(f"{source}: account {name}: {variable} is not set")
+        accounts[name] = Account(
+            name=name,
+            port=entry.port,
+            secret=secret.encode(),
+            addresses=addresses,
+            links=entry.links,
+            rate=entry.rate,
+            window=entry.window,
+        )
+    return accounts

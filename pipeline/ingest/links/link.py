@@ -1,0 +1,172 @@
+"""One connection of a port: it reads frames, carries out what the session says, and writes frames.
+
+Its memory is bounded: a frame's length is checked before its octets are kept, unanswered submissions by the window, and
+a port that does not read its answers is not read either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import structlog
+
+from pipeline import metrics
+from pipeline.errors import AntispamError
+from pipeline.ingest.links.account import Usage
+from pipeline.ingest.links.dialect import Dialect, Outcome
+from pipeline.ingest.links.intake import Intake
+from pipeline.ingest.links.session import (
+    Action,
+    Close,
+    LoggedIn,
+    LoginRefused,
+    Send,
+    Session,
+    Skipped,
+    Submitted,
+)
+from pipeline.protocols.frames import StreamError
+
+CLOSING = 5.0  # seconds to write the last answers to a port that does not read
+_MOST_CAUSES = 20  # different causes of refusals that one link may log
+_log = structlog.get_logger()
+
+
+class Link(asyncio.Protocol):
+    """See the module. `connected` and `ended` tell the server of this link; `connected` may refuse it."""
+
+    _transport: asyncio.Transport
+    _session: Session
+
+    def __init__(
+        self,
+        protocol: str,
+        dialect: Dialect,
+        usages: dict[str, Usage],
+        intake: Intake,
+        clock: Callable[[], float],
+        connected: Callable[[Link], bool],
+        ended: Callable[[Link], None],
+    ) -> None:
+        self._protocol, self._dialect, self._usages, self._intake = protocol, dialect, usages, intake
+        self._clock, self._connected, self._ended = clock, connected, ended
+        self._frames = dialect.codec.frames()
+        self._admitted = False
+        self._account = ""
+        self._closing_since: float | None = None
+        self._causes: set[str] = set()
+        self.address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The port has connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.address = str((transport.get_extra_info("peername") or ("0.0.0.0",))[0])  # noqa: S104 - nobody's address
+        if not self._connected(self):
+            self.abort()
+            return
+        self._admitted = True
+        self._session = Session(self._dialect, self._usages.get, self.address, self._clock())
+
+    def data_received(self, data: bytes) -> None:
+        """The port has sent octets."""
+        if not self._admitted:
+            return
+        try:
+            for frame in self._frames.feed(data):
+                self._act(self._session.receive(frame, self._clock()))
+        except StreamError as error:
+            _log.warning("link_unreadable", **self._names(), cause=str(error))
+            self._act([*self._session.lost(), Close("unreadable")])
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        if not self._admitted:
+            return
+        self._act(self._session.lost())
+        self._ended(self)
+        if self._account:
+            _log.info("link_ended", **self._names())
+
+    def pause_writing(self) -> None:
+        """The port does not read its answers."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The port reads again."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        self._act(self._session.tick(self._clock()))
+        if self._closing_since is not None and self._clock() >= self._closing_since + CLOSING:
+            self.abort()
+
+    def drain(self) -> None:
+        """Take nothing more, answer what was taken, and close."""
+        self._act(self._session.drain(self._clock()))
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def _act(self, actions: Sequence[Action]) -> None:
+        """Carry out actions. Nothing is delivered to ports yet, so no action tells of a delivery."""
+        for action in actions:
+            if isinstance(action, Send):
+                self._transport.write(action.frame)
+            elif isinstance(action, Submitted):
+                self._take(action)
+            elif isinstance(action, LoggedIn):
+                self._account = action.account
+                _log.info("link_logged_in", **self._names())
+            elif isinstance(action, LoginRefused):
+                cause = action.refusal.value
+                metrics.PORT_LOGINS_REFUSED.labels(self._protocol, cause).inc()
+                account = ascii(action.account)[1:-1]  # a stranger's, perhaps with control characters
+                _log.warning("login_refused", **self._names() | {"account": account}, cause=cause)
+            elif isinstance(action, Skipped):
+                self._once("frame_skipped", action.cause)
+            elif isinstance(action, Close):
+                self._close()
+
+    def _take(self, action: Submitted) -> None:
+        try:
+            sent = self._intake.take(action.pdu, self._usages[self._account].account)
+        except AntispamError as error:
+            self._once("submission_refused", str(error))
+            self._answer(action.ticket, Outcome.REFUSED)
+            return
+        if sent is None:
+            self._answer(action.ticket, Outcome.THROTTLED)
+            return
+
+        def heard(stored: asyncio.Future[bool]) -> None:
+            # Not stored, for all we know: the port is to send it again.
+            outcome = Outcome.ACCEPTED if not stored.cancelled() and stored.result() else Outcome.THROTTLED
+            if outcome is Outcome.ACCEPTED:
+                metrics.ACCEPTED.labels(self._protocol, sent.priority.value).inc()
+            self._answer(action.ticket, outcome, sent.msg_id)
+
+        sent.stored.add_done_callback(heard)
+
+    def _answer(self, ticket: int, outcome: Outcome, msg_id: int = 0) -> None:
+        metrics.PORT_SUBMISSIONS.labels(self._protocol, outcome.value).inc()
+        self._act(self._session.answer(ticket, outcome, msg_id if outcome is Outcome.ACCEPTED else 0))
+
+    def _close(self) -> None:
+        if self._closing_since is None:
+            self._closing_since = self._clock()
+            self._transport.close()
+
+    def _once(self, event: str, cause: str) -> None:
+        """Log a cause the first time it occurs: a port that repeats a fault must not fill the log."""
+        if cause not in self._causes and len(self._causes) < _MOST_CAUSES:
+            self._causes.add(cause)
+            _log.warning(event, **self._names(), cause=cause)
+
+    def _names(self) -> dict[str, Any]:
+        account = {"account": self._account} if self._account else {}
+        return {"protocol": self._protocol, "address": self.address, **account}

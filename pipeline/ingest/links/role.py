@@ -1,0 +1,73 @@
+"""The role `links`: listens for ports over CMPP and SMPP.
+
+The event loop serves the links. Threads beside it poll the producer, follow the configuration and measure the lag. None
+of them queues: while the broker does not answer, submissions are answered "send again later".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack
+from time import monotonic
+
+import structlog
+
+from pipeline.errors import AntispamError
+from pipeline.ingest.beside import beside
+from pipeline.ingest.lag import LagMeter
+from pipeline.ingest.links.account_file import load_accounts
+from pipeline.ingest.links.intake import Intake
+from pipeline.ingest.links.server import LinkServer
+from pipeline.ingest.producer import SubmissionProducer
+from pipeline.ingest.serving import serve
+from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.process import readiness
+from pipeline.process.http_connections import allow_descriptors
+from pipeline.settings import Settings
+
+CONFIG_EVERY = 0.2  # seconds
+LAG_EVERY = 0.5
+LAG_STALE = 15.0  # seconds without a lag reading until the role is no longer ready
+_log = structlog.get_logger()
+
+
+def run_links(settings: Settings, stop: threading.Event) -> None:
+    """Serve until `stop` is set. Raises AntispamError for wrong settings, and when an address is taken."""
+    ports = {"cmpp": settings.cmpp_port, "smpp": settings.smpp_port}
+    if settings.link_accounts is None or not any(port is not None for port in ports.values()):
+        raise AntispamError("links: ANTISPAM_LINK_ACCOUNTS and ANTISPAM_CMPP_PORT or ANTISPAM_SMPP_PORT are needed")
+    accounts = load_accounts(settings.link_accounts)
+    with ExitStack() as stack:
+        follower = ConfigFollower(settings, "links")
+        stack.callback(follower.close)
+        follower.catch_up()
+        lag = LagMeter(settings)
+        stack.callback(lag.close)
+        producer = SubmissionProducer(settings, lag)
+
+        def ready() -> None:
+            missing = {
+                "configuration": follower.config.epoch == 0,
+                "broker": monotonic() - lag.read_at > LAG_STALE,
+            }
+            waits = ", ".join(name for name, absent in missing.items() if absent)
+            readiness.say("links", not waits, waits)
+
+        async def work(closing: asyncio.Event) -> None:
+            server = LinkServer(accounts.values(), Intake(producer, lambda: follower.config.ports, settings))
+            for protocol, port in ports.items():
+                if port is not None:
+                    taken = await server.listen(protocol, settings.links_host, port)
+                    _log.info("links_listening", protocol=protocol, host=settings.links_host, port=taken)
+            await server.run(closing)
+
+        allow_descriptors()
+        works = (
+            (CONFIG_EVERY, "configuration", follower.poll),
+            (LAG_EVERY, "lag", lag.read),
+            (0.0, "producer", producer.poll),
+            (LAG_EVERY, "readiness", ready),
+        )
+        with beside("links", works):
+            serve("links", work, stop, producer)

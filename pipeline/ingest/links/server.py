@@ -1,0 +1,95 @@
+"""Listens for ports: one listening port of ours a protocol, links bounded by address and in all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
+from types import MappingProxyType
+
+from pipeline import metrics
+from pipeline.errors import AntispamError
+from pipeline.ingest.links.account import Account, Usage
+from pipeline.ingest.links.cmpp_dialect import CmppDialect
+from pipeline.ingest.links.dialect import Dialect
+from pipeline.ingest.links.intake import Intake
+from pipeline.ingest.links.link import Link
+from pipeline.ingest.links.smpp_dialect import SmppDialect
+
+MOST = 1024  # links at once, also those that have not logged in
+MOST_OF_ADDRESS = 256
+TICK = 0.5  # seconds between looks at what is due
+DRAIN = 15.0  # seconds until links that do not end are closed: the session's own limit comes first
+DIALECTS: Mapping[str, Callable[[], Dialect]] = MappingProxyType({"cmpp": CmppDialect, "smpp": SmppDialect})
+
+
+class LinkServer:
+    """All links. Its methods run in the event loop."""
+
+    def __init__(
+        self, accounts: Iterable[Account], intake: Intake, clock: Callable[[], float] = monotonic, most: int = MOST
+    ) -> None:
+        self._usages = {account.name: Usage(account, clock()) for account in accounts}
+        self._intake, self._clock, self._most = intake, clock, most
+        self._links: set[Link] = set()
+        self._of_address: Counter[str] = Counter()
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, protocol: str, host: str, port: int) -> int:
+        """Accept links of a protocol; returns the port, which the system chooses for 0. Raises AntispamError."""
+        try:
+            server = await asyncio.get_running_loop().create_server(lambda: self._link(protocol), host, port)
+        except OSError as error:
+            raise AntispamError(f"links: cannot listen on {host}:{port}: {error.strerror}") from None
+        self._servers.append(server)
+        number: int = server.sockets[0].getsockname()[1]
+        return number
+
+    async def run(self, closing: asyncio.Event) -> None:
+        """Do what is due until `closing` is set; then drain the links and close."""
+        while not closing.is_set():
+            self.tick()
+            await _wait(closing, TICK)
+        for server in self._servers:
+            server.close()
+        for link in tuple(self._links):
+            link.drain()
+        deadline = self._clock() + DRAIN
+        while self._links and self._clock() < deadline:
+            await asyncio.sleep(0.05)
+            self.tick()
+        for link in tuple(self._links):
+            link.abort()
+
+    def tick(self) -> None:
+        """Do what is due on every link."""
+        for link in tuple(self._links):
+            link.tick()
+
+    def _link(self, protocol: str) -> Link:
+        dialect = DIALECTS[protocol]()
+        return Link(protocol, dialect, self._usages, self._intake, self._clock, self._connected, self._ended)
+
+    def _connected(self, link: Link) -> bool:
+        if len(self._links) >= self._most or self._of_address[link.address] >= MOST_OF_ADDRESS:
+            metrics.PORT_LINKS_REFUSED.inc()
+            return False
+        self._links.add(link)
+        self._of_address[link.address] += 1
+        metrics.PORT_LINKS.set(len(self._links))
+        return True
+
+    def _ended(self, link: Link) -> None:
+        self._links.discard(link)
+        self._of_address[link.address] -= 1
+        if not self._of_address[link.address]:
+            del self._of_address[link.address]
+        metrics.PORT_LINKS.set(len(self._links))
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

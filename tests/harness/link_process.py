@@ -1,0 +1,67 @@
+"""The role `links` in its own process, with an account of the registered port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from pipeline.run.child import Child, free_port
+from pipeline.settings import Settings
+from tests.harness.api_process import PORT, deployment
+
+ACCOUNT, SECRET = "900001", "secret"  # of 6 and 8 octets at most
+
+
+def link_deployment(bootstrap: str, folder: Path) -> Settings:
+    """Create topics, a published port and the file of accounts."""
+    accounts = folder / "accounts.yaml"
+    accounts.write_text(
+        f'"{ACCOUNT}": {{port: "{PORT}", addresses: [127.0.0.0/8], links: 4, rate: 100000, window: 64}}\n'
+    )
+    ports = {"cmpp_port": free_port(), "smpp_port": free_port(), "serve_port": free_port()}
+    return deployment(bootstrap, folder, link_accounts=accounts, **ports)[0]
+
+
+def start_links(settings: Settings) -> Child:
+    """Start the role and return when it is ready."""
+    environment = {
+        **os.environ,
+        "ANTISPAM_KAFKA": settings.kafka or "",
+        "ANTISPAM_DATA_DIR": str(settings.data_dir.resolve()),
+        "ANTISPAM_PARTITIONS": str(settings.partitions),
+        "ANTISPAM_SERVE_PORT": str(settings.serve_port),
+        "ANTISPAM_CMPP_PORT": str(settings.cmpp_port),
+        "ANTISPAM_SMPP_PORT": str(settings.smpp_port),
+        "ANTISPAM_LINK_ACCOUNTS": str(settings.link_accounts),
+        f"ANTISPAM_LINK_{ACCOUNT}_SECRET": SECRET,
+    }
+    command = [sys.executable, "-m", "pipeline.cli", "serve", "links"]
+    child = Child("links", command, settings.data_dir / "links.log", env=environment, on_parent_death=signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(f"http://127.0.0.1:{settings.serve_port}/ready", timeout=2).status_code == 200:
+                return child
+        except httpx.TransportError:
+            pass
+        assert child.returncode is None, child.tail()
+        assert time.monotonic() < deadline, f"not ready{child.tail()}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def links_serving(settings: Settings) -> Iterator[list[Child]]:
+    """A list with the running role. A test may replace it; all processes in the list are stopped at the end."""
+    running = [start_links(settings)]
+    try:
+        yield running
+    finally:
+        for child in running:
+            child.stop(15)

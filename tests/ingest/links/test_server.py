@@ -1,0 +1,313 @@
+"""Ports on sockets: they log in, submit, are answered once the broker has it, and are closed when they must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.errors import AntispamError
+from pipeline.ingest.links import server as link_server
+from pipeline.ingest.links.intake import Intake
+from pipeline.ingest.links.message_ids import submission_id
+from pipeline.ingest.links.server import LinkServer
+from pipeline.protocols import cmpp, smpp
+from pipeline.protocols.cmpp import CMPP2, CMPP3
+from pipeline.protocols.codec import Codec
+from pipeline.protocols.smpp import SMPP
+from pipeline.settings import Settings
+from tests.ingest.links.memory_broker import MemoryBroker
+from tests.ingest.links.test_account import account
+from tests.ingest.links.test_intake import PORTS
+
+WAIT = 20.0
+CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP}
+every_protocol = pytest.mark.parametrize("protocol", CODECS)
+
+
+class Client:
+    """A port on a connection."""
+
+    def __init__(self, protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.protocol, self.codec = protocol, CODECS[protocol]
+        self.reader, self.writer = reader, writer
+
+    def send(self, pdu: Any) -> None:
+        self.writer.write(self.codec.encode(pdu))
+
+    async def read(self) -> Any:
+        """The next message; None at the end of the connection."""
+        try:
+            async with asyncio.timeout(WAIT):
+                length = await self.reader.readexactly(4)
+                return self.codec.decode(length + await self.reader.readexactly(int.from_bytes(length, "big") - 4))
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return None
+
+    async def login(self, secret: bytes = b"secret") -> int:
+        """The status of the answer."""
+        if self.protocol == "smpp":
+            self.send(smpp.BindTransceiver(sequence=1, system_id="900001", password=secret.decode()))
+        else:
+            proof = cmpp.authenticator_source("900001", secret, 1121143005)
+            version = 0x20 if self.protocol == "cmpp2" else 0x30
+            self.send(
+                cmpp.Connect(
+                    sequence=1, source_addr="900001", authenticator=proof, version=version, timestamp=1121143005
+                )
+            )
+        return int((await self.read()).status)
+
+    def submit(self, sequence: int, text: str = "您好😀") -> None:
+        content = text.encode("utf-16-be")
+        if self.protocol == "smpp":
+            self.send(
+                smpp.SubmitSm(
+                    sequence=sequence,
+                    source_addr="10690001",
+                    destination_addr="13800000001",
+                    data_coding=8,
+                    short_message=content,
+                )
+            )
+        else:
+            self.send(
+                cmpp.Submit(
+                    sequence=sequence,
+                    msg_fmt=8,
+                    msg_src="900001",
+                    src_id="10690001",
+                    recipients=("13800000001",),
+                    content=content,
+                )
+            )
+
+
+class Stage:
+    """A running server, its clock and its broker."""
+
+    def __init__(self, most: int = link_server.MOST, **fields: Any) -> None:
+        self.now, self.broker = 0.0, MemoryBroker()
+        owner = account(**{"addresses": (ip_network("127.0.0.0/8"),)} | fields)
+        intake = Intake(self.broker, lambda: PORTS, Settings(_env_file=None))
+        self.server = LinkServer([owner], intake, lambda: self.now, most)
+        self.closing = asyncio.Event()
+        self.ports: dict[str, int] = {}
+
+    async def connect(self, protocol: str) -> Client:
+        kind = protocol.rstrip("23")
+        if kind not in self.ports:
+            self.ports[kind] = await self.server.listen(kind, "127.0.0.1", 0)
+        return Client(protocol, *await asyncio.open_connection("127.0.0.1", self.ports[kind]))
+
+
+def play(story: Callable[[Stage], Awaitable[None]], most: int = link_server.MOST, **fields: Any) -> Stage:
+    """Play a story with a running server, which is stopped at its end."""
+
+    async def main() -> Stage:
+        stage = Stage(most, **fields)
+        running = asyncio.create_task(stage.server.run(stage.closing))
+        try:
+            await story(stage)
+        finally:
+            stage.closing.set()
+            while not running.done():  # the links that are left are closed when their time is over
+                stage.now += 1.0
+                await asyncio.sleep(0)
+            await running
+        return stage
+
+    return asyncio.run(main())
+
+
+@every_protocol
+def test_a_submission_is_answered_once_the_broker_has_it(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        assert await client.login() == 0
+        stage.broker.at_once = False
+        client.submit(5)
+        client.send((smpp.EnquireLink if protocol == "smpp" else cmpp.ActiveTest)(sequence=6))
+        assert (await client.read()).sequence == 6, "the test is answered first: the broker has not answered yet"
+        stage.broker.waiting[0].set_result(True)
+        answer = await client.read()
+        assert answer.sequence == 5
+        ident = int(answer.message_id, 16) if protocol == "smpp" else answer.msg_id
+        assert [(s.id, s.content) for s in stage.broker.sent] == [(submission_id(ident), "您好😀")]
+
+    play(story)
+
+
+@every_protocol
+def test_what_the_broker_has_not_stored_is_to_be_sent_again(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        await client.login()
+        stage.broker.at_once = False
+        client.submit(5)
+        while not stage.broker.waiting:
+            await asyncio.sleep(0)
+        stage.broker.waiting[0].set_result(False)
+        answer = await client.read()
+        assert (answer.status if protocol == "smpp" else answer.result) == CODES[protocol][0]
+
+    play(story)
+
+
+CODES = {"cmpp2": (8, 9), "cmpp3": (8, 9), "smpp": (0x58, 0x45)}  # send again later; refused
+
+
+@every_protocol
+def test_a_lagging_pipeline_throttles(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        await client.login()
+        stage.broker.behind = 1_000_000
+        client.submit(5)
+        client.submit(6)
+        answers = [await client.read(), await client.read()]
+        assert {a.status if protocol == "smpp" else a.result for a in answers} == {CODES[protocol][0]}
+        stage.broker.behind = 0
+        client.submit(7)
+        answer = await client.read()
+        assert (answer.status if protocol == "smpp" else answer.result) == 0
+
+    assert len(play(story).broker.sent) == 1
+
+
+@every_protocol
+def test_a_refused_submission_costs_itself_only_and_its_cause_is_logged_once(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        await client.login()
+        for sequence in (5, 6):
+            if protocol == "smpp":
+                client.send(smpp.SubmitSm(sequence=sequence, source_addr="1069", destination_addr="13800000001"))
+            else:
+                client.send(
+                    cmpp.Submit(
+                        sequence=sequence,
+                        msg_fmt=8,
+                        msg_src="900001",
+                        src_id="1069",
+                        recipients=("13800000001",),
+                        content=b"\0x",
+                    )
+                )
+            answer = await client.read()
+            assert (answer.status if protocol == "smpp" else answer.result) == CODES[protocol][1]
+        client.submit(7)
+        assert (await client.read()).sequence == 7
+
+    with capture_logs() as logs:
+        stage = play(story)
+    assert len(stage.broker.sent) == 1
+    (refused,) = [line for line in logs if line["event"] == "submission_refused"]
+    assert refused["account"] == "900001"
+    assert "13800000001" not in str(logs)
+
+
+@every_protocol
+def test_a_wrong_secret_gets_its_status_and_a_log_line_with_account_and_address(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        assert await client.login(b"wrong") == (0x0E if protocol == "smpp" else 3)
+        assert await client.read() is None
+
+    with capture_logs() as logs:
+        play(story)
+    (line,) = [line for line in logs if line["event"] == "login_refused"]
+    assert (line["account"], line["address"], line["cause"]) == ("900001", "127.0.0.1", "proof")
+
+
+@every_protocol
+def test_a_link_more_than_allowed_and_a_strange_address_are_refused(protocol: str) -> None:
+    async def strange(stage: Stage) -> None:
+        assert await (await stage.connect(protocol)).login() == (0x0D if protocol == "smpp" else 2)
+
+    async def twice(stage: Stage) -> None:
+        first, second = await stage.connect(protocol), await stage.connect(protocol)
+        assert await first.login() == 0
+        assert await second.login() == (0x0D if protocol == "smpp" else 5)
+
+    play(strange, addresses=(ip_network("10.0.0.0/8"),))
+    play(twice, links=1)
+
+
+def test_connections_beyond_the_most_are_closed_at_once() -> None:
+    async def story(stage: Stage) -> None:
+        clients = [await stage.connect("smpp") for _ in range(3)]
+        assert await clients[2].read() is None
+        assert await clients[0].login() == 0
+
+    play(story, most=2)
+
+
+@every_protocol
+def test_who_does_not_log_in_is_closed_in_time(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        client.writer.write(bytes(3))
+        await asyncio.sleep(0)
+        stage.now = 11.0
+        assert await client.read() is None
+
+    play(story)
+
+
+@every_protocol
+def test_an_impossible_length_ends_the_connection_before_anything_is_kept(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        await client.login()
+        client.writer.write(b"\x7f\xff\xff\xff")
+        assert await client.read() is None
+        assert await (await stage.connect(protocol)).login() == 0
+
+    play(story)
+
+
+async def until_refused(stage: Stage, protocol: str) -> None:
+    """The server takes no more connections, so its links are being drained."""
+    while True:
+        try:
+            (await stage.connect(protocol)).writer.close()
+        except ConnectionError:
+            return
+
+
+@every_protocol
+def test_a_stop_answers_what_was_taken_and_says_goodbye(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect(protocol)
+        await client.login()
+        stage.broker.at_once = False
+        client.submit(5)
+        while not stage.broker.waiting:
+            await asyncio.sleep(0)
+        stage.closing.set()
+        await until_refused(stage, protocol)
+        client.submit(6)
+        throttled = await client.read()
+        assert (throttled.sequence, len(stage.broker.sent)) == (6, 1)
+        stage.broker.waiting[0].set_result(True)
+        assert (await client.read()).sequence == 5
+        goodbye = await client.read()
+        assert type(goodbye) is (smpp.Unbind if protocol == "smpp" else cmpp.Terminate)
+        client.send((smpp.UnbindResp if protocol == "smpp" else cmpp.TerminateResp)(sequence=goodbye.sequence))
+        assert await client.read() is None
+
+    play(story)
+
+
+def test_an_address_in_use_is_named() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.connect("smpp")
+        with pytest.raises(AntispamError, match=r"cannot listen on 127\.0\.0\.1:"):
+            await stage.server.listen("cmpp", "127.0.0.1", stage.ports["smpp"])
+
+    play(story)
