@@ -25,6 +25,7 @@ h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
 h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
 [data-testid="stMetricLabel"] p {{ white-space: normal }}
+:has(> .st-key-window), .st-key-window {{ flex: none !important; height: max(18rem, 100vh - 28rem) !important }}
 [data-testid="stElementContainer"][data-stale="true"] {{ opacity: 1 !important }}
 [data-testid="stCaptionContainer"] {{ color: var(--soft) !important; opacity: 1 !important }}
 [data-testid="stButtonGroup"] button[aria-checked="true"] {{ color: var(--accent) !important }}

@@ -40,7 +40,7 @@ from pipeline.store.accounts.roles import Right, User, allowed
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
 PAGE = 500  # rows on a page of results, newest first
 SHOWN = 200  # most messages of a submission shown
-TABLE_HEIGHT = 560
+TABLE_HEIGHT = 560  # px until the style makes it fit the window
 WORDS_SHOWN = 6  # most words shown for a reason
 
 
@@ -87,7 +87,7 @@ def _results(_: Text, user: User, query: Query, events: int, messages: int) -> N
     idents = [f"{f.position.partition}-{f.position.offset}" for f in found]
     opened = st.query_params.get("row") in idents  # as long as none is chosen, the texts have the whole width
     left, right = st.columns([5, 3], gap="medium") if opened else (st.columns(1)[0], st.container())
-    with left:
+    with left, st.container(key="window", height=TABLE_HEIGHT, border=False):
         chosen = _table(_, found, idents, zone)
     if (chosen is not None) != opened:
         st.rerun()
@@ -183,7 +183,7 @@ def _table(_: Text, found: list[Found], idents: list[str], zone: str) -> int | N
         "row",
         _frame(_, found, zone),
         idents,
-        height=TABLE_HEIGHT,
+        height="stretch",
         key=f"found_{len(found)}_{idents[0]}",
         column_config={
             "at": st.column_config.TextColumn(_("Time"), width=150),

@@ -138,3 +138,13 @@ def test_counts_move_with_the_key_and_an_empty_hand_is_no_empty_queue(console: C
         assert figures() == [1, waiting - hand + 1, decided + hand - 1]
     finally:
         console.process.send_signal(signal.SIGCONT)
+
+
+def test_the_table_of_a_search_fits_the_window(open_page: Open) -> None:
+    page = open_page("anna", path="/search")
+    grid = page.locator("[data-testid=stDataFrame]").first
+    grid.wait_for()
+    for height in (1200, 800):
+        page.set_viewport_size({"width": 1440, "height": height})
+        fits = height - 420
+        wait(lambda: grid.evaluate("grid => grid.clientHeight") == fits, f"a table for {height} px")  # noqa: B023
