@@ -8,6 +8,7 @@ event finds that its offset is already included, and is not counted twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from sys import intern
 
 import msgspec
 
@@ -57,6 +58,7 @@ class PartitionState:
         if identity in (IDS, ROUNDS):
             self.decided.load(identity, name, value, at)
             return
+        name = intern(name)  # the counters of one sender share it: otherwise each record brings a string of 64 bytes
         self.put(identity, name, window_of(identity).load(*_decode(value)), at)
 
     def put(self, identity: str, key: str, window: Window | Recent, at: int) -> None:

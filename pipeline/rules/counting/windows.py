@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 BUCKETS = 60
+_FEW = 8  # items of a tuple: a dict takes 250 bytes with the same four counts, the tuple half of it
 
 
 class Included:
@@ -52,13 +53,16 @@ class Included:
 
 
 class Window(Included):
-    """Counts. Most keys have one event in a window, so the counts before the newest bucket have a dict of their own."""
+    """Counts. Most keys have few events in a window, so the counts before the newest bucket are apart.
+
+    A few of them that came in order are a flat tuple of bucket, count, bucket, count, …; others are a dict.
+    """
 
     __slots__ = ("_earlier", "_latest", "newest", "total")
 
     def __init__(self) -> None:
         super().__init__()
-        self._earlier: dict[int, int] | None = None
+        self._earlier: dict[int, int] | tuple[int, ...] = ()
         self._latest = 0
         self.newest = -1
         self.total = 0
@@ -66,7 +70,7 @@ class Window(Included):
     @property
     def counts(self) -> dict[int, int]:
         """Counts by bucket, the newest last."""
-        return {**(self._earlier or {}), self.newest: self._latest} if self.newest >= 0 else {}
+        return {**_as_dict(self._earlier), self.newest: self._latest} if self.newest >= 0 else {}
 
     def add(self, bucket: int, n: int, buckets: int = BUCKETS) -> int:
         """Count n in this bucket and return the total of the window, which has `buckets` buckets."""
@@ -74,15 +78,18 @@ class Window(Included):
             self._latest += n
         elif bucket > self.newest:
             if self.newest >= 0 and self.newest > bucket - buckets:
-                self._earlier = self._earlier or {}
-                self._earlier[self.newest] = self._latest
+                if isinstance(self._earlier, tuple) and len(self._earlier) < _FEW:
+                    self._earlier = (*self._earlier, self.newest, self._latest)
+                else:
+                    self._earlier = _as_dict(self._earlier)
+                    self._earlier[self.newest] = self._latest
             else:
                 self.total -= self._latest
             self.newest, self._latest = bucket, n
             if self._earlier:
-                self._forget(self._earlier, bucket - buckets)
+                self._forget(bucket - buckets)
         elif bucket > self.newest - buckets:
-            self._earlier = self._earlier or {}
+            self._earlier = _as_dict(self._earlier)
             self._earlier[bucket] = self._earlier.get(bucket, 0) + n
         else:
             return self.total
@@ -95,14 +102,22 @@ class Window(Included):
             return self.total
         return sum(n for each, n in self.counts.items() if each > bucket - buckets)
 
-    def _forget(self, earlier: dict[int, int], oldest: int) -> None:
+    def _forget(self, oldest: int) -> None:
+        earlier = self._earlier
+        if isinstance(earlier, tuple):
+            while earlier and earlier[0] <= oldest:
+                self.total -= earlier[1]
+                self._earlier = earlier = earlier[2:]
+            return
         for bucket in [b for b in earlier if b <= oldest]:
             self.total -= earlier.pop(bucket)
         if not earlier:
-            self._earlier = None
+            self._earlier = ()
 
     def dump(self) -> tuple[list[int], list[int]]:
         """For the changelog: the offsets by lane, and a flat list of bucket, count, bucket, count, …."""
+        if self.newest >= 0 and isinstance(self._earlier, tuple):
+            return self.offsets, [*self._earlier, self.newest, self._latest]
         return self.offsets, [x for pair in self.counts.items() for x in pair]
 
     @classmethod
@@ -165,6 +180,11 @@ class Recent(Included):
         recent.values = dict(zip(flat[1::2], flat[::2], strict=True))
         recent._newest = max(recent.values.values(), default=-1)
         return recent
+
+
+def _as_dict(counts: dict[int, int] | tuple[int, ...]) -> dict[int, int]:
+    """Counts by bucket: the dict itself, or a new one of what a tuple holds."""
+    return dict(zip(counts[::2], counts[1::2], strict=True)) if isinstance(counts, tuple) else counts
 
 
 def _bucket(pair: tuple[int, int]) -> int:
