@@ -81,9 +81,9 @@ class Settings(BaseSettings):
     )
     policy_approval: Literal["one", "two", "strict"] = Field(
         "two",
-        description="Who lets a policy decide traffic. one: its author may. two: another person than its author; "
-        "`antispam policy publish` and `config publish` from a shell still need one person. strict: these two are "
-        "refused for a new policy.",
+        description="Who lets a policy, dictionary, calendar or brands decide. one: its author may. two: another "
+        "person than its author; `antispam policy publish` and `config publish` from a shell still need one person. "
+        "strict: these two are refused for a new version.",
     )
     session_timeout: float = Field(
         10.0, ge=6, description="Seconds without a heartbeat until a dead worker's partitions move."

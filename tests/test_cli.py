@@ -275,6 +275,33 @@ def test_a_policy_goes_from_draft_to_force_and_back(run: Run, tmp_path: Path, mo
     assert "two people must agree" in run("policy", "publish", tmp_path / "two").err
 
 
+def test_other_kinds_go_from_draft_to_force_and_back(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "RELAY_WAIT", 0.0)
+    kind = ("--kind", "dictionary")
+    words = "word,category,verdict\n办证,other,review\n"
+    for name, text in (("one", words), ("two", words.replace("review", "reject")), ("bad", "wort,category\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert run("policy", "diff", tmp_path / "one", *kind).err == "antispam: dictionary: no version is in force\n"
+    assert run("policy", "publish", tmp_path / "one", *kind).code == 0
+    version = run("policy", "draft", tmp_path / "two", "--reason", "fewer cases", *kind).out.strip()
+    assert run("policy", "diff", version, *kind).out == "word 办证: verdict review → reject\n"
+    assert run("policy", "submit", version, *kind).code == 0
+    assert "another person must approve it" in run("policy", "approve", version, *kind).err
+    monkeypatch.setenv("ANTISPAM_POLICY_APPROVAL", "one")
+    assert run("policy", "approve", version, *kind).code == 0
+    assert run("policy", "rollback", *kind).code == 0
+    states = {line[:12]: line.split()[1] for line in run("policy", "list", *kind).out.splitlines()}
+    assert sorted(states.values()) == ["archived", "in_force"]
+    assert states[version] == "archived"
+    assert run("policy", "list").out == ""
+    faulty = run("policy", "draft", tmp_path / "bad", *kind).out.strip()
+    assert "dictionary line 1" in run("policy", "submit", faulty, *kind).err
+    assert run("policy", "withdraw", faulty, *kind).code == 0
+    monkeypatch.setenv("ANTISPAM_POLICY_APPROVAL", "strict")
+    assert "two people must agree" in run("policy", "publish", tmp_path / "two", *kind).err
+    assert run("policy", "list", "--kind", "list").code == 2
+
+
 def test_policy_signals_lists_every_name(run: Run) -> None:
     ran = run("policy", "signals")
     assert ran.code == 0

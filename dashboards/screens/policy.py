@@ -1,4 +1,7 @@
-"""Policy: the versions of the policy from draft to archive, their trial and approval, and who has applied what."""
+"""Policy: the versions of the policy, the dictionary, the calendar and the brands, from draft to archive.
+
+It shows their trial and approval, and who has applied what.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +13,76 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.guard import now_ms
-from dashboards.language import Text
+from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.console.epochs import epochs
 from pipeline.errors import AntispamError
-from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, State, deeds, may_approve
-from pipeline.rules.policies.policy import POLICY, parse_policy
-from pipeline.rules.policies.policy_diff import differences
+from pipeline.rules.policies.formats import FORMATS
+from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, LivingKind, State, deeds, may_approve
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import policy_lifecycle, registry
 
-CHOSEN = "policy_version"  # key in the session state; `version` in the URL
+KINDS = {
+    LivingKind.POLICY: N_("Policy"),
+    LivingKind.DICTIONARY: N_("Dictionary"),
+    LivingKind.CALENDAR: N_("Calendar"),
+    LivingKind.BRANDS: N_("Brands"),
+}
+LONGEST = 200_000  # characters of a text that a browser shows and edits without delay
+LINES = 1_000  # of a difference, likewise
 ORDER = [State.IN_FORCE, *reversed(TRIAL), State.CHECKED, State.DRAFT, State.ARCHIVED, State.WITHDRAWN]
 
-_parsed = lru_cache(maxsize=8)(parse_policy)  # the page runs again at each click
+
+@lru_cache(maxsize=8)  # the page runs again at each click
+def _parsed(kind: LivingKind, text: str) -> Any:
+    return FORMATS[kind].parse(text, FORMATS[kind].name)
 
 
 def page() -> None:
     """Show the page of the policy."""
     user, _ = session.user(), session.text()
     st.title(_("Policy"))
-    rows = sorted(policy_lifecycle.versions(session.services().db, user), key=lambda row: ORDER.index(State(row.state)))
+    kind = _kind(_)
+    found = policy_lifecycle.versions(session.services().db, user, kind)
+    rows = sorted(found, key=lambda row: ORDER.index(State(row.state)))
     force = next((row for row in rows if row.state == State.IN_FORCE), None)
     trial = next((row for row in rows if row.state in TRIAL), None)
-    _heads(_, force, trial)
+    _heads(_, kind, force, trial)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _versions(_, rows)
         if rows:
-            _version(_, user, rows, force)
+            _version(_, user, kind, rows, force)
     with right:
         _workers(_, user, force, trial)
         if allowed(user, Right.AUTHOR_POLICY):
-            _draft(_, user, force)
+            _draft(_, user, kind, force)
 
 
-def _heads(_: Text, force: Any, trial: Any) -> None:
+def _kind(_: Text) -> LivingKind:
+    """The kind that the address asks for."""
+    asked = st.query_params.get("kind", "")
+    chosen = st.segmented_control(
+        _("Kind of configuration"),
+        list(KINDS),
+        default=LivingKind(asked) if asked in list(KINDS) else LivingKind.POLICY,
+        format_func=lambda kind: _(KINDS[kind]),
+        key="policy_kind",
+        required=True,
+        label_visibility="collapsed",
+    )
+    st.query_params["kind"] = chosen
+    return LivingKind(chosen)
+
+
+def _heads(_: Text, kind: LivingKind, force: Any, trial: Any) -> None:
     zone = session.services().settings.console_zone
     columns = st.columns(3)
-    columns[0].metric(_("Policy in force"), force.version if force else "–", border=True)
+    columns[0].metric(_("Version in force"), force.version if force else "–", border=True)
     columns[1].metric(_("In force since"), clock(zone, force.changed_at) if force else "–", border=True)
+    if kind is not LivingKind.POLICY:
+        return
     columns[2].metric(_("On trial"), f"{trial.version} {_state(_, trial)}" if trial else "–", border=True)
     if force is None:
         st.warning(_("No policy is in force: every message is held."), icon=":material/warning:")
@@ -73,7 +105,7 @@ def _versions(_: Text, rows: Sequence[Any]) -> None:
     st.dataframe(frame, hide_index=True, height="content" if len(rows) < 12 else 420)
 
 
-def _version(_: Text, user: User, rows: Sequence[Any], force: Any) -> None:
+def _version(_: Text, user: User, kind: LivingKind, rows: Sequence[Any], force: Any) -> None:
     """One version: how it differs from the one in force, and what may be done with it."""
     known = {row.version: row for row in rows}
     asked = st.query_params.get("version")
@@ -82,49 +114,60 @@ def _version(_: Text, user: User, rows: Sequence[Any], force: Any) -> None:
         list(known),
         index=list(known).index(asked) if asked in known else 0,
         format_func=lambda version: f"{version} · {_state(_, known[version])} · {known[version].author}",
-        key=CHOSEN,
+        key=_chosen(kind),
     )
     st.query_params["version"] = chosen
     row = known[chosen]
-    value = policy_lifecycle.text(session.services().db, user, row.version)
+    value = policy_lifecycle.text(session.services().db, user, row.version, kind)
     if row.state == State.IN_FORCE:
         by = _("Written by {author}, put in force by {approver}.")
         st.caption(by.format(author=session.plain(row.author), approver=session.plain(row.approver or "–")))
     else:
-        _difference(_, user, value, force)
+        _difference(_, user, kind, value, force)
     with st.expander(_("Its text")):
-        st.code(value, language="yaml", height=320)
-    _deeds(_, user, row)
+        st.code(value[:LONGEST], language=None if kind is LivingKind.DICTIONARY else "yaml", height=320)
+        if len(value) > LONGEST:
+            st.caption(_("Cut off after {characters} characters.").format(characters=f"{LONGEST:,}"))
+    _deeds(_, user, kind, row)
 
 
-def _difference(_: Text, user: User, value: str, force: Any) -> None:
-    st.caption(_("What is different from the policy in force"))
+def _chosen(kind: LivingKind) -> str:
+    """The key of the chosen version in the session state; in the URL it is `version`."""
+    return f"{kind}_version"
+
+
+def _difference(_: Text, user: User, kind: LivingKind, value: str, force: Any) -> None:
+    st.caption(_("What is different from the version in force"))
     try:
-        new = _parsed(value)
+        new = _parsed(kind, value)
     except AntispamError as error:
         st.code(str(error), language=None)
         return
     if force is None:
         return
-    old = _parsed(policy_lifecycle.text(session.services().db, user, force.version))
-    said = [line[session.chosen_language()] for line in differences(old, new)]
+    old = _parsed(kind, policy_lifecycle.text(session.services().db, user, force.version, kind))
+    said = [line[session.chosen_language()] for line in FORMATS[kind].differences(old, new)]
     if said:
-        st.code("\n".join(said), language=None, wrap_lines=True)
+        st.code("\n".join(said[:LINES]), language=None, wrap_lines=True)
     else:
-        st.caption(_("Nothing but comments and layout."))
+        st.caption(_("Nothing but comments, notes and layout."))
+    if len(said) > LINES:
+        st.caption(_("And {more} more.").format(more=f"{len(said) - LINES:,}"))
 
 
-def _deeds(_: Text, user: User, row: Any) -> None:
+def _deeds(_: Text, user: User, kind: LivingKind, row: Any) -> None:
     """The buttons for what this user may do with this version."""
     services = session.services()
     db, version, possible = services.db, row.version, set(deeds(State(row.state)))
     approval = Approval(services.settings.policy_approval)
+    if kind is not LivingKind.POLICY:
+        possible -= {Deed.SHADOW, Deed.SHARE}
     author, approver = allowed(user, Right.AUTHOR_POLICY), allowed(user, Right.APPROVE_POLICY)
     second = may_approve(approval, row.author, user.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if author and Deed.SUBMIT in possible and st.button(_("Check"), key="submit", type="primary"):
             with session.told():
-                policy_lifecycle.submit(db, user, version, now_ms())
+                policy_lifecycle.submit(db, user, version, now_ms(), kind)
                 st.rerun()
         if author and Deed.SHADOW in possible and st.button(_("Try in shadow"), key="shadow"):
             with session.told():
@@ -143,28 +186,32 @@ def _deeds(_: Text, user: User, row: Any) -> None:
                 st.write(_("It decides from the next batch of every worker. A rollback takes it back."))
                 if st.button(_("Put {version} in force").format(version=version), key="approve", type="primary"):
                     with session.told():
-                        policy_lifecycle.approve(db, user, version, approval, now_ms())
+                        policy_lifecycle.approve(db, user, version, approval, now_ms(), kind)
                         st.rerun()
         if approver and Deed.ROLLBACK in possible:
             with st.popover(_("Roll back to it"), icon=":material/undo:"):
                 st.write(_("It decides again from the next batch of every worker."))
                 if st.button(_("Put {version} in force").format(version=version), key="rollback", type="primary"):
                     with session.told():
-                        registry.rollback(db, user, "policy", POLICY, now_ms(), version)
+                        registry.rollback(db, user, kind, FORMATS[kind].name, now_ms(), version)
                         st.rerun()
         if author and Deed.WITHDRAW in possible:
             with st.popover(_("Withdraw")):
                 reason = st.text_input(_("Reason"), key=f"withdraw_reason_{version}", max_chars=200)
                 if st.button(_("Withdraw {version}").format(version=version), key="withdraw", type="primary"):
                     with session.told():
-                        policy_lifecycle.withdraw(db, user, version, reason.strip(), now_ms())
+                        policy_lifecycle.withdraw(db, user, version, reason.strip(), now_ms(), kind)
                         st.rerun()
     if approver and not second and Deed.APPROVE in possible:
-        st.caption(_("You wrote it: another person gives it a share or puts it in force."))
+        st.caption(
+            _("You wrote it: another person gives it a share or puts it in force.")
+            if Deed.SHARE in possible
+            else _("You wrote it: another person puts it in force.")
+        )
 
 
 def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
-    """How far each process has applied the publications of the policy and of its trial."""
+    """How far each process has applied the publications of the version in force and of the one on trial."""
     st.header(_("Processes"))
     found = epochs(session.services().settings.data_dir, user)
     if not found:
@@ -176,29 +223,30 @@ def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
             (
                 each.follower,
                 "–" if each.epoch is None else each.epoch,
-                _("does not answer")
-                if each.epoch is None
-                else _("has the policy")
-                if each.epoch >= wanted
-                else _("not yet"),
+                _("does not answer") if each.epoch is None else _("has it") if each.epoch >= wanted else _("not yet"),
             )
             for each in found
         ],
         columns=[_("Process"), _("Epoch"), _("State")],
     )
     st.dataframe(frame, hide_index=True, height="content")
-    st.caption(_("The policy and its trial were published with epoch {epoch}.").format(epoch=wanted))
+    st.caption(_("The last change was published with epoch {epoch}.").format(epoch=wanted))
 
 
-def _draft(_: Text, user: User, force: Any) -> None:
+def _draft(_: Text, user: User, kind: LivingKind, force: Any) -> None:
     st.header(_("New draft"))
     db = session.services().db
-    start = policy_lifecycle.text(db, user, force.version) if force else ""
+    start = policy_lifecycle.text(db, user, force.version, kind) if force else ""
+    if len(start) > LONGEST:
+        st.info(_("The text is too long for this page."), icon=":material/info:")
+        st.code(f"antispam policy draft FILE --kind {kind}", language=None)
+        return
     with st.form("draft", border=True):
-        value = st.text_area(_("Text (YAML)"), start, height=260, key=f"draft_{force.version if force else 0}")
+        value = st.text_area(_("New text"), start, height=260, key=f"{kind}_draft_{force.version if force else 0}")
         reason = st.text_input(_("What the change is for"), max_chars=200)
         if st.form_submit_button(_("Save as draft"), type="primary"):
             with session.told():
-                st.query_params["version"] = policy_lifecycle.draft(db, user, value, reason.strip(), now_ms())
-                st.session_state.pop(CHOSEN, None)
+                version = policy_lifecycle.draft(db, user, value, reason.strip(), now_ms(), kind)
+                st.query_params["version"] = version
+                st.session_state.pop(_chosen(kind), None)
                 st.rerun()

@@ -11,9 +11,11 @@ import typer
 
 from pipeline.commands import context
 from pipeline.errors import AntispamError
+from pipeline.rules.policies.lifecycle import LivingKind
 
 app = typer.Typer()
 policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the policy.")
+KindOption = Annotated[LivingKind, typer.Option("--kind", help="Whose version, or of what kind FILE is.")]
 app.add_typer(policy_app, name="policy")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 app.add_typer(config_app, name="config")
@@ -99,38 +101,40 @@ def _approval() -> Any:
 
 
 @policy_app.command("publish")
-def policy_publish(file: Path) -> None:
-    """Check a policy and put it in force on all workers, by one person."""
+def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY) -> None:
+    """Check a policy, or another kind, and put it in force on all workers, by one person."""
     from pipeline.decision.configuration import read_text
     from pipeline.store.registry import policy_lifecycle
 
     text = read_text(file)
     with context.database() as db:
-        epoch = policy_lifecycle.publish(db, context.administrator(), text, _approval(), context.now())
+        epoch = policy_lifecycle.publish(db, context.administrator(), text, _approval(), context.now(), kind)
         context.await_relay(db, epoch)
 
 
 @policy_app.command("rollback")
 def policy_rollback(
     to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
+    kind: KindOption = LivingKind.POLICY,
 ) -> None:
-    """Put an earlier policy in force again."""
-    from pipeline.rules.policies.policy import POLICY
+    """Put an earlier version in force again."""
+    from pipeline.rules.policies.formats import FORMATS
     from pipeline.store.registry import registry
 
     with context.database() as db:
-        context.await_relay(db, registry.rollback(db, context.administrator(), "policy", POLICY, context.now(), to))
+        user, name = context.administrator(), FORMATS[kind].name
+        context.await_relay(db, registry.rollback(db, user, kind, name, context.now(), to))
 
 
 @policy_app.command("list")
-def policy_list() -> None:
-    """List every version of the policy with its state, the one changed last first."""
+def policy_list(kind: KindOption = LivingKind.POLICY) -> None:
+    """List every version of the policy, or of another kind, with its state, the one changed last first."""
     from datetime import UTC, datetime
 
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        for row in policy_lifecycle.versions(db, context.administrator()):
+        for row in policy_lifecycle.versions(db, context.administrator(), kind):
             when = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(timespec="seconds")
             state = f"{row.state} {row.share}%" if row.share else row.state
             approved = f", approved by {row.approver}" if row.approver else ""
@@ -140,29 +144,31 @@ def policy_list() -> None:
 
 @policy_app.command("draft")
 def policy_draft(
-    file: Path, reason: Annotated[str, typer.Option(help="What the change is for; approvers read it.")] = ""
+    file: Path,
+    reason: Annotated[str, typer.Option(help="What the change is for; approvers read it.")] = "",
+    kind: KindOption = LivingKind.POLICY,
 ) -> None:
-    """Store a policy as a draft, and print its version."""
+    """Store a policy, or another kind, as a draft, and print its version."""
     from pipeline.decision.configuration import read_text
     from pipeline.store.registry import policy_lifecycle
 
     text = read_text(file)
     with context.database() as db:
-        typer.echo(policy_lifecycle.draft(db, context.administrator(), text, reason, context.now()))
+        typer.echo(policy_lifecycle.draft(db, context.administrator(), text, reason, context.now(), kind))
 
 
 @policy_app.command("submit")
-def policy_submit(version: str) -> None:
+def policy_submit(version: str, kind: KindOption = LivingKind.POLICY) -> None:
     """Check a draft: point at its first fault, or make it ready for trial and approval."""
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        policy_lifecycle.submit(db, context.administrator(), version, context.now())
+        policy_lifecycle.submit(db, context.administrator(), version, context.now(), kind)
 
 
 @policy_app.command("shadow")
 def policy_shadow(version: str) -> None:
-    """Let all workers evaluate a checked version beside the one in force, without effect."""
+    """Let all workers evaluate a checked version of the policy beside the one in force, without effect."""
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
@@ -173,7 +179,7 @@ def policy_shadow(version: str) -> None:
 def policy_share(
     version: str, percent: Annotated[int, typer.Argument(min=0, max=100, help="Of the ports; 0: back into shadow.")]
 ) -> None:
-    """Let a version decide for a share of the ports. Another person than its author does this."""
+    """Let a version of the policy decide for a share of the ports. Another person than its author does this."""
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
@@ -182,50 +188,55 @@ def policy_share(
 
 
 @policy_app.command("approve")
-def policy_approve(version: str) -> None:
+def policy_approve(version: str, kind: KindOption = LivingKind.POLICY) -> None:
     """Put a checked version in force. Another person than its author does this."""
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        epoch = policy_lifecycle.approve(db, context.administrator(), version, _approval(), context.now())
+        epoch = policy_lifecycle.approve(db, context.administrator(), version, _approval(), context.now(), kind)
         context.await_relay(db, epoch)
 
 
 @policy_app.command("withdraw")
-def policy_withdraw(version: str, reason: Annotated[str, typer.Option(help="Why it is given up.")] = "") -> None:
+def policy_withdraw(
+    version: str,
+    reason: Annotated[str, typer.Option(help="Why it is given up.")] = "",
+    kind: KindOption = LivingKind.POLICY,
+) -> None:
     """Give up a version that was never in force; its trial ends."""
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        policy_lifecycle.withdraw(db, context.administrator(), version, reason, context.now())
+        policy_lifecycle.withdraw(db, context.administrator(), version, reason, context.now(), kind)
 
 
 @policy_app.command("diff")
 def policy_diff(
     new: Annotated[str, typer.Argument(help="A file, or a version of `policy list`.")],
-    old: Annotated[str | None, typer.Argument(help="Likewise; default: the policy in force.")] = None,
+    old: Annotated[str | None, typer.Argument(help="Likewise; default: the one in force.")] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Show the differing lines of the files instead.")] = False,
+    kind: KindOption = LivingKind.POLICY,
 ) -> None:
-    """Say in words how two policies differ."""
+    """Say in words how two policies, or two of another kind, differ."""
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text
-    from pipeline.rules.policies.policy import POLICY, parse_policy
-    from pipeline.rules.policies.policy_diff import differences
+    from pipeline.rules.policies.formats import FORMATS
     from pipeline.store.registry import registry
 
+    form = FORMATS[kind]
     with context.database() as db:
         texts = []
         for name in (old, new):
-            stored = registry.configuration(db, "policy", POLICY, name)
+            stored = registry.configuration(db, kind, form.name, name)
             if stored is None and name is None:
-                raise AntispamError("no policy is in force")
+                raise AntispamError(f"{kind}: no version is in force")
             texts.append(read_text(Path(name)) if stored is None and name else stored or "")
     if lines:
         before, after = (text.splitlines(keepends=True) for text in texts)
         sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
         return
-    for difference in differences(parse_policy(texts[0], old or "in force"), parse_policy(texts[1], new)):
+    for difference in form.differences(form.parse(texts[0], old or "in force"), form.parse(texts[1], new)):
         typer.echo(difference["en"])
 
 

@@ -170,10 +170,12 @@ in_force = Table(
     _at("since"),
 )
 
-# The life of each version of the policy, as rules/policies/lifecycle.py. Its text is in `configurations`.
+# The life of each version of the policy, the dictionary, the calendar and the brands, as rules/policies/lifecycle.py.
+# Its text is in `configurations`.
 policies = Table(
     "policies",
     metadata,
+    Column("kind", String(16), primary_key=True, server_default="policy"),  # as in `configurations`
     Column("version", String(64), primary_key=True),
     Column("state", String(16), nullable=False),
     Column("share", Integer, nullable=False, server_default="0"),  # percent of the senders, in state share

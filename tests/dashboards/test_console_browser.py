@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import select, update
 
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.consents import Consent, ConsentKind
-from pipeline.rules.policies.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval, LivingKind
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -357,6 +358,26 @@ def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_pa
     page.get_by_text("由 lin 起草，由 bo 批准生效").wait_for()
     (row,) = [r for r in policy_lifecycle.versions(console.db, chief) if r.state == "in_force"]
     assert (row.version, row.author, row.approver) == (version, "lin", "bo")
+
+
+def test_a_dictionary_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
+    kind, words = LivingKind.DICTIONARY, "word,category,verdict\n办证,other,review\n"
+    policy_lifecycle.publish(console.db, CHIEF, words, Approval.TWO, 1, kind)
+    author, changed = User("lin", Role.POLICY_AUTHOR), words.replace("review", "reject")
+    version = policy_lifecycle.draft(console.db, author, changed, "少误拦", 2, kind)
+    path = f"/policy?kind={kind}&version={version}"
+    page = open_page("lin", locale="en-GB", path=path)
+    page.get_by_text("word 办证: verdict review → reject").wait_for()
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_role("button", name="Withdraw").wait_for()
+    assert page.get_by_role("button", name="Try in shadow").count() == 0
+    page.screenshot(path=tmp_path / "dictionary-en.png", full_page=True)
+    page = open_page("bo", locale="zh-CN", path=path)
+    page.get_by_text("词语 办证：结论 review → reject").wait_for()
+    page.screenshot(path=tmp_path / "dictionary-zh.png", full_page=True)
+    confirm(page, "批准生效", f"让 {version} 生效")
+    page.get_by_text("由 lin 起草，由 bo 批准生效").wait_for()
+    assert parse_qs(urlsplit(page.url).query)["kind"] == [kind]
 
 
 def test_a_case_opens_the_form_that_snoozes_its_rule(open_page: Open, console: Console) -> None:

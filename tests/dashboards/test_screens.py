@@ -287,6 +287,25 @@ def test_an_administrator_who_wrote_it_needs_another_person(
     assert "another person gives it a share" in _shown(app)
 
 
+def test_a_dictionary_has_the_same_page_without_a_trial(render: Open, versions: tuple[str, str]) -> None:
+    app = render("policy", Role.POLICY_AUTHOR, "en")
+    app.segmented_control(key="policy_kind").set_value("dictionary").run()
+    assert not app.exception
+    assert app.query_params["kind"] == "dictionary"
+    assert [b.label for b in app.button] == ["Save as draft"]
+    app.text_area[0].set_value("word,category\n办证,other\n")
+    app.button[0].click().run()
+    app.button(key="submit").click().run()
+    assert not app.error
+    assert [b.key for b in app.button][:-1] == ["withdraw"]
+    app = render("policy", Role.POLICY_APPROVER, "zh")
+    app.segmented_control(key="policy_kind").set_value("dictionary").run()
+    app.button(key="approve").click().run()
+    assert not app.error
+    assert app.metric[0].value == version_of("word,category\n办证,other\n")
+    assert len(app.metric) == 2
+
+
 def test_others_only_look(render: Open, versions: tuple[str, str]) -> None:
     app = _of_policy(render, Role.ANALYST, versions[1])
     assert not app.button

@@ -127,19 +127,23 @@ def test_policies_of_before_get_their_life(any_db: Database) -> None:
         for version, at in (("one", 1), ("two", 2), ("three", 3)):
             row = {"kind": "policy", "name": "policy.yaml", "version": version, "value": "", "author": "ops"}
             connection.execute(insert(schema.configurations).values(row | {"created_at": at}))
-        row = {"kind": "list", "name": "lists.csv", "version": "four", "value": "", "author": "ops"}
-        connection.execute(insert(schema.configurations).values(row | {"created_at": 4}))
+        for kind, name in (("list", "lists.csv"), ("dictionary", "dictionary.csv")):
+            row = {"kind": kind, "name": name, "version": "four", "value": "", "author": "ops"}
+            connection.execute(insert(schema.configurations).values(row | {"created_at": 4}))
         force = {"kind": "policy", "name": "policy.yaml", "version": "two", "since_epoch": 7, "since": 9}
         connection.execute(insert(schema.in_force).values(force))
         schema.policies.drop(connection)
         with Operations.context(MigrationContext.configure(connection)):
             migration("the_life_of_a_policy").upgrade()
+            migration("the_life_of_other_kinds").upgrade()
     with any_db.read() as connection:
         rows = connection.execute(select(schema.policies).order_by(schema.policies.c.drafted_at)).all()
-    assert [(r.version, r.state, r.changed_at, r.epoch) for r in rows] == [
-        ("one", "archived", 1, None),
-        ("two", "in_force", 9, 7),
-        ("three", "archived", 3, None),
+        assert not compare_metadata(MigrationContext.configure(connection), schema.metadata)
+    assert [(r.kind, r.version, r.state, r.changed_at, r.epoch) for r in rows] == [
+        ("policy", "one", "archived", 1, None),
+        ("policy", "two", "in_force", 9, 7),
+        ("policy", "three", "archived", 3, None),
+        ("dictionary", "four", "archived", 4, None),
     ]
     assert {(r.author, r.approver, r.share, r.reason) for r in rows} == {("ops", "ops", 0, "")}
 

@@ -349,6 +349,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
         ],
         "policies": [
             {
+                "kind": "policy",
                 "version": version,
                 "state": "share",
                 "share": 20,

@@ -122,7 +122,7 @@ def known_since(connection: Connection) -> Mapping[str, int]:
     stored, policies = schema.configurations, schema.policies
     versions = (
         select(stored.c.value, policies.c.approved_at)
-        .join(policies, policies.c.version == stored.c.version)
+        .join(policies, (policies.c.kind == stored.c.kind) & (policies.c.version == stored.c.version))
         .where(stored.c.kind == "policy", policies.c.approved_at.is_not(None))
         .order_by(policies.c.approved_at.desc())
         .limit(VERSIONS)

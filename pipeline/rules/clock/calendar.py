@@ -47,8 +47,8 @@ class Calendar:
     def __init__(self, zone: str, years: frozenset[int], holidays: frozenset[date], workdays: frozenset[date]) -> None:
         self.zone = ZoneInfo(zone)
         self.years = years
-        self._holidays = holidays
-        self._workdays = workdays
+        self.holidays = holidays
+        self.workdays = workdays
         self._moment = lru_cache(1024)(self._moment_of)
         self._elsewhere: dict[str, Calendar] = {}
 
@@ -57,7 +57,7 @@ class Calendar:
         if not zone or zone == self.zone.key:
             return self
         if zone not in self._elsewhere:
-            self._elsewhere[zone] = Calendar(zone, self.years, self._holidays, self._workdays)
+            self._elsewhere[zone] = Calendar(zone, self.years, self.holidays, self.workdays)
         return self._elsewhere[zone]
 
     def moment(self, at: int) -> Moment:
@@ -66,12 +66,12 @@ class Calendar:
 
     def is_holiday(self, day: date) -> bool:
         """Whether the day is a public holiday; False in an unknown year."""
-        return day in self._holidays
+        return day in self.holidays
 
     def is_workday(self, day: date) -> bool:
         """Whether the day is worked: Monday to Friday but holidays, and worked weekends; False in an unknown year."""
-        return day in self._workdays or (
-            day.isoweekday() < SATURDAY and day not in self._holidays and day.year in self.years
+        return day in self.workdays or (
+            day.isoweekday() < SATURDAY and day not in self.holidays and day.year in self.years
         )
 
     def next(self, at: int, clock: time) -> int:

@@ -1,7 +1,8 @@
-"""The life of a policy version: its states, the deeds of people that change them, and the second person.
+"""The life of a version of the policy: its states, the deeds of people that change them, and the second person.
 
 A version is written as a draft, checked, tried in shadow and on a share of the traffic, put in force, and archived when
-another takes its place. A version that was never in force is withdrawn instead.
+another takes its place. A version that was never in force is withdrawn instead. Versions of the dictionary, the
+calendar and the brands have the same life without a trial: nothing evaluates two of them beside each other.
 """
 
 from __future__ import annotations
@@ -12,8 +13,17 @@ from enum import StrEnum
 from pipeline.errors import AntispamError
 
 
+class LivingKind(StrEnum):
+    """The kinds of configuration whose versions have this life."""
+
+    POLICY = "policy"
+    DICTIONARY = "dictionary"
+    CALENDAR = "calendar"
+    BRANDS = "brands"
+
+
 class State(StrEnum):
-    """The state of a policy version. In shadow and on a share, workers evaluate it beside the one in force."""
+    """The state of a version. In shadow and on a share, workers evaluate it beside the one in force."""
 
     DRAFT = "draft"
     CHECKED = "checked"
@@ -80,7 +90,7 @@ def after(state: State | None, deed: Deed) -> State:
     found = TRANSITIONS.get((state, deed))
     if found is None:
         possible = ", ".join(sorted({before or "new" for before, done in TRANSITIONS if done is deed}))
-        raise AntispamError(f"a policy that is {state or 'new'}: {deed} is not possible; {possible} expected")
+        raise AntispamError(f"a version that is {state or 'new'}: {deed} is not possible; {possible} expected")
     return found
 
 

@@ -12,9 +12,8 @@ from pipeline.durations import SECOND_MS
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.messages import Templates
 from pipeline.rules.policies.daily_cap import DailyCap
+from pipeline.rules.policies.difference import Line, from_to
 from pipeline.rules.policies.policy import Policy, Rule
-
-Line = Templates  # one sentence, by language
 
 _NUMBER = re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?(?![\w.\"])")
 _COMPARED = re.compile(r"(\w+)\s*(?:[<>]=?|[=!]=)\s*$")
@@ -86,13 +85,13 @@ def _changed(old: Rule | Counter, new: Rule | Counter) -> Iterator[Line]:
         elif name in ("descriptions", "description"):
             yield {"zh": f"{label['zh']}有改动", "en": f"{label['en']} changed"}
         elif _written(name, was) != _written(name, now):  # the counter of a daily cap has the condition in it
-            yield _from_to(label, _written(name, was), _written(name, now))
+            yield from_to(label, _written(name, was), _written(name, now))
 
 
 def _conditions(label: Templates, old: str, new: str) -> Iterator[Line]:
     """Only the numbers, if nothing else differs, each with the signal that it is compared with; or the whole."""
     if _NUMBER.sub("#", _plain(old)) != _NUMBER.sub("#", _plain(new)):
-        yield _from_to(label, _plain(old), _plain(new))
+        yield from_to(label, _plain(old), _plain(new))
         return
     for was, now in zip(_NUMBER.finditer(_plain(old)), _NUMBER.finditer(_plain(new)), strict=True):
         if was[0] != now[0]:
@@ -100,7 +99,7 @@ def _conditions(label: Templates, old: str, new: str) -> Iterator[Line]:
             threshold = {"zh": "阈值", "en": "threshold"}
             if compared is not None:
                 threshold = {language: f"{word} {compared[1]}" for language, word in threshold.items()}
-            yield _from_to(threshold, was[0], now[0])
+            yield from_to(threshold, was[0], now[0])
 
 
 def _reset(before: Policy, after: Policy) -> Iterator[Line]:
@@ -115,26 +114,22 @@ def _reset(before: Policy, after: Policy) -> Iterator[Line]:
 
 def _whole(before: Policy, after: Policy) -> Iterator[Line]:
     if before.title != after.title:
-        yield _from_to({"zh": "标题", "en": "title"}, before.title or "–", after.title or "–")
+        yield from_to({"zh": "标题", "en": "title"}, before.title or "–", after.title or "–")
     for tier in after.port_limits_5m:
         was, now = before.port_limits_5m.get(tier), after.port_limits_5m[tier]
         if was != now:
             label = {"zh": f"{tier} 级端口 5 分钟上限", "en": f"5-minute limit of {tier} ports"}
-            yield _from_to(label, str(was), str(now))
+            yield from_to(label, str(was), str(now))
     if before.outside_review_hours != after.outside_review_hours:
         label = {"zh": "审核时间外需人工审核的群发", "en": "bulk that needs a person outside review hours"}
-        yield _from_to(label, before.outside_review_hours, after.outside_review_hours)
+        yield from_to(label, before.outside_review_hours, after.outside_review_hours)
     if before.campaign_from != after.campaign_from:
         old, new = before.campaign_from, after.campaign_from
-        yield _from_to(
+        yield from_to(
             {"zh": "群发的最小规模（条数/发送方）", "en": "least size of a campaign (messages/senders)"},
             f"{old.messages}/{old.senders}",
             f"{new.messages}/{new.senders}",
         )
-
-
-def _from_to(label: Templates, old: str, new: str) -> Line:
-    return {language: f"{word} {old} → {new}" for language, word in label.items()}
 
 
 def _plain(condition: str) -> str:

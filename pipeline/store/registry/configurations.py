@@ -11,7 +11,8 @@ from sqlalchemy import Connection, delete, select
 
 from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
-from pipeline.rules.policies.policy import POLICY
+from pipeline.rules.policies.formats import living
+from pipeline.rules.policies.lifecycle import LivingKind
 from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
@@ -46,7 +47,7 @@ def changes_of(
 ) -> list[tuple[str, str, str | None, str | None]]:
     """The changes of the config topic that put this version in force; a policy on trial leaves its trial."""
     changes: list[tuple[str, str, str | None, str | None]] = [(kind, name, value, None)]
-    trial = policies.on_trial(connection) if (kind, name) == ("policy", POLICY) else None
+    trial = policies.on_trial(connection) if living(kind, name) is LivingKind.POLICY else None
     if trial is not None and trial.version == version_of(value):
         changes.append(policies.NO_CANDIDATE)
     return changes
@@ -55,8 +56,9 @@ def changes_of(
 def put_in_force(connection: Connection, kind: str, name: str, value: str, author: str, epoch: int, now: int) -> None:
     """Store this version and put it in force with this epoch."""
     version = keep(connection, kind, name, value, author, now)
-    if (kind, name) == ("policy", POLICY):
-        policies.take_force(connection, version, author, epoch, now)
+    kept = living(kind, name)
+    if kept is not None:
+        policies.take_force(connection, kept, version, author, epoch, now)
     table = schema.in_force
     before = in_force(connection, kind, name)
     statement = upsert(connection, table).values(

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
+from pipeline.rules.policies.formats import living
 from pipeline.rules.policies.lifecycle import Approval
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
@@ -39,8 +40,8 @@ def replace(
 ) -> tuple[int, list[str]]:
     """Make these (kind, name, value) the configuration; returns the epoch in force afterwards and the suspended ports.
 
-    Raises AntispamError for an entry that cannot be put in force, and Forbidden for a new policy where `approval` is
-    strict.
+    Raises AntispamError for an entry that cannot be put in force, and Forbidden for a new policy, dictionary, calendar
+    or brands where `approval` is strict.
     """
     return _import(db, user, list(entries), now, remove=True, strict=approval is Approval.STRICT)
 
@@ -75,8 +76,9 @@ def _import(
         begun = {e.code: e for e in ports.begin(connection, now, user.name, [e for e in wanted if e.code in moved])}
         wanted = [begun.get(entry.code, entry) for entry in wanted]
         files = [file for file in files if _is_new(connection, user, *file, remove=remove)]
-        if strict and any(kind == "policy" for kind, _, _ in files):
-            raise Forbidden(f"{user.name}: the folder has a new policy, and two people must agree on it")
+        for kind, name, _ in files:
+            if strict and living(kind, name):
+                raise Forbidden(f"{user.name}: the folder changes the {kind}, and two people must agree on it")
         absent = sorted(there.keys() - read.keys()) if remove and read else []
         suspended = [code for code in absent if there[code].state == PortState.OPEN]
         gone_files = []

@@ -1,4 +1,4 @@
-"""Rows of `schema.policies`: the state of each version of the policy. They work inside the caller's transaction.
+"""Rows of `schema.policies`: the state of each version of a kind. They work inside the caller's transaction.
 
 These functions neither check rights nor audit nor publish.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from pipeline.decision.candidate import candidate_value
 from pipeline.errors import AntispamError
-from pipeline.rules.policies.lifecycle import TRIAL, Deed, State, after
+from pipeline.rules.policies.formats import FORMATS
+from pipeline.rules.policies.lifecycle import TRIAL, Deed, LivingKind, State, after
 from pipeline.rules.policies.policy import POLICY
 from pipeline.store import schema
 
@@ -22,42 +23,47 @@ NO_CANDIDATE = (CANDIDATE, POLICY, None, None)  # the change that ends a trial
 _policies = schema.policies
 
 
-def find(connection: Connection, version: str) -> Row[Any] | None:
+def find(connection: Connection, kind: LivingKind, version: str) -> Row[Any] | None:
     """The row of a version, or None for an unknown version."""
-    return connection.execute(select(_policies).where(_policies.c.version == version)).first()
+    return connection.execute(select(_policies).where(_is(kind, version))).first()
 
 
-def load(connection: Connection) -> Sequence[Row[Any]]:
-    """Every version, the one changed last first."""
-    return connection.execute(select(_policies).order_by(_policies.c.changed_at.desc(), _policies.c.version)).all()
+def load(connection: Connection, kind: LivingKind) -> Sequence[Row[Any]]:
+    """Every version of a kind, the one changed last first."""
+    order = _policies.c.changed_at.desc(), _policies.c.version
+    return connection.execute(select(_policies).where(_policies.c.kind == kind).order_by(*order)).all()
 
 
 def on_trial(connection: Connection) -> Row[Any] | None:
-    """The version in shadow or on a share, or None."""
+    """The version of the policy in shadow or on a share, or None; the other kinds have no trial."""
     return connection.execute(select(_policies).where(_policies.c.state.in_(TRIAL))).first()
 
 
 def candidate(connection: Connection) -> list[tuple[str, str, str]]:
     """The entry (kind, name, value) of the config topic for the version on trial; none without one."""
     row = on_trial(connection)
-    return [] if row is None else [(CANDIDATE, POLICY, candidate_value(text(connection, row.version), row.share))]
+    return (
+        []
+        if row is None
+        else [(CANDIDATE, POLICY, candidate_value(text(connection, LivingKind.POLICY, row.version), row.share))]
+    )
 
 
-def text(connection: Connection, version: str) -> str:
+def text(connection: Connection, kind: LivingKind, version: str) -> str:
     """The text of a version. Raises AntispamError for an unknown version."""
     table = schema.configurations
-    where = (table.c.kind == "policy") & (table.c.name == POLICY) & (table.c.version == version)
+    where = (table.c.kind == kind) & (table.c.name == FORMATS[kind].name) & (table.c.version == version)
     found: str | None = connection.scalar(select(table.c.value).where(where))
     if found is None:
         raise AntispamError(f"unknown version {version[:64]}")
     return found
 
 
-def draft(connection: Connection, version: str, author: str, reason: str, now: int) -> None:
+def draft(connection: Connection, kind: LivingKind, version: str, author: str, reason: str, now: int) -> None:
     """Note a draft. Raises AntispamError if this text is known already, unless it was withdrawn."""
-    row = find(connection, version)
+    row = find(connection, kind, version)
     if row is not None and row.state != State.WITHDRAWN:
-        raise AntispamError(f"policy {version} is known already: {row.state}, written by {row.author}")
+        raise AntispamError(f"{kind} {version} is known already: {row.state}, written by {row.author}")
     state = after(State(row.state) if row is not None else None, Deed.DRAFT)
     values = {
         "state": state,
@@ -71,11 +77,12 @@ def draft(connection: Connection, version: str, author: str, reason: str, now: i
         "changed_at": now,
         "epoch": None,
     }
-    _write(connection, version, row is not None, values)
+    _write(connection, kind, version, row is not None, values)
 
 
 def note(
     connection: Connection,
+    kind: LivingKind,
     version: str,
     deed: Deed,
     by: str,
@@ -89,26 +96,26 @@ def note(
 
     Raises AntispamError for an unknown version, and for a deed that its state does not allow.
     """
-    state = require(connection, version, deed)
+    state = require(connection, kind, version, deed)
     values: dict[str, Any] = {"state": state, "share": share, "changed_by": by, "changed_at": now, "epoch": epoch}
-    _write(connection, version, True, values | ({"approver": by, "approved_at": now} if approves else {}))
+    _write(connection, kind, version, True, values | ({"approver": by, "approved_at": now} if approves else {}))
 
 
-def require(connection: Connection, version: str, deed: Deed) -> State:
+def require(connection: Connection, kind: LivingKind, version: str, deed: Deed) -> State:
     """The state of a known version after this deed. Raises AntispamError if it is unknown or does not allow it."""
-    row = find(connection, version)
+    row = find(connection, kind, version)
     if row is None:
         raise AntispamError(f"unknown version {version[:64]}")
     try:
         return after(State(row.state), deed)
     except AntispamError as error:
-        raise AntispamError(f"policy {version}: {error}") from None
+        raise AntispamError(f"{kind} {version}: {error}") from None
 
 
-def take_force(connection: Connection, version: str, by: str, epoch: int, now: int) -> None:
+def take_force(connection: Connection, kind: LivingKind, version: str, by: str, epoch: int, now: int) -> None:
     """Note that this version is in force, and that the one before is not any more."""
-    leave_force(connection, by, epoch, now)
-    known = find(connection, version)
+    leave_force(connection, kind, by, epoch, now)
+    known = find(connection, kind, version)
     values: dict[str, Any] = {
         "state": after(State(known.state) if known is not None else None, Deed.PUBLISH),
         "share": 0,
@@ -120,18 +127,23 @@ def take_force(connection: Connection, version: str, by: str, epoch: int, now: i
     }
     if known is None:
         values |= {"author": by, "drafted_at": now}
-    _write(connection, version, known is not None, values)
+    _write(connection, kind, version, known is not None, values)
 
 
-def leave_force(connection: Connection, by: str, epoch: int, now: int) -> None:
+def leave_force(connection: Connection, kind: LivingKind, by: str, epoch: int, now: int) -> None:
     """Note that the version in force, if there is one, is not in force any more."""
-    before = connection.execute(select(_policies.c.version).where(_policies.c.state == State.IN_FORCE)).scalar()
+    in_force = (_policies.c.kind == kind) & (_policies.c.state == State.IN_FORCE)
+    before = connection.execute(select(_policies.c.version).where(in_force)).scalar()
     if before is not None:
-        note(connection, before, Deed.REPLACE, by, now, epoch=epoch)
+        note(connection, kind, before, Deed.REPLACE, by, now, epoch=epoch)
 
 
-def _write(connection: Connection, version: str, known: bool, values: dict[str, Any]) -> None:
+def _is(kind: LivingKind, version: str) -> ColumnElement[bool]:
+    return (_policies.c.kind == kind) & (_policies.c.version == version)
+
+
+def _write(connection: Connection, kind: LivingKind, version: str, known: bool, values: dict[str, Any]) -> None:
     if known:
-        connection.execute(update(_policies).where(_policies.c.version == version).values(values))
+        connection.execute(update(_policies).where(_is(kind, version)).values(values))
     else:
-        connection.execute(insert(_policies).values(version=version, **values))
+        connection.execute(insert(_policies).values(kind=kind, version=version, **values))

@@ -19,8 +19,8 @@ from pipeline.events import ConfigChange, PortState
 from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, check_lists, one_form
+from pipeline.rules.policies.formats import living
 from pipeline.rules.policies.lifecycle import Deed
-from pipeline.rules.policies.policy import POLICY
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
@@ -270,8 +270,9 @@ def rollback(db: Database, user: User, kind: str, name: str, now: int, version: 
         value = configurations.value_of(connection, kind, name, target)
         if value is None:
             raise AntispamError(f"{kind} {name}: unknown version {target}")
-        if (kind, name) == ("policy", POLICY):
-            policies.require(connection, target, Deed.ROLLBACK)
+        kept = living(kind, name)
+        if kept is not None:
+            policies.require(connection, kept, target, Deed.ROLLBACK)
         check([(kind, name, value)])  # a model's folder may be deleted, and an old policy may use removed signals
         return put_in_force(connection, now, user.name, "rollback", kind, name, value)
 
@@ -287,8 +288,9 @@ def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
         audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
         configurations.withdraw(connection, kind, name)
         epoch = outbox.publish_config(connection, now, [(kind, name, None, None)])
-        if (kind, name) == ("policy", POLICY):
-            policies.leave_force(connection, user.name, epoch, now)
+        kept = living(kind, name)
+        if kept is not None:
+            policies.leave_force(connection, kept, user.name, epoch, now)
         return epoch
 
 

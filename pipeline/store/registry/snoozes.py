@@ -9,6 +9,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from pipeline.errors import AntispamError
+from pipeline.rules.policies.lifecycle import LivingKind
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.snoozes import MAX_DAYS, MAX_MS, Snooze, SnoozeKind, check_rule, spelled
 from pipeline.store import outbox, schema
@@ -93,7 +94,7 @@ def _check_in_policy(connection: Connection, rule: str) -> None:
         texts.append(configurations.value_of(connection, "policy", name, version or "") or "")
     trial = policies.on_trial(connection)
     if trial is not None:
-        texts.append(policies.text(connection, trial.version))
+        texts.append(policies.text(connection, LivingKind.POLICY, trial.version))
     modes: dict[str, list[str]] = {}
     for text in texts:
         for each in _policy(text).rules:

@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 
 from pipeline.decision.candidate import parse_candidate
 from pipeline.errors import AntispamError
-from pipeline.rules.policies.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval, LivingKind
+from pipeline.rules.versions import version_of
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
@@ -93,7 +94,7 @@ def test_back_to_any_earlier_version_by_one_person(any_db: Database) -> None:
     with pytest.raises(AntispamError, match="rollback is not possible"):
         registry.rollback(any_db, BEN, "policy", "policy.yaml", 9, first)
     draft = checked(any_db, "title: never in force")
-    with pytest.raises(AntispamError, match=f"{draft}: a policy that is checked"):
+    with pytest.raises(AntispamError, match=f"{draft}: a version that is checked"):
         registry.rollback(any_db, BEN, "policy", "policy.yaml", 9, draft)
 
 
@@ -237,3 +238,100 @@ def test_what_an_older_release_checked_is_checked_again(operational_db: Database
     with pytest.raises(AntispamError, match="rulez"):
         policy_lifecycle.approve(operational_db, BEN, "old", TWO, 3)
     assert states(operational_db) == {version: ("checked", 0), "old": ("checked", 0)}
+
+
+WORDS = "word,category,verdict\n办证,other,review\n"
+FILES = {
+    LivingKind.DICTIONARY: (
+        "dictionary.csv",
+        WORDS,
+        WORDS.replace("review", "reject"),
+        "wort,category\n",
+        "dictionary line 1",
+    ),
+    LivingKind.CALENDAR: (
+        "calendar.yaml",
+        "zone: Asia/Shanghai\nyears: {2030: {source: invented, holidays: {元旦: 2030-01-01}}}\n",
+        "zone: Asia/Shanghai\nyears: {2030: {source: invented, holidays: {元旦: 2030-01-02}}}\n",
+        "zone: Mars/Base\n",
+        "calendar.yaml:1:7",
+    ),
+    LivingKind.BRANDS: (
+        "brands.yaml",
+        "- {name: 示例银行甲}\n",
+        "- {name: 示例银行甲, aliases: [示例甲行]}\n",
+        "- {name: 示}\n",
+        "brands.yaml:1",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_the_other_kinds_go_the_same_way_without_a_trial(any_db: Database, kind: LivingKind) -> None:
+    name, first, second, bad, fault = FILES[kind]
+    policy_lifecycle.publish(any_db, BOSS, first, TWO, 1, kind)
+    version = policy_lifecycle.draft(any_db, ANNA, second, "a notice", 2, kind)
+    with pytest.raises(AntispamError, match="approve is not possible"):
+        policy_lifecycle.approve(any_db, BEN, version, TWO, 3, kind)
+    policy_lifecycle.submit(any_db, ANNA, version, 3, kind)
+    with pytest.raises(Forbidden, match=f"anna wrote {kind} {version}: another person"):
+        policy_lifecycle.approve(any_db, User("anna", Role.ADMINISTRATOR), version, TWO, 4, kind)
+    trials: list[Callable[[], Any]] = [
+        lambda: policy_lifecycle.shadow(any_db, ANNA, version, 4),
+        lambda: policy_lifecycle.share(any_db, BEN, version, 5, TWO, 4),
+    ]
+    for trial in trials:
+        with pytest.raises(AntispamError, match="unknown version"):
+            trial()
+    assert in_topic(any_db) == {(kind, name): first}
+    epoch = policy_lifecycle.approve(any_db, BEN, version, TWO, 5, kind)
+    assert in_topic(any_db) == {(kind, name): second}
+    before, now = sorted(policy_lifecycle.versions(any_db, ANNA, kind), key=lambda row: row.drafted_at)
+    assert (now.state, now.author, now.reason, now.approver, now.epoch) == (
+        "in_force",
+        "anna",
+        "a notice",
+        "ben",
+        epoch,
+    )
+    assert before.state == "archived"
+    registry.rollback(any_db, BEN, kind, name, 6)
+    assert in_topic(any_db) == {(kind, name): first}
+    wrong = policy_lifecycle.draft(any_db, ANNA, bad, "", 7, kind)
+    with pytest.raises(AntispamError, match=fault):
+        policy_lifecycle.submit(any_db, ANNA, wrong, 8, kind)
+    policy_lifecycle.withdraw(any_db, ANNA, wrong, "nonsense", 9, kind)
+    states = {row.version: row.state for row in policy_lifecycle.versions(any_db, ANNA, kind)}
+    assert states == {before.version: "in_force", version: "archived", wrong: "withdrawn"}
+    assert policy_lifecycle.versions(any_db, ANNA) == []
+
+
+def test_one_text_of_two_kinds_is_two_versions(operational_db: Database) -> None:
+    for kind in LivingKind:
+        policy_lifecycle.draft(operational_db, ANNA, "[]", "", 1, kind)
+    policy_lifecycle.submit(operational_db, ANNA, version_of("[]"), 2, LivingKind.BRANDS)
+    policy_lifecycle.approve(operational_db, BEN, version_of("[]"), TWO, 3, LivingKind.BRANDS)
+    found = {kind: [row.state for row in policy_lifecycle.versions(operational_db, ANNA, kind)] for kind in LivingKind}
+    assert found == {kind: ["in_force" if kind == "brands" else "draft"] for kind in LivingKind}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_where_two_must_agree_a_shell_changes_no_other_kind_alone(operational_db: Database, kind: LivingKind) -> None:
+    name, first, *_ = FILES[kind]
+    with pytest.raises(Forbidden, match=f"two people must agree: draft, submit and approve the {kind}"):
+        policy_lifecycle.publish(operational_db, BOSS, first, Approval.STRICT, 1, kind)
+    with pytest.raises(Forbidden, match=f"the folder changes the {kind}, and two people must agree"):
+        import_configuration.replace(operational_db, BOSS, [(kind, name, first)], 1, Approval.STRICT)
+    assert audited(operational_db) == []
+    version = policy_lifecycle.draft(operational_db, ANNA, first, "", 2, kind)
+    policy_lifecycle.submit(operational_db, ANNA, version, 3, kind)
+    policy_lifecycle.approve(operational_db, BEN, version, Approval.STRICT, 4, kind)
+    import_configuration.replace(operational_db, BOSS, [(kind, name, first)], 5, Approval.STRICT)  # nothing new
+
+
+def test_a_withdrawn_calendar_is_archived(operational_db: Database) -> None:
+    name, first, *_ = FILES[LivingKind.CALENDAR]
+    policy_lifecycle.publish(operational_db, BOSS, first, TWO, 1, LivingKind.CALENDAR)
+    registry.withdraw(operational_db, BOSS, "calendar", name, 2)
+    (row,) = policy_lifecycle.versions(operational_db, ANNA, LivingKind.CALENDAR)
+    assert row.state == "archived"

@@ -1,0 +1,58 @@
+"""How the text of each kind of configuration with a life is named, read, and compared in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import AntispamError
+from pipeline.rules.clock.calendar import CALENDAR, parse_calendar
+from pipeline.rules.policies.brands_diff import brands_differences
+from pipeline.rules.policies.calendar_diff import calendar_differences
+from pipeline.rules.policies.dictionary_diff import dictionary_differences
+from pipeline.rules.policies.difference import Line
+from pipeline.rules.policies.lifecycle import LivingKind
+from pipeline.rules.policies.policy import POLICY, parse_policy
+from pipeline.rules.policies.policy_diff import differences
+from pipeline.rules.speaker.names import BRANDS
+from pipeline.rules.words import dictionary_file
+from pipeline.text.brands import Brand, merged, parse_brands, shipped_brands
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The text of one kind.
+
+    `name` is that of its one entry among the configurations. `parse` takes the text and its source for messages, and
+    raises AntispamError that points at the first fault. `differences` compares two parsed texts.
+    """
+
+    name: str
+    parse: Callable[[str, str], Any]
+    differences: Callable[[Any, Any], list[Line]]
+    max_bytes: int = 1_000_000
+
+
+def _words(text: str, source: str) -> tuple[dictionary_file.Entry, ...]:
+    try:
+        return dictionary_file.parse_entries(text)
+    except AntispamError as error:
+        raise AntispamError(f"{source}: {error}") from None
+
+
+def _brands(text: str, source: str) -> tuple[Brand, ...]:
+    return merged(shipped_brands(), parse_brands(text, source))
+
+
+FORMATS: Mapping[LivingKind, Format] = {
+    LivingKind.POLICY: Format(POLICY, parse_policy, differences),
+    LivingKind.DICTIONARY: Format("dictionary.csv", _words, dictionary_differences, dictionary_file.MAX_BYTES),
+    LivingKind.CALENDAR: Format(CALENDAR, parse_calendar, calendar_differences),
+    LivingKind.BRANDS: Format(BRANDS, _brands, brands_differences),
+}
+
+
+def living(kind: str, name: str) -> LivingKind | None:
+    """The kind of this entry of the configuration if its versions have a life, or None."""
+    return next((each for each, text in FORMATS.items() if (each, text.name) == (kind, name)), None)

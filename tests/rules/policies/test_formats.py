@@ -1,0 +1,32 @@
+"""Every kind with a life is read and compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.decision.configuration import directory_entries
+from pipeline.errors import AntispamError
+from pipeline.rules.policies.formats import FORMATS, living
+from pipeline.rules.policies.lifecycle import LivingKind
+
+SHIPPED = {(kind, name): text for kind, name, text in directory_entries(None)}
+
+
+@pytest.mark.parametrize("kind", LivingKind)
+def test_the_shipped_text_of_a_kind_is_read_under_the_name_of_its_entry(kind: LivingKind) -> None:
+    form = FORMATS[kind]
+    parsed = form.parse(SHIPPED[kind, form.name], form.name)
+    assert form.differences(parsed, parsed) == []
+    assert living(kind, form.name) is kind
+    assert living(kind, "another") is None
+
+
+def test_models_and_lists_have_no_life() -> None:
+    assert {kind for kind, name in SHIPPED if living(kind, name) is None} == {"model"}
+    assert living("list", "lists.csv") is None
+
+
+@pytest.mark.parametrize("kind", LivingKind)
+def test_a_fault_names_the_file(kind: LivingKind) -> None:
+    with pytest.raises(AntispamError, match=r"^mine:|^mine "):
+        FORMATS[kind].parse("[1]: }", "mine")
