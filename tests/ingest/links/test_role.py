@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -160,23 +161,25 @@ def _until_killed(settings: Settings, running: list[Any], start: int) -> dict[in
         frames = SMPP.frames()
         connection.sendall(SMPP.encode(BindTransceiver(sequence=1, system_id=ACCOUNT, password=SECRET)))
 
+        room, gone = threading.Semaphore(WINDOW), threading.Event()
+
         def submit() -> None:
-            """Without a pause: the server is killed with submissions in every state."""
-            try:
-                for number in range(start + 2, start + 50_000):
-                    connection.sendall(
-                        SMPP.encode(
-                            SubmitSm(
-                                sequence=number,
-                                source_addr=PORT,
-                                destination_addr=recipient_of(number),
-                                data_coding=8,
-                                tlvs=(Tlv(MESSAGE_PAYLOAD, text_of(number).encode("utf-16-be")),),
-                            )
-                        )
-                    )
-            except OSError:
-                return
+            """As fast as answers come: the server is killed with submissions in every state."""
+            for number in count(start + 2):
+                room.acquire()
+                if gone.is_set():
+                    return
+                submission = SubmitSm(
+                    sequence=number,
+                    source_addr=PORT,
+                    destination_addr=recipient_of(number),
+                    data_coding=8,
+                    tlvs=(Tlv(MESSAGE_PAYLOAD, text_of(number).encode("utf-16-be")),),
+                )
+                try:
+                    connection.sendall(SMPP.encode(submission))
+                except OSError:
+                    return
 
         thread = threading.Thread(target=submit)
         thread.start()
@@ -184,13 +187,18 @@ def _until_killed(settings: Settings, running: list[Any], start: int) -> dict[in
             while data := connection.recv(65536):
                 for frame in frames.feed(data):
                     answer: Any = SMPP.decode(frame)
+                    if answer.sequence > 1:
+                        room.release()
                     if getattr(answer, "message_id", "") and answer.sequence > 1:
                         answered[answer.sequence] = answer.message_id
                 if len(answered) > 100:
                     running[0].kill()
         except ConnectionError:
             assert len(answered) > 100, "it ended before it was killed"
-        thread.join()
+        finally:
+            gone.set()
+            room.release()
+            thread.join()
     return answered
 
 
