@@ -50,8 +50,9 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED, table_of
 from pipeline.settings import Settings
-from pipeline.store import schema
+from pipeline.store import outbox, schema
 from pipeline.store.database import Database
+from pipeline.store.registry import list_entries
 from tests.harness.case_events import add_port, member
 from tests.harness.migrated import migrated_database
 
@@ -213,6 +214,10 @@ def fill_database(db: Database, day: Day) -> None:
             raw[topics.CASES.name],
         )
         port_conduct.project_complaints(connection, day.at, raw[topics.COMPLAINTS.name])
+        # The complaint lists its number without an end, and an entry without an end stays: an operator takes it off.
+        assert list_entries.remove(connection, day.at, "ops", "unsubscribed", f"{PORT}:{day.number}", "withdrawn")
+        outbox.mark_published(connection, [ident for ident, _ in outbox.unpublished(connection, 100)], day.at)
+        outbox.prune(connection, day.at + 1)  # as the relay does
         notices.project_alerts(connection, day.at, raw[topics.ALERTS.name])
         rows = {
             schema.deliveries: {
