@@ -12,6 +12,7 @@ anything is read.
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_type_hints
@@ -22,18 +23,18 @@ from pipeline.protocols.frames import FrameError, ProtocolError
 from pipeline.protocols.sms.text import part_limit
 
 
-class Field:
+class Field(ABC):
     """One kind of field. `code` is its `struct` code if its width is fixed."""
 
     code = ""
 
+    @abstractmethod
     def pack(self, value: Any, name: str, source: object) -> bytes:
         """The octets of a value. Raises ProtocolError for a value that the field cannot carry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unpack(self, data: bytes, at: int, name: str) -> tuple[Any, int]:
         """The value at this offset, and the offset behind it. Raises FrameError if the octets do not reach."""
-        raise NotImplementedError
 
     def implausible(self, value: Any) -> str | None:
         """Why the specification does not allow a value that was read; None if it does."""
@@ -43,9 +44,9 @@ class Field:
 class _Fixed(Field):
     """A field of fixed width; neighbours are read in one go."""
 
+    @abstractmethod
     def to_wire(self, value: Any, name: str) -> Any:
         """The value as `struct` packs it."""
-        raise NotImplementedError
 
     def from_wire(self, value: Any) -> Any:
         """The value that `struct` unpacked."""

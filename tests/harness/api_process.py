@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,10 +74,15 @@ def start_api(settings: Settings) -> Child:
     }
     command = [sys.executable, "-m", "pipeline.cli", "serve", "api"]
     child = Child("api", command, settings.data_dir / "api.log", env=environment, on_parent_death=signal.SIGKILL)
+    return until_ready(child, address(settings))
+
+
+def until_ready(child: Child, url: str) -> Child:
+    """The child, once its page `/ready` says so."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            if httpx.get(f"{address(settings)}/ready", timeout=2).status_code == 200:
+            if httpx.get(f"{url}/ready", timeout=2).status_code == 200:
                 return child
         except httpx.TransportError:
             pass
@@ -87,9 +92,9 @@ def start_api(settings: Settings) -> Child:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[list[Child]]:
-    """A list with a running API. A test may replace it; all processes in the list are stopped at the end."""
-    running = [start_api(settings)]
+def serving(settings: Settings, start: Callable[[Settings], Child] = start_api) -> Iterator[list[Child]]:
+    """A list with a running API, or another role. A test may replace it; all in the list are stopped at the end."""
+    running = [start(settings)]
     try:
         yield running
     finally:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
 
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
-from tests.harness.api_process import PORT, deployment
+from tests.harness.api_process import PORT, deployment, until_ready
 
 ACCOUNT, SECRET = "900001", "secret"  # of 6 and 8 octets at most
 
@@ -44,24 +39,4 @@ def start_links(settings: Settings) -> Child:
     }
     command = [sys.executable, "-m", "pipeline.cli", "serve", "links"]
     child = Child("links", command, settings.data_dir / "links.log", env=environment, on_parent_death=signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(f"http://127.0.0.1:{settings.serve_port}/ready", timeout=2).status_code == 200:
-                return child
-        except httpx.TransportError:
-            pass
-        assert child.returncode is None, child.tail()
-        assert time.monotonic() < deadline, f"not ready{child.tail()}"
-        time.sleep(0.05)
-
-
-@contextmanager
-def links_serving(settings: Settings) -> Iterator[list[Child]]:
-    """A list with the running role. A test may replace it; all processes in the list are stopped at the end."""
-    running = [start_links(settings)]
-    try:
-        yield running
-    finally:
-        for child in running:
-            child.stop(15)
+    return until_ready(child, f"http://127.0.0.1:{settings.serve_port}")

@@ -23,8 +23,8 @@ from pipeline.protocols.smpp import MESSAGE_PAYLOAD, SMPP, BindTransceiver, Subm
 from pipeline.protocols.tlvs import Tlv
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
-from tests.harness.api_process import PORT
-from tests.harness.link_process import ACCOUNT, SECRET, link_deployment, links_serving, start_links
+from tests.harness.api_process import PORT, serving
+from tests.harness.link_process import ACCOUNT, SECRET, link_deployment, start_links
 from tests.harness.pip_peer import pip_peer
 
 COUNT = 1000
@@ -71,7 +71,7 @@ def test_smpplib_submits_and_every_text_is_on_the_topic(fresh_broker: str, tmp_p
     client_of = pip_peer("smpplib", "2.2.4", "smpplib.client")
     settings = link_deployment(fresh_broker, tmp_path)
     idents: list[str] = []
-    with links_serving(settings) as running:
+    with serving(settings, start_links) as running:
         client = client_of.Client("127.0.0.1", settings.smpp_port, timeout=30, allow_unknown_opt_params=True)
         client.set_message_sent_handler(lambda pdu: idents.append(pdu.message_id.decode()))
         client.connect()
@@ -132,7 +132,7 @@ def test_cmppy_submits_and_every_text_is_on_the_topic(fresh_broker: str, tmp_pat
     requests = pip_peer("cmppy", "0.3", "cmppy.request")
     responses = pip_peer("cmppy", "0.3", "cmppy.response")
     settings = link_deployment(fresh_broker, tmp_path)
-    with links_serving(settings):
+    with serving(settings, start_links):
         idents = cmpp_exchange(requests, responses, settings.cmpp_port or 0, range(COUNT))
     found = on_the_topics(settings)
     assert set(found) == {submission_id(ident) for ident in idents}
@@ -144,7 +144,7 @@ def test_cmppy_submits_and_every_text_is_on_the_topic(fresh_broker: str, tmp_pat
 def test_a_kill_loses_nothing_that_was_answered(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
     settings = link_deployment(fresh_kafka.bootstrap, tmp_path)
     answered: dict[int, str] = {}
-    with links_serving(settings) as running:
+    with serving(settings, start_links) as running:
         for round_ in range(3):
             answered |= _until_killed(settings, running, start=round_ * 100_000)
             running[0] = start_links(settings)
