@@ -9,7 +9,7 @@ from time import sleep
 
 import psutil
 
-from tests.harness.up_process import Up
+from tests.harness.processes.up import Up
 
 SETTLE = 30  # seconds after all are ready
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness.up_process import Up
+from tests.harness.processes.up import Up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

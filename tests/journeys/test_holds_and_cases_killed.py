@@ -29,7 +29,7 @@ from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import LIN, submission
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import decisions, produce, publish, settings_for, start
+from tests.harness.processes.workers import decisions, produce, publish, settings_for, start
 
 ROLES = {
     "projector": ("serve", "projector"),

@@ -29,8 +29,8 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import LIN
-from tests.harness.journey import COMMANDS, LINKS, WINDOW, Client, Process, deployment, now
-from tests.harness.processes import decisions
+from tests.harness.processes.journey import COMMANDS, LINKS, WINDOW, Client, Process, deployment, now
+from tests.harness.processes.workers import decisions
 from tests.harness.servers.carrier import simulated
 
 RATE = 500  # messages a second

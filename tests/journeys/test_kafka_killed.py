@@ -27,8 +27,8 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.journey import LINKS, WINDOW, Client, Process, deployment
-from tests.harness.processes import decisions
+from tests.harness.processes.journey import LINKS, WINDOW, Client, Process, deployment
+from tests.harness.processes.workers import decisions
 from tests.harness.servers.carrier import simulated
 
 RATE = 200  # messages a second

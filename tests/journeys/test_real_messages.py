@@ -18,7 +18,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from tests.harness.places import RESEARCH as DATA
-from tests.harness.processes import Progress, publish, settings_for, start, worker
+from tests.harness.processes.workers import Progress, publish, settings_for, start, worker
 
 PORTS = 50
 # Research data without a licence to redistribute: kept outside the project, see docs/architecture.md.

@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 from pipeline.stream.campaign_stage import CampaignStage
 from pipeline.stream.processor import Processor
 from pipeline.stream.projector import Projector, projections
-from tests.harness.processes import Progress, decisions, prepare, produce, settings_for, submissions, worker
+from tests.harness.processes.workers import Progress, decisions, prepare, produce, settings_for, submissions, worker
 
 EVENTS = 1000
 

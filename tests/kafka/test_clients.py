@@ -16,7 +16,7 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from tests.harness.memory_producer import MemoryProducer
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 
 class SmallQueue:

@@ -30,7 +30,7 @@ from pipeline.stream import poll_loop, transactions
 from pipeline.stream.processor import Processor
 from pipeline.stream.transactions import RolledBackError
 from tests.harness.in_thread import in_thread
-from tests.harness.processes import decisions, prepare, produce, settings_for, submissions
+from tests.harness.processes.workers import decisions, prepare, produce, settings_for, submissions
 
 MARKER = "这条会让分类器出错"
 

@@ -32,7 +32,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import publish, settings_for, start
+from tests.harness.processes.workers import publish, settings_for, start
 from tests.harness.servers.carrier import PORT, simulated, until
 
 pytestmark = pytest.mark.kafka

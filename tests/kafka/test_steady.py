@@ -22,7 +22,7 @@ from pipeline.process import readiness
 from pipeline.process.backoff import Backoff
 from pipeline.stream import poll_loop, relay
 from pipeline.stream.decider import Decider
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 MOVING = (
     KafkaError.NOT_COORDINATOR,

@@ -26,7 +26,7 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.run.brokers.kafka_node_security import NodeSecurity
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 pytestmark = pytest.mark.kafka
 KEY_PASSWORD = "of-the-key"

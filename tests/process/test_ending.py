@@ -15,8 +15,8 @@ from pipeline.decision import configuration
 from pipeline.events import ConfigChange
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
-from tests.harness.api_process import deployment
-from tests.harness.processes import prepare, settings_for
+from tests.harness.processes.api import deployment
+from tests.harness.processes.workers import prepare, settings_for
 
 pytestmark = pytest.mark.long
 

@@ -19,7 +19,7 @@ from pipeline.run.child import free_port
 from pipeline.run.roles import ROLES, page_port
 from pipeline.settings import Settings
 from tests.harness.places import ROOT
-from tests.harness.processes import settings_for, start
+from tests.harness.processes.workers import settings_for, start
 
 DOCUMENT = ROOT / "docs" / "operations.md"
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline.events import Verdict
 from pipeline.run import tally
 from pipeline.run.tally import Tally
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 
 def decision(ident: str) -> bytes:

@@ -26,7 +26,7 @@ from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.child import Child, free_port
 from pipeline.sample.config import write_config
 from tests.harness.places import ROOT
-from tests.harness.processes import publish, settings_for
+from tests.harness.processes.workers import publish, settings_for
 
 COMPOSE = ROOT / "docker-compose.yml"
 SPARE = 64_123  # a uid without an account

@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.lake.views import connect, full_files
 from pipeline.settings import Settings
-from tests.harness.up_process import Up
+from tests.harness.processes.up import Up
 
 pytestmark = pytest.mark.broker
 

@@ -21,7 +21,7 @@ from pipeline.store.registry import registry
 from pipeline.stream.relay import Relay, deliver
 from tests.harness.command import command
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 

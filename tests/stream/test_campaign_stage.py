@@ -21,7 +21,7 @@ from pipeline.run.child import Child
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
 from pipeline.stream.campaign_stage import TELL_EVERY
-from tests.harness.processes import prepare, produce, settings_for, start, worker
+from tests.harness.processes.workers import prepare, produce, settings_for, start, worker
 
 PORTS = 6
 LOOKS = 4  # of the stage for news, from the message that makes a campaign known to a decision that sees it

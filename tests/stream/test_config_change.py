@@ -19,7 +19,7 @@ from pipeline.kafka.destination import destination
 from pipeline.kafka.replay import replay
 from pipeline.rules.ports import Ports
 from pipeline.run.brokers.kafka_node import KafkaNode
-from tests.harness.processes import Progress, prepare, publish, settings_for, submissions, worker
+from tests.harness.processes.workers import Progress, prepare, publish, settings_for, submissions, worker
 
 PORTS = 20  # so few that 6,000 submissions take several of them past their volume before the policy changes
 

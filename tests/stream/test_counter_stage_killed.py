@@ -23,7 +23,7 @@ from pipeline.kafka.streams import COUNTERS
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.run.child import Child
 from pipeline.settings import Settings
-from tests.harness.processes import (
+from tests.harness.processes.workers import (
     Progress,
     counters,
     prepare,

@@ -32,7 +32,7 @@ from pipeline.store.database import Database
 from pipeline.store.registry import configurations, registry
 from pipeline.stream.relay import INLINE_BYTES, Relay, deliver, run_relay
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import settings_for, start
+from tests.harness.processes.workers import settings_for, start
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 CHANGES = 500

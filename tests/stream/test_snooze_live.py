@@ -19,7 +19,7 @@ from pipeline.store.database import Database
 from pipeline.store.registry import snoozes
 from pipeline.stream.relay import deliver
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import Progress, decisions, prepare, produce, settings_for, worker
+from tests.harness.processes.workers import Progress, decisions, prepare, produce, settings_for, worker
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 RULE = "bulk-declared"

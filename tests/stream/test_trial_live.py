@@ -26,7 +26,7 @@ from pipeline.store.database import Database
 from pipeline.store.registry import policy_lifecycle, registry
 from pipeline.stream.relay import deliver
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import Progress, prepare, produce, read_all, settings_for, worker
+from tests.harness.processes.workers import Progress, prepare, produce, read_all, settings_for, worker
 
 ANNA, BEN = User("anna", Role.POLICY_AUTHOR), User("ben", Role.POLICY_APPROVER)
 PORTS = 30

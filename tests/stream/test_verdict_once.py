@@ -18,7 +18,7 @@ from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.run.child import Child
 from pipeline.settings import Settings
-from tests.harness.processes import (
+from tests.harness.processes.workers import (
     Progress,
     assert_once,
     counters,

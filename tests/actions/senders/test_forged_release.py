@@ -20,7 +20,7 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store import schema
-from tests.harness.processes import start
+from tests.harness.processes.workers import start
 from tests.harness.servers.carrier import PORT, sender_deployment, simulated, until
 
 EXPRESS = topics.outbound("default", Priority.EXPRESS).name

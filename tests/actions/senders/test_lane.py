@@ -20,7 +20,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import reader, send, writer
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
-from tests.harness.processes import start
+from tests.harness.processes.workers import start
 from tests.harness.servers.carrier import PORT, sender_deployment, simulated, until
 
 MESSAGES = 2_000

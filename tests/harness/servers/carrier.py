@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import settings_for
+from tests.harness.processes.workers import settings_for
 
 PORT = "10690001"
 

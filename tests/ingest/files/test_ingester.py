@@ -33,7 +33,7 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import publish, settings_for
+from tests.harness.processes.workers import publish, settings_for
 
 RECORD_COLUMNS = {"kind": "TYPE", "sender": "SRC", "recipient": "DST", "content": "TEXT", "submitted_at": "T"}
 

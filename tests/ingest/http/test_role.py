@@ -22,7 +22,7 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from pipeline.store.accounts import api_keys
 from pipeline.store.database import database
-from tests.harness.api_process import ADMINISTRATOR, PORT, address, deployment, serving, start_api
+from tests.harness.processes.api import ADMINISTRATOR, PORT, address, deployment, serving, start_api
 
 
 def body(ident: str | None = None, content: str = "您好", **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from pipeline.process.http_connections import HEAD_FIELDS, STRANGERS
 from pipeline.run.child import Child
 from pipeline.settings import Settings
-from tests.harness.api_process import PORT, address, deployment, serving
+from tests.harness.processes.api import PORT, address, deployment, serving
 
 CROWD = 1030
 HEAD = b"POST /v1/submissions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

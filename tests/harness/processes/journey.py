@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from tests.harness.processes import publish, settings_for, start
+from tests.harness.processes.workers import publish, settings_for, start
 
 TOGETHER = 25  # messages in a request
 LINKS, WINDOW = 2, 16

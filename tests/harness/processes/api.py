@@ -20,7 +20,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from tests.harness.migrated import migrated_database
-from tests.harness.processes import publish
+from tests.harness.processes.workers import publish
 
 PORT = "10690001"
 ADMINISTRATOR = User("test", Role.ADMINISTRATOR)

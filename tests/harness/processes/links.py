@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
-from tests.harness.api_process import PORT, deployment, until_ready
+from tests.harness.processes.api import PORT, deployment, until_ready
 
 ACCOUNT, SECRET = "900001", "secret"  # of 6 and 8 octets at most
 

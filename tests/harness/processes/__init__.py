@@ -1,0 +1,1 @@
+"""Real processes of the pipeline that a test starts, watches and kills."""
