@@ -2,7 +2,9 @@
 
 Each publication is one Kafka transaction and is marked only after its commit, one by one. A relay that is killed in
 between repeats at most the last publication, so ids on the config topic never decrease. All relays use the same
-transactional id, so of two relays the broker fences the older.
+transactional id, so of two relays one ends. The broker fences the older at its next transaction. If the older has a
+transaction open when the younger starts, the broker may answer it with an unknown error: it then connects again, and
+the younger is fenced.
 
 Each new last row of the audit trail is published and logged. So a trail whose end was cut off, or that was rewritten,
 differs from the published rows (`antispam audit verify`).
