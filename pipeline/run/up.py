@@ -32,6 +32,9 @@ CONFIGURE = "pipeline.run.first_configuration:configure"
 LONGEST = 600.0  # seconds to read the configuration into the database
 # The roles around the decision share one process here; a deployment may give each role its own process.
 OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns", "counters")
+# Processes end in the order of the work. The sender needs the carrier until it has the answers to all its SUBMITs, and
+# the office publishes the reports that the sender has stored. The sink then has every record.
+ENDS = ("api", "worker", "sender", "carrier", "office", "sink", "console")
 SIMULATED = """\
 {name}:
   host: 127.0.0.1
@@ -67,8 +70,7 @@ def up(settings: Settings, demo: bool, seconds: float | None, config: Path | Non
             console.print(warning, style="yellow")
         password = apart(CONFIGURE, LONGEST, ended, settings.log_level, settings, demo, config)
         processes = _processes(settings)
-        # Processes end in the order of the work: the sink is last, with all decisions.
-        for process in reversed(processes):
+        for process in sorted(processes, key=lambda process: ENDS.index(process.name), reverse=True):
             stack.callback(process.stop)
         tally = Tally(settings)
         stack.callback(tally.close)

@@ -61,6 +61,8 @@ def _released_reached_the_carrier(up: Up) -> None:
         states = dict(database.execute("SELECT state, count(*) FROM deliveries GROUP BY 1"))
     assert states["delivered"] > 100
     assert set(states) <= {"delivered", "submitted", "stopped", "submitting"}
+    events = re.findall(r'"event": "(link_up|link_down)"', (up.data / "sender.log").read_text())
+    assert "link_down" not in events[events.index("link_up") :], "the carrier ended before its answers were read"
 
 
 def _no_number_is_where_analysts_look(up: Up) -> None:
