@@ -40,11 +40,12 @@ def user_list() -> None:
 
     from pipeline.store.accounts.users import list_users
 
-    table = Table("name", "role", "scope", "state")
+    table = Table("name", "role", "scope", "queues", "state")
     with context.database() as db:
         for account in list_users(db, context.administrator(), context.now()):
             scope = ", ".join(f"{kind}={value}" for kind, value in account.scope.items()) or "all"
-            table.add_row(account.name, account.role, scope, account.state(context.now()))
+            queues = ", ".join(account.queues) or "all"
+            table.add_row(account.name, account.role, scope, queues, account.state(context.now()))
     Console().print(table)
 
 
@@ -56,6 +57,18 @@ def user_disable(name: str) -> None:
     with context.database() as db:
         set_active(db, context.administrator(), name, False, context.now())
     typer.echo(f"{name} is disabled")
+
+
+@user_app.command("queues")
+def user_queues(
+    name: str, queues: Annotated[list[str] | None, typer.Argument(help="Queues of the policy; none: all cases.")] = None
+) -> None:
+    """Limit a reviewer to some queues."""
+    from pipeline.actions.review.queue_access import set_queues
+
+    with context.database() as db:
+        set_queues(db, context.administrator(), name, queues or [], context.now())
+    typer.echo(f"{name} reviews {', '.join(sorted(set(queues or []))) or 'all cases'}")
 
 
 @user_app.command("reset")

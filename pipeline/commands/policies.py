@@ -34,7 +34,8 @@ def policy_check(
     policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
     by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
     modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
-    typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters")
+    queues = f", {len(policy.queues.queues)} queues" if policy.queues.queues else ""
+    typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters{queues}")
     if replaces is not None:
         names = reset(parse_policy(read_text(replaces), str(replaces)).counters, policy.counters)
         typer.echo(f"counters that begin at zero: {', '.join(names) or 'none but new ones'}")

@@ -8,13 +8,14 @@ time limits length, depth and functions first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice, product
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.rules.cel_engine import cel
 from pipeline.rules.policy_file import PolicyError, PolicyFile
-from pipeline.rules.signals import CATALOGUE, Signal
+from pipeline.rules.signals import CATALOGUE, EXAMPLES, SignalType
 
 MAX_LENGTH = 2_000  # code points; the longest condition we ship has 170
 MAX_DEPTH = 16  # brackets
@@ -37,6 +38,30 @@ _OPERATORS = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
+class Named(Protocol):
+    """What a condition may read: a type, and example values of it."""
+
+    @property
+    def type(self) -> SignalType:
+        """The type of its values."""
+
+    @property
+    def examples(self) -> Sequence[Any]:
+        """Values with which a condition is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A name that conditions may read beside the catalogue's signals."""
+
+    type: SignalType
+
+    @property
+    def examples(self) -> Sequence[Any]:
+        """Example values of its type."""
+        return EXAMPLES[self.type]
+
+
 def compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
     """One program that evaluates all checked conditions and returns their values in order."""
     program = cel.compile("[" + ",".join(f"({e}\n)" for e in expressions) + "]")  # a condition may end in a comment
@@ -45,7 +70,7 @@ def compiled(expressions: list[str]) -> Callable[[dict[str, Any]], list[Any]]:
 
 
 def check_condition(
-    file: PolicyFile, path: tuple[Any, ...], expression: Any, known: Mapping[str, Signal]
+    file: PolicyFile, path: tuple[Any, ...], expression: Any, known: Mapping[str, Named]
 ) -> tuple[str, ...]:
     """Check a CEL condition and return the signals that it reads, sorted. Raises PolicyError pointing at the fault."""
     if not isinstance(expression, str) or not expression.strip():
@@ -80,7 +105,7 @@ def check_condition(
 
 
 def _unknown(
-    file: PolicyFile, path: tuple[Any, ...], expression: str, name: str, known: Mapping[str, Signal]
+    file: PolicyFile, path: tuple[Any, ...], expression: str, name: str, known: Mapping[str, Named]
 ) -> PolicyError:
     """The error for a name that is no signal here."""
     used = re.search(rf"\b{re.escape(name)}\b", expression)
@@ -117,7 +142,7 @@ def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
 
 
 def _answers(
-    file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Signal]
+    file: PolicyFile, path: tuple[Any, ...], part: tuple[int, str], known: Mapping[str, Named]
 ) -> Iterator[Any]:
     """The values of a part of a condition for example values of its signals' types."""
     at, text = part

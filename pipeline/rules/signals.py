@@ -20,7 +20,8 @@ from pipeline.rules.speaker.speakers import impersonated, may_speak
 
 CHALLENGER_SCORE = "challenger_score"
 
-_EXAMPLES: dict[str, Sequence[Any]] = {
+SignalType = Literal["int", "double", "string", "bool", "list(string)"]
+EXAMPLES: dict[SignalType, Sequence[Any]] = {
     "int": (0, 1 << 40),
     "double": (-1.0, 1.0),
     "string": ("", "x"),
@@ -42,7 +43,7 @@ class Signal:
     """
 
     name: str
-    type: Literal["int", "double", "string", "bool", "list(string)"]
+    type: SignalType
     meaning: str
     read: Callable[[Context], Any]
     on: tuple[Literal["submission", "record"], ...] = ("submission", "record")
@@ -57,7 +58,7 @@ class Signal:
     @property
     def examples(self) -> Sequence[Any]:
         """Example values of the signal's type, with which a rule is evaluated when the policy is loaded."""
-        return _EXAMPLES[self.type]
+        return EXAMPLES[self.type]
 
 
 def read(signals: Iterable[Signal], context: Context) -> dict[str, Any]:

@@ -345,7 +345,9 @@ cases = Table(
     Column("content", Text, nullable=False),  # of its first member
     Column("score", Float),
     Column("category", String(32)),
-    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="0"),  # 1: a member is of the express lane
+    Column("queue", String(32), nullable=False, server_default=""),  # of the policy; empty: of no queue
+    Column("urgency", Float, nullable=False, server_default="0"),  # actions/review/urgency.py
     Column("submissions", Integer, nullable=False, server_default="0"),
     Column("messages", Integer, nullable=False, server_default="0"),
     _at("opened_at"),
@@ -361,7 +363,7 @@ cases = Table(
     Column("released", BigInteger, nullable=False, server_default="0"),  # number of the last released member
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # number of the newest member
     Column("merged_into", String(64)),  # the case that has its members now
-    Index("ix_cases_queue", "state", "priority", "due_at"),
+    Index("ix_cases_queue", "state", "urgency", "due_at"),
     Index(
         "uq_cases_open",
         "port",
@@ -510,6 +512,7 @@ users = Table(
     Column("password", String(256)),  # argon2id; NULL: the user signs in by OIDC only
     Column("role", String(32), nullable=False),
     Column("scope", _JSON, nullable=False),  # {} = all; {"province": …} | {"city": …} | {"enterprise": …}
+    Column("queues", _JSON, nullable=False, server_default="[]"),  # in which the user reviews; [] = all
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("must_change", Boolean, nullable=False, server_default=text("false")),
     _at("created_at"),

@@ -23,7 +23,7 @@ from pipeline.actions.alerts import inbox
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
-from pipeline.actions.review import campaign_review, claims, labels
+from pipeline.actions.review import campaign_review, case_list, claims, labels, places, queue_access
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -237,12 +237,27 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "claims.undo": (R.REVIEW, REFUSES, lambda w, u, n: claims.undo(w.db, u, _decided(w, u, n), NOW)),
     "claims.case_view": (R.REVIEW, REFUSES, lambda w, u, n: claims.case_view(w.db, u, f"case-00{n}", NOW)),
-    "claims.queue": (
+    "case_list.list_cases": (
         R.REVIEW,
         HIDES,
-        lambda w, u, n: _held(w, u, n) and [c for c in claims.queue(w.db, u, NOW, 99) if c.port == w.port(n)],
+        lambda w, u, n: _held(w, u, n) and [c for c in case_list.list_cases(w.db, u, NOW).cases if c.port == w.port(n)],
     ),
-    "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: claims.in_hand(w.db, u, NOW) & {_held(w, u, n)}),
+    "places.waiting": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: _free(w, n) and [r for r in places.waiting(w.db, u, NOW, "port") if r.value == w.port(n)],
+    ),
+    "places.here": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: _free(w, n) and places.here(w.db, u, NOW, {"port": w.port(n)}).cases,
+    ),
+    "queue_access.set_queues": (
+        R.ADMINISTER,
+        FOR_ALL,
+        lambda w, u, n: queue_access.set_queues(w.db, u, "anna", [], NOW),
+    ),
+    "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: {_held(w, u, n)} & claims.in_hand(w.db, u, NOW)),
     "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
@@ -439,7 +454,15 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {"search.parts_of_score", "epochs.epochs", "policy_lifecycle.versions", "policy_lifecycle.text"}
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
-NOT_CALLS = {"users.change_password", "claims.at_hand", "claims.settle", *(f"roles.{name}" for name in vars(roles))}
+NOT_CALLS = {
+    "users.change_password",
+    "claims.at_hand",
+    "claims.settle",
+    "places.in_access",
+    "places.of_level",
+    "places.skipped_by",
+    *(f"roles.{name}" for name in vars(roles)),
+}
 
 
 def _stopped(w: World, n: int) -> list[str]:

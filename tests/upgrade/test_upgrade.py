@@ -18,7 +18,7 @@ from sqlalchemy import func, select, table
 
 from pipeline import events, topics
 from pipeline.actions.holds import holds
-from pipeline.actions.review import claims
+from pipeline.actions.review import case_list, claims
 from pipeline.actions.status import role as callbacks
 from pipeline.actions.status import statuses
 from pipeline.lake import connect, delta
@@ -163,7 +163,7 @@ def test_holds_come_back(db: Database) -> None:
 
 
 def test_a_case_can_be_decided(db: Database) -> None:
-    (waiting,) = claims.queue(db, ANNA, DUE, 10)
+    (waiting,) = case_list.list_cases(db, ANNA, DUE).cases
     assert (waiting.id, waiting.rule, waiting.messages) == ("case-1", "bulk-declared", 2)
     (claimed,) = claims.claim(db, ANNA, DUE, 10)
     assert claimed.content == TEXT

@@ -1,4 +1,4 @@
-"""The role `timers`: sends due holds into their next round, escalates overdue cases, and closes cases.
+"""The role `timers`: sends due holds into their next round, escalates overdue cases, closes cases, and orders them.
 
 All timers are database rows claimed by lease, so any number of processes may run this role.
 """
@@ -19,6 +19,7 @@ from pipeline.actions.holds import holds
 from pipeline.actions.holds.holds import DueHold
 from pipeline.actions.review.cases import escalate
 from pipeline.actions.review.closing import close_cases
+from pipeline.actions.review.urgency import RESTAMP_EVERY, restamp
 from pipeline.actions.status.verdict_overrides import VerdictOverride, override_verdicts
 from pipeline.decision.configuration import Config
 from pipeline.events import Verdict, encode
@@ -27,6 +28,7 @@ from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.destination import destination
 from pipeline.kafka.steady import steadily
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.policies.queues import NO_QUEUES
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -65,6 +67,7 @@ class Timers:
         self._facts: tuple[object, object] = (None, None)
         self._facts_epoch = 0
         self._looked_at = 0
+        self._stamped_at = 0
 
     def step(self) -> bool:
         """Handle one batch of each kind; returns whether anything was due."""
@@ -75,6 +78,9 @@ class Timers:
         overdue = escalate(self._db, now, BATCH)
         refuses = config.policy is not None and config.policy.outside_review_hours == "refuse"
         overdue += close_cases(self._db, now, BATCH, refuses=refuses)
+        if now - self._stamped_at >= RESTAMP_EVERY:
+            self._stamped_at = now
+            restamp(self._db, now, config.policy.queues if config.policy else NO_QUEUES)
         with self._db.write() as connection:
             due = holds.claim_due(connection, now, self._owner, BATCH, ports.key)
         expired: list[DueHold] = []

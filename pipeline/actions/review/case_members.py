@@ -24,12 +24,15 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, tuple_, updat
 from pipeline import topics
 from pipeline.actions.review.cases import CHUNK, CLOSING, OVERDUE, REVIEW_MINUTES, timetables
 from pipeline.actions.review.merging import merge
+from pipeline.actions.review.urgency import queue_of, urgency
 from pipeline.actions.review.variants import Variant, variants
 from pipeline.campaigns.known import FindsCampaigns
 from pipeline.durations import DAY_MS
 from pipeline.events import CaseMember, Priority, Verdict, encode
 from pipeline.kafka.decoding import decoded
+from pipeline.rules.policies.queues import Queues
 from pipeline.store import audit, schema
+from pipeline.store.registry import configurations
 
 JOIN_MS = DAY_MS
 _cases, _members = schema.cases, schema.case_members
@@ -49,6 +52,9 @@ class _Case:
     verdict: str | None = None
     decided_at: int | None = None
     decided_by: str | None = None
+    score: float | None = None
+    opened_at: int = 0
+    due_at: int = 0
     first: CaseMember | None = None
     joining: list[_Joining] = field(default_factory=list)
 
@@ -66,6 +72,12 @@ class _Case:
             "priority": 1 if express else self.priority,  # a user may be waiting for an express message
             "last_member": self.last_member + len(self.joining),
         }
+
+    def grown(self, now: int) -> dict[str, Any]:
+        """The columns of a case that was open before, when the members join."""
+        figures = self.figures()
+        known = {"score": self.score, "opened_at": self.opened_at, "due_at": self.due_at}
+        return figures | {"urgency": urgency(known | figures, now)}
 
 
 _COLUMNS = [name for name in _Case.__dataclass_fields__ if name in _cases.c]
@@ -197,8 +209,13 @@ def _store(connection: Connection, now: int, cases: Sequence[_Case]) -> None:
     opened = [(case, case.first) for case in cases if case.first is not None]
     if opened:
         hours = timetables(connection, {first.port for _, first in opened})
+        queues = configurations.queues(connection)
         rows = [
-            _opened(case, first, hours[first.port].after(first.decided_at, REVIEW_MINUTES)) | case.figures()
+            _stamped(
+                _opened(case, first, hours[first.port].after(first.decided_at, REVIEW_MINUTES)) | case.figures(),
+                now,
+                queues,
+            )
             for case, first in opened
         ]
         connection.execute(insert(_cases), rows)
@@ -216,7 +233,7 @@ def _store(connection: Connection, now: int, cases: Sequence[_Case]) -> None:
             for number, (member, variant) in enumerate(case.joining, case.last_member + 1)
         ],
     )
-    grown = [case.figures() | {"joined": case.id} for case in cases if case.first is None]
+    grown = [case.grown(now) | {"joined": case.id} for case in cases if case.first is None]
     if grown:
         connection.execute(update(_cases).where(_cases.c.id == bindparam("joined")), grown)
 
@@ -235,6 +252,10 @@ def _opened(case: _Case, first: CaseMember, due_at: int) -> dict[str, Any]:
         "opened_at": first.decided_at,
         "due_at": due_at,
     }
+
+
+def _stamped(row: dict[str, Any], now: int, queues: Queues) -> dict[str, Any]:
+    return row | {"urgency": urgency(row, now), "queue": queue_of(queues, row)}
 
 
 def _row(member: CaseMember, variant: Variant, case: _Case, number: int, now: int) -> dict[str, Any]:

@@ -16,23 +16,22 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, update
 
 from pipeline.actions.review.case_contents import SAMPLES, Contents, contents
 from pipeline.actions.review.merging import take_in
+from pipeline.actions.review.places import ANYWHERE, Place, in_access, of_level, skipped_by, within
 from pipeline.decision.standing import may_send
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Verdict
-from pipeline.lake.privacy import mask_text
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import audit, schema
-from pipeline.store.accounts.roles import RIGHTS, Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
 
 LEASE_MS = 10 * MINUTE_MS
 UNDO_MS = 10_000
-SKIP_MS = 30 * MINUTE_MS  # how long a skipped case is not offered again to the same reviewer
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
 
@@ -76,9 +75,14 @@ class CaseView:
 
 
 def claim(
-    db: Database, user: User, now: int, count: int = 20, shown: Mapping[str, CaseView] = MappingProxyType({})
+    db: Database,
+    user: User,
+    now: int,
+    count: int = 20,
+    shown: Mapping[str, CaseView] = MappingProxyType({}),
+    place: Place = ANYWHERE,
 ) -> list[CaseView]:
-    """Lease cases to the user for LEASE_MS: first the user's own cases, then free cases, by due time, then priority.
+    """Lease cases at the place to the user for LEASE_MS: first the user's own, then free ones, by urgency.
 
     Returns at most `count` cases. Only users with REVIEW_SECOND get escalated cases. No user gets a case that another
     user holds or that the user skipped within SKIP_MS. Cases in `shown` keep the contents and `last_member` that the
@@ -86,8 +90,9 @@ def claim(
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
-        mine = _ids(connection, and_(_held_by(user), *_level(user)), count)
-        free = _ids(connection, and_(_free(user, now), *_scope(user), *_level(user)), count - len(mine))
+        at = within(place)
+        mine = _ids(connection, and_(_held_by(user), at, *of_level(user)), count)
+        free = _ids(connection, and_(_free(user, now), at, *in_access(user), *of_level(user)), count - len(mine))
         ids = [*mine, *free]
         connection.execute(
             update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
@@ -148,7 +153,7 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     if len(note) > MAX_NOTE or "\0" in note:
         raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
     with db.write() as connection:
-        settle(connection, user, case, and_(_held_by(user), *_level(user)), verdict, note, now, (case, seen))
+        settle(connection, user, case, and_(_held_by(user), *of_level(user)), verdict, note, now, (case, seen))
 
 
 def settle(
@@ -231,7 +236,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
-        row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).mappings().first()
+        row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).mappings().first()
         if row is None:
             raise AntispamError(f"no case {case!r}")
         if row["claimed_by"] != user.name:
@@ -239,23 +244,12 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
         return _seen(connection, row, now)
 
 
-def queue(db: Database, user: User, now: int, limit: int) -> list[CaseView]:
-    """Open cases in the user's scope, by due time, then priority; content masked.
-
-    `claimed_by` is None for an expired lease.
-    """
-    require(user, Right.REVIEW)
-    with db.read() as connection:
-        rows = connection.execute(_in_order(select(_cases).where(_cases.c.state == "open", *_scope(user))).limit(limit))
-        return [_masked(row, now) for row in rows.mappings()]
-
-
 def in_hand(db: Database, user: User, now: int) -> set[str]:
     """The open cases with an unexpired lease of the user."""
     require(user, Right.REVIEW)
     with db.read() as connection:
         return set(
-            connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now, *_level(user)))
+            connection.scalars(select(_cases.c.id).where(_held_by(user), _cases.c.lease_until > now, *of_level(user)))
         )
 
 
@@ -284,42 +278,28 @@ def _ids(connection: Connection, condition: ColumnElement[bool], count: int) -> 
 
 
 def _in_order(query: Select[Any]) -> Select[Any]:
-    return query.order_by(_cases.c.due_at, _cases.c.priority.desc(), _cases.c.id)
-
-
-def _scope(user: User) -> list[ColumnElement[bool]]:
-    within = ports_in_scope(user)
-    return [] if within is None else [_cases.c.port.in_(within)]
-
-
-def _level(user: User) -> list[ColumnElement[bool]]:
-    """Excludes escalated cases unless the user has REVIEW_SECOND."""
-    return [] if Right.REVIEW_SECOND in RIGHTS[user.role] else [_cases.c.escalated_at.is_(None)]
+    return query.order_by(_cases.c.urgency.desc(), _cases.c.due_at, _cases.c.id)
 
 
 def _held_by(user: User) -> ColumnElement[bool]:
-    return and_(_cases.c.state == "open", _cases.c.claimed_by == user.name, *_scope(user))
+    return and_(_cases.c.state == "open", _cases.c.claimed_by == user.name, *in_access(user))
 
 
 def _free(user: User, now: int) -> ColumnElement[bool]:
     """Unclaimed, or leased to another user with the lease expired; and not skipped by this user within SKIP_MS."""
-    skips = schema.case_skips
-    skipped = exists().where(
-        skips.c.case == _cases.c.id, skips.c.reviewer == user.name, skips.c.skipped_at > now - SKIP_MS
-    )
     unheld = or_(_cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now))
-    return and_(unheld, ~skipped)
+    return and_(unheld, ~skipped_by(user, now))
 
 
 def at_hand(user: User, now: int) -> ColumnElement[bool]:
     """Whether a case is open, in the user's scope, and in nobody else's hand."""
     own = or_(_cases.c.claimed_by.is_(None), _cases.c.claimed_by == user.name, _cases.c.lease_until <= now)
-    return and_(_cases.c.state == "open", own, *_scope(user), *_level(user))
+    return and_(_cases.c.state == "open", own, *in_access(user), *of_level(user))
 
 
 def _undoable(user: User, now: int) -> ColumnElement[bool]:
     own = and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
-    return and_(own, *_scope(user))
+    return and_(own, *in_access(user))
 
 
 def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> list[str]:
@@ -334,14 +314,14 @@ def _lock(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
 
 
 def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
-    row = connection.execute(select(_cases).where(_cases.c.id == case, *_scope(user))).first()
+    row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).first()
     if row is None:
         return AntispamError(f"no case {case!r}")
     if row.state == "merged":
         return AntispamError(f"case {case}: its messages are in case {row.merged_into} now")
     if row.state != "open":
         return AntispamError(f"case {case}: already decided by {row.decided_by}")
-    if row.escalated_at is not None and _level(user):
+    if row.escalated_at is not None and of_level(user):
         return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
     if row.claimed_by is None:
         return AntispamError(f"case {case}: claim it first")
@@ -388,9 +368,3 @@ def _still(row: RowMapping, view: CaseView) -> CaseView:
 def _view(row: RowMapping, found: Contents, **replaced: Any) -> CaseView:
     fields = {name: row[name] for name in CaseView.__dataclass_fields__ if name != "contents"}
     return CaseView(**{**fields, **replaced}, contents=found)
-
-
-def _masked(row: RowMapping, now: int) -> CaseView:
-    expired = row["lease_until"] is not None and row["lease_until"] <= now
-    leased = {"claimed_by": None, "lease_until": None} if expired else {}
-    return _view(row, Contents(), content=mask_text(row["content"]), **leased)

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, delete, func, or_, select, update
 
 from pipeline.actions.review.cases import CHUNK, OVERDUE
+from pipeline.actions.review.urgency import urgency
 from pipeline.campaigns.known import FindsCampaigns
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -106,11 +107,14 @@ def _together(into: RowMapping, others: Sequence[RowMapping], now: int) -> dict[
     escalated = [row["escalated_at"] for row in rows if row["escalated_at"] is not None]
     holders = [row for row in rows if row["claimed_by"] is not None and row["lease_until"] > now]
     holder = next((row for row in holders if not escalated or row["escalated_at"] is not None), None)
-    return {
+    figures = {
         "submissions": sum(row["submissions"] for row in rows),
         "messages": sum(row["messages"] for row in rows),
         "priority": max(row["priority"] for row in rows),
         "due_at": min(row["due_at"] for row in rows),
+    }
+    return figures | {
+        "urgency": urgency({**into, **figures}, now),
         "escalated_at": min(escalated, default=None),
         "claimed_by": holder and holder["claimed_by"],
         "lease_until": holder and holder["lease_until"],

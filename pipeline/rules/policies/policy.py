@@ -25,6 +25,7 @@ from pipeline.rules.counting.keys import PARTS, Move, move_of
 from pipeline.rules.counting.sequences import LEAST
 from pipeline.rules.messages import DEFAULT, LANGUAGES, Templates, filled, slots
 from pipeline.rules.policies.daily_cap import MOST, ZONE, DailyCap, daily_cap
+from pipeline.rules.policies.queues import CASE_SIGNALS, MAX_QUEUES, NO_QUEUES, Queue, Queues
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.signals import CATALOGUE, CHALLENGER_SCORE, Signal, of_counter
 from pipeline.rules.versions import version_of
@@ -138,7 +139,7 @@ class Policy:
     """A checked policy. `version` is the hash of its text; `port_limits_5m` is messages in 5 minutes by tier.
 
     `campaign_from` is the least size from which the rules see a campaign. `outside_review_hours` says what becomes of
-    submissions of the bulk lane that need a person while nobody reviews.
+    submissions of the bulk lane that need a person while nobody reviews. `queues` sort the cases that people review.
     """
 
     version: str
@@ -149,6 +150,7 @@ class Policy:
     sets: Mapping[On, RuleSet]
     campaign_from: CampaignFrom
     outside_review_hours: OutsideReviewHours = "queue"
+    queues: Queues = NO_QUEUES
 
     @property
     def kept(self) -> tuple[Counter, ...]:
@@ -166,13 +168,15 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     data = file.data
     if not isinstance(data, dict):
         raise file.fault((), "a mapping with 'counters' and 'rules' expected")
-    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from", OUTSIDE})
-    _bounded(file, _list(file, data, "counters"), _list(file, data, "rules"))
+    _only(file, (), data, {"title", "counters", "rules", "port_limits_5m", "campaign_from", "queues", OUTSIDE})
+    _bounded(file, *(_list(file, data, key) for key in ("counters", "rules", "queues")))
     counters = tuple(_counter(file, i, entry) for i, entry in enumerate(_list(file, data, "counters")))
     _unique(file, "counters", "name", [c.name for c in counters])
     known = {on: known_signals(on, counters) for on in KINDS}
     rules = tuple(_rule(file, i, entry, known) for i, entry in enumerate(_list(file, data, "rules")))
     _unique(file, "rules", "id", [r.id for r in rules])
+    queues = [_queue(file, i, entry) for i, entry in enumerate(_list(file, data, "queues"))]
+    _unique(file, "queues", "name", [queue.name for queue in queues])
     limits = _limits(file, data.get("port_limits_5m", {}))
     sets = {
         on: RuleSet(
@@ -185,7 +189,8 @@ def parse_policy(text: str, name: str = "policy.yaml") -> Policy:
     version = version_of(text)
     known_from = _campaign_from(file, data.get("campaign_from", {}))
     outside: OutsideReviewHours = _choice(file, (), data, OUTSIDE, ("queue", "refuse"), "queue")
-    return Policy(version, str(data.get("title", "")), rules, counters, limits, sets, known_from, outside)
+    title = str(data.get("title", ""))
+    return Policy(version, title, rules, counters, limits, sets, known_from, outside, Queues(queues))
 
 
 def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
@@ -194,12 +199,13 @@ def known_signals(on: On, counters: tuple[Counter, ...]) -> dict[str, Signal]:
     return known | {c.name: of_counter(c) for c in counters if c.on == on}
 
 
-def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any]) -> None:
-    """Raises PolicyError for more counters, rules or conditions than can be checked in about two seconds."""
+def _bounded(file: PolicyFile, counters: list[Any], rules: list[Any], queues: list[Any]) -> None:
+    """Raises PolicyError for more entries or conditions than can be checked in about two seconds."""
     length = 0
     for key, field, entries, most in (
         ("counters", "where", counters, MAX_COUNTERS),
         ("rules", "when", rules, MAX_RULES),
+        ("queues", "when", queues, MAX_QUEUES),
     ):
         for i, entry in enumerate(entries):
             if i >= most:
@@ -246,6 +252,18 @@ def _counter(file: PolicyFile, i: int, entry: Any) -> Counter:
     description = _text(file, path, entry, "description")
     up_to = _up_to(file, path, entry, aggregate)
     return Counter(name, on, tuple(keys), window, aggregate, where, description, of, up_to, zone)
+
+
+def _queue(file: PolicyFile, i: int, entry: Any) -> Queue:
+    path = ("queues", i)
+    _mapping(file, path, entry)
+    _only(file, path, entry, {"name", "description", "when"})
+    name = _text(file, path, entry, "name")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", name):
+        raise file.fault((*path, "name"), "a queue's name is 2 to 32 of a-z, 0-9 and -, beginning with a letter")
+    check_condition(file, (*path, "when"), entry.get("when"), CASE_SIGNALS)
+    descriptions = _descriptions(file, (*path, "description"), entry.get("description"), ())
+    return Queue(name, descriptions, entry["when"])
 
 
 def _window(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any]) -> tuple[int, str | None]:

@@ -14,6 +14,7 @@ from pipeline.rules.messages import Templates
 from pipeline.rules.policies.daily_cap import DailyCap
 from pipeline.rules.policies.difference import Line, from_to
 from pipeline.rules.policies.policy import Policy, Rule
+from pipeline.rules.policies.queues import Queue
 
 _NUMBER = re.compile(r"(?<![\w.\"])\d+(?:\.\d+)?(?![\w.\"])")
 _COMPARED = re.compile(r"(\w+)\s*(?:[<>]=?|[=!]=)\s*$")
@@ -51,6 +52,7 @@ def differences(before: Policy, after: Policy) -> list[Line]:
     return [
         *_things("规则", "rule", {r.id: r for r in before.rules}, {r.id: r for r in after.rules}),
         *_things("计数", "counter", {c.name: c for c in before.counters}, {c.name: c for c in after.counters}),
+        *_queues(before, after),
         *_reset(before, after),
         *_whole(before, after),
     ]
@@ -72,7 +74,7 @@ def _things(zh: str, en: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
                 yield {"zh": f"{zh} {name}：{line['zh']}", "en": f"{en} {name}: {line['en']}"}
 
 
-def _changed(old: Rule | Counter, new: Rule | Counter) -> Iterator[Line]:
+def _changed(old: Rule | Counter | Queue, new: Rule | Counter | Queue) -> Iterator[Line]:
     if isinstance(old, Rule) and isinstance(new, Rule) and old.mode != new.mode:
         yield _MODES[new.mode]
     for name in (field.name for field in fields(new)):
@@ -110,6 +112,15 @@ def _reset(before: Policy, after: Policy) -> Iterator[Line]:
                 "zh": f"计数 {counter.name} 从零重新开始",
                 "en": f"counter {counter.name} begins at zero",
             }
+
+
+def _queues(before: Policy, after: Policy) -> Iterator[Line]:
+    old = {queue.name: queue for queue in before.queues.queues}
+    new = {queue.name: queue for queue in after.queues.queues}
+    yield from _things("队列", "queue", old, new)
+    was, now = ([name for name in names if name in old and name in new] for names in (old, new))
+    if was != now:  # the first queue that fits takes a case
+        yield from_to({"zh": "队列的顺序", "en": "order of queues"}, ", ".join(was), ", ".join(now))
 
 
 def _whole(before: Policy, after: Policy) -> Iterator[Line]:

@@ -83,6 +83,7 @@ SCOPES = ("province", "city", "enterprise")
 class User:
     """A person, or a program that acts for a person. `scope` is {} for all ports, or maps one of SCOPES to its value.
 
+    `queues` are those of the policy in which the user reviews; empty for all cases.
     `must_change` is true until the user has changed the one-time password; until then nothing is allowed.
     """
 
@@ -90,6 +91,7 @@ class User:
     role: Role
     scope: Mapping[str, str] = field(default_factory=dict)
     must_change: bool = False
+    queues: tuple[str, ...] = ()
 
 
 def allowed(user: User, right: Right) -> bool:

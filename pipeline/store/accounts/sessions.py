@@ -41,7 +41,7 @@ def user_of(db: Database, token: str, now: int, *, active: bool = True) -> User 
     digest = _digest(token)
     with db.read() as connection:
         row = connection.execute(
-            select(u.c.name, u.c.role, u.c.scope, u.c.must_change, s.c.seen_at)
+            select(u.c.name, u.c.role, u.c.scope, u.c.must_change, u.c.queues, s.c.seen_at)
             .join(s, s.c.user == u.c.name)
             .where(s.c.token == digest, s.c.expires_at > now, s.c.seen_at > now - IDLE_MS, u.c.active)
         ).first()
@@ -50,7 +50,7 @@ def user_of(db: Database, token: str, now: int, *, active: bool = True) -> User 
     if active and row.seen_at <= now - TOUCH_MS:
         with db.write() as connection:
             connection.execute(update(s).where(s.c.token == digest).values(seen_at=now))
-    return User(row.name, Role(row.role), row.scope, row.must_change)
+    return User(row.name, Role(row.role), row.scope, row.must_change, tuple(row.queues))
 
 
 def sign_out(db: Database, token: str, now: int) -> None:

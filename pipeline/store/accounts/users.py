@@ -45,6 +45,7 @@ class Account:
     name: str
     role: Role
     scope: Mapping[str, str]
+    queues: tuple[str, ...]  # in which a reviewer works; empty for all
     active: bool
     must_change: bool
     waits_until: int | None  # end of the longest wait on this name at any address
@@ -98,7 +99,10 @@ def list_users(db: Database, user: User, now: int) -> list[Account]:
         rows = connection.execute(select(t).order_by(t.c.name)).all()
         waits = throttle.waits(connection, now)
     return [
-        Account(r.name, Role(r.role), r.scope, r.active, r.must_change, waits.get(r.name), r.created_at) for r in rows
+        Account(
+            r.name, Role(r.role), r.scope, tuple(r.queues), r.active, r.must_change, waits.get(r.name), r.created_at
+        )
+        for r in rows
     ]
 
 

@@ -13,6 +13,8 @@ from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar
 from pipeline.rules.policies.formats import living
 from pipeline.rules.policies.lifecycle import LivingKind
+from pipeline.rules.policies.policy import POLICY, parse_policy
+from pipeline.rules.policies.queues import NO_QUEUES, Queues
 from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
@@ -20,6 +22,7 @@ from pipeline.store.database import upsert
 from pipeline.store.registry import consents, list_entries, policies, ports, snooze_entries
 
 _calendar = lru_cache(4)(parse_calendar)
+_policy = lru_cache(4)(parse_policy)
 
 KINDS = ("policy", "dictionary", "model", "calendar", "brands", "list")
 
@@ -79,6 +82,13 @@ def calendar(connection: Connection) -> Calendar:
     version = in_force(connection, "calendar", CALENDAR)
     value = None if version is None else value_of(connection, "calendar", CALENDAR, version)
     return shipped_calendar() if value is None else _calendar(value)
+
+
+def queues(connection: Connection) -> Queues:
+    """The queues of the policy in force; none without a policy."""
+    version = in_force(connection, "policy", POLICY)
+    value = None if version is None else value_of(connection, "policy", POLICY, version)
+    return NO_QUEUES if value is None else _policy(value).queues
 
 
 def previous(connection: Connection, kind: str, name: str) -> str | None:

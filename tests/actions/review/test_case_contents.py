@@ -8,7 +8,7 @@ from pipeline.actions.review import case_contents, claims
 from pipeline.actions.review.case_contents import GROWTH_MS
 from pipeline.actions.review.case_members import project_members
 from pipeline.store.database import Database
-from tests.harness.case_events import CHEN, LIN, NOW, member
+from tests.harness.case_events import LIN, NOW, member
 
 CAMPAIGN = "c0123456789abcdef"
 PHONES = ("13800138000", "13800138001", "13800138002")
@@ -51,9 +51,3 @@ def test_who_saw_a_case_before_it_grew_sees_no_old_number_of_recipients(any_db: 
     arrive(any_db, NOW, 1, 3)
     (still,) = claims.claim(any_db, LIN, NOW, 20, {seen.id: seen})
     assert (still.messages, still.contents.recipients, still.contents.slots) == (6, None, ())
-
-
-def test_the_queue_shows_no_contents(any_db: Database) -> None:
-    arrive(any_db, NOW, 0, 3)
-    (listed,) = claims.queue(any_db, CHEN, NOW, 5)
-    assert listed.contents == case_contents.Contents()
