@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         4_000_000,
         ge=1000,
         description="Windows of counters that a process keeps for each stream; above it those moved longest ago are "
-        "dropped. A million take 370 MB, or 670 MB with distinct values.",
+        "dropped. A million take 240 MB, or 350 MB with distinct values.",
     )
     late_minutes: int = Field(10, ge=0, description="Lateness after which a record is flagged (minutes).")
     record_columns: dict[str, str | Ordinal] | None = Field(

@@ -31,7 +31,7 @@ from pipeline.stream.batch import Output, output
 from pipeline.stream.state import PartitionState
 
 LEAST = 2  # the least count, or number of values, that is published
-MOST = 200_000  # windows that a worker holds, the last published ones: up to 130 MB
+MOST = 200_000  # windows that a worker holds, the last published ones: up to 70 MB
 EXPIRE_EVERY_MS = 10 * SECOND_MS
 _NONE_COUNTED = [-1, -1]  # source offsets of a window that only the stage counts on
 
@@ -41,7 +41,7 @@ _log = structlog.get_logger()
 
 def value_of(identity: str, key: str, window: Window | Recent, at: int) -> Output | None:
     """The record that publishes a window, moved by an event decided at `at` (ms); None if it holds too little."""
-    size = window.total if isinstance(window, Window) else len(window.values)
+    size = window.total if isinstance(window, Window) else window.size
     if size < LEAST:
         return None
     value = CounterValue(counter=identity, key=key, window=tuple(window.dump()[1]), at=at)

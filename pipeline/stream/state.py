@@ -8,12 +8,11 @@ event finds that its offset is already included, and is not counted twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from sys import intern
 
 import msgspec
 
 from pipeline.rules.counting.counters import Amount, Counter, window_of
-from pipeline.rules.counting.windows import Recent, Window
+from pipeline.rules.counting.windows import Recent, Window, one
 from pipeline.stream.decided import IDS, ROUNDS, Decided
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -27,6 +26,7 @@ class PartitionState:
         self.tables: dict[str, dict[str, Window | Recent]] = {}
         self._touched: dict[tuple[str, str], Window | Recent] = {}
         self.decided = Decided()
+        self._loaded = ""  # the key of the last loaded window
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables.values()) + self.decided.rounds
@@ -58,7 +58,8 @@ class PartitionState:
         if identity in (IDS, ROUNDS):
             self.decided.load(identity, name, value, at)
             return
-        name = intern(name)  # the counters of one sender share it: otherwise each record brings a string of 64 bytes
+        # The windows of one event lie together in the changelog. They share one key: a string takes 64 bytes.
+        self._loaded = name = self._loaded if name == self._loaded else name
         self.put(identity, name, window_of(identity).load(*_decode(value)), at)
 
     def put(self, identity: str, key: str, window: Window | Recent, at: int) -> None:
@@ -66,7 +67,7 @@ class PartitionState:
         table = self.tables.setdefault(identity, {})
         table.pop(key, None)
         table[key] = window
-        window.touched = at
+        window.touched = one(at)
 
     def expire(self, kept: dict[str, int], now: int) -> None:
         """Drop windows that have not moved for `kept` before `now` (ms by identity: window plus lateness).

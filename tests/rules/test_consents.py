@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +114,27 @@ def test_an_end_after_the_year_2106_is_for_ever() -> None:
 def test_another_text_is_refused(text: str) -> None:
     with pytest.raises(AntispamError, match=r"expected|consents"):
         parse_shard(text)
+
+
+def test_a_consent_takes_few_bytes() -> None:
+    """A hundred numbers have the same last four digits, as of a million consents; each of ten has an enterprise."""
+
+    def consents_of(shards: range) -> Consents:
+        texts = {
+            n: shard_text(
+                (f"enterprise/e{i % 10}", f"13{i:05d}{n:04d}", 1_790_000_000_000 + i, "consent", None)
+                for i in range(100)
+            )
+            for n in shards
+        }
+        return Consents().replaced({n: parse_shard(text) for n, text in texts.items()})
+
+    consents_of(range(2))  # what is imported at the first use does not count
+    gc.collect()
+    tracemalloc.start()
+    kept = consents_of(range(200))
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept.missing(["13000420042"], ["enterprise/e2"], 1_800_000_000_000) == ()
+    assert size / 20_000 < 40  # a million of them in 40 MB

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.durations import MINUTE_MS
 from pipeline.rules.counting.cuts import cuts
-from pipeline.rules.counting.sequences import sequence_through
+from pipeline.rules.counting.sequences import LEAST, sequence_through
 from pipeline.rules.counting.windows import BUCKETS, Recent, Window
 
 Aggregate = Literal["messages", "submissions", "sum", "distinct", "sequence", "cuts"]
@@ -104,6 +104,10 @@ class Counter:
         if isinstance(window, Window):
             return window.add(self.bucket(at), amount, self.buckets)  # type: ignore[arg-type]
         window.add(self.bucket(at), amount, self.up_to or 0, self.buckets)  # type: ignore[arg-type]
+        if self.aggregate == "distinct":
+            return window.size
+        if self.aggregate == "sequence" and window.size < LEAST:  # most senders write to few: no need to look
+            return 0
         return self._value(window.values, amount)
 
     def value(self, window: Window | Recent | None, at: int, amount: Amount) -> int:

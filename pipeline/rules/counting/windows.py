@@ -11,88 +11,92 @@ counted; a late event inside the window counts in its own bucket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
 
 BUCKETS = 60
-_FEW = 8  # items of a tuple: a dict takes 250 bytes with the same four counts, the tuple half of it
+FEW = 4  # counts or values of a flat tuple: with four of them it takes 100 bytes, and a dict 230
+
+# One object for equal numbers. The windows of one event have the same offset, time and bucket, and each number of their
+# own would take 32 bytes.
+one = lru_cache(4096)(int)
 
 
-class Included:
+class Included(msgspec.Struct, gc=False):
     """The source offsets that a window includes: the last one of each lane.
 
     After a crash, an event at or below it is replayed and not counted again. `touched` is the time (ms) of the last
     change by the clock of the window's owner, which forgets idle windows; no count depends on it.
+
+    There are millions of windows, so they have few fields: a list of offsets would cost 88 bytes each. They hold no
+    cycles, so Python's garbage collector need not know them, which would cost 16.
     """
 
-    __slots__ = ("_bulk", "_express", "touched")  # there are millions: a list of offsets would cost 88 bytes each
-
-    def __init__(self) -> None:
-        self._express = self._bulk = -1
-        self.touched = 0
+    express: int = -1
+    bulk: int = -1
+    touched: int = 0
+    newest: int = -1  # bucket
 
     @property
     def offsets(self) -> list[int]:
         """The last included source offset of each lane, -1 if none."""
-        return [self._express, self._bulk]
+        return [self.express, self.bulk]
 
     @offsets.setter
     def offsets(self, offsets: Sequence[int]) -> None:
-        self._express, self._bulk = offsets
+        self.express, self.bulk = map(one, offsets)
 
     def include(self, lane: int, offset: int) -> bool:
         """Include the event at this offset. False if it is included already."""
         if lane == 0:
-            if offset <= self._express:
+            if offset <= self.express:
                 return False
-            self._express = offset
+            self.express = offset
         else:
-            if offset <= self._bulk:
+            if offset <= self.bulk:
                 return False
-            self._bulk = offset
+            self.bulk = offset
         return True
 
 
 class Window(Included):
-    """Counts. Most keys have few events in a window, so the counts before the newest bucket are apart.
+    """Counts. Most keys have few events in a window, so only the counts before the newest bucket are kept one by one.
 
-    A few of them that came in order are a flat tuple of bucket, count, bucket, count, …; others are a dict.
+    A few of them that came in order are a flat tuple of bucket, count, bucket, count, …; others are a dict. The count
+    of the newest bucket is what the total has beyond them.
     """
 
-    __slots__ = ("_earlier", "_latest", "newest", "total")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._earlier: dict[int, int] | tuple[int, ...] = ()
-        self._latest = 0
-        self.newest = -1
-        self.total = 0
+    earlier: dict[int, int] | tuple[int, ...] = ()
+    total: int = 0
 
     @property
     def counts(self) -> dict[int, int]:
         """Counts by bucket, the newest last."""
-        return {**_as_dict(self._earlier), self.newest: self._latest} if self.newest >= 0 else {}
+        earlier = _as_dict(self.earlier)
+        return {**earlier, self.newest: self.total - sum(earlier.values())} if self.newest >= 0 else {}
 
     def add(self, bucket: int, n: int, buckets: int = BUCKETS) -> int:
         """Count n in this bucket and return the total of the window, which has `buckets` buckets."""
-        if bucket == self.newest:
-            self._latest += n
-        elif bucket > self.newest:
-            if self.newest >= 0 and self.newest > bucket - buckets:
-                if isinstance(self._earlier, tuple) and len(self._earlier) < _FEW:
-                    self._earlier = (*self._earlier, self.newest, self._latest)
-                else:
-                    self._earlier = _as_dict(self._earlier)
-                    self._earlier[self.newest] = self._latest
+        newest, earlier = self.newest, self.earlier
+        if bucket > newest:
+            oldest = bucket - buckets
+            if newest <= oldest or newest < 0:
+                self.total, self.earlier = 0, ()
+            elif isinstance(earlier, tuple) and len(earlier) < 2 * FEW:
+                self.earlier = (*earlier, newest, self.total - sum(earlier[1::2]))
             else:
-                self.total -= self._latest
-            self.newest, self._latest = bucket, n
-            if self._earlier:
-                self._forget(bucket - buckets)
-        elif bucket > self.newest - buckets:
-            self._earlier = _as_dict(self._earlier)
-            self._earlier[bucket] = self._earlier.get(bucket, 0) + n
-        else:
-            return self.total
+                self.earlier = earlier = _as_dict(earlier)
+                earlier[newest] = self.total - sum(earlier.values())
+            self.newest = one(bucket)
+            if self.earlier:
+                self._forget(oldest)
+        elif bucket < newest:
+            if bucket <= newest - buckets:
+                return self.total
+            self.earlier = earlier = _as_dict(earlier)
+            earlier[bucket] = earlier.get(bucket, 0) + n
         self.total += n
         return self.total
 
@@ -103,21 +107,22 @@ class Window(Included):
         return sum(n for each, n in self.counts.items() if each > bucket - buckets)
 
     def _forget(self, oldest: int) -> None:
-        earlier = self._earlier
+        earlier = self.earlier
         if isinstance(earlier, tuple):
             while earlier and earlier[0] <= oldest:
                 self.total -= earlier[1]
-                self._earlier = earlier = earlier[2:]
+                self.earlier = earlier = earlier[2:]
             return
         for bucket in [b for b in earlier if b <= oldest]:
             self.total -= earlier.pop(bucket)
         if not earlier:
-            self._earlier = ()
+            self.earlier = ()
 
     def dump(self) -> tuple[list[int], list[int]]:
         """For the changelog: the offsets by lane, and a flat list of bucket, count, bucket, count, …."""
-        if self.newest >= 0 and isinstance(self._earlier, tuple):
-            return self.offsets, [*self._earlier, self.newest, self._latest]
+        earlier = self.earlier
+        if self.newest >= 0 and isinstance(earlier, tuple):
+            return self.offsets, [*earlier, self.newest, self.total - sum(earlier[1::2])]
         return self.offsets, [x for pair in self.counts.items() for x in pair]
 
     @classmethod
@@ -136,55 +141,87 @@ class Recent(Included):
     So the number of distinct values is exact up to that number, and this number beyond: whatever a value that was
     dropped, as many others were seen since. A HyperLogLog would count without this bound, but it forgets nothing, and
     a sliding window needs one for each bucket.
+
+    A few values are a flat tuple of bucket, value, bucket, value, …; others are a dict.
     """
 
-    __slots__ = ("_newest", "values")
+    seen: dict[int, int] | tuple[int, ...] = ()  # value -> bucket, in order of buckets
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.values: dict[int, int] = {}  # value -> bucket, in order of buckets
-        self._newest = -1
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return len(self.seen) // 2 if isinstance(self.seen, tuple) else len(self.seen)
 
-    def add(self, bucket: int, values: Iterable[int], most: int, buckets: int = BUCKETS) -> None:
+    @property
+    def values(self) -> Mapping[int, int]:
+        """The values, each with the bucket in which it was seen last, in order of buckets."""
+        return _by_value(self.seen)
+
+    def add(self, bucket: int, values: Sequence[int], most: int, buckets: int = BUCKETS) -> None:
         """See these values in this bucket, and drop those older than the window or beyond the `most` newest."""
-        seen = self.values
-        if bucket <= self._newest - buckets:
+        newest, seen = self.newest, self.seen
+        if bucket <= newest - buckets:
             return
-        if bucket < self._newest:
+        oldest = max(bucket, newest) - buckets
+        if isinstance(seen, tuple):
+            fits = len(values) == 1 and len(seen) < 2 * min(FEW, most)
+            if fits and bucket >= newest and values[0] not in seen[1::2]:
+                self.newest = newest = one(bucket)
+                while seen and seen[0] <= oldest:
+                    seen = seen[2:]
+                self.seen = (*seen, newest, values[0])
+                return
+            seen = _by_value(seen)
+        if bucket < newest:
             for value in values:
                 seen[value] = max(bucket, seen.get(value, -1))
-            self.values = seen = dict(sorted(seen.items(), key=_bucket))
+            seen = dict(sorted(seen.items(), key=_bucket))
         else:
+            if bucket > newest:
+                self.newest = one(bucket)
             for value in values:
                 seen.pop(value, None)
-                seen[value] = bucket
-            self._newest = bucket
-        while len(seen) > most or (seen and next(iter(seen.values())) <= self._newest - buckets):
+                seen[value] = self.newest
+        while len(seen) > most or (seen and next(iter(seen.values())) <= oldest):
             del seen[next(iter(seen))]
+        self.seen = seen if len(seen) > FEW else tuple(_flat(seen))
 
-    def read(self, bucket: int, buckets: int = BUCKETS) -> dict[int, int]:
+    def read(self, bucket: int, buckets: int = BUCKETS) -> Mapping[int, int]:
         """The values of the window that ends with this bucket, with their buckets."""
-        if bucket <= self._newest:
+        if bucket <= self.newest:
             return self.values
         return {value: last for value, last in self.values.items() if last > bucket - buckets}
 
     def dump(self) -> tuple[list[int], list[int]]:
         """For the changelog: the offsets by lane, and a flat list of bucket, value, bucket, value, …."""
-        return self.offsets, [x for value, bucket in self.values.items() for x in (bucket, value)]
+        if isinstance(self.seen, tuple):
+            return self.offsets, list(self.seen)
+        return self.offsets, _flat(self.seen)
 
     @classmethod
     def load(cls, offsets: list[int], flat: list[int]) -> Recent:
         """The inverse of dump. Raises ValueError on an odd number of values."""
         recent = cls()
         recent.offsets = offsets
-        recent.values = dict(zip(flat[1::2], flat[::2], strict=True))
-        recent._newest = max(recent.values.values(), default=-1)
+        seen = dict(zip(flat[1::2], map(one, flat[::2]), strict=True))
+        recent.newest = max(seen.values(), default=-1)
+        recent.seen = seen if len(seen) > FEW else tuple(_flat(seen))
         return recent
 
 
 def _as_dict(counts: dict[int, int] | tuple[int, ...]) -> dict[int, int]:
     """Counts by bucket: the dict itself, or a new one of what a tuple holds."""
     return dict(zip(counts[::2], counts[1::2], strict=True)) if isinstance(counts, tuple) else counts
+
+
+def _by_value(seen: dict[int, int] | tuple[int, ...]) -> dict[int, int]:
+    """Buckets by value: the dict itself, or a new one of what a tuple holds."""
+    return dict(zip(seen[1::2], seen[::2], strict=True)) if isinstance(seen, tuple) else seen
+
+
+def _flat(seen: dict[int, int]) -> list[int]:
+    """Bucket, value, bucket, value, …."""
+    return [x for value, bucket in seen.items() for x in (bucket, value)]
 
 
 def _bucket(pair: tuple[int, int]) -> int:
