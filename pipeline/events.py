@@ -128,6 +128,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """Base of all records: immutable; defaults are left out on the wire. No GC: a record never holds a cycle."""
 
 
+class Origin(Event, frozen=True, kw_only=True):
+    """The link that a submission came over: the account and its protocol (cmpp, smpp, sgip, smgp).
+
+    `ids` are the ids of its parts that shall have a report, in the protocol's form (hex), in order of the parts.
+    `failures_only`: a report only if the message was not delivered.
+    """
+
+    account: str
+    protocol: str
+    ids: tuple[str, ...] = ()
+    failures_only: bool = False
+
+
 class Submission(Event, frozen=True, kw_only=True):
     """One content from one port to N recipients, as accepted at the door.
 
@@ -135,7 +148,8 @@ class Submission(Event, frozen=True, kw_only=True):
     `accepted_at` is our clock, `submitted_at` the client's. `batch_size` is the number of messages that the client
     declares for `batch`. `round` counts the holds from which this submission has returned: in later rounds counters are
     read and not moved. `reviewed` is true if a person has released the submission already, before its `scheduled_at`;
-    no rule sends it to a person again.
+    no rule sends it to a person again. `origin` is the link it came over. `missing_parts` are the numbers of the parts
+    that did not come in time; U+FFFD stands for them. `mixed_parts`: parts of two messages may be mixed in it.
     """
 
     id: str
@@ -152,6 +166,29 @@ class Submission(Event, frozen=True, kw_only=True):
     submitted_at: int | None = None
     round: int = 0
     reviewed: bool = False
+    origin: Origin | None = None
+    missing_parts: tuple[int, ...] = ()
+    mixed_parts: bool = False
+
+
+class Part(Event, frozen=True, kw_only=True):
+    """Part `number` of `total` of a long message, as a port submitted it over a link.
+
+    `submission` is what it would be alone; its content is the part's text. `code` is the registered port. `reference`
+    has `width` octets. `octets` are the content in `alphabet` (a name of protocols.sms.alphabet), with the language
+    tables `locking_shift` and `single_shift` (GSM 03.38).
+    """
+
+    submission: Submission
+    code: str
+    reference: int
+    width: int
+    total: int
+    number: int
+    alphabet: str
+    octets: bytes
+    locking_shift: int = 0
+    single_shift: int = 0
 
 
 class Record(Event, frozen=True, kw_only=True):

@@ -71,6 +71,11 @@ CONNECTIONS_ENDED = Counter(
     "antispam_http_connections_ended_total", "Connections ended by the server, by reason", ["why"]
 )
 ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the broker, by source", ["way", "lane"])
+PARTS_OPEN = Gauge("antispam_parts_open", "Parts of long messages that wait for the others")
+PARTS_REPEATED = Counter("antispam_parts_repeated_total", "Parts of long messages that ports sent again")
+LONG_MESSAGES = Counter(
+    "antispam_long_messages_total", "Long messages closed, by cause: whole, deadline, room", ["cause"]
+)
 PORT_LINKS = Gauge("antispam_port_links", "Links of ports that are open, also before their login")
 PORT_LINKS_REFUSED = Counter("antispam_port_links_refused_total", "Links closed at once, because too many are open")
 PORT_LOGINS_REFUSED = Counter("antispam_port_logins_refused_total", "Logins of ports refused", ["protocol", "cause"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline import events
-from pipeline.durations import DAY_MS
+from pipeline.durations import DAY_MS, MINUTE_MS
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
@@ -29,6 +29,7 @@ class Topic:
     retention_ms: int = 7 * DAY_MS
     partitions: int = CO_PARTITIONED
     description: str = ""
+    segment_ms: int = 0  # 0: the broker's; what is compacted or deleted lies in a closed segment
 
     def config(self) -> dict[str, str]:
         """The topic's settings on the broker."""
@@ -36,9 +37,27 @@ class Topic:
             "cleanup.policy": self.cleanup,
             "retention.ms": str(-1 if self.cleanup == "compact" else self.retention_ms),
             "max.message.bytes": str(MAX_MESSAGE),
+            **({"segment.ms": str(self.segment_ms)} if self.segment_ms else {}),
         }
 
 
+PARTS = Topic(
+    "parts",
+    events.Part,
+    "port, recipients and reference",
+    description="parts of long messages, as ports submitted them over links",
+)
+# A long message is open for a minute, and its parts are known for three more; a stage that was away for longer reads
+# what it last wrote.
+STATE_PARTS = Topic(
+    "state.parts",
+    None,
+    "port, recipients and reference",
+    "compact,delete",
+    DAY_MS,
+    description="changelog of long messages that lack parts, and of parts already joined",
+    segment_ms=10 * MINUTE_MS,
+)
 SUBMISSIONS_EXPRESS = Topic("submissions.express", events.Submission, "port", description="before sending, urgent lane")
 SUBMISSIONS_BULK = Topic("submissions.bulk", events.Submission, "port", description="before sending, bulk lane")
 RECORDS = Topic("records", events.Record, "sender", description="what the SMSC carried")
@@ -138,6 +157,8 @@ DEAD_LETTERS = Topic(
 )
 
 FIXED: tuple[Topic, ...] = (
+    PARTS,
+    STATE_PARTS,
     SUBMISSIONS_EXPRESS,
     SUBMISSIONS_BULK,
     RECORDS,

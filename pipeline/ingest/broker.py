@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.events import Priority, Submission
+from pipeline.events import Part, Priority, Submission
 from pipeline.rules.ports import Ports
 
 
@@ -26,3 +26,10 @@ class Broker(Protocol):
 
     def lag(self, priority: Priority) -> Lag:
         """The processor's lag in a lane."""
+
+
+class PartsBroker(Broker, Protocol):
+    """What servers of links need besides."""
+
+    def send_part(self, part: Part) -> asyncio.Future[bool]:
+        """As `Broker.send`, for a part of a long message."""

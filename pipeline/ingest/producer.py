@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from pipeline.events import Priority, Submission, encode
+from pipeline import topics
+from pipeline.events import Part, Priority, Submission, encode
 from pipeline.ingest.broker import Lag
 from pipeline.ingest.lag import LagMeter
 from pipeline.kafka.clients import writer
@@ -16,6 +18,7 @@ from pipeline.kafka.security import ends
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
+Stored = Callable[[str, int, int], None]  # topic, partition, offset
 _log = structlog.get_logger()
 
 
@@ -30,19 +33,28 @@ class SubmissionProducer:
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
         """See `Broker`."""
+        return self._send(*destination(submission, ports), encode(submission), self._lag.acknowledged)
+
+    def send_part(self, part: Part) -> asyncio.Future[bool]:
+        """See `PartsBroker`. The key holds the recipients, so that the parts of one message have one partition."""
+        submission = part.submission
+        recipients = " ".join(sorted(submission.recipients))
+        key = f"{submission.port}/{part.reference}/{part.width}/{part.total}/{recipients}"
+        return self._send(topics.PARTS.name, key, encode(part), None)
+
+    def _send(self, topic: str, key: str, value: bytes, stored: Stored | None) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
 
         def report(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                self._lag.acknowledged(message.topic() or "", message.partition() or 0, message.offset() or 0)
-            elif ends(error):
+            if error is None and stored is not None:
+                stored(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif error is not None and ends(error):
                 self.fatal = error.str()
             loop.call_soon_threadsafe(_resolve, future, error is None)
 
-        topic, key = destination(submission, ports)
         try:
-            self._producer.produce(topic, encode(submission), key, on_delivery=report)
+            self._producer.produce(topic, value, key, on_delivery=report)
         except (BufferError, KafkaException) as error:
             _log.error("not_produced", cause=type(error).__name__)
             future.set_result(False)

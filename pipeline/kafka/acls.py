@@ -140,9 +140,15 @@ ROLES: dict[str, Rights] = {
     ),
     "links": Rights(
         reads=_names(topics.CONFIG),
-        writes=_names(*_SUBMISSIONS),
+        writes=_names(topics.PARTS, *_SUBMISSIONS),
         groups=("config-links",),
         sees_groups=("submissions",),
+    ),
+    "parts": Rights(
+        reads=_names(topics.PARTS, topics.STATE_PARTS),
+        writes=_names(topics.STATE_PARTS, *_SUBMISSIONS, topics.DEAD_LETTERS),
+        groups=("parts", "parts-restore"),
+        transactions=("antispam-parts-",),
     ),
     "files": Rights(
         reads=_names(topics.CONFIG, topics.INGEST),
@@ -170,7 +176,7 @@ ROLES: dict[str, Rights] = {
     "operator": Rights(
         reads=_names(topics.CONFIG, topics.INGEST, topics.DEAD_LETTERS, topics.AUDIT_HEADS),
         writes=(
-            *_names(*_SUBMISSIONS, topics.RECORDS, topics.COMPLAINTS, topics.INGEST, topics.DEAD_LETTERS),
+            *_names(topics.PARTS, *_SUBMISSIONS, topics.RECORDS, topics.COMPLAINTS, topics.INGEST, topics.DEAD_LETTERS),
             ALL_OUTBOUND,
         ),
         groups=("config-ingest", "ingest-progress", "dead-letters-list", "audit-verify", "doctor"),

@@ -1,11 +1,11 @@
-"""The streams that are read exactly once: submissions and records, which are screened, and increments of counters."""
+"""The streams that are read exactly once: submissions and records to be screened, increments of counters, parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pipeline import topics
-from pipeline.events import Event, Increments, Record, Submission
+from pipeline.events import Event, Increments, Part, Record, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +23,5 @@ SUBMISSIONS = Stream(
 )
 RECORDS = Stream("records", (topics.RECORDS,), topics.STATE_RECORDS, Record)
 COUNTERS = Stream("counters", (topics.COUNTER_INCREMENTS,), topics.STATE_COUNTERS, Increments)
+PARTS = Stream("parts", (topics.PARTS,), topics.STATE_PARTS, Part)
 STREAMS = {stream.name: stream for stream in (SUBMISSIONS, RECORDS)}  # of workers

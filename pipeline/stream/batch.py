@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import structlog
+
+from pipeline import metrics, topics
 from pipeline.errors import AntispamError
 from pipeline.events import Event, encode
 from pipeline.kafka.clients import MAX_RECORD
+from pipeline.kafka.dead_letters import letter
 from pipeline.kafka.polled import Polled
 from pipeline.stream.batch_metrics import BatchMetrics
 
-Output = tuple[str, bytes, bytes, int]  # topic, key, value, partition
+Output = tuple[str, bytes, bytes, int]  # topic, key, value, partition; -1: that of the key
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -38,3 +43,12 @@ def output(topic: str, key: str, record: Event, partition: int) -> Output:
         kind = type(record).__name__
         raise AntispamError(f"its {kind} has {len(name) + len(value)} bytes, at most {MAX_RECORD} fit {topic}")
     return topic, name, value, partition
+
+
+def dead_letter(message: Polled, cause: str, now: int) -> Output:
+    """The letter of a record that failed at `now` (ms)."""
+    topic, partition, offset = message.topic, message.partition, message.offset
+    metrics.DEAD_LETTERS.labels(topic).inc()
+    _log.error("dead_letter", topic=topic, partition=partition, offset=offset, cause=cause)
+    name, value = letter(topic, partition, offset, cause, message.key, message.value, now, message.attempts + 1)
+    return topics.DEAD_LETTERS.name, name, value, partition

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 
 from pipeline import metrics, topics
 from pipeline.actions.consequences import consequences
@@ -21,12 +20,11 @@ from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Alert, Record, Submission, decoder
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
-from pipeline.kafka.dead_letters import letter
 from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import Stream
 from pipeline.lake.privacy import Privacy
 from pipeline.settings import Settings
-from pipeline.stream.batch import Batch, Output, output
+from pipeline.stream.batch import Batch, Output, dead_letter, output
 from pipeline.stream.decided import Admitted
 from pipeline.stream.increments import increments
 from pipeline.stream.known import Known
@@ -34,8 +32,6 @@ from pipeline.stream.state import BatchCounters, PartitionState
 
 ALERTS_REMEMBERED = 10_000
 BULK = 1  # the lane number of bulk submissions
-
-_log = structlog.get_logger()
 
 
 class _Source(NamedTuple):
@@ -164,15 +160,7 @@ class Decider:
         causes = [cause for message, cause in batch.failures if message.attempts == 0]
         batch.failed = len(causes)
         self._limit.check(self._stream.name, batch.failed, batch.fresh, causes[0] if causes else "")
-        batch.outputs += [_dead_letter(message, cause, batch.now) for message, cause in batch.failures]
-
-
-def _dead_letter(message: Polled, cause: str, now: int) -> Output:
-    topic, partition, offset = message.topic, message.partition, message.offset
-    metrics.DEAD_LETTERS.labels(topic).inc()
-    _log.error("dead_letter", topic=topic, partition=partition, offset=offset, cause=cause)
-    name, value = letter(topic, partition, offset, cause, message.key, message.value, now, message.attempts + 1)
-    return topics.DEAD_LETTERS.name, name, value, partition
+        batch.outputs += [dead_letter(message, cause, batch.now) for message, cause in batch.failures]
 
 
 def _taken_in(event: Submission | Record) -> int | None:

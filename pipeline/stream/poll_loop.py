@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Mapping, Sequence
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -20,7 +20,6 @@ from pipeline import metrics
 from pipeline.decision.configuration import Config
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import UnavailableError
-from pipeline.kafka.clients import TIMEOUT
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.polled import Polled, next_offsets
 from pipeline.kafka.security import ends
@@ -28,7 +27,6 @@ from pipeline.kafka.steady import patiently
 from pipeline.kafka.streams import Stream
 from pipeline.process import readiness
 from pipeline.process.backoff import Backoff
-from pipeline.process.ending import STUCK, end_now
 from pipeline.settings import Settings
 from pipeline.stream.batch import Batch
 from pipeline.stream.known import Known, KnownFollower
@@ -40,9 +38,6 @@ from pipeline.stream.transactions import RolledBackError, Transactions
 # Rollbacks in a row without a commit; also attempts of one recovery.
 RECOVERY = Backoff(first=1.0, longest=1.0, tries=30)
 
-# librdkafka's send_offsets_to_transaction ignores its timeout and never returns if the group's coordinator disappears
-# during the call (librdkafka issue 5456). Then the process ends.
-STUCK_AFTER = TIMEOUT + 5
 _log = structlog.get_logger()
 
 
@@ -88,7 +83,6 @@ class PollLoop:
 
     def run(self) -> None:
         """Run until `stopping` is set. Raises every fault that does not concern a single event."""
-        threading.Thread(target=self._watch, name=f"watch-{self._name}", daemon=True).start()
         self._transactions.start(self._stopping)
         self._say(False, "the configuration")
         self._follower.catch_up()
@@ -102,17 +96,11 @@ class PollLoop:
 
     def close(self) -> None:
         """Leave the group and close the connections."""
+        self._transactions.close()
         self._lanes.close()
         self._follower.close()
         if self._known is not None:
             self._known.close()
-
-    def _watch(self) -> None:
-        """End the process when the loop hangs in the client. Uncommitted records are polled again."""
-        while not self._stopping.wait(1.0):
-            since = self._transactions.sending_since
-            if since is not None and monotonic() - since > STUCK_AFTER:
-                end_now("broker_call_stuck", STUCK, stream=self._name, seconds=round(monotonic() - since))
 
     def _wait_for_configuration(self) -> None:
         """Wait for a configuration: without any, nothing is polled."""

@@ -19,9 +19,13 @@ from pipeline.kafka.security import ends
 from pipeline.kafka.steady import patiently
 from pipeline.kafka.streams import Stream
 from pipeline.process import readiness
+from pipeline.process.ending import STUCK, end_now
 from pipeline.settings import Settings
 from pipeline.stream.batch import Output
 
+# librdkafka's send_offsets_to_transaction ignores its timeout and never returns if the group's coordinator disappears
+# during the call (librdkafka issue 5456). Then the process ends.
+STUCK_AFTER = TIMEOUT + 5
 _log = structlog.get_logger()
 
 
@@ -38,10 +42,12 @@ class Transactions:
         self._producer: Producer = writer(settings, f"antispam-{client}")
         self._open = False
         self._surfacing = False
-        self.sending_since: float | None = None  # monotonic seconds: start of the call that may never return
+        self._closed = threading.Event()
+        self._sending_since: float | None = None  # monotonic seconds: start of the call that may never return
 
     def start(self, stopping: threading.Event) -> None:
         """Wait for the broker, at most until `stopping` is set. Raises KafkaException when it does not answer."""
+        threading.Thread(target=self._watch, name=f"watch-{self._stream.name}", daemon=True).start()
         readiness.say(self._stream.name, False, "the broker, to begin transactions")
         patiently(self._stream.name, lambda: self._producer.init_transactions(TIMEOUT), stopping)
         # On the embedded broker, records of a dead transaction become visible. If counters became visible without the
@@ -70,13 +76,13 @@ class Transactions:
                 raise RolledBackError("decisions not acknowledged")
             for name, change, partition in changes:
                 produce(producer, self._stream.changelog.name, name, change, partition)
-            self.sending_since = monotonic()
+            self._sending_since = monotonic()
             producer.send_offsets_to_transaction(list(offsets), membership, TIMEOUT)
-            self.sending_since = None
+            self._sending_since = None
             commit(producer)
             self._open = False
         except KafkaException as error:
-            self.sending_since = None
+            self._sending_since = None
             fault = error.args[0]
             if ends(fault):
                 raise
@@ -88,3 +94,14 @@ class Transactions:
         if self._open:
             self._producer.abort_transaction(TIMEOUT)
             self._open = False
+
+    def close(self) -> None:
+        """Begin no further transaction."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        """End the process when a call hangs in the client. Uncommitted records are polled again."""
+        while not self._closed.wait(1.0):
+            since = self._sending_since
+            if since is not None and monotonic() - since > STUCK_AFTER:
+                end_now("broker_call_stuck", STUCK, stream=self._stream.name, seconds=round(monotonic() - since))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.actions.proof import is_proved, proved
-from pipeline.events import Outbound, Priority, Submission, encode
+from pipeline.events import Origin, Outbound, Priority, Submission, encode
 
 SECRET, OTHER = b"held by worker, releaser and sender", b"anybody's"
 TOPIC, KEY = "outbound.cmcc.express", "10690001"
@@ -66,6 +66,9 @@ ALTERED: dict[str, Any] = {
     "submitted_at": 3,
     "round": 1,
     "reviewed": True,
+    "origin": Origin(account="a", protocol="cmpp"),
+    "missing_parts": (2,),
+    "mixed_parts": True,
 }
 
 

@@ -87,7 +87,7 @@ def test_services_wait_for_a_healthy_kafka_and_run_our_commands(name: str, compo
 
 def test_every_role_that_needs_no_settings_of_its_own_runs(compose: dict[str, Any]) -> None:
     run = {role for service in compose["services"].values() for role in service.get("command", ())[2:]}
-    assert set(ROLES) - run == {"files", "links"}  # need sources, accounts
+    assert set(ROLES) - run == {"files", "links", "parts"}  # need sources, accounts
 
 
 def test_kafka_is_the_version_and_has_the_settings_of_the_node_we_test(compose: dict[str, Any]) -> None:

@@ -36,8 +36,8 @@ def batch_of(*records: Received, versions: dict[str, int | None] | None = None) 
 
 
 def test_every_topic_but_those_of_the_pipeline_itself_has_a_table() -> None:
-    state = {"state.submissions", "state.records", "state.counters"}
-    own = {*state, "counter-increments", "counter-values", "ingest-progress", "audit-heads"}
+    state = {"state.submissions", "state.records", "state.counters", "state.parts"}
+    own = {*state, "parts", "counter-increments", "counter-values", "ingest-progress", "audit-heads"}
     kept = {topic.name for topic in topics.FIXED} - own
     assert kept <= set(tables.SUBSCRIPTION)
     assert tables.table_of("outbound.cmcc.bulk") is tables.OUTBOUND

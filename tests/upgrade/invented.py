@@ -43,6 +43,9 @@ def submission(ident: str) -> events.Submission:
         submitted_at=NOW - 5,
         round=1,
         reviewed=True,
+        origin=events.Origin(account="900001", protocol="cmpp", ids=("0123456789abcdef",), failures_only=True),
+        missing_parts=(2,),
+        mixed_parts=True,
     )
 
 
@@ -114,6 +117,18 @@ def records() -> dict[str, Event]:
     return {
         topics.SUBMISSIONS_EXPRESS.name: sent,
         topics.SUBMISSIONS_BULK.name: sent,
+        topics.PARTS.name: events.Part(
+            submission=sent,
+            code=PORT,
+            reference=7,
+            width=1,
+            total=2,
+            number=1,
+            alphabet="GSM7",
+            octets=b"hi",
+            locking_shift=1,
+            single_shift=1,
+        ),
         topics.RECORDS.name: events.Record(
             id="r1",
             kind=events.RecordKind.MO,

@@ -42,7 +42,8 @@ from pipeline.stream.state import PartitionState
 from tests.upgrade.invented import AUDIT_KEY, NOW, PORT, PRIVACY_KEY, TEXT, records, rows, submission
 
 OWN = {  # topics without a table in the lake
-    topic.name for topic in (topics.INGEST, topics.AUDIT_HEADS, topics.COUNTER_INCREMENTS, topics.COUNTER_VALUES)
+    topic.name
+    for topic in (topics.INGEST, topics.AUDIT_HEADS, topics.COUNTER_INCREMENTS, topics.COUNTER_VALUES, topics.PARTS)
 }
 OFFSET = 7  # of each record in the lake
 COUNTER = Counter("port_messages_5m", "submission", ("port",), 300_000, "messages", None, "messages of a port")

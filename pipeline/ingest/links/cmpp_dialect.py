@@ -34,6 +34,8 @@ _WIDTH = 6  # octets of an account
 class CmppDialect:
     """CMPP on one connection. It begins in 3.0, whose CONNECT is that of 2.0, and goes on in the client's version."""
 
+    name = "cmpp"
+
     def __init__(self) -> None:
         self.codec: Codec[cmpp.Pdu] = CMPP3
 
@@ -71,6 +73,10 @@ class CmppDialect:
     def submitted(self, pdu: Any, outcome: Outcome, msg_id: int) -> Any:
         """See `Dialect`."""
         return cmpp.SubmitResp(sequence=pdu.sequence, msg_id=msg_id, result=_RESULT[outcome])
+
+    def report_id(self, pdu: Any, msg_id: int) -> str:
+        """See `Dialect`."""
+        return f"{msg_id:016x}"
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. CMPP has an answer for a SUBMIT only."""

@@ -45,6 +45,8 @@ class Login(NamedTuple):
 class Dialect(Protocol):
     """One protocol on one connection."""
 
+    name: str  # cmpp, smpp, smgp
+
     @property
     def codec(self) -> Codec[Any]:
         """The codec; a login may change it to the version that the client speaks."""
@@ -66,6 +68,9 @@ class Dialect(Protocol):
 
     def submitted(self, pdu: Any, outcome: Outcome, msg_id: int) -> Any:
         """The answer to a submission; `msg_id` (64 bits) is ours for it, 0 if it was not accepted."""
+
+    def report_id(self, pdu: Any, msg_id: int) -> str:
+        """The id under which a report names this submission, in hex; `msg_id` is ours for it."""
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """The answer to a frame that cannot be read, if the protocol has one."""

@@ -134,7 +134,7 @@ class Link(asyncio.Protocol):
 
     def _take(self, action: Submitted) -> None:
         try:
-            sent = self._intake.take(action.pdu, self._usages[self._account].account)
+            sent = self._intake.take(action.pdu, self._usages[self._account].account, self._dialect)
         except AntispamError as error:
             self._once("submission_refused", str(error))
             self._answer(action.ticket, Outcome.REFUSED)

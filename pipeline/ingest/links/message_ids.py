@@ -20,12 +20,18 @@ class MessageIds:
         self._server = secrets.randbits(22) if server is None else server
         self._count = 0
 
-    def next(self, now: int) -> int:
-        """A new id at `now` (epoch ms)."""
+    def next(self, now: int, count: int = 1) -> int:
+        """A new id at `now` (epoch ms), the first of `count` ids. See `nth`."""
         at = datetime.fromtimestamp(now // 1000, UTC)
         time = (((at.month << 5 | at.day) << 5 | at.hour) << 6 | at.minute) << 6 | at.second
-        self._count = (self._count + 1) & 0xFFFF
-        return (time << 22 | self._server) << 16 | self._count
+        first = (self._count + 1) & 0xFFFF
+        self._count = (self._count + count) & 0xFFFF
+        return (time << 22 | self._server) << 16 | first
+
+
+def nth(first: int, n: int) -> int:
+    """The id `n` behind the first one of a submission to many recipients; its count goes round (CMPP 3.0)."""
+    return first & ~0xFFFF | (first + n) & 0xFFFF
 
 
 def submission_id(msg_id: int) -> str:

@@ -34,6 +34,7 @@ _NO_ID = bytes(10)
 class SmgpDialect:
     """SMGP on one connection."""
 
+    name = "smgp"
     codec: Codec[smgp.Pdu] = SMGP
 
     def kind(self, pdu: Any) -> Kind:
@@ -64,6 +65,10 @@ class SmgpDialect:
     def submitted(self, pdu: Any, outcome: Outcome, msg_id: int) -> Any:
         """See `Dialect`. An id is ten octets of decimal digits, two an octet, which 64 bits just fit."""
         return smgp.SubmitResp(sequence=pdu.sequence, msg_id=bytes.fromhex(f"{msg_id:020d}"), status=_STATUS[outcome])
+
+    def report_id(self, pdu: Any, msg_id: int) -> str:
+        """See `Dialect`."""
+        return f"{msg_id:016x}"
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. SMGP has an answer for a Submit only."""

@@ -46,6 +46,7 @@ _INTERFACE_VERSION = 0x0210
 class SmppDialect:
     """SMPP on one connection."""
 
+    name = "smpp"
     codec: Codec[smpp.Pdu] = SMPP
 
     def kind(self, pdu: Any) -> Kind:
@@ -77,6 +78,10 @@ class SmppDialect:
         """See `Dialect`."""
         ident = f"{msg_id:016x}" if outcome is Outcome.ACCEPTED else ""
         return _SUBMITS[type(pdu)](sequence=pdu.sequence, status=_STATUS[outcome], message_id=ident)  # type: ignore[call-arg]
+
+    def report_id(self, pdu: Any, msg_id: int) -> str:
+        """See `Dialect`."""
+        return f"{msg_id:016x}"
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. An unreadable response gets no answer."""

@@ -1,46 +1,58 @@
-"""What a SUBMIT of CMPP or SMPP asks for, in the words of the door."""
+"""What a SUBMIT asks for, in the words of the door."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.door import SubmissionIn
 from pipeline.errors import AntispamError
 from pipeline.protocols import cmpp, smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.due_time import due_time
+from pipeline.protocols.sms.short_message import ShortMessage
 
+_REPORT, _FAILURE = 1, 2  # SMPP's two bits: a report in any case, or if the message failed
 _TIME_TO_LIVE = 0x0017  # parameter of data_sm, in seconds
 
 
-def submitted(pdu: Any, port: str, now: int) -> SubmissionIn:
-    """The submission in a SUBMIT; one without a sender comes from `port`. `now` is epoch ms.
+class Asked(NamedTuple):
+    """A SUBMIT: the submission, or a part of it if `message` has a place; and whether reports are wanted."""
 
-    Raises AntispamError for one without text, for a part of a long message, and for a distribution list.
+    line: SubmissionIn
+    message: ShortMessage
+    report: bool
+    failures_only: bool
+
+
+def submitted(pdu: Any, port: str, now: int) -> Asked:
+    """What a SUBMIT asks for; without a sender, it comes from `port`. `now` is epoch ms.
+
+    Raises AntispamError for one without text, and for a distribution list.
     """
     message = carried(pdu)
     text = message.text if message is not None else None
     if message is None or text is None:
         raise AntispamError("content: not a text")
-    if message.place is not None and message.place.total > 1:
-        raise AntispamError("content: a part of a long message; parts are not joined yet")
-    sender, recipients, scheduled_at, valid_until = _envelope(pdu, now)
-    return SubmissionIn(
+    sender, recipients, scheduled_at, valid_until, wish = _envelope(pdu, now)
+    line = SubmissionIn(
         port=sender or port,
         recipients=recipients,
         content=text,
         scheduled_at=scheduled_at,
         valid_until=valid_until,
     )
+    return Asked(line, message, report=wish in (_REPORT, _FAILURE), failures_only=wish == _FAILURE)
 
 
-def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | None]:
-    """Sender, recipients, earliest and latest time."""
+def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | None, int]:
+    """Sender, recipients, earliest and latest time, and the wish for a report."""
     if isinstance(pdu, cmpp.Submit):
-        return pdu.src_id, list(pdu.recipients), due_time(pdu.at_time, now), due_time(pdu.valid_time, now)
+        wish = int(pdu.registered_delivery == _REPORT)
+        return pdu.src_id, list(pdu.recipients), due_time(pdu.at_time, now), due_time(pdu.valid_time, now), wish
     if isinstance(pdu, smpp.DataSm):
         seconds = next((int.from_bytes(tlv.value, "big") for tlv in pdu.tlvs if tlv.tag == _TIME_TO_LIVE), None)
-        return pdu.source_addr, [pdu.destination_addr], None, None if seconds is None else now + seconds * 1000
+        until = None if seconds is None else now + seconds * 1000
+        return pdu.source_addr, [pdu.destination_addr], None, until, pdu.registered_delivery & 3
     if isinstance(pdu, smpp.SubmitMulti):
         recipients = [to.destination_addr for to in pdu.destinations if isinstance(to, smpp.Address)]
         if len(recipients) < len(pdu.destinations):
@@ -52,4 +64,5 @@ def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | Non
         recipients,
         due_time(pdu.schedule_delivery_time, now),
         due_time(pdu.validity_period, now),
+        pdu.registered_delivery & 3,
     )

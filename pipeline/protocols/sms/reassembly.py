@@ -11,14 +11,14 @@ them. Whose part a part is cannot be known then: both messages are `suspect`.
 A part that is equal to one already taken is a repetition: its sender has missed our answer. Repetitions are also known
 for a time after the message is closed.
 
-Pure: time enters with each part and with `expire`, and never runs back. The same calls give the same results, so a
-restart that replays them continues where it was. Each port may keep only so many parts open, and all ports together
-only so many; beyond that the oldest message of the port with the most is closed as it is.
+Pure: time enters with each part and with `expire`, and never runs back. The same calls give the same results. `changes`
+tells what is to be kept after them, and `restored` continues from what was kept. Each port may keep only so many parts
+open, and all ports together only so many; beyond that the oldest message of the port with the most is closed as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -31,7 +31,10 @@ from pipeline.protocols.sms.wap_push import Push
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One part: `id` names it for its answer and report, `at` is its arrival in epoch ms."""
+    """One part: `id` names it for its answer and report, `at` is its arrival in epoch ms.
+
+    `record` is the form in which its caller keeps it.
+    """
 
     id: str
     port: str
@@ -39,6 +42,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     place: Concatenation
     message: ShortMessage
     at: int
+    record: bytes = b""
 
 
 class End(Enum):
@@ -119,7 +123,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     most_alike: int = 4
 
 
-_Key = tuple[str, str, int, int, int]
+_Key = tuple[str, str, int, int, int]  # port, recipient, reference, total, width
+_Print = tuple[_Key, int, bytes]  # number and digest of a part
+
+
+class OpenMessage(msgspec.Struct, frozen=True, array_like=True):
+    """An open message as it is kept: its parts by `Part.record`; its deadline counts from `at`."""
+
+    at: int
+    late: bool
+    suspect: bool
+    records: list[bytes]
+
+
+class ClosedPart(msgspec.Struct, frozen=True, array_like=True):
+    """A part that was joined, as it is kept until `until`: what it was, and its id."""
+
+    number: int
+    digest: bytes
+    id: str
+    until: int
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """All that is to be kept of one key.
+
+    `unfinished_until`: how long it is known that a message of the key was closed without all parts; 0 if none was.
+    """
+
+    open: list[OpenMessage] = []
+    closed: list[ClosedPart] = []
+    unfinished_until: int = 0
 
 
 class _Open:
@@ -142,10 +176,51 @@ class Reassembly:
         self._parts_of_port: dict[str, int] = {}
         self._parts = 0
         # Parts of closed messages: what each was, and when it is forgotten; oldest first.
-        self._closed: dict[tuple[_Key, int, bytes], tuple[str, int]] = {}
+        self._closed: dict[_Print, tuple[str, int]] = {}
+        self._prints: dict[_Key, dict[_Print, None]] = {}  # the entries of `_closed` by key
         self._unfinished: dict[_Key, tuple[str, int]] = {}  # the same for messages closed without all parts
+        self._changed: dict[_Key, None] = {}
         self._opened = 0
         self._now = 0
+
+    @classmethod
+    def restored(
+        cls, kept: Iterable[tuple[_Key, Kept, Sequence[Sequence[Part]]]], limits: Limits | None = None
+    ) -> Reassembly:
+        """Continue from what was kept last of each key, with the parts of its open messages."""
+        made = cls(limits)
+        opened: list[tuple[int, _Key, OpenMessage, Sequence[Part]]] = []
+        closed: list[tuple[int, _Print, str]] = []
+        unfinished: list[tuple[int, _Key]] = []
+        for key, one, parts in kept:
+            opened += [(message.at, key, message, of) for message, of in zip(one.open, parts, strict=True)]
+            closed += [(part.until, (key, part.number, part.digest), part.id) for part in one.closed]
+            unfinished += [(one.unfinished_until, key)] if one.unfinished_until else []
+        for at, key, message, of in sorted(opened, key=lambda each: each[0]):
+            made._now = max(made._now, at)
+            again = made._new(key)
+            again.late, again.suspect, again.at = message.late, message.suspect, at
+            for part in of:
+                made._put(again, part)
+        for until, entry, ident in sorted(closed):
+            made._remember(entry, ident, until)
+        made._unfinished = {key: ("", until) for until, key in sorted(unfinished)}
+        made._changed.clear()
+        return made
+
+    def changes(self) -> Iterator[tuple[_Key, Kept | None]]:
+        """What is to be kept of each key that changed since the last call; None: nothing."""
+        for key in self._changed:
+            kept = Kept(
+                [
+                    OpenMessage(one.at, one.late, one.suspect, [part.record for part in one.parts.values()])
+                    for one in self._open.get(key, ())
+                ],
+                [ClosedPart(entry[1], entry[2], *self._closed[entry]) for entry in self._prints.get(key, ())],
+                self._unfinished.get(key, ("", 0))[1],
+            )
+            yield key, kept if kept.open or kept.closed or kept.unfinished_until else None
+        self._changed.clear()
 
     @property
     def parts(self) -> int:
@@ -163,8 +238,16 @@ class Reassembly:
         closed = []
         while (due := self.due()) is not None and due <= now:
             closed.append(self._close(next(iter(self._by_age.values())), End.DEADLINE))
-        _forget(self._closed, now, self._limits.most)
-        _forget(self._unfinished, now, self._limits.most)
+        for entry in _due(self._closed, now, self._limits.most):
+            del self._closed[entry]
+            key = entry[0]
+            del self._prints[key][entry]
+            if not self._prints[key]:
+                del self._prints[key]
+            self._changed[key] = None
+        for key in _due(self._unfinished, now, self._limits.most):
+            del self._unfinished[key]
+            self._changed[key] = None
         return tuple(closed)
 
     def take(self, part: Part) -> Taken:
@@ -181,14 +264,23 @@ class Reassembly:
         if remembered is not None:
             return Taken(remembered[0], tuple(closed))
         message = next((one for one in alike if place.number not in one.parts), None) or self._new(key)
-        message.parts[place.number] = part
-        self._parts += 1
-        self._parts_of_port[part.port] = self._parts_of_port.get(part.port, 0) + 1
+        self._put(message, part)
         if len(message.parts) == place.total:
             closed.append(self._close(message, End.WHOLE))
         elif len(self._open[key]) > self._limits.most_alike:
             closed.append(self._close(self._open[key][0], End.ROOM))
         return Taken(None, (*closed, *self._make_room(part)))
+
+    def _put(self, message: _Open, part: Part) -> None:
+        message.parts[part.place.number] = part
+        self._parts += 1
+        self._parts_of_port[part.port] = self._parts_of_port.get(part.port, 0) + 1
+        self._changed[message.key] = None
+
+    def _remember(self, entry: _Print, ident: str, until: int) -> None:
+        self._closed.pop(entry, None)  # so that the order stays that of time
+        self._closed[entry] = (ident, until)
+        self._prints.setdefault(entry[0], {})[entry] = None
 
     def _new(self, key: _Key) -> _Open:
         self._opened += 1
@@ -226,10 +318,9 @@ class Reassembly:
         total = key[3]
         missing = tuple(number for number in range(1, total + 1) if number not in message.parts)
         until = self._now + self._limits.remember
+        self._changed[key] = None
         for part in message.parts.values():
-            entry = _print(key, part)
-            self._closed.pop(entry, None)  # so that the order stays that of time
-            self._closed[entry] = (part.id, until)
+            self._remember(_print(key, part), part.id, until)
         if missing:
             self._unfinished.pop(key, None)
             self._unfinished[key] = ("", until)
@@ -241,20 +332,21 @@ def _same(part: Part, other: Part) -> bool:
     return (part.message.alphabet, part.message.content) == (other.message.alphabet, other.message.content)
 
 
-def _print(key: _Key, part: Part) -> tuple[_Key, int, bytes]:
+def _print(key: _Key, part: Part) -> _Print:
     """What identifies a part again, without keeping its content."""
     message = part.message
     digest = blake2b(f"{message.alphabet.name} ".encode() + message.content, digest_size=16).digest()
     return key, part.place.number, digest
 
 
-def _forget(memory: dict[Any, tuple[str, int]], now: int, most: int) -> None:
-    """Drop what is due, and the oldest beyond `most`."""
-    while memory:
-        oldest = next(iter(memory))
-        if memory[oldest][1] > now and len(memory) <= most:
-            return
-        del memory[oldest]
+def _due(memory: dict[Any, tuple[str, int]], now: int, most: int) -> list[Any]:
+    """The entries that are to be forgotten: what is due, and the oldest beyond `most`."""
+    found = []
+    for number, (entry, (_, until)) in enumerate(memory.items()):
+        if until > now and len(memory) - number <= most:
+            break
+        found.append(entry)
+    return found
 
 
 def _alike(part: Part, other: Part) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pipeline.events import Priority, Submission
+from pipeline.events import Part, Priority, Submission
 from pipeline.ingest.broker import Lag
 from pipeline.rules.ports import Ports
 
@@ -14,14 +14,23 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self.sent: list[Submission] = []
+        self.parts: list[Part] = []
         self.waiting: list[asyncio.Future[bool]] = []
         self.behind = 0
         self.at_once = True
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
         """See `Broker`."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.sent.append(submission)
+        return self._answer()
+
+    def send_part(self, part: Part) -> asyncio.Future[bool]:
+        """See `PartsBroker`."""
+        self.parts.append(part)
+        return self._answer()
+
+    def _answer(self) -> asyncio.Future[bool]:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if self.at_once:
             future.set_result(True)
         else:

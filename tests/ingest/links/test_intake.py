@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.events import Priority
+from pipeline.events import Origin, Priority
+from pipeline.ingest.links.cmpp_dialect import CmppDialect
 from pipeline.ingest.links.intake import Intake, Sent
 from pipeline.ingest.links.message_ids import submission_id
 from pipeline.protocols import cmpp
@@ -33,7 +34,7 @@ SUBMIT = cmpp.Submit(
 def take(broker: MemoryBroker, ports: Ports | None = PORTS, **fields: Any) -> Sent | None:
     async def main() -> Sent | None:
         intake = Intake(broker, lambda: ports, Settings(_env_file=None), clock=lambda: NOW)
-        return intake.take(msgspec.structs.replace(SUBMIT, **fields), account())
+        return intake.take(msgspec.structs.replace(SUBMIT, **fields), account(), CmppDialect())
 
     return asyncio.run(main())
 
@@ -76,3 +77,33 @@ def test_without_ports_and_while_the_pipeline_lags_it_is_to_come_again() -> None
     broker.behind = 1_000_000
     assert take(broker) is None
     assert broker.sent == []
+
+
+def test_a_part_of_a_long_message_goes_to_its_own_topic_with_an_id_of_its_own() -> None:
+    broker = MemoryBroker()
+    sent = take(broker, udhi=1, registered_delivery=1, content=b"\x05\x00\x03\x2a\x02\x01" + SUBMIT.content)
+    (part,) = broker.parts
+    assert sent is not None
+    assert broker.sent == []
+    assert (part.code, part.reference, part.width, part.total, part.number) == ("10690001", 42, 1, 2, 1)
+    assert (part.alphabet, part.octets, part.submission.content) == ("UTF_16", SUBMIT.content, "您好")
+    assert part.submission.id == submission_id(sent.msg_id)
+    assert part.submission.origin == Origin(account="900001", protocol="cmpp", ids=(f"{sent.msg_id:016x}",))
+
+
+def test_a_long_message_that_would_be_too_long_is_refused_at_its_first_part() -> None:
+    broker = MemoryBroker()
+    with pytest.raises(AntispamError, match="255 parts, more than 2000 code points"):
+        take(broker, udhi=1, content=b"\x05\x00\x03\x2a\xff\x01" + SUBMIT.content)
+    assert broker.parts == []
+
+
+def test_who_wants_no_report_has_no_id_for_it() -> None:
+    broker = MemoryBroker()
+    take(broker, registered_delivery=0)
+    take(broker, registered_delivery=1)
+    without, wanted = (submission.origin for submission in broker.sent)
+    assert without is not None
+    assert without.ids == ()
+    assert wanted is not None
+    assert len(wanted.ids) == 1

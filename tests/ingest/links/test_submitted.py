@@ -34,7 +34,7 @@ SMPP = smpp.SubmitSm(
 
 
 def of(pdu: Any, **fields: Any) -> Any:
-    return submitted(msgspec.structs.replace(pdu, **fields), PORT, NOW)
+    return submitted(msgspec.structs.replace(pdu, **fields), PORT, NOW).line
 
 
 def test_a_submit_of_cmpp() -> None:
@@ -79,7 +79,6 @@ def test_a_submit_multi_and_a_data_sm() -> None:
     ("fields", "cause"),
     [
         ({"msg_fmt": 4}, "not a text"),
-        ({"udhi": 1, "content": b"\x05\x00\x03\x2a\x02\x01" + TEXT.encode("utf-16-be")}, "part of a long message"),
         ({"valid_time": "tomorrow"}, "time: "),
     ],
 )
@@ -91,3 +90,20 @@ def test_what_is_refused(fields: dict[str, Any], cause: str) -> None:
 
 def test_a_message_of_one_part_may_have_a_header() -> None:
     assert of(CMPP, udhi=1, content=b"\x05\x00\x03\x2a\x01\x01" + TEXT.encode("utf-16-be")).content == TEXT
+
+
+@pytest.mark.parametrize(
+    ("pdu", "wish", "expected"),
+    [
+        (CMPP, 0, (False, False)),
+        (CMPP, 1, (True, False)),
+        (CMPP, 2, (False, False)),
+        (SMPP, 0, (False, False)),
+        (SMPP, 1, (True, False)),
+        (SMPP, 2, (True, True)),
+        (SMPP, 0x11, (True, False)),
+    ],
+)
+def test_wishes_for_reports(pdu: Any, wish: int, expected: tuple[bool, bool]) -> None:
+    asked = submitted(msgspec.structs.replace(pdu, registered_delivery=wish), PORT, NOW)
+    assert (asked.report, asked.failures_only) == expected
