@@ -66,7 +66,7 @@ def _cheap_passwords() -> Iterator[None]:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(users, "_hasher", cheap)
-        patch.setattr(users, "_NOBODY", cheap.hash("nobody"))
+        patch.setattr(users, "_NOBODY", users._hash_of_no_password(cheap))
         yield
 
 

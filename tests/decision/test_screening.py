@@ -95,6 +95,15 @@ def test_a_reason_holds_the_values_it_saw() -> None:
     assert found.alerts == (RuleAlert(AlertLevel.WARNING, "volume", "已发 4 条", {"volume": 4}),)
 
 
+def test_the_values_of_an_alert_come_in_the_order_of_its_sentence() -> None:
+    """A set has another order in each process, and the same event would have decisions of other bytes."""
+    named = ["port_limit_5m", "messages", "score", "keywords", "links", "round"]
+    slots, when = "，".join(f"{{{n}}}" for n in named * 2), " && ".join(f"{n} >= 0" for n in named)
+    rule = f'id: all, event: submission, description: "{slots}", when: {when}, verdict: review, alert: severe'
+    [alert] = outcome(submission(), config(policy=parse_policy(f"rules: [{{{rule}}}]"))).alerts
+    assert list(alert.values) == named
+
+
 @pytest.mark.parametrize(("tier", "limit"), [(Tier.HIGH, 5), (Tier.ORDINARY, 10), (Tier.TRUSTED, 1000)])
 def test_without_a_limit_of_its_own_a_port_has_that_of_its_tier(tier: Tier, limit: int) -> None:
     numbers = tuple(f"139{n:08d}" for n in range(limit + 1))

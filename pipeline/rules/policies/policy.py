@@ -76,9 +76,9 @@ class Rule:
     of_pair: bool
 
     @property
-    def shown(self) -> frozenset[str]:
-        """The signals whose values its sentence shows."""
-        return frozenset(slots(self.descriptions[DEFAULT]))
+    def shown(self) -> list[str]:
+        """The signals whose values its sentence shows, in its order: a decision has the same bytes in every process."""
+        return slots(self.descriptions[DEFAULT])
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether its condition holds for these values of its signals."""

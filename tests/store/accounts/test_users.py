@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import insert, select
 
 from pipeline.errors import AntispamError
@@ -26,7 +27,7 @@ from pipeline.store.database import Database
 NOW = 1_700_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)
 GOOD = "correct horse battery"
-SHIPPED = users._hasher  # before tests take a cheap one
+SHIPPED, NOBODY = users._hasher, users._NOBODY  # before tests take cheap ones
 
 
 @pytest.fixture
@@ -54,6 +55,12 @@ def test_a_guess_costs_memory_and_time() -> None:
     """The second recommendation of RFC 9106, the least that it allows."""
     assert SHIPPED.memory_cost >= 64 * 1024
     assert SHIPPED.time_cost >= 3
+
+
+def test_an_unknown_name_takes_as_long_as_a_known_one() -> None:
+    assert not SHIPPED.check_needs_rehash(NOBODY)
+    with pytest.raises(VerifyMismatchError):
+        SHIPPED.verify(NOBODY, "x")
 
 
 def test_no_password_is_stored_as_it_is(db: Database) -> None:
