@@ -310,14 +310,21 @@ public final class Gateway {
   /** Say the next state of a message, over this link or, if it is gone, over any other. */
   private static void report(Word word, Channel link) {
     Channel way = link != null && link.isActive() ? link : links.stream().filter(Channel::isActive).findAny().orElse(null);
-    word.link = way;
-    due.put(hex(word.id), word);
+    String stat;
+    synchronized (word) { // with its acknowledgement, which may come while the report is about to be said again
+      stat = word.states.peek();
+      if (stat == null) {
+        return; // acknowledged by now
+      }
+      word.link = way;
+      due.put(hex(word.id), word);
+    }
     if (way == null) {
       return; // until somebody logs in
     }
     var state = new CmppReportRequestMessage();
     state.setMsgId(word.id);
-    state.setStat(word.states.peek());
+    state.setStat(stat);
     state.setDestterminalId(word.submit.getDestterminalId()[0]);
     state.setSubmitTime("2611281200");
     state.setDoneTime("2611281200");
@@ -336,13 +343,15 @@ public final class Gateway {
     if (answer.getResult() != 0) {
       return;
     }
-    Word word = due.remove(id);
-    if (word != null) {
-      word.states.poll();
-      if (!word.states.isEmpty()) {
-        report(word, word.link);
-      }
+    Word word = due.get(id);
+    if (word == null) {
+      return;
     }
+    synchronized (word) {
+      word.states.poll();
+      due.remove(id);
+    }
+    report(word, word.link); // the next state, if there is one
   }
 
   /** Reports whose link went away before they were acknowledged. */
