@@ -16,7 +16,7 @@ from pipeline.rules.clock.timetable import is_open
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
-from pipeline.rules.speaker.speakers import impersonated, may_speak
+from pipeline.rules.speaker.speakers import impersonated, may_speak, owner_known
 
 CHALLENGER_SCORE = "challenger_score"
 
@@ -410,6 +410,12 @@ CATALOGUE: dict[str, Signal] = {
             early=True,
             spans="speakers",
             of_pair=True,
+        ),
+        Signal(
+            "owner_known",
+            "bool",
+            "signatures or an enterprise are registered for the port, so it is known in whose name it sends",
+            lambda c: c.port is not None and owner_known(c.port),
         ),
         Signal(
             "brand_mentioned",

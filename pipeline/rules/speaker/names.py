@@ -24,6 +24,7 @@ BRANDS = "brands.yaml"  # the operator's additions in a configuration folder
 NO_ADDITIONS = "[]\n"
 _CACHED = 50_000  # signatures whose brand is remembered
 _LEAST_VIEW = 4  # least characters of a name that is compared by look or sound
+_OFFICES = ("authority", "utility")  # kinds of brands that have branches everywhere
 _chinese = re.compile(r"[㐀-鿿]+").fullmatch
 
 # Behind a brand's name these make a signature of somebody else: a shop on a platform, a place near a bank.
@@ -98,6 +99,13 @@ class BrandNames:
             self.read_signatures((name,))
         return self._of_signature[name]
 
+    def is_branch(self, name: str) -> bool:
+        """Whether a signature is an office's word behind another name, such as 澜浦交警."""
+        brand = self.of_signature(name)
+        if brand is None or brand.kind not in _OFFICES or name in self._exact or self._by_beginning(name):
+            return False
+        return any(of is brand and name.find(branch) > 0 for branch, of in self._branches)
+
     def read_signatures(self, names: Collection[str]) -> None:
         """Read these names together and remember their brands: ten times faster than one by one."""
         new = [name for name in names if name not in self._of_signature]
@@ -145,7 +153,7 @@ class BrandNames:
             if at < 0:
                 continue
             rest = name[at + len(branch) :]
-            if of.kind == "authority" or of.kind == "utility":
+            if of.kind in _OFFICES:
                 if at <= 12 and _OFFICE.fullmatch(rest):
                     return of
             elif at and _PLACE.fullmatch(name[:at]) and (not rest or _OWN.fullmatch(rest)):

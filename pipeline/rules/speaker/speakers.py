@@ -28,7 +28,8 @@ class Speaker(msgspec.Struct, frozen=True, gc=False):
     """A brand named at code points of the raw text, `end` exclusive.
 
     `speaks` is False for a mention. `sure` is False if the sender may also be a shop or a wallet that writes of the
-    brand; such a sentence counts only in a text without a signature of the sender's own.
+    brand; such a sentence counts only in a text without a signature of the sender's own. `branch` is True for a
+    signature such as 澜浦交警: an office's word behind another name.
     """
 
     brand: Brand
@@ -36,6 +37,7 @@ class Speaker(msgspec.Struct, frozen=True, gc=False):
     end: int
     speaks: bool
     sure: bool = True
+    branch: bool = False
 
 
 def find_speakers(
@@ -51,7 +53,9 @@ def find_speakers(
         for signature in of_text:
             brand = names.of_signature(signature.name)
             if brand is not None:
-                found[owner] = (*found[owner], Speaker(brand, signature.start, signature.end, speaks=True))
+                branch = names.is_branch(signature.name)
+                speaker = Speaker(brand, signature.start, signature.end, speaks=True, branch=branch)
+                found[owner] = (*found[owner], speaker)
     mentions = names.mentions(normals)
     if not mentions:
         return found
@@ -78,15 +82,25 @@ def find_speakers(
 def impersonated(
     speakers: Sequence[Speaker], signatures: Sequence[Signature], port: Port | None, names: BrandNames
 ) -> Speaker | None:
-    """The first brand that the text speaks as although the port may not; None for an honest text."""
+    """The first brand that the text speaks as although the port may not; None for an honest text.
+
+    A branch may be the sender itself where nobody has registered whose the port is.
+    """
     if not any(speaker.speaks for speaker in speakers):
         return None
+    nameless = port is not None and not owner_known(port)
     registered = port.signature_names if port else frozenset()
     signed = any(signature.name in registered for signature in signatures)
     for speaker in speakers:
-        if speaker.speaks and (speaker.sure or not signed) and not may_speak(speaker.brand, port, names):
+        counts = speaker.speaks and (speaker.sure or not signed) and not (speaker.branch and nameless)
+        if counts and not may_speak(speaker.brand, port, names):
             return speaker
     return None
+
+
+def owner_known(port: Port) -> bool:
+    """Whether it is registered in whose name the port sends, by signatures or an enterprise."""
+    return bool(port.entry.signatures or port.entry.enterprise)
 
 
 def may_speak(brand: Brand, port: Port | None, names: BrandNames) -> bool:
