@@ -7,9 +7,13 @@ takes a new one. A view has its typed columns even when its table is empty or no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.events import Verdict
 from pipeline.lake.delta import find_table
@@ -107,6 +111,22 @@ DERIVED: dict[str, tuple[str, str]] = {
     ),
 }
 
+_DERIVED = "".join(
+    f"CREATE OR REPLACE VIEW {name} AS {select}; COMMENT ON VIEW {name} IS '{comment}';"
+    for name, (comment, select) in DERIVED.items()
+)
+
+_SCALARS = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+
 
 def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     """A connection to the newest snapshot of the lake: one view per table, and those of DERIVED.
@@ -133,16 +153,9 @@ def open_empty() -> duckdb.DuckDBPyConnection:
 
 def refresh(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """Point the views at the newest snapshot; returns the files they read, all of analysts' tables."""
-    files = []
-    connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
-    for table in SHARED:
-        snapshot = _files(settings.lake_dir, table)
-        connection.execute(_view(connection, table, snapshot))
-        files += snapshot
-    for name, (comment, select) in DERIVED.items():
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
-        connection.execute(f"COMMENT ON VIEW {name} IS '{comment}'")
-    return files
+    snapshots = {table: _files(settings.lake_dir, table) for table in SHARED}
+    connection.execute("".join(_view(table, files) for table, files in snapshots.items()) + _DERIVED)
+    return [file for files in snapshots.values() for file in files]
 
 
 def full_files(settings: Settings, name: str) -> list[str]:
@@ -153,8 +166,7 @@ def full_files(settings: Settings, name: str) -> list[str]:
 
 def view_full(connection: duckdb.DuckDBPyConnection, settings: Settings, table: Table) -> None:
     """Add a view of a full table, with all its columns, for code that may read full text."""
-    connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
-    connection.execute(_view(connection, table, _files(settings.lake_dir, table)))
+    connection.execute(_view(table, _files(settings.lake_dir, table)))
 
 
 def _files(lake: Path, table: Table) -> list[str]:
@@ -162,17 +174,36 @@ def _files(lake: Path, table: Table) -> list[str]:
     return [] if found is None else found.file_uris()
 
 
-def _view(connection: duckdb.DuckDBPyConnection, table: Table, files: list[str]) -> str:
+def _view(table: Table, files: list[str]) -> str:
     """An empty typed table gives every column; files written before a column was added lack it."""
-    empty = table.schema.empty_table()
-    connection.register("empty_rows", empty)
-    connection.execute(f"CREATE TABLE IF NOT EXISTS typed.{table.name} AS FROM empty_rows")
-    connection.unregister("empty_rows")
-    view = f"CREATE OR REPLACE VIEW {table.name} AS FROM typed.{table.name}"
+    view = f"{_typed(table)} CREATE OR REPLACE VIEW {table.name} AS FROM typed.{table.name}"
     if not files:
-        return view
+        return f"{view};"
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     return (
         f"{view} UNION ALL BY NAME FROM read_parquet([{listed}], hive_partitioning = true, "
-        f"hive_types = {{'dt': DATE}}, union_by_name = true)"
+        f"hive_types = {{'dt': DATE}}, union_by_name = true);"
     )
+
+
+@cache
+def _typed(table: Table) -> str:
+    """Statements that make the typed table of a lake's table, where it is not yet."""
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS typed; CREATE TABLE IF NOT EXISTS typed.{table.name} ({_columns(table.schema)});"
+    )
+
+
+def _columns(fields: Iterable[pa.Field[Any]]) -> str:
+    return ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in fields)
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type. Raises KeyError for one that no table has yet."""
+    if isinstance(kind, pa.ListType):
+        return f"{_sql_type(kind.value_type)}[]"
+    if isinstance(kind, pa.MapType):
+        return f"MAP({_sql_type(kind.key_type)}, {_sql_type(kind.item_type)})"
+    if isinstance(kind, pa.StructType):
+        return f"STRUCT({_columns(kind)})"
+    return _SCALARS[kind]
