@@ -15,6 +15,7 @@ from pipeline.protocols.sms.short_message import ShortMessage
 from pipeline.protocols.sms.tpdu import UserData, read_tpdu
 from pipeline.protocols.tlvs import Tlvs
 
+_SECRET = ("password", "login_password")  # SMPP and SGIP send them in clear; what is shown goes into tickets and chats
 _TLVS = {smgp: Tlvs(smgp.PARAMETERS), cngp: Tlvs(cngp.PARAMETERS), smpp: Tlvs(smpp.PARAMETERS)}
 
 
@@ -81,6 +82,8 @@ def _plain(struct: msgspec.Struct) -> dict[str, Any]:
 
 
 def _readable(name: str, value: Any) -> Any:
+    if name in _SECRET:
+        return "***" if value else ""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple):

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.protocols import cmpp
+from pipeline.protocols import cmpp, sgip, smpp
 from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.kinds import decode
+from pipeline.protocols.sgip import SGIP
+from pipeline.protocols.smpp import SMPP
 from tests.protocols.sms.test_wap_push import SAMPLE
 from tests.protocols.test_cmpp import CONNECT, CONNECT_RESP, CONNECT_RESP_OF_2, REPORT, SUBMIT, SUBMIT_OF_2
 from tests.protocols.test_cngp import CNGP_SUBMIT
@@ -329,3 +331,17 @@ def test_the_one_response_that_smgp_has_alike_is_shown() -> None:
 def test_hostile_bytes_are_shown_or_refused(data: bytes) -> None:
     with suppress(ProtocolError):
         assert show("cmpp3", data.hex())["command"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "frame"),
+    [
+        ("smpp", SMPP.encode(smpp.BindTransceiver(sequence=1, system_id="esme01", password="s3cret"))),
+        ("smpp", SMPP.encode(smpp.Outbind(sequence=1, system_id="esme01", password="s3cret"))),
+        ("sgip", SGIP.encode(sgip.Bind(sequence=bytes(12), login_type=1, login_name="sp", login_password="s3cret"))),
+    ],
+)
+def test_a_password_is_not_shown(kind: str, frame: bytes) -> None:
+    shown = json.dumps(decode(kind, frame.hex()))
+    assert "***" in shown
+    assert "s3cret" not in shown
