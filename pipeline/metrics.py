@@ -76,6 +76,9 @@ PARTS_REPEATED = Counter("antispam_parts_repeated_total", "Parts of long message
 LONG_MESSAGES = Counter(
     "antispam_long_messages_total", "Long messages closed, by cause: whole, deadline, room", ["cause"]
 )
+LINK_REPORTS = Counter(
+    "antispam_link_reports_total", "Reports and replies for links of ports: made, accepted, given_up", ["outcome"]
+)
 PORT_LINKS = Gauge("antispam_port_links", "Links of ports that are open, also before their login")
 PORT_LINKS_REFUSED = Counter("antispam_port_links_refused_total", "Links closed at once, because too many are open")
 PORT_LOGINS_REFUSED = Counter("antispam_port_logins_refused_total", "Logins of ports refused", ["protocol", "cause"])

@@ -32,6 +32,14 @@ class ReportText(msgspec.Struct, frozen=True, kw_only=True):
     text: bytes = b""
 
 
+def of_word(word: str) -> tuple[str, str]:
+    """State and error of these reports for a word of CMPP, which has no error: `XX:nnnn` is a failure with a number."""
+    prefix, colon, number = word.partition(":")
+    if not colon:
+        return word, "000"
+    return ("REJECTD" if prefix == "AS" else "UNDELIV"), number[-3:].rjust(3, "0")
+
+
 def read_report(content: bytes) -> ReportText:
     """The report of SMGP or CNGP, whose id is ten octets. Raises FrameError if it has no id or no state."""
     begin = 3 if content[:3].lower() == b"id:" else 0  # some gateways leave the label out

@@ -29,7 +29,7 @@ RECEIPTED_MESSAGE_ID = 0x001E
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
 MESSAGE_PAYLOAD = 0x0424
 MESSAGE_STATE = 0x0427
-_STATES = {  # message_state, in the words of receipts
+STATES = {  # message_state, in the words of receipts
     1: "ENROUTE",
     2: "DELIVRD",
     3: "EXPIRED",
@@ -476,7 +476,7 @@ def receipt_of(deliver: DeliverSm | DataSm) -> ReportText | None:
     if deliver.esm_class & 0x3C != RECEIPT:
         return None
     msg_id = (first(deliver.tlvs, RECEIPTED_MESSAGE_ID) or b"").split(b"\0", 1)[0]
-    state = _STATES.get(int.from_bytes(first(deliver.tlvs, MESSAGE_STATE) or b"", "big"), "")
+    state = STATES.get(int.from_bytes(first(deliver.tlvs, MESSAGE_STATE) or b"", "big"), "")
     try:
         text = read_receipt(content_of(deliver))
     except FrameError:

@@ -240,6 +240,7 @@ submissions = Table(
     Column("reasons", _JSON),  # [{rule, message}]
     Column("exceptions", _JSON),  # [{recipient, verdict, rule}]
     _at("decided_at", nullable=True),
+    Column("origin", _JSON),  # `events.Origin`: the link it came over; NULL: none
     Index("ix_submissions_accepted_at", "accepted_at"),
     Index("ix_submissions_id", "id"),  # an id is unique within a port and all its extensions
 )
@@ -264,6 +265,7 @@ deliveries = Table(
     Column("silences", Integer, nullable=False, server_default="0"),  # SUBMITs without an answer in time
     _at("submitted_at", nullable=True),  # time of the first SUBMIT
     _at("changed_at"),
+    Column("parts", Integer, nullable=False, server_default="0"),  # of its message; 0: a row of an earlier version
     Index("ix_deliveries_carrier_id", "channel", "carrier_id"),
     Index(
         "ix_deliveries_unclaimed",
@@ -297,6 +299,35 @@ report_outbox = Table(
     Column("body", LargeBinary, nullable=False),
     _at("created_at"),
     sqlite_autoincrement=True,
+)
+
+# Final outcomes of messages that came over links, until reports are made of them (actions/status/link_outcomes.py).
+link_outcomes = Table(
+    "link_outcomes",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("port", String(21), nullable=False),  # the sender field as given
+    Column("submission", String(128), nullable=False),
+    Column("recipient", String(21)),  # NULL: all recipients without an outcome of their own
+    Column("status", String(7), nullable=False),  # the report's word
+    _at("at"),
+)
+# What waits for a link of its port: `actions.status.link_deliveries.Report` or `.Reply`.
+link_deliveries = Table(
+    "link_deliveries",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("port", String(21), nullable=False),  # the registered port; empty: the account is known
+    Column("account", String(16), nullable=False),  # empty: any account of the port
+    Column("protocol", String(8), nullable=False),  # empty: any
+    Column("body", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _at("created_at"),
+    _at("due_at"),
+    Column("lease", String(64)),
+    _at("lease_until", nullable=True),
+    Index("ix_link_deliveries_account", "account", "protocol", "id"),
+    Index("ix_link_deliveries_created_at", "created_at"),
 )
 
 # Waiting submissions: holds, cases, timers. Bodies are `events.Submission`.

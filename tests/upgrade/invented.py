@@ -12,6 +12,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from pipeline import events, topics
+from pipeline.actions.status.link_deliveries import Report, row_of
 from pipeline.events import Category, Event, Kind, Label, Priority, Verdict
 
 NOW = 1_764_041_400_000  # Tuesday 2025-11-25 11:30 in Shanghai
@@ -395,6 +396,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "reasons": [{"rule": "bulk-declared", "message": "51 messages"}],
                 "exceptions": [{"recipient": PHONES[1], "verdict": "reject", "rule": "unsubscribed"}],
                 "decided_at": NOW + 40,
+                "origin": {"account": "900001", "protocol": "cmpp", "ids": ["01"], "failures_only": False},
             }
         ],
         "deliveries": [
@@ -412,6 +414,35 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "silences": 1,
                 "submitted_at": NOW + 50,
                 "changed_at": NOW + 900,
+                "parts": 1,
+            }
+        ],
+        "link_outcomes": [
+            {"id": 1, "port": PORT, "submission": "s1", "recipient": PHONES[0], "status": "DELIVRD", "at": NOW + 900}
+        ],
+        "link_deliveries": [
+            {
+                "id": 1,
+                "port": PORT,
+                "account": "900001",
+                "protocol": "cmpp",
+                "body": row_of(
+                    Report(
+                        id="0123456789abcdef",
+                        n=0,
+                        sender=PORT,
+                        recipient=PHONES[0],
+                        status="DELIVRD",
+                        submitted="2311150613",
+                        done="2311150614",
+                    ),
+                    NOW,
+                )["body"],
+                "tries": 1,
+                "created_at": NOW + 900,
+                "due_at": NOW + 901,
+                "lease": "abcd",
+                "lease_until": NOW + 1000,
             }
         ],
         "parked_reports": [

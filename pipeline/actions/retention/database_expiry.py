@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 
+LINK_DAYS = 3  # a report waits so long for a link of its port; ports wait 48 h for one (CMPP)
 CHUNK = 2_000  # rows in one transaction, because other writers wait for it on SQLite
 _decode = msgspec.json.Decoder(Submission).decode
 
@@ -46,6 +47,8 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),
         (schema.submissions, schema.submissions.c.accepted_at < statuses),
         (schema.parked_reports, schema.parked_reports.c.parked_at < statuses),
+        (schema.link_outcomes, schema.link_outcomes.c.at < statuses),
+        (schema.link_deliveries, schema.link_deliveries.c.created_at < today - LINK_DAYS * DAY_MS),
         (schema.report_outbox, schema.report_outbox.c.created_at < kept),
         (
             callbacks,

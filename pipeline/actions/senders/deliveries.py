@@ -27,6 +27,8 @@ from sqlalchemy import (
 from pipeline import metrics
 from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import REPORTS_COME_MS, Report, Row, Settled, settle
+from pipeline.actions.status import link_outcomes
+from pipeline.actions.status.submission_status import PARTS
 from pipeline.durations import MINUTE_MS
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
@@ -45,6 +47,12 @@ AGAIN_MS = 10 * MINUTE_MS  # a sweep examines parked reports younger than this
 SWEPT = 500  # recipients per sweep
 ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four parameters
 _UNCLAIMED = text(schema.UNCLAIMED)
+_WORDS = {  # for the port; a carrier's report has its own
+    DeliveryState.DELIVERED: link_outcomes.DELIVERED,
+    DeliveryState.REFUSED: link_outcomes.NOT_TAKEN,
+    DeliveryState.EXPIRED: link_outcomes.EXPIRED,
+    DeliveryState.STOPPED: link_outcomes.PORT_STOPPED,
+}
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
 _WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
 
@@ -104,6 +112,7 @@ def advance(
                 ),
                 [_row(part, channel, now) for part in ended],
             )
+            _tell_ports(connection, [part.key for part in ended if part.state in FINAL], now)
         if finished:
             _settle(connection, channel, (), {part.recipient for part in finished}, now)
         return _known(connection, channel, [p for p in ended if p.again], intents, now)
@@ -212,6 +221,7 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
             ],
         )
         report_outbox.put(connection, [_event(report, key, channel) for report, key in settled.parts], now)
+        _tell_ports(connection, [key for _, key in settled.parts], now)
     waiting = {(r.recipient, r.carrier_id) for r in settled.waiting}
     over = [r for r in parked if (r.recipient, r.carrier_id) not in waiting]
     if over:
@@ -242,6 +252,26 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
     for report, _ in settled.parts:
         metrics.REPORTS.labels(channel, report.state.value).inc()
     return settled
+
+
+def _tell_ports(connection: Connection, ended: Sequence[Key], now: int) -> None:
+    """Store the outcomes of messages from links whose last part has ended with these."""
+    touched = {key[:3] for key in ended if link_outcomes.came_over_a_link(key[1])}
+    if not touched:
+        return
+    found: dict[tuple[str, str, int], list[Any]] = {}
+    message = (_rows.c.port, _rows.c.submission, _rows.c.n)
+    query = select(*message, _rows.c.recipient, _rows.c.state, _rows.c.status, _rows.c.parts)
+    for some in _pieces(touched):
+        for row in connection.execute(query.where(tuple_(*message).in_(some))):
+            found.setdefault((row.port, row.submission, row.n), []).append(row)
+    outcomes = []
+    for (port, submission, _), rows in found.items():
+        if len(rows) >= rows[0].parts and all(row.state in FINAL for row in rows):
+            worst = min(rows, key=lambda row: PARTS.index(row.state))
+            word = _WORDS.get(worst.state) or worst.status[:7] or "UNDELIV"
+            outcomes.append(link_outcomes.Outcome(port, submission, worst.recipient, word))
+    link_outcomes.put(connection, outcomes, now)
 
 
 def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
@@ -322,4 +352,5 @@ def _row(part: Part, channel: str, now: int, tries: int | None = None) -> dict[s
         "silences": part.silences,
         "submitted_at": part.submitted_at,
         "changed_at": now,
+        "parts": part.total,
     }

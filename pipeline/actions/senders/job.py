@@ -71,6 +71,7 @@ class Job:
             recipient=recipient,
             frame=CMPP3.encode(submit),
             valid_until=submission.valid_until,
+            total=text.total,
         )
 
 

@@ -53,7 +53,8 @@ Key = tuple[str, str, int, int]
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """Part `number` of message `n` of a submission; `frame` is its SUBMIT, whose sequence number is set later.
+    """Part `number` of message `n` of a submission; `frame` is its SUBMIT, whose sequence number is set later. The
+    message has `total` parts.
 
     `code` is the registered port, `port` the sender field as given. `tries` counts the SUBMITs that the carrier
     may have accepted, `silences` the SUBMITs without an answer in time. `submitted_at` (epoch ms) is the time of the
@@ -69,6 +70,7 @@ class Part:
     recipient: str
     frame: bytes
     valid_until: int | None
+    total: int = 1
     message: Any = None
     state: DeliveryState = DeliveryState.SUBMITTING
     again: bool = False

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, and_, select, tuple_
 
 from pipeline import topics
+from pipeline.actions.status import link_outcomes
 from pipeline.actions.status.callbacks import enqueue_all, rejection
 from pipeline.actions.status.submission_status import (
     PARTS,
@@ -61,6 +62,7 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
             "recipients": event.recipients,
             "priority": event.priority.value,
             "accepted_at": event.accepted_at,
+            "origin": None if event.origin is None else msgspec.to_builtins(event.origin),
         }
         for event in decoded(topics.SUBMISSIONS_EXPRESS, Submission, records)
     ]
@@ -68,7 +70,7 @@ def project_submissions(connection: Connection, now: int, records: Sequence[byte
         return len(records)
     table = schema.submissions
     statement = upsert(connection, table)
-    given = {name: statement.excluded[name] for name in ("digest", "recipients", "priority", "accepted_at")}
+    given = {name: statement.excluded[name] for name in ("digest", "recipients", "priority", "accepted_at", "origin")}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["port", "id"], set_=given, where=table.c.digest.is_(None)),
         rows,
@@ -85,7 +87,8 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
     decisions = [decision for decision in found if decision.source == "submission"]
     known = _rounds(connection, {(d.sender or d.port, d.id) for d in decisions})
     rows: dict[Key, dict[str, Any]] = {}
-    told = []
+    told: list[tuple[str, dict[str, Any]]] = []
+    outcomes: list[link_outcomes.Outcome] = []
     for decision in decisions:
         key = (decision.sender or decision.port, decision.id)
         if decision.round <= known.get(key, -1):
@@ -94,6 +97,9 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
         rows[key] = _row(key, decision)
         if decision.verdict in _TERMINAL:
             told.append((decision.port, rejection(rows[key])))
+            outcomes += link_outcomes.of_refusal(rows[key])
+        elif decision.verdict in (Verdict.RELEASE, Verdict.REVIEW):  # after a hold, all recipients are decided again
+            outcomes += link_outcomes.of_exceptions(*key, decision.exceptions)
     if not rows:
         return len(records) - len(found)
     statement = upsert(connection, schema.submissions)
@@ -103,6 +109,7 @@ def project_decisions(connection: Connection, now: int, records: Sequence[bytes]
         statement.on_conflict_do_update(index_elements=["port", "id"], set_=decided), list(rows.values())
     )
     enqueue_all(connection, told, now)
+    link_outcomes.put(connection, outcomes, now)
     return len(records) - len(found)
 
 

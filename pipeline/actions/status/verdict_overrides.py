@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from pipeline.actions.status import link_outcomes
 from pipeline.actions.status.callbacks import enqueue_all, rejection
 from pipeline.events import Submission, Verdict
 from pipeline.rules.built_in import BuiltInRule
@@ -55,6 +56,15 @@ def override_verdicts(connection: Connection, now: int, overrides: Sequence[Verd
             _except(connection, override)
     refused = [row for row in rows if row["verdict"] != Verdict.RELEASE]
     enqueue_all(connection, [(row["port"], rejection(row)) for row in refused], now)
+    outcomes = [outcome for row in refused for outcome in link_outcomes.of_refusal(row)]
+    for override in overrides:
+        if override.verdict is Verdict.RELEASE:
+            left_out = [
+                {"recipient": recipient, "verdict": Verdict.REJECT.value, "rule": rule.value}
+                for recipient, rule in override.exceptions.items()
+            ]
+            outcomes += link_outcomes.of_exceptions(override.submission.port, override.submission.id, left_out)
+    link_outcomes.put(connection, outcomes, now)
 
 
 def _except(connection: Connection, override: VerdictOverride) -> None:

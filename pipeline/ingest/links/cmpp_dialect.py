@@ -5,8 +5,10 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Any
 
+from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.ingest.links.account import Refusal
 from pipeline.ingest.links.dialect import Kind, Login, Outcome
+from pipeline.ingest.links.message_ids import nth
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP2, CMPP3
 from pipeline.protocols.codec import Codec
@@ -77,6 +79,37 @@ class CmppDialect:
     def report_id(self, pdu: Any, msg_id: int) -> str:
         """See `Dialect`."""
         return f"{msg_id:016x}"
+
+    def delivery(self, content: Report | Reply) -> Any:
+        """See `Dialect`. Each recipient has an id of its own."""
+        if isinstance(content, Reply):
+            return cmpp.Deliver(
+                sequence=0,
+                msg_id=int(content.id, 16),
+                dest_id=content.to,
+                msg_fmt=content.coding,
+                udhi=int(content.headed),
+                src_terminal_id=content.subscriber,
+                registered_delivery=0,
+                content=content.content,
+            )
+        msg_id = nth(int(content.id, 16), content.n)
+        status = cmpp.StatusReport(
+            msg_id=msg_id,
+            stat=content.status,
+            submit_time=content.submitted,
+            done_time=content.done,
+            recipient=content.recipient,
+        )
+        return cmpp.Deliver(
+            sequence=0,
+            msg_id=msg_id,
+            dest_id=content.sender,
+            msg_fmt=0,
+            src_terminal_id=content.recipient,
+            registered_delivery=1,
+            content=cmpp.encode_report(status, self.codec),
+        )
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. CMPP has an answer for a SUBMIT only."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.ingest.links.account import Refusal
 from pipeline.protocols.codec import Codec
 
@@ -71,6 +72,9 @@ class Dialect(Protocol):
 
     def report_id(self, pdu: Any, msg_id: int) -> str:
         """The id under which a report names this submission, in hex; `msg_id` is ours for it."""
+
+    def delivery(self, content: Report | Reply) -> Any:
+        """A report or reply for the port; its sequence number is set later. Raises ProtocolError if it does not fit."""
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """The answer to a frame that cannot be read, if the protocol has one."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 import structlog
 
 from pipeline import metrics
+from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Usage
 from pipeline.ingest.links.dialect import Dialect, Outcome
@@ -20,12 +21,15 @@ from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.session import (
     Action,
     Close,
+    Delivered,
     LoggedIn,
     LoginRefused,
     Send,
     Session,
     Skipped,
+    State,
     Submitted,
+    Undelivered,
 )
 from pipeline.protocols.frames import StreamError
 
@@ -49,12 +53,15 @@ class Link(asyncio.Protocol):
         clock: Callable[[], float],
         connected: Callable[[Link], bool],
         ended: Callable[[Link], None],
+        answered: Callable[[int, bool | None], None],
     ) -> None:
-        self._protocol, self._dialect, self._usages, self._intake = protocol, dialect, usages, intake
+        """`answered` tells whether the port has what was delivered; None: the link ended before its answer."""
+        self._answered = answered
+        self.protocol, self._dialect, self._usages, self._intake = protocol, dialect, usages, intake
         self._clock, self._connected, self._ended = clock, connected, ended
         self._frames = dialect.codec.frames()
         self._admitted = False
-        self._account = ""
+        self.account = ""  # empty before the login
         self._closing_since: float | None = None
         self._causes: set[str] = set()
         self.address = ""
@@ -86,7 +93,7 @@ class Link(asyncio.Protocol):
             return
         self._act(self._session.lost())
         self._ended(self)
-        if self._account:
+        if self.account:
             _log.info("link_ended", **self._names())
 
     def pause_writing(self) -> None:
@@ -104,6 +111,26 @@ class Link(asyncio.Protocol):
         if self._closing_since is not None and self._clock() >= self._closing_since + CLOSING:
             self.abort()
 
+    @property
+    def free(self) -> int:
+        """How many reports and replies may be delivered now."""
+        return self._session.free if self.account else 0
+
+    @property
+    def receives(self) -> bool:
+        """Whether reports and replies may go over this link, now or later."""
+        return bool(self.account) and self._session.receives and self._session.state is State.OPEN
+
+    def deliver(self, token: int, content: Report | Reply) -> None:
+        """Deliver a report or reply; `answered` gets the token."""
+        try:
+            pdu = self._dialect.delivery(content)
+        except AntispamError as error:
+            self._once("not_delivered", str(error))
+            self._answered(token, False)
+            return
+        self._act(self._session.deliver(token, pdu, self._clock()))
+
     def drain(self) -> None:
         """Take nothing more, answer what was taken, and close."""
         self._act(self._session.drain(self._clock()))
@@ -113,18 +140,22 @@ class Link(asyncio.Protocol):
         self._transport.abort()
 
     def _act(self, actions: Sequence[Action]) -> None:
-        """Carry out actions. Nothing is delivered to ports yet, so no action tells of a delivery."""
+        """Carry out actions."""
         for action in actions:
             if isinstance(action, Send):
                 self._transport.write(action.frame)
             elif isinstance(action, Submitted):
                 self._take(action)
+            elif isinstance(action, Delivered):
+                self._answered(action.token, action.accepted)
+            elif isinstance(action, Undelivered):
+                self._answered(action.token, None)
             elif isinstance(action, LoggedIn):
-                self._account = action.account
+                self.account = action.account
                 _log.info("link_logged_in", **self._names())
             elif isinstance(action, LoginRefused):
                 cause = action.refusal.value
-                metrics.PORT_LOGINS_REFUSED.labels(self._protocol, cause).inc()
+                metrics.PORT_LOGINS_REFUSED.labels(self.protocol, cause).inc()
                 account = ascii(action.account)[1:-1]  # a stranger's, perhaps with control characters
                 _log.warning("login_refused", **self._names() | {"account": account}, cause=cause)
             elif isinstance(action, Skipped):
@@ -134,7 +165,7 @@ class Link(asyncio.Protocol):
 
     def _take(self, action: Submitted) -> None:
         try:
-            sent = self._intake.take(action.pdu, self._usages[self._account].account, self._dialect)
+            sent = self._intake.take(action.pdu, self._usages[self.account].account, self._dialect)
         except AntispamError as error:
             self._once("submission_refused", str(error))
             self._answer(action.ticket, Outcome.REFUSED)
@@ -147,13 +178,13 @@ class Link(asyncio.Protocol):
             # Not stored, for all we know: the port is to send it again.
             outcome = Outcome.ACCEPTED if not stored.cancelled() and stored.result() else Outcome.THROTTLED
             if outcome is Outcome.ACCEPTED:
-                metrics.ACCEPTED.labels(self._protocol, sent.priority.value).inc()
+                metrics.ACCEPTED.labels(self.protocol, sent.priority.value).inc()
             self._answer(action.ticket, outcome, sent.msg_id)
 
         sent.stored.add_done_callback(heard)
 
     def _answer(self, ticket: int, outcome: Outcome, msg_id: int = 0) -> None:
-        metrics.PORT_SUBMISSIONS.labels(self._protocol, outcome.value).inc()
+        metrics.PORT_SUBMISSIONS.labels(self.protocol, outcome.value).inc()
         self._act(self._session.answer(ticket, outcome, msg_id if outcome is Outcome.ACCEPTED else 0))
 
     def _close(self) -> None:
@@ -168,5 +199,5 @@ class Link(asyncio.Protocol):
             _log.warning(event, **self._names(), cause=cause)
 
     def _names(self) -> dict[str, Any]:
-        account = {"account": self._account} if self._account else {}
-        return {"protocol": self._protocol, "address": self.address, **account}
+        account = {"account": self.account} if self.account else {}
+        return {"protocol": self.protocol, "address": self.address, **account}

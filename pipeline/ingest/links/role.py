@@ -17,6 +17,7 @@ from pipeline.errors import AntispamError
 from pipeline.ingest.beside import beside
 from pipeline.ingest.lag import LagMeter
 from pipeline.ingest.links.account_file import load_accounts
+from pipeline.ingest.links.deliveries import Deliveries, DeliveryStore
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.server import LinkServer
 from pipeline.ingest.producer import SubmissionProducer
@@ -45,6 +46,8 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
         lag = LagMeter(settings)
         stack.callback(lag.close)
         producer = SubmissionProducer(settings, lag)
+        store = DeliveryStore(settings)
+        stack.callback(store.close)
 
         def ready() -> None:
             missing = {
@@ -55,7 +58,11 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
             readiness.say("links", not waits, waits)
 
         async def work(closing: asyncio.Event) -> None:
-            server = LinkServer(accounts.values(), Intake(producer, lambda: follower.config.ports, settings))
+            server = LinkServer(
+                accounts.values(),
+                Intake(producer, lambda: follower.config.ports, settings),
+                Deliveries(store.turn),
+            )
             for protocol, port in ports.items():
                 if port is not None:
                     taken = await server.listen(protocol, settings.links_host, port)

@@ -12,6 +12,7 @@ from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account, Usage
 from pipeline.ingest.links.cmpp_dialect import CmppDialect
+from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.dialect import Dialect
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.link import Link
@@ -28,8 +29,14 @@ class LinkServer:
     """All links. Its methods run in the event loop."""
 
     def __init__(
-        self, accounts: Iterable[Account], intake: Intake, clock: Callable[[], float] = monotonic, most: int = MOST
+        self,
+        accounts: Iterable[Account],
+        intake: Intake,
+        deliveries: Deliveries,
+        clock: Callable[[], float] = monotonic,
+        most: int = MOST,
     ) -> None:
+        self._deliveries = deliveries
         self._usages = {account.name: Usage(account, clock()) for account in accounts}
         self._intake, self._clock, self._most = intake, clock, most
         self._links: set[Link] = set()
@@ -48,9 +55,12 @@ class LinkServer:
 
     async def run(self, closing: asyncio.Event) -> None:
         """Do what is due until `closing` is set; then drain the links and close."""
+        delivering = asyncio.create_task(self._deliveries.run(self, closing))
         while not closing.is_set():
             self.tick()
             await _wait(closing, TICK)
+            if delivering.done():
+                delivering.result()  # raises what it has failed with
         for server in self._servers:
             server.close()
         for link in tuple(self._links):
@@ -61,6 +71,14 @@ class LinkServer:
             self.tick()
         for link in tuple(self._links):
             link.abort()
+        while self._links:
+            await asyncio.sleep(0)
+        await delivering
+        await self._deliveries.finish()
+
+    def logged_in(self) -> list[tuple[Link, Account]]:
+        """The links that have logged in, with their accounts."""
+        return [(link, self._usages[link.account].account) for link in self._links if link.account in self._usages]
 
     def tick(self) -> None:
         """Do what is due on every link."""
@@ -69,7 +87,16 @@ class LinkServer:
 
     def _link(self, protocol: str) -> Link:
         dialect = DIALECTS[protocol]()
-        return Link(protocol, dialect, self._usages, self._intake, self._clock, self._connected, self._ended)
+        return Link(
+            protocol,
+            dialect,
+            self._usages,
+            self._intake,
+            self._clock,
+            self._connected,
+            self._ended,
+            self._deliveries.answered,
+        )
 
     def _connected(self, link: Link) -> bool:
         if len(self._links) >= self._most or self._of_address[link.address] >= MOST_OF_ADDRESS:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Any
 
+from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.ingest.links.account import Refusal
 from pipeline.ingest.links.dialect import Kind, Login, Outcome
 from pipeline.protocols import smgp
 from pipeline.protocols.codec import Codec
+from pipeline.protocols.report_text import ReportText, of_word, write_report
 from pipeline.protocols.smgp import SMGP
+from pipeline.protocols.tlvs import Tlv
 
 _KINDS: dict[type[smgp.Pdu], Kind] = {
     smgp.Login: Kind.LOGIN,
@@ -63,12 +66,39 @@ class SmgpDialect:
         return len(pdu.recipients)
 
     def submitted(self, pdu: Any, outcome: Outcome, msg_id: int) -> Any:
-        """See `Dialect`. An id is ten octets of decimal digits, two an octet, which 64 bits just fit."""
-        return smgp.SubmitResp(sequence=pdu.sequence, msg_id=bytes.fromhex(f"{msg_id:020d}"), status=_STATUS[outcome])
+        """See `Dialect`."""
+        return smgp.SubmitResp(sequence=pdu.sequence, msg_id=_id(msg_id), status=_STATUS[outcome])
 
     def report_id(self, pdu: Any, msg_id: int) -> str:
         """See `Dialect`."""
         return f"{msg_id:016x}"
+
+    def delivery(self, content: Report | Reply) -> Any:
+        """See `Dialect`."""
+        if isinstance(content, Reply):
+            return smgp.Deliver(
+                sequence=0,
+                msg_id=_id(int(content.id, 16)),
+                is_report=0,
+                msg_format=content.coding,
+                src_term_id=content.subscriber,
+                dest_term_id=content.to,
+                content=content.content,
+                tlvs=(Tlv(smgp.TP_UDHI, b"\1"),) if content.headed else (),
+            )
+        msg_id = _id(int(content.id, 16))
+        stat, error = of_word(content.status)
+        text = ReportText(msg_id=msg_id, stat=stat, submit_time=content.submitted, done_time=content.done, error=error)
+        return smgp.Deliver(
+            sequence=0,
+            msg_id=msg_id,
+            is_report=1,
+            msg_format=0,
+            receive_time=f"20{content.done}00",
+            src_term_id=content.recipient,
+            dest_term_id=content.sender,
+            content=write_report(text),
+        )
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. SMGP has an answer for a Submit only."""
@@ -96,3 +126,8 @@ class SmgpDialect:
     def accepted(self, pdu: Any) -> bool:
         """See `Dialect`."""
         return bool(pdu.status == 0)
+
+
+def _id(msg_id: int) -> bytes:
+    """An id of ours as ten octets of decimal digits, two an octet, which 64 bits just fit."""
+    return bytes.fromhex(f"{msg_id:020d}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Any
 
+from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.ingest.links.account import Refusal
 from pipeline.ingest.links.dialect import Kind, Login, Outcome
 from pipeline.protocols import smpp
 from pipeline.protocols.codec import RESPONSE, Codec
+from pipeline.protocols.report_text import of_word
 from pipeline.protocols.smpp import SMPP
 from pipeline.protocols.tlvs import Tlv
 
@@ -40,6 +42,8 @@ _STATUS = {
     Outcome.REFUSED: 0x45,  # ESME_RSUBMITFAIL
 }
 _UNKNOWN_COMMAND = 0x03
+_STATES = {word: state for state, word in smpp.STATES.items()}
+_ASCII = 1  # data_coding 0 is the GSM alphabet
 _INTERFACE_VERSION = 0x0210
 
 
@@ -48,6 +52,9 @@ class SmppDialect:
 
     name = "smpp"
     codec: Codec[smpp.Pdu] = SMPP
+
+    def __init__(self) -> None:
+        self._parameters = True  # whether the peer knows optional parameters
 
     def kind(self, pdu: Any) -> Kind:
         """See `Dialect`."""
@@ -63,7 +70,8 @@ class SmppDialect:
 
     def admitted(self, pdu: Any, secret: bytes) -> Any:
         """See `Dialect`. Peers of 3.3 get no parameter."""
-        tlvs = (Tlv(_INTERFACE_VERSION, bytes((smpp.VERSION,))),) if pdu.interface_version >= smpp.VERSION else ()
+        self._parameters = pdu.interface_version >= smpp.VERSION
+        tlvs = (Tlv(_INTERFACE_VERSION, bytes((smpp.VERSION,))),) if self._parameters else ()
         return _BINDS[type(pdu)](sequence=pdu.sequence, system_id="antispam", tlvs=tlvs)  # type: ignore[call-arg]
 
     def refused(self, pdu: Any, refusal: Refusal) -> Any:
@@ -82,6 +90,40 @@ class SmppDialect:
     def report_id(self, pdu: Any, msg_id: int) -> str:
         """See `Dialect`."""
         return f"{msg_id:016x}"
+
+    def delivery(self, content: Report | Reply) -> Any:
+        """See `Dialect`. All recipients of one submission have its id."""
+        if isinstance(content, Reply):
+            return smpp.DeliverSm(
+                sequence=0,
+                source_addr_npi=1,
+                source_addr=content.subscriber,
+                dest_addr_npi=1,
+                destination_addr=content.to,
+                esm_class=smpp.HEADED if content.headed else 0,
+                data_coding=content.coding or _ASCII,
+                short_message=content.content,
+            )
+        stat, error = of_word(content.status)
+        delivered = int(stat == "DELIVRD")
+        text = (
+            f"id:{content.id} sub:001 dlvrd:{delivered:03d} submit date:{content.submitted} done date:{content.done} "
+            f"stat:{stat} err:{error} text:"
+        )
+        tlvs = (
+            Tlv(smpp.RECEIPTED_MESSAGE_ID, content.id.encode() + b"\0"),
+            Tlv(smpp.MESSAGE_STATE, bytes((_STATES.get(stat, _STATES["UNDELIV"]),))),
+        )
+        return smpp.DeliverSm(
+            sequence=0,
+            source_addr_npi=1,
+            source_addr=content.recipient,
+            dest_addr_npi=1,
+            destination_addr=content.sender,
+            esm_class=smpp.RECEIPT,
+            short_message=text.encode("latin-1"),
+            tlvs=tlvs if self._parameters else (),
+        )
 
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """See `Dialect`. An unreadable response gets no answer."""

@@ -43,7 +43,11 @@ def test_every_message_is_sent_reported_and_published(operational_db: Database) 
     async def run() -> None:
         async with carrier(report_fail=0.3, seed=1) as simulator, sending(operational_db, simulator) as s:
             s.add(*(outbound(f"s-{i}", numbers(10, i * 10)) for i in range(20)))
-            await s.until(lambda: len(s.published) == 200 and simulator.counts["reports_acknowledged"] == 200)
+            await s.until(
+                lambda: (
+                    len(s.published) == 200 and simulator.counts["reports_acknowledged"] == 200 and len(s.done) == 20
+                )
+            )
             assert received(simulator) == Counter(numbers(200))
             assert len(s.done) == 20
             counts = states(operational_db)

@@ -65,6 +65,7 @@ class Stage:
         intake = Intake(self.broker, lambda: PORTS, Settings(_env_file=None))
         usages = {"900001": Usage(account(), 0.0)}
         self.ended: list[Link] = []
+        self.answers: list[tuple[int, bool | None]] = []
         self.link = Link(
             protocol,
             DIALECTS[protocol](),
@@ -73,6 +74,7 @@ class Stage:
             lambda: self.now,
             lambda _: admitted,
             self.ended.append,
+            lambda token, accepted: self.answers.append((token, accepted)),
         )
         self.link.connection_made(self.transport)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.actions.status.link_deliveries import Answers, Report, Waiting, Wish
 from pipeline.errors import AntispamError
 from pipeline.ingest.links import server as link_server
+from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.message_ids import submission_id
 from pipeline.ingest.links.server import LinkServer
@@ -87,14 +89,33 @@ class Client:
             )
 
 
+class Mail:
+    """What waits for the account, in place of the database; answers as they came."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Waiting] = []
+        self.accepted: list[int] = []
+        self.unanswered: list[int] = []
+
+    def turn(self, answers: Answers, wishes: Sequence[Wish], now: int) -> dict[Wish, list[Waiting]]:
+        self.accepted += answers.accepted
+        self.unanswered += answers.unanswered
+        found = {}
+        for wish in wishes:
+            found[wish], self.waiting = self.waiting[: wish.room], self.waiting[wish.room :]
+        return found
+
+
 class Stage:
-    """A running server, its clock and its broker."""
+    """A running server, its clock, its broker and what waits for ports."""
 
     def __init__(self, most: int = link_server.MOST, **fields: Any) -> None:
         self.now, self.broker = 0.0, MemoryBroker()
         owner = account(**{"addresses": (ip_network("127.0.0.0/8"),)} | fields)
         intake = Intake(self.broker, lambda: PORTS, Settings(_env_file=None))
-        self.server = LinkServer([owner], intake, lambda: self.now, most)
+        self.mail = Mail()
+        deliveries = Deliveries(self.mail.turn, lambda: self.now)
+        self.server = LinkServer([owner], intake, deliveries, lambda: self.now, most)
         self.closing = asyncio.Event()
         self.ports: dict[str, int] = {}
 
@@ -309,5 +330,98 @@ def test_an_address_in_use_is_named() -> None:
         await stage.connect("smpp")
         with pytest.raises(AntispamError, match=r"cannot listen on 127\.0\.0\.1:"):
             await stage.server.listen("cmpp", "127.0.0.1", stage.ports["smpp"])
+
+    play(story)
+
+
+REPORT = Report(
+    id="0123456789abcdef",
+    n=0,
+    sender="10690001",
+    recipient="13800000001",
+    status="DELIVRD",
+    submitted="2611211430",
+    done="2611211431",
+)
+
+
+async def taken(client: Client, result: int = 0) -> Any:
+    """The next delivery, which the port answers."""
+    delivery = await client.read()
+    if client.protocol == "smpp":
+        client.send(smpp.DeliverSmResp(sequence=delivery.sequence, status=result))
+    else:
+        client.send(cmpp.DeliverResp(sequence=delivery.sequence, msg_id=delivery.msg_id, result=result))
+    return delivery
+
+
+@every_protocol
+def test_a_report_waits_for_a_link_and_is_forgotten_once_the_port_has_it(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.mail.waiting = [Waiting(7, REPORT)]
+        client = await stage.connect(protocol)
+        await client.login()
+        delivery = await taken(client)
+        if protocol == "smpp":
+            receipt = smpp.receipt_of(delivery)
+            assert receipt is not None
+            assert (receipt.msg_id, receipt.stat, receipt.done_time) == (b"0123456789abcdef", "DELIVRD", "2611211431")
+            assert (delivery.source_addr, delivery.destination_addr) == ("13800000001", "10690001")
+        else:
+            report = cmpp.report_of(delivery)
+            assert report is not None
+            assert (report.msg_id, report.stat, report.recipient) == (0x0123456789ABCDEF, "DELIVRD", "13800000001")
+            assert delivery.dest_id == "10690001"
+        while stage.mail.accepted != [7]:
+            await asyncio.sleep(0.01)
+
+    play(story)
+
+
+@every_protocol
+def test_a_report_whose_link_ended_before_the_answer_is_kept_for_another_link(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.mail.waiting = [Waiting(7, REPORT)]
+        first = await stage.connect(protocol)
+        await first.login()
+        await first.read()
+        first.writer.close()
+        while stage.mail.unanswered != [7]:
+            await asyncio.sleep(0.01)
+        stage.mail.waiting = [Waiting(7, REPORT)]
+        second = await stage.connect(protocol)
+        await second.login()
+        await taken(second)
+        while stage.mail.accepted != [7]:
+            await asyncio.sleep(0.01)
+
+    play(story, links=2)
+
+
+@every_protocol
+def test_more_reports_than_a_window_all_come(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.mail.waiting = [Waiting(n, REPORT) for n in range(300)]
+        client = await stage.connect(protocol)
+        await client.login()
+        for _ in range(300):
+            await taken(client)
+        while len(stage.mail.accepted) < 300:
+            await asyncio.sleep(0.01)
+        assert sorted(stage.mail.accepted) == list(range(300))
+
+    play(story)
+
+
+@every_protocol
+def test_what_is_refused_by_the_port_is_not_forgotten(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.mail.waiting = [Waiting(7, REPORT), Waiting(8, REPORT)]
+        client = await stage.connect(protocol)
+        await client.login()
+        await taken(client, result=8)
+        await taken(client)
+        while stage.mail.accepted != [8]:
+            await asyncio.sleep(0.01)
 
     play(story)
