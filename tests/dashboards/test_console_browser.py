@@ -6,8 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +26,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 from pipeline.store.registry import consents, policy_lifecycle, snoozes
 from tests.harness.console_data import CHIEF, PASSWORD, PHONE, fill_lake, fill_rest, open_cases, register_ports, sign_up
+from tests.harness.processes.forked import Forked
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -50,9 +49,7 @@ class Console:
         port = free_port()
         environment = os.environ | {"ANTISPAM_DATA_DIR": str(folder), "ANTISPAM_CONSOLE_PORT": str(port)}
         with (folder / "console.log").open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.cli", "console"], env=environment, stdout=log, stderr=log
-            )
+            self.process = Forked("console", env=environment, stdout=log, stderr=log)
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "console.log"
         found = wait(lambda: re.search(r"one-time password (\S+)", self.log.read_text()), "the one-time password")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
 from tests.harness.places import RESEARCH as DATA
+from tests.harness.processes.forked import run
 from tests.harness.processes.workers import Progress, publish, settings_for, start, worker
 
 PORTS = 50
@@ -33,10 +32,10 @@ def test_every_message_of_a_file_is_decided_and_found_in_the_lake(fresh_kafka: K
     sent = _submissions(tmp_path / "submissions.csv", _configuration(tmp_path / "config"))
     publish(settings, directory_entries(tmp_path / "config"), 1)
     environment = {**os.environ, "ANTISPAM_KAFKA": fresh_kafka.bootstrap, "ANTISPAM_DATA_DIR": str(settings.data_dir)}
-    command = [sys.executable, "-m", "pipeline.cli", "ingest", "submissions", str(tmp_path / "submissions.csv")]
     for expected in (f"{sent} submissions", "0 submissions"):  # the second time every line is known
-        ingested = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
-        assert expected in ingested.stdout
+        code, output, errors = run("ingest", "submissions", tmp_path / "submissions.csv", env=environment)
+        assert code == 0, errors
+        assert expected in output
     with worker(settings) as running, Progress(settings) as progress:
         sink = start(settings, "sink", "sink")
         progress.reach(sent, running)

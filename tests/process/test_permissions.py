@@ -5,8 +5,6 @@ from __future__ import annotations
 import grp
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from pipeline.errors import AntispamError
 from pipeline.process.permissions import repair
 from pipeline.settings import Settings
+from tests.harness.processes.forked import run
 
 pytestmark = pytest.mark.long
 
@@ -89,16 +88,8 @@ def test_commands_close_what_they_write(tmp_path: Path, umask: int) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTISPAM_")}
     environment["ANTISPAM_DATA_DIR"] = str(tmp_path / "var")
     for command in (["backup", "out.gz"], ["normalise", "--in", "in.jsonl", "--out", "out.jsonl"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", *command],
-            cwd=tmp_path,
-            env=environment,
-            umask=umask,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert done.returncode == 0, done.stderr
+        code, _, errors = run(*command, cwd=tmp_path, env=environment, umask=umask)
+        assert code == 0, errors
     written = [path for path in tmp_path.rglob("*") if path != source]
     assert {"out.gz", "out.jsonl", "out.jsonl.rejected.jsonl", "operational.db"} <= {path.name for path in written}
     assert not [path for path in written if mode(path) & 0o077]

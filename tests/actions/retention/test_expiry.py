@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +53,7 @@ from pipeline.store.database import Database
 from pipeline.store.registry import list_entries
 from tests.harness.case_events import add_port, member
 from tests.harness.migrated import migrated_database
+from tests.harness.processes.forked import run
 
 NOW = 20_500 * DAY_MS + 5 * HOUR_MS
 SUBMISSIONS = 60  # a day: enough for SQLite to split pages and free some
@@ -320,9 +319,8 @@ def test_nothing_of_a_day_over_its_time_is_left_and_the_next_day_is(tmp_path: Pa
     age_log(settings, NOW)
     # The command, by the real clock: the kept day is over its time, too.
     environment = {**os.environ, "ANTISPAM_DATA_DIR": str(tmp_path), "ANTISPAM_RETENTION_DAYS": "160"}
-    command = [sys.executable, "-m", "pipeline.cli", "expire", "--at-once"]
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert "cases: 1" in again.stdout, again
+    again = run("expire", "--at-once", env=environment)
+    assert "cases: 1" in again[1], again
     assert set(traces(tmp_path, KEPT)) == set()
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from tests.harness.migrated import migrated_database
+from tests.harness.processes.forked import ForkedChild
 from tests.harness.processes.workers import publish
 
 PORT = "10690001"
@@ -72,8 +71,7 @@ def start_api(settings: Settings) -> Child:
         "ANTISPAM_API_LAG_LIMIT": str(settings.api_lag_limit),
         "ANTISPAM_API_HEAD_SECONDS": str(settings.api_head_seconds),
     }
-    command = [sys.executable, "-m", "pipeline.cli", "serve", "api"]
-    child = Child("api", command, settings.data_dir / "api.log", env=environment, on_parent_death=signal.SIGKILL)
+    child = ForkedChild("api", ("serve", "api"), settings.data_dir / "api.log", env=environment)
     return until_ready(child, address(settings))
 
 

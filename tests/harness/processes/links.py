@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from pathlib import Path
 
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
 from tests.harness.processes.api import PORT, deployment, until_ready
+from tests.harness.processes.forked import ForkedChild
 
 ACCOUNT, SECRET = "900001", "secret"  # of 6 and 8 octets at most
 
@@ -37,6 +36,5 @@ def start_links(settings: Settings) -> Child:
         "ANTISPAM_LINK_ACCOUNTS": str(settings.link_accounts),
         f"ANTISPAM_LINK_{ACCOUNT}_SECRET": SECRET,
     }
-    command = [sys.executable, "-m", "pipeline.cli", "serve", "links"]
-    child = Child("links", command, settings.data_dir / "links.log", env=environment, on_parent_death=signal.SIGKILL)
+    child = ForkedChild("links", ("serve", "links"), settings.data_dir / "links.log", env=environment)
     return until_ready(child, f"http://127.0.0.1:{settings.serve_port}")

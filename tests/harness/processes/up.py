@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -12,6 +11,7 @@ from time import monotonic
 import psutil
 
 from pipeline.run.child import free_port
+from tests.harness.processes.forked import Forked, run
 
 
 class Up:
@@ -28,8 +28,9 @@ class Up:
         self.environment |= settings
         self.note = folder / "var" / "embedded-broker.address"
         self.log = (folder / "up.log").open("w+b")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "up", *arguments],
+        self.process = Forked(
+            "up",
+            *arguments,
             env=self.environment,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -73,13 +74,6 @@ class Up:
 
     def antispam(self, *arguments: str) -> str:
         """Run another command on the same data folder; return its output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            umask=0,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        code, output, errors = run(*arguments, env=self.environment, umask=0)
+        assert code == 0, errors
+        return output

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +31,7 @@ from pipeline.store.registry import import_configuration
 from pipeline.stream.decided import IDS
 from pipeline.stream.relay import deliver
 from tests.harness.migrated import migrated_database
+from tests.harness.processes.forked import ForkedChild
 
 PORTS = 200
 COMING_LATER = {counter.name for counter in parse_policy(default_policy()).counters if counter.shared}
@@ -174,8 +173,7 @@ def start(settings: Settings, name: str, *command: str, **own: str) -> Child:
     if settings.database_url is not None:
         environment["ANTISPAM_DATABASE_URL"] = settings.database_url.get_secret_value()
     log = settings.data_dir / f"{name}.log"
-    arguments = [sys.executable, "-m", "pipeline.cli", *command]
-    return Child(name, arguments, log, env=environment, on_parent_death=signal.SIGKILL)
+    return ForkedChild(name, command, log, env=environment)
 
 
 @contextmanager

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -33,6 +31,7 @@ from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from tests.harness.migrated import migrated_database
+from tests.harness.processes.forked import run
 from tests.harness.processes.workers import publish, settings_for
 
 RECORD_COLUMNS = {"kind": "TYPE", "sender": "SRC", "recipient": "DST", "content": "TEXT", "submitted_at": "T"}
@@ -222,6 +221,7 @@ def dying(producer, *arguments):
 ingester._commit = dying
 sys.argv = ["antispam", "ingest", "submissions", *sys.argv[3:]]
 from pipeline.cli import main
+from tests.harness.processes.forked import run
 main()
 """
 
@@ -235,12 +235,6 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _run(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command], env=_environment(settings), capture_output=True, text=True, timeout=120
-    )
-
-
 def test_killed_and_run_again_each_line_is_there_once(
     on_both: Settings, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -251,11 +245,11 @@ def test_killed_and_run_again_each_line_is_there_once(
         lines[n] = "nonsense"
     path = write(tmp_path / "a.jsonl", lines)
     for moment, chunk in (("before", 1), ("before", 3), ("after", 1)):
-        ended = _run(on_both, "-c", KILLED, moment, str(chunk), str(path))
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-    ended = _run(on_both, "-m", "pipeline.cli", "ingest", "submissions", str(path))
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == f"{path}: 697 submissions, 3 bad lines in {path}.rejected.jsonl, 300 lines done before\n"
+        code, _, errors = run(moment, str(chunk), path, code=KILLED, env=_environment(on_both))
+        assert code == -signal.SIGKILL, errors
+    code, output, errors = run("ingest", "submissions", path, env=_environment(on_both))
+    assert (code, errors) == (0, "")
+    assert output == f"{path}: 697 submissions, 3 bad lines in {path}.rejected.jsonl, 300 lines done before\n"
     assert [line for line, _ in kept(path)] == [41, 334, 351, 991]
 
     found = Counter(event["id"] for event in events(on_both, prefix, *SUBMISSION_TOPICS))
@@ -265,8 +259,8 @@ def test_killed_and_run_again_each_line_is_there_once(
     else:
         assert sum(found.values()) - len(found) <= 2 * 100
 
-    again = _run(on_both, "-m", "pipeline.cli", "ingest", "submissions", str(path))
-    assert again.stdout.startswith(f"{path}: 0 submissions")
+    _, output, _ = run("ingest", "submissions", path, env=_environment(on_both))
+    assert output.startswith(f"{path}: 0 submissions")
     assert sum(Counter(e["id"] for e in events(on_both, prefix, *SUBMISSION_TOPICS)).values()) == sum(found.values())
 
 

@@ -6,8 +6,6 @@ import gzip
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +28,7 @@ from pipeline.run.child import free_port
 from pipeline.settings import Settings
 from pipeline.store import schema
 from tests.harness.migrated import migrated_database
+from tests.harness.processes.forked import Forked
 from tests.harness.servers.far_servers import PASSWORD, USER, FarFtp, FarSftp
 from tests.ingest.records.running_files import running_files
 
@@ -152,9 +151,8 @@ def test_killed_between_download_and_ingestion(broker: str, tmp_path: Path, afte
         "ANTISPAM_RECORD_SOURCES": json.dumps([source("smsc", f"file://{out}/*.csv") | {"after": after}]),
     }
 
-    def start(kafka: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pipeline.cli", "serve", "files"]
-        return subprocess.Popen(command, env=environment | {"ANTISPAM_KAFKA": kafka})
+    def start(kafka: str) -> Forked:
+        return Forked("serve", "files", env=environment | {"ANTISPAM_KAFKA": kafka})
 
     spool = tmp_path / "data" / "records" / "smsc" / "spool"
     process = start(f"127.0.0.1:{free_port()}")  # no broker there: the file gets as far as the spool
