@@ -220,8 +220,11 @@ class Settings(BaseSettings):
     smpp_port: int | None = Field(
         None, ge=0, le=65535, description="Port for SMPP 3.4. Unset: off. 0: a free one, told in the log."
     )
+    smgp_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for SMGP 3.0. Unset: off. 0: a free one, told in the log."
+    )
     link_accounts: Path | None = Field(
-        None, description="accounts.yaml: who may log in over CMPP and SMPP. Secrets: ANTISPAM_LINK_<ACCOUNT>_SECRET."
+        None, description="accounts.yaml: who may log in over links. Secrets: ANTISPAM_LINK_<ACCOUNT>_SECRET."
     )
     dead_letter_count: int = Field(
         50,

@@ -17,6 +17,7 @@ class Refusal(Enum):
     ADDRESS = "address"
     LINKS = "links"
     VERSION = "version"
+    LOCKED = "locked"  # after several wrong logins (attempts.py)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 100.0
     window: int = 16
 
+    def allows(self, address: str) -> bool:
+        """Whether its links may come from this address."""
+        client = ip_address(address)
+        return any(client in network for network in self.addresses)
+
 
 class Usage:
     """What the links of one account use together. Time is an argument (seconds)."""
@@ -39,19 +45,18 @@ class Usage:
     def __init__(self, account: Account, now: float) -> None:
         self.account = account
         self.links = 0
-        self._most = max(account.rate, _LARGEST_REQUEST)
         self._tokens, self._at = account.rate, now
 
     def refusal(self, address: str) -> Refusal | None:
         """Whether a further link from this address is refused, and why."""
-        client = ip_address(address)
-        if not any(client in network for network in self.account.addresses):
+        if not self.account.allows(address):
             return Refusal.ADDRESS
         return Refusal.LINKS if self.links >= self.account.links else None
 
     def take(self, parts: int, now: float) -> bool:
         """Take so many parts, or none if the rate does not allow all of them now."""
-        self._tokens = min(self._most, self._tokens + max(0.0, now - self._at) * self.account.rate)
+        most = max(self.account.rate, _LARGEST_REQUEST)
+        self._tokens = min(most, self._tokens + max(0.0, now - self._at) * self.account.rate)
         self._at = max(now, self._at)
         if self._tokens < parts:
             return False

@@ -9,7 +9,8 @@
   window: 16                  # unanswered submissions per link
 ```
 
-An account may use every protocol. In the name of the variable, letters are upper case and `-` is `_`.
+An account may use every protocol. The file is read again when it was written; secrets are those of the process. In the
+name of the variable, letters are upper case and `-` is `_`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,34 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     links: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     rate: Annotated[float, msgspec.Meta(gt=0)] = 100.0
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
+
+
+class AccountFile:
+    """The file as it was read last. `changed` may be called again and again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.accounts = load_accounts(path)
+        self._seen = self._state()
+
+    def changed(self) -> dict[str, Account] | None:
+        """The accounts, if the file was written since the last call.
+
+        Raises AntispamError for a file that cannot be read, once for each time it was written.
+        """
+        state = self._state()
+        if state == self._seen:
+            return None
+        self._seen = state
+        self.accounts = load_accounts(self._path)
+        return self.accounts
+
+    def _state(self) -> tuple[int, int, int]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def load_accounts(path: Path) -> dict[str, Account]:

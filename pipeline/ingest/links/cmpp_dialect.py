@@ -22,7 +22,7 @@ _KINDS: dict[type[cmpp.Pdu], Kind] = {
     cmpp.Terminate: Kind.END,
     cmpp.TerminateResp: Kind.END_ANSWER,
 }
-_STATUS = {Refusal.PROOF: 3, Refusal.ADDRESS: 2, Refusal.LINKS: 5, Refusal.VERSION: 4}
+_STATUS = {Refusal.PROOF: 3, Refusal.ADDRESS: 2, Refusal.LINKS: 5, Refusal.VERSION: 4, Refusal.LOCKED: 5}
 _RESULT = {
     Outcome.ACCEPTED: 0,
     Outcome.THROTTLED: cmpp.THROTTLED,

@@ -7,7 +7,7 @@ a port that does not read its answers is not read either.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -15,7 +15,8 @@ import structlog
 from pipeline import metrics
 from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.errors import AntispamError
-from pipeline.ingest.links.account import Usage
+from pipeline.ingest.links.account import Account, Refusal, Usage
+from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.dialect import Dialect, Outcome
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.session import (
@@ -48,7 +49,8 @@ class Link(asyncio.Protocol):
         self,
         protocol: str,
         dialect: Dialect,
-        usages: dict[str, Usage],
+        usages: Mapping[str, Usage],
+        attempts: Attempts,
         intake: Intake,
         clock: Callable[[], float],
         connected: Callable[[Link], bool],
@@ -57,7 +59,8 @@ class Link(asyncio.Protocol):
     ) -> None:
         """`answered` tells whether the port has what was delivered; None: the link ended before its answer."""
         self._answered = answered
-        self.protocol, self._dialect, self._usages, self._intake = protocol, dialect, usages, intake
+        self.protocol, self._dialect, self._intake = protocol, dialect, intake
+        self._usages, self._attempts = usages, attempts
         self._clock, self._connected, self._ended = clock, connected, ended
         self._frames = dialect.codec.frames()
         self._admitted = False
@@ -74,7 +77,7 @@ class Link(asyncio.Protocol):
             self.abort()
             return
         self._admitted = True
-        self._session = Session(self._dialect, self._usages.get, self.address, self._clock())
+        self._session = Session(self._dialect, self._usages.get, self._attempts, self.address, self._clock())
 
     def data_received(self, data: bytes) -> None:
         """The port has sent octets."""
@@ -110,6 +113,11 @@ class Link(asyncio.Protocol):
         self._act(self._session.tick(self._clock()))
         if self._closing_since is not None and self._clock() >= self._closing_since + CLOSING:
             self.abort()
+
+    @property
+    def owner(self) -> Account | None:
+        """The account that has logged in."""
+        return self._session.account if self._admitted else None
 
     @property
     def free(self) -> int:
@@ -156,16 +164,22 @@ class Link(asyncio.Protocol):
             elif isinstance(action, LoginRefused):
                 cause = action.refusal.value
                 metrics.PORT_LOGINS_REFUSED.labels(self.protocol, cause).inc()
-                account = ascii(action.account)[1:-1]  # a stranger's, perhaps with control characters
-                _log.warning("login_refused", **self._names() | {"account": account}, cause=cause)
+                if action.refusal is not Refusal.LOCKED:  # those that led to the lock are in the log
+                    account = ascii(action.account)[1:-1]  # a stranger's, perhaps with control characters
+                    locked = round(self._attempts.locked(action.account, self.address, self._clock()))
+                    more = {"locked_s": locked} if locked else {}
+                    _log.warning("login_refused", **self._names() | {"account": account}, cause=cause, **more)
             elif isinstance(action, Skipped):
                 self._once("frame_skipped", action.cause)
             elif isinstance(action, Close):
                 self._close()
 
     def _take(self, action: Submitted) -> None:
+        account = self._session.account
+        if account is None:
+            raise AssertionError("a submission is taken after a login only")
         try:
-            sent = self._intake.take(action.pdu, self._usages[self.account].account, self._dialect)
+            sent = self._intake.take(action.pdu, account, self._dialect)
         except AntispamError as error:
             self._once("submission_refused", str(error))
             self._answer(action.ticket, Outcome.REFUSED)

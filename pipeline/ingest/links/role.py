@@ -1,4 +1,4 @@
-"""The role `links`: listens for ports over CMPP and SMPP.
+"""The role `links`: listens for ports over CMPP, SMPP and SMGP.
 
 The event loop serves the links. Threads beside it poll the producer, follow the configuration and measure the lag. None
 of them queues: while the broker does not answer, submissions are answered "send again later".
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from time import monotonic
 
@@ -16,7 +17,8 @@ import structlog
 from pipeline.errors import AntispamError
 from pipeline.ingest.beside import beside
 from pipeline.ingest.lag import LagMeter
-from pipeline.ingest.links.account_file import load_accounts
+from pipeline.ingest.links.account import Account
+from pipeline.ingest.links.account_file import AccountFile
 from pipeline.ingest.links.deliveries import Deliveries, DeliveryStore
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.server import LinkServer
@@ -28,6 +30,7 @@ from pipeline.process.http_connections import allow_descriptors
 from pipeline.settings import Settings
 
 CONFIG_EVERY = 0.2  # seconds
+ACCOUNTS_EVERY = 2.0
 LAG_EVERY = 0.5
 LAG_STALE = 15.0  # seconds without a lag reading until the role is no longer ready
 _log = structlog.get_logger()
@@ -35,10 +38,13 @@ _log = structlog.get_logger()
 
 def run_links(settings: Settings, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises AntispamError for wrong settings, and when an address is taken."""
-    ports = {"cmpp": settings.cmpp_port, "smpp": settings.smpp_port}
+    ports = {"cmpp": settings.cmpp_port, "smpp": settings.smpp_port, "smgp": settings.smgp_port}
     if settings.link_accounts is None or not any(port is not None for port in ports.values()):
-        raise AntispamError("links: ANTISPAM_LINK_ACCOUNTS and ANTISPAM_CMPP_PORT or ANTISPAM_SMPP_PORT are needed")
-    accounts = load_accounts(settings.link_accounts)
+        raise AntispamError(
+            "links: ANTISPAM_LINK_ACCOUNTS and one of ANTISPAM_CMPP_PORT, ANTISPAM_SMPP_PORT, ANTISPAM_SMGP_PORT needed"
+        )
+    accounts = AccountFile(settings.link_accounts)
+    reload: list[Callable[[Mapping[str, Account]], object]] = []  # once the server listens
     with ExitStack() as stack:
         follower = ConfigFollower(settings, "links")
         stack.callback(follower.close)
@@ -48,6 +54,10 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
         producer = SubmissionProducer(settings, lag)
         store = DeliveryStore(settings)
         stack.callback(store.close)
+
+        def read_accounts() -> None:
+            if reload and (changed := accounts.changed()) is not None:
+                reload[0](changed)
 
         def ready() -> None:
             missing = {
@@ -59,7 +69,7 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
 
         async def work(closing: asyncio.Event) -> None:
             server = LinkServer(
-                accounts.values(),
+                accounts.accounts.values(),
                 Intake(producer, lambda: follower.config.ports, settings),
                 Deliveries(store.turn),
             )
@@ -67,11 +77,14 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
                 if port is not None:
                     taken = await server.listen(protocol, settings.links_host, port)
                     _log.info("links_listening", protocol=protocol, host=settings.links_host, port=taken)
+            loop = asyncio.get_running_loop()
+            reload.append(lambda found: loop.call_soon_threadsafe(server.reload, found))
             await server.run(closing)
 
         allow_descriptors()
         works = (
             (CONFIG_EVERY, "configuration", follower.poll),
+            (ACCOUNTS_EVERY, "accounts", read_accounts),
             (LAG_EVERY, "lag", lag.read),
             (0.0, "producer", producer.poll),
             (LAG_EVERY, "readiness", ready),

@@ -11,18 +11,22 @@ from types import MappingProxyType
 from pipeline import metrics
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account, Usage
+from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.cmpp_dialect import CmppDialect
 from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.dialect import Dialect
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.link import Link
+from pipeline.ingest.links.smgp_dialect import SmgpDialect
 from pipeline.ingest.links.smpp_dialect import SmppDialect
 
 MOST = 1024  # links at once, also those that have not logged in
 MOST_OF_ADDRESS = 256
 TICK = 0.5  # seconds between looks at what is due
 DRAIN = 15.0  # seconds until links that do not end are closed: the session's own limit comes first
-DIALECTS: Mapping[str, Callable[[], Dialect]] = MappingProxyType({"cmpp": CmppDialect, "smpp": SmppDialect})
+DIALECTS: Mapping[str, Callable[[], Dialect]] = MappingProxyType(
+    {"cmpp": CmppDialect, "smpp": SmppDialect, "smgp": SmgpDialect}
+)
 
 
 class LinkServer:
@@ -39,6 +43,7 @@ class LinkServer:
         self._deliveries = deliveries
         self._usages = {account.name: Usage(account, clock()) for account in accounts}
         self._intake, self._clock, self._most = intake, clock, most
+        self._attempts = Attempts()
         self._links: set[Link] = set()
         self._of_address: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -78,7 +83,21 @@ class LinkServer:
 
     def logged_in(self) -> list[tuple[Link, Account]]:
         """The links that have logged in, with their accounts."""
-        return [(link, self._usages[link.account].account) for link in self._links if link.account in self._usages]
+        return [(link, link.owner) for link in self._links if link.owner is not None]
+
+    def reload(self, accounts: Mapping[str, Account]) -> None:
+        """Take these accounts from now on. Links that their accounts no longer allow are drained."""
+        for name, account in accounts.items():
+            if name in self._usages:
+                self._usages[name].account = account
+            else:
+                self._usages[name] = Usage(account, self._clock())
+        for name in self._usages.keys() - accounts.keys():
+            del self._usages[name]
+        for link, account in self.logged_in():
+            known = accounts.get(account.name)
+            if known is None or not known.allows(link.address):
+                link.drain()
 
     def tick(self) -> None:
         """Do what is due on every link."""
@@ -91,6 +110,7 @@ class LinkServer:
             protocol,
             dialect,
             self._usages,
+            self._attempts,
             self._intake,
             self._clock,
             self._connected,

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.ingest.links.account import Refusal, Usage
+from pipeline.ingest.links.account import Account, Refusal, Usage
+from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.dialect import Dialect, Kind, Outcome
 from pipeline.protocols.frames import FrameError, UnknownCommandError
 
@@ -119,10 +120,12 @@ class Session:
         self,
         dialect: Dialect,
         usage_of: Callable[[str], Usage | None],
+        attempts: Attempts,
         address: str,
         now: float,
         limits: Limits | None = None,
     ) -> None:
+        self._attempts = attempts
         self._dialect, self._usage_of, self._address = dialect, usage_of, address
         self._limits = limits or Limits()
         self.state = State.NEW
@@ -135,6 +138,11 @@ class Session:
         self._open: dict[int, tuple[Any, bytes]] = {}  # submissions without an answer, by ticket, with their frames
         self._accepted: dict[bytes, Send] = {}  # the answers to the last accepted submissions, by frame
         self._delivering: dict[int, _Waiting] = {}  # by sequence number
+
+    @property
+    def account(self) -> Account | None:
+        """The account that the link belongs to; None before its login."""
+        return None if self._usage is None else self._usage.account
 
     @property
     def free(self) -> int:
@@ -229,7 +237,9 @@ class Session:
             return [Skipped("a second login")]
         usage = self._usage_of(login.name)
         refusal: Refusal | None
-        if usage is None or not login.proves(usage.account.secret):
+        if self._attempts.locked(login.name, self._address, now):
+            refusal = Refusal.LOCKED
+        elif usage is None or not login.proves(usage.account.secret):
             refusal = Refusal.PROOF
         elif not login.version_known:
             refusal = Refusal.VERSION
@@ -237,8 +247,11 @@ class Session:
             refusal = usage.refusal(self._address)
         if refusal is not None or usage is None:
             refusal = refusal or Refusal.PROOF
+            if refusal is Refusal.PROOF:
+                self._attempts.failed(login.name, self._address, now)
             answer = self._send(self._dialect.refused(pdu, refusal))
             return [LoginRefused(login.name, refusal), answer, *self._close("login refused")]
+        self._attempts.succeeded(login.name, self._address)
         usage.links += 1
         self._usage, self.state, self.receives = usage, State.OPEN, login.receives
         self._next_test = now + self._limits.test_every

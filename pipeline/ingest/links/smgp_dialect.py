@@ -23,7 +23,7 @@ _KINDS: dict[type[smgp.Pdu], Kind] = {
     smgp.Exit: Kind.END,
     smgp.ExitResp: Kind.END_ANSWER,
 }
-_REFUSAL = {Refusal.PROOF: 21, Refusal.ADDRESS: 20, Refusal.LINKS: 2, Refusal.VERSION: 22}
+_REFUSAL = {Refusal.PROOF: 21, Refusal.ADDRESS: 20, Refusal.LINKS: 2, Refusal.VERSION: 22, Refusal.LOCKED: 1}
 _STATUS = {
     Outcome.ACCEPTED: 0,
     Outcome.THROTTLED: smgp.BUSY,

@@ -33,7 +33,7 @@ _KINDS: dict[type[smpp.Pdu], Kind] = {
     smpp.Unbind: Kind.END,
     smpp.UnbindResp: Kind.END_ANSWER,
 }
-_REFUSAL = {Refusal.PROOF: 0x0E, Refusal.ADDRESS: 0x0D, Refusal.LINKS: 0x0D, Refusal.VERSION: 0x0D}
+_REFUSAL = dict.fromkeys(Refusal, 0x0D) | {Refusal.PROOF: 0x0E}
 _STATUS = {
     Outcome.ACCEPTED: smpp.OK,
     Outcome.THROTTLED: smpp.THROTTLED,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.door import SubmissionIn
 from pipeline.errors import AntispamError
-from pipeline.protocols import cmpp, smpp
+from pipeline.protocols import cmpp, smgp, smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.due_time import due_time
 from pipeline.protocols.sms.short_message import ShortMessage
@@ -49,6 +49,9 @@ def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | Non
     if isinstance(pdu, cmpp.Submit):
         wish = int(pdu.registered_delivery == _REPORT)
         return pdu.src_id, list(pdu.recipients), due_time(pdu.at_time, now), due_time(pdu.valid_time, now), wish
+    if isinstance(pdu, smgp.Submit):
+        times = due_time(pdu.at_time, now), due_time(pdu.valid_time, now)
+        return pdu.src_term_id, list(pdu.recipients), *times, pdu.need_report
     if isinstance(pdu, smpp.DataSm):
         seconds = next((int.from_bytes(tlv.value, "big") for tlv in pdu.tlvs if tlv.tag == _TIME_TO_LIVE), None)
         until = None if seconds is None else now + seconds * 1000

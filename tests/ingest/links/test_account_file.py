@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import AntispamError
-from pipeline.ingest.links.account_file import load_accounts, parse_accounts
+from pipeline.ingest.links.account_file import AccountFile, load_accounts, parse_accounts
 
 SECRETS = {"ANTISPAM_LINK_900001_SECRET": "one", "ANTISPAM_LINK_A_B_SECRET": "two"}
 ENTRY = '{port: "10690001", addresses: [10.1.0.0/16]}'
@@ -53,3 +53,22 @@ def test_faults_are_named(text: str, cause: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(AntispamError, match="No such file"):
         load_accounts(tmp_path / "accounts.yaml")
+
+
+def test_a_file_that_was_written_is_read_again_and_a_faulty_one_is_refused_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTISPAM_LINK_900001_SECRET", "one")
+    path = tmp_path / "accounts.yaml"
+    path.write_text(f'"900001": {ENTRY}')
+    file = AccountFile(path)
+    assert file.changed() is None
+    path.write_text('"900001": {port: "10690001", addresses: [10.2.0.0/16], links: 3}')
+    changed = file.changed()
+    assert changed is not None
+    assert changed["900001"].links == 3
+    path.write_text('"900001": {port: "10690001"}')
+    with pytest.raises(AntispamError, match="addresses"):
+        file.changed()
+    assert file.changed() is None
+    assert file.accounts["900001"].links == 3

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pipeline.ingest.links.account import Usage
+from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.link import CLOSING, Link
 from pipeline.ingest.links.server import DIALECTS
-from pipeline.protocols import cmpp, smpp
+from pipeline.protocols import cmpp, smgp, smpp
 from pipeline.protocols.cmpp import CMPP3
+from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 from pipeline.settings import Settings
 from tests.ingest.links.memory_broker import MemoryBroker
@@ -25,6 +27,10 @@ from tests.ingest.links.test_intake import PORTS, SUBMIT
 every_protocol = pytest.mark.parametrize("protocol", DIALECTS)
 FRAMES = {
     "cmpp": CMPP3.encode(SUBMIT) + CMPP3.encode(cmpp.ActiveTest(sequence=2)),
+    "smgp": SMGP.encode(
+        smgp.Submit(sequence=1, msg_format=8, src_term_id="1069", recipients=("13800000001",), content=b"\0a")
+    )
+    + SMGP.encode(smgp.ActiveTest(sequence=2)),
     "smpp": SMPP.encode(smpp.SubmitSm(sequence=1, source_addr="1069", destination_addr="13800000001"))
     + SMPP.encode(smpp.EnquireLink(sequence=2)),
 }
@@ -70,6 +76,7 @@ class Stage:
             protocol,
             DIALECTS[protocol](),
             usages,
+            Attempts(),
             intake,
             lambda: self.now,
             lambda _: admitted,

@@ -7,19 +7,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from pipeline.actions.status.link_deliveries import Answers, Report, Waiting, Wish
+from pipeline.actions.status.link_deliveries import Answers, Reply, Report, Waiting, Wish
 from pipeline.errors import AntispamError
+from pipeline.events import Origin
 from pipeline.ingest.links import server as link_server
 from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.message_ids import submission_id
 from pipeline.ingest.links.server import LinkServer
-from pipeline.protocols import cmpp, smpp
+from pipeline.protocols import cmpp, smgp, smpp
 from pipeline.protocols.cmpp import CMPP2, CMPP3
 from pipeline.protocols.codec import Codec
+from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 from pipeline.settings import Settings
 from tests.ingest.links.memory_broker import MemoryBroker
@@ -27,8 +30,8 @@ from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 
 WAIT = 20.0
-CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP}
-every_protocol = pytest.mark.parametrize("protocol", CODECS)
+CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP, "smgp": SMGP}
+every_protocol = pytest.mark.parametrize("protocol", ["cmpp2", "cmpp3", "smpp"])
 
 
 class Client:
@@ -54,6 +57,9 @@ class Client:
         """The status of the answer."""
         if self.protocol == "smpp":
             self.send(smpp.BindTransceiver(sequence=1, system_id="900001", password=secret.decode()))
+        elif self.protocol == "smgp":
+            proof = smgp.authenticator_client("900001", secret, 1121143005)
+            self.send(smgp.Login(sequence=1, client_id="900001", authenticator=proof, timestamp=1121143005))
         else:
             proof = cmpp.authenticator_source("900001", secret, 1121143005)
             version = 0x20 if self.protocol == "cmpp2" else 0x30
@@ -74,6 +80,16 @@ class Client:
                     destination_addr="13800000001",
                     data_coding=8,
                     short_message=content,
+                )
+            )
+        elif self.protocol == "smgp":
+            self.send(
+                smgp.Submit(
+                    sequence=sequence,
+                    msg_format=8,
+                    src_term_id="10690001",
+                    recipients=("13800000001",),
+                    content=content,
                 )
             )
         else:
@@ -425,3 +441,73 @@ def test_what_is_refused_by_the_port_is_not_forgotten(protocol: str) -> None:
             await asyncio.sleep(0.01)
 
     play(story)
+
+
+def test_a_port_over_smgp_logs_in_submits_and_gets_its_report() -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect("smgp")
+        assert await client.login() == 0
+        client.submit(5)
+        answer = await client.read()
+        assert (answer.sequence, answer.status) == (5, 0)
+        (sent,) = stage.broker.sent
+        assert sent.content == "您好😀"
+        assert sent.origin == Origin(account="900001", protocol="smgp", ids=(f"{int(answer.msg_id.hex()):016x}",))
+        assert sent.id == submission_id(int(answer.msg_id.hex()))
+        stage.mail.waiting = [
+            Waiting(7, msgspec.structs.replace(REPORT, id=sent.origin.ids[0], status="AS:0002")),
+            Waiting(8, Reply(id="0000000000000001", to="10690001", subscriber="138", coding=8, content=b"\0T")),
+        ]
+        delivery = await client.read()
+        report = smgp.report_of(delivery)
+        assert report is not None
+        assert (report.msg_id, report.stat, report.error) == (answer.msg_id, "REJECTD", "002")
+        client.send(smgp.DeliverResp(sequence=delivery.sequence, msg_id=delivery.msg_id, status=0))
+        reply = await client.read()
+        assert (reply.is_report, reply.content, reply.src_term_id) == (0, b"\0T", "138")
+        client.send(smgp.DeliverResp(sequence=reply.sequence, msg_id=reply.msg_id, status=0))
+        while stage.mail.accepted != [7, 8]:
+            await asyncio.sleep(0.01)
+
+    play(story)
+
+
+def test_a_wrong_secret_of_smgp_gets_its_status() -> None:
+    async def story(stage: Stage) -> None:
+        client = await stage.connect("smgp")
+        assert await client.login(b"wrong") == 21
+        assert await client.read() is None
+
+    play(story)
+
+
+@every_protocol
+def test_after_three_wrong_logins_the_right_secret_must_wait(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        for _ in range(3):
+            assert await (await stage.connect(protocol)).login(b"wrong") != 0
+        assert await (await stage.connect(protocol)).login() == (0x0D if protocol == "smpp" else 5)
+        stage.now += 5.0
+        assert await (await stage.connect(protocol)).login() == 0
+
+    with capture_logs() as logs:
+        play(story)
+    refused = [line for line in logs if line["event"] == "login_refused"]
+    assert [line.get("locked_s") for line in refused] == [None, None, 5]
+
+
+def test_reloaded_accounts_hold_from_now_on_and_drain_the_links_of_accounts_that_are_gone() -> None:
+    async def story(stage: Stage) -> None:
+        mine = account(addresses=(ip_network("127.0.0.0/8"),))
+        first = await stage.connect("smpp")
+        assert await first.login() == 0
+        stage.server.reload({"900001": msgspec.structs.replace(mine, secret=b"another", links=2)})
+        assert await (await stage.connect("smpp")).login(b"another") == 0
+        first.submit(5)
+        assert (await first.read()).status == 0, "an open link goes on"
+        stage.server.reload({})
+        goodbye = await first.read()
+        assert isinstance(goodbye, smpp.Unbind)
+        assert await (await stage.connect("smpp")).login(b"another") == 0x0E
+
+    play(story, links=1)

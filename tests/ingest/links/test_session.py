@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingest.links.account import Refusal, Usage
+from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.cmpp_dialect import CmppDialect
 from pipeline.ingest.links.dialect import Outcome
 from pipeline.ingest.links.session import (
@@ -52,7 +53,9 @@ class Port:
         self.protocol, self.codec = protocol, CODECS[protocol]
         self.usage = usage or Usage(account(**fields), 0.0)
         self.now, self.submits = 0.0, 0
-        self.session = Session(DIALECTS[protocol](), {self.usage.account.name: self.usage}.get, address, 0.0)
+        self.session = Session(
+            DIALECTS[protocol](), {self.usage.account.name: self.usage}.get, Attempts(), address, 0.0
+        )
 
     def login(self, secret: bytes = b"secret", name: str = "900001", version: int | None = None) -> list[Action]:
         if self.protocol == "smpp":
