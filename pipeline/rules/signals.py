@@ -132,6 +132,15 @@ def _impersonates(context: Context) -> str:
     return found.brand.name if found else ""
 
 
+def _second_sender(context: Context) -> bool:
+    facts = context.facts
+    registered = context.port.signature_names if context.port else frozenset()
+    if not facts.speakers or not any(signature.name in registered for signature in facts.signatures):
+        return False
+    found = impersonated(facts.speakers, facts.signatures, context.port, context.brands)
+    return found is not None and found.beside
+
+
 def _brand_mentioned(context: Context) -> bool:
     return any(not may_speak(speaker.brand, context.port, context.brands) for speaker in context.facts.speakers)
 
@@ -416,6 +425,17 @@ CATALOGUE: dict[str, Signal] = {
             "bool",
             "signatures or an enterprise are registered for the port, so it is known in whose name it sends",
             lambda c: c.port is not None and owner_known(c.port),
+        ),
+        Signal(
+            "second_sender",
+            "bool",
+            "the text bears a signature registered for its port, and only greets the customers of the brand of "
+            "`impersonates` or ends with its name: perhaps two senders, as a bank that writes for the toll office",
+            _second_sender,
+            cost=2,
+            early=True,
+            spans="speakers",
+            of_pair=True,
         ),
         Signal(
             "brand_mentioned",

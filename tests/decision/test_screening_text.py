@@ -58,7 +58,7 @@ def spans(decision: Decision) -> list[tuple[int, int, str]]:
         ("代开发票", "keyword_severity == 80"),
         ("【工商银行】您好", 'impersonates == "中国工商银行" && brand_mentioned'),
         ("支持微信支付", 'impersonates == "" && brand_mentioned'),
-        ("您好", 'impersonates == "" && !brand_mentioned'),
+        ("您好", 'impersonates == "" && !brand_mentioned && !second_sender'),
         ("【示例】您好", 'signature == "示例" && signatures == 1 && signature_registered'),
         ("您好", 'signature == "" && signatures == 0 && signature_registered'),
         ("您的验证码123456", "size(techniques) == 0 && links == 0 && !short_link && !lookalike_link && keywords == 0"),
@@ -100,6 +100,25 @@ def test_batches_never_change_a_decision(contents: list[str]) -> None:
 def _lasting(outcome: Any) -> tuple[Any, ...]:
     decision = outcome.decision
     return decision.verdict, decision.reasons, decision.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "second"),
+    [
+        ("尊敬的ETC客户：您好【示例】", True),
+        ("【示例】您已扣款。中国移动", True),
+        ("【示例】工商银行提醒您", False),
+        ("尊敬的ETC客户：您好", False),
+        ("尊敬的ETC客户：您好【他人】", False),
+    ],
+)
+def test_a_text_may_have_a_second_sender(content: str, second: bool) -> None:
+    port = parse_port('{"code": "10690001", "signatures": ["示例"]}')
+    using = replace(config("second_sender"), ports=Ports([port]))
+    event = Submission(id="1", port="10690001", recipients=("13800000000",), content=content, accepted_at=0)
+    (outcome,) = screen([event], MemoryCounters(), using, 0)
+    assert isinstance(outcome, Screened)
+    assert (outcome.decision.verdict is Verdict.REVIEW) == second
 
 
 @pytest.mark.parametrize(("content", "registered"), [("【示 例】您好", True), ("【他人】您好", False), ("您好", True)])

@@ -15,8 +15,6 @@ FACTS = {
     *("port_tier", "short_link", "lookalike_link", "contacts", "messages", "batch_size", "sender_volume_5m"),
     *("campaign_ports", "campaign_messages", "campaign_growth_5m", "impersonates"),
 }
-# Two texts of the public notices speak as a second brand beside their sender (docs/policy-guide.md, known mistakes).
-KNOWN_IMPERSONATIONS = 2
 
 
 def test_a_rule_that_refuses_on_a_score_reads_another_fact_too() -> None:
@@ -41,8 +39,7 @@ def test_honest_notices_are_hardly_asked_of_a_person_and_not_refused(languages: 
     rows = [row.text for row in honest() if row.language in languages]
     found = decisions(rows, shipped())
     asked = [decision for decision in found if decision.verdict is Verdict.REVIEW]
-    refused = [decision for decision in found if decision.verdict in (Verdict.REJECT, Verdict.BLACKLIST)]
+    refused = [decision.id for decision in found if decision.verdict in (Verdict.REJECT, Verdict.BLACKLIST)]
     assert len(found) > 250
     assert len(asked) / len(found) <= most
-    assert all(decision.reasons[0].rule == "impersonation" for decision in refused)
-    assert len(refused) <= KNOWN_IMPERSONATIONS
+    assert refused == []

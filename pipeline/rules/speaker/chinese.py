@@ -106,11 +106,11 @@ def speaks_chinese(said: Said) -> Sureness | None:
         return "sure"
     if said.near_end and _ENDS.match(behind):
         if said.dashed or _SIGNS_OFF.search(before):
-            return "sure"
+            return "beside"
         if _CLOSES.search(before) and _OURS.search(said.text):
-            return "sure"
+            return "beside"
     if _ADDRESSED.search(before) and _ADDRESSEE.match(behind):
-        return None if _SHOP.search(said.text) else "sure"
+        return None if _SHOP.search(said.text) else "beside"
     yours = _YOURS.search(before)
     if yours and not _WAY.search(before[: yours.start()]) and not _SHOP.search(said.text):
         if _TROUBLE.match(behind):

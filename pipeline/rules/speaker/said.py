@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Sureness = Literal["sure", "perhaps"]
+Sureness = Literal["sure", "beside", "perhaps"]
 
 
 @dataclass(frozen=True, slots=True)

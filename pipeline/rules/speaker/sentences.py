@@ -29,6 +29,8 @@ _chinese = re.compile(r"[一-鿿]").search
 def speaks(text: str, start: int, end: int, *, dashed: bool = False) -> Sureness | None:
     """Whether the text speaks as the brand named at `start` to `end`, and how sure that is; None for a mention.
 
+    "beside": the text greets the customers of the brand, or ends with its name. A text with a signature of its own may
+    have two senders: a bank that writes for the toll office.
     "perhaps": an account or a card of the brand is written of as its bank would, but a wallet or a shop may too.
     `dashed` as in `Said`.
     """

@@ -29,7 +29,8 @@ class Speaker(msgspec.Struct, frozen=True, gc=False):
 
     `speaks` is False for a mention. `sure` is False if the sender may also be a shop or a wallet that writes of the
     brand; such a sentence counts only in a text without a signature of the sender's own. `branch` is True for a
-    signature such as 澜浦交警: an office's word behind another name.
+    signature such as 澜浦交警: an office's word behind another name. `beside` is True if the text may have two senders,
+    this brand and the one that signs it.
     """
 
     brand: Brand
@@ -38,6 +39,7 @@ class Speaker(msgspec.Struct, frozen=True, gc=False):
     speaks: bool
     sure: bool = True
     branch: bool = False
+    beside: bool = False
 
 
 def find_speakers(
@@ -75,7 +77,8 @@ def find_speakers(
         how = speaks(normals.texts[owner], start - begin, end - begin, dashed=bool(len(gap)) and gap[0] in _DASHES)
         if how is None and any("brand" in link.lookalike for link in links[owner]):
             how = "sure"
-        found[owner] = (*found[owner], Speaker(brand, first, last, how is not None, how == "sure"))
+        speaker = Speaker(brand, first, last, how is not None, sure=how != "perhaps", beside=how == "beside")
+        found[owner] = (*found[owner], speaker)
     return found
 
 
