@@ -26,9 +26,9 @@ from tests.harness.processes.workers import settings_for
 ADMIN = User("admin", Role.ADMINISTRATOR)
 
 
-@pytest.fixture(params=["fresh_embedded", pytest.param("fresh_kafka", marks=pytest.mark.kafka)])
-def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    found = settings_for(request.getfixturevalue(request.param).bootstrap, tmp_path, partitions=1)
+@pytest.fixture
+def settings(fresh_broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    found = settings_for(fresh_broker, tmp_path, partitions=1)
     ensure_topics(found.kafka or "", found)
     monkeypatch.setenv("ANTISPAM_KAFKA", found.kafka or "")
     monkeypatch.setenv("ANTISPAM_DATA_DIR", str(found.data_dir))

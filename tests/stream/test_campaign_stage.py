@@ -15,8 +15,6 @@ from pipeline import topics
 from pipeline.decision.configuration import Config
 from pipeline.events import Campaign, Decision, Submission
 from pipeline.kafka.clients import reader
-from pipeline.run.brokers.embedded import EmbeddedBroker
-from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.run.child import Child
 from pipeline.sample.stress import stress_ports
 from pipeline.settings import Settings
@@ -61,16 +59,10 @@ def watch(deployed: tuple[Settings, Config]) -> Iterator[Watch]:
     watching.close()
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("fresh_embedded", marks=pytest.mark.broker),
-        pytest.param("fresh_kafka", marks=pytest.mark.kafka),
-    ]
-)
-def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, Config]:
+@pytest.fixture
+def deployed(fresh_broker: str, tmp_path: Path) -> tuple[Settings, Config]:
     """Topics, ports and the shipped policy."""
-    broker: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
-    settings = settings_for(broker.bootstrap, tmp_path, campaign_texts=10_000)
+    settings = settings_for(fresh_broker, tmp_path, campaign_texts=10_000)
     return settings, prepare(settings, tmp_path, PORTS)
 
 

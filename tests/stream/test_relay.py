@@ -39,22 +39,10 @@ CHANGES = 500
 KILLS = 10
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("fresh_embedded", marks=pytest.mark.broker),
-        pytest.param("fresh_kafka", marks=pytest.mark.kafka),
-    ]
-)
-def cluster(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaNode:
-    """An empty broker of one's own, of either kind."""
-    found: EmbeddedBroker | KafkaNode = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
-def settings(cluster: EmbeddedBroker | KafkaNode, tmp_path: Path) -> Settings:
-    found = settings_for(cluster.bootstrap, tmp_path, partitions=1)
-    ensure_topics(cluster.bootstrap, found)
+def settings(fresh_broker: str, tmp_path: Path) -> Settings:
+    found = settings_for(fresh_broker, tmp_path, partitions=1)
+    ensure_topics(fresh_broker, found)
     return found
 
 
@@ -242,9 +230,9 @@ def test_half_a_publication_waits_for_the_whole(settings: Settings, db: Database
     assert set(ports.by_code) == {"101", "102", "103"}
 
 
-def test_a_second_relay_ends_the_first(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
-    settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
-    ensure_topics(fresh_kafka.bootstrap, settings)
+def test_a_second_relay_ends_the_first(emptied_kafka: str, tmp_path: Path) -> None:
+    settings = settings_for(emptied_kafka, tmp_path, partitions=1)
+    ensure_topics(emptied_kafka, settings)
     db = migrated_database(settings)
     registry.save_port(db, ADMIN, PortEntry(code="101"), 1)
     stop, ended = threading.Event(), list[BaseException]()
