@@ -185,6 +185,21 @@ def test_members_of_before_keep_their_order_and_cases_of_campaigns_their_campaig
     assert len(members) == 3
 
 
+def test_cases_of_before_get_a_closing_time(any_db: Database) -> None:
+    case = {"port": "1069", "rule": "r", "content": "", "opened_at": 1, "due_at": 1}
+    states = {"old": "open", "undoable": "decided", "done": "effective", "new": "open"}
+    with any_db.write() as connection:
+        for ident, state in states.items():
+            connection.execute(insert(schema.cases).values(case | {"id": ident, "fingerprint": ident, "state": state}))
+        connection.execute(insert(schema.timers).values(kind="review-closed", subject="new", due_at=99))
+        connection.execute(insert(schema.timers).values(kind="case-overdue", subject="old", due_at=98))
+        with Operations.context(MigrationContext.configure(connection)):
+            migration("closing_times").upgrade()
+        rows = connection.execute(select(schema.timers)).all()
+    found = {row.subject: row.due_at for row in rows if row.kind == "review-closed"}
+    assert found == {"old": 0, "undoable": 0, "new": 99}
+
+
 def test_a_migration_imports_nothing_that_may_change_later() -> None:
     for path in Path(versions.__file__ or "").parent.glob("[0-9]*.py"):
         found = re.findall(r"^\s*(?:from|import)\s+pipeline\b.*", path.read_text("utf-8"), re.MULTILINE)

@@ -2,6 +2,9 @@
 
 The policy in force at that time says whether they are refused (`outside_review_hours: refuse`, DESIGN §9). A case with
 a submission of the express lane waits on. A case that waits on is asked again at the next closing time.
+
+A case that is older than closing times has a timer that is due at 0, which a migration gave it. It is not closing time
+then: the timer gets the next one.
 """
 
 from __future__ import annotations
@@ -36,8 +39,11 @@ def _close(connection: Connection, now: int, case: str, *, refuses: bool) -> Non
         .where(_cases.c.id == case)
         .with_for_update()
     ).first()
+    unset = connection.scalar(select(timers.c.due_at).where(*timer)) == 0
     again = None
-    if found is not None and found.state == "decided":
+    if found is not None and unset:
+        again = timetables(connection, [found.port])[found.port].closing(now)
+    elif found is not None and found.state == "decided":
         again = max(now, found.effective_at) + 1000
     elif found is not None and found.state == "open":
         if refuses and not found.priority:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pipeline.actions.conduct.port_conduct import REFUSED_BULK
 from pipeline.actions.holds.timers import Timers
@@ -85,6 +85,18 @@ def test_closing_time_is_that_of_the_port(operational_db: Database) -> None:
     arrive(operational_db, member("a", priority=BULK))
     urumqi = int(datetime(2025, 11, 25, 17, 30, tzinfo=ZoneInfo("Asia/Urumqi")).timestamp() * 1000)
     assert (close(operational_db, urumqi - 1), close(operational_db, urumqi)) == (0, 1)
+
+
+def test_a_case_older_than_closing_times_is_closed_at_the_next_one(operational_db: Database) -> None:
+    arrive(operational_db, member("a", priority=BULK), member("b", "f2", priority=BULK))
+    mine = next(case for case in claims.claim(operational_db, LIN, NOW) if case.fingerprint == "f2")
+    claims.decide(operational_db, LIN, mine.id, "release", "", NOW, mine.last_member)
+    with operational_db.write() as connection:  # as a migration leaves them
+        connection.execute(update(schema.timers).where(schema.timers.c.kind == "review-closed").values(due_at=0))
+    assert (close(operational_db, NOW), states(operational_db)) == (2, {"f1": "open", "f2": "decided"})
+    claims.undo(operational_db, LIN, mine.id, NOW + 1)
+    assert close(operational_db, CLOSING - 1) == 0
+    assert (close(operational_db, CLOSING), states(operational_db)) == (2, {"f1": "decided", "f2": "decided"})
 
 
 def test_a_verdict_before_closing_time_stands_and_an_undone_one_does_not_hide_the_case(
