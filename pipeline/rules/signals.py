@@ -328,6 +328,15 @@ CATALOGUE: dict[str, Signal] = {
             of_pair=True,
         ),
         Signal(
+            "unknown_links",
+            "int",
+            "links that do not lead to a domain of a known company or an authority",
+            lambda c: sum(not link.own for link in c.facts.links),
+            cost=5,
+            spans="links",
+            of_pair=True,
+        ),
+        Signal(
             "short_link",
             "bool",
             "a link of a shortener, which hides where it goes",

@@ -96,6 +96,12 @@ def imitated_hosts() -> Mapping[str, frozenset[str]]:
     return {label: frozenset(brand.domains) for brand in shipped_brands() for label in brand.hosts}
 
 
+@cache
+def own_domains() -> frozenset[str]:
+    """The registered domains of all brands."""
+    return frozenset(domain for brand in shipped_brands() for domain in brand.domains)
+
+
 def _line(text: str, number: int) -> int:
     """The 1-based line of an entry of a valid YAML list."""
     root = yaml.compose(text, yaml.CSafeLoader)
@@ -118,4 +124,19 @@ SHORTENERS = frozenset(
         *("adf.ly", "bl.ink", "s.id", "lnkd.in", "rebrand.ly", "t.ly", "tiny.one", "soo.gd", "clck.ru"),
         *("qr.ae", "amzn.to", "fb.me", "youtu.be", "bitly.com", "shorte.st"),
     )
+)
+
+# Registered by authorities only. Source: general knowledge of the registries' rules, checked against no register.
+AUTHORITIES = frozenset(
+    (
+        *("gov.uk", "nhs.uk", "gov", "mil", "gov.cn", "gov.hk", "gov.mo", "gov.tw", "gov.in", "nic.in", "gov.sg"),
+        *("gov.au", "gc.ca", "govt.nz", "gov.ae", "gov.sa", "gov.qa", "gov.kw", "gov.bh", "gov.om", "gov.za"),
+        *("go.ke", "gov.ng", "gov.gh", "go.tz", "go.ug", "gov.my", "gov.ph", "gov.pk", "gov.bd", "gov.lk"),
+        *("gov.ie", "go.jp", "go.kr", "go.th", "go.id", "gov.vn", "gov.br", "gob.mx", "gob.es", "gouv.fr", "gov.it"),
+    )
+)
+
+# Labels of hosts under a company's domain where anybody can publish: docs.google.com.
+OPEN_HOSTS = frozenset(
+    ("docs", "drive", "sites", "forms", "groups", "storage", "script", "firebasestorage", "1drv", "sway", "s3")
 )

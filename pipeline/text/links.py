@@ -19,7 +19,7 @@ import numpy as np
 import tldextract
 
 from pipeline.text import leet
-from pipeline.text.brands import COMPANIONS, SHORTENERS, imitated_hosts
+from pipeline.text.brands import AUTHORITIES, COMPANIONS, OPEN_HOSTS, SHORTENERS, imitated_hosts, own_domains
 from pipeline.text.normal import Normals
 
 MAX_LINKS = 50  # per text; further links are ignored
@@ -71,7 +71,8 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     """A link at code points of the raw text, `end` exclusive.
 
     `lookalike` names the signs of imitation: mixed_script, punycode, brand. `disguised` is True if the spelling is not
-    that of a normal link.
+    that of a normal link. `own` is True if the domain is a known company's or an authority's, nobody else can publish
+    there, and neither of the signs before is there.
     """
 
     start: int
@@ -82,6 +83,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     short: bool = False
     lookalike: tuple[str, ...] = ()
     disguised: bool = False
+    own: bool = False
 
 
 def find_links(normals: Normals) -> list[tuple[Link, ...]]:
@@ -155,6 +157,8 @@ def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
         tape.origin[candidate.host_start] : tape.origin[candidate.host_start] + len(candidate.host)
     ]
     short = domain in SHORTENERS or host in SHORTENERS
+    lookalike = _lookalike(host, domain, _foreign_letters(written))
+    disguised = candidate.spelled or candidate.host != dotted or text[candidate.start : candidate.start + 4] == "hxxp"
     return Link(
         start,
         end,
@@ -162,15 +166,14 @@ def _link_of(candidate: _Candidate, text: str, normals: Normals) -> Link | None:
         domain,
         host + candidate.rest if short and len(candidate.rest) > 1 else domain,
         short,
-        _lookalike(host, domain, _foreign_letters(written)),
-        candidate.spelled or candidate.host != dotted or text[candidate.start : candidate.start + 4] == "hxxp",
+        lookalike,
+        disguised,
+        not (short or lookalike or disguised) and _own(host, domain),
     )
 
 
 def _moved(link: Link, by: int) -> Link:
-    return Link(
-        link.start + by, link.end + by, link.host, link.domain, link.key, link.short, link.lookalike, link.disguised
-    )
+    return msgspec.structs.replace(link, start=link.start + by, end=link.end + by)
 
 
 def _foreign_letters(written: np.ndarray) -> bool:
@@ -214,6 +217,14 @@ def _lookalike(host: str, domain: str, foreign: bool) -> tuple[str, ...]:
     if _borrows_brand(host, domain):
         signs.append("brand")
     return tuple(signs)
+
+
+@lru_cache(20_000)
+def _own(host: str, domain: str) -> bool:
+    labels = host.split(".")
+    if any(".".join(labels[first:]) in AUTHORITIES for first in range(len(labels))):
+        return True
+    return domain in own_domains() and OPEN_HOSTS.isdisjoint(labels)
 
 
 def _borrows_brand(host: str, domain: str) -> bool:

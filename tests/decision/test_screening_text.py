@@ -50,6 +50,7 @@ def spans(decision: Decision) -> list[tuple[int, int, str]]:
         ("代kai发piao", '"pinyin" in techniques'),
         ("请看abc点com", '"disguised_link" in techniques'),
         ("a.com b.cn", "links == 2"),
+        ("见 www.nhs.uk/a 和 www.gov.uk.top", "links == 2 && unknown_links == 1"),
         ("https://bit.ly/a1", "short_link"),
         ("http://paypa1.com", "lookalike_link"),
         ("加微信abc12345电话13800138000", 'contacts == ["phone", "wechat"]'),

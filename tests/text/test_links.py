@@ -114,6 +114,25 @@ def test_a_brands_own_domain_is_no_lookalike(text: str) -> None:
     assert link.lookalike == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("www.gov.uk/pay", True),
+        ("https://track.dpd.co.uk/1", True),
+        ("sz.gov.cn", True),
+        ("gov.uk-pay.top/1", False),
+        ("https://amazon.com@evil.top/x", False),
+        ("tax.gov.cn.evil.cn/a", False),
+        ("docs.google.com/forms/x", False),  # anybody can publish there
+        ("bit.ly/gov", False),
+        ("dpd点co点uk/track", False),
+        ("unknown-shop.com", False),
+    ],
+)
+def test_a_link_is_own_only_on_the_registered_domain_of_a_known_company_or_authority(text: str, own: bool) -> None:
+    assert [link.own for link in links(text)] == [own]
+
+
 def test_a_shortener_is_told_and_keyed_by_its_path() -> None:
     (short,) = links("https://bit.ly/Ab1")
     assert (short.short, short.key) == (True, "bit.ly/ab1")
