@@ -31,6 +31,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
 from pipeline.models import features, particulars
 from pipeline.models.card import Card, Thresholds
+from pipeline.models.languages import foreign
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
 FORMAT = 3
@@ -43,6 +44,8 @@ CATEGORY_SHIFT = 6  # categories need only 3 * 2**14 buckets, from the top bits 
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
 _T = TypeVar("_T", bound=np.generic)
+_CHINESE = features.SCRIPTS.index("zh")
+_NEVER = 1.0  # threshold that no score reaches
 _MAX_LOG_ODDS = 30.0  # beyond this a float64 probability differs from 0 or 1 by less than 1e-13
 _word = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+").finditer
 
@@ -53,7 +56,7 @@ class Classified(msgspec.Struct, frozen=True, gc=False):
     score: float  # P(spam), calibrated for equal shares of spam and ham, 0..1
     label: Label
     category: Category | None
-    thresholds: Thresholds  # the thresholds for the text's script
+    thresholds: Thresholds  # for the text's script; no score reaches `reject` in a language that was not learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +148,18 @@ class Classifier:
         spam = [index for index, score in enumerate(scores) if score >= SPAM_FROM]
         categories = dict(zip(spam, self._categorise(grams, spam), strict=True))
         return [
-            Classified(score, Label.SPAM, categories[index], self._thresholds[script])
+            Classified(score, Label.SPAM, categories[index], self._limits(grams, index, score, script))
             if index in categories
             else Classified(score, Label.HAM, None, self._thresholds[script])
             for index, (score, script) in enumerate(zip(scores, grams.scripts.tolist(), strict=True))
         ]
+
+    def _limits(self, grams: features.Grams, index: int, score: float, script: int) -> Thresholds:
+        """The thresholds of a text. The language is looked at only where it matters, because most texts are honest."""
+        limits = self._thresholds[script]
+        if script == _CHINESE or score < limits.reject or not foreign(grams.folded_text(index)):
+            return limits
+        return msgspec.structs.replace(limits, reject=_NEVER)
 
     def explain(self, text: str) -> Explanation:
         """The share of each character and word in the score of a text. Too slow for traffic; meant for single cases."""

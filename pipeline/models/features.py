@@ -67,7 +67,7 @@ class Grams:
 
     Text t has `buckets[starts[t] : starts[t + 1]]`, in ascending order. `scripts[t]` is an index of SCRIPTS.
     `silent[t]` is True if the text has neither letter nor digit. `allowance[t]` is the allowance for its particulars,
-    in log-odds.
+    in log-odds. `folded` is the batch without accents and disguised letters.
     """
 
     buckets: NDArray[np.intp]
@@ -75,11 +75,18 @@ class Grams:
     scripts: NDArray[np.intp]
     silent: Flags
     allowance: NDArray[np.float64]
+    folded: Tape
 
     @property
     def counts(self) -> NDArray[np.intp]:
         """The number of distinct grams of each text."""
         return np.diff(self.starts)
+
+    def folded_text(self, number: int) -> str:
+        """The folded text of this number."""
+        ends = self.folded.borders
+        begin = int(ends[number - 1]) + 1 if number else 0
+        return self.folded.replace(self.folded.codes[begin : int(ends[number])]).joined()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,8 @@ def grams(texts: Sequence[str]) -> Grams:
     found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
     starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
     buckets = (found & ((1 << BUCKET_BITS) - 1)).astype(np.intp)
-    return Grams(buckets, starts, *_scripts(normals, len(texts)), particulars.allowance(normals.folded, len(texts)))
+    allowance = particulars.allowance(normals.folded, len(texts))
+    return Grams(buckets, starts, *_scripts(normals, len(texts)), allowance, normals.folded)
 
 
 def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
