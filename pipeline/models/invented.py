@@ -3,7 +3,8 @@
 Public collections hold spam and personal messages, mostly of the 2010s. They lack the one-time codes, bank and courier
 notices that make up most of an enterprise port's traffic; a model trained without such notices (`notices.yaml`) flags
 them as spam. They also lack the frauds of the 2020s; a model trained without them (`baits.yaml`) lets them pass. The
-texts are our own, so they may be shipped. They are rendered from a seed, so training is reproducible.
+texts in `kinds/` are of both sorts and have their kind, so `strangers` can leave a kind out. The texts are our own, so
+they may be shipped. They are rendered from a seed, so training is reproducible.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import yaml
 from pipeline.models.evaluate import Sample
 
 _slot = re.compile(r"\{(\w+)\}")
+_one_of = re.compile(r"\[([^\[\]|]*\|[^\[\]]*)\]")
 
 
 def _digits(count: int) -> Callable[[random.Random], str]:
@@ -106,19 +108,36 @@ def invented(each: int, seed: int) -> list[Sample]:
             Sample(text=text, label="spam", source="invented baits", category=category)
             for text in _render(templates, baits["slots"], each, rng)
         ]
+    for name in ("honest_en", "honest_zh", "spam"):
+        kinds = _read(f"kinds/{name}.yaml")
+        source = "invented notices" if kinds["label"] == "ham" else "invented baits"
+        categories = kinds.get("categories", {})
+        found += [
+            Sample(
+                text=text.strip(), label=kinds["label"], source=source, category=categories.get(kind), cluster_id=kind
+            )
+            for kind, templates in kinds["kinds"].items()
+            for text in _render(templates.splitlines(), kinds["slots"], each, rng)
+        ]
     return found
 
 
 def _read(name: str) -> dict[str, Any]:
-    source: dict[str, Any] = yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    source: dict[str, Any] = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
     return source
 
 
 def _render(templates: list[str], slots: dict[str, list[str]], each: int, rng: random.Random) -> list[str]:
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name in _VALUES:
+        if name in _VALUES and name not in slots:
             return _VALUES[name](rng)
-        return _slot.sub(fill, str(rng.choice(slots[name])))
+        return choose(_slot.sub(fill, str(rng.choice(slots[name]))))
 
-    return [_slot.sub(fill, template) for template in templates for _ in range(each)]
+    def choose(template: str) -> str:
+        """The template with one alternative of each [a|b], the inner ones first."""
+        while (made := _one_of.sub(lambda match: rng.choice(match.group(1).split("|")), template)) != template:
+            template = made
+        return template
+
+    return [_slot.sub(fill, choose(template)) for template in templates for _ in range(each)]

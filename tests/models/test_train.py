@@ -107,6 +107,16 @@ def test_invented_texts_are_the_same_for_a_seed_and_have_no_empty_slots() -> Non
     assert not [sample for sample in invented(2, seed=1) if "{" in sample.text or "}" in sample.text]
 
 
+def test_invented_texts_of_a_kind_have_one_of_their_alternatives_each() -> None:
+    of_kinds = [sample for sample in invented(3, seed=1) if sample.cluster_id is not None]
+    assert {sample.label for sample in of_kinds} == {"ham", "spam"}
+    assert not [sample.text for sample in of_kinds if "[" in sample.text or "|" in sample.text]
+    assert len({sample.text for sample in of_kinds}) > 0.7 * len(of_kinds)
+
+
 def test_invented_baits_are_spam_of_categories_we_know() -> None:
     baits = [sample for sample in invented(1, seed=1) if sample.label == "spam"]
-    assert {Category(sample.category or "") for sample in baits} > {Category.FRAUD, Category.PHISHING}
+    assert {Category(sample.category) for sample in baits if sample.category is not None} > {
+        Category.FRAUD,
+        Category.PHISHING,
+    }
