@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("broker")
         if fixtures & {"postgres_db", "postgres_url"}:
             item.add_marker("postgresql")
-    slow = ("kafka", "browser", "broker")
+    slow = ("kafka", "browser", "broker", "long")
     rank: dict[Path, int] = {}
     for item in items:
         ranks = (n for n, name in enumerate(slow) if item.get_closest_marker(name))

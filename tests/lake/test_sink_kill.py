@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import random
 import secrets
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +27,7 @@ from pipeline.lake.views import connect, full_files, refresh
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from tests.harness.lake_events import decision, submission
+from tests.harness.processes.forked import Forked
 
 PARTITIONS = 4
 RUN = """
@@ -148,7 +147,7 @@ def scene(broker: str, folder: Path) -> Iterator[tuple[Traffic, Reader]]:
             thread.join(60)
 
 
-def start_sink(broker: str, folder: Path, group: str) -> subprocess.Popen[bytes]:
+def start_sink(broker: str, folder: Path, group: str) -> Forked:
     environment = {
         **os.environ,
         "ANTISPAM_KAFKA": broker,
@@ -157,13 +156,10 @@ def start_sink(broker: str, folder: Path, group: str) -> subprocess.Popen[bytes]
         "ANTISPAM_LAKE_FLUSH": "0.2",
         "ANTISPAM_PRIVACY_KEY": "k",
     }
-    command = [sys.executable, "-c", RUN, group]
-    return subprocess.Popen(command, env=environment)
+    return Forked(group, code=RUN, env=environment)
 
 
-def until(
-    condition: Callable[[], object], sinks: Iterable[subprocess.Popen[bytes]], reader: Reader, seconds: float = 90
-) -> None:
+def until(condition: Callable[[], object], sinks: Iterable[Forked], reader: Reader, seconds: float = 90) -> None:
     """Wait for the condition. Fails at once when a sink has ended by itself: nobody starts it again."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -173,7 +169,7 @@ def until(
         time.sleep(0.02)
 
 
-def assert_all_there(traffic: Traffic, reader: Reader, folder: Path, sinks: Iterable[subprocess.Popen[bytes]]) -> None:
+def assert_all_there(traffic: Traffic, reader: Reader, folder: Path, sinks: Iterable[Forked]) -> None:
     """Stop the traffic, let the lake catch up, and compare it with what was written."""
     traffic.stopping.set()
     traffic.join(60)

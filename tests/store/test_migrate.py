@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from threading import Barrier, Thread
@@ -24,6 +23,7 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import head, migrate, revision, upgrade
 from pipeline.store.migrations import versions
 from tests.harness.migrated import AUDIT_SECRET
+from tests.harness.processes.forked import Forked
 
 
 def test_migrations_lead_to_the_schema(any_db: Database) -> None:
@@ -81,7 +81,7 @@ def test_processes_may_migrate_at_once(tmp_path: Path) -> None:
         "from pipeline.store.database import Database; from pipeline.store.migrate import migrate; "
         f"migrate(Database({url!r}, b'key'))"
     )
-    children = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    children = [Forked(code=code, stderr=subprocess.PIPE) for _ in range(4)]
     for child in children:
         _, errors = child.communicate(timeout=60)
         assert child.returncode == 0, errors.decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from threading import Event, Thread
 
 import pytest
@@ -14,6 +13,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
+from tests.harness.processes.forked import Forked
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 WRITER = """
@@ -82,10 +82,7 @@ def test_threads_never_share_an_epoch(any_db: Database) -> None:
 def test_processes_never_share_an_epoch(any_db: Database) -> None:
     watcher = Watcher(any_db)
     watcher.start()
-    children = [
-        subprocess.Popen([sys.executable, "-c", WRITER, url(any_db), str(n), "40"], stdout=subprocess.PIPE, text=True)
-        for n in range(3)
-    ]
+    children = [Forked(url(any_db), str(n), "40", code=WRITER, stdout=subprocess.PIPE, text=True) for n in range(3)]
     given: list[int] = []
     for child in children:
         out, _ = child.communicate(timeout=120)
