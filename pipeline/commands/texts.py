@@ -68,6 +68,19 @@ def classify(
 
 
 @app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="One text.")],
+    policy: context.PolicyFile = None,
+    config: context.ConfigDir = None,
+) -> None:
+    """Show what each part of the pipeline sees in a text: links, words, sender, and what its score is made of."""
+    from pipeline.decision.configuration import load_directory
+    from pipeline.decision.explain import explain as run
+
+    context.print_json(run(text, load_directory(config, policy), context.now()))
+
+
+@app.command()
 def match(
     source: In,
     out: Out,
