@@ -330,6 +330,35 @@ link_deliveries = Table(
     Index("ix_link_deliveries_created_at", "created_at"),
 )
 
+# Subscribers' messages as carriers delivered them, or parts of them (actions/replies).
+replies = Table(
+    "replies",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("channel", String(32), nullable=False),
+    Column("carrier_id", String(64), nullable=False),
+    Column("subscriber", String(32), nullable=False),
+    Column("to", String(21), nullable=False),  # the service code as the subscriber wrote it
+    Column("alphabet", String(16), nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+    Column("shifts", _JSON, nullable=False),  # numbers of the language tables: locking, single
+    Column("reference", Integer),  # the place of a part; NULL: a whole message
+    Column("width", Integer),
+    Column("total", Integer),
+    Column("number", Integer),
+    _at("received_at"),
+    _at("routed_at", nullable=True),  # NULL: waits for the other parts
+    Column("port", String(21)),  # that it was brought to; NULL: none is registered
+    Index("ix_replies_carrier_id", "channel", "carrier_id", "subscriber", unique=True),
+    Index(
+        "ix_replies_open",
+        "received_at",
+        sqlite_where=text("routed_at IS NULL"),
+        postgresql_where=text("routed_at IS NULL"),
+    ),
+    Index("ix_replies_received_at", "received_at"),
+)
+
 # Waiting submissions: holds, cases, timers. Bodies are `events.Submission`.
 
 holds = Table(

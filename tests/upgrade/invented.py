@@ -417,6 +417,25 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "parts": 1,
             }
         ],
+        "replies": [
+            {
+                "id": 1,
+                "channel": "default",
+                "carrier_id": "79",
+                "subscriber": PHONES[0],
+                "to": PORT,
+                "alphabet": "GSM7",
+                "octets": b"TD",
+                "shifts": [1, 1],
+                "reference": 7,
+                "width": 1,
+                "total": 2,
+                "number": 1,
+                "received_at": NOW + 950,
+                "routed_at": NOW + 951,
+                "port": PORT,
+            }
+        ],
         "link_outcomes": [
             {"id": 1, "port": PORT, "submission": "s1", "recipient": PHONES[0], "status": "DELIVRD", "at": NOW + 900}
         ],

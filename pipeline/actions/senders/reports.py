@@ -1,4 +1,4 @@
-"""Carriers' reports: stored together with the settled parts and the outbox rows, and only then acknowledged.
+"""Carriers' reports and subscribers' messages: stored with all that follows from them, and only then acknowledged.
 
 A carrier does not repeat an acknowledged report. So a report is acknowledged only after its commit in the database. The
 broker is not needed for that: while it is unavailable, reports are still stored and acknowledged, and the relay
@@ -12,6 +12,8 @@ import asyncio
 import structlog
 
 from pipeline import metrics
+from pipeline.actions.replies import incoming
+from pipeline.actions.replies.incoming import Incoming
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
@@ -20,6 +22,7 @@ from pipeline.actions.senders.link import Answer
 from pipeline.actions.senders.part import outcome
 from pipeline.actions.senders.settling import Report
 from pipeline.protocols import cmpp
+from pipeline.protocols.carried import carried
 from pipeline.protocols.frames import ProtocolError
 from pipeline.text.numbers import number
 
@@ -27,7 +30,6 @@ BATCH = 500
 BOUND = 5_000  # reports in memory; above this, links are not read until there is room
 GATHER = 0.02  # seconds to gather reports that share one transaction
 SWEEP = 10.0  # seconds between sweeps (`deliveries.sweep`)
-_NOT_TAKEN = 9  # DELIVER_RESP "other error"; the carrier may send it again
 
 _log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ class Reports:
 
     def __init__(self, channel: Channel, database: DatabaseThread, clock: Clock) -> None:
         self._channel, self._database, self._clock = channel, database, clock
-        self._queue: asyncio.Queue[tuple[Report, Answer]] = asyncio.Queue(BOUND)
+        self._queue: asyncio.Queue[tuple[Report | Incoming, Answer]] = asyncio.Queue(BOUND)
 
     async def take(self, deliver: cmpp.Deliver, answer: Answer) -> None:
         """Queue a DELIVER; waits while there is no room."""
@@ -49,9 +51,18 @@ class Reports:
             count(self._channel.name, "unreadable").inc()
             answer(cmpp.BAD_STRUCTURE)
             return
-        if report is None:  # a subscriber's message: not acknowledged, because the pipeline does not process them yet
-            count(self._channel.name, "no_report").inc()
-            answer(_NOT_TAKEN)
+        if report is None:
+            message = carried(deliver)
+            if message is None:
+                raise AssertionError("a DELIVER carries a message")
+            reply = Incoming(
+                channel=self._channel.name,
+                carrier_id=f"{deliver.msg_id:016x}",
+                subscriber=number(deliver.src_terminal_id) or deliver.src_terminal_id,
+                to=deliver.dest_id.removeprefix(self._channel.source_prefix),
+                message=message,
+            )
+            await self._queue.put((reply, answer))
             return
         state = outcome(report.stat)
         if state is None:
@@ -76,20 +87,23 @@ class Reports:
         while True:
             taken = await self._gather(SWEEP)
             if taken:
-                settled = await self._database.run(
-                    deliveries.take_reports, channel, [report for report, _ in taken], self._clock.wall()
-                )
+                reports = [one for one, _ in taken if isinstance(one, Report)]
+                replies = [one for one, _ in taken if isinstance(one, Incoming)]
+                settled = await self._database.run(deliveries.take_reports, channel, reports, self._clock.wall())
+                if replies:
+                    await self._database.run(incoming.take, replies, self._clock.wall())
                 for _, answer in taken:
                     answer(0)
                 metrics.REPORTS.labels(channel, "parked").inc(len(settled.waiting))
                 metrics.REPORTS.labels(channel, "repeated").inc(len(settled.repeated))
             if loop.time() - swept >= SWEEP:
                 swept = loop.time()
+                await self._database.run(incoming.take, (), self._clock.wall())  # parts whose time is over
                 forgotten = await self._database.run(deliveries.sweep, channel, self._clock.wall())
                 metrics.REPORTS.labels(channel, "never_known").inc(forgotten)
 
-    async def _gather(self, wait: float) -> list[tuple[Report, Answer]]:
-        """The queued reports, at most a batch; empty if none arrives within `wait` seconds."""
+    async def _gather(self, wait: float) -> list[tuple[Report | Incoming, Answer]]:
+        """The queued reports and messages, at most a batch; empty if none arrives within `wait` seconds."""
         try:
             async with asyncio.timeout(wait):
                 taken = [await self._queue.get()]

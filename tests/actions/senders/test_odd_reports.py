@@ -12,9 +12,11 @@ from sqlalchemy import select
 
 from pipeline.actions.senders import link as link_module
 from pipeline.process.backoff import Backoff
+from pipeline.protocols import cmpp
+from pipeline.protocols.cmpp import CMPP3
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.sender_harness import SECRET, Sending, numbers, outbound, sending
+from tests.harness.sender_harness import PORT, SECRET, Sending, numbers, outbound, sending
 from tests.harness.servers.scripted_gateway import ScriptedGateway, Submitted
 
 LATER = 0.05  # seconds
@@ -160,3 +162,30 @@ def test_one_id_at_two_recipients_is_two_messages(operational_db: Database) -> N
 
     run(operational_db, script, [first, second], lambda _, gateway: len(gateway.acknowledged) == 2)
     assert rows(operational_db) == {first: ("failed", "UNDELIV"), second: ("delivered", "DELIVRD")}
+
+
+def test_a_subscriber_s_message_is_acknowledged_once_it_is_stored(operational_db: Database) -> None:
+    """The gateway delivers a word to unsubscribe on the link over which it has taken a message."""
+
+    def script(gateway: ScriptedGateway, submitted: Submitted) -> None:
+        submitted.answer()
+        submitted.link.write(
+            CMPP3.encode(
+                cmpp.Deliver(
+                    sequence=77,
+                    msg_id=5,
+                    dest_id=PORT,
+                    msg_fmt=8,
+                    src_terminal_id="8613800000009",
+                    registered_delivery=0,
+                    content="退订".encode("utf-16-be"),
+                )
+            )
+        )
+
+    gateway = run(operational_db, script, numbers(1), lambda _, gateway: len(gateway.acknowledged) == 1)
+    assert gateway.acknowledged == [0]
+    with operational_db.read() as connection:
+        row = connection.execute(select(schema.replies)).one()
+        assert (row.subscriber, row.to, row.port) == ("13800000009", PORT, PORT)
+        assert list(connection.scalars(select(schema.list_entries.c.value))) == [f"{PORT}:13800000009"]
