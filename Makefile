@@ -45,9 +45,15 @@ lint: $(STAMP)
 test: lint
 	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 2 --dist loadfile --no-loadscope-reorder
 
+# Two processes import what they do not skip, and these take seconds: plugins that no quick test uses, and files that
+# have none.
+UNUSED := $(addprefix -p no:,schemathesis nbmake anyio pytest_cov)
+NO_QUICK := $(addprefix --ignore tests/,models/test_train.py models/test_benchmark.py ingest/http/test_openapi.py \
+	dashboards/test_walk.py dashboards/test_console_browser.py)
+
 test-fast: $(STAMP)
 	@$(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \
-		--hypothesis-profile quick -n 2 --dist worksteal
+		--hypothesis-profile quick -n 2 --dist worksteal $(UNUSED) $(NO_QUICK)
 
 # The rooms that decide about a message, by their own tests; each floor is just under what was measured. That of the
 # stream is 9 points under it: its tests kill worker processes, and what was killed tells nothing of what it ran. Its

@@ -337,6 +337,7 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
     assert ended.stdout == "[]\n"
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
@@ -351,6 +352,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr == b"antispam: No space left on device\n"
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"id": n, "text": "您好" * 50} for n in range(5000)])
     with subprocess.Popen(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -161,13 +162,18 @@ class ConfigEntries:
 
 def model_of(value: str) -> Classifier:
     """Load the model of a published value: SHIPPED or a directory. Raises AntispamError if it cannot be loaded."""
-    return Classifier.load() if value == SHIPPED else Classifier.load(Path(value))
+    return _shipped_model() if value == SHIPPED else Classifier.load(Path(value))
+
+
+@cache
+def _shipped_model() -> Classifier:
+    return Classifier.load()
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "policy": parse_policy,
     "candidate": parse_candidate,
-    "dictionary": Dictionary.parse,
+    "dictionary": lru_cache(2)(Dictionary.parse),  # snapshots of one process share it
     "model": model_of,
     "calendar": parse_calendar,
     "brands": parse_names,

@@ -203,6 +203,7 @@ def pairs(groups: Sequence[object]) -> int:
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="research data (../shared/data/sms) is not here")
+@pytest.mark.long
 def test_labelled_campaigns_of_fake_base_stations() -> None:
     rows = [msgspec.json.decode(line) for line in DATA.read_bytes().splitlines()]
     found = campaigns_of([row["text"] for row in rows], Campaigns(50_000))

@@ -6,6 +6,7 @@ import html
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,7 @@ from pipeline.store.accounts.sessions import IDLE_MS
 from pipeline.store.accounts.users import first_administrator
 from pipeline.store.database import Database
 from tests.harness.console_data import PASSWORD, sign_up
+from tests.harness.migrated import migrated_sqlite
 
 
 async def _inside(_: Request) -> PlainTextResponse:
@@ -46,10 +48,21 @@ def db(operational_db: Database) -> Database:
 
 @pytest.fixture
 def client(db: Database) -> Iterator[TestClient]:
+    with console(db) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One console for all who never get in: they leave nothing behind."""
+    with closing(migrated_sqlite(tmp_path_factory.mktemp("guard") / "operational.db")) as db, console(db) as client:
+        yield client
+
+
+def console(db: Database) -> TestClient:
     routes = [*SignIn(db).routes(), WebSocketRoute("/_stcore/stream", _socket), Route("/{path:path}", _inside)]
     app = Starlette(routes=routes, middleware=[Middleware(Guard, db=db)])
-    with TestClient(app, follow_redirects=False) as client:
-        yield client
+    return TestClient(app, follow_redirects=False)
 
 
 def now() -> int:
@@ -81,8 +94,8 @@ def sign_in(client: TestClient, name: str = "anna", password: str = PASSWORD, **
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
-def test_a_stranger_gets_nothing(client: TestClient, path: str, method: str) -> None:
-    answer = client.request(method, path, headers={"Accept": "text/html"})
+def test_a_stranger_gets_nothing(stranger: TestClient, path: str, method: str) -> None:
+    answer = stranger.request(method, path, headers={"Accept": "text/html"})
     assert answer.status_code in (303, 401)
     to = urlsplit(answer.headers.get("location", "/login"))
     assert (to.scheme, to.netloc, to.path) == ("", "", "/login"), "the page asked for is only named"

@@ -176,6 +176,7 @@ def test_weights_and_card_of_two_models_are_refused(model: Path) -> None:
 
 
 @needs_data
+@pytest.mark.long
 def test_measured_on_validation_texts() -> None:
     found = evaluate(CLASSIFIER, read_samples([DATA / "val.jsonl"]))
     assert found["by_language"]["zh"]["f1"] > 0.985

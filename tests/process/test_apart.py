@@ -13,6 +13,8 @@ import pytest
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process.apart import apart
 
+pytestmark = pytest.mark.long
+
 HERE = "tests.process.test_apart"
 PLENTY = 60.0  # seconds
 

@@ -191,7 +191,7 @@ def test_a_pattern_that_takes_minutes_to_compile_is_refused_before(told: Told, n
         "word,category\n" + "," * 300_000,
         "word," * 100_000,
         "word,category,near\nheroin,drugs," + "|" * 100_000 + "a|" * 30_000,
-        "\r" * 300_000,
+        pytest.param("\r" * 300_000, marks=pytest.mark.long),
     ],
 )
 def test_a_hostile_dictionary_is_refused_by_line(told: Told, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def test_single_changes_fill_and_empty_many_leaves() -> None:
     assert not numbers
 
 
+@pytest.mark.long
 def test_a_number_takes_few_bytes() -> None:
     def numbers(count: int) -> ListedNumbers:
         gathering, marks = Gathering(), [Mark("complained", NEVER), Mark("court order", 1_900_000_000_000)]

@@ -28,6 +28,7 @@ from tests.harness.rule_hits import decided, hours, put
 POLICY = "rules:\n  - {id: loud, event: submission, description: loud, when: messages > 9, verdict: review}\n"
 
 
+@pytest.mark.long
 def test_a_step_raises_the_alarm_of_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def once(name: str, step: Callable[[], bool], stop: threading.Event, idle: float) -> None:
         step()

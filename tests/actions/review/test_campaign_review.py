@@ -19,6 +19,7 @@ from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
 from tests.harness.carried_out import carried_out
 from tests.harness.case_events import CHEN, LIN, NOW, add_port, member, rows
+from tests.harness.examples import examples
 from tests.harness.variants import rotating_hosts, rotating_names
 
 CAMPAIGN = "c0123456789abcdef"
@@ -50,15 +51,16 @@ def states(db: Database) -> dict[str, str]:
 def test_one_verdict_decides_two_thousand_variants_of_forty_ports(
     operational_db: Database, text: Callable[[int], str], verdict: str
 ) -> None:
-    arrive(operational_db, [text(n) for n in range(2000)], PORTS)
+    texts = [text(n) for n in range(examples(2000))]
+    arrive(operational_db, texts, PORTS)
     case = shown(operational_db)
     found = covered(operational_db, SENIOR, [CAMPAIGN], NOW)[CAMPAIGN]
-    assert sorted((one.port, one.messages) for one in found) == [(port, 100) for port in PORTS]
+    assert sorted((one.port, one.messages) for one in found) == [(port, 2 * len(texts) // 40) for port in PORTS]
     others = [one.id for one in found]
     done = decide_campaign(operational_db, SENIOR, case.id, verdict, "", NOW, case.last_member, others)
     assert sorted(done) == sorted(others)
     left = carried_out(operational_db, NOW + claims.UNDO_MS)
-    assert sorted(left) == (sorted(f"s{n}" for n in range(2000)) if verdict == "release" else [])
+    assert sorted(left) == (sorted(f"s{n}" for n in range(len(texts))) if verdict == "release" else [])
     assert {row.verdict for row in rows(operational_db, schema.submissions)} == {verdict}
     said = [row.subject for row in rows(operational_db, schema.audit) if row.action == "case.decide"]
     assert sorted(said) == sorted(f"case/{one}" for one in others)

@@ -26,6 +26,7 @@ from pipeline.store.database import Database
 from pipeline.text.fingerprint import fingerprint
 from tests.harness.carried_out import carried_out
 from tests.harness.case_events import CHEN, LIN, NOW, PORT, add_port, member, rows
+from tests.harness.examples import examples
 from tests.harness.variants import rotating_hosts, rotating_names
 
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
@@ -63,16 +64,17 @@ def test_two_thousand_variants_are_a_case_a_port_and_one_key_decides_it(
     operational_db: Database, text: Callable[[int], str], count: int
 ) -> None:
     ports = [f"1069{n:04d}" for n in range(count)]
-    texts = [text(n) for n in range(2000)]
-    campaigns = known(texts[:200])
-    opened(operational_db, texts[:400], ports)  # before the campaign is known
+    texts = [text(n) for n in range(examples(2000))]
+    campaigns = known(texts[: len(texts) // 10])
+    fifth = len(texts) // 5
+    opened(operational_db, texts[:fifth], ports)  # before the campaign is known
     merge_campaigns(operational_db, NOW, campaigns, NOW)
     with operational_db.write() as connection:
-        for first in range(400, 2000, 400):
-            given = [sent(n, texts[n], ports[n % count]) for n in range(first, first + 400)]
+        for first in range(fifth, len(texts), fifth):
+            given = [sent(n, texts[n], ports[n % count]) for n in range(first, first + fifth)]
             project_members(connection, NOW, given, campaigns)
     cases = undecided(operational_db)
-    assert sorted((case.port, case.messages) for case in cases) == [(port, 2000 // count) for port in ports]
+    assert sorted((case.port, case.messages) for case in cases) == [(port, len(texts) // count) for port in ports]
     verdicts = {case.id: "release" if n % 2 == 0 else "reject" for n, case in enumerate(cases)}
     for view in claims.claim(operational_db, LIN, NOW, count):
         claims.decide(operational_db, LIN, view.id, verdicts[view.id], "", NOW, view.last_member)
@@ -81,7 +83,7 @@ def test_two_thousand_variants_are_a_case_a_port_and_one_key_decides_it(
     assert sorted(left) == sorted(row.submission for row in members if verdicts[row.case] == "release")
     statuses = {row.id: row.verdict for row in rows(operational_db, schema.submissions)}
     assert statuses == {row.submission: verdicts[row.case] for row in members}
-    assert len(members) == 2000
+    assert len(members) == len(texts)
 
 
 def test_of_500_open_cases_one_remains_with_every_member_once(any_db: Database) -> None:

@@ -194,6 +194,7 @@ def test_expired_messages_are_never_sent(operational_db: Database) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_no_submit_starts_later_than_a_second_after_a_suspension(operational_db: Database) -> None:
     add_port(operational_db)
 

@@ -21,7 +21,7 @@ from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.records.folder import FolderError
 from pipeline.ingest.records.role import backoff, write_blacklist
-from pipeline.ingest.records.source import FETCHED_AT_ONCE, TRIES, SourceIntake
+from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -215,8 +215,11 @@ def test_replaced_file_is_not_deleted(far: FarServer, settings: Settings, db: Da
     assert topic.order == [b"a\n1\n", b"a\n23\n"]
 
 
-def test_the_files_of_three_visits_in_order_of_time(far: FarServer, settings: Settings, db: Database) -> None:
-    count, topic = 2 * FETCHED_AT_ONCE + 50, Topic()
+def test_the_files_of_three_visits_in_order_of_time(
+    far: FarServer, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.ingest.records.source.FETCHED_AT_ONCE", 20)
+    count, topic = 50, Topic()
     source = intake(far, settings, db, topic)
     for n in range(count):
         lay(far, f"{(n * 7919) % count:04}.csv", b"a\n%d\n" % n, at=1_700_000_000 + n)

@@ -473,6 +473,7 @@ def rows_of(name: str) -> list[dict[str, str]]:
 
 
 @needs_data
+@pytest.mark.long
 def test_measured_on_validation_texts() -> None:
     rows = rows_of("val.jsonl")
     hit, refused = measure(rows, "ham")
