@@ -22,7 +22,7 @@ class Refusal(Enum):
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """`port`: the registered port it sends for. `rate`: parts a second over all links. `window`: requests of one link
-    without an answer.
+    without an answer. `smpp_ascii`: its data_coding 0 is ASCII, not the GSM alphabet.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     links: int = 1
     rate: float = 100.0
     window: int = 16
+    smpp_ascii: bool = False
 
     def allows(self, address: str) -> bool:
         """Whether its links may come from this address."""

@@ -7,6 +7,7 @@
   links: 2                    # simultaneous connections
   rate: 100                   # parts a second over all links
   window: 16                  # unanswered submissions per link
+  smpp_ascii: false           # true: SMPP's data_coding 0 is ASCII, as some clients send it; else the GSM alphabet
 ```
 
 An account may use every protocol. The file is read again when it was written; secrets are those of the process. In the
@@ -38,6 +39,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     links: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     rate: Annotated[float, msgspec.Meta(gt=0)] = 100.0
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
+    smpp_ascii: bool = False
 
 
 class AccountFile:
@@ -110,5 +112,6 @@ def parse_accounts(text: str, source: str, environment: Mapping[str, str]) -> di
             links=entry.links,
             rate=entry.rate,
             window=entry.window,
+            smpp_ascii=entry.smpp_ascii,
         )
     return accounts

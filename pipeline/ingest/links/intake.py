@@ -58,7 +58,7 @@ class Intake:
             return None
         now = int(self._clock() * 1000)
         msg_id = self._ids.next(now, dialect.parts(pdu))
-        asked = submitted(pdu, account.port, now)
+        asked = submitted(pdu, account, now)
         submission = door.submission(asked.line, self._settings, now, submission_id(msg_id))
         if ports.key(submission.port) != account.port:
             raise AntispamError("port: not the account's port, nor an extension of it")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipeline.door import SubmissionIn
 from pipeline.errors import AntispamError
+from pipeline.ingest.links.account import Account
 from pipeline.protocols import cmpp, smgp, smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.due_time import due_time
+from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.short_message import ShortMessage
 
 _REPORT, _FAILURE = 1, 2  # SMPP's two bits: a report in any case, or if the message failed
+_SMPP = smpp.SubmitSm | smpp.SubmitMulti | smpp.DataSm
 _TIME_TO_LIVE = 0x0017  # parameter of data_sm, in seconds
 
 
@@ -24,18 +29,20 @@ class Asked(NamedTuple):
     failures_only: bool
 
 
-def submitted(pdu: Any, port: str, now: int) -> Asked:
-    """What a SUBMIT asks for; without a sender, it comes from `port`. `now` is epoch ms.
+def submitted(pdu: Any, account: Account, now: int) -> Asked:
+    """What a SUBMIT asks for; without a sender, it comes from the account's port. `now` is epoch ms.
 
     Raises AntispamError for one without text, and for a distribution list.
     """
     message = carried(pdu)
+    if account.smpp_ascii and message is not None and isinstance(pdu, _SMPP) and pdu.data_coding == 0:
+        message = msgspec.structs.replace(message, alphabet=Alphabet.ASCII)
     text = message.text if message is not None else None
     if message is None or text is None:
         raise AntispamError("content: not a text")
     sender, recipients, scheduled_at, valid_until, wish = _envelope(pdu, now)
     line = SubmissionIn(
-        port=sender or port,
+        port=sender or account.port,
         recipients=recipients,
         content=text,
         scheduled_at=scheduled_at,

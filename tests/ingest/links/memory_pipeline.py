@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_network
 from time import time
+from typing import Any
 
 import msgspec
 
@@ -77,14 +78,14 @@ class MemoryPipeline(MemoryBroker):
 
 
 @contextmanager
-def served(*protocols: str) -> Iterator[MemoryPipeline]:
+def served(*protocols: str, **fields: Any) -> Iterator[MemoryPipeline]:
     """The pipeline, listening in a thread for the account of `test_account.py`."""
     pipeline, listening, begun = MemoryPipeline(), threading.Event(), []
 
     async def main() -> None:
         closing = asyncio.Event()
         begun.append((asyncio.get_running_loop(), closing))
-        owner = account(addresses=(ip_network("127.0.0.0/8"),), rate=1e6, window=64, links=4)
+        owner = account(addresses=(ip_network("127.0.0.0/8"),), rate=1e6, window=64, links=4, **fields)
         server = LinkServer([owner], Intake(pipeline, lambda: PORTS, SETTINGS), Deliveries(pipeline.turn))
         for protocol in protocols:
             pipeline.ports[protocol] = await server.listen(protocol, "127.0.0.1", 0)

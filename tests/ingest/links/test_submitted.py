@@ -10,8 +10,10 @@ import pytest
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.submitted import submitted
 from pipeline.protocols import cmpp, smpp
+from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.gsm7 import septets
 from pipeline.protocols.tlvs import Tlv
+from tests.ingest.links.test_account import account
 
 PORT = "10690001"
 NOW = 1_796_000_000_000
@@ -34,7 +36,7 @@ SMPP = smpp.SubmitSm(
 
 
 def of(pdu: Any, **fields: Any) -> Any:
-    return submitted(msgspec.structs.replace(pdu, **fields), PORT, NOW).line
+    return submitted(msgspec.structs.replace(pdu, **fields), account(), NOW).line
 
 
 def test_a_submit_of_cmpp() -> None:
@@ -105,5 +107,12 @@ def test_a_message_of_one_part_may_have_a_header() -> None:
     ],
 )
 def test_wishes_for_reports(pdu: Any, wish: int, expected: tuple[bool, bool]) -> None:
-    asked = submitted(msgspec.structs.replace(pdu, registered_delivery=wish), PORT, NOW)
+    asked = submitted(msgspec.structs.replace(pdu, registered_delivery=wish), account(), NOW)
     assert (asked.report, asked.failures_only) == expected
+
+
+def test_the_default_alphabet_of_smpp_is_gsm_or_what_the_account_says() -> None:
+    pdu = msgspec.structs.replace(SMPP, data_coding=0, short_message=b"[a]")
+    assert submitted(pdu, account(), NOW).line.content == "ÄaÑ"
+    found = submitted(pdu, account(smpp_ascii=True), NOW)
+    assert (found.line.content, found.message.alphabet) == ("[a]", Alphabet.ASCII)
