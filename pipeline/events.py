@@ -271,7 +271,7 @@ class Suppressed(Event, frozen=True, kw_only=True, omit_defaults=False):
     until: int | None = None
 
 
-class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
+class Decision(Event, frozen=True, omit_defaults=False):
     """The verdict on one round of one submission, or on one record (`source`).
 
     `policy`, `dictionary` and `model` are content hashes, so any decision can be screened again under the same

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.events import AlertLevel, Reason, ShadowOutcome, Span, Submission, Suppressed, SuppressedBy, Verdict
@@ -35,31 +36,31 @@ class RuleAlert(NamedTuple):
     about: str = ""
 
 
-class Outcome:
+class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none holds a cycle
     """The combined result of all rules for one event.
 
-    `decided` events have a reason that comes before all rules. `allowed` events skip volume and score rules.
+    `decided` events have a reason that comes before all rules. `allowed` events skip volume and score rules. `excepted`
+    are recipients, each with the rule that refuses the message for this recipient only.
     """
 
-    # Most events match no rule. So everything that a rule may add begins as one empty value of the class.
-    decided = allowed = degraded = False
+    context: Context
+    at: int
+    snoozes: Snoozes
+    reviewed: bool = False
+    decided: bool = False
+    allowed: bool = False
+    degraded: bool = False
     reasons: tuple[Reason, ...] = ()
     shadow: tuple[ShadowOutcome, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     alerts: tuple[RuleAlert, ...] = ()
     holds: tuple[Rule, ...] = ()
-    excepted: Mapping[str, str] = NONE  # recipient -> the rule that refuses the message for this recipient only
-
-    def __init__(self, context: Context, at: int, snoozes: Snoozes, *, reviewed: bool = False) -> None:
-        self.context = context
-        self.at = at
-        self.snoozes = snoozes
-        self.reviewed = reviewed
+    excepted: Mapping[str, str] = NONE
 
     def under(self, policy: Policy) -> Outcome:
         """This outcome before any rule and counter, for the evaluation of the same event under another policy."""
         context = replace(self.context, limits_5m=policy.port_limits_5m, counted={}, counted_each=None)
-        other = Outcome(context, self.at, self.snoozes, reviewed=self.reviewed)
+        other = Outcome(context, self.at, self.snoozes, self.reviewed)
         other.reasons = self.reasons
         other.decided, other.allowed = self.decided, self.allowed
         return other

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pipeline.decision.configuration import Config
+from pipeline.events import PortState
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.context import Facts
 from pipeline.rules.expiry import NEVER
@@ -17,12 +18,16 @@ from pipeline.rules.words.dictionary import Hit, in_force
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False):
-    """One sender. `calendar` is in the zone of its port. `black` and `allow` are its list entries and its port's."""
+    """One sender. `calendar` is in the zone of its port. `black` and `allow` are its list entries and its port's.
+
+    `may_send`: the rules alone decide its submissions.
+    """
 
     port: Port | None
     calendar: Calendar
     black: tuple[ListEntry, ...]
     allow: tuple[ListEntry, ...]
+    may_send: bool
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +69,8 @@ class Pairs:
             config = self._config
             port = config.ports.find(sender) if config.ports and from_port else None
             black, allow = (_entries(config.lists, name, sender, port) for name in ("black", "allow"))
-            found = self._senders[sender, from_port] = Sender(port, calendar_of(port, config), black, allow)
+            ready = config.policy is not None and port is not None and port.state is PortState.OPEN and not black
+            found = self._senders[sender, from_port] = Sender(port, calendar_of(port, config), black, allow, ready)
         return found
 
     def _pair(self, sender: Sender, text: str, at: int) -> Pair:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -53,10 +53,6 @@ from pipeline.rules.ports import Port
 from pipeline.rules.signals import OF_CAMPAIGN, read
 
 T = TypeVar("T")
-# For each event the subjects (rules, moves of counters) whose condition holds, and those whose evaluation failed; or
-# the error that stopped the event.
-Answers = list[tuple[list[T], list[T]] | Exception]
-NO_ANSWER: tuple[list[Any], list[Any]] = ([], [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,9 @@ class Failure:
 
     index: int
     cause: str
+
+
+Side = tuple[list[Outcome | Failure], Policy]  # the outcomes of a batch under a policy
 
 
 class Screened(msgspec.Struct, frozen=True, gc=False):
@@ -129,17 +128,19 @@ def _opened(event: Submission | Record, pairs: Pairs, config: Config, now: int, 
 
 
 def _submission(event: Submission, pair: Pair, config: Config, now: int) -> Outcome:
-    at, port, template = event.accepted_at, pair.sender.port, pair.template
-    kind = template.kind if template else port.kind if port else Kind.NOTICE
-    context = _context(event, pair, kind, _leaves(event, now), _screened_at(event, now), config, 0)
-    outcome = Outcome(context, at, config.snoozes, reviewed=event.reviewed)
-    if _waits(event, now):
+    at, sender, template = event.accepted_at, pair.sender, pair.template
+    kind = template.kind if template else sender.port.kind if sender.port else Kind.NOTICE
+    screened = now if event.round else at  # when this round is screened, and a person would be asked
+    leaves = max(screened, event.scheduled_at or 0)  # when the message leaves at the earliest
+    outcome = Outcome(_context(event, pair, kind, leaves, screened, config, 0), at, config.snoozes, event.reviewed)
+    if leaves > screened:
         outcome.reasons = (_reason(BuiltInRule.SCHEDULED, Verdict.HOLD, 0),)
-    decided = _authority(pair, config, at)
+    decided = None if sender.may_send else _authority(pair, config, at)
     if decided is not None:
         outcome.reasons += (decided,)
         outcome.decided = True
-    outcome.allowed = entry_in_force(pair.sender.allow, at) is not None
+    if sender.allow:
+        outcome.allowed = entry_in_force(sender.allow, at) is not None
     return outcome
 
 
@@ -147,6 +148,8 @@ def _context(
     event: Submission | Record, pair: Pair, kind: Kind, leaves: int, screened: int, config: Config, late_ms: int
 ) -> Context:
     """The context of an event of this kind. `leaves` and `screened` are epoch ms; see Context."""
+    calendar = pair.sender.calendar
+    moment = calendar.moment(leaves)
     return Context(
         event,
         pair.number,
@@ -156,28 +159,13 @@ def _context(
         kind,
         pair.hits,
         config.policy.port_limits_5m if config.policy else {},
-        pair.sender.calendar.moment(leaves),
-        pair.sender.calendar.moment(screened),
+        moment,
+        moment if leaves == screened else calendar.moment(screened),
         config.brands,
         config.consents,
         config.ports,
         late_ms,
     )
-
-
-def _screened_at(event: Submission, now: int) -> int:
-    """When this round is screened, and a person would be asked."""
-    return now if event.round else event.accepted_at
-
-
-def _leaves(event: Submission, now: int) -> int:
-    """When the message leaves at the earliest."""
-    return max(_screened_at(event, now), event.scheduled_at or 0)
-
-
-def _waits(event: Submission, now: int) -> bool:
-    """Whether the scheduled time is still to come."""
-    return event.scheduled_at is not None and event.scheduled_at > _screened_at(event, now)
 
 
 def _record(event: Record, pair: Pair, config: Config, late_ms: int) -> Outcome:
@@ -201,16 +189,14 @@ def _evaluate(
     """Count and apply the rules of the policy in force; returns the outcomes under the candidate, if there is one."""
     if config.policy is None:
         return None
-    if config.candidate is None:
-        _count([(outcomes, config.policy)], state)
-        _apply([(outcomes, config.policy)], state)
-        _refuse_unreviewed(outcomes, config.policy, config, now)
-        return None
-    other = config.candidate.policy
-    beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
-    sides = [(outcomes, config.policy), (beside, other)]
-    _count(sides, OncePerEvent(state))
-    _apply(sides, OncePerEvent(state))
+    sides, beside = [(outcomes, config.policy)], None
+    if config.candidate is not None:
+        other = config.candidate.policy
+        beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
+        sides.append((beside, other))
+    kinds = _by_kind(outcomes)
+    _count(sides, kinds, OncePerEvent(state) if beside else state)
+    _apply(sides, kinds, OncePerEvent(state) if beside else state)
     for side, policy in sides:
         _refuse_unreviewed(side, policy, config, now)
     return beside
@@ -243,83 +229,85 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
     verdict, reasons = outcome.most_severe()
     hold_until = None
     exceptions: tuple[RecipientException, ...] = ()
-    submitted = isinstance(event, Submission)
-    if submitted:
-        if verdict is Verdict.HOLD and outcome.holds:
-            hold_until = _hold_end(outcome.holds, event, _leaves(event, now), calendar_of(port, config))
-        # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
-        elif _waits(event, now) and reasons[0].rule == BuiltInRule.SCHEDULED:
-            hold_until = event.scheduled_at
+    source, number, sender, messages = "record", 0, "", 1
+    if isinstance(event, Submission):
+        source, number, sender, messages = "submission", event.round, event.port, len(event.recipients)
+        if verdict is Verdict.HOLD:
+            hold_until = _hold_until(outcome, reasons, event, config, now)
         exceptions = _exceptions(event, port, context.kind, verdict, outcome.excepted, config.lists)
-    decision = Decision(
-        id=event.id,
-        round=event.round if submitted else 0,
-        source="submission" if submitted else "record",
-        port=port.code if port else event.port if submitted else "",
-        sender=event.port if submitted else "",
-        messages=len(event.recipients) if submitted else 1,
-        hold_until=hold_until,
-        exceptions=exceptions,
-        kind=context.kind,
-        accepted_at=outcome.at,
-        verdict=verdict,
-        reasons=reasons,
-        score=facts.score,
-        label=facts.label,
-        category=facts.category,
-        fingerprint=facts.fingerprint,
-        campaign=facts.campaign.id if facts.campaign else "",
-        epoch=config.epoch,
-        policy=policy.version if policy else None,
-        dictionary=dictionary.version if dictionary else None,
-        model=model.version if model else None,
-        counters=context.counted,
-        degraded=model is None or dictionary is None or outcome.degraded,
-        shadow=outcome.shadow,
-        suppressed=outcome.suppressed,
-        decided_at=now,
-        timings=timings,
+    decision = Decision(  # by place: 27 keywords take 1.8 us more
+        event.id,
+        number,
+        verdict,
+        exceptions,
+        facts.score,
+        facts.label,
+        facts.category,
+        reasons,
+        config.epoch,
+        policy.version if policy else None,
+        dictionary.version if dictionary else None,
+        model.version if model else None,
+        context.counted,
+        model is None or dictionary is None or outcome.degraded,
+        outcome.shadow,
+        now,
+        source,
+        port.code if port else sender,
+        context.kind,
+        messages,
+        facts.fingerprint,
+        outcome.at,
+        hold_until,
+        timings,
+        sender,
+        facts.campaign.id if facts.campaign else "",
+        outcome.suppressed,
     )
     return Screened(decision, port, outcome.alerts)
 
 
-def _count(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
+def _hold_until(outcome: Outcome, reasons: Sequence[Reason], event: Submission, config: Config, now: int) -> int | None:
+    """When the hold of this outcome ends; None for one that waits for a fact."""
+    screened = now if event.round else event.accepted_at
+    leaves = max(screened, event.scheduled_at or 0)
+    if outcome.holds:
+        return _hold_end(outcome.holds, event, leaves, calendar_of(outcome.context.port, config))
+    # SCHEDULED has the lowest severity: another hold wins, and its event waits for the missing fact instead.
+    return leaves if leaves > screened and reasons[0].rule == BuiltInRule.SCHEDULED else None
+
+
+def _count(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters) -> None:
     """Move (round 0) or read the counters of each event, in order, under each of these policies."""
-    answers = [_counting(outcomes, policy) for outcomes, policy in sides]
-    for index in range(len(sides[0][0])):
-        state.begin(index)
-        for (outcomes, policy), answered in zip(sides, answers, strict=True):
-            outcome = outcomes[index]
-            if isinstance(outcome, Failure):
-                continue
-            answer = answered[index]
-            try:
-                if isinstance(answer, Exception):
-                    raise answer
-                _move(answer[0], policy.sets[_on(outcome)].of_cuts, outcome.context, state, outcome.at)
-                outcome.degraded = bool(answer[1])
-            except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
-                outcomes[index] = Failure(index, cause_of(error))
+    for on, indexes in kinds:
+        of_kind = []
+        for outcomes, policy in sides:
+            rules = policy.sets[on]
+            of_kind.append((outcomes, rules, _asked(rules.counted_each, outcomes, indexes)))
+        for place, index in enumerate(indexes):
+            state.begin(index)
+            for outcomes, rules, answers in of_kind:
+                answer, outcome = answers[place], outcomes[index]
+                try:
+                    if isinstance(answer, Exception):
+                        raise answer
+                    _move(answer[0], rules.of_cuts, outcome, state)  # type: ignore[arg-type]
+                    if answer[1]:
+                        outcome.degraded = True  # type: ignore[union-attr]
+                except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+                    outcomes[index] = Failure(index, cause_of(error))
 
 
-def _counting(outcomes: list[Outcome | Failure], policy: Policy) -> Answers[Move]:
-    """For each event the counters that it moves, and those whose condition failed."""
-    answers: Answers[Move] = [NO_ANSWER] * len(outcomes)
-    for on, among in _by_kind(outcomes):
-        asked = _asked(policy.sets[on].counted_each, [outcome.context for _, outcome in among])
-        for (index, _), answer in zip(among, asked, strict=True):
-            answers[index] = answer
-    return answers
-
-
-def _move(moves: Sequence[Move], of_cuts: Sequence[Move], context: Context, state: Counters, at: int) -> None:
+def _move(moves: Sequence[Move], of_cuts: Sequence[Move], outcome: Outcome, state: Counters) -> None:
+    context, at = outcome.context, outcome.at
     event, counted = context.event, context.counted
     value_of = state.read if isinstance(event, Submission) and event.round > 0 else state.add
     for move in moves:
-        counter, keys, amount = move.counter, move.keys(context), move.amount(context)
+        counter, keys = move.counter, move.keys(context)
         if len(keys) == 1:
-            counted[counter.name] = value_of(counter, keys[0], at, amount)
+            counted[counter.name] = value_of(counter, keys[0], at, move.amount(context))
         elif keys:
+            amount = move.amount(context)
             values = [value_of(counter, key, at, amount) for key in keys]
             counted[counter.name] = max(values)
             if counter.of_recipients:
@@ -339,28 +327,32 @@ def _move(moves: Sequence[Move], of_cuts: Sequence[Move], context: Context, stat
         counted |= read(OF_CAMPAIGN, context)
 
 
-def _apply(sides: Sequence[tuple[list[Outcome | Failure], Policy]], state: Counters) -> None:
+def _apply(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters) -> None:
     """Apply the rules that match, event by event, in order: the matches of rules with a daily cap are counted."""
-    answers = [_matching(outcomes, policy) for outcomes, policy in sides]
-    reasons: list[dict[tuple[int, str], Reason]] = [{} for _ in sides]
-    for index in range(len(sides[0][0])):
-        state.begin(index)
-        for (outcomes, policy), answered, made in zip(sides, answers, reasons, strict=True):
-            outcome = outcomes[index]
-            if isinstance(outcome, Failure) or outcome.decided:
-                continue
-            answer = answered[index]
-            try:
-                if isinstance(answer, Exception):
-                    raise answer
-                matched, failed = answer
-                outcome.degraded = outcome.degraded or bool(failed)
-                if matched:
-                    outcome.apply(
-                        matched, policy.sets[_on(outcome)].known, partial(_match_counted, state, outcome), made
-                    )
-            except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
-                outcomes[index] = Failure(index, cause_of(error))
+    for on, indexes in kinds:
+        of_kind = []
+        for outcomes, policy in sides:
+            rules = policy.sets[on]
+            open_ = [i for i in indexes if isinstance(outcome := outcomes[i], Outcome) and not outcome.decided]
+            asked = zip(open_, _asked(rules.matching_each, outcomes, open_), strict=True)
+            answers = {i: each for i, each in asked if isinstance(each, Exception) or each[0] or each[1]}
+            made: dict[tuple[int, str], Reason] = {}
+            of_kind.append((outcomes, rules.known, answers, made))
+        for index in sorted({i for _, _, answers, _ in of_kind for i in answers}):
+            state.begin(index)
+            for outcomes, known, answers, made in of_kind:
+                answer, outcome = answers.get(index), outcomes[index]
+                if answer is None or isinstance(outcome, Failure):
+                    continue
+                try:
+                    if isinstance(answer, Exception):
+                        raise answer
+                    matched, failed = answer
+                    if failed:
+                        outcome.degraded = True
+                    outcome.apply(matched, known, partial(_match_counted, state, outcome), made)
+                except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
+                    outcomes[index] = Failure(index, cause_of(error))
 
 
 def _refuse_unreviewed(outcomes: Sequence[Outcome | Failure], policy: Policy, config: Config, now: int) -> None:
@@ -376,20 +368,9 @@ def _refuse_unreviewed(outcomes: Sequence[Outcome | Failure], policy: Policy, co
         if outcome.most_severe()[0] is Verdict.REVIEW:
             calendar = calendar_of(context.port, config)
             opens = datetime.fromtimestamp(
-                Timetable(calendar).opening(_screened_at(event, now)) / 1000, calendar.zone
+                Timetable(calendar).opening(now if event.round else event.accepted_at) / 1000, calendar.zone
             ).strftime("%Y-%m-%d %H:%M")
             outcome.reasons += (_reason(BuiltInRule.REVIEW_CLOSED, Verdict.REJECT, 50, opens=opens),)
-
-
-def _matching(outcomes: list[Outcome | Failure], policy: Policy) -> Answers[Rule]:
-    """For each event that nothing else has decided the rules that match, and those whose condition failed."""
-    answers: Answers[Rule] = [NO_ANSWER] * len(outcomes)
-    for on, among in _by_kind(outcomes):
-        open_ = [(index, outcome) for index, outcome in among if not outcome.decided]
-        asked = _asked(policy.sets[on].matching_each, [outcome.context for _, outcome in open_])
-        for (index, _), answer in zip(open_, asked, strict=True):
-            answers[index] = answer
-    return answers
 
 
 def _match_counted(state: Counters, outcome: Outcome, counter: Counter) -> int:
@@ -399,22 +380,22 @@ def _match_counted(state: Counters, outcome: Outcome, counter: Counter) -> int:
     return value_of(counter, key, outcome.at, 1)
 
 
-def _on(outcome: Outcome) -> On:
-    return "submission" if isinstance(outcome.context.event, Submission) else "record"
-
-
-def _by_kind(outcomes: Sequence[Outcome | Failure]) -> list[tuple[On, list[tuple[int, Outcome]]]]:
-    by_kind: dict[On, list[tuple[int, Outcome]]] = {on: [] for on in KINDS}
+def _by_kind(outcomes: Sequence[Outcome | Failure]) -> list[tuple[On, list[int]]]:
+    """The places of submissions and of records."""
+    by_kind: dict[On, list[int]] = {on: [] for on in KINDS}
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Outcome):
-            by_kind[_on(outcome)].append((index, outcome))
+            by_kind["submission" if isinstance(outcome.context.event, Submission) else "record"].append(index)
     return [(on, among) for on, among in by_kind.items() if among]
 
 
-def _asked(ask: Callable[[Sequence[Context]], list[T]], contexts: Sequence[Context]) -> list[T | Exception]:
-    """The answer for each event. If the batch fails, each event is asked alone, to find those that fail."""
+def _asked(
+    ask: Callable[[Sequence[Context]], Sequence[T]], outcomes: Sequence[Outcome | Failure], indexes: Sequence[int]
+) -> Sequence[T | Exception]:
+    """The answer for each of these events. If all together fail, each is asked alone, to find those that fail."""
+    contexts = [outcomes[index].context for index in indexes]  # type: ignore[union-attr]
     try:
-        return list(ask(contexts))
+        return ask(contexts)
     except Exception:  # noqa: BLE001 - the loop below meets the error again and assigns it to an event
         answers: list[T | Exception] = []
         for context in contexts:

@@ -96,9 +96,9 @@ class ListedNumbers:
 
     def get(self, value: str) -> Mark | None:
         """The mark of a number in canonical form; None if it is not listed."""
-        key = _key(value)
-        if key is None:
+        if not (len(value) <= _DIGITS and value.isdigit() and value.isascii()):
             return self._others.get(value)
+        key = int("1" + value)  # as `_key`, without the call
         n = bisect_right(self._first, key) - 1
         if n < 0:
             return None

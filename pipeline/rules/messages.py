@@ -11,7 +11,7 @@ and the command line.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -109,9 +109,9 @@ def _split(template: str) -> tuple[str, ...]:
     return tuple(_SLOT.split(template))
 
 
-def slots(template: str) -> list[str]:
+def slots(template: str) -> Sequence[str]:
     """The names of the template's slots, in order."""
-    return [slot[1] for slot in _SLOT.finditer(template)]
+    return _split(template)[1::2]
 
 
 def built_in(rule: BuiltInRule, values: Mapping[str, Any] = {}, language: str = DEFAULT) -> str:

@@ -123,7 +123,9 @@ class Port:
 
         A port without registered words takes any word.
         """
-        return next((word for word in words if not self.unsubscribe or word in self.unsubscribe), "")
+        if not words or not self.unsubscribe:
+            return words[0] if words else ""
+        return next((word for word in words if word in self.unsubscribe), "")
 
     def takes_extension(self, sender: str) -> bool:
         """Whether a sender with this port's code has no extension, or one that begins as registered."""

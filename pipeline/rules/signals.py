@@ -89,8 +89,9 @@ def _port_limit(context: Context) -> int:
 
 
 def _signature_registered(context: Context) -> bool:
-    registered = context.port.signature_names if context.port else ()
-    return not registered or all(signature.name in registered for signature in context.facts.signatures)
+    signatures = context.facts.signatures
+    registered = context.port.signature_names if context.port and signatures else ()
+    return not registered or all(signature.name in registered for signature in signatures)
 
 
 def _advertising_in_order(context: Context) -> bool:
@@ -340,7 +341,7 @@ CATALOGUE: dict[str, Signal] = {
             "short_link",
             "bool",
             "a link of a shortener, which hides where it goes",
-            lambda c: any(link.short for link in c.facts.links),
+            lambda c: bool(c.facts.links) and any(link.short for link in c.facts.links),
             cost=5,
             spans="links",
             of_pair=True,
@@ -349,7 +350,7 @@ CATALOGUE: dict[str, Signal] = {
             "lookalike_link",
             "bool",
             "a link with mixed scripts, punycode, or another's brand",
-            lambda c: any(link.lookalike for link in c.facts.links),
+            lambda c: bool(c.facts.links) and any(link.lookalike for link in c.facts.links),
             cost=5,
             spans="links",
             of_pair=True,
@@ -358,7 +359,7 @@ CATALOGUE: dict[str, Signal] = {
             "contacts",
             "list(string)",
             "kinds of contact found: phone, qq, wechat, telegram",
-            lambda c: sorted({contact.kind for contact in c.facts.contacts}),
+            lambda c: sorted({contact.kind for contact in c.facts.contacts}) if c.facts.contacts else [],
             cost=2,
             spans="contacts",
             of_pair=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -118,16 +118,25 @@ def _columns_of(signals: Sequence[Signal], contexts: Sequence[Context]) -> dict[
     place = {pair: n for n, pair in enumerate(one_of_pair)}
     rows = np.array([place[context.pair] for context in contexts], np.intp)
     columns: dict[str, Column] = {}
-    counted = [context.counted for context in contexts] if any(signal.of_counter for signal in signals) else []
+    counts = _counts({signal.name for signal in signals if signal.of_counter}, contexts)
     for signal in signals:
-        if signal.of_counter:  # there are many, and most are 0
-            name = signal.name
-            columns[name] = column_of([values.get(name, 0) for values in counted], signal.type)
+        if signal.of_counter:
+            columns[signal.name] = column_of(counts[signal.name], signal.type)
         elif signal.of_pair and len(one_of_pair) < len(contexts):
             columns[signal.name] = column_of([signal.read(each) for each in one_of_pair.values()], signal.type)[rows]
         else:
             columns[signal.name] = column_of([signal.read(each) for each in contexts], signal.type)
     return columns
+
+
+def _counts(names: Collection[str], contexts: Sequence[Context]) -> dict[str, list[int]]:
+    """The values of these counters for each event. There are many, and most are 0: only the others are looked at."""
+    counts = {name: [0] * len(contexts) for name in names}
+    for place, context in enumerate(contexts if names else ()):
+        for name, value in context.counted.items():
+            if name in counts:
+                counts[name][place] = value
+    return counts
 
 
 def _signals(expressions: Sequence[str], known: Mapping[str, Signal]) -> list[Signal]:

@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from pipeline.durations import MINUTE_MS
-from pipeline.rules.counting.cuts import cuts
+from pipeline.rules.counting.cuts import by_length, cuts
 from pipeline.rules.counting.sequences import LEAST, sequence_through
 from pipeline.rules.counting.windows import BUCKETS, Recent, Window
 
@@ -101,21 +101,23 @@ class Counter:
 
     def move(self, window: Window | Recent, at: int, amount: Amount) -> int:
         """Add an event's amount at `at` (ms) and return the value of the counter."""
+        bucket = at // self.width if self.zone is None else self.bucket(at)
         if isinstance(window, Window):
-            return window.add(self.bucket(at), amount, self.buckets)  # type: ignore[arg-type]
-        window.add(self.bucket(at), amount, self.up_to or 0, self.buckets)  # type: ignore[arg-type]
+            return window.add(bucket, amount, self.buckets)  # type: ignore[arg-type]
+        window.add(bucket, amount, self.up_to or 0, self.buckets)  # type: ignore[arg-type]
         if self.aggregate == "distinct":
             return window.size
         if self.aggregate == "sequence" and window.size < LEAST:  # most senders write to few: no need to look
             return 0
-        return self._value(window.values, amount)
+        return self._value(window, window.values, amount)
 
     def value(self, window: Window | Recent | None, at: int, amount: Amount) -> int:
         """The value of the counter at `at` (ms) for an event of this amount. Changes nothing."""
         if window is None:
             return 0
-        read = window.read(self.bucket(at), self.buckets)
-        return read if isinstance(read, int) else self._value(read, amount)
+        if isinstance(window, Window):
+            return window.read(self.bucket(at), self.buckets)
+        return self._value(window, window.read(self.bucket(at), self.buckets), amount)
 
     def with_event(self, window: Window | Recent | None, at: int, amount: Amount) -> int:
         """The value that the counter would have with an event at `at` (ms) of this amount. Changes nothing."""
@@ -128,11 +130,15 @@ class Counter:
         copy = Recent.load(*window.dump()) if window else window_of(self.identity)()
         return self.move(copy, at, amount)
 
-    def _value(self, values: Mapping[int, int], amount: Amount) -> int:
+    def _value(self, window: Recent, values: Mapping[int, int], amount: Amount) -> int:
         if self.aggregate == "distinct":
             return len(values)
         if self.aggregate == "cuts":
-            return cuts(amount, values)  # type: ignore[arg-type]
+            if values is not window.seen:
+                return cuts(amount, by_length(values))  # type: ignore[arg-type]
+            if window.derived is None:
+                window.derived = by_length(values)
+            return cuts(amount, window.derived)  # type: ignore[arg-type]
         return sequence_through(amount, values)  # type: ignore[arg-type]
 
 
@@ -182,9 +188,10 @@ class MemoryCounters:
 
     def add(self, counter: Counter, key: str, at: int, amount: Amount) -> int:
         """See Counters.add."""
-        window = self.windows.get((counter.identity, key))
+        place = (counter.identity, key)
+        window = self.windows.get(place)
         if window is None:
-            window = self.windows[counter.identity, key] = window_of(counter.identity)()
+            window = self.windows[place] = window_of(counter.identity)()
         return counter.move(window, at, amount)
 
     def read(self, counter: Counter, key: str, at: int, amount: Amount) -> int:

@@ -12,7 +12,8 @@ less than twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
+from functools import lru_cache
 
 from xxhash import xxh3_64_intdigest
 
@@ -20,12 +21,14 @@ GRAM = 6  # letters or digits of a passage
 KEPT = 32  # passages of a text: a quarter of it still has eight of them
 SHARED = 3  # passages that a text and its part have in common, at least
 MOST = 0.6  # the share of the part's passages that lie in the longer text, at least; a greeting is less of a text
+ByLength = Mapping[int, Set[int]]
 _CLASS_BITS = 5
 _SIZE = (1 << _CLASS_BITS) - 1
 _signature = re.compile(r"[【\[][^】\]]*[】\]]").sub
 _marks = re.compile(r"[\W_]+").sub
 
 
+@lru_cache(1_000)  # a port sends one text many times
 def passages(folded: str) -> tuple[int, ...]:
     """The remembered passages of a text, each with the length class of the text in its last bits.
 
@@ -41,7 +44,15 @@ def passages(folded: str) -> tuple[int, ...]:
     return tuple([each << _CLASS_BITS | size for each in hashes[:KEPT]])
 
 
-def cuts(own: Sequence[int], seen: Collection[int]) -> int:
+def by_length(seen: Collection[int]) -> ByLength:
+    """The passages of texts by the length class of their text."""
+    found: dict[int, set[int]] = {}
+    for each in seen:
+        found.setdefault(each & _SIZE, set()).add(each >> _CLASS_BITS)
+    return found
+
+
+def cuts(own: Sequence[int], seen: ByLength) -> int:
     """The number of lengths, each about half of the next, in which a text was tried: this text and longer ones.
 
     `own` are the passages of this text, `seen` those of the counted texts. 3 means: a text, its half and its quarter.
@@ -50,17 +61,14 @@ def cuts(own: Sequence[int], seen: Collection[int]) -> int:
     if not own:
         return 0
     size = own[0] & _SIZE
-    longer: dict[int, set[int]] = {}
-    for each in seen:
-        if each & _SIZE > size:
-            longer.setdefault(each & _SIZE, set()).add(each >> _CLASS_BITS)
     mine = {each >> _CLASS_BITS for each in own}
-    return 1 + sum(_is_part(mine, texts) for texts in longer.values())
+    return 1 + sum(length > size and _is_part(mine, texts) for length, texts in seen.items())
 
 
-def _is_part(mine: set[int], theirs: set[int]) -> bool:
+def _is_part(mine: Set[int], theirs: Set[int]) -> bool:
     """Whether most of a text lies in longer texts of one class, by the passages that these would have kept."""
+    shared = len(mine & theirs)
+    if shared < SHARED:
+        return False
     largest = max(theirs)
-    comparable = [each for each in mine if each <= largest]
-    shared = sum(each in theirs for each in comparable)
-    return shared >= SHARED and shared >= MOST * len(comparable)
+    return shared >= MOST * sum(each <= largest for each in mine)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -142,10 +143,12 @@ class Recent(Included):
     dropped, as many others were seen since. A HyperLogLog would count without this bound, but it forgets nothing, and
     a sliding window needs one for each bucket.
 
-    A few values are a flat tuple of bucket, value, bucket, value, …; others are a dict.
+    A few values are a flat tuple of bucket, value, bucket, value, …; others are a dict. `derived` keeps what a counter
+    computed from the values, until they change.
     """
 
     seen: dict[int, int] | tuple[int, ...] = ()  # value -> bucket, in order of buckets
+    derived: Any = None
 
     @property
     def size(self) -> int:
@@ -162,6 +165,7 @@ class Recent(Included):
         newest, seen = self.newest, self.seen
         if bucket <= newest - buckets:
             return
+        self.derived = None
         oldest = max(bucket, newest) - buckets
         if isinstance(seen, tuple):
             fits = len(values) == 1 and len(seen) < 2 * min(FEW, most)
@@ -188,9 +192,10 @@ class Recent(Included):
 
     def read(self, bucket: int, buckets: int = BUCKETS) -> Mapping[int, int]:
         """The values of the window that ends with this bucket, with their buckets."""
-        if bucket <= self.newest:
-            return self.values
-        return {value: last for value, last in self.values.items() if last > bucket - buckets}
+        values = self.values
+        if bucket <= self.newest or not values or next(iter(values.values())) > bucket - buckets:
+            return values
+        return {value: last for value, last in values.items() if last > bucket - buckets}
 
     def dump(self) -> tuple[list[int], list[int]]:
         """For the changelog: the offsets by lane, and a flat list of bucket, value, bucket, value, …."""

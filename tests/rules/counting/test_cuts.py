@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.rules.counting.counters import MemoryCounters
-from pipeline.rules.counting.cuts import KEPT, cuts
+from pipeline.rules.counting.cuts import KEPT, by_length, cuts
 from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import config, decide, submission
 from tests.rules.counting.refused_senders import KINDS, SENDERS, counts, passages_of
@@ -43,7 +43,7 @@ def test_disguises_marks_and_signatures_do_not_change_a_passage() -> None:
 @pytest.mark.parametrize("text", ["", "短", "七个字的短信息", "😀" * 50, "\ud800" * 3])
 def test_a_text_of_fewer_than_eight_letters_has_no_passages(text: str) -> None:
     assert passages_of(text) == ()
-    assert cuts((), passages_of(TEXT)) == 0
+    assert cuts((), by_length(passages_of(TEXT))) == 0
 
 
 @given(st.lists(st.text(max_size=200), max_size=8), st.text(max_size=200))
@@ -51,8 +51,9 @@ def test_a_text_is_the_shortest_of_its_tries(seen: list[str], text: str) -> None
     """Equal and shorter texts never count, and neither does the order of the others."""
     own, known = passages_of(text), [each for other in seen for each in passages_of(other)]
     size = own[0] & 31 if own else 0
-    value = cuts(own, known)
-    assert value == cuts(own, known[::-1]) == cuts(own, [each for each in known if each & 31 > size])
+    value = cuts(own, by_length(known))
+    longer = [each for each in known if each & 31 > size]
+    assert value == cuts(own, by_length(known[::-1])) == cuts(own, by_length(longer))
     assert value <= 1 + len({each & 31 for each in known})
     assert (value > 0) == bool(own)
 
