@@ -44,6 +44,7 @@ from pipeline.rules.snoozes import Snooze, Snoozes, check_rule, parse_scope, spe
 from pipeline.rules.speaker.names import parse_names
 from pipeline.rules.words.dictionary import Dictionary
 from pipeline.text import numbers
+from pipeline.text.normal import Normals
 
 BATCH = 1000  # events screened together
 _STATES = {"suspend": PortState.SUSPENDED, "terminate": PortState.TERMINATED}
@@ -73,14 +74,14 @@ class _Stated(Classifier):
         self.card, self.version = model.card, model.version
         self._model, self._score, self._step = model, score, step
 
-    def classify(self, texts: Sequence[str]) -> list[Classified]:
+    def classify(self, texts: Sequence[str], normals: Normals | None = None) -> list[Classified]:
         """The model's opinion of the texts, with the stated score and category."""
         label = Label.SPAM if self._score >= SPAM_FROM else Label.HAM
         return [
             msgspec.structs.replace(
                 opinion, score=self._score, label=label, category=self._step.category or opinion.category
             )
-            for opinion in self._model.classify(texts)
+            for opinion in self._model.classify(texts, normals)
         ]
 
 

@@ -46,9 +46,11 @@ def _together(texts: Sequence[str], config: Config, campaigns: FindsCampaigns | 
     links = find_links(normals)
     signatures = find_signatures(normals)
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
-    opinions = config.model.classify(texts) if config.model else [None] * count
+    opinions = config.model.classify(texts, normals) if config.model else [None] * count
     of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
-    trials = [each.score for each in config.challenger.classify(texts)] if config.challenger else [None] * count
+    trials = (
+        [each.score for each in config.challenger.classify(texts, normals)] if config.challenger else [None] * count
+    )
     return [
         Facts(
             mark,

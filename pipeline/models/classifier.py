@@ -32,6 +32,7 @@ from pipeline.events import Category, Label
 from pipeline.models import features, particulars
 from pipeline.models.card import Card, Thresholds
 from pipeline.models.languages import foreign
+from pipeline.text.normal import Normals
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
 FORMAT = 3
@@ -125,15 +126,15 @@ class Classifier:
         path.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category.astype(np.int8))
 
-    def classify(self, texts: Sequence[str]) -> list[Classified]:
+    def classify(self, texts: Sequence[str], normals: Normals | None = None) -> list[Classified]:
         """Score each text, in order; equal texts always get equal scores.
 
         Any str is accepted. Only the first `features.MAX_CHARS` code points are read. A text without a letter or digit
-        scores 0.
+        scores 0. `normals` are the normal forms of the texts, if the caller has them already.
         """
         if not texts:
             return []
-        grams = features.grams(texts)
+        grams = features.grams(texts, normals)
         voice = np.repeat(features.voices(grams.scripts), grams.counts)
         sums = _sums(self._spam[voice, grams.buckets].astype(np.int64), grams.starts)
         log_odds = (

@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 
 from pipeline.models import particulars
 from pipeline.text.characters import CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR, characters
-from pipeline.text.joining import joined
 from pipeline.text.leet import letters
 from pipeline.text.normal import Normals, normalise_batch
-from pipeline.text.pinyin import SYLLABLES, pinyin
+from pipeline.text.pinyin import SYLLABLES
 from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
 
 READING_BITS = 20
@@ -98,12 +97,13 @@ class GramSpans:
     ends: Indexes
 
 
-def grams(texts: Sequence[str]) -> Grams:
+def grams(texts: Sequence[str], normals: Normals | None = None) -> Grams:
     """The grams of each text. Any str is accepted, including lone surrogates and NUL.
 
-    Only the first MAX_CHARS code points are read.
+    Only the first MAX_CHARS code points are read. `normals` are the normal forms of the texts, if the caller has them.
     """
-    normals = _normals(texts)
+    if normals is None or max(map(len, texts), default=0) > MAX_CHARS:
+        normals = _normals(texts)
     keys = []
     for tape, grams_of_tape in _readings(normals):
         owners = _owners(tape)
@@ -152,28 +152,34 @@ def particulars_at(text: str) -> GramSpans:
 
 
 def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> GramSpans:
-    # The raw tape has an added space before and after the text, so places are shifted by one and clipped.
-    length = min(len(text), MAX_CHARS)
-    return GramSpans(buckets, np.clip(begins - 1, 0, max(length - 1, 0)), np.clip(ends - 1, min(length, 1), length))
+    length = min(len(text), MAX_CHARS)  # the spaces before and after the text have no place in it
+    return GramSpans(buckets, np.clip(begins, 0, max(length - 1, 0)), np.clip(ends, min(length, 1), length))
 
 
 def _normals(texts: Sequence[str]) -> Normals:
-    # With a space at both ends, a word at the border of a text has the same grams as inside a text.
-    return normalise_batch([f" {text[:MAX_CHARS]} " for text in texts])
+    return normalise_batch([text[:MAX_CHARS] for text in texts])
 
 
 def _readings(normals: Normals) -> list[tuple[Tape, list[_Found]]]:
-    meant = _as_meant(normals.tape)
+    written = _padded(normals.raw)
+    meant = _as_meant(normals.sounds[0])
     return [
-        (normals.raw, _characters(normals.raw, _WRITTEN)),
+        (written, _characters(written, _WRITTEN)),
         (meant, _characters(meant, _MEANT)),
         (normals.tape, _words(normals.tape)),
     ]
 
 
-def _as_meant(normal: Tape) -> Tape:
-    """The tape reduced to sounds and letters; a run of digits becomes one 0."""
-    sounds, _ = pinyin(joined(normal)[0])
+def _padded(raw: Tape) -> Tape:
+    """The tape with a space at both ends of each text: so a word there has the same grams as inside a text."""
+    borders = raw.borders
+    ends = np.sort(np.concatenate((borders, borders[:-1] + 1, [0]))) if len(borders) else borders
+    codes = np.insert(raw.codes, ends, np.uint32(_SPACE))
+    return Tape(codes, np.insert(raw.origin, ends, ends), np.insert(raw.end, ends, ends))
+
+
+def _as_meant(sounds: Tape) -> Tape:
+    """The sounds without signs; a run of digits becomes one 0."""
     codes = letters(sounds)
     kind = characters().kind_of(codes)
     codes = np.where(kind == DIGIT, np.uint32(_ZERO), codes)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.text.characters import TECHNIQUES
 from pipeline.text.folding import fold, signs
+from pipeline.text.joining import joined
 from pipeline.text.numerals import read_numerals
+from pipeline.text.pinyin import pinyin
 from pipeline.text.separators import drop_separators
-from pipeline.text.tape import Indexes, Tape, lay
+from pipeline.text.tape import Flags, Indexes, Tape, lay
 
 NONE: Mapping[str, int] = MappingProxyType({})
 _SEPARATORS, _NUMERALS = len(TECHNIQUES), len(TECHNIQUES) + 1
@@ -36,15 +39,28 @@ class Normal:
     techniques: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Normals:
-    """A batch: its raw tape, folded tape and normal tape; the normal texts; the techniques by text."""
+    """A batch: its raw tape, folded tape and normal tape; the normal texts; the techniques by text.
+
+    The views that several readers share are made on first use.
+    """
 
     raw: Tape
     folded: Tape
     tape: Tape
     texts: list[str]
     techniques: list[Mapping[str, int]]
+
+    @cached_property
+    def close(self) -> tuple[Tape, Flags]:
+        """The view "joined" (joining.py)."""
+        return joined(self.tape)
+
+    @cached_property
+    def sounds(self) -> tuple[Tape, Flags]:
+        """The view "pinyin" (pinyin.py)."""
+        return pinyin(self.close[0])
 
     def map(self, owner: int) -> Indexes:
         """The index in the raw text of each code point of a text's normal form."""

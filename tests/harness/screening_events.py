@@ -22,6 +22,7 @@ from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.rules.words.dictionary import Dictionary
+from pipeline.text.normal import Normals
 
 NOW = 1_760_000_000_000
 CALM = "【示例银行】您尾号1234的账户收入500.00元"
@@ -58,7 +59,7 @@ class Opinion:
 
     version = "opinion"
 
-    def classify(self, texts: Sequence[str]) -> list[Classified]:
+    def classify(self, texts: Sequence[str], _: Normals | None = None) -> list[Classified]:
         if any("炸" in text for text in texts):
             raise FloatingPointError("planted")
         honest = _shipped_model().classify(texts)

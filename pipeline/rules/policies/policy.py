@@ -76,7 +76,7 @@ class Rule:
     of_pair: bool
 
     @property
-    def shown(self) -> list[str]:
+    def shown(self) -> Sequence[str]:
         """The signals whose values its sentence shows, in its order: a decision has the same bytes in every process."""
         return slots(self.descriptions[DEFAULT])
 

@@ -162,13 +162,13 @@ class WordViews:
         self._search(search, self._words.find(cased.codes, cased.joined(), _RAW), raw, "raw")
         text = "\0".join(normals.texts) + "\0"
         self._search(search, self._words.find(normal.codes, text, _NORMAL), normal, "normal")
-        close, merged = joined(normal)
+        close, merged = normals.close
         for start, end, key in search.new(self._words.find(close.codes, close.joined(), _JOINED), close):
             if search.apart(close, start, end):
                 search.add(key, "split" if merged[start:end].any() else "joined")
         self._find_leet(search)
         self._find_lookalikes(search, close)
-        self._find_sounds(search, close)
+        self._find_sounds(search, *normals.sounds)
         return list(search.found.values())
 
     def _search(self, search: _Search, finds: Iterator[tuple[Entry, int, int]], tape: Tape, via: str) -> None:
@@ -201,10 +201,7 @@ class WordViews:
             if 0 < other <= len(word) / 2 and not search.marked(close, start, end):
                 search.add(key, "lookalike")
 
-    def _find_sounds(self, search: _Search, close: Tape) -> None:
-        if not self._sounds and not self._short_sounds:
-            return
-        view, latin = pinyin(close)
+    def _find_sounds(self, search: _Search, view: Tape, latin: Flags) -> None:
         for start, end, key in search.new(self._sounds.find(view.codes, view.joined()), view):
             if not search.marked(view, start, end):
                 search.add(key, "pinyin")
