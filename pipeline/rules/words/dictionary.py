@@ -32,7 +32,7 @@ import numpy as np
 
 from pipeline.events import Category, Verdict
 from pipeline.rules.expiry import NEVER
-from pipeline.rules.words.borders import hidden, sounds_ordinary, words_at
+from pipeline.rules.words.borders import hidden, may_be_hidden, sounds_ordinary, words_at
 from pipeline.rules.words.dictionary_file import Entry, Mode, parse_entries
 from pipeline.rules.words.patterns import WordPatterns
 from pipeline.rules.words.views import MOST_PLACES, Find, WordViews
@@ -169,13 +169,12 @@ class Dictionary:
                 return True
         if not chinese:
             return False
-        words = words_at(text, start, end)
-        if hidden(text, words, start, end):
-            return True
         sought = self._views.close_form(entry)
-        if not heard or entry.mode is Mode.PINYIN or len(sought) != end - start:
+        explained = heard and entry.mode is not Mode.PINYIN and len(sought) == end - start
+        if not explained and not may_be_hidden(text, start, end):
             return False
-        return sounds_ordinary(text, words, start, sought)
+        words = words_at(text, start, end)
+        return hidden(text, words, start, end) or (explained and sounds_ordinary(text, words, start, sought))
 
 
 def _has_letters(text: str) -> bool:
