@@ -135,8 +135,9 @@ class Classifier:
         if not texts:
             return []
         grams = features.grams(texts, normals)
-        voice = np.repeat(features.voices(grams.scripts), grams.counts)
-        sums = _sums(self._spam[voice, grams.buckets].astype(np.int64), grams.starts)
+        rows = np.repeat(features.voices(grams.scripts) * features.BUCKETS, grams.counts)
+        weights = self._spam.ravel().take(rows + grams.buckets)  # `take` costs half of an index by arrays
+        sums = _sums(weights.astype(np.int64), grams.starts)
         log_odds = (
             sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[grams.scripts]
             + self._bias[grams.scripts]
@@ -195,7 +196,8 @@ class Classifier:
         flags[chosen] = True
         wanted = grams.buckets[np.repeat(flags, grams.counts)]
         ends = np.cumsum(grams.counts[flags])
-        totals = np.add.reduceat(self._category[wanted >> CATEGORY_SHIFT], ends - grams.counts[flags], axis=0)
+        weights = self._category.take(wanted >> CATEGORY_SHIFT, axis=0)
+        totals = np.add.reduceat(weights, ends - grams.counts[flags], axis=0)
         return [self._categories[best] for best in totals.argmax(axis=1).tolist()]
 
 

@@ -60,7 +60,8 @@ class Characters:
 
     def kind_of(self, codes: Codes) -> NDArray[np.uint8]:
         """The class of each code point, after folding."""
-        return self.kind[np.minimum(codes, SIZE - 1)]
+        kinds: NDArray[np.uint8] = self.kind.take(codes, mode="clip")
+        return kinds
 
     def technique_of(self, codes: Codes) -> NDArray[np.uint8]:
         """The index in TECHNIQUES of the disguise that each raw code point indicates; 0 for most."""
