@@ -71,10 +71,12 @@ def _submission(
     event: Submission, screened: Screened, routes: Routes, release_secret: bytes
 ) -> Iterator[tuple[str, str, Event]]:
     decision, port = screened.decision, screened.port
-    excepted = {exception.recipient for exception in decision.exceptions}
+    recipients = event.recipients
+    if decision.exceptions:
+        excepted = {exception.recipient for exception in decision.exceptions}
+        recipients = tuple(r for r in recipients if r not in excepted)
     channel = port.channel if port else ""
     if decision.verdict is Verdict.RELEASE:
-        recipients = tuple(r for r in event.recipients if r not in excepted)
         release = Outbound(submission=event, recipients=recipients, round=event.round, decided_at=decision.decided_at)
         yield from by_channel(release, decision.port, channel, routes, release_secret)
     elif decision.verdict is Verdict.HOLD:
@@ -91,7 +93,7 @@ def _submission(
             score=decision.score,
             category=decision.category,
             channel=channel,
-            recipients=tuple(r for r in event.recipients if r not in excepted) if excepted else None,
+            recipients=recipients if decision.exceptions else None,
             campaign=decision.campaign,
         )
         yield topics.CASES.name, event.id, member

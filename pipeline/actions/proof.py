@@ -32,5 +32,6 @@ def is_proved(secrets: Sequence[bytes], topic: str, key: str, outbound: Outbound
 
 
 def _mac(secret: bytes, topic: str, key: str, outbound: Outbound) -> str:
-    signed = _encode(("release", topic, key, msgspec.structs.replace(outbound, proof="")))
+    unproved = msgspec.structs.replace(outbound, proof="") if outbound.proof else outbound
+    signed = _encode(("release", topic, key, unproved))
     return hmac.digest(secret, signed, "sha256").hex()

@@ -21,4 +21,7 @@ def by_channel(
     """
     for name, recipients in routes.split(channel, release.recipients).items():
         topic = topics.outbound(name, release.submission.priority).name
-        yield topic, port, proved(secret, topic, port, msgspec.structs.replace(release, recipients=recipients))
+        if len(recipients) < len(release.recipients):
+            yield topic, port, proved(secret, topic, port, msgspec.structs.replace(release, recipients=recipients))
+        else:
+            yield topic, port, proved(secret, topic, port, release)

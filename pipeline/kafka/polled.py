@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from pipeline.errors import AntispamError
@@ -14,8 +14,7 @@ from pipeline.topics import Topic
 Partition = tuple[str, int]  # topic, number
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(msgspec.Struct, frozen=True, gc=False):
     """One polled record; `lane` is the index of its topic in the stream's lanes."""
 
     lane: int

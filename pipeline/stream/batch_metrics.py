@@ -14,7 +14,7 @@ class BatchMetrics:
         self.failed = 0  # number of fresh records that become dead letters
         self._verdicts: dict[str, list[int]] = {}
         self._rules: dict[str, int] = {}
-        self._accepted: list[tuple[str, int]] = []
+        self._accepted: dict[str, list[int]] = {}  # by lane
         self._degraded = 0
         self._late = 0
 
@@ -27,7 +27,7 @@ class BatchMetrics:
             self._rules[reason.rule] = self._rules.get(reason.rule, 0) + 1
         self._degraded += decision.degraded
         if isinstance(event, Submission):
-            self._accepted.append((event.priority.value, event.accepted_at))
+            self._accepted.setdefault(event.priority.value, []).append(event.accepted_at)
         else:
             self._late += event.ingested_at - event.submitted_at > late_ms
 
@@ -42,5 +42,7 @@ class BatchMetrics:
             metrics.DEGRADED.labels(stream).inc(self._degraded)
         if self._late:
             metrics.LATE_RECORDS.inc(self._late)
-        for lane, accepted in self._accepted:
-            metrics.DECISION_SECONDS.labels(lane).observe(max(0.0, now - accepted / 1000))
+        for lane, accepted in self._accepted.items():
+            observe = metrics.DECISION_SECONDS.labels(lane).observe
+            for at in accepted:
+                observe(max(0.0, now - at / 1000))

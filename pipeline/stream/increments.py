@@ -28,10 +28,6 @@ class _Record:
     moves: dict[str, dict[str, Moves]] = field(default_factory=dict)
     amounts: int = 0
 
-    def add(self, identity: str, key: str, at: int, amount: Amount) -> None:
-        self.moves.setdefault(identity, {}).setdefault(key, []).append((at, amount))
-        self.amounts += 1 if isinstance(amount, int) else len(amount)
-
 
 def increments(moved: Mapping[tuple[str, str], Moves], batch: Batch, epoch: int, partitions: int) -> list[Output]:
     """The records of one batch, from its moves by identity and key. All counters of a key have one partition."""
@@ -39,11 +35,15 @@ def increments(moved: Mapping[tuple[str, str], Moves], batch: Batch, epoch: int,
     filling: dict[int, _Record] = {}
     for (identity, key), moves in moved.items():
         partition = xxh3_64_intdigest(key.encode()) % partitions
+        record = filling.get(partition)
         for at, amount in moves:
-            record = filling.setdefault(partition, _Record())
-            record.add(identity, key, at, amount)
+            if record is None:
+                record = filling[partition] = _Record()
+            record.moves.setdefault(identity, {}).setdefault(key, []).append((at, amount))
+            record.amounts += 1 if isinstance(amount, int) else len(amount)
             if record.amounts >= MOST_AMOUNTS:
                 full.append((partition, filling.pop(partition)))
+                record = None
     return [
         output(
             topics.COUNTER_INCREMENTS.name,

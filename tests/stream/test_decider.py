@@ -80,7 +80,7 @@ def test_what_became_a_dead_letter_may_come_again(worker: Worker, monkeypatch: p
 
 def test_a_failure_is_a_dead_letter_and_its_neighbours_are_decided(worker: Worker) -> None:
     undecodable = Polled(0, SUBMISSIONS.lanes[0].name, 0, 1, b"k", b"{", 0)
-    again = replace(undecodable, offset=2, attempts=1)
+    again = msgspec.structs.replace(undecodable, offset=2, attempts=1)
     batch = worker.poll(polled(0, "a"), undecodable, again, polled(3, "b"))
     assert [d.id for d in decisions(batch)] == ["a", "b"]
     letters = [msgspec.json.decode(v, type=DeadLetter) for t, _, v, _ in batch.outputs if t == topics.DEAD_LETTERS.name]

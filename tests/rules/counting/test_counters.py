@@ -176,6 +176,7 @@ EVERY_KIND = (
     VOLUME,
     replace(VOLUME, zone="Asia/Shanghai", window_ms=DAY_MS),
     replace(VOLUME, aggregate="distinct", of="recipient", up_to=5),
+    replace(VOLUME, aggregate="distinct", of="recipient", up_to=40),
     replace(VOLUME, aggregate="sequence", up_to=20),
 )
 
