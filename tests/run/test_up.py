@@ -33,7 +33,7 @@ def row(output: str, verdict: str) -> list[int]:
 
 def test_the_demo_shows_every_verdict_and_ends_by_itself(tmp_path: Path) -> None:
     group = grp.getgrgid(os.getegid()).gr_name
-    up = Up(tmp_path, "--demo", "--for", "33s", ANTISPAM_LAKE_GROUP=group)
+    up = Up(tmp_path, "--demo", "--for", "20s", ANTISPAM_LAKE_GROUP=group)
     code, output = up.ended(deadline=170)
     assert code == 0, output
     assert len(up.family) >= 8  # broker, office, worker, sink, API, carrier, sender, console
