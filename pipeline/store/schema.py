@@ -415,6 +415,7 @@ cases = Table(
     _at("escalated_at", nullable=True),
     Column("claimed_by", String(64)),
     _at("lease_until", nullable=True),
+    Column("assigned_to", String(64)),  # the one reviewer who gets it; NULL: whoever is free
     Column("verdict", String(16)),
     Column("decided_by", String(64)),
     _at("decided_at", nullable=True),
@@ -423,6 +424,8 @@ cases = Table(
     Column("released", BigInteger, nullable=False, server_default="0"),  # number of the last released member
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # number of the newest member
     Column("merged_into", String(64)),  # the case that has its members now
+    Column("merged_after", BigInteger),  # what was added to the numbers of its members there
+    Column("apart", Boolean, nullable=False, server_default=text("false")),  # a person undid its merge: not again
     Index("ix_cases_queue", "state", "urgency", "due_at"),
     Index(
         "uq_cases_open",
@@ -462,6 +465,17 @@ case_skips = Table(
     Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
     Column("reviewer", String(64), primary_key=True),
     _at("skipped_at"),
+)
+# What reviewers write to each other about a case. It may quote texts, so it goes with the case.
+case_comments = Table(
+    "case_comments",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("case", String(64), ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("author", String(64), nullable=False),
+    _at("at"),
+    Column("text", Text, nullable=False),
+    Index("ix_case_comments_case", "case"),
 )
 case_members = Table(
     "case_members",

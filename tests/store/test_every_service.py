@@ -23,7 +23,18 @@ from pipeline.actions.alerts import inbox
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
-from pipeline.actions.review import campaign_review, case_list, claims, labels, places, queue_access
+from pipeline.actions.review import (
+    assigning,
+    bulk,
+    campaign_review,
+    case_list,
+    claims,
+    comments,
+    labels,
+    places,
+    queue_access,
+    separating,
+)
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -91,6 +102,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     users.add_user(db, CHIEF, "anna", Role.VIEWER, {}, NOW)
     for n in (0, 1):
         registry.add_list_entry(db, CHIEF, "unsubscribed", f"1069000{n}:{PHONE}", "", None, NOW)
+        comments.comment(db, CHIEF, f"case-00{n}", "x", NOW)
     consents.record(db, CHIEF, [_agreed(0), _agreed(1)], NOW)
     policy_lifecycle.draft(db, CHIEF, "title: the chief's", "", NOW)
     registry.publish_configuration(db, CHIEF, "list", "extra", f"{HEAD}blocked,recipient,{PHONE},,\n", NOW)
@@ -132,6 +144,14 @@ def _covered(w: World, user: User, n: int) -> Any:
         values = {"state": "open", "claimed_by": None, "lease_until": None, "campaign": campaign}
         connection.execute(update(schema.cases).where(schema.cases.c.id == f"case-00{n}").values(values))
     return campaign_review.covered(w.db, user, [campaign], NOW)
+
+
+def _merged(w: World, n: int) -> str:
+    """A case of the same port that was merged into the case n, without members."""
+    values = {"state": "merged", "merged_into": _free(w, n), "merged_after": 9, "port": w.port(n)}
+    with w.db.write() as connection:
+        connection.execute(update(schema.cases).where(schema.cases.c.id == f"case-00{n + 4}").values(values))
+    return f"case-00{n + 4}"
 
 
 def _entry(w: World, n: int) -> Any:
@@ -251,6 +271,40 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.REVIEW,
         HIDES,
         lambda w, u, n: _free(w, n) and places.here(w.db, u, NOW, {"port": w.port(n)}).cases,
+    ),
+    "case_list.find_case": (
+        R.REVIEW,
+        REFUSES,
+        lambda w, u, n: case_list.find_case(w.db, u, NOW, f"case-00{n}"),
+    ),
+    "assigning.reviewers": (R.REVIEW, OF_NO_PORT, lambda w, u, n: assigning.reviewers(w.db, u)),
+    "assigning.assign": (
+        R.REVIEW,
+        REFUSES,
+        lambda w, u, n: assigning.assign(w.db, u, [_held(w, u, n)], None, NOW),
+    ),
+    "comments.comment": (R.REVIEW, REFUSES, lambda w, u, n: comments.comment(w.db, u, f"case-00{n}", "x", NOW)),
+    "comments.comments": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: comments.comments(w.db, u, f"case-00{n}"),
+    ),
+    "bulk.weigh": (R.REVIEW, HIDES, lambda w, u, n: bulk.weigh(w.db, u, [_free(w, n)], NOW).cases),
+    "bulk.decide_some": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: not bulk.decide_some(w.db, u, {_free(w, n): 10**6}, "reject", "", NOW),
+    ),
+    "bulk.undo_some": (R.REVIEW, HIDES, lambda w, u, n: not bulk.undo_some(w.db, u, [_decided(w, u, n)], NOW)),
+    "separating.merged_cases": (
+        R.REVIEW_SECOND,
+        HIDES,
+        lambda w, u, n: _merged(w, n) and separating.merged_cases(w.db, u, f"case-00{n}"),
+    ),
+    "separating.separate": (
+        R.REVIEW_SECOND,
+        REFUSES,
+        lambda w, u, n: separating.separate(w.db, u, f"case-00{n}", [_merged(w, n)], NOW),
     ),
     "queue_access.set_queues": (
         R.ADMINISTER,
@@ -452,12 +506,20 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "users.reset_password": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.reset_password(w.db, u, "anna", NOW)),
 }
 # What they tell is the same for every scope.
-OF_NO_SCOPE = {"search.parts_of_score", "epochs.epochs", "policy_lifecycle.versions", "policy_lifecycle.text"}
+OF_NO_SCOPE = {
+    "assigning.reviewers",
+    "search.parts_of_score",
+    "epochs.epochs",
+    "policy_lifecycle.versions",
+    "policy_lifecycle.text",
+}
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
 NOT_CALLS = {
     "users.change_password",
     "claims.at_hand",
+    "claims.not_yours",
     "claims.settle",
+    "places.unassigned_or_to",
     "places.in_access",
     "places.of_level",
     "places.skipped_by",

@@ -530,8 +530,18 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "released": 2,
                 "last_member": 2,
             },
-            case | {"id": "case-3", "state": "merged", "merged_into": "case-1", "last_member": 1},
+            case
+            | {
+                "id": "case-3",
+                "state": "merged",
+                "merged_into": "case-1",
+                "merged_after": 1,
+                "last_member": 1,
+                "apart": True,
+                "assigned_to": "anna",
+            },
         ],
+        "case_comments": [{"id": 1, "case": "case-1", "author": "anna", "at": NOW, "text": "an agency?"}],
         "case_skips": [{"case": "case-1", "reviewer": "bert", "skipped_at": NOW}],
         "case_members": [
             member | {"seq": 1, "case": "case-1", "number": 1, "submission": "s1", "body": body},

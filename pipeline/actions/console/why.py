@@ -11,9 +11,10 @@ from sqlalchemy import func, select, tuple_
 
 from pipeline.actions.console.score_parts import ScoreParts, model_in_force, score_parts
 from pipeline.actions.console.sentences import Sentences
+from pipeline.actions.review.places import in_access
 from pipeline.lake.privacy import Privacy
 from pipeline.store import schema
-from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 
 
@@ -122,12 +123,9 @@ def campaign_sizes(lake: duckdb.DuckDBPyConnection, campaigns: Sequence[str]) ->
 
 
 def _in_scope(db: Database, user: User, cases: Sequence[str]) -> Sequence[str]:
-    within = ports_in_scope(user)
-    if within is None:
-        return cases
     t = schema.cases
     with db.read() as connection:
-        return connection.scalars(select(t.c.id).where(t.c.id.in_(cases), t.c.port.in_(within))).all()
+        return connection.scalars(select(t.c.id).where(t.c.id.in_(cases), *in_access(user))).all()
 
 
 def _ports(db: Database, cases: Sequence[str]) -> list[str]:

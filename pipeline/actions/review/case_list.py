@@ -51,6 +51,8 @@ class ListedCase:
     due_at: int
     escalated_at: int | None
     claimed_by: str | None
+    assigned_to: str | None
+    merged_into: str | None
     verdict: str | None
     decided_by: str | None
     last_member: int
@@ -90,6 +92,16 @@ def list_cases(
         total, messages = connection.execute(totals).one()
         cases = tuple(_listed(row, now) for row in connection.execute(rows).mappings())
     return Found(cases, total, messages)
+
+
+def find_case(db: Database, user: User, now: int, case: str) -> ListedCase:
+    """One case, in whatever state. Raises AntispamError for an unknown case and outside the user's scope."""
+    require(user, Right.REVIEW)
+    with db.read() as connection:
+        row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).mappings().first()
+    if row is None:
+        raise AntispamError(f"no case {case[:64]!r}")
+    return _listed(row, now)
 
 
 def _in_state(user: User, now: int, state: str) -> ColumnElement[bool]:

@@ -55,6 +55,8 @@ class _Case:
     score: float | None = None
     opened_at: int = 0
     due_at: int = 0
+    fingerprint: str = ""
+    apart: bool = False
     first: CaseMember | None = None
     joining: list[_Joining] = field(default_factory=list)
 
@@ -140,7 +142,11 @@ def _merged(
     alike: dict[tuple[str, str], set[str]] = {}
     for member, variant in fresh:
         if variant.campaign:
-            ids = {c.id for c in found.get((member.port, member.fingerprint), ()) if c.is_open and not c.campaign}
+            ids = {
+                c.id
+                for c in found.get((member.port, member.fingerprint), ())
+                if c.is_open and not (c.campaign or c.apart)
+            }
             if ids:
                 alike.setdefault((member.port, variant.campaign), set()).update(ids)
     for (port, campaign), ids in sorted(alike.items()):
@@ -156,10 +162,15 @@ def _keys(member: CaseMember, variant: Variant) -> list[tuple[str, str]]:
 def _joined(
     cases: Iterable[_Case], member: CaseMember, variant: Variant, passed: Collection[tuple[str, str]]
 ) -> _Case | None:
-    """The case that a member joins: a release that lets it pass, else a refusal, each the newest, else the open one."""
+    """The case that a member joins: a release that lets it pass, else a refusal, each the newest, else the open one.
+
+    Before all of them comes the open case of its text that a person has set apart from the campaign.
+    """
     oldest = member.decided_at - JOIN_MS
     passes = denies = opened = None
     for case in sorted(cases, key=lambda case: (case.decided_at or 0, case.id)):  # the last of each sort counts
+        if case.is_open and case.apart and case.fingerprint == member.fingerprint:
+            return case
         if case.is_open:
             opened = case if variant.campaign in ("", case.campaign) else opened
         elif case.decided_at is None or case.decided_at <= oldest:

@@ -97,7 +97,8 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(timers.delete().where(*timer))
     if found is None or found.state != "open" or found.escalated_at is not None:
         return
-    freed = {"claimed_by": None, "lease_until": None}  # the holder may lack the right to decide escalated cases
+    # The holder, and whom it is assigned to, may lack the right to decide escalated cases.
+    freed = {"claimed_by": None, "lease_until": None, "assigned_to": None}
     connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()
     values = {"case": subject, "minutes": REVIEW_MINUTES, "messages": found.messages}

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 
 from pipeline.actions.review.case_contents import SAMPLES, Contents, contents
 from pipeline.actions.review.merging import take_in
-from pipeline.actions.review.places import ANYWHERE, Place, in_access, of_level, skipped_by, within
+from pipeline.actions.review.places import ANYWHERE, Place, in_access, of_level, skipped_by, unassigned_or_to, within
 from pipeline.decision.standing import may_send
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
@@ -131,7 +131,7 @@ def skip(db: Database, user: User, case: str, now: int) -> None:
     require(user, Right.REVIEW)
     with db.write() as connection:
         if not _set_free(connection, user, [case]):
-            raise _not_yours(connection, user, case)
+            raise not_yours(connection, user, case)
         skipped = upsert(connection, schema.case_skips).values(case=case, reviewer=user.name, skipped_at=now)
         connection.execute(skipped.on_conflict_do_update(index_elements=["case", "reviewer"], set_={"skipped_at": now}))
         audit.record(connection, now, user.name, "case.skip", f"case/{case}")
@@ -148,12 +148,17 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     over MAX_NOTE characters, if the case has grown, and if the user does not hold it.
     """
     require(user, Right.REVIEW)
+    valid_verdict(verdict, note)
+    with db.write() as connection:
+        settle(connection, user, case, and_(_held_by(user), *of_level(user)), verdict, note, now, (case, seen))
+
+
+def valid_verdict(verdict: str, note: str) -> None:
+    """Raises AntispamError for what is no verdict of a reviewer, and for a note over MAX_NOTE characters."""
     if verdict not in VERDICTS:
         raise AntispamError(f"verdict {verdict!r}: one of {', '.join(VERDICTS)}")
     if len(note) > MAX_NOTE or "\0" in note:
         raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
-    with db.write() as connection:
-        settle(connection, user, case, and_(_held_by(user), *of_level(user)), verdict, note, now, (case, seen))
 
 
 def settle(
@@ -186,7 +191,7 @@ def settle(
         .returning(_cases.c.submissions, _cases.c.messages)
     ).first()
     if decided is None:
-        raise _not_yours(connection, user, case)
+        raise not_yours(connection, user, case)
     unseen = _unseen(connection, case, *shown) if verdict == Verdict.RELEASE else 0
     if unseen:  # the error rolls back the update above
         raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
@@ -286,15 +291,15 @@ def _held_by(user: User) -> ColumnElement[bool]:
 
 
 def _free(user: User, now: int) -> ColumnElement[bool]:
-    """Unclaimed, or leased to another user with the lease expired; and not skipped by this user within SKIP_MS."""
+    """Unclaimed, or another user's lease has expired; assigned to nobody else; and not skipped within SKIP_MS."""
     unheld = or_(_cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now))
-    return and_(unheld, ~skipped_by(user, now))
+    return and_(unheld, unassigned_or_to(user), ~skipped_by(user, now))
 
 
 def at_hand(user: User, now: int) -> ColumnElement[bool]:
-    """Whether a case is open, in the user's scope, and in nobody else's hand."""
+    """Whether a case is open, in the user's scope, in nobody else's hand and assigned to nobody else."""
     own = or_(_cases.c.claimed_by.is_(None), _cases.c.claimed_by == user.name, _cases.c.lease_until <= now)
-    return and_(_cases.c.state == "open", own, *in_access(user), *of_level(user))
+    return and_(_cases.c.state == "open", own, unassigned_or_to(user), *in_access(user), *of_level(user))
 
 
 def _undoable(user: User, now: int) -> ColumnElement[bool]:
@@ -313,7 +318,8 @@ def _lock(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
     return list(connection.scalars(select(_cases.c.id).where(condition).order_by(_cases.c.id).with_for_update()))
 
 
-def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
+def not_yours(connection: Connection, user: User, case: str) -> AntispamError:
+    """The error that says why the user may not act on the case now."""
     row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).first()
     if row is None:
         return AntispamError(f"no case {case!r}")
@@ -323,6 +329,8 @@ def _not_yours(connection: Connection, user: User, case: str) -> AntispamError:
         return AntispamError(f"case {case}: already decided by {row.decided_by}")
     if row.escalated_at is not None and of_level(user):
         return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
+    if row.assigned_to not in (None, user.name):
+        return AntispamError(f"case {case} is assigned to {row.assigned_to}")
     if row.claimed_by is None:
         return AntispamError(f"case {case}: claim it first")
     return AntispamError(f"case {case}: {row.claimed_by} has it now")

@@ -7,8 +7,8 @@ the topic `campaigns`, as the workers do, and recognises the texts of open cases
 The oldest case takes all members in. It keeps the earliest time limits, the highest priority, an escalation, and a
 reviewer's lease. Members that came from other cases get numbers after its own, so a reviewer who saw the case before
 has not seen them, and a release is refused like one of a case that has grown. The other cases stay as rows without
-members, in state `merged`, so that who looks for one is told where its members are. A merge is not taken back: a
-reviewer who finds two texts in one case skips it or refuses it.
+members, in state `merged`, so that who looks for one is told where its members are, and so that they can part again
+(separating.py). A case that a person has separated is not merged again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, update
 
 from pipeline.actions.review.cases import CHUNK, OVERDUE
 from pipeline.actions.review.urgency import urgency
@@ -37,7 +37,7 @@ def merge_campaigns(db: Database, now: int, campaigns: FindsCampaigns, since: in
     query = select(_cases.c.id, _cases.c.port, _cases.c.content).order_by(_cases.c.opened_at, _cases.c.id)
     with db.read() as connection:
         rows = connection.execute(
-            query.where(_cases.c.state == "open", _cases.c.campaign == "", _cases.c.opened_at >= since)
+            query.where(_cases.c.state == "open", _cases.c.campaign == "", ~_cases.c.apart, _cases.c.opened_at >= since)
         ).all()
     alike: dict[tuple[str, str], list[str]] = {}
     for i in range(0, len(rows), _AT_ONCE):
@@ -80,16 +80,20 @@ def merge(connection: Connection, now: int, port: str, campaign: str, ids: Seque
 def take_in(connection: Connection, now: int, into: RowMapping, others: Sequence[RowMapping]) -> None:
     """Move the members of other open cases into a case; all rows are locked. Adds an audit row."""
     last = into["last_member"]
+    places = []
     for other in others:
         connection.execute(
             update(_members)
             .where(_members.c.case == other["id"])
             .values(case=into["id"], number=_members.c.number + last)
         )
+        places.append({"taken": other["id"], "after": last})
         last += other["last_member"]
     ids = [other["id"] for other in others]
     gone = {"state": "merged", "merged_into": into["id"], "claimed_by": None, "lease_until": None}
-    connection.execute(update(_cases).where(_cases.c.id.in_(ids)).values(gone))
+    connection.execute(
+        update(_cases).where(_cases.c.id == bindparam("taken")).values(**gone, merged_after=bindparam("after")), places
+    )
     figures = _together(into, others, now)
     connection.execute(update(_cases).where(_cases.c.id == into["id"]).values(**figures, last_member=last))
     _keep_timers(connection, into["id"], ids, escalated=figures["escalated_at"] is not None)
@@ -100,8 +104,9 @@ def take_in(connection: Connection, now: int, into: RowMapping, others: Sequence
 def _together(into: RowMapping, others: Sequence[RowMapping], now: int) -> dict[str, Any]:
     """The figures of the case that has taken the others in.
 
-    The lease is the first one that has not run out. Of a case that is escalated now, only the lease of an escalated one
-    counts: its holder may decide escalated cases.
+    It is assigned to the first person to whom one of them was, unless it is escalated. The lease is the first one that
+    has not run out. Of a case that is escalated now, only the lease of an escalated one counts: its holder may decide
+    escalated cases.
     """
     rows = (into, *others)
     escalated = [row["escalated_at"] for row in rows if row["escalated_at"] is not None]
@@ -113,7 +118,9 @@ def _together(into: RowMapping, others: Sequence[RowMapping], now: int) -> dict[
         "priority": max(row["priority"] for row in rows),
         "due_at": min(row["due_at"] for row in rows),
     }
+    assigned = next((row["assigned_to"] for row in rows if row["assigned_to"] is not None), None)
     return figures | {
+        "assigned_to": None if escalated else assigned,
         "urgency": urgency({**into, **figures}, now),
         "escalated_at": min(escalated, default=None),
         "claimed_by": holder and holder["claimed_by"],

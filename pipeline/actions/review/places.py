@@ -1,4 +1,5 @@
-"""Places: where a reviewer works. A place narrows the open cases by queue, risk, category, lane, level, port, campaign.
+"""Places: where a reviewer works. A place narrows the open cases by queue, risk, category, lane, level, port, campaign,
+person or case.
 
 Each kind of place is one SQL expression over a case, so that a filter, a count and a claim mean the same by it. What a
 user may see at all (ports of the scope, queues of the account) is the widest place.
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, distinct, exists, func, or_, select, true
 
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
@@ -41,6 +42,8 @@ KINDS: Mapping[str, ColumnElement[str]] = {
     "level": case((_cases.c.escalated_at.is_not(None), "escalated"), else_="usual"),
     "port": _cases.c.port,
     "campaign": _cases.c.campaign,
+    "person": func.coalesce(_cases.c.assigned_to, NONE),
+    "case": _cases.c.id,
 }
 
 
@@ -65,13 +68,15 @@ class Waiting:
 class Here:
     """How many open cases the user may review at a place, and elsewhere.
 
-    Of those at the place, `others` are in the hands of others, and the user skipped `skipped` of the rest.
+    Of those at the place, `others` are with others: in the hands of `reviewers` of them, or assigned to one. The user
+    skipped `skipped` of the rest.
     """
 
     cases: int
     others: int
     skipped: int
     elsewhere: int
+    reviewers: int
 
 
 def within(place: Place) -> ColumnElement[bool]:
@@ -100,6 +105,11 @@ def skipped_by(user: User, now: int) -> ColumnElement[bool]:
     return exists().where(
         skips.c.case == _cases.c.id, skips.c.reviewer == user.name, skips.c.skipped_at > now - SKIP_MS
     )
+
+
+def unassigned_or_to(user: User) -> ColumnElement[bool]:
+    """Whether no other person has to do the case."""
+    return or_(_cases.c.assigned_to.is_(None), _cases.c.assigned_to == user.name)
 
 
 def held(now: int) -> ColumnElement[bool]:
@@ -149,9 +159,16 @@ def waiting(db: Database, user: User, now: int, kind: str, place: Place = ANYWHE
 def here(db: Database, user: User, now: int, place: Place) -> Here:
     """What waits at the place, and what of it the user cannot get now."""
     require(user, Right.REVIEW)
-    at, others = within(place), and_(held(now), _cases.c.claimed_by != user.name)
+    at = within(place)
+    others = or_(and_(held(now), _cases.c.claimed_by != user.name), ~unassigned_or_to(user))
     skipped = and_(~others, skipped_by(user, now), or_(_cases.c.claimed_by.is_(None), _cases.c.claimed_by != user.name))
-    query = select(_count(at), _count(at & others), _count(at & skipped), _count(~at)).where(*_reviewable(user))
+    query = select(
+        _count(at),
+        _count(at & others),
+        _count(at & skipped),
+        _count(~at),
+        func.count(distinct(case((at & others, _cases.c.claimed_by)))),
+    ).where(*_reviewable(user))
     with db.read() as connection:
         return Here(*(figure or 0 for figure in connection.execute(query).one()))
 

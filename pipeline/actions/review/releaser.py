@@ -94,7 +94,13 @@ class Releaser:
         with self._db.read() as connection:
             unfinished = connection.execute(
                 select(
-                    _cases.c.id, _cases.c.port, _cases.c.verdict, _cases.c.decided_by, _cases.c.note, _cases.c.released
+                    _cases.c.id,
+                    _cases.c.port,
+                    _cases.c.verdict,
+                    _cases.c.decided_by,
+                    _cases.c.note,
+                    _cases.c.released,
+                    _cases.c.last_member,
                 )
                 .where(_cases.c.state == "effective", _cases.c.released < _cases.c.last_member)
                 .order_by(_cases.c.decided_at)
@@ -141,10 +147,12 @@ class Releaser:
                 outbound += [(topic, key, encode(record)) for topic, key, record in records]
         send(self._producer, outbound)
         with self._db.write() as connection:
+            # The last members may have gone back to their own cases (separating.py).
+            reached = members[-1].number if members else case.last_member
             moved = connection.execute(
                 update(_cases)
                 .where(_cases.c.id == case.id, _cases.c.released == case.released)
-                .values(released=members[-1].number)
+                .values(released=reached)
             )
             if moved.rowcount == 0:
                 return  # another releaser has finished this batch

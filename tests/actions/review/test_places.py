@@ -83,7 +83,7 @@ def test_each_kind_counts_what_a_claim_there_gets(db: Database, kind: str, count
     assert told(db, kind) == counts
     for value, number in counts.items():
         place = {kind: value}
-        assert places.here(db, LIN, NOW, place) == places.Here(number, 0, 0, 6 - number)
+        assert places.here(db, LIN, NOW, place) == places.Here(number, 0, 0, 6 - number, 0)
         assert case_list.list_cases(db, LIN, NOW, place).total == number
         got = claims.claim(db, LIN, NOW, place=place)
         assert len(got) == number
@@ -107,13 +107,13 @@ def test_the_oldest_and_who_works_there_are_told(db: Database) -> None:
 
 
 def test_an_empty_place_says_why_it_is_empty(db: Database) -> None:
-    assert places.here(db, LIN, NOW, {"queue": "quiet"}) == places.Here(0, 0, 0, 6)
+    assert places.here(db, LIN, NOW, {"queue": "quiet"}) == places.Here(0, 0, 0, 6, 0)
     (first, _) = claims.claim(db, LIN, NOW, place={"queue": "loans"})
     claims.skip(db, LIN, first.id, NOW)
     claims.claim(db, CHEN, NOW, place={"queue": "fraud"})
-    assert places.here(db, LIN, NOW, {"queue": "fraud"}) == places.Here(2, 2, 0, 4)
-    assert places.here(db, LIN, NOW, {"queue": "loans"}) == places.Here(2, 0, 1, 4)
-    assert places.here(db, LIN, NOW + places.SKIP_MS, places.ANYWHERE) == places.Here(6, 0, 0, 0)
+    assert places.here(db, LIN, NOW, {"queue": "fraud"}) == places.Here(2, 2, 0, 4, 1)
+    assert places.here(db, LIN, NOW, {"queue": "loans"}) == places.Here(2, 0, 1, 4, 0)
+    assert places.here(db, LIN, NOW + places.SKIP_MS, places.ANYWHERE) == places.Here(6, 0, 0, 0, 0)
 
 
 def test_a_hand_at_a_place_leaves_other_cases_of_the_user_alone(db: Database) -> None:
@@ -129,7 +129,7 @@ def test_an_escalated_case_is_at_no_place_of_a_reviewer(db: Database) -> None:
         connection.execute(update(schema.cases).where(schema.cases.c.id == case.id).values(escalated_at=NOW))
     assert told(db, "level") == {"usual": 5}
     assert told(db, "level", SENIOR) == {"usual": 5, "escalated": 1}
-    assert places.here(db, LIN, NOW, {"level": "escalated"}) == places.Here(0, 0, 0, 5)
+    assert places.here(db, LIN, NOW, {"level": "escalated"}) == places.Here(0, 0, 0, 5, 0)
     assert [view.id for view in claims.claim(db, SENIOR, NOW, place={"level": "escalated"})] == [case.id]
 
 
@@ -155,7 +155,7 @@ def test_role_queue_and_scope_together_say_what_is_seen_and_decided(
     for call in calls:
         assert set(call()) == mine
     assert sum(told(db, "port", user).values()) == len(mine)
-    assert places.here(db, user, NOW, places.ANYWHERE) == places.Here(len(mine), 0, 0, 0)
+    assert places.here(db, user, NOW, places.ANYWHERE) == places.Here(len(mine), 0, 0, 0, 0)
     assert set(told(db, "queue", user)) - {""} <= set(queues or ("fraud", "loans", "quiet"))
     if Right.REVIEW_SECOND in RIGHTS[role]:
         covered = campaign_review.covered(db, user, ["c00000000000000aa"], NOW)
