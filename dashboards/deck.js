@@ -3,6 +3,7 @@
 
 const KEYS = { a: "release", x: "reject", b: "blacklist", c: "all_ports", s: "skip", u: "undo", n: "note", z: "snooze" };
 const VERDICTS = ["release", "reject", "blacklist"];
+const SEND_EVERY = 100; // ms between two logs
 const HERE_EVERY = 45_000; // ms between two `here` entries, which show that the reviewer is active
 
 function element(tag, className, text) {
@@ -33,7 +34,7 @@ function duration(ms) {
 
 function fresh(session) {
   return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
-           told: null, noting: false, failed: 0, all: false, beside: new Map() };
+           told: null, noting: false, failed: 0, timer: null, all: false, beside: new Map() };
 }
 
 export default function (component) {
@@ -57,6 +58,7 @@ export default function (component) {
     deck.log = deck.log.filter((entry) => entry.seq > data.acked);
     for (const [id, seq] of deck.coming) if (seq <= data.acked) deck.coming.delete(id);
     for (const [id, seq] of deck.beside) if (seq <= data.acked && deck.beside.delete(id)) deck.gone.delete(id);
+    deck.undo.forEach(acknowledged);
     const pending = new Set(deck.log.map((entry) => entry.case));
     for (const failure of data.failed) {
       if (failure.seq <= deck.failed) continue;
@@ -80,13 +82,22 @@ export default function (component) {
     for (const card of data.cases) if (!held.has(card.id) && !deck.gone.has(card.id)) deck.queue.push(card);
   }
 
+  // A verdict can be taken back until the server has acknowledged it, and ten seconds from then.
+  function acknowledged(entry) {
+    if (entry.until === Infinity && entry.seq <= data.acked) {
+      entry.until = data.undo_until[entry.card.id] ?? data.now + data.undo_ms;
+    }
+  }
+
   function send(action, card, cases = 0) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
     deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0, cases,
                     note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all });
     deck.here = Date.now();
-    clearTimeout(deck.timer);
-    deck.timer = setTimeout(() => setStateValue("log", deck.log.slice()), 40);
+    deck.timer ??= setTimeout(() => {
+      deck.timer = null;
+      setStateValue("log", deck.log.slice());
+    }, SEND_EVERY);
     return deck.seq;
   }
 
@@ -117,7 +128,7 @@ export default function (component) {
       if (deck.all && action !== "skip") leaveOut(card.campaign_id, seq);
       deck.gone.add(card.id);
       deck.coming.delete(card.id);
-      if (action !== "skip") deck.undo.push({ card, action, cases, until: now() + data.undo_ms });
+      if (action !== "skip") deck.undo.push({ card, action, cases, seq, until: Infinity });
       const whose = deck.all ? `${card.covered.cases.toLocaleString()} ${words.ports}` : card.port;
       const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";
@@ -217,12 +228,9 @@ export default function (component) {
     return deck.log.reduce((sum, entry) => sum + entry.cases, 0);
   }
 
-  // Why no case is shown, and what to do. Until the server has answered the last key, cases may still come.
+  // Why no case is shown, and a hint. Until the server has answered the last key, cases may still come.
   function idle() {
-    if (deck.log.some((entry) => entry.action !== "here")) return [words.fetching, ""];
-    if (data.away) return [words.away, words.away_hint];
-    if (data.waiting > 0) return [words.elsewhere, words.elsewhere_hint];
-    return [words.empty, words.empty_hint];
+    return deck.log.some((entry) => entry.action !== "here") ? [words.fetching, ""] : data.idle;
   }
 
   function empty() {
@@ -392,10 +400,10 @@ export default function (component) {
     if (!told) return;
     const shown = deck.told && deck.told.until > Date.now();
     const last = deck.undo.at(-1);
-    const left = last ? Math.ceil((last.until - now()) / 1000) : 0;
+    const left = last ? Math.ceil((last.until - now()) / 1000) : 0; // Infinity: not acknowledged yet
     const parts = [];
     if (shown) parts.push(deck.told.text);
-    if (left > 0) parts.push(`U ${words.undo} ${left} s`);
+    if (left > 0) parts.push(left === Infinity ? `U ${words.undo}` : `U ${words.undo} ${left} s`);
     if (deck.log.some((entry) => entry.action !== "here") && Date.now() - deck.here > 3000) parts.push(words.unsent);
     told.textContent = parts.join("   ");
     told.classList.toggle("bad", Boolean(shown && deck.told.bad));

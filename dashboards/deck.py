@@ -17,18 +17,20 @@ from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
-from pipeline.actions.review import campaign_review, claims
+from pipeline.actions.review import campaign_review, claims, places
 from pipeline.actions.review.campaign_review import PortCase
 from pipeline.actions.review.claims import UNDO_MS, CaseView
 from pipeline.actions.review.differences import Slot
+from pipeline.actions.review.places import Here, Place
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.database import Database
 
-IN_HAND = 20  # cases claimed at once
-REFILL = 5  # with fewer cases in hand, more are claimed
+IN_HAND = 60  # most cases claimed ahead: a minute of work at a case a second
+FAIR_HAND = 10  # even where reviewers are many, a hand may have this many
+REFILL = 40  # with fewer cases in hand, more are claimed
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
 SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
@@ -43,6 +45,7 @@ Segment = tuple[str, str]  # a piece of text and its mark ("" for none)
 class Hand:
     """The cases of one browser tab and the last applied entry of its log. It lives as long as the tab's session."""
 
+    place: Place = field(default_factory=dict)
     acked: int = 0
     cases: dict[str, CaseView] = field(default_factory=dict)
     explained: dict[str, Explained] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class Hand:
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
     covered: dict[str, list[PortCase]] = field(default_factory=dict)  # for senior reviewers: by campaign
     together: dict[str, list[str]] = field(default_factory=dict)  # cases decided with one key, by the case on screen
+    undo_until: dict[str, int] = field(default_factory=dict)  # by case decided: until when it can be taken back
     decided: int = 0
     seen_at: int = 0  # time of the reviewer's last key or mouse movement, epoch ms
 
@@ -79,16 +83,23 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
     The state of ports is read each time, because a port may be suspended while its case is on screen.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
-        hand.cases = {view.id: view for view in claims.claim(db, user, now, IN_HAND, hand.cases)}
+        most = _share(places.here(db, user, now, hand.place))
+        hand.cases = {view.id: view for view in claims.claim(db, user, now, most, hand.cases, hand.place)}
     else:
         mine = claims.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
     for kept in (hand.explained, hand.cards):
         for gone in kept.keys() - hand.cases.keys():
             del kept[gone]
+    hand.undo_until = {case: until for case, until in hand.undo_until.items() if until > now}
     hand.stopped = claims.stopped_ports(db, user, {view.port for view in hand.cases.values()})
     if allowed(user, Right.REVIEW_SECOND):
         hand.covered = campaign_review.covered(db, user, {view.campaign for view in hand.cases.values()}, now)
+
+
+def _share(here: Here) -> int:
+    """How many cases a hand may have: an equal share of those at the place."""
+    return min(IN_HAND, max(FAIR_HAND, here.cases // (here.reviewers + 1)))
 
 
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
@@ -205,16 +216,10 @@ def labels(_: Text) -> dict[str, str]:
         "slots": _("What differs"),
         "next": _("Next"),
         "in_hand": _("in hand"),
-        "waiting": _("open in all"),
+        "waiting": _("open here"),
         "decided": _("decided by you"),
         "title": _("Review"),
         "fetching": _("Fetching the next cases…"),
-        "elsewhere": _("The open cases are with others, or you skipped them."),
-        "elsewhere_hint": _("One that becomes free appears here by itself."),
-        "empty": _("No case waits for review."),
-        "empty_hint": _("New ones appear here by themselves."),
-        "away": _("Paused: your cases went back to the queue."),
-        "away_hint": _("Press any key to go on."),
         "overdue": _("overdue"),
         "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),
         "undone": _("Taken back"),
@@ -230,6 +235,22 @@ def labels(_: Text) -> dict[str, str]:
         "snooze_does": _("Opens the form in which the rule is silenced for this port."),
         "skip_does": _("Leaves the case to somebody else for half an hour."),
     }
+
+
+def idle(_: Text, here: Here, *, away: bool) -> tuple[str, str]:
+    """What an empty hand says: what waits at the place and elsewhere, and a hint."""
+    if away:
+        return _("Paused: your cases went back to the queue."), _("Press any key to go on.")
+    if here.cases > here.others + here.skipped:
+        return _("Fetching the next cases…"), ""
+    if here.cases:
+        told = _("{cases} open here: {others} are with others, and you skipped {skipped}.")
+        numbers = {"cases": count(here.cases), "others": count(here.others), "skipped": count(here.skipped)}
+        return told.format(**numbers), _("One that becomes free appears here by itself.")
+    if here.elsewhere:
+        told = _("Nothing waits here; {elsewhere} wait elsewhere.")
+        return told.format(elsewhere=count(here.elsewhere)), _("New ones appear here by themselves.")
+    return _("No case waits for review."), _("New ones appear here by themselves.")
 
 
 def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> None:
@@ -251,12 +272,14 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
             claims.decide(db, user, case, VERDICTS[action], note, now, last)
             done = [case]
         hand.together[case] = done
+        hand.undo_until[case] = now + UNDO_MS
         hand.decided += len(done)
     elif action == "skip":
         hand.cases.pop(case, None)
         claims.skip(db, user, case, now)
     elif action == "undo":
         claims.undo(db, user, case, now)
+        hand.undo_until.pop(case, None)
         others = [other for other in hand.together.pop(case, []) if other != case]
         for other in others:
             claims.undo(db, user, other, now)
@@ -345,6 +368,7 @@ __all__ = [
     "differences",
     "explain",
     "found",
+    "idle",
     "labels",
     "leave",
     "refill",

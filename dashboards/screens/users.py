@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
+from dashboards.cases.queue_table import titles
 from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.table import table
 from dashboards.words import clock, word
-from pipeline.store.accounts.roles import RIGHTS, SCOPES, Role, User
+from pipeline.actions.review.queue_access import set_queues
+from pipeline.store.accounts.roles import RIGHTS, SCOPES, Right, Role, User
 from pipeline.store.accounts.users import Account, add_user, let_in, list_users, reset_password, set_active
 
 
@@ -21,8 +23,18 @@ def page() -> None:
     st.title(_("Users"))
     accounts = list_users(services.db, user, now)
     frame = table(
-        [(a.name, word(_, a.role), _scope(_, a), word(_, a.state(now)), clock(zone, a.created_at)) for a in accounts],
-        columns=[_("Name"), _("Role"), _("Scope"), _("State"), _("Created ({zone})").format(zone=zone)],
+        [
+            (
+                a.name,
+                word(_, a.role),
+                _scope(_, a),
+                ", ".join(a.queues) or word(_, "all"),
+                word(_, a.state(now)),
+                clock(zone, a.created_at),
+            )
+            for a in accounts
+        ],
+        columns=[_("Name"), _("Role"), _("Scope"), _("Queues"), _("State"), _("Created ({zone})").format(zone=zone)],
     )
     shown = st.dataframe(
         frame, hide_index=True, on_select="rerun", selection_mode="single-row", key="accounts", height="content"
@@ -57,6 +69,8 @@ def _change(_: Text, user: User, account: Account, now: int) -> None:
                 with session.told():
                     st.session_state["secret"] = (account.name, reset_password(db, user, account.name, now))
                     st.rerun()
+        if Right.REVIEW in RIGHTS[account.role]:
+            _queues(_, user, account, now)
         with st.popover(_("Disable") if account.active else _("Enable"), disabled=account.name == user.name):
             if account.active:
                 st.write(_("{name} is signed out and cannot sign in. This can be taken back.").format(name=name))
@@ -66,6 +80,26 @@ def _change(_: Text, user: User, account: Account, now: int) -> None:
                 with session.told():
                     set_active(db, user, account.name, not account.active, now)
                     st.rerun()
+
+
+def _queues(_: Text, user: User, account: Account, now: int) -> None:
+    """The queues to which the reviewer is limited."""
+    db = session.services().db
+    names = titles(db, user)
+    with st.popover(_("Queues")):
+        chosen = st.multiselect(
+            _("Reviews only cases of"),
+            list(names),
+            default=[queue for queue in account.queues if queue in names],
+            format_func=lambda name: names[name][session.chosen_language()],
+            placeholder=_("all cases"),
+            key=f"queues_of_{account.name}",
+        )
+        st.caption(_("Cases of other queues leave the hand at once."))
+        if st.button(_("Set queues"), key="set_queues", type="primary"):
+            with session.told():
+                set_queues(db, user, account.name, chosen, now)
+                st.rerun()
 
 
 def _secret(_: Text) -> None:

@@ -35,7 +35,7 @@ sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
-DEADLINE = 30.0  # seconds for anything to appear
+DEADLINE = 60.0  # seconds for anything to appear
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 Open = Callable[..., "Page"]
 T = TypeVar("T")
@@ -44,7 +44,7 @@ T = TypeVar("T")
 class Console:
     """A running console over a filled world; `password` is the first administrator's one-time one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cases: int = 18) -> None:
         settings, now = Settings(data_dir=folder), int(time.time() * 1000)
         port = free_port()
         environment = os.environ | {"ANTISPAM_DATA_DIR": str(folder), "ANTISPAM_CONSOLE_PORT": str(port)}
@@ -56,7 +56,7 @@ class Console:
         self.password = str(found[1])
         self.db: Database = open_database(settings)
         register_ports(self.db, now)
-        open_cases(self.db, now, 18)
+        open_cases(self.db, now, cases)
         fill_lake(settings, now)
         fill_rest(self.db, now)
         for name, role in (

@@ -13,6 +13,7 @@ from dashboards import deck, language
 from pipeline.actions.console.score_parts import ScorePart, ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span, Why
 from pipeline.actions.review import claims
+from pipeline.actions.review.places import Here
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
@@ -169,8 +170,11 @@ def test_a_hand_is_kept_however_many_cases_of_others_are_due_before(db: Database
                 for n in range(201)
             ],
         )
+    before = set(hand.cases)
     deck.refill(db, ANNA, hand, NOW, touched=False)
-    assert len(hand.cases) == len(CASES)
+    assert len(before) == len(CASES)
+    assert before < set(hand.cases)
+    assert len(hand.cases) == deck.IN_HAND
 
 
 def test_a_port_suspended_meanwhile_is_told_before_a_release_sends_nothing(db: Database) -> None:
@@ -186,6 +190,49 @@ def test_a_port_suspended_meanwhile_is_told_before_a_release_sends_nothing(db: D
     registry.terminate(db, User("ada", Role.ADMINISTRATOR), port, "fraud", "", NOW)
     deck.refill(db, ANNA, hand, NOW, touched=False)
     assert deck.cards(EN, hand)[0]["stopped"] == "The port is terminated: a release sends nothing"
+
+
+def test_a_hand_at_a_place_holds_cases_of_it_only(db: Database) -> None:
+    hand = deck.Hand(place={"port": "10690001"}, seen_at=NOW)
+    deck.refill(db, ANNA, hand, NOW, touched=True)
+    assert {view.port for view in hand.cases.values()} == {"10690001"}
+
+
+def test_reviewers_share_what_waits(db: Database) -> None:
+    t = schema.cases
+    more = {"port": "10690000", "state": "open", "rule": "r", "content": "", "opened_at": NOW, "due_at": NOW + 10**7}
+    with db.write() as connection:
+        connection.execute(t.insert(), [more | {"id": f"more-{n}", "fingerprint": f"g{n}"} for n in range(66)])
+    hands = [hand_of(db, user) for user in (ANNA, BEN, SHU)]
+    assert [len(hand.cases) for hand in hands] == [60, 12, 0]
+    deck.leave(db, ANNA, hands[0], NOW)
+    deck.refill(db, SHU, hands[2], NOW, touched=True)
+    assert len(hands[2].cases) == 36, "half of 72"
+
+
+@pytest.mark.parametrize(
+    ("here", "told"),
+    [
+        (Here(0, 0, 0, 0, 0), "No case waits for review."),
+        (Here(0, 0, 0, 1234, 0), "Nothing waits here; 1,234 wait elsewhere."),
+        (Here(3, 2, 1, 9, 1), "3 open here: 2 are with others, and you skipped 1."),
+        (Here(4, 2, 1, 9, 1), "Fetching the next cases…"),
+    ],
+)
+def test_an_empty_hand_says_why(here: Here, told: str) -> None:
+    assert deck.idle(EN, here, away=False)[0] == told
+    assert "Paused" in deck.idle(EN, here, away=True)[0]
+
+
+def test_a_verdict_tells_until_when_it_can_be_taken_back(db: Database) -> None:
+    hand = hand_of(db)
+    deck.apply(db, ANNA, hand, [entry(1, "reject", "case-000")], NOW)
+    deck.refill(db, ANNA, hand, NOW + 1, touched=True)
+    assert hand.undo_until == {"case-000": NOW + deck.UNDO_MS}
+    deck.refill(db, ANNA, hand, NOW + deck.UNDO_MS, touched=True)
+    assert hand.undo_until == {}
+    deck.apply(db, ANNA, hand, [entry(2, "reject", "case-001"), entry(3, "undo", "case-001")], NOW + 60_000)
+    assert (hand.undo_until, hand.failed) == ({}, []), "what comes together is taken back however late it comes"
 
 
 def test_leaving_gives_back(db: Database) -> None:

@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
+from dashboards.cases import case_table
 from dashboards.screens import overview
 from pipeline.actions.conduct.notices import project_alerts
 from pipeline.actions.console.overview import Channel, Standing
@@ -132,6 +133,40 @@ def test_the_whole_script(render: Open, role: Role) -> None:
     app = render("main", role, "zh")
     assert not app.exception
     assert app.title[0].value == "总览"
+
+
+def _bulk() -> None:
+    import streamlit as st
+
+    from dashboards import session
+    from dashboards.cases import case_table
+    from dashboards.guard import now_ms
+    from pipeline.actions.review.case_list import list_cases
+    from pipeline.events import Verdict
+
+    user = session.user()
+    if "made" not in st.session_state:
+        cases = list_cases(session.services().db, user, now_ms()).cases
+        todo = {case.id: case.last_member for case in cases}
+        st.session_state[case_table.RUN] = case_table.Run(Verdict.REJECT, "", todo, len(todo))
+        st.session_state["made"] = True
+    case_table._told(session.text(), user)
+
+
+def test_a_verdict_on_many_cases_is_cancelled_half_way_and_taken_back(
+    render: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render("review", Role.SENIOR_REVIEWER, "en")
+    with session.services().db.write() as connection:  # of those who opened the page before
+        connection.execute(update(schema.cases).values(claimed_by=None, lease_until=None))
+    monkeypatch.setattr(case_table, "AT_ONCE", 2)
+    app = AppTest.from_function(_bulk, default_timeout=30).run()
+    app.button(key="bulk_cancel").click().run()
+    assert not app.exception
+    assert "2 of 6 cases decided: reject." in _shown(app)
+    assert app.expander[0].label == "4 left open"
+    app.button(key="bulk_undo").click().run()
+    assert "0 of 6 cases decided" in _shown(app)
 
 
 def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:

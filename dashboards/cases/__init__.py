@@ -1,0 +1,1 @@
+"""Cases outside the deck: the queues they wait in, their list, and one of them."""
