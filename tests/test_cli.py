@@ -243,6 +243,49 @@ def test_policy_check_says_what_it_holds_or_points_at_the_fault(run: Run, tmp_pa
     assert "^~~~~" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("kind", "sound", "said", "faulty", "fault"),
+    [
+        (
+            "calendar",
+            "zone: Asia/Shanghai\nyears: {2027: {source: a notice, holidays: {元旦: 2027-01-01}, workdays: []}}\n",
+            "calendar: years 2027; 1 holidays, 0 moved workdays\n",
+            "yers: {}\n",
+            "{file}:1:1: ",
+        ),
+        (
+            "dictionary",
+            "word,category,verdict,severity,mode\n青屿秒贷,fraud,reject,80,evasive\n",
+            "dictionary: 1 words and patterns\n",
+            "word\n",
+            "{file}: ",
+        ),
+        (
+            "brands",
+            "- {name: 青屿银行, kind: bank}\n",
+            "brands: 215 brands with the shipped ones\n",
+            "- {nam: x}\n",
+            "{file}:1: ",
+        ),
+    ],
+)
+def test_policy_check_reads_the_other_kinds_as_their_submission_does(
+    run: Run, tmp_path: Path, kind: str, sound: str, said: str, faulty: str, fault: str
+) -> None:
+    file = tmp_path / "mine"
+    file.write_text(sound, encoding="utf-8")
+    ran = run("policy", "check", file, "--kind", kind)
+    assert (ran.code, ran.out, ran.err) == (0, said, "")
+    file.write_text(faulty, encoding="utf-8")
+    ran = run("policy", "check", file, "--kind", kind)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"antispam: {fault.format(file=file)}")
+
+
+def test_policy_check_of_another_kind_needs_a_file(run: Run) -> None:
+    assert run("policy", "check", "--kind", "calendar").code == 2
+
+
 def test_a_policy_goes_from_draft_to_force_and_back(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "RELAY_WAIT", 0.0)
     rule = "rules: [{id: many, event: submission, description: many, when: messages > 50, verdict: review}]\n"

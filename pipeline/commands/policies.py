@@ -25,17 +25,26 @@ app.add_typer(config_app, name="config")
 def policy_check(
     file: Annotated[Path | None, typer.Argument(help="Default: the shipped policy.")] = None,
     replaces: Annotated[Path | None, typer.Option(help="Say which counters begin anew if FILE replaces it.")] = None,
+    kind: KindOption = LivingKind.POLICY,
 ) -> None:
-    """Check a policy: point at each fault, or print a summary."""
+    """Check a policy, or another kind: point at the first fault, or print a summary."""
     from pipeline.decision.configuration import default_policy, read_text
     from pipeline.rules.counting.counters import reset
+    from pipeline.rules.policies.formats import FORMATS
     from pipeline.rules.policies.policy import parse_policy
+    from pipeline.store.registry import registry
 
-    policy = parse_policy(read_text(file) if file else default_policy(), str(file or "policy.yaml"))
-    by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
-    modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
-    queues = f", {len(policy.queues.queues)} queues" if policy.queues.queues else ""
-    typer.echo(f"policy {policy.version}: {len(policy.rules)} rules ({modes}), {len(policy.counters)} counters{queues}")
+    form = FORMATS[kind]
+    if kind is not LivingKind.POLICY:
+        if file is None or replaces is not None:
+            raise typer.BadParameter(f"a {kind} needs FILE, and has no counters that --replaces could tell of")
+        text = read_text(file)
+        summary = form.summary(form.parse(text, str(file)))
+        registry.check([(kind, form.name, text)])  # the workers' parser may ask for more
+        typer.echo(f"{kind}: {summary}")
+        return
+    policy = parse_policy(read_text(file) if file else default_policy(), str(file or form.name))
+    typer.echo(f"policy {policy.version}: {form.summary(policy)}")
     if replaces is not None:
         names = reset(parse_policy(read_text(replaces), str(replaces)).counters, policy.counters)
         typer.echo(f"counters that begin at zero: {', '.join(names) or 'none but new ones'}")

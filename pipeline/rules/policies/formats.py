@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import AntispamError
-from pipeline.rules.clock.calendar import CALENDAR, parse_calendar
+from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar
 from pipeline.rules.policies.brands_diff import brands_differences
 from pipeline.rules.policies.calendar_diff import calendar_differences
 from pipeline.rules.policies.dictionary_diff import dictionary_differences
 from pipeline.rules.policies.difference import Line
 from pipeline.rules.policies.lifecycle import LivingKind
-from pipeline.rules.policies.policy import POLICY, parse_policy
+from pipeline.rules.policies.policy import POLICY, Policy, parse_policy
 from pipeline.rules.policies.policy_diff import differences
 from pipeline.rules.speaker.names import BRANDS
 from pipeline.rules.words import dictionary_file
@@ -25,12 +25,14 @@ class Format:
     """The text of one kind.
 
     `name` is that of its one entry among the configurations. `parse` takes the text and its source for messages, and
-    raises AntispamError that points at the first fault. `differences` compares two parsed texts.
+    raises AntispamError that points at the first fault. `differences` compares two parsed texts. `summary` says what a
+    parsed text holds.
     """
 
     name: str
     parse: Callable[[str, str], Any]
     differences: Callable[[Any, Any], list[Line]]
+    summary: Callable[[Any], str]
     max_bytes: int = 1_000_000
 
 
@@ -45,11 +47,31 @@ def _brands(text: str, source: str) -> tuple[Brand, ...]:
     return merged(shipped_brands(), parse_brands(text, source))
 
 
+def _policy_summary(policy: Policy) -> str:
+    by_mode = {mode: sum(rule.mode == mode for rule in policy.rules) for mode in ("enforce", "shadow", "off")}
+    modes = ", ".join(f"{count} {mode}" for mode, count in by_mode.items() if count)
+    queues = f", {len(policy.queues.queues)} queues" if policy.queues.queues else ""
+    return f"{len(policy.rules)} rules ({modes}), {len(policy.counters)} counters{queues}"
+
+
+def _calendar_summary(calendar: Calendar) -> str:
+    years = ", ".join(map(str, sorted(calendar.years))) or "none"
+    return f"years {years}; {len(calendar.holidays)} holidays, {len(calendar.workdays)} moved workdays"
+
+
 FORMATS: Mapping[LivingKind, Format] = {
-    LivingKind.POLICY: Format(POLICY, parse_policy, differences),
-    LivingKind.DICTIONARY: Format("dictionary.csv", _words, dictionary_differences, dictionary_file.MAX_BYTES),
-    LivingKind.CALENDAR: Format(CALENDAR, parse_calendar, calendar_differences),
-    LivingKind.BRANDS: Format(BRANDS, _brands, brands_differences),
+    LivingKind.POLICY: Format(POLICY, parse_policy, differences, _policy_summary),
+    LivingKind.DICTIONARY: Format(
+        "dictionary.csv",
+        _words,
+        dictionary_differences,
+        lambda entries: f"{len(entries)} words and patterns",
+        dictionary_file.MAX_BYTES,
+    ),
+    LivingKind.CALENDAR: Format(CALENDAR, parse_calendar, calendar_differences, _calendar_summary),
+    LivingKind.BRANDS: Format(
+        BRANDS, _brands, brands_differences, lambda brands: f"{len(brands)} brands with the shipped ones"
+    ),
 }
 
 
