@@ -149,7 +149,8 @@ class Submission(Event, frozen=True, kw_only=True):
     declares for `batch`. `round` counts the holds from which this submission has returned: in later rounds counters are
     read and not moved. `reviewed` is true if a person has released the submission already, before its `scheduled_at`;
     no rule sends it to a person again. `origin` is the link it came over. `missing_parts` are the numbers of the parts
-    that did not come in time; U+FFFD stands for them. `mixed_parts`: parts of two messages may be mixed in it.
+    that did not come in time; U+FFFD stands for them. `mixed_parts`: parts of two messages may be mixed in it. `push`
+    are the octets of a WAP push, which is sent as such; `content` is then its text and its link.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Submission(Event, frozen=True, kw_only=True):
     origin: Origin | None = None
     missing_parts: tuple[int, ...] = ()
     mixed_parts: bool = False
+    push: bytes | None = None
 
 
 class Part(Event, frozen=True, kw_only=True):
@@ -176,7 +178,8 @@ class Part(Event, frozen=True, kw_only=True):
 
     `submission` is what it would be alone; its content is the part's text. `code` is the registered port. `reference`
     has `width` octets. `octets` are the content in `alphabet` (a name of protocols.sms.alphabet), with the language
-    tables `locking_shift` and `single_shift` (GSM 03.38).
+    tables `locking_shift` and `single_shift` (GSM 03.38). `push`: its header names the port of WAP pushes; then its
+    text is known only when the message is whole.
     """
 
     submission: Submission
@@ -189,6 +192,7 @@ class Part(Event, frozen=True, kw_only=True):
     octets: bytes
     locking_shift: int = 0
     single_shift: int = 0
+    push: bool = False
 
 
 class Record(Event, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ ACCEPTED = Counter("antispam_accepted_total", "Submissions acknowledged by the b
 PARTS_OPEN = Gauge("antispam_parts_open", "Parts of long messages that wait for the others")
 PARTS_REPEATED = Counter("antispam_parts_repeated_total", "Parts of long messages that ports sent again")
 LONG_MESSAGES = Counter(
-    "antispam_long_messages_total", "Long messages closed, by cause: whole, deadline, room", ["cause"]
+    "antispam_long_messages_total", "Long messages closed, by cause: whole, deadline, room, and unreadable", ["cause"]
 )
 LINK_REPORTS = Counter(
     "antispam_link_reports_total", "Reports and replies for links of ports: made, accepted, given_up", ["outcome"]

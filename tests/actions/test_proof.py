@@ -69,6 +69,7 @@ ALTERED: dict[str, Any] = {
     "origin": Origin(account="a", protocol="cmpp"),
     "missing_parts": (2,),
     "mixed_parts": True,
+    "push": b"\0",
 }
 
 

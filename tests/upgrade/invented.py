@@ -47,6 +47,7 @@ def submission(ident: str) -> events.Submission:
         origin=events.Origin(account="900001", protocol="cmpp", ids=("0123456789abcdef",), failures_only=True),
         missing_parts=(2,),
         mixed_parts=True,
+        push=b"\1\6",
     )
 
 
@@ -129,6 +130,7 @@ def records() -> dict[str, Event]:
             octets=b"hi",
             locking_shift=1,
             single_shift=1,
+            push=True,
         ),
         topics.RECORDS.name: events.Record(
             id="r1",

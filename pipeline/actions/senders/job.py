@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.errors import AntispamError
-from pipeline.events import Outbound
+from pipeline.events import Outbound, Submission
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
-from pipeline.protocols.sms.text import TextPart, parts
+from pipeline.protocols.sms.text import TextPart, parts, push_parts
 
 
 class Job:
@@ -32,7 +32,7 @@ class Job:
             self._todo = deque((numbered[recipient], recipient) for recipient in outbound.recipients)
         except KeyError:
             raise AntispamError("a recipient that is not one of the submission's") from None
-        parts(submission.content, 0)
+        _cut(submission, 0)
         self.open = len(self._todo)  # messages that have not ended
         self.at_risk = 0  # parts that a crash would leave in doubt
         self.dropped = False  # another sender has its partition
@@ -45,7 +45,7 @@ class Job:
         submission = self.outbound.submission
         # Derived, not random: after a crash, a repeated part fits the parts that the handset has.
         reference = zlib.crc32(f"{submission.port}/{submission.id}/{n}".encode()) & 0xFF
-        texts = parts(submission.content, reference)
+        texts = _cut(submission, reference)
         return Message(self, deque(self._part(n, recipient, text) for text in texts), len(texts))
 
     def _part(self, n: int, recipient: str, text: TextPart) -> Part:
@@ -73,6 +73,12 @@ class Job:
             valid_until=submission.valid_until,
             total=text.total,
         )
+
+
+def _cut(submission: Submission, reference: int) -> tuple[TextPart, ...]:
+    if submission.push is not None:
+        return push_parts(submission.push, reference)
+    return parts(submission.content, reference)
 
 
 @dataclass(slots=True, eq=False)

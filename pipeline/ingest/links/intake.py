@@ -19,7 +19,7 @@ from pipeline.ingest.links.message_ids import MessageIds, submission_id
 from pipeline.ingest.links.submitted import submitted
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.header import Concatenation
-from pipeline.protocols.sms.short_message import ShortMessage
+from pipeline.protocols.sms.short_message import ShortMessage, pushes
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 
@@ -70,7 +70,7 @@ class Intake:
             ids=(dialect.report_id(pdu, msg_id),) if asked.report else (),
             failures_only=asked.failures_only,
         )
-        submission = msgspec.structs.replace(submission, origin=origin)
+        submission = msgspec.structs.replace(submission, origin=origin, push=asked.push)
         place = asked.message.place
         if place is None or place.total == 1:
             return Sent(msg_id, submission.priority, self._broker.send(submission, ports))
@@ -98,4 +98,5 @@ class Intake:
             octets=message.content,
             locking_shift=header.locking_shift if header is not None else 0,
             single_shift=header.single_shift if header is not None else 0,
+            push=pushes(message),
         )

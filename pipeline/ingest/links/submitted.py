@@ -13,33 +13,42 @@ from pipeline.protocols import cmpp, smgp, smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.due_time import due_time
 from pipeline.protocols.sms.alphabet import Alphabet
-from pipeline.protocols.sms.short_message import ShortMessage
+from pipeline.protocols.sms.short_message import ShortMessage, pushes
+from pipeline.protocols.sms.wap_push import shown
 
 _REPORT, _FAILURE = 1, 2  # SMPP's two bits: a report in any case, or if the message failed
 _SMPP = smpp.SubmitSm | smpp.SubmitMulti | smpp.DataSm
+_PART_OF_PUSH = "WAP push"
 _TIME_TO_LIVE = 0x0017  # parameter of data_sm, in seconds
 
 
 class Asked(NamedTuple):
-    """A SUBMIT: the submission, or a part of it if `message` has a place; and whether reports are wanted."""
+    """A SUBMIT: the submission, or a part of it if `message` has a place; and whether reports are wanted.
+
+    The content of a part of a WAP push stands for what is not known before the push is whole.
+    """
 
     line: SubmissionIn
     message: ShortMessage
     report: bool
     failures_only: bool
+    push: bytes | None  # of a whole WAP push
 
 
 def submitted(pdu: Any, account: Account, now: int) -> Asked:
     """What a SUBMIT asks for; without a sender, it comes from the account's port. `now` is epoch ms.
 
-    Raises AntispamError for one without text, and for a distribution list.
+    Raises AntispamError for one that is neither text nor a WAP push, and for a distribution list.
     """
     message = carried(pdu)
     if account.smpp_ascii and message is not None and isinstance(pdu, _SMPP) and pdu.data_coding == 0:
         message = msgspec.structs.replace(message, alphabet=Alphabet.ASCII)
-    text = message.text if message is not None else None
+    push = message.push if message is not None else None
+    text = shown(push) if push is not None else message.text if message is not None else None
+    if message is not None and text is None and pushes(message) and message.place is not None:
+        text = _PART_OF_PUSH if message.place.total > 1 else None
     if message is None or text is None:
-        raise AntispamError("content: not a text")
+        raise AntispamError("content: neither a text nor a WAP push")
     sender, recipients, scheduled_at, valid_until, wish = _envelope(pdu, now)
     line = SubmissionIn(
         port=sender or account.port,
@@ -48,7 +57,13 @@ def submitted(pdu: Any, account: Account, now: int) -> Asked:
         scheduled_at=scheduled_at,
         valid_until=valid_until,
     )
-    return Asked(line, message, report=wish in (_REPORT, _FAILURE), failures_only=wish == _FAILURE)
+    return Asked(
+        line,
+        message,
+        report=wish in (_REPORT, _FAILURE),
+        failures_only=wish == _FAILURE,
+        push=message.content if push is not None else None,
+    )
 
 
 def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | None, int]:

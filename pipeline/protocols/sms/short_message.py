@@ -31,12 +31,17 @@ class ShortMessage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def push(self) -> Push | None:
         """The WAP push; None if the message is none, or only a part of one."""
-        if self.header is None or self.header.port != WAP_PUSH or (self.place is not None and self.place.total > 1):
+        if not pushes(self) or (self.place is not None and self.place.total > 1):
             return None
         try:
             return read_push(self.content)
         except FrameError:
             return None
+
+
+def pushes(message: ShortMessage) -> bool:
+    """Whether its header says that it is a WAP push, or a part of one."""
+    return message.header is not None and message.header.port == WAP_PUSH
 
 
 def short_message(content: bytes, alphabet: Alphabet, headed: bool, sar: Concatenation | None = None) -> ShortMessage:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms.alphabet import Alphabet, decoded, of_chinese_coding
 from pipeline.protocols.sms.gsm7 import ESC, septets
-from pipeline.protocols.sms.header import Concatenation, read_header, write_header
+from pipeline.protocols.sms.header import WAP_PUSH, Concatenation, read_header, write_header
 
 ASCII, BINARY, UCS2, GB = 0, 4, 8, 15
 HEADER = 6  # octets of the header in each part of a longer text; 7 septets
@@ -69,6 +69,24 @@ def parts(text: str, reference: int, seven_bit: Alphabet = Alphabet.ASCII) -> tu
     return tuple(
         TextPart(
             coding, write_header(Concatenation(reference & 0xFF, total, number)) + piece, number, total, headed=True
+        )
+        for number, piece in enumerate(pieces, 1)
+    )
+
+
+def push_parts(content: bytes, reference: int) -> tuple[TextPart, ...]:
+    """The octets of a WAP push as binary parts to its port. Raises ProtocolError if it would need more than 255."""
+    room = 140 - len(write_header(Concatenation(0, 1, 1), WAP_PUSH))
+    pieces = [content[at : at + room] for at in range(0, len(content), room)]
+    if len(pieces) > MOST_PARTS:
+        raise ProtocolError(f"push: {len(pieces)} parts, at most {MOST_PARTS}")
+    return tuple(
+        TextPart(
+            BINARY,
+            write_header(Concatenation(reference & 0xFF, len(pieces), number), WAP_PUSH) + piece,
+            number,
+            len(pieces),
+            headed=True,
         )
         for number, piece in enumerate(pieces, 1)
     )

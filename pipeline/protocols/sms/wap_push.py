@@ -46,6 +46,11 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     si_id: str = ""
 
 
+def shown(push: Push) -> str:
+    """What is screened of a push: its text and its link."""
+    return " ".join(part for part in (push.text, push.link) if part)
+
+
 def read_push(content: bytes) -> Push:
     """The push in a whole message without its user data header. Raises FrameError if it is none."""
     if len(content) < 3 or content[1] not in _PUSHES:

@@ -11,9 +11,10 @@ from pipeline.errors import AntispamError
 from pipeline.events import Origin, Part, Submission, decoder
 from pipeline.protocols.sms import reassembly
 from pipeline.protocols.sms.alphabet import Alphabet
-from pipeline.protocols.sms.header import Concatenation, Header
+from pipeline.protocols.sms.header import WAP_PUSH, Concatenation, Header
 from pipeline.protocols.sms.reassembly import Joined
 from pipeline.protocols.sms.short_message import ShortMessage
+from pipeline.protocols.sms.wap_push import shown
 
 _decode = decoder(Part)
 
@@ -32,13 +33,14 @@ def part_of(value: bytes) -> reassembly.Part:
     recipients = " ".join(sorted(submission.recipients))
     if len(submission.recipients) > 1:
         recipients = blake2b(recipients.encode(), digest_size=16).hexdigest()
-    shifts = Header(0, single_shift=part.single_shift, locking_shift=part.locking_shift)
+    port = WAP_PUSH if part.push else None
+    header = Header(0, port=port, single_shift=part.single_shift, locking_shift=part.locking_shift)
     return reassembly.Part(
         id=submission.id,
         port=part.code,
         recipient=f"{submission.port} {recipients}",
         place=Concatenation(part.reference, part.total, part.number, part.width),
-        message=ShortMessage(alphabet=alphabet, content=part.octets, header=shifts),
+        message=ShortMessage(alphabet=alphabet, content=part.octets, header=header),
         at=submission.accepted_at,
         record=value,
     )
@@ -47,12 +49,13 @@ def part_of(value: bytes) -> reassembly.Part:
 def submission_of(joined: Joined) -> tuple[Submission, str]:
     """The submission of joined parts, and its registered port. It has the id and the times of its first part.
 
-    Raises AntispamError if no part is text.
+    Raises AntispamError for a WAP push that is not whole, or none after all.
     """
     parts = [_decode(part.record) for part in joined.parts]
-    text = joined.text
+    push = joined.push
+    text = shown(push) if push is not None else joined.text
     if text is None:
-        raise AntispamError("no part is text")
+        raise AntispamError("neither a text nor a whole WAP push")
     first = parts[0].submission
     whole = msgspec.structs.replace(
         first,
@@ -61,6 +64,7 @@ def submission_of(joined: Joined) -> tuple[Submission, str]:
         origin=reduce(_together, (part.submission.origin for part in parts)),
         missing_parts=joined.missing,
         mixed_parts=joined.suspect,
+        push=b"".join(part.message.content for part in joined.parts) if push is not None else None,
     )
     return whole, parts[0].code
 

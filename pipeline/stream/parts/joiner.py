@@ -101,7 +101,12 @@ def _written(closed: Sequence[Joined]) -> Iterator[Output]:
     """The submissions of closed messages."""
     for joined in closed:
         metrics.LONG_MESSAGES.labels(joined.end.value).inc()
-        submission, code = submission_of(joined)
+        try:
+            submission, code = submission_of(joined)
+        except AntispamError as error:  # nobody could read it; its parts stay on the topic
+            metrics.LONG_MESSAGES.labels("unreadable").inc()
+            _log.warning("long_message_unreadable", port=joined.parts[0].port, id=joined.parts[0].id, cause=str(error))
+            continue
         if joined.missing:
             _log.warning(
                 "long_message_incomplete",

@@ -80,7 +80,7 @@ def test_a_submit_multi_and_a_data_sm() -> None:
 @pytest.mark.parametrize(
     ("fields", "cause"),
     [
-        ({"msg_fmt": 4}, "not a text"),
+        ({"msg_fmt": 4}, "neither a text nor a WAP push"),
         ({"valid_time": "tomorrow"}, "time: "),
     ],
 )
