@@ -34,6 +34,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the
 print("begun", flush=True)
 time.sleep(600)
 """
+pytestmark = pytest.mark.long
 linux = pytest.mark.skipif(sys.platform != "linux", reason="without forks")
 
 

@@ -65,8 +65,9 @@ def serve(requests: socket.socket) -> Request | None:
             _begin(request, streams)
             return request
         os.waitpid(between, 0)
+        os.close(answers)  # so that the read ends if no id was written
         requests.send(os.read(answer, _ID))
-        for descriptor in (answer, answers, adopted, held, *streams):
+        for descriptor in (answer, adopted, held, *streams):
             os.close(descriptor)
 
 

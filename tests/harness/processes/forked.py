@@ -121,7 +121,7 @@ def _fork(request: Request, streams: list[int]) -> int:
             pid = int.from_bytes(server.recv(8), "big")
         finally:
             library.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # other orphans are none of ours
-    assert pid, "the server of forks has ended"
+    assert pid, "the server of forks has ended, or cannot fork"
     return pid
 
 
@@ -129,6 +129,7 @@ def _fork(request: Request, streams: list[int]) -> int:
 def _server() -> socket.socket:
     """The socket of the server, which ends once it is closed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(120)
     command = [sys.executable, "-m", "tests.harness.processes.fork_server"]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # it would start a thread for each core
     with theirs:
