@@ -78,53 +78,50 @@ def _waiting(_: Text, now: Standing, seen: Traffic) -> None:
         return _("nothing waits") if since is None else _("oldest {age}").format(age=span(_, now.at - since))
 
     limit = span(_, now.next_due - now.at) if now.next_due and now.next_due > now.at else ""
-    columns = st.columns(5)
-    columns[0].metric(
+    places = iter(st.columns(5))
+
+    def show(label: str, value: str, below: str | None = None, *, late: int = 0, told: str | None = None) -> None:
+        next(places).metric(
+            label,
+            value,
+            below,
+            delta_color="inverse" if late else "off",
+            delta_arrow="off",
+            border=True,
+            height="stretch",
+            help=told,
+        )
+
+    show(
         _("Latency p50 / p99"),
         f"{span(_, seen.p50_ms)} / {span(_, seen.p99_ms)}",
-        border=True,
-        height="stretch",
-        help=_("From acceptance of a submission to its decision, over the period."),
+        told=_("From acceptance of a submission to its decision, over the period."),
     )
-    columns[1].metric(
+    show(
         _("Waiting for a decision, submissions"),
         count(now.undecided),
         oldest(now.oldest_undecided),
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
-        help=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
+        told=_("Submissions of the last hour without a verdict; the age of the oldest is the lag."),
     )
-    columns[2].metric(
+    show(
         _("Holds, submissions"),
         count(now.holds),
         _("{n} overdue").format(n=count(now.overdue_holds)) if now.overdue_holds else oldest(now.oldest_hold),
-        delta_color="inverse" if now.overdue_holds else "off",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
+        late=now.overdue_holds,
     )
-    columns[3].metric(
+    show(
         _("Open cases"),
         count(now.cases),
         _("{n} past the limit").format(n=count(now.overdue_cases))
         if now.overdue_cases
         else oldest(now.oldest_case) + (_(", limit in {limit}").format(limit=limit) if limit else ""),
-        delta_color="inverse" if now.overdue_cases else "off",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
+        late=now.overdue_cases,
     )
-    columns[4].metric(
+    show(
         _("To be published, changes"),
         count(now.outbox),
         oldest(now.oldest_outbox),
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
-        help=_("Changes in the outbox that the relay has not sent to the broker yet."),
+        told=_("Changes in the outbox that the relay has not sent to the broker yet."),
     )
 
 

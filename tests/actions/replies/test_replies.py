@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from pipeline.actions.replies.incoming import Incoming, take
 from pipeline.actions.replies.routing import unsubscribes
@@ -18,6 +18,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
+from tests.harness.case_events import add_port
 
 NOW = 1_700_000_000_000
 PORT = "10690001"
@@ -28,17 +29,7 @@ LONG = "我想问一下这个活动什么时候开始😀" * 10
 @pytest.fixture
 def db(any_db: Database) -> Database:
     with any_db.write() as connection:
-        connection.execute(
-            insert(schema.ports).values(
-                code=PORT,
-                tier="ordinary",
-                kind="notice",
-                state="open",
-                channel="default",
-                opened_at=NOW,
-                changed_at=NOW,
-            )
-        )
+        add_port(connection, PORT)
     return any_db
 
 

@@ -32,6 +32,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
+from tests.harness.case_events import add_port
 
 NOW = 1_700_000_000_000
 PORT = "10690001"
@@ -79,17 +80,7 @@ def owner() -> Iterator[Owner]:
 
 def registered(db: Database, url: str) -> str:
     with db.write() as connection:
-        connection.execute(
-            insert(schema.ports).values(
-                code=PORT,
-                tier="ordinary",
-                kind="notice",
-                state="open",
-                channel="default",
-                opened_at=NOW,
-                changed_at=NOW,
-            )
-        )
+        add_port(connection, PORT)
     return api_keys.create(db, User("root", Role.ADMINISTRATOR), PORT, url, NOW)
 
 

@@ -24,6 +24,7 @@ from pipeline.events import Submission, encode
 from pipeline.store import schema
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
+from tests.harness.case_events import add_port
 
 NOW = 1_700_000_000_000
 PORT, SENDER, ID = "10690001", "1069000105", "s-1"
@@ -55,11 +56,7 @@ def decision(verdict: str, round_: int = 0, ident: str = ID, sender: str = SENDE
 
 
 def port_with_callback(connection: Connection, port: str = PORT, url: str = "http://127.0.0.1:1/told") -> None:
-    connection.execute(
-        insert(schema.ports).values(
-            code=port, tier="ordinary", kind="notice", state="open", channel="default", opened_at=NOW, changed_at=NOW
-        )
-    )
+    add_port(connection, port)
     connection.execute(insert(schema.api_keys).values(key="0" * 64, port=port, callback_url=url, created_at=NOW))
 
 
@@ -242,17 +239,7 @@ def test_a_callback_goes_to_the_longest_registered_port_and_to_nobody_without_an
     with operational_db.write() as connection:
         port_with_callback(connection, "1069")
         assert enqueue(connection, SENDER, {}, NOW) == 1
-        connection.execute(
-            insert(schema.ports).values(
-                code=PORT,
-                tier="ordinary",
-                kind="notice",
-                state="open",
-                channel="default",
-                opened_at=NOW,
-                changed_at=NOW,
-            )
-        )
+        add_port(connection, PORT)
         assert enqueue(connection, SENDER, {}, NOW) == 0  # another owner's: not told to 1069's
         connection.execute(schema.api_keys.update().values(revoked_at=NOW))
         assert enqueue(connection, "1069", {}, NOW) == 0

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from sqlalchemy import insert
 
 from pipeline.kafka.admin import ensure_topics
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
-from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
+from tests.harness.case_events import add_port
 from tests.harness.migrated import migrated_database
 from tests.harness.processes.forked import ForkedChild
 from tests.harness.processes.workers import publish
@@ -30,17 +29,7 @@ def register(settings: Settings, port: str = PORT, callback_url: str = "") -> st
     """Create the tables, a port and a key; return the key."""
     db = migrated_database(settings)
     with db.write() as connection:
-        connection.execute(
-            insert(schema.ports).values(
-                code=port,
-                tier="ordinary",
-                kind="notice",
-                state="open",
-                channel="default",
-                opened_at=NOW,
-                changed_at=NOW,
-            )
-        )
+        add_port(connection, port)
     key = api_keys.create(db, ADMINISTRATOR, port, callback_url, NOW)
     db.close()
     return key

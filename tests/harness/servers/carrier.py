@@ -10,13 +10,12 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from sqlalchemy import insert
 
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
-from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.harness.case_events import add_port
 from tests.harness.migrated import migrated_database
 from tests.harness.processes.workers import settings_for
 
@@ -35,11 +34,7 @@ def sender_deployment(
     ensure_topics(bootstrap, settings)
     db = migrated_database(settings)
     with db.write() as connection:  # the sender refuses messages of unknown ports
-        connection.execute(
-            insert(schema.ports).values(
-                code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=0, changed_at=0
-            )
-        )
+        add_port(connection, PORT)
     return settings, db
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
+from tests.harness.case_events import add_port
 
 ROOT = User("root", Role.ADMINISTRATOR)
 PORT = "10690001"
@@ -18,11 +19,7 @@ PORT = "10690001"
 @pytest.fixture
 def db(operational_db: Database) -> Database:
     with operational_db.write() as connection:
-        connection.execute(
-            insert(schema.ports).values(
-                code=PORT, tier="ordinary", kind="notice", state="open", channel="default", opened_at=1, changed_at=1
-            )
-        )
+        add_port(connection, PORT)
     return operational_db
 
 

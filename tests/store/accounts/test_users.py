@@ -23,6 +23,7 @@ from pipeline.store.accounts.users import (
     sign_in,
 )
 from pipeline.store.database import Database
+from tests.harness.case_events import add_port
 
 NOW = 1_700_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)
@@ -190,18 +191,7 @@ def test_scope_limits_ports(db: Database) -> None:
             connection.execute(
                 insert(schema.enterprises).values(id=ident, name=ident, province=province, city=city, created_at=NOW)
             )
-            connection.execute(
-                insert(schema.ports).values(
-                    code=f"1069{ident[1]}",
-                    enterprise=ident,
-                    tier="ordinary",
-                    kind="notice",
-                    state="open",
-                    channel="default",
-                    opened_at=NOW,
-                    changed_at=NOW,
-                )
-            )
+            add_port(connection, f"1069{ident[1]}", enterprise=ident)
 
     def seen(scope: dict[str, str]) -> list[str]:
         within = ports_in_scope(User("x", Role.VIEWER, scope))
