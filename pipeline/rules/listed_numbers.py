@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +90,12 @@ class ListedNumbers:
 
     def __bool__(self) -> bool:
         return bool(self._leaves or self._others)
+
+    def __iter__(self) -> Iterator[str]:
+        for first, leaf in zip(self._first, self._leaves, strict=True):
+            for distance in leaf.distances:
+                yield str(first + distance)[1:]
+        yield from self._others
 
     def __len__(self) -> int:
         return sum(len(leaf.distances) for leaf in self._leaves) + len(self._others)

@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind
@@ -45,6 +46,7 @@ MAX_FIELD = 1000  # code points; the csv module's limit is global to the process
 _Name = tuple[str, str]  # a list, and the port of a list of PORT_RECIPIENT
 _Numbers = Mapping[_Name, ListedNumbers]
 _NONE = ListedNumbers()
+_FEW = 10_000  # numbers: a set of them takes a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Lists:
             for key, numbers in source.items():
                 listed[key] = (*listed.get(key, ()), numbers)
         self._listed: Mapping[_Name, tuple[ListedNumbers, ...]] = listed
+        self._blocked: frozenset[str] | None = None  # the blocked numbers if they are few, made on first use
 
     def with_file(self, name: str, entries: Iterable[ListEntry] | None) -> Lists:
         """These lists with other entries of one file; None removes the file."""
@@ -107,15 +110,27 @@ class Lists:
             for recipient in recipients:
                 if not _is_in_force(registered, recipient, at):
                     found[recipient] = BuiltInRule.RECIPIENT_NOT_REGISTERED
-        unsubscribed = self._listed.get(("unsubscribed", code), ()) if kind is Kind.COMMERCIAL else ()
-        for rule, listed in (
-            (BuiltInRule.RECIPIENT_UNSUBSCRIBED, unsubscribed),
-            (BuiltInRule.RECIPIENT_BLOCKED, self._listed.get(("blocked", ""), ())),
-        ):
-            for recipient in recipients if listed else ():
-                if _is_in_force(listed, recipient, at):
-                    found[recipient] = rule
+        if kind is Kind.COMMERCIAL:
+            for recipient in self._among(("unsubscribed", code), recipients, at):
+                found[recipient] = BuiltInRule.RECIPIENT_UNSUBSCRIBED
+        if self._may_block(recipients):
+            for recipient in self._among(("blocked", ""), recipients, at):
+                found[recipient] = BuiltInRule.RECIPIENT_BLOCKED
         return found
+
+    def _among(self, name: _Name, recipients: Sequence[str], at: int) -> Sequence[str]:
+        """The recipients that a list has at `at` (epoch ms)."""
+        listed = self._listed.get(name)
+        return [recipient for recipient in recipients if _is_in_force(listed, recipient, at)] if listed else ()
+
+    def _may_block(self, recipients: Sequence[str]) -> bool:
+        """False if no recipient is blocked. Of a few numbers, a set says so at once; many would not fit into one."""
+        if self._blocked is None:
+            listed = self._listed.get(("blocked", ""), ())
+            if sum(map(len, listed)) > _FEW:
+                return True
+            self._blocked = frozenset(chain.from_iterable(listed))
+        return not self._blocked.isdisjoint(recipients)
 
     def _copy(self, files: Mapping[str, _Numbers], single: _Numbers) -> Lists:
         copy = Lists()

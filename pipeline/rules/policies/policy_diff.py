@@ -77,7 +77,7 @@ def _things(zh: str, en: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
 def _changed(old: Rule | Counter | Queue, new: Rule | Counter | Queue) -> Iterator[Line]:
     if isinstance(old, Rule) and isinstance(new, Rule) and old.mode != new.mode:
         yield _MODES[new.mode]
-    for name in (field.name for field in fields(new)):
+    for name in (field.name for field in fields(new) if field.init):
         if name in _DERIVED or getattr(old, name) == getattr(new, name):
             continue
         label = _FIELDS.get(name, {"zh": name, "en": name})
