@@ -168,13 +168,14 @@ class Recent(Included):
         self.derived = None
         oldest = max(bucket, newest) - buckets
         if isinstance(seen, tuple):
-            fits = len(values) == 1 and len(seen) < 2 * min(FEW, most)
-            if fits and bucket >= newest and values[0] not in seen[1::2]:
-                self.newest = newest = one(bucket)
-                while seen and seen[0] <= oldest:
-                    seen = seen[2:]
-                self.seen = (*seen, newest, values[0])
-                return
+            if len(values) == 1 and bucket >= newest:
+                others = _without(seen, values[0])
+                if len(others) < 2 * min(FEW, most):
+                    self.newest = newest = one(bucket)
+                    while others and others[0] <= oldest:
+                        others = others[2:]
+                    self.seen = (*others, newest, values[0])
+                    return
             seen = _by_value(seen)
         if bucket < newest:
             for value in values:
@@ -222,6 +223,14 @@ def _as_dict(counts: dict[int, int] | tuple[int, ...]) -> dict[int, int]:
 def _by_value(seen: dict[int, int] | tuple[int, ...]) -> dict[int, int]:
     """Buckets by value: the dict itself, or a new one of what a tuple holds."""
     return dict(zip(seen[1::2], seen[::2], strict=True)) if isinstance(seen, tuple) else seen
+
+
+def _without(seen: tuple[int, ...], value: int) -> tuple[int, ...]:
+    """Bucket, value, bucket, value, … without this value."""
+    for place in range(1, len(seen), 2):
+        if seen[place] == value:
+            return (*seen[: place - 1], *seen[place + 1 :])
+    return seen
 
 
 def _flat(seen: dict[int, int]) -> list[int]:
