@@ -13,6 +13,7 @@ import resource
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time, time
 from typing import Any
@@ -27,10 +28,13 @@ from pipeline.campaigns.known import KnownCampaigns
 from pipeline.campaigns.sketches import sketch
 from pipeline.decision.configuration import Config, load_directory
 from pipeline.decision.screening import Screened, screen
-from pipeline.events import Submission, encode
+from pipeline.events import Category, Submission, Verdict, encode
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policies.policy import CampaignFrom, RuleSet
 from pipeline.rules.speaker.speakers import find_speakers
+from pipeline.rules.words.borders import tokenizer
+from pipeline.rules.words.dictionary import Dictionary
+from pipeline.rules.words.dictionary_file import Entry
 from pipeline.sample.config import write_config
 from pipeline.sample.stress import stress_ports
 from pipeline.sample.traffic import generate
@@ -38,13 +42,14 @@ from pipeline.settings import Settings
 from pipeline.text.contacts import find_contacts
 from pipeline.text.fingerprint import fingerprints
 from pipeline.text.links import find_links
-from pipeline.text.normal import normalise_batch
+from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.signatures import find_signatures
 
 BATCH = 1000
 PORTS = 500
 BENCH_TEXTS = 200_000
 SINGLE = 500  # submissions that are screened one by one
+LARGE = 20_000  # words of a large dictionary
 
 
 def demo_config() -> Config:
@@ -103,7 +108,7 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     if len(decisions) != len(events):
         raise RuntimeError(f"{len(events) - len(decisions)} events failed; the figures would not mean anything")
     texts = [list(dict.fromkeys(event.content for event in batch)) for batch in batches]
-    normals = [normalise_batch(part) for part in texts]
+    normals = [_read(part) for part in texts]
     signed, links = [find_signatures(part) for part in normals], [find_links(part) for part in normals]
     dictionary, model = config.dictionary, config.model
     if dictionary is None or model is None:
@@ -111,14 +116,14 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     decode = msgspec.json.Decoder(Submission).decode
     stages: dict[str, Callable[[], Any]] = {
         "decode": lambda: [decode(r) for r in raw],
-        "normalise": lambda: [normalise_batch(part) for part in texts],
+        "normalise": lambda: [_read(part) for part in texts],
         "fingerprint": lambda: [fingerprints(part) for part in normals],
         "links": lambda: [find_links(part) for part in normals],
         "contacts": lambda: [find_contacts(part) for part in normals],
         "signatures": lambda: [find_signatures(part) for part in normals],
         "speakers": lambda: [find_speakers(*part, config.brands) for part in zip(normals, signed, links, strict=True)],
         "keywords": lambda: [dictionary.match_batch(*both) for both in zip(texts, normals, strict=True)],
-        "score": lambda: [model.classify(part) for part in texts],
+        "score": lambda: [model.classify(*both) for both in zip(texts, normals, strict=True)],
         "encode": lambda: [encode(d) for d in decisions],
     }
     us = {name: round(_timed(work) * 1e6 / len(events), 2) for name, work in stages.items()}
@@ -128,6 +133,8 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     campaigns, sendings = Campaigns(BENCH_TEXTS), [Sending(event.accepted_at, event.port) for event in events]
     us["campaign_sketch"] = round(_timed(lambda: [sketch(part) for part in normals]) * 1e6 / len(events), 2)
     contents = [[event.content for event in batch] for batch in batches]
+    large = _with_words(dictionary, LARGE)
+    us["keywords_of_20000"] = round(_matched_us(large, texts, normals) / len(events), 2)
     whole = _timed(lambda: [campaigns.add(part, sendings[: len(part)]) for part in contents])
     us["campaign_stage"] = round(whole * 1e6 / len(events), 2)
     without_rules = _screen_us(batches, _with_sets(config, counters=True))
@@ -138,10 +145,10 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     known = _known_campaigns(events, config)
     us["known_campaigns"] = round(_screen_us(batches, config, known) - screened, 2)
     alone = [[event] for event in events[:SINGLE]]
-    read = [([event.content], normalise_batch([event.content])) for [event] in alone]
+    read = [([event.content], _read([event.content])) for [event] in alone]
     single = {
         "screen": _screen_us(alone, config),
-        "score": _timed(lambda: [model.classify([event.content]) for [event] in alone]) * 1e6 / len(alone),
+        "score": _timed(lambda: [model.classify(*each) for each in read]) * 1e6 / len(alone),
         "keywords": _timed(lambda: [dictionary.match_batch(*each) for each in read]) * 1e6 / len(alone),
     }
     jieba_us = _jieba_us([event.content for event in events])
@@ -156,6 +163,29 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
         "jieba_lcut_us": round(jieba_us, 2),
         "times_jieba_lcut": round(jieba_us / screened, 2),
     }
+
+
+def _read(texts: list[str]) -> Normals:
+    """The normal forms of texts with the views that the dictionary and the classifier share."""
+    normals = normalise_batch(texts)
+    _ = normals.sounds
+    return normals
+
+
+def _with_words(dictionary: Dictionary, count: int) -> Dictionary:
+    """The dictionary with seldom words of the language, `count` words in all."""
+    known = {entry.word for entry in dictionary.entries}
+    seldom = (
+        word for word, often in tokenizer().FREQ.items() if 0 < often < 20 and len(word) > 1 and word not in known
+    )
+    more = tuple(Entry(word, Category.OTHER, Verdict.REVIEW) for word in islice(seldom, count - len(known)))
+    return Dictionary(dictionary.entries + more, "")
+
+
+def _matched_us(dictionary: Dictionary, texts: list[list[str]], normals: list[Normals]) -> float:
+    """CPU time of all batches in µs; the first one is matched before, because it makes tables."""
+    dictionary.match_batch(texts[0], normals[0])
+    return _timed(lambda: [dictionary.match_batch(*both) for both in zip(texts, normals, strict=True)]) * 1e6
 
 
 def _screen_us(batches: list[list[Submission]], config: Config, campaigns: KnownCampaigns | None = None) -> float:
