@@ -223,6 +223,9 @@ class Settings(BaseSettings):
     smgp_port: int | None = Field(
         None, ge=0, le=65535, description="Port for SMGP 3.0. Unset: off. 0: a free one, told in the log."
     )
+    sgip_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for SGIP 1.2. Unset: off. 0: a free one, told in the log."
+    )
     link_accounts: Path | None = Field(
         None, description="accounts.yaml: who may log in over links. Secrets: ANTISPAM_LINK_<ACCOUNT>_SECRET."
     )

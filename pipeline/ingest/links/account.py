@@ -22,7 +22,8 @@ class Refusal(Enum):
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """`port`: the registered port it sends for. `rate`: parts a second over all links. `window`: requests of one link
-    without an answer. `smpp_ascii`: its data_coding 0 is ASCII, not the GSM alphabet.
+    without an answer. `smpp_ascii`: its data_coding 0 is ASCII, not the GSM alphabet. `sgip_deliver`:
+    host:port on which its SGIP takes reports and replies; empty: none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 100.0
     window: int = 16
     smpp_ascii: bool = False
+    sgip_deliver: str = ""
 
     def allows(self, address: str) -> bool:
         """Whether its links may come from this address."""

@@ -7,6 +7,7 @@
   links: 2                    # simultaneous connections
   rate: 100                   # parts a second over all links
   window: 16                  # unanswered submissions per link
+  sgip_deliver: 10.1.0.5:8801 # where its SGIP takes reports and replies; without it, it gets none over SGIP
   smpp_ascii: false           # true: SMPP's data_coding 0 is ASCII, as some clients send it; else the GSM alphabet
 ```
 
@@ -40,6 +41,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate: Annotated[float, msgspec.Meta(gt=0)] = 100.0
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
     smpp_ascii: bool = False
+    sgip_deliver: Annotated[str, msgspec.Meta(pattern=r"^(.+:[0-9]{1,5})?$")] = ""
 
 
 class AccountFile:
@@ -99,6 +101,8 @@ def parse_accounts(text: str, source: str, environment: Mapping[str, str]) -> di
             addresses = tuple(ip_network(address) for address in entry.addresses)
         except (msgspec.ValidationError, ValueError) as error:
             raise AntispamError(f"{source}: account {name}: {error}") from None
+        if int(entry.sgip_deliver.rpartition(":")[2] or 0) > 65_535:
+            raise AntispamError(f"{source}: account {name}: sgip_deliver: a port of at most 65535 expected")
         if numbers.service_code(entry.port) != entry.port:
             raise AntispamError(f"{source}: account {name}: port: 3 to 21 digits expected")
         secret = environment.get(variable, "")
@@ -113,5 +117,6 @@ def parse_accounts(text: str, source: str, environment: Mapping[str, str]) -> di
             rate=entry.rate,
             window=entry.window,
             smpp_ascii=entry.smpp_ascii,
+            sgip_deliver=entry.sgip_deliver,
         )
     return accounts

@@ -22,6 +22,7 @@ from pipeline.actions.status.link_deliveries import Answers, Waiting, Wish, leas
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account
 from pipeline.ingest.links.link import Link
+from pipeline.ingest.links.sgip_caller import SgipCaller
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -64,7 +65,7 @@ class DeliveryStore:
 class Links(Protocol):
     """The open links, with the account of each."""
 
-    def logged_in(self) -> Iterable[tuple[Link, Account]]:
+    def logged_in(self) -> Iterable[tuple[Link | SgipCaller, Account]]:
         """Those that have logged in."""
 
 
@@ -74,7 +75,7 @@ class Deliveries:
     def __init__(self, turn: Turn, clock: Callable[[], float] = time) -> None:
         self._turn, self._clock = turn, clock
         self._waiting: dict[tuple[str, str], deque[Waiting]] = {}  # leased, by account and protocol
-        self._links: dict[tuple[str, str], list[Link]] = {}
+        self._links: dict[tuple[str, str], list[Link | SgipCaller]] = {}
         self._of: dict[int, tuple[str, str]] = {}  # what links have
         self._accepted: list[int] = []
         self._refused: list[int] = []

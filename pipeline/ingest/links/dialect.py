@@ -46,7 +46,7 @@ class Login(NamedTuple):
 class Dialect(Protocol):
     """One protocol on one connection."""
 
-    name: str  # cmpp, smpp, smgp
+    name: str  # cmpp, smpp, smgp, sgip
 
     @property
     def codec(self) -> Codec[Any]:
@@ -79,8 +79,8 @@ class Dialect(Protocol):
     def unreadable(self, frame: bytes, unknown: bool) -> Any | None:
         """The answer to a frame that cannot be read, if the protocol has one."""
 
-    def test(self, sequence: int) -> Any:
-        """A question whether the link is alive."""
+    def test(self, sequence: int) -> Any | None:
+        """A question whether the link is alive; None if the protocol has none: then an idle link is closed."""
 
     def test_answer(self, pdu: Any) -> Any:
         """The answer to such a question."""

@@ -1,4 +1,4 @@
-"""The role `links`: listens for ports over CMPP, SMPP and SMGP.
+"""The role `links`: listens for ports over CMPP, SMPP, SMGP and SGIP.
 
 The event loop serves the links. Threads beside it poll the producer, follow the configuration and measure the lag. None
 of them queues: while the broker does not answer, submissions are answered "send again later".
@@ -38,10 +38,16 @@ _log = structlog.get_logger()
 
 def run_links(settings: Settings, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises AntispamError for wrong settings, and when an address is taken."""
-    ports = {"cmpp": settings.cmpp_port, "smpp": settings.smpp_port, "smgp": settings.smgp_port}
+    ports = {
+        "cmpp": settings.cmpp_port,
+        "smpp": settings.smpp_port,
+        "smgp": settings.smgp_port,
+        "sgip": settings.sgip_port,
+    }
     if settings.link_accounts is None or not any(port is not None for port in ports.values()):
         raise AntispamError(
-            "links: ANTISPAM_LINK_ACCOUNTS and one of ANTISPAM_CMPP_PORT, ANTISPAM_SMPP_PORT, ANTISPAM_SMGP_PORT needed"
+            "links: ANTISPAM_LINK_ACCOUNTS and one of ANTISPAM_CMPP_PORT, ANTISPAM_SMPP_PORT, "
+            "ANTISPAM_SMGP_PORT, ANTISPAM_SGIP_PORT needed"
         )
     accounts = AccountFile(settings.link_accounts)
     reload: list[Callable[[Mapping[str, Account]], object]] = []  # once the server listens

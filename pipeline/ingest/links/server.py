@@ -17,6 +17,8 @@ from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.dialect import Dialect
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.link import Link
+from pipeline.ingest.links.sgip_caller import SgipCaller
+from pipeline.ingest.links.sgip_dialect import SgipDialect
 from pipeline.ingest.links.smgp_dialect import SmgpDialect
 from pipeline.ingest.links.smpp_dialect import SmppDialect
 
@@ -25,7 +27,7 @@ MOST_OF_ADDRESS = 256
 TICK = 0.5  # seconds between looks at what is due
 DRAIN = 15.0  # seconds until links that do not end are closed: the session's own limit comes first
 DIALECTS: Mapping[str, Callable[[], Dialect]] = MappingProxyType(
-    {"cmpp": CmppDialect, "smpp": SmppDialect, "smgp": SmgpDialect}
+    {"cmpp": CmppDialect, "smpp": SmppDialect, "smgp": SmgpDialect, "sgip": SgipDialect}
 )
 
 
@@ -47,6 +49,8 @@ class LinkServer:
         self._links: set[Link] = set()
         self._of_address: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
+        self._listening: set[str] = set()
+        self._callers: dict[str, tuple[SgipCaller, asyncio.Task[None]]] = {}
 
     async def listen(self, protocol: str, host: str, port: int) -> int:
         """Accept links of a protocol; returns the port, which the system chooses for 0. Raises AntispamError."""
@@ -55,11 +59,13 @@ class LinkServer:
         except OSError as error:
             raise AntispamError(f"links: cannot listen on {host}:{port}: {error.strerror}") from None
         self._servers.append(server)
+        self._listening.add(protocol)
         number: int = server.sockets[0].getsockname()[1]
         return number
 
     async def run(self, closing: asyncio.Event) -> None:
         """Do what is due until `closing` is set; then drain the links and close."""
+        self._call()
         delivering = asyncio.create_task(self._deliveries.run(self, closing))
         while not closing.is_set():
             self.tick()
@@ -79,11 +85,28 @@ class LinkServer:
         while self._links:
             await asyncio.sleep(0)
         await delivering
+        for name in list(self._callers):
+            await self._hang_up(name)
         await self._deliveries.finish()
 
-    def logged_in(self) -> list[tuple[Link, Account]]:
-        """The links that have logged in, with their accounts."""
-        return [(link, link.owner) for link in self._links if link.owner is not None]
+    def logged_in(self) -> list[tuple[Link | SgipCaller, Account]]:
+        """The links that have logged in, and our own to SGIP ports, with their accounts."""
+        links: list[tuple[Link | SgipCaller, Account]] = [
+            (link, link.owner) for link in self._links if link.owner is not None
+        ]
+        return links + [(caller, caller.owner) for caller, _ in self._callers.values()]
+
+    def _call(self) -> None:
+        """Open our own connections to SGIP ports."""
+        for name, usage in self._usages.items():
+            if "sgip" in self._listening and usage.account.sgip_deliver and name not in self._callers:
+                caller = SgipCaller(usage.account, self._deliveries.answered, self._clock)
+                self._callers[name] = caller, asyncio.create_task(caller.run())
+
+    async def _hang_up(self, name: str) -> None:
+        _, task = self._callers.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     def reload(self, accounts: Mapping[str, Account]) -> None:
         """Take these accounts from now on. Links that their accounts no longer allow are drained."""
@@ -94,15 +117,23 @@ class LinkServer:
                 self._usages[name] = Usage(account, self._clock())
         for name in self._usages.keys() - accounts.keys():
             del self._usages[name]
-        for link, account in self.logged_in():
-            known = accounts.get(account.name)
-            if known is None or not known.allows(link.address):
-                link.drain()
+        for link in self._links:
+            if link.owner is not None:
+                known = accounts.get(link.owner.name)
+                if known is None or not known.allows(link.address):
+                    link.drain()
+        for name, (caller, _) in list(self._callers.items()):
+            if accounts.get(name) != caller.owner:
+                _, task = self._callers.pop(name)
+                task.cancel()
+        self._call()
 
     def tick(self) -> None:
         """Do what is due on every link."""
         for link in tuple(self._links):
             link.tick()
+        for caller, _ in self._callers.values():
+            caller.tick()
 
     def _link(self, protocol: str) -> Link:
         dialect = DIALECTS[protocol]()

@@ -295,9 +295,12 @@ class Session:
             return []
         if self._tests >= self._limits.tries:
             return self._close("the port is silent")
+        question = self._dialect.test(self._next_sequence())
+        if question is None:
+            return self._close("idle")
         self._tests += 1
         self._next_test = now + self._limits.answer
-        return [self._send(self._dialect.test(self._next_sequence()))]
+        return [self._send(question)]
 
     def _end_of_drain(self) -> list[Action]:
         if self.state is not State.DRAINING or self._open:

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.door import SubmissionIn
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account
-from pipeline.protocols import cmpp, smgp, smpp
+from pipeline.protocols import cmpp, sgip, smgp, smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.due_time import due_time
 from pipeline.protocols.sms.alphabet import Alphabet
@@ -19,6 +19,7 @@ from pipeline.protocols.sms.wap_push import shown
 _REPORT, _FAILURE = 1, 2  # SMPP's two bits: a report in any case, or if the message failed
 _SMPP = smpp.SubmitSm | smpp.SubmitMulti | smpp.DataSm
 _PART_OF_PUSH = "WAP push"
+_WISHES = {0: _FAILURE, 1: _REPORT}  # of SGIP
 _TIME_TO_LIVE = 0x0017  # parameter of data_sm, in seconds
 
 
@@ -74,6 +75,9 @@ def _envelope(pdu: Any, now: int) -> tuple[str, list[str], int | None, int | Non
     if isinstance(pdu, smgp.Submit):
         times = due_time(pdu.at_time, now), due_time(pdu.valid_time, now)
         return pdu.src_term_id, list(pdu.recipients), *times, pdu.need_report
+    if isinstance(pdu, sgip.Submit):
+        times = due_time(pdu.schedule_time, now), due_time(pdu.expire_time, now)
+        return pdu.sp_number, list(pdu.users), *times, _WISHES.get(pdu.report_flag, 0)
     if isinstance(pdu, smpp.DataSm):
         seconds = next((int.from_bytes(tlv.value, "big") for tlv in pdu.tlvs if tlv.tag == _TIME_TO_LIVE), None)
         until = None if seconds is None else now + seconds * 1000

@@ -15,8 +15,9 @@ from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.link import CLOSING, Link
 from pipeline.ingest.links.server import DIALECTS
-from pipeline.protocols import cmpp, smgp, smpp
+from pipeline.protocols import cmpp, sgip, smgp, smpp
 from pipeline.protocols.cmpp import CMPP3
+from pipeline.protocols.sgip import SGIP
 from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 from pipeline.settings import Settings
@@ -27,6 +28,12 @@ from tests.ingest.links.test_intake import PORTS, SUBMIT
 every_protocol = pytest.mark.parametrize("protocol", DIALECTS)
 FRAMES = {
     "cmpp": CMPP3.encode(SUBMIT) + CMPP3.encode(cmpp.ActiveTest(sequence=2)),
+    "sgip": SGIP.encode(
+        sgip.Submit(
+            sequence=bytes(12), sp_number="1069", users=("8613800000001",), corp_id="1", coding=8, content=b"\0a"
+        )
+    )
+    + SGIP.encode(sgip.Unbind(sequence=bytes(12))),
     "smgp": SMGP.encode(
         smgp.Submit(sequence=1, msg_format=8, src_term_id="1069", recipients=("13800000001",), content=b"\0a")
     )

@@ -19,9 +19,10 @@ from pipeline.ingest.links.deliveries import Deliveries
 from pipeline.ingest.links.intake import Intake
 from pipeline.ingest.links.message_ids import submission_id
 from pipeline.ingest.links.server import LinkServer
-from pipeline.protocols import cmpp, smgp, smpp
+from pipeline.protocols import cmpp, sgip, smgp, smpp
 from pipeline.protocols.cmpp import CMPP2, CMPP3
 from pipeline.protocols.codec import Codec
+from pipeline.protocols.sgip import SGIP
 from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 from pipeline.settings import Settings
@@ -30,7 +31,7 @@ from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 
 WAIT = 20.0
-CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP, "smgp": SMGP}
+CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP, "smgp": SMGP, "sgip": SGIP}
 every_protocol = pytest.mark.parametrize("protocol", ["cmpp2", "cmpp3", "smpp"])
 
 
@@ -60,6 +61,9 @@ class Client:
         elif self.protocol == "smgp":
             proof = smgp.authenticator_client("900001", secret, 1121143005)
             self.send(smgp.Login(sequence=1, client_id="900001", authenticator=proof, timestamp=1121143005))
+        elif self.protocol == "sgip":
+            self.send(sgip.Bind(sequence=bytes(12), login_type=1, login_name="900001", login_password=secret.decode()))
+            return int((await self.read()).result)
         else:
             proof = cmpp.authenticator_source("900001", secret, 1121143005)
             version = 0x20 if self.protocol == "cmpp2" else 0x30
@@ -127,13 +131,18 @@ class Stage:
 
     def __init__(self, most: int = link_server.MOST, **fields: Any) -> None:
         self.now, self.broker = 0.0, MemoryBroker()
-        owner = account(**{"addresses": (ip_network("127.0.0.0/8"),)} | fields)
+        self.owner = owner = account(**{"addresses": (ip_network("127.0.0.0/8"),)} | fields)
         intake = Intake(self.broker, lambda: PORTS, Settings(_env_file=None))
         self.mail = Mail()
         deliveries = Deliveries(self.mail.turn, lambda: self.now)
         self.server = LinkServer([owner], intake, deliveries, lambda: self.now, most)
         self.closing = asyncio.Event()
         self.ports: dict[str, int] = {}
+
+    def deliver_to(self, address: str) -> None:
+        """The account now takes its reports over SGIP at this address."""
+        self.owner = msgspec.structs.replace(self.owner, sgip_deliver=address)
+        self.server.reload({self.owner.name: self.owner})
 
     async def connect(self, protocol: str) -> Client:
         kind = protocol.rstrip("23")
