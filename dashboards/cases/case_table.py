@@ -22,6 +22,7 @@ from pipeline.events import Verdict
 from pipeline.store.accounts.roles import User
 
 RUN = "bulk_run"  # key in the session state
+ALL = "*"  # the option of a filter that filters nothing
 AT_ONCE = 10  # cases decided between two looks at the cancel button
 EVERY = 0.3  # seconds between them
 STATE_WORDS = {
@@ -102,17 +103,21 @@ def _choice(name: str, label: str, words: dict[str, str]) -> str:
 def _filter(_: Text, user: User, place: Place, kind: str) -> None:
     rows = {row.value: row for row in places.waiting(session.services().db, user, now_ms(), kind, place)}
     key, language = f"cases_of_{kind}", session.chosen_language()
-    options = [None, *rows, *({place[kind]} - rows.keys() if kind in place else ())]
-    st.session_state[key] = place.get(kind)  # the address is right, also after a click on Everywhere
+    options = [ALL, *rows, *({place[kind]} - rows.keys() if kind in place else ())]
+    st.session_state[key] = place.get(kind, ALL)  # the address is right, also after a click on Everywhere
 
-    def told(value: str | None) -> str:
-        if value is None:
+    def told(value: str) -> str:
+        if value == ALL:
             return word(_, "all")
         row = rows.get(value)
         titles, cases = (row.titles, row.cases) if row else (None, 0)
         return f"{value_words(_, kind, value, titles, language)} · {count(cases)}"
 
-    st.selectbox(_(BY[kind]), options, format_func=told, key=key, on_change=lambda: keep(kind, st.session_state[key]))
+    def filtered() -> None:
+        value = st.session_state[key]
+        keep(kind, None if value == ALL else value)
+
+    st.selectbox(_(BY[kind]), options, format_func=told, key=key, on_change=filtered)
 
 
 def _table(_: Text, found: Found, key: str) -> list[ListedCase]:
@@ -207,13 +212,13 @@ def _assign(_: Text, user: User, chosen: Sequence[ListedCase]) -> None:
     with st.popover(_("Hand over")):
         to = st.selectbox(
             _("To"),
-            [None, *assigning.reviewers(db, user)],
+            ["", *assigning.reviewers(db, user)],
             format_func=lambda name: name or _("whoever is free"),
             key="assign_to",
         )
         if st.button(_("Hand over"), key="assign", type="primary"):
             with session.told():
-                assigning.assign(db, user, [case.id for case in chosen], to, now_ms())
+                assigning.assign(db, user, [case.id for case in chosen], to or None, now_ms())
                 st.rerun()
 
 

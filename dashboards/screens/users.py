@@ -28,7 +28,7 @@ def page() -> None:
                 a.name,
                 word(_, a.role),
                 _scope(_, a),
-                ", ".join(a.queues) or word(_, "all"),
+                _reviews(_, a),
                 word(_, a.state(now)),
                 clock(zone, a.created_at),
             )
@@ -48,6 +48,12 @@ def page() -> None:
     with st.expander(_("What each role may do")):
         for role in Role:
             st.markdown(f"**{word(_, role)}**  \n`{'` `'.join(sorted(RIGHTS[role]))}`")
+
+
+def _reviews(_: Text, account: Account) -> str:
+    if Right.REVIEW not in RIGHTS[account.role]:
+        return "–"
+    return ", ".join(account.queues) or word(_, "all")
 
 
 def _scope(_: Text, account: Account) -> str:

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="
 PAGES = (
     "",
     "review",
+    "review?view=queues",
+    "review?view=cases&open=case-001",
     "search",
     "backtest",
     "lists",
