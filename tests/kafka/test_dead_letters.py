@@ -78,7 +78,7 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
         producer.produce(topics.SUBMISSIONS_EXPRESS.name, b'{"id": "half', "10650000000", partition=0)
         producer.flush(10)
         until_decided(settings, {before.id, after.id})
-        end = monotonic() + 30
+        end = monotonic() + 60
         while len(letters := {n: x for n, x in dead_letters(settings).items() if n not in already}) < 2:
             assert monotonic() < end
     assert (bad.id, 0) not in decisions(settings)
@@ -91,7 +91,7 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
     with processing(settings):
         assert retry(settings, letters) == 2
         until_decided(settings, {bad.id})
-        end = monotonic() + 30
+        end = monotonic() + 60
         while not (again := {n: x for n, x in dead_letters(settings).items() if n not in already}):
             assert monotonic() < end
     assert [letter.attempts for letter in again.values()] == [2]  # the half record, undecodable as before
