@@ -30,6 +30,7 @@ from pipeline.durations import SECOND_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import Label, PortState, Priority, Record, Submission
 from pipeline.models.classifier import SPAM_FROM, Classified, Classifier
+from pipeline.models.features import Links
 from pipeline.rules.clock.calendar import parse_calendar
 from pipeline.rules.consents import Consents, Entry, enterprise_scope, parse_shard, port_scope, shard_of, shard_text
 from pipeline.rules.counting.counters import MemoryCounters
@@ -74,14 +75,14 @@ class _Stated(Classifier):
         self.card, self.version = model.card, model.version
         self._model, self._score, self._step = model, score, step
 
-    def classify(self, texts: Sequence[str], normals: Normals | None = None) -> list[Classified]:
+    def classify(self, texts: Sequence[str], normals: Normals | None = None, links: Links = None) -> list[Classified]:
         """The model's opinion of the texts, with the stated score and category."""
         label = Label.SPAM if self._score >= SPAM_FROM else Label.HAM
         return [
             msgspec.structs.replace(
                 opinion, score=self._score, label=label, category=self._step.category or opinion.category
             )
-            for opinion in self._model.classify(texts, normals)
+            for opinion in self._model.classify(texts, normals, links)
         ]
 
 

@@ -46,10 +46,12 @@ def _together(texts: Sequence[str], config: Config, campaigns: FindsCampaigns | 
     links = find_links(normals)
     signatures = find_signatures(normals)
     hits = config.dictionary.match_batch(texts, normals) if config.dictionary else [()] * count
-    opinions = config.model.classify(texts, normals) if config.model else [None] * count
+    opinions = config.model.classify(texts, normals, links) if config.model else [None] * count
     of_campaigns = campaigns.find(normals, now) if campaigns else [None] * count
     trials = (
-        [each.score for each in config.challenger.classify(texts, normals)] if config.challenger else [None] * count
+        [each.score for each in config.challenger.classify(texts, normals, links)]
+        if config.challenger
+        else [None] * count
     )
     return [
         Facts(

@@ -25,7 +25,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Converts a sum of integer weights to log-odds: `scale * sum / sqrt(grams) + bias - allowance`.
 
-    The allowance comes from `particulars` and is the same for every model.
+    The allowances of `particulars` and `own_domains` are the same for every model.
     """
 
     scale: float

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
-from pipeline.models import features, particulars
+from pipeline.models import features, own_domains, particulars
 from pipeline.models.card import Card, Thresholds
 from pipeline.models.languages import foreign
 from pipeline.text.normal import Normals
@@ -37,10 +37,14 @@ from pipeline.text.normal import Normals
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
 FORMAT = 3
 SPAM_FROM = 0.5  # least score for the label spam
-# Must change with every change of the features (features.py, particulars.py): a model with other features is refused.
+# Must change with every change of the features (features.py, particulars.py, own_domains.py): a model with other
+# features is refused.
 FEATURES = (
-    f"as written 1-4, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits, allowance {particulars.ALLOWANCE}"
+    f"as written 1-4 without long numbers, as meant 2-5, words 1-2, 3 x {features.READING_BITS} bits, "
+    f"allowances {particulars.ALLOWANCE} and {own_domains.ALLOWANCE}"
 )
+# A model published by the former release gives the scores that it gave there.
+FORMER_FEATURES = "as written 1-4, as meant 2-5, words 1-2, 3 x 20 bits, allowance 1.5"
 CATEGORY_SHIFT = 6  # categories need only 3 * 2**14 buckets, from the top bits of the same hash
 _CATEGORY_BUCKETS = features.BUCKETS >> CATEGORY_SHIFT
 _MAX_FILE = 16 * 1024 * 1024
@@ -74,8 +78,8 @@ class Explanation:
     """The origin of a score.
 
     `log_odds` = `bias` + the sum of the parts + `between` (the share of the spaces), except for rounding of floats. The
-    score is the logistic function of `log_odds`. The weight of a gram and the allowance for `particulars` are spread
-    evenly over their code points.
+    score is the logistic function of `log_odds`. The weight of a gram and the allowances for `particulars` and
+    `own_domains` are spread evenly over their code points.
     """
 
     score: float
@@ -91,6 +95,7 @@ class Classifier:
     def __init__(self, spam: NDArray[np.int16], category: NDArray[np.int8], card: Card) -> None:
         self.card = card
         self.version = card.version
+        self._former = card.features == FORMER_FEATURES
         self._categories = tuple(Category(name) for name in card.categories)
         self._spam = spam
         self._category = category.astype(np.int32)
@@ -108,7 +113,7 @@ class Classifier:
         """
         card = Card.load(path / "card.json")
         where = path / "card.json"
-        if card.format != FORMAT or card.features != FEATURES:
+        if card.format != FORMAT or card.features not in (FEATURES, FORMER_FEATURES):
             raise AntispamError(f"{where}: made for another release (format {card.format}, {card.features!r})")
         if not (set(card.calibration) == set(card.thresholds) == set(features.SCRIPTS)):
             raise AntispamError(f"{where}: calibration and thresholds must be for {', '.join(features.SCRIPTS)}")
@@ -126,15 +131,17 @@ class Classifier:
         path.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category.astype(np.int8))
 
-    def classify(self, texts: Sequence[str], normals: Normals | None = None) -> list[Classified]:
+    def classify(
+        self, texts: Sequence[str], normals: Normals | None = None, links: features.Links = None
+    ) -> list[Classified]:
         """Score each text, in order; equal texts always get equal scores.
 
         Any str is accepted. Only the first `features.MAX_CHARS` code points are read. A text without a letter or digit
-        scores 0. `normals` are the normal forms of the texts, if the caller has them already.
+        scores 0. `normals` are the normal forms of the texts and `links` their links, if the caller has them already.
         """
         if not texts:
             return []
-        grams = features.grams(texts, normals)
+        grams = features.grams(texts, normals, links, former=self._former)
         rows = np.repeat(features.voices(grams.scripts) * features.BUCKETS, grams.counts)
         weights = self._spam.ravel().take(rows + grams.buckets)  # `take` costs half of an index by arrays
         sums = _sums(weights.astype(np.int64), grams.starts)
@@ -167,26 +174,29 @@ class Classifier:
         """The share of each character and word in the score of a text. Too slow for traffic; meant for single cases."""
         score = self.classify([text])[0].score
         script = int(features.scripts([text])[0])
-        spans = features.gram_spans(text)
+        spans = features.gram_spans(text, former=self._former)
         distinct, which, often = np.unique(spans.buckets, return_inverse=True, return_counts=True)
         step = float(self._scale[script]) / math.sqrt(max(len(distinct), features.FEWEST))
         bias = float(self._bias[script])
         length = min(len(text), features.MAX_CHARS)
         spam = self._spam[features.VOICES[script]]
         share = spam[spans.buckets] * step / often[which] / np.maximum(spans.ends - spans.begins, 1)
-        booked = features.particulars_at(text)
-        taken = -particulars.ALLOWANCE / max(len(booked.begins), 1) / np.maximum(booked.ends - booked.begins, 1)
-        begins, ends = (np.concatenate(of) for of in ((spans.begins, booked.begins), (spans.ends, booked.ends)))
-        share = np.concatenate((share, taken))
+        begins, ends, shares = [spans.begins], [spans.ends], [share]
+        allowed = features.allowed_at(text, former=self._former)
+        for places, odds in allowed:
+            shares.append(-odds / len(places.begins) / np.maximum(places.ends - places.begins, 1))
+            begins.append(places.begins)
+            ends.append(places.ends)
+        at, behind, share = np.concatenate(begins), np.concatenate(ends), np.concatenate(shares)
         # +share where a gram begins, -share behind its end: the running sum is the share of each code point.
-        steps = np.bincount(begins, share, length + 1) - np.bincount(ends, share, length + 1)
+        steps = np.bincount(at, share, length + 1) - np.bincount(behind, share, length + 1)
         sums = np.concatenate(([0.0], np.cumsum(np.cumsum(steps)[:length])))
         parts = tuple(
             Part(match.start(), match.end(), float(sums[match.end()] - sums[match.start()]))
             for match in _word(text[:length])
         )
         total = float(spam[distinct].astype(np.int64).sum()) * step
-        total -= particulars.ALLOWANCE if len(booked.begins) else 0.0
+        total -= sum(odds for _, odds in allowed)
         return Explanation(score, bias + total, bias, parts, total - sum(part.log_odds for part in parts))
 
     def _categorise(self, grams: features.Grams, chosen: list[int]) -> list[Category]:

@@ -3,7 +3,8 @@
 A text is read three times, and each reading has a third of the buckets:
 
 * *As written*: with case, digits, punctuation and spaces. Grams have one to four characters, or one or two if they
-  contain Chinese. This reading is the best for ordinary texts.
+  contain Chinese. This reading is the best for ordinary texts. Invisible characters are left out, because they only
+  break words, and long numbers are zeros: a mobile number must not weigh more than another number.
 * *As meant*: disguises are undone, signs between words are removed, and Chinese is read by its sound. Grams are longer,
   because this reading has no word borders. It still works on disguised texts.
 * *In words*: the words of the normal form that are not Chinese, and each pair of adjacent words. It reads other
@@ -23,9 +24,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.models import particulars
-from pipeline.text.characters import CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR, characters
+from pipeline.models import own_domains, particulars
+from pipeline.text.characters import CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR, TECHNIQUES, characters
 from pipeline.text.leet import letters
+from pipeline.text.links import Link, find_links
 from pipeline.text.normal import Normals, normalise_batch
 from pipeline.text.pinyin import SYLLABLES
 from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
@@ -43,6 +45,8 @@ _WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams that contain Chinese, by rea
 _NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # lengths of grams without Chinese, by reading
 _SYLLABLES_END = 0xF900
 _SPACE, _ZERO = 0x20, 0x30
+_INVISIBLE = TECHNIQUES.index("invisible")
+_LONG_NUMBER = 6  # digits; shorter are hotlines (95588), years and prices
 _FOREIGN_FROM, _FOREIGN_TO = 0x370, 0x1D00  # Greek, Cyrillic, Arabic, …; styled Latin letters begin behind
 # Letters that weigh as much as a Chinese character: double the English equivalent, so that Chinese half spelled in
 # pinyin still counts as Chinese.
@@ -50,6 +54,9 @@ _LETTERS_IN_A_CHARACTER = 6
 _MIX = np.uint32(0x9E3779B1)  # 2**32 / golden ratio: multiplicative hashing (Knuth, TAOCP 6.4)
 _STEP = np.uint32(0x01000193)
 _PLACE = np.uint32(0x85EBCA6B)  # an odd constant that distinguishes the places of letters in a word
+
+
+Links = Sequence[tuple[Link, ...]] | None  # the links of each text of a batch, or None to find them
 
 
 class _Found(NamedTuple):
@@ -65,8 +72,8 @@ class Grams:
     """The distinct grams of a batch.
 
     Text t has `buckets[starts[t] : starts[t + 1]]`, in ascending order. `scripts[t]` is an index of SCRIPTS.
-    `silent[t]` is True if the text has neither letter nor digit. `allowance[t]` is the allowance for its particulars,
-    in log-odds. `folded` is the batch without accents and disguised letters.
+    `silent[t]` is True if the text has neither letter nor digit. `allowance[t]` is the allowance for its particulars
+    and its own domains, in log-odds. `folded` is the batch without accents and disguised letters.
     """
 
     buckets: NDArray[np.intp]
@@ -97,22 +104,24 @@ class GramSpans:
     ends: Indexes
 
 
-def grams(texts: Sequence[str], normals: Normals | None = None) -> Grams:
+def grams(texts: Sequence[str], normals: Normals | None = None, links: Links = None, *, former: bool = False) -> Grams:
     """The grams of each text. Any str is accepted, including lone surrogates and NUL.
 
-    Only the first MAX_CHARS code points are read. `normals` are the normal forms of the texts, if the caller has them.
+    Only the first MAX_CHARS code points are read. `normals` are the normal forms of the texts and `links` their links,
+    if the caller has them. `former` reads as a model of the former release learnt to: numbers and invisible characters
+    as they are, and no allowance for own domains.
     """
     if normals is None or max(map(len, texts), default=0) > MAX_CHARS:
-        normals = _normals(texts)
+        normals, links = _normals(texts), None
     keys = []
-    for tape, grams_of_tape in _readings(normals):
+    for tape, grams_of_tape in _readings(normals, former):
         owners = _owners(tape)
         keys += [(owners[found.first] << BUCKET_BITS) | found.buckets for found in grams_of_tape]
     found = np.sort(np.concatenate(keys))
     found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
     starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
     buckets = (found & ((1 << BUCKET_BITS) - 1)).astype(np.intp)
-    allowance = particulars.allowance(normals.folded, len(texts))
+    allowance = particulars.allowance(normals.folded, len(texts)) if former else _allowance(normals, links)
     return Grams(buckets, starts, *_scripts(normals, len(texts)), allowance, normals.folded)
 
 
@@ -122,8 +131,8 @@ def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
 
 
 def allowances(texts: Sequence[str]) -> NDArray[np.float64]:
-    """The log-odds to subtract for the particulars of each text."""
-    return particulars.allowance(_normals(texts).folded, len(texts))
+    """The log-odds to subtract for the particulars and the own domains of each text."""
+    return _allowance(_normals(texts), None)
 
 
 def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -131,11 +140,11 @@ def voices(scripts: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.array(VOICES)[scripts]
 
 
-def gram_spans(text: str) -> GramSpans:
-    """Every place of every gram of this text; a repeated gram has several places."""
+def gram_spans(text: str, *, former: bool = False) -> GramSpans:
+    """Every place of every gram of this text; a repeated gram has several places. `former`: see `grams`."""
     normals = _normals([text])
     buckets, begins, ends = [], [], []
-    for tape, grams_of_tape in _readings(normals):
+    for tape, grams_of_tape in _readings(normals, former):
         for found in grams_of_tape:
             buckets.append(found.buckets)
             begins.append(tape.origin[found.first])
@@ -143,12 +152,22 @@ def gram_spans(text: str) -> GramSpans:
     return _within(text, np.concatenate(buckets), np.concatenate(begins), np.concatenate(ends))
 
 
-def particulars_at(text: str) -> GramSpans:
-    """The places of the particulars of a text, without real buckets (all 0); empty if the text has no allowance."""
-    folded = _normals([text]).folded
-    owed = particulars.places(folded) if particulars.allowance(folded, 1).any() else []
-    first, behind = np.array(owed, dtype=np.intp).reshape(-1, 2).T
-    return _within(text, np.zeros(len(owed), dtype=np.intp), folded.origin[first], folded.end[behind - 1])
+def allowed_at(text: str, *, former: bool = False) -> list[tuple[GramSpans, float]]:
+    """The places of each allowance of a text, without real buckets (all 0), and its log-odds to subtract.
+
+    `former`: see `grams`.
+    """
+    normals = _normals([text])
+    folded = normals.folded
+    found = []
+    if particulars.allowance(folded, 1).any():
+        first, behind = np.array(particulars.places(folded), dtype=np.intp).T
+        found.append((folded.origin[first], folded.end[behind - 1], particulars.ALLOWANCE))
+    [links] = find_links(normals)
+    if own_domains.owned(links) and not former:
+        first, behind = np.array([(link.start, link.end) for link in links], dtype=np.intp).T
+        found.append((first, behind, own_domains.ALLOWANCE))
+    return [(_within(text, np.zeros(len(begins), dtype=np.intp), begins, ends), odds) for begins, ends, odds in found]
 
 
 def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> GramSpans:
@@ -160,8 +179,10 @@ def _normals(texts: Sequence[str]) -> Normals:
     return normalise_batch([text[:MAX_CHARS] for text in texts])
 
 
-def _readings(normals: Normals) -> list[tuple[Tape, list[_Found]]]:
+def _readings(normals: Normals, former: bool) -> list[tuple[Tape, list[_Found]]]:
     written = _padded(normals.raw)
+    if not former:
+        written = _as_written(written)
     meant = _as_meant(normals.sounds[0])
     return [
         (written, _characters(written, _WRITTEN)),
@@ -170,12 +191,30 @@ def _readings(normals: Normals) -> list[tuple[Tape, list[_Found]]]:
     ]
 
 
+def _allowance(normals: Normals, links: Links) -> NDArray[np.float64]:
+    own = own_domains.allowance(find_links(normals) if links is None else links)
+    allowed: NDArray[np.float64] = particulars.allowance(normals.folded, len(own)) + own
+    return allowed
+
+
 def _padded(raw: Tape) -> Tape:
     """The tape with a space at both ends of each text: so a word there has the same grams as inside a text."""
     borders = raw.borders
     ends = np.sort(np.concatenate((borders, borders[:-1] + 1, [0]))) if len(borders) else borders
     codes = np.insert(raw.codes, ends, np.uint32(_SPACE))
     return Tape(codes, np.insert(raw.origin, ends, ends), np.insert(raw.end, ends, ends))
+
+
+def _as_written(raw: Tape) -> Tape:
+    """The tape without invisible characters, with zeros for the digits of long numbers."""
+    tape = raw.keep(characters().technique_of(raw.codes) != _INVISIBLE)
+    digit = (tape.codes >= _ZERO) & (tape.codes < _ZERO + 10)
+    first = np.flatnonzero(digit & ~before(digit))
+    lengths = np.flatnonzero(digit & ~after(digit)) - first + 1
+    at = np.flatnonzero(digit)
+    codes = tape.codes.copy()
+    codes[at[np.repeat(lengths >= _LONG_NUMBER, lengths)]] = _ZERO
+    return tape.replace(codes)
 
 
 def _as_meant(sounds: Tape) -> Tape:

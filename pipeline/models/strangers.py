@@ -110,7 +110,7 @@ def _measure(
         score = by.score(margins[row], taught.allowance[row])
         made = "invented " if _invented(sample) else ""
         title = f"{name}: {sample.label} {SCRIPTS[taught.script[row]]} {made}"
-        for member in (group(sample) or sample.source, "all"):
+        for member in ((group(sample) or sample.source).removeprefix(f"{sample.label} "), "all"):
             found[title + member].append((score, score >= by.thresholds.reject))
 
 

@@ -17,6 +17,7 @@ from pipeline.events import (
     Submission,
 )
 from pipeline.models.classifier import Classified, Classifier
+from pipeline.models.features import Links
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.lists import ListEntry, Lists
 from pipeline.rules.policies.policy import parse_policy
@@ -59,10 +60,10 @@ class Opinion:
 
     version = "opinion"
 
-    def classify(self, texts: Sequence[str], _: Normals | None = None) -> list[Classified]:
+    def classify(self, texts: Sequence[str], normals: Normals | None = None, links: Links = None) -> list[Classified]:
         if any("炸" in text for text in texts):
             raise FloatingPointError("planted")
-        honest = _shipped_model().classify(texts)
+        honest = _shipped_model().classify(texts, normals, links)
         return [
             msgspec.structs.replace(c, score=0.99 if "垃圾" in text else 0.1)
             for c, text in zip(honest, texts, strict=True)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
+from pipeline.models import own_domains, particulars
 from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.models.evaluate import evaluate, read_samples
+from pipeline.models.features import allowed_at
 from tests.harness.examples import examples
 from tests.harness.places import RESEARCH
 
@@ -93,6 +95,15 @@ def test_an_explanation_takes_the_allowance_off_where_the_particulars_stand() ->
         return next(part.log_odds for part in CLASSIFIER.explain(text).parts if text[part.start : part.end] == "35.60")
 
     assert part_of_the_amount("card *4821 paid 35.60") < part_of_the_amount("card *a82a paid 35.60") - 0.5
+
+
+def test_an_explanation_takes_the_allowance_off_where_the_own_domain_stands() -> None:
+    text = "pay at www.gov.uk/a, by 12:30, with card *4821"
+    found = CLASSIFIER.explain(text)
+    assert found.log_odds == pytest.approx(found.bias + sum(part.log_odds for part in found.parts) + found.between)
+    [booked, own] = allowed_at(text)
+    assert text[own[0].begins[0] : own[0].ends[0]].startswith("www.gov.uk/a")
+    assert (booked[1], own[1]) == (particulars.ALLOWANCE, own_domains.ALLOWANCE)
 
 
 @settings(max_examples=examples(50))

@@ -61,6 +61,20 @@ def test_words_are_counted_alone_and_in_pairs() -> None:
     assert words("代开发票") == []
 
 
+def test_a_long_number_weighs_the_same_whatever_its_digits() -> None:
+    assert bag("call 07700900123 now") == bag("call 15105550123 now")
+    assert bag("call 95588 now") != bag("call 95533 now")
+
+
+def test_invisible_characters_leave_no_trace() -> None:
+    assert bag("fr\u200bee mo\u2060ney") == bag("free money")
+
+
+def test_a_link_to_an_own_domain_is_allowed_for() -> None:
+    texts = ["see www.gov.uk/a", "see www.gov.uk.top/a", "see www.gov.uk/a or a-b.top", "see you"]
+    assert (features.allowances(texts) > 0).tolist() == [True, False, False, False]
+
+
 def test_a_gram_counts_once_however_often_it_stands() -> None:
     assert bag("发票发票发票") == bag("发票发票")
 

@@ -27,7 +27,8 @@ def folded(text: str) -> str:
         "พัสดุของคุณถึงแล้ว กรุณามารับวันนี้",
         "고객님의 택배가 도착했습니다",
         "تم شحن طلبك وسيصل غدا",
-        "Tilauksesi lähtee huomenna varastolta, seuraa lähetystä kotisivuilla tai soita asiakaspalveluun arkisin",
+        "Tilauksesi lähtee huomenna varastolta, seuraa lähetystä kotisivuilla tai soita asiakaspalveluun arkisin ennen "
+        "kello neljää",
     ],
 )
 def test_another_language_is_told(text: str) -> None:
@@ -43,6 +44,7 @@ def test_another_language_is_told(text: str) -> None:
         "URGENT! You have won a prize, call now",
         "Hola! Your code is 1234, do not share it with anyone",
         "c l a i m y o u r p r i z e",
+        "Co ngr atu la ti ons y ou h ave be en se lec ted fo r a fr ee cr ui se",
         "cheap-pills.top/a1",
         "FREE SPINS CASINO",
         "Dear Fernando de la Cruz, your order from El Corte has been sent",
