@@ -359,6 +359,12 @@ def test_an_address_in_use_is_named() -> None:
     play(story)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 REPORT = Report(
     id="0123456789abcdef",
     n=0,
@@ -397,8 +403,7 @@ def test_a_report_waits_for_a_link_and_is_forgotten_once_the_port_has_it(protoco
             assert report is not None
             assert (report.msg_id, report.stat, report.recipient) == (0x0123456789ABCDEF, "DELIVRD", "13800000001")
             assert delivery.dest_id == "10690001"
-        while stage.mail.accepted != [7]:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.mail.accepted == [7])
 
     play(story)
 
@@ -411,14 +416,12 @@ def test_a_report_whose_link_ended_before_the_answer_is_kept_for_another_link(pr
         await first.login()
         await first.read()
         first.writer.close()
-        while stage.mail.unanswered != [7]:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.mail.unanswered == [7])
         stage.mail.waiting = [Waiting(7, REPORT)]
         second = await stage.connect(protocol)
         await second.login()
         await taken(second)
-        while stage.mail.accepted != [7]:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.mail.accepted == [7])
 
     play(story, links=2)
 
@@ -431,8 +434,7 @@ def test_more_reports_than_a_window_all_come(protocol: str) -> None:
         await client.login()
         for _ in range(300):
             await taken(client)
-        while len(stage.mail.accepted) < 300:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(stage.mail.accepted) == 300)
         assert sorted(stage.mail.accepted) == list(range(300))
 
     play(story)
@@ -446,8 +448,7 @@ def test_what_is_refused_by_the_port_is_not_forgotten(protocol: str) -> None:
         await client.login()
         await taken(client, result=8)
         await taken(client)
-        while stage.mail.accepted != [8]:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.mail.accepted == [8])
 
     play(story)
 
@@ -475,8 +476,7 @@ def test_a_port_over_smgp_logs_in_submits_and_gets_its_report() -> None:
         reply = await client.read()
         assert (reply.is_report, reply.content, reply.src_term_id) == (0, b"\0T", "138")
         client.send(smgp.DeliverResp(sequence=reply.sequence, msg_id=reply.msg_id, status=0))
-        while stage.mail.accepted != [7, 8]:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.mail.accepted == [7, 8])
 
     play(story)
 

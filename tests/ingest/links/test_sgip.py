@@ -15,7 +15,7 @@ from pipeline.events import Origin
 from pipeline.ingest.links.sgip_dialect import SgipDialect
 from pipeline.protocols import sgip
 from pipeline.protocols.sgip import SGIP
-from tests.ingest.links.test_server import REPORT, Stage, play
+from tests.ingest.links.test_server import REPORT, Stage, play, until
 
 SEQUENCE = sgip.SequenceNumber(3037196688, 1121143005, 7).octets()
 
@@ -60,12 +60,6 @@ async def provided(provider: Provider) -> AsyncIterator[str]:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_it_submits_and_is_answered_with_its_own_sequence_number() -> None:
