@@ -89,7 +89,7 @@ PORT_SUBMISSIONS = Counter(
     ["protocol", "outcome"],
 )
 DUPLICATES = Counter("antispam_duplicate_submissions_total", "Submissions received again and not accepted again")
-LAG = Gauge("antispam_lag", "Submissions that are acknowledged and not decided yet", ["lane"])
+LAG = Gauge("antispam_lag", "Submissions acknowledged and not decided yet; parts not joined yet", ["lane"])
 PARTS = Counter("antispam_parts_total", "SMS parts completed by the sender, by state", ["channel", "state"])
 RESENT = Counter(
     "antispam_resent_parts_total", "SUBMITs of parts that the carrier may have received before", ["channel"]

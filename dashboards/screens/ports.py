@@ -85,6 +85,8 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     )
     if entry.zone:
         st.caption(_("Time zone") + ": " + entry.zone)
+    if entry.probation_until:
+        st.caption(_("On probation until") + ": " + entry.probation_until)
     if entry.extensions:
         st.caption(_("Extensions") + ": " + " ".join(f"{entry.code}-{extension}…" for extension in entry.extensions))
     if entry.unsubscribe:

@@ -49,12 +49,16 @@ def port_suspend(code: str, reason: Annotated[str, typer.Option(help="Why; kept 
 
 
 @port_app.command("resume")
-def port_resume(code: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]) -> None:
+def port_resume(
+    code: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    probation_days: Annotated[int, typer.Option(help="Judge it as tier high today and so many days more.")] = 0,
+) -> None:
     """Open a suspended port again."""
     from pipeline.store.registry import registry
 
     with context.database() as db:
-        changed = registry.resume_port(db, context.administrator(), code, reason, "", context.now())
+        changed = registry.resume_port(db, context.administrator(), code, reason, "", context.now(), probation_days)
         typer.echo(f"port {code} resumed" if changed else f"port {code} was not suspended")
 
 

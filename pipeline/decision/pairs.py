@@ -59,7 +59,10 @@ class Pairs:
         pair = self._found.get(key)
         if pair is None:
             pair = self._pair(self._sender(sender, from_port), text, at)
-            if all(hit.expires == NEVER for hit in pair.facts.hits):  # otherwise the words in force depend on the time
+            port = pair.sender.port
+            on_probation = port is not None and port.probation_until is not None
+            # Otherwise the words in force, or the tier of the port, depend on the time.
+            if not on_probation and all(hit.expires == NEVER for hit in pair.facts.hits):
                 self._found[key] = pair
         return pair
 

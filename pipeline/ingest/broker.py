@@ -31,5 +31,8 @@ class Broker(Protocol):
 class PartsBroker(Broker, Protocol):
     """What servers of links need besides."""
 
+    def parts_lag(self) -> Lag:
+        """How many parts are not joined yet."""
+
     def send_part(self, part: Part) -> asyncio.Future[bool]:
         """As `Broker.send`, for a part of a long message."""

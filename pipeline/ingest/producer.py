@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from pipeline import topics
 from pipeline.events import Part, Priority, Submission, encode
 from pipeline.ingest.broker import Lag
-from pipeline.ingest.lag import LagMeter
+from pipeline.ingest.lag import PARTS_LANE, LagMeter
 from pipeline.kafka.clients import writer
 from pipeline.kafka.destination import destination
 from pipeline.kafka.security import ends
@@ -25,7 +25,9 @@ _log = structlog.get_logger()
 class SubmissionProducer:
     """The producer behind `broker.Broker`: the delivery report of a submission resolves its future."""
 
-    def __init__(self, settings: Settings, lag: LagMeter) -> None:
+    def __init__(self, settings: Settings, lag: LagMeter, parts: LagMeter | None = None) -> None:
+        """`parts` measures the lag of parts, where parts are sent."""
+        self._parts = parts
         self.fatal = ""
         self._lag = lag
         # The producer's time limit is shorter than the request's: the outcome is certain when the request is answered.
@@ -35,12 +37,18 @@ class SubmissionProducer:
         """See `Broker`."""
         return self._send(*destination(submission, ports), encode(submission), self._lag.acknowledged)
 
+    def parts_lag(self) -> Lag:
+        """See `PartsBroker`."""
+        return Lag() if self._parts is None else self._parts.lag(PARTS_LANE)
+
     def send_part(self, part: Part) -> asyncio.Future[bool]:
         """See `PartsBroker`. The key holds the recipients, so that the parts of one message have one partition."""
         submission = part.submission
         recipients = " ".join(sorted(submission.recipients))
         key = f"{submission.port}/{part.reference}/{part.width}/{part.total}/{recipients}"
-        return self._send(topics.PARTS.name, key, encode(part), None)
+        return self._send(
+            topics.PARTS.name, key, encode(part), None if self._parts is None else self._parts.acknowledged
+        )
 
     def _send(self, topic: str, key: str, value: bytes, stored: Stored | None) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()

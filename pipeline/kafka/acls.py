@@ -142,7 +142,7 @@ ROLES: dict[str, Rights] = {
         reads=_names(topics.CONFIG),
         writes=_names(topics.PARTS, *_SUBMISSIONS),
         groups=("config-links",),
-        sees_groups=("submissions",),
+        sees_groups=("submissions", "parts"),
     ),
     "parts": Rights(
         reads=_names(topics.PARTS, topics.STATE_PARTS),

@@ -7,6 +7,7 @@ extension digits stays under the limits of its port.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
@@ -39,7 +40,8 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     `volume_5m` (messages in 5 minutes) overrides the limit of the port's tier. `unsubscribe` are the words that a
     recipient may answer to unsubscribe; empty: the words are not registered. `zone` is the time zone of its recipients
     and reviewers; empty: that of the calendar. `extensions` are the registered beginnings of the digits that may follow
-    the code; empty: they are not registered.
+    the code; empty: they are not registered. `probation_until` is the last day of a probation
+    (ISO 8601, in the port's zone); empty: none.
     """
 
     code: str
@@ -55,6 +57,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribe: tuple[str, ...] = ()
     zone: str = ""
     extensions: tuple[str, ...] = ()
+    probation_until: str = ""
     filings: tuple[Filing, ...] = ()
 
 
@@ -69,8 +72,8 @@ class Port:
     """
 
     __slots__ = (
-        *("_filings", "_names", "channel", "code", "entry", "faults", "kind", "state", "templates", "tier"),
-        "unsubscribe",
+        *("_filings", "_names", "channel", "code", "entry", "faults", "kind", "probation_until", "state", "templates"),
+        *("tier", "unsubscribe"),
     )
 
     def __init__(self, entry: PortEntry) -> None:
@@ -79,6 +82,7 @@ class Port:
         if entry.zone and not is_zone(entry.zone):
             known = suggestion(entry.zone, near_zones(entry.zone))
             raise AntispamError(f"port {entry.code}: unknown time zone {entry.zone[:40]!r}; {known}")
+        self.probation_until = _day(entry) if entry.probation_until else None
         self.entry = entry
         self.code = entry.code
         self.tier = entry.tier
@@ -96,6 +100,10 @@ class Port:
                 faults.append(str(error))
         self.templates = tuple(templates)
         self.faults = tuple(faults)
+
+    def on_probation(self, day: date) -> bool:
+        """Whether the port is on probation on this day of its zone."""
+        return self.probation_until is not None and day <= self.probation_until
 
     @property
     def signature_names(self) -> frozenset[str]:
@@ -141,6 +149,19 @@ class Port:
         normals = normalise_batch([content])
         template = self.fitting(content, find_links(normals)[0], find_contacts(normals)[0])
         return template.kind if template else self.kind
+
+
+def _day(entry: PortEntry) -> date:
+    """The last day of the probation. Raises AntispamError for another form than 2026-12-31."""
+    try:
+        found = date.fromisoformat(entry.probation_until)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != entry.probation_until:
+        raise AntispamError(
+            f"port {entry.code}: probation_until {entry.probation_until[:24]!r}: a day such as 2026-12-31 expected"
+        )
+    return found
 
 
 class Ports:

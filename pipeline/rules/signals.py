@@ -83,9 +83,23 @@ def of_counter(counter: Counter) -> Signal:
 
 def _port_limit(context: Context) -> int:
     port = context.port
-    if port is not None and port.entry.volume_5m is not None:
-        return port.entry.volume_5m
-    return context.limits_5m[port.tier if port else Tier.HIGH]
+    if port is None:
+        return context.limits_5m[Tier.HIGH]
+    own, strict = port.entry.volume_5m, context.limits_5m[Tier.HIGH]
+    if _probation(context):
+        return strict if own is None else min(own, strict)
+    return context.limits_5m[port.tier] if own is None else own
+
+
+def _port_tier(context: Context) -> str:
+    port = context.port
+    if port is None:
+        return ""
+    return Tier.HIGH.value if _probation(context) else port.tier.value
+
+
+def _probation(context: Context) -> bool:
+    return context.port is not None and context.port.on_probation(context.screened.day)
 
 
 def _signature_registered(context: Context) -> bool:
@@ -177,8 +191,16 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "port_tier",
             "string",
-            "high, ordinary or trusted; empty for a sender that is no port",
-            lambda c: c.port.tier.value if c.port else "",
+            "high, ordinary or trusted; high for a port on probation; empty for a sender that is no port",
+            _port_tier,
+            early=True,
+            of_pair=True,
+        ),
+        Signal(
+            "probation",
+            "bool",
+            "the port is on probation: `port_tier` is high then, and `port_limit_5m` at most that of high",
+            _probation,
             early=True,
             of_pair=True,
         ),

@@ -71,7 +71,7 @@ class Console:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         self.db.close()
 
     def case(self, ident: str) -> tuple[str, str | None, str]:

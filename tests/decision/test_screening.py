@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.decision.outcome import RuleAlert
 from pipeline.decision.screening import Failure, Screened, screen
+from pipeline.durations import MINUTE_MS
 from pipeline.events import (
     AlertLevel,
     Decision,
@@ -110,6 +113,26 @@ def test_without_a_limit_of_its_own_a_port_has_that_of_its_tier(tier: Tier, limi
     known = config(port(tier=tier))
     assert decide(submission(recipients=numbers[:limit]), known).verdict is Verdict.RELEASE
     assert decide(submission(recipients=numbers), known).verdict is Verdict.REJECT
+
+
+def test_a_probation_ends_at_midnight_for_equal_texts_of_one_batch_too() -> None:
+    last_day = datetime(2026, 3, 10, 23, 59, tzinfo=ZoneInfo("Asia/Shanghai"))
+    times = [int(last_day.timestamp() * 1000) + minutes * MINUTE_MS for minutes in (0, 2, 0)]
+    when = 'probation && port_tier == "high"'
+    strict = f"rules: [{{id: strict, event: submission, description: d, when: '{when}', verdict: review}}]"
+    using = config(port(tier=Tier.TRUSTED, probation_until="2026-03-10"), policy=parse_policy(strict))
+    events = [submission(at=at, id=str(n)) for n, at in enumerate(times)]
+    found = screen(events, MemoryCounters(), using, times[1])
+    verdicts = [outcome.decision.verdict.value for outcome in found if isinstance(outcome, Screened)]
+    assert verdicts == ["review", "release", "review"]
+
+
+@pytest.mark.parametrize(("own", "most"), [(None, 5), (3, 3), (50, 5)])
+def test_on_probation_a_port_has_at_most_the_limit_of_tier_high(own: int | None, most: int) -> None:
+    numbers = tuple(f"139{n:08d}" for n in range(most + 1))
+    using = config(port(tier=Tier.TRUSTED, volume_5m=own, probation_until="2099-12-31"))
+    assert decide(submission(recipients=numbers[:most]), using).verdict is Verdict.RELEASE
+    assert decide(submission(recipients=numbers), using).verdict is Verdict.REJECT
 
 
 def test_an_extension_does_not_escape_the_limit_of_its_port() -> None:

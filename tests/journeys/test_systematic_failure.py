@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +35,7 @@ def test_a_worker_that_can_screen_nothing_stops_and_what_came_is_decided_by_a_be
     config = prepare(settings, tmp_path)
     events = submissions(settings, EVENTS)
 
-    def faulty(_: Classifier, __: Sequence[str]) -> list[Classified]:
+    def faulty(_: Classifier, *__: object) -> list[Classified]:
         raise FloatingPointError("planted")
 
     with monkeypatch.context() as planted:

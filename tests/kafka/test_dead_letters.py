@@ -29,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.stream import poll_loop, transactions
 from pipeline.stream.processor import Processor
 from pipeline.stream.transactions import RolledBackError
+from pipeline.text.normal import Normals
 from tests.harness.in_thread import in_thread
 from tests.harness.processes.workers import decisions, prepare, produce, settings_for, submissions
 
@@ -65,10 +66,10 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
     after = msgspec.structs.replace(after, port=before.port, priority=before.priority)
     honest = Classifier.classify
 
-    def faulty(self: Classifier, texts: Sequence[str]) -> list[Classified]:
+    def faulty(self: Classifier, texts: Sequence[str], *normals: Normals) -> list[Classified]:
         if any(MARKER in text for text in texts):
             raise FloatingPointError("planted")
-        return honest(self, texts)
+        return honest(self, texts, *normals)
 
     already = set(dead_letters(settings))
     with monkeypatch.context() as planted, processing(settings):
@@ -78,7 +79,7 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
         producer.produce(topics.SUBMISSIONS_EXPRESS.name, b'{"id": "half', "10650000000", partition=0)
         producer.flush(10)
         until_decided(settings, {before.id, after.id})
-        end = monotonic() + 30
+        end = monotonic() + 60
         while len(letters := {n: x for n, x in dead_letters(settings).items() if n not in already}) < 2:
             assert monotonic() < end
     assert (bad.id, 0) not in decisions(settings)
@@ -91,7 +92,7 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
     with processing(settings):
         assert retry(settings, letters) == 2
         until_decided(settings, {bad.id})
-        end = monotonic() + 30
+        end = monotonic() + 60
         while not (again := {n: x for n, x in dead_letters(settings).items() if n not in already}):
             assert monotonic() < end
     assert [letter.attempts for letter in again.values()] == [2]  # the half record, undecodable as before

@@ -43,7 +43,10 @@ def rows() -> list[dict[str, str]]:
         )
         for n in range(12)
     ]
-    return benchmark(Data(samples(40) + business, samples(12), evasions.shipped()), (Ours, ShortGrams))
+    data = Data(samples(40) + business, samples(12), evasions.shipped())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.models.benchmark.LEFT_OUT", LEFT_OUT[:1])  # each takes a training of each model
+        return benchmark(data, (Ours, ShortGrams))
 
 
 def test_every_row_has_a_figure_of_every_model(rows: list[dict[str, str]]) -> None:

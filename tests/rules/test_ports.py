@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,19 @@ def test_a_sender_of_no_port_has_none_and_keys_by_itself(sender: str) -> None:
 def test_a_port_takes_extensions_that_begin_as_registered(sender: str, takes: bool) -> None:
     assert Port(PortEntry(code="10690001", extensions=("01", "7"))).takes_extension(sender) is takes
     assert Port(PortEntry(code="10690001")).takes_extension(sender)
+
+
+def test_a_port_is_on_probation_to_the_end_of_its_last_day() -> None:
+    port = Port(PortEntry(code="10690001", probation_until="2026-12-31"))
+    assert port.on_probation(date(2026, 12, 31))
+    assert not port.on_probation(date(2027, 1, 1))
+    assert not Port(PortEntry(code="10690001")).on_probation(date(2026, 12, 31))
+
+
+@pytest.mark.parametrize("text", ["2026-13-01", "20261231", "2026-W10-2", "soon", "2026-12-31T00:00"])
+def test_the_end_of_a_probation_is_a_day(text: str) -> None:
+    with pytest.raises(AntispamError, match=r"probation_until .*: a day such as 2026-12-31 expected"):
+        Port(PortEntry(code="10690001", probation_until=text))
 
 
 def test_a_signature_is_owned_by_the_enterprises_that_registered_it() -> None:

@@ -286,6 +286,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "unsubscribe": ["T", "TD"],
                 "zone": "Asia/Urumqi",
                 "extensions": ["01"],
+                "probation_until": "2026-12-31",
                 "opened_at": NOW - DAY,
                 "changed_at": NOW,
             }

@@ -74,6 +74,8 @@ class Intake:
         place = asked.message.place
         if place is None or place.total == 1:
             return Sent(msg_id, submission.priority, self._broker.send(submission, ports))
+        if self._broker.parts_lag().behind > self._settings.api_lag_limit:
+            return None
         part = self._part(submission, asked.message, place, account.port)
         return Sent(msg_id, submission.priority, self._broker.send_part(part))
 

@@ -16,7 +16,7 @@ import structlog
 
 from pipeline.errors import AntispamError
 from pipeline.ingest.beside import beside
-from pipeline.ingest.lag import LagMeter
+from pipeline.ingest.lag import OF_PARTS, LagMeter
 from pipeline.ingest.links.account import Account
 from pipeline.ingest.links.account_file import AccountFile
 from pipeline.ingest.links.deliveries import Deliveries, DeliveryStore
@@ -25,6 +25,7 @@ from pipeline.ingest.links.server import LinkServer
 from pipeline.ingest.producer import SubmissionProducer
 from pipeline.ingest.serving import serve
 from pipeline.kafka.config_topic import ConfigFollower
+from pipeline.kafka.streams import PARTS
 from pipeline.process import readiness
 from pipeline.process.http_connections import allow_descriptors
 from pipeline.settings import Settings
@@ -57,7 +58,9 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
         follower.catch_up()
         lag = LagMeter(settings)
         stack.callback(lag.close)
-        producer = SubmissionProducer(settings, lag)
+        parts = LagMeter(settings, PARTS.name, OF_PARTS)
+        stack.callback(parts.close)
+        producer = SubmissionProducer(settings, lag, parts)
         store = DeliveryStore(settings)
         stack.callback(store.close)
 
@@ -68,7 +71,7 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
         def ready() -> None:
             missing = {
                 "configuration": follower.config.epoch == 0,
-                "broker": monotonic() - lag.read_at > LAG_STALE,
+                "broker": monotonic() - min(lag.read_at, parts.read_at) > LAG_STALE,
             }
             waits = ", ".join(name for name, absent in missing.items() if absent)
             readiness.say("links", not waits, waits)
@@ -92,6 +95,7 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
             (CONFIG_EVERY, "configuration", follower.poll),
             (ACCOUNTS_EVERY, "accounts", read_accounts),
             (LAG_EVERY, "lag", lag.read),
+            (LAG_EVERY, "parts_lag", parts.read),
             (0.0, "producer", producer.poll),
             (LAG_EVERY, "readiness", ready),
         )

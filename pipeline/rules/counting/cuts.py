@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence, Set
 from functools import lru_cache
+from itertools import groupby
 
 from xxhash import xxh3_64_intdigest
 
@@ -47,8 +48,8 @@ def passages(folded: str) -> tuple[int, ...]:
 def by_length(seen: Collection[int]) -> ByLength:
     """The passages of texts by the length class of their text."""
     found: dict[int, set[int]] = {}
-    for each in seen:
-        found.setdefault(each & _SIZE, set()).add(each >> _CLASS_BITS)
+    for length, of_text in groupby(seen, key=_SIZE.__and__):  # the passages of one text follow each other
+        found.setdefault(length, set()).update(of_text)
     return found
 
 
@@ -61,12 +62,16 @@ def cuts(own: Sequence[int], seen: ByLength) -> int:
     if not own:
         return 0
     size = own[0] & _SIZE
-    mine = {each >> _CLASS_BITS for each in own}
-    return 1 + sum(length > size and _is_part(mine, texts) for length, texts in seen.items())
+    return 1 + sum(
+        _is_part({each - size + length for each in own}, texts) for length, texts in seen.items() if length > size
+    )
 
 
 def _is_part(mine: Set[int], theirs: Set[int]) -> bool:
-    """Whether most of a text lies in longer texts of one class, by the passages that these would have kept."""
+    """Whether most of a text lies in longer texts of one class, by the passages that these would have kept.
+
+    `mine` are the passages of the text with the length class of the others.
+    """
     shared = len(mine & theirs)
     if shared < SHARED:
         return False

@@ -52,7 +52,10 @@ def _keys(counter: Counter) -> Callable[[Context], Sequence[str]]:
         return readers[0]
 
     def combined(context: Context) -> Sequence[str]:
-        return ["|".join(each) for each in islice(product(*[read(context) for read in readers]), MOST_KEYS)]
+        parts = [read(context) for read in readers]
+        if {len(part) for part in parts} == {1}:  # most events have one of each
+            return ("|".join([part[0] for part in parts]),)
+        return ["|".join(each) for each in islice(product(*parts), MOST_KEYS)]
 
     return combined
 

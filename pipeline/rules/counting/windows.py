@@ -169,6 +169,8 @@ class Recent(Included):
         oldest = max(bucket, newest) - buckets
         if isinstance(seen, tuple):
             if len(values) == 1 and bucket >= newest:
+                if bucket == newest and seen[-2:] == (bucket, values[0]):  # it came last
+                    return
                 others = _without(seen, values[0])
                 if len(others) < 2 * min(FEW, most):
                     self.newest = newest = one(bucket)

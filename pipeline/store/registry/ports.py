@@ -119,6 +119,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             unsubscribe=tuple(row.unsubscribe),
             zone=row.zone,
             extensions=tuple(row.extensions),
+            probation_until=row.probation_until,
             filings=tuple(filings[row.code]),
         )
         for row in rows
@@ -150,6 +151,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
                 "unsubscribe": list(e.unsubscribe),
                 "zone": e.zone,
                 "extensions": list(e.extensions),
+                "probation_until": e.probation_until,
                 "opened_at": now,
                 "changed_at": now,
             }
@@ -193,8 +195,11 @@ def change_state(
     reason: str,
     rule: str = "",
     evidence: str = "",
+    probation_until: str = "",
 ) -> bool:
     """Suspend, resume or terminate a port; returns whether its state changed.
+
+    With `probation_until` (ISO 8601) the port is on probation from now to the end of that day.
 
     One piece of evidence (a decision's id, a case) acts once: repeated evidence changes nothing, even after the port
     was resumed. Raises AntispamError for an unknown port and for the resumption of a terminated port.
@@ -209,8 +214,11 @@ def change_state(
         raise AntispamError(f"unknown port {code}")
     if action == "resume" and before == PortState.TERMINATED:
         raise AntispamError(f"port {code} is terminated: that cannot be taken back")
+    probation = {"probation_until": probation_until} if probation_until else {}
     changed = connection.execute(
-        update(table).where(table.c.code == code, table.c.state.in_(origins)).values(state=state, changed_at=now)
+        update(table)
+        .where(table.c.code == code, table.c.state.in_(origins))
+        .values(state=state, changed_at=now, **probation)
     )
     if changed.rowcount == 0:
         return False
@@ -223,7 +231,7 @@ def change_state(
         action,
         f"port/{code}",
         {"state": before},
-        {"state": state.value, "rule": rule, "evidence": evidence},
+        {"state": state.value, "rule": rule, "evidence": evidence, **probation},
         reason,
     )
     publish(connection, now, load(connection, select(table).where(table.c.code == code)))

@@ -8,6 +8,7 @@ committed together or not at all. Times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from pipeline.store.registry import ports as port_rows
 from pipeline.text.numbers import service_code
 
 MAX_REASON = 500
+MAX_PROBATION = 3650  # days
 _RIGHTS = {
     "policy": Right.APPROVE_POLICY,
     "dictionary": Right.APPROVE_POLICY,
@@ -127,9 +129,17 @@ def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str
     return _change_state(db, user, "suspend", code, reason, evidence, now)
 
 
-def resume_port(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
-    """Resume a suspended port; returns whether its state changed."""
-    return _change_state(db, user, "resume", code, reason, evidence, now)
+def resume_port(
+    db: Database, user: User, code: str, reason: str, evidence: str, now: int, probation_days: int = 0
+) -> bool:
+    """Resume a suspended port; returns whether its state changed.
+
+    With `probation_days` it is on probation today and so many days more, by the clock of its zone. Raises AntispamError
+    for more than MAX_PROBATION days.
+    """
+    if not 0 <= probation_days <= MAX_PROBATION:
+        raise AntispamError(f"probation: 0 to {MAX_PROBATION} days expected")
+    return _change_state(db, user, "resume", code, reason, evidence, now, probation_days)
 
 
 def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
@@ -342,16 +352,25 @@ def put_in_force(connection: Connection, now: int, actor: str, action: str, kind
     return epoch
 
 
-def _change_state(db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int) -> bool:
+def _change_state(
+    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int, probation_days: int = 0
+) -> bool:
     require(user, Right.SUSPEND_PORTS)
     check_reason(reason)
     if len(evidence) > 256 or "\0" in evidence:
         raise AntispamError("evidence: at most 256 characters expected")
     with db.write() as connection:
         code = _registered(connection, code)
-        if port_rows.find(connection, code) is not None:
+        entry = port_rows.find(connection, code)
+        if entry is not None:
             require_port(connection, user, code)
-        return port_rows.change_state(connection, now, user.name, action, code, reason, evidence=evidence)
+        until = ""
+        if entry is not None and probation_days:
+            calendar = configurations.calendar(connection).in_zone(entry.zone)
+            until = (calendar.moment(now).day + timedelta(days=probation_days)).isoformat()
+        return port_rows.change_state(
+            connection, now, user.name, action, code, reason, evidence=evidence, probation_until=until
+        )
 
 
 def _ports_of(connection: Connection, user: User, enterprise: str, state: PortState) -> list[Row[Any]]:

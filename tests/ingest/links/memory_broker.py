@@ -16,13 +16,17 @@ class MemoryBroker:
         self.sent: list[Submission] = []
         self.parts: list[Part] = []
         self.waiting: list[asyncio.Future[bool]] = []
-        self.behind = 0
+        self.behind = self.parts_behind = 0
         self.at_once = True
 
     def send(self, submission: Submission, ports: Ports) -> asyncio.Future[bool]:
         """See `Broker`."""
         self.sent.append(submission)
         return self._answer()
+
+    def parts_lag(self) -> Lag:
+        """See `PartsBroker`."""
+        return Lag(self.parts_behind)
 
     def send_part(self, part: Part) -> asyncio.Future[bool]:
         """See `PartsBroker`."""

@@ -12,7 +12,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Origin, Priority
 from pipeline.ingest.links.cmpp_dialect import CmppDialect
 from pipeline.ingest.links.intake import Intake, Sent
-from pipeline.ingest.links.message_ids import submission_id
+from pipeline.ingest.links.message_ids import MessageIds, nth, submission_id
 from pipeline.protocols import cmpp
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
@@ -107,3 +107,19 @@ def test_who_wants_no_report_has_no_id_for_it() -> None:
     assert without.ids == ()
     assert wanted is not None
     assert len(wanted.ids) == 1
+
+
+def test_parts_are_to_come_again_while_too_many_wait_to_be_joined() -> None:
+    broker = MemoryBroker()
+    broker.parts_behind = 1_000_000
+    assert take(broker, udhi=1, content=b"\x05\x00\x03\x2a\x02\x01" + SUBMIT.content) is None
+    assert take(broker) is not None
+    assert (len(broker.parts), len(broker.sent)) == (0, 1)
+
+
+def test_a_submission_to_many_takes_an_id_for_each() -> None:
+    ids = MessageIds(server=5)
+    first = ids.next(0, 3)
+    assert ids.next(0) == first + 3
+    assert [nth(first, n) for n in range(3)] == [first, first + 1, first + 2]
+    assert nth(first | 0xFFFF, 1) == first & ~0xFFFF, "the count goes round"

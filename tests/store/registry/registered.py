@@ -30,6 +30,7 @@ PORT = PortEntry(
     unsubscribe=("T", "TD"),
     zone="Asia/Urumqi",
     extensions=("01", "7"),
+    probation_until="2026-12-31",
     filings=(
         Filing(signature="青屿银行", carrier="China Unicom", state=FilingState.APPLIED, applied=date(2026, 3, 1)),
         Filing(signature="Aoyu", carrier="China Mobile", state=FilingState.FILED, until=date(2027, 2, 28)),

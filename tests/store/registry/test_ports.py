@@ -101,6 +101,20 @@ def test_suspension_is_once_per_state_and_once_per_evidence(any_db: Database) ->
     assert states == [PortState.OPEN, PortState.SUSPENDED, PortState.OPEN, PortState.SUSPENDED]
 
 
+def test_a_resumed_port_may_be_on_probation(any_db: Database) -> None:
+    resumed = 1_773_115_200_000  # 2026-03-10 12:00 in Shanghai
+    registry.save_port(any_db, ADMIN, msgspec.structs.replace(PORT, probation_until=""), 1)
+    registry.suspend_port(any_db, ADMIN, PORT.code, "", "", 2)
+    with pytest.raises(AntispamError, match="0 to 3650 days"):
+        registry.resume_port(any_db, ADMIN, PORT.code, "undertaking", "", resumed, 3651)
+    assert registry.resume_port(any_db, ADMIN, PORT.code, "undertaking", "", resumed, 30)
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert (found.state, found.probation_until) == (PortState.OPEN, "2026-04-09")
+    assert audited(any_db)[-1].after["probation_until"] == "2026-04-09"
+    assert followed(any_db) == in_force(any_db)
+
+
 FILINGS = "port,signature,carrier,state,applied,decided,until\n"
 
 
