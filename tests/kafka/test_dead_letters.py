@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,6 @@ from pipeline.settings import Settings
 from pipeline.stream import poll_loop, transactions
 from pipeline.stream.processor import Processor
 from pipeline.stream.transactions import RolledBackError
-from pipeline.text.normal import Normals
 from tests.harness.in_thread import in_thread
 from tests.harness.processes.workers import decisions, prepare, produce, settings_for, submissions
 
@@ -66,10 +66,10 @@ def test_neighbours_are_decided_and_retry_brings_it_back(
     after = msgspec.structs.replace(after, port=before.port, priority=before.priority)
     honest = Classifier.classify
 
-    def faulty(self: Classifier, texts: Sequence[str], *normals: Normals) -> list[Classified]:
+    def faulty(self: Classifier, texts: Sequence[str], *read: Any) -> list[Classified]:
         if any(MARKER in text for text in texts):
             raise FloatingPointError("planted")
-        return honest(self, texts, *normals)
+        return honest(self, texts, *read)
 
     already = set(dead_letters(settings))
     with monkeypatch.context() as planted, processing(settings):

@@ -19,7 +19,6 @@ from pipeline.ingest.files.offline import screen_file
 from pipeline.models.classifier import Classified, Classifier
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.settings import Settings
-from pipeline.text.normal import Normals
 
 SETTINGS = Settings(_env_file=None)
 BEGIN = 1_760_000_000_000
@@ -106,10 +105,10 @@ def test_a_line_whose_screening_fails_is_kept_and_the_others_are_decided(
 ) -> None:
     honest = Classifier.classify
 
-    def faulty(self: Classifier, texts: Sequence[str], *normals: Normals) -> list[Classified]:
+    def faulty(self: Classifier, texts: Sequence[str], *read: Any) -> list[Classified]:
         if any("炸" in text for text in texts):
             raise FloatingPointError("planted")
-        return honest(self, texts, *normals)
+        return honest(self, texts, *read)
 
     monkeypatch.setattr(Classifier, "classify", faulty)
     found, kept = run(tmp_path, [line(1), line(2, content="炸"), line(3)], config)
