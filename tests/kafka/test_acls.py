@@ -34,7 +34,8 @@ def row(user: str, rights: Rights) -> str:
 def test_operations_shows_the_table() -> None:
     wanted = [row(*item) for role in kafka_acls.roles() for item in kafka_acls.rights(role, ["<channel>"]).items()]
     lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
-    assert [line for line in lines if line.startswith("| `antispam-")] == wanted
+    shown = [line for line in lines if line.startswith("| `antispam-")]
+    assert shown == wanted, "\n".join(["docs/operations.md, Users and rights, should have these rows:", *wanted])
 
 
 def test_every_role_that_talks_to_a_broker_has_rights() -> None:
