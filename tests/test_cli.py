@@ -19,7 +19,7 @@ import structlog
 from pipeline import cli
 from pipeline.commands import context
 from pipeline.lake.backtest.reports import Report
-from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
+from tests.harness.lake.replayed import BEGIN, POLICY, lake, mixed
 
 PORTS = '{"code": "10690001", "name": "示例"}\n'
 SUBMISSION = {"id": "s-1", "port": "10690001", "recipients": ["13800000001"], "content": "【示例】您的快递已到"}

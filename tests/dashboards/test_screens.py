@@ -29,8 +29,8 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, Role, User, allowed
 from pipeline.store.registry import policy_lifecycle
-from tests.harness.backtest_reports import REPORT, SWEEP
 from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
+from tests.harness.lake.backtest_reports import REPORT, SWEEP
 from tests.harness.migrated import migrated_database
 
 RIGHTS = {

@@ -19,7 +19,7 @@ from pipeline.lake.tables import CONFIGURATION, DECISIONS, SUBMISSIONS, TEXTS, O
 from pipeline.lake.upkeep import compact, expire
 from pipeline.lake.views import connect, refresh
 from pipeline.settings import Settings
-from tests.harness.lake_events import PHONE, decision, now_ms, submission
+from tests.harness.lake.events import PHONE, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 

@@ -19,7 +19,7 @@ from pipeline.lake.query import query, render
 from pipeline.lake.tables import DECISIONS, SHARED, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.lake.views import DERIVED, connect, full_files
 from pipeline.settings import Settings
-from tests.harness.lake_events import PHONE, decision, now_ms, submission
+from tests.harness.lake.events import PHONE, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 VIEWS = [table.name for table in SHARED] + list(DERIVED)

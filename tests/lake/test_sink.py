@@ -38,7 +38,7 @@ from pipeline.lake.tables import FULL, SHARED
 from pipeline.lake.views import connect, full_files
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from tests.harness.lake_events import PHONE, decision, now_ms, submission
+from tests.harness.lake.events import PHONE, decision, now_ms, submission
 
 pytestmark = pytest.mark.broker
 DEADLINE = 60.0

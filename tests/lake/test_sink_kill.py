@@ -26,7 +26,7 @@ from pipeline.lake.upkeep import MIDDLING_BYTES, compact
 from pipeline.lake.views import connect, full_files, refresh
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
-from tests.harness.lake_events import decision, submission
+from tests.harness.lake.events import decision, submission
 from tests.harness.processes.forked import Forked
 
 PARTITIONS = 4

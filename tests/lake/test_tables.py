@@ -18,7 +18,7 @@ from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import REMEMBERED, FirstDecisions, recall
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import FULL, SHARED, Origin, Table
-from tests.harness.lake_events import PHONE, SECRET_TEXT, decision, now_ms, submission
+from tests.harness.lake.events import PHONE, SECRET_TEXT, decision, now_ms, submission
 
 PRIVACY = Privacy(b"secret")
 NOTHING_YET = {table.name: None for table in SHARED + FULL}

@@ -22,8 +22,8 @@ from pipeline.process.backoff import Backoff
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.registry import registry
+from tests.harness.lake.rule_hits import decided, hours, put
 from tests.harness.migrated import migrated_database
-from tests.harness.rule_hits import decided, hours, put
 
 POLICY = "rules:\n  - {id: loud, event: submission, description: loud, when: messages > 9, verdict: review}\n"
 

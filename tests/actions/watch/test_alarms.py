@@ -18,7 +18,7 @@ from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import registry
-from tests.harness.rule_hits import decided, hours, put
+from tests.harness.lake.rule_hits import decided, hours, put
 
 HOUR = 489_000
 POLICY = "rules:\n  - {id: loud, event: submission, description: loud, when: messages > 9, verdict: review}\n"

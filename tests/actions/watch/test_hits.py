@@ -11,7 +11,7 @@ from pipeline.actions.watch.rates import Hour
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.lake.views import connect
 from pipeline.settings import Settings
-from tests.harness.rule_hits import decided, hours, put
+from tests.harness.lake.rule_hits import decided, hours, put
 
 NOW = 489_000 * HOUR_MS + 90_000
 HOUR = NOW // HOUR_MS

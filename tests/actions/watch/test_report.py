@@ -17,7 +17,7 @@ from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import policy_lifecycle, registry
-from tests.harness.rule_hits import decided, hours, put
+from tests.harness.lake.rule_hits import decided, hours, put
 
 ADMIN = User("admin", Role.ADMINISTRATOR)
 HOUR = 489_000

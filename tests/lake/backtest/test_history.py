@@ -12,7 +12,7 @@ from pipeline.lake.backtest.history import SNAPSHOTS, History, read_changes
 from pipeline.lake.views import open_empty
 from pipeline.settings import Settings
 from tests.harness.examples import examples
-from tests.harness.replayed_lake import BEGIN, NOTICE, lake
+from tests.harness.lake.replayed import BEGIN, NOTICE, lake
 
 LAST = 2 * SNAPSHOTS + 5
 

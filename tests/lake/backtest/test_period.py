@@ -12,7 +12,7 @@ from pipeline.errors import AntispamError
 from pipeline.lake.backtest import period
 from pipeline.lake.backtest.period import Period, contents, parts, rows_of, write_parts
 from pipeline.settings import Settings
-from tests.harness.replayed_lake import BEGIN, NOTICE, POLICY, lake, record, send, submission
+from tests.harness.lake.replayed import BEGIN, NOTICE, POLICY, lake, record, send, submission
 
 PERIOD = Period(BEGIN - HOUR_MS, BEGIN + HOUR_MS)
 

@@ -18,7 +18,7 @@ from pipeline.lake.views import open_empty
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.settings import Settings
 from tests.harness.examples import examples
-from tests.harness.replayed_lake import BEGIN, POLICY, lake, mixed
+from tests.harness.lake.replayed import BEGIN, POLICY, lake, mixed
 
 # Every counter has another definition than live, so it is counted again.
 CHANGED = parse_policy(POLICY.replace("window: 5m", "window: 4m").replace("> 5", "> 3"))

@@ -20,7 +20,7 @@ from pipeline.lake.backtest.run import Question, backtest
 from pipeline.lake.backtest.tally import Changes, Count
 from pipeline.lake.delta import locked
 from pipeline.settings import Settings
-from tests.harness.replayed_lake import BEGIN, COMMERCIAL, DISTINCT, NOTICE, POLICY, ask, lake, mixed, send, submission
+from tests.harness.lake.replayed import BEGIN, COMMERCIAL, DISTINCT, NOTICE, POLICY, ask, lake, mixed, send, submission
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.lake.backtest.text import SHOWN, render
-from tests.harness.backtest_reports import REPORT, SWEEP, result
+from tests.harness.lake.backtest_reports import REPORT, SWEEP, result
 
 
 def test_every_figure_is_told() -> None:

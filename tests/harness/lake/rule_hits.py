@@ -14,7 +14,7 @@ from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import DECISIONS, Origin
 from pipeline.settings import Settings
-from tests.harness.lake_events import decision
+from tests.harness.lake.events import decision
 
 _ids = count()
 

@@ -1,0 +1,1 @@
+"""Lakes for tests: invented rows, decisions replayed, reports of backtests."""
