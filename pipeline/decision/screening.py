@@ -409,9 +409,9 @@ def _asked(
 def _hold_end(rules: Sequence[Rule], event: Submission, leaves: int, calendar: Calendar) -> int:
     """When the hold of these rules ends.
 
-    A length comes before a local time: afterwards the event is screened again and then waits for the local time. So
-    a short wait for a fact (bulk-grace) is not lost in a long one. Each round adds one length from acceptance, so an
-    event that is held again waits again.
+    Where rules ask for a length and for a local time, the length comes first. After it the event is screened again,
+    and then waits for the local time. So a short wait for a fact (bulk-grace) is not lost in a long one. Each round
+    adds one length from acceptance, so an event that is held again waits again.
     """
     lengths = [rule.hold_ms for rule in rules if rule.hold_ms is not None]
     if lengths:

@@ -128,9 +128,7 @@ def _bounded(file: PolicyFile, path: tuple[Any, ...], expression: str) -> None:
         if token["literal"]:
             raise file.fault(path, "write a text as 'text' or \"text\", with no letter before it", at, len(word))
         if token["name"] in _FORBIDDEN:
-            raise file.fault(
-                path, f"'{word}' is not allowed here; ask with 'x in list', size(), && and ||", at, len(word)
-            )
+            raise file.fault(path, f"'{word}' is not allowed here; use 'x in list', size(), && and ||", at, len(word))
         if word in ("(", "[", "{"):
             opened.append((word, at))
             if len(opened) > MAX_DEPTH:

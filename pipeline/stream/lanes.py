@@ -18,7 +18,7 @@ from pipeline.kafka.resting import BRIEFLY, RestingConsumer
 from pipeline.kafka.streams import Stream
 from pipeline.settings import Settings
 
-LINGER = 0.005  # seconds a poll waits for more records, which then share the price of a transaction
+LINGER = 0.005  # seconds a poll waits for more records: one transaction then commits them all
 IDLE = 0.1  # seconds a poll waits for a first record
 BULK_BESIDE_EXPRESS = 250  # bulk messages in a poll while express traffic flows: about 25 ms
 EXPRESS_RECENT = 1.0  # seconds after the last express record during which express traffic counts as flowing

@@ -116,6 +116,7 @@ def test_another_text_is_refused(text: str) -> None:
         parse_shard(text)
 
 
+@pytest.mark.long
 def test_a_consent_takes_few_bytes() -> None:
     """A hundred numbers have the same last four digits, as of a million consents; each of ten has an enterprise."""
 

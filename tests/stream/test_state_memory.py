@@ -7,6 +7,8 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.counting.counters import Counter
 from pipeline.rules.policies.policy import parse_policy
@@ -56,6 +58,7 @@ def measured(senders: list[float]) -> Iterator[None]:
         tracemalloc.stop()
 
 
+@pytest.mark.long
 def test_the_windows_of_a_sender_take_few_bytes_when_they_are_live_and_when_they_are_restored() -> None:
     changelog: dict[bytes, tuple[bytes, int]] = {}
     write_messages(PartitionState(), changelog)

@@ -49,7 +49,7 @@ def project_port_actions(connection: Connection, now: int, records: Sequence[byt
 def project_complaints(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Store complaints under their registered port, and act on the new ones; idempotent.
 
-    Judges their ports. Keeps the ports' commercial messages from the complainers, as after an unsubscription.
+    Their ports are judged. A complainer gets no further commercial messages of the port, as after an unsubscription.
     """
     latest: dict[str, str] = {}
     new: list[tuple[str, Complaint]] = []

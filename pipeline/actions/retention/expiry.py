@@ -24,7 +24,7 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     """Delete whole expired days (UTC) at `now` (epoch ms); returns the nonzero numbers of deletions by place.
 
     Rows of the lake disappear at once. Their files are deleted by the first run `grace_hours` later, so that running
-    queries can end; 0 deletes them now. Raises AntispamError; deletions before the error stay.
+    queries can end; with 0 they are deleted at once. Raises AntispamError; deletions before the error stay.
     """
     gone = database_expiry.expire(db, settings, now)
     gone["lake"] = upkeep.expire(settings, datetime.datetime.fromtimestamp(now / 1000, datetime.UTC), grace_hours)

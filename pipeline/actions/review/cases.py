@@ -97,7 +97,7 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
     connection.execute(timers.delete().where(*timer))
     if found is None or found.state != "open" or found.escalated_at is not None:
         return
-    # The holder, and whom it is assigned to, may lack the right to decide escalated cases.
+    # Its holder, or the person it is assigned to, may lack the right to decide an escalated case.
     freed = {"claimed_by": None, "lease_until": None, "assigned_to": None}
     connection.execute(update(_cases).where(_cases.c.id == subject).values(escalated_at=now, **freed))
     metrics.CASES_OVERDUE.inc()

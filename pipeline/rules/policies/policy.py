@@ -388,7 +388,7 @@ def _recipients(
     if name not in [signal.name for signal in signals if signal.recipients]:
         raise file.fault((*path, "recipients"), "the name of a signal in 'when' that counts recipients expected")
     if verdict is not Verdict.REJECT:
-        raise file.fault((*path, "verdict"), "a rule with 'recipients' has the verdict reject")
+        raise file.fault((*path, "verdict"), "a rule with 'recipients' must have the verdict reject")
     return str(name)
 
 
@@ -398,7 +398,7 @@ def _limits(file: PolicyFile, data: Any) -> dict[Tier, int]:
     _only(file, path, data, {tier.value for tier in Tier})
     for tier, limit in data.items():
         if type(limit) is not int or limit < 1:
-            raise file.fault((*path, tier), "messages in 5 minutes: a number of 1 or more")
+            raise file.fault((*path, tier), "the limit is messages in 5 minutes, a whole number of 1 or more")
     return {tier: data.get(tier.value, 1 << 31) for tier in Tier}
 
 

@@ -209,8 +209,8 @@ def test_a_caret_behind_chinese_text_allows_for_its_width() -> None:
             "policy.yaml:7:12: the signal 'links' cannot be read here",
         ),
         (policy(counters=COUNTERS + COUNTERS[10:]), "policy.yaml:7:11: 'volume' is declared twice"),
-        (policy(counters="port_limits_5m: {high: 0}\n"), "policy.yaml:1:24: messages in 5 minutes: a number of 1"),
-        (policy(counters="port_limits_5m: {high: yes}\n"), "policy.yaml:1:24: messages in 5 minutes: a number of 1"),
+        (policy(counters="port_limits_5m: {high: 0}\n"), "policy.yaml:1:24: the limit is messages in 5 minutes"),
+        (policy(counters="port_limits_5m: {high: yes}\n"), "policy.yaml:1:24: the limit is messages in 5 minutes"),
         (policy(counters="port_limits_5m: {gold: 5}\n"), "policy.yaml:1:18: unknown field 'gold'"),
         ("rules: 5\n", "policy.yaml:1:8: a list expected"),
         ("rules: [5]\n", "policy.yaml:1:9: a mapping expected"),
@@ -351,7 +351,11 @@ rules:
         ("recipients: without_consent", "recipients: messages", "policy.yaml:7:17: the name of a signal in 'when'"),
         ("recipients: without_consent", "recipients: 5", "policy.yaml:7:17: the name of a signal in 'when'"),
         ("when: without_consent > 0", "when: messages > 0", "policy.yaml:7:17: the name of a signal in 'when'"),
-        ("verdict: reject", "verdict: review", "policy.yaml:6:14: a rule with 'recipients' has the verdict reject"),
+        (
+            "verdict: reject",
+            "verdict: review",
+            "policy.yaml:6:14: a rule with 'recipients' must have",
+        ),
     ],
 )
 def test_a_rule_on_recipients_names_a_signal_that_counts_them(old: str, new: str, found: str) -> None:
