@@ -100,7 +100,12 @@ def _merged(_: Text, user: User, case: ListedCase) -> None:
         ],
     )
     shown = st.dataframe(
-        frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key=f"merged {case.id}", height=220
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"merged {case.id} {len(merged)}",
+        height=220,
     )
     chosen = [merged[row].id for row in shown["selection"]["rows"]] or [one.id for one in merged]
     with st.popover(_("Separate {cases} cases").format(cases=count(len(chosen)))):

@@ -21,7 +21,7 @@ from pipeline.actions.review.places import Place
 from pipeline.events import Verdict
 from pipeline.store.accounts.roles import User
 
-RUN = "bulk_run"  # key in the session state
+RUN, LISTED = "bulk_run", "cases_listed"  # keys in the session state
 ALL = "*"  # the option of a filter that filters nothing
 AT_ONCE = 10  # cases decided between two looks at the cancel button
 EVERY = 0.3  # seconds between them
@@ -44,6 +44,15 @@ SORT_WORDS = {
 VERDICTS = {Verdict.RELEASE: N_("Release"), Verdict.REJECT: N_("Reject"), Verdict.BLACKLIST: N_("Blacklist")}
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A page of the list as it was read at a time (epoch ms), and what was asked for."""
+
+    asked: tuple[object, ...]
+    at: int
+    found: Found
+
+
 @dataclass
 class Run:
     """A verdict on a selection: cases still to be decided with their `last_member`, and what became of the others."""
@@ -61,11 +70,12 @@ def page(_: Text, user: User, place: Place) -> None:
     st.title(_("Cases"))
     state, sort = _filters(_, user, place)
     number = max(int(st.query_params.get("page", "1")), 1) if st.query_params.get("page", "1").isdecimal() else 1
-    found = list_cases(session.services().db, user, now_ms(), place, state, sort, number - 1)
+    listed = _listed(user, place, state, sort, number)
+    found = listed.found
     if not found.total:
         st.info(_("No case is like that."), icon=":material/check_circle:")
-    chosen = _table(_, found, f"{sorted(place.items())} {state} {sort} {number}") if found.cases else []
-    _pages(_, found, number)
+    chosen = _table(_, found, f"cases {listed.at}") if found.cases else []
+    _pages(_, listed, number)
     if st.session_state.get(RUN):
         _told(_, user)
     elif chosen:
@@ -76,6 +86,24 @@ def page(_: Text, user: User, place: Place) -> None:
         case_detail.show(_, user, opened)
     elif not chosen and found.cases:
         st.caption(_("Choose a case to open it, or several to decide them together."))
+
+
+def _listed(user: User, place: Place, state: str, sort: str, number: int) -> Listed:
+    """The page of the list as it was read; it is read again for another filter, by Refresh, and after a deed.
+
+    A selection is of rows: if these moved under it, a verdict would decide other cases than those that were chosen.
+    """
+    asked = (user.name, tuple(sorted(place.items())), state, sort, number)
+    kept: Listed | None = st.session_state.get(LISTED)
+    if kept is None or kept.asked != asked:
+        now = now_ms()
+        kept = Listed(asked, now, list_cases(session.services().db, user, now, place, state, sort, number - 1))
+        st.session_state[LISTED] = kept
+    return kept
+
+
+def _read_again() -> None:
+    st.session_state.pop(LISTED, None)
 
 
 def _filters(_: Text, user: User, place: Place) -> tuple[str, str]:
@@ -158,7 +186,7 @@ def _table(_: Text, found: Found, key: str) -> list[ListedCase]:
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key=f"cases {key}",
+        key=key,
         height=min(36 * (len(found.cases) + 1) + 2, 420),
         column_config={_("Text, masked"): st.column_config.TextColumn(width="large")},
     )
@@ -169,11 +197,14 @@ def _risk(case: ListedCase) -> str:
     return "–" if case.score is None else f"{case.score:.2f}"
 
 
-def _pages(_: Text, found: Found, number: int) -> None:
+def _pages(_: Text, listed: Listed, number: int) -> None:
+    found, zone = listed.found, session.services().settings.console_zone
     last = max((found.total + PAGE - 1) // PAGE, 1)
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = _("{cases} cases, {messages} messages")
-        st.caption(told.format(cases=count(found.total), messages=count(found.messages)))
+        told = _("{cases} cases, {messages} messages at {time}")
+        at = clock(zone, listed.at, date=False)
+        st.caption(told.format(cases=count(found.total), messages=count(found.messages), time=at))
+        st.button(_("Refresh"), icon=":material/refresh:", key="cases_refresh", on_click=_read_again)
         if last > 1:
             page_words = _("Page {number} of {last}")
             st.caption(page_words.format(number=count(number), last=count(last)))
@@ -219,6 +250,7 @@ def _assign(_: Text, user: User, chosen: Sequence[ListedCase]) -> None:
         if st.button(_("Hand over"), key="assign", type="primary"):
             with session.told():
                 assigning.assign(db, user, [case.id for case in chosen], to or None, now_ms())
+                _read_again()
                 st.rerun()
 
 
@@ -241,6 +273,7 @@ def _told(_: Text, user: User) -> None:
                 st.rerun()
             if st.button(_("Close"), key="bulk_close", type="primary"):
                 del st.session_state[RUN]
+                _read_again()
                 st.rerun()
 
 

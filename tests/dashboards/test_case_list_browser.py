@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.actions.review.merging import merge
+from pipeline.store import schema
 from tests.dashboards.test_console_browser import CHROMIUM, Console, Open, browser, confirm, open_page, sync_api, wait
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ def select(page: Page, rows: int) -> None:
     wait(selected, "the selection")
 
 
+def still_undoable(console: Console) -> None:
+    """However long the page took, the verdicts can be taken back."""
+    t = schema.cases
+    with console.db.write() as connection:
+        connection.execute(
+            t.update().where(t.c.state == "decided").values(effective_at=int(time.time() * 1000) + 600_000)
+        )
+
+
 def oldest(n: int) -> list[str]:
     return [f"case-{number:03}" for number in range(n)]
 
@@ -66,10 +76,29 @@ def test_a_selection_by_keyboard_is_counted_confirmed_decided_and_taken_back(
     confirm(page, "Reject", "Reject: cases 3, messages 459")
     page.get_by_text("3 of 3 cases decided: reject.").wait_for()
     assert [console.case(case)[1:] for case in oldest(3)] == [("reject", "一家代理")] * 3
+    still_undoable(console)
     page.get_by_role("button", name="Take back").click()
     wait(lambda: all(console.case(case)[0] == "open" for case in oldest(3)), "the verdicts to be gone")
     page.get_by_role("button", name="Close").click()
-    page.get_by_text("30 cases, 4,590 messages").wait_for()
+    page.get_by_text("30 cases, 4,590 messages at ").wait_for()
+
+
+def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console, open_page: Open) -> None:
+    page = open_page("anna", path="/review?view=cases&sort=messages&port=10690003")
+    select(page, 1)
+    page.wait_for_url("**open=case-003**")
+    t = schema.cases
+    with console.db.write() as connection:
+        connection.execute(t.update().where(t.c.id == "case-009").values(messages=999))
+    confirm(page, "Reject", "Reject: cases 1, messages 153")
+    page.get_by_text("1 of 1 cases decided: reject.").wait_for()
+    assert console.case("case-003")[:2] == ("decided", "reject")
+    assert console.case("case-009")[0] == "open"
+    still_undoable(console)
+    page.get_by_role("button", name="Take back").click()
+    page.get_by_text("0 of 1 cases decided").wait_for()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_text("5 cases, 1,611 messages at ").wait_for()
 
 
 def test_a_link_opens_a_case_in_another_language_with_its_comments(console: Console, open_page: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 from collections.abc import Iterator
 from itertools import cycle, islice, pairwise
@@ -113,21 +114,30 @@ def test_each_press_decides_the_case_on_screen_and_no_empty_state_lies_between(
 
 
 @pytest.mark.parametrize("console", [14], indirect=True)
-def test_an_unsent_verdict_is_taken_back_however_late_and_nothing_fades(console: Console, open_page: Open) -> None:
+def test_nothing_fades_and_an_unsent_verdict_is_taken_back_however_late(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review")
     watched(page, 14)
     first = str(page.locator(".deck .body").get_attribute("data-case"))
     with console.db.write():  # the server works on the verdict for as long as nobody else may write
         page.keyboard.press("x")
         page.locator("[data-stale=true]").first.wait_for(state="attached")
+        assert page.locator(".deck").evaluate(OPACITY) == 1
+    wait(lambda: console.case(first)[:2] == ("decided", "reject"), "the verdict")
+    page.locator(".deck .figure", has_text="13 in hand").wait_for()
+
+    second = str(page.locator(".deck .body").get_attribute("data-case"))
+    deck = page.locator(".deck").element_handle()
+    console.process.send_signal(signal.SIGSTOP)
+    try:
+        page.keyboard.press("x")
         page.evaluate("() => { const real = Date.now; Date.now = () => real() + 60_000; }")
         page.locator(".told", has_text="not sent yet").wait_for()
-        assert page.locator(".deck").evaluate(OPACITY) == 1
         page.keyboard.press("u")
-        page.locator(f".deck .body[data-case={first}]").wait_for()
-    page.locator(".told", has_text="Taken back").wait_for()
-    wait(lambda: console.case(first)[:2] == ("open", None), "the case to be open")
-    page.locator(".told", has_text="not sent yet").wait_for(state="detached")
+        page.locator(f".deck .body[data-case={second}]").wait_for()
+    finally:
+        console.process.send_signal(signal.SIGCONT)
+    page.wait_for_function("deck => !deck.querySelector('.told').textContent.includes('not sent yet')", arg=deck)
+    wait(lambda: console.case(second)[:2] == ("open", None), "the case to be open")
     assert page.evaluate("empty") == []
     assert page.locator(".told.bad").count() == 0
 

@@ -125,7 +125,7 @@ def _open_again(connection: Connection, case: str, rows: Sequence[RowMapping], n
         due += [{"kind": CLOSING, "subject": row["id"], "due_at": closes} for row in rows]
     connection.execute(
         update(_cases).where(_cases.c.id == bindparam("parted")).values(urgency=bindparam("figure"), **_APART),
-        [{"parted": row["id"], "figure": urgency(dict(row), now)} for row in rows],
+        [{"parted": row["id"], "figure": urgency(row, now)} for row in rows],
     )
     if due:
         connection.execute(insert(_timers), due)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 
 from pipeline.durations import MINUTE_MS
 from pipeline.rules.policies.queues import CaseFacts, Queues
@@ -26,9 +26,26 @@ RESTAMP_EVERY = MINUTE_MS
 _AT_ONCE = 50  # cases in one transaction: a claim passes over rows that are locked
 _SAME = 0.05  # share by which an urgency may be out of date
 _cases = schema.cases
+_READ = [
+    "id",
+    "score",
+    "category",
+    "rule",
+    "port",
+    "campaign",
+    "messages",
+    "priority",
+    "opened_at",
+    "due_at",
+    "claimed_by",
+    "lease_until",
+    "queue",
+    "urgency",
+]
+_Row = Mapping[str, Any] | RowMapping
 
 
-def urgency(case: Mapping[str, Any], now: int) -> float:
+def urgency(case: _Row, now: int) -> float:
     """Risk × messages × minutes since the case was opened; times EXPRESS, and times DUE_SOON near its limit.
 
     `case` is a row of `cases`.
@@ -39,7 +56,7 @@ def urgency(case: Mapping[str, Any], now: int) -> float:
     return float(risk * case["messages"] * age * factor)
 
 
-def queue_of(queues: Queues, case: Mapping[str, Any]) -> str:
+def queue_of(queues: Queues, case: _Row) -> str:
     """The queue of a case under these queues. `case` is a row of `cases`."""
     return queues.queue_of(
         CaseFacts(
@@ -56,22 +73,23 @@ def queue_of(queues: Queues, case: Mapping[str, Any]) -> str:
 
 def restamp(db: Database, now: int, queues: Queues) -> int:
     """Stamp all open cases again; returns how many have changed."""
+    columns = [_cases.c[name] for name in _READ]
     with db.read() as connection:
-        ids = connection.scalars(select(_cases.c.id).where(_cases.c.state == "open").order_by(_cases.c.id)).all()
+        rows = connection.execute(select(*columns).where(_cases.c.state == "open")).mappings()
+        stale = sorted(row["id"] for row in rows if _stamp(row, now, queues))
     changed = 0
-    for i in range(0, len(ids), _AT_ONCE):
+    for i in range(0, len(stale), _AT_ONCE):
         with db.write() as connection:
-            query = select(_cases).where(_cases.c.id.in_(ids[i : i + _AT_ONCE]), _cases.c.state == "open")
-            rows = connection.execute(query.order_by(_cases.c.id).with_for_update()).mappings()
-            stamps = [_stamp(dict(row), now, queues) for row in rows]
-            stale = [stamp for stamp in stamps if stamp]
-            if stale:
-                connection.execute(update(_cases).where(_cases.c.id == bindparam("stamped")), stale)
-                changed += len(stale)
+            locked = select(*columns).where(_cases.c.id.in_(stale[i : i + _AT_ONCE]), _cases.c.state == "open")
+            rows = connection.execute(locked.order_by(_cases.c.id).with_for_update()).mappings()
+            stamps = [stamp for stamp in (_stamp(row, now, queues) for row in rows) if stamp]
+            if stamps:
+                connection.execute(update(_cases).where(_cases.c.id == bindparam("stamped")), stamps)
+                changed += len(stamps)
     return changed
 
 
-def _stamp(case: dict[str, Any], now: int, queues: Queues) -> dict[str, Any]:
+def _stamp(case: _Row, now: int, queues: Queues) -> dict[str, Any]:
     """The new stamps of a case; empty if those it has are right."""
     held = case["claimed_by"] is not None and case["lease_until"] > now
     queue = case["queue"] if held else queue_of(queues, case)
