@@ -28,8 +28,11 @@ def text_of(n: int) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("protocol", "count"),
+    [("cmpp3", 500), ("smgp", 500), ("smpp", 500)]
+    + [pytest.param(protocol, 10_000, marks=pytest.mark.slow) for protocol in PROTOCOLS],
+)
 def test_every_text_arrives_and_every_part_has_its_report(protocol: str, count: int, tmp_path: Path) -> None:
     jars, kind = smsgate_jars(), PROTOCOLS[protocol]
     lines = "".join(f"{PORT} 138{n:08d} {text_of(n)}\n" for n in range(count))
