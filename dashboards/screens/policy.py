@@ -18,6 +18,7 @@ from dashboards.table import table
 from dashboards.words import clock, word
 from pipeline.actions.console.epochs import epochs
 from pipeline.errors import AntispamError
+from pipeline.rules.clock.calendar import shipped_calendar
 from pipeline.rules.policies.formats import FORMATS
 from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, LivingKind, State, deeds, may_approve
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -81,11 +82,27 @@ def _heads(_: Text, kind: LivingKind, force: Any, trial: Any) -> None:
     columns = st.columns(3)
     columns[0].metric(_("Version in force"), force.version if force else "–", border=True)
     columns[1].metric(_("In force since"), clock(zone, force.changed_at) if force else "–", border=True)
+    if kind is LivingKind.CALENDAR:
+        _unknown_year(_, force)
     if kind is not LivingKind.POLICY:
         return
     columns[2].metric(_("On trial"), f"{trial.version} {_state(_, trial)}" if trial else "–", border=True)
     if force is None:
         st.warning(_("No policy is in force: every message is held."), icon=":material/warning:")
+
+
+def _unknown_year(_: Text, force: Any) -> None:
+    """Warn of a year without its holidays."""
+    calendar = shipped_calendar()
+    if force:
+        text = policy_lifecycle.text(session.services().db, session.user(), force.version, LivingKind.CALENDAR)
+        calendar = _parsed(LivingKind.CALENDAR, text)
+    year = calendar.unknown_soon(now_ms())
+    if year is not None:
+        told = _(
+            "The calendar has no year {year}: rules on holidays do not apply in it, and reviewers work on weekdays."
+        )
+        st.warning(told.format(year=year), icon=":material/warning:")
 
 
 def _state(_: Text, row: Any) -> str:

@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic, time
@@ -44,7 +43,6 @@ from pipeline.store.registry import configurations
 SECONDS = 5.0  # longest time for all answers
 ANSWER = 3.0  # seconds given to a broker, page or gateway for its answer
 MIN_FREE_GB = 5
-DAYS_AHEAD = 31  # the holidays of a year are announced in November
 
 Look = Callable[[], tuple[bool, str]]
 
@@ -178,9 +176,9 @@ def _calendar(settings: Settings) -> tuple[bool, str]:
                 calendar = configurations.calendar(connection)
         finally:
             db.close()
-    ahead = (datetime.now(calendar.zone) + timedelta(days=DAYS_AHEAD)).year
+    ahead = calendar.unknown_soon(int(time() * 1000))
     known = f"{min(calendar.years)} to {max(calendar.years)}, {calendar.zone.key}"
-    return True, known if ahead in calendar.years else f"{known}; add {ahead} to calendar.yaml and publish it"
+    return True, known if ahead is None else f"{known}; add {ahead} to calendar.yaml and publish it"
 
 
 def _channels(settings: Settings) -> list[tuple[str, Look]]:

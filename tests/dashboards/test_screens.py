@@ -341,6 +341,20 @@ def test_a_dictionary_has_the_same_page_without_a_trial(render: Open, versions: 
     assert len(app.metric) == 2
 
 
+def test_the_page_says_that_the_calendar_ends(render: Open, versions: tuple[str, str]) -> None:
+    text = "zone: Asia/Shanghai\nyears: {2024: {source: a, holidays: {元旦: 2024-01-01}, workdays: []}}\n"
+    app = render("policy", Role.POLICY_AUTHOR, "en")
+    app.segmented_control(key="policy_kind").set_value("calendar").run()
+    app.text_area[0].set_value(text)
+    next(b for b in app.button if b.label == "Save as draft").click().run()
+    app.button(key="submit").click().run()
+    app = render("policy", Role.POLICY_APPROVER, "zh")
+    app.segmented_control(key="policy_kind").set_value("calendar").run()
+    app.button(key="approve").click().run()
+    assert not app.error
+    assert "该年内节假日规则不生效" in app.warning[0].value
+
+
 def test_others_only_look(render: Open, versions: tuple[str, str]) -> None:
     app = _of_policy(render, Role.ANALYST, versions[1])
     assert not app.button

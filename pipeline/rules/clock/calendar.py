@@ -21,6 +21,7 @@ CALENDAR = "calendar.yaml"  # the name of the one calendar among the configurati
 SATURDAY = 6  # ISO weekday
 LONGEST_HOLIDAY = 31  # days; a longer range is a mistyped date
 _QUARTER_MS = 900_000  # the offset of every zone in use is a multiple of 15 minutes, so a quarter has one local hour
+DAYS_AHEAD = 31  # the holidays of a year are announced in November
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Calendar:
     def moment(self, at: int) -> Moment:
         """The local time at `at` (epoch ms)."""
         return self._moment(at // _QUARTER_MS)
+
+    def unknown_soon(self, at: int) -> int | None:
+        """The year in which the day DAYS_AHEAD after `at` (epoch ms) lies, if the calendar does not have it."""
+        year = (datetime.fromtimestamp(at / 1000, self.zone) + timedelta(days=DAYS_AHEAD)).year
+        return None if year in self.years else year
 
     def is_holiday(self, day: date) -> bool:
         """Whether the day is a public holiday; False in an unknown year."""

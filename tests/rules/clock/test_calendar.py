@@ -79,6 +79,16 @@ def test_a_moment_is_local(at: str, moment: Moment) -> None:
     assert CALENDAR.moment(ms(at)) == moment
 
 
+@pytest.mark.parametrize(
+    ("at", "years", "unknown"),
+    [("2026-11-30T23:59", 2026, None), ("2026-12-01T00:00", 2026, 2027), ("2026-12-01T00:00", 2027, None)],
+)
+def test_a_year_without_holidays_is_told_a_month_before(at: str, years: int, unknown: int | None) -> None:
+    holidays = f"{{source: a, holidays: {{元旦: {years}-01-01}}, workdays: []}}"
+    calendar = parse_calendar(f"zone: Asia/Shanghai\nyears: {{{years}: {holidays}}}\n")
+    assert calendar.unknown_soon(ms(at)) == unknown
+
+
 def test_another_zone_has_the_same_days_by_its_own_clocks() -> None:
     urumqi = CALENDAR.in_zone("Asia/Urumqi")
     assert CALENDAR.in_zone("") is CALENDAR.in_zone("Asia/Shanghai") is CALENDAR
