@@ -208,10 +208,12 @@ def _padded(raw: Tape) -> Tape:
 def _as_written(raw: Tape) -> Tape:
     """The tape without invisible characters, with zeros for the digits of long numbers."""
     tape = raw.keep(characters().technique_of(raw.codes) != _INVISIBLE)
-    digit = (tape.codes >= _ZERO) & (tape.codes < _ZERO + 10)
-    first = np.flatnonzero(digit & ~before(digit))
-    lengths = np.flatnonzero(digit & ~after(digit)) - first + 1
+    digit = tape.codes - np.uint32(_ZERO) < 10  # smaller codes wrap around to large ones
     at = np.flatnonzero(digit)
+    if not len(at):
+        return tape
+    begins = np.flatnonzero(np.concatenate(([True], at[1:] != at[:-1] + 1)))
+    lengths = np.diff(np.append(begins, len(at)))
     codes = tape.codes.copy()
     codes[at[np.repeat(lengths >= _LONG_NUMBER, lengths)]] = _ZERO
     return tape.replace(codes)

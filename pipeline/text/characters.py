@@ -52,7 +52,7 @@ class Characters:
     def fold_of(self, codes: Codes) -> Codes:
         """The reading of each code point."""
         if not len(codes) or codes.max() < SIZE:
-            return self.fold[codes]
+            return self.fold.take(codes)
         folded = self.fold[np.minimum(codes, SIZE - 1)]
         beyond = codes >= SIZE
         folded[beyond] = np.where(codes[beyond] < _TAGS, codes[beyond], DROPPED)
@@ -66,7 +66,7 @@ class Characters:
     def technique_of(self, codes: Codes) -> NDArray[np.uint8]:
         """The index in TECHNIQUES of the disguise that each raw code point indicates; 0 for most."""
         if not len(codes) or codes.max() < SIZE:
-            return self.technique[codes]
+            return self.technique.take(codes)
         found = self.technique[np.minimum(codes, SIZE - 1)]
         found[codes >= _TAGS] = _INVISIBLE
         return found
