@@ -19,7 +19,7 @@ def test_each_process_says_what_it_has_applied(tmp_path: Path, monkeypatch: pyte
     readiness.applied("submissions-w0", 9)
     readiness.applied("records-w0", 8)
     pages.write(pages.note(tmp_path, "gone", ["timers", "releaser"]), "127.0.0.1", free_port(), ["timers", "releaser"])
-    page = Page("127.0.0.1", 0, ["submissions"], pages.note(tmp_path, "w0", ["submissions"]))
+    page = Page("127.0.0.1", 0, ["submissions"])
     try:
         port = page.port(10)
         assert port is not None
