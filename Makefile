@@ -40,10 +40,10 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-# Two at a time: most tests wait for a broker. A file stays in one process, for its fixtures' sake. A test
-# that hangs ends its process, with every thread's stack: the name of the test and where it stood.
+# Four at a time on two cores: most tests wait for a broker half of their time. A file stays in one process, for its
+# fixtures' sake. A test that hangs ends its process, with every thread's stack: the name of the test and where it stood.
 test: lint
-	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 4 --dist loadfile --no-loadscope-reorder
 
 # Two processes import what they do not skip, and these take seconds: plugins that no quick test uses, and files that
 # have none.
