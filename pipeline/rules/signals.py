@@ -455,7 +455,7 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "owner_known",
             "bool",
-            "signatures or an enterprise are registered for the port, so it is known in whose name it sends",
+            "signatures, an enterprise or a name other than its kind is registered for the port: its owner is known",
             lambda c: c.port is not None and owner_known(c.port),
         ),
         Signal(

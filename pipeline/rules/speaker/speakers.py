@@ -102,8 +102,9 @@ def impersonated(
 
 
 def owner_known(port: Port) -> bool:
-    """Whether it is registered in whose name the port sends, by signatures or an enterprise."""
-    return bool(port.entry.signatures or port.entry.enterprise)
+    """Whether it is registered in whose name the port sends. A name that only repeats the port's kind names nobody."""
+    entry = port.entry
+    return bool(entry.signatures or entry.enterprise or (entry.name and entry.name != entry.kind))
 
 
 def may_speak(brand: Brand, port: Port | None, names: BrandNames) -> bool:
