@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from pipeline.decision.configuration import default_policy
 from pipeline.rules.consents import Consent, ConsentKind
@@ -223,8 +223,10 @@ def test_two_keys_decide_a_campaign_on_all_ports_and_one_takes_it_back(console: 
     with console.db.write() as connection:
         queue = select(t.c.id).where(t.c.state == "open").order_by(t.c.due_at, t.c.priority.desc(), t.c.id)
         ids = connection.scalars(queue.limit(3)).all()
-        free = {"campaign": "c0123456789abcdef", "claimed_by": None, "lease_until": None}
+        free = {"campaign": "c0123456789abcdef", "claimed_by": None, "lease_until": None, "urgency": 1e12}
         connection.execute(t.update().where(t.c.id.in_(ids)).values(free))
+        own = and_(t.c.claimed_by == "shu", t.c.id.not_in(ids))  # a hand begins with what one holds already
+        connection.execute(t.update().where(own).values(claimed_by=None, lease_until=None))
     page = open_page("shu", path="/review")
     page.locator(".deck .covered", has_text="3 ports, 459 messages").wait_for()
     page.keyboard.press("c")
