@@ -69,6 +69,7 @@ WORDS = {
     # lists
     "black": N_("black list"),
     "allow": N_("allow list"),
+    "watched": N_("on probation"),
     "blocked": N_("blocked recipients"),
     "unsubscribed": N_("unsubscribed"),
     "registered": N_("registered recipients"),

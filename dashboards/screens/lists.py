@@ -25,6 +25,7 @@ PAGE = 100
 MEANINGS = {
     "black": N_("Numbers and ports that are refused."),
     "allow": N_("Numbers and ports that skip volume and score rules, nothing else."),
+    "watched": N_("Numbers and ports on probation: judged by stricter limits until the entry ends."),
     "blocked": N_("Recipients to whom nothing is sent."),
     "unsubscribed": N_("port:number; no commercial messages from this port to this number."),
     "registered": N_("port:number; a port with such entries may send to these numbers only."),

@@ -39,7 +39,7 @@ class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
 class Listed(Form, frozen=True):
     """An entry of a list; `expires` is an ISO 8601 time with zone. Without `expires` the entry is permanent."""
 
-    list: Literal["black", "allow", "blocked", "unsubscribed", "registered"]
+    list: Literal["black", "allow", "watched", "blocked", "unsubscribed", "registered"]
     value: str
     reason: str = ""
     expires: str | None = None

@@ -18,7 +18,8 @@ from pipeline.rules.words.dictionary import Hit, in_force
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False):
-    """One sender. `calendar` is in the zone of its port. `black` and `allow` are its list entries and its port's.
+    """One sender. `calendar` is in the zone of its port. `black`, `allow` and `watched` are its list entries and
+    its port's.
 
     `may_send`: the rules alone decide its submissions.
     """
@@ -27,6 +28,7 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
     calendar: Calendar
     black: tuple[ListEntry, ...]
     allow: tuple[ListEntry, ...]
+    watched: tuple[ListEntry, ...]
     may_send: bool
 
 
@@ -60,7 +62,7 @@ class Pairs:
         if pair is None:
             pair = self._pair(self._sender(sender, from_port), text, at)
             port = pair.sender.port
-            on_probation = port is not None and port.probation_until is not None
+            on_probation = bool(pair.sender.watched) or (port is not None and port.probation_until is not None)
             # Otherwise the words in force, or the tier of the port, depend on the time.
             if not on_probation and all(hit.expires == NEVER for hit in pair.facts.hits):
                 self._found[key] = pair
@@ -71,9 +73,12 @@ class Pairs:
         if found is None:
             config = self._config
             port = config.ports.find(sender) if config.ports and from_port else None
-            black, allow = (_entries(config.lists, name, sender, port) for name in ("black", "allow"))
+            black, allow, watched = (
+                _entries(config.lists, name, sender, port) for name in ("black", "allow", "watched")
+            )
             ready = config.policy is not None and port is not None and port.state is PortState.OPEN and not black
-            found = self._senders[sender, from_port] = Sender(port, calendar_of(port, config), black, allow, ready)
+            calendar = calendar_of(port, config)
+            found = self._senders[sender, from_port] = Sender(port, calendar, black, allow, watched, ready)
         return found
 
     def _pair(self, sender: Sender, text: str, at: int) -> Pair:

@@ -165,6 +165,7 @@ def _context(
         config.consents,
         config.ports,
         late_ms,
+        bool(pair.sender.watched) and entry_in_force(pair.sender.watched, screened) is not None,
     )
 
 

@@ -53,7 +53,8 @@ class Context(msgspec.Struct, gc=False):  # no GC: there is one for each event, 
     `port` that the text fits. `hits` are the words in force at the event's time. `limits_5m` are the policy's limits
     by tier, in messages in 5 minutes. `moment` is the local time at which the message leaves, `screened` that of this
     screening. `consents` are all consents in force. A record is late if it arrived more than `late_ms` after its event
-    time. `counted` holds the event's counters; it is empty while the conditions of the counters are evaluated.
+    time. `watched`: the sender is on the list of this name. `counted` holds the event's counters; it is empty while
+    the conditions of the counters are evaluated.
     `counted_each` holds the counters whose key is the recipient, by recipient, if the event has several.
     """
 
@@ -71,6 +72,7 @@ class Context(msgspec.Struct, gc=False):  # no GC: there is one for each event, 
     consents: Consents
     ports: Ports | None
     late_ms: int = 0
+    watched: bool = False
     counted: dict[str, int] = {}
     counted_each: Mapping[str, Mapping[str, int]] | None = None
     _without_consent: tuple[str, ...] | None = None

@@ -4,6 +4,7 @@
 |---|---|---|
 | black | sender | messages of this number or port are refused |
 | allow | sender | this number or port skips volume and score rules, nothing else |
+| watched | sender | this number or port is on probation: judged by stricter limits |
 | blocked | recipient | nothing is sent to this number |
 | unsubscribed | port_recipient | `port:number`: no commercial messages from this port; who complained about it, too |
 | registered | port_recipient | `port:number`: a port with such entries may send to these numbers only |
@@ -34,6 +35,7 @@ PORT_RECIPIENT = "port_recipient"
 ENTITIES = {
     "black": "sender",
     "allow": "sender",
+    "watched": "sender",
     "blocked": "recipient",
     "unsubscribed": PORT_RECIPIENT,
     "registered": PORT_RECIPIENT,

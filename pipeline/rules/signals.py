@@ -99,7 +99,7 @@ def _port_tier(context: Context) -> str:
 
 
 def _probation(context: Context) -> bool:
-    return context.port is not None and context.port.on_probation(context.screened.day)
+    return context.watched or (context.port is not None and context.port.on_probation(context.screened.day))
 
 
 def _signature_registered(context: Context) -> bool:
@@ -199,7 +199,8 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "probation",
             "bool",
-            "the port is on probation: `port_tier` is high then, and `port_limit_5m` at most that of high",
+            "the port is on probation, or its number is on the list watched: `port_tier` is high then, and "
+            "`port_limit_5m` at most that of high",
             _probation,
             early=True,
             of_pair=True,

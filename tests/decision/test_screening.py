@@ -127,6 +127,17 @@ def test_a_probation_ends_at_midnight_for_equal_texts_of_one_batch_too() -> None
     assert verdicts == ["review", "release", "review"]
 
 
+def test_a_watched_number_is_on_probation_until_its_entry_ends() -> None:
+    strict = "rules: [{id: strict, event: record, description: d, when: probation, verdict: blacklist}]"
+    entry = ListEntry("watched", "13900000009", "承诺书", NOW + MINUTE_MS)
+    using = config(policy=parse_policy(strict), lists=[entry])
+    events = [record(at=NOW + shift, id=str(n)) for n, shift in enumerate((0, MINUTE_MS, 0))]
+    events.append(record(at=NOW, id="x", sender="13900000008"))
+    found = screen(events, MemoryCounters(), using, NOW)
+    verdicts = [outcome.decision.verdict.value for outcome in found if isinstance(outcome, Screened)]
+    assert verdicts == ["blacklist", "release", "blacklist", "release"]
+
+
 @pytest.mark.parametrize(("own", "most"), [(None, 5), (3, 3), (50, 5)])
 def test_on_probation_a_port_has_at_most_the_limit_of_tier_high(own: int | None, most: int) -> None:
     numbers = tuple(f"139{n:08d}" for n in range(most + 1))

@@ -50,7 +50,7 @@ def test_of_two_entries_for_one_value_the_one_that_lasts_counts() -> None:
     [
         (
             "grey,sender,1069,,",
-            "l.csv:3: column list: unknown list 'grey'; one of black, allow, blocked, unsubscribed, registered",
+            "l.csv:3: column list: unknown list 'grey'; one of black, allow, watched, blocked, unsubscribed, reg",
         ),
         ("black,recipient,1069,,", "l.csv:3: column entity: the list black holds sender, not 'recipient'"),
         ("black,sender, ,,", "l.csv:3: column value: bad value ''"),
