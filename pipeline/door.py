@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -70,6 +71,7 @@ class ComplaintIn(msgspec.Struct):
     id: str | None = None
     content: str = ""
     source: Name = ""
+    reference: Name = ""
 
 
 class ConsentIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,18 +145,34 @@ def record(line: RecordIn, settings: Settings, now: int, fallback_id: str) -> Re
     )
 
 
-def complaint(line: ComplaintIn, settings: Settings, now: int, fallback_id: str) -> Complaint:
-    """A checked complaint. Its time may be at most one day ahead of `now` (epoch ms)."""
+def complaint(line: ComplaintIn, settings: Settings, now: int, _fallback_id: str = "") -> Complaint:
+    """A checked complaint. Its time may be at most one day ahead of `now` (epoch ms).
+
+    Without an id, equal complaints have equal ids: by their source and its reference, or else by all that they say.
+    So a complaint that is given twice, in one file or in two, counts once.
+    """
     at = time(line.complained_at, "complained_at")
     if at > now + DAY_MS:
         raise AntispamError("complained_at: more than a day ahead of our clock")
+    source, reference, content = (
+        (_storable(text, field) or "").replace("\0", "")
+        for text, field in (
+            (line.source, "source"),
+            (line.reference, "reference"),
+            (line.content[: settings.max_content], "content"),
+        )
+    )
+    port = code(line.port, "port")
+    recipient = numbers.masked_mobile(line.recipient) or number(line.recipient, "recipient")
+    said = [source, reference] if reference else [source, port, recipient, at, content]
     return Complaint(
-        id=ident(line.id, fallback_id),
-        port=code(line.port, "port"),
-        recipient=number(line.recipient, "recipient"),
+        id=ident(line.id, sha256(msgspec.json.encode(said)).hexdigest()[:32]),
+        port=port,
+        recipient=recipient,
         complained_at=at,
-        content=_storable(line.content[: settings.max_content], "content") or "",
-        source=_storable(line.source, "source") or "",
+        content=content,
+        source=source,
+        reference=reference,
     )
 
 

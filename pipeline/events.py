@@ -471,7 +471,10 @@ class Alert(Event, frozen=True, kw_only=True):
 
 
 class Complaint(Event, frozen=True, kw_only=True):
-    """A recipient's complaint about a port or number; `source` is the channel that collected it."""
+    """A recipient's complaint about a port or number; `source` is the channel that collected it.
+
+    `recipient` may hide digits: `138****1234`. `reference` is the channel's own number of the complaint.
+    """
 
     id: str
     port: str
@@ -479,6 +482,7 @@ class Complaint(Event, frozen=True, kw_only=True):
     complained_at: int
     content: str = ""
     source: str = ""
+    reference: str = ""
 
 
 class DeliveryReport(Event, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Declares the files exchanged with an SMSC, and their addresses. The declarations are settings without secrets.
+"""Declares the files exchanged with SMSCs and complaint channels, and their addresses: settings without secrets.
 
 An address is `file:///folder/*.csv.gz`, `ftp://user@host:port/folder/*.csv` or `sftp://…`. Passwords come only from
 the environment, as `ANTISPAM_SOURCE_<NAME>_SECRET`.
@@ -160,3 +160,112 @@ class BlacklistTarget(Endpoint):
         if not columns or set(columns) - set(LIST_FIELDS):
             raise ValueError(f"columns of {', '.join(LIST_FIELDS)} expected")
         return columns
+
+
+COMPLAINT_FIELDS = ("id", "reference", "recipient", "port", "complained_at", "content")
+TEXT = "text"  # a field of a line that has port and content in one, as a subscriber wrote them
+ANSWER_FIELDS = ("reference", "recipient", "port", "complained_at", "received_at", "found", "done", "answered_at")
+_PLACE = re.compile(r"\{([a-z_]*)\}")
+
+
+class ComplaintShape(CsvForm):
+    """How a channel writes its complaints, and how it wants its answers.
+
+    A file is a csv with `columns`, or plain lines that `lines` describe: `{recipient}#{complained_at}#{text}`, where
+    `{}` is a part that nobody needs. A `text` holds the port and the content as `texts` describe: `{port}*{content}`.
+    The first description that fits counts. A sign between two parts may be full-width.
+    """
+
+    columns: dict[str, str | Ordinal] = Field({}, description="Our fields and the columns that hold them.")
+    lines: tuple[str, ...] = Field((), description="Descriptions of a line, in place of columns.")
+    texts: tuple[str, ...] = Field(("{port}*{content}", "{port}#{content}"), description="Descriptions of a text.")
+    time_format: str | None = Field(None, description="strptime format; unset: ISO 8601 with a zone or epoch ms.")
+    zone: str = Field("Asia/Shanghai", description="Zone of times without a zone.")
+    answer_days: int = Field(15, ge=1, le=60, description="Working days until an answer is due.")
+    answer: dict[str, str] = Field(
+        {field: field for field in ANSWER_FIELDS}, description="Fields of the answer file and its column names."
+    )
+    answer_encoding: Literal["utf-8", "gbk"] = "utf-8"
+
+    @model_validator(mode="after")
+    def _described(self) -> ComplaintShape:
+        if bool(self.columns) == bool(self.lines):
+            raise ValueError("either columns or lines expected")
+        if unknown := set(self.columns) - {*COMPLAINT_FIELDS, TEXT}:
+            raise ValueError(f"{sorted(unknown)[0]}: columns of {', '.join((*COMPLAINT_FIELDS, TEXT))} expected")
+        for description in self.lines:
+            _check_described(description, {*COMPLAINT_FIELDS, TEXT, ""})
+        for description in self.texts:
+            _check_described(description, {"port", "content", ""})
+        if not self.answer or set(self.answer) - set(ANSWER_FIELDS):
+            raise ValueError(f"answer: columns of {', '.join(ANSWER_FIELDS)} expected")
+        return self
+
+
+def _check_described(description: str, known: set[str]) -> None:
+    """Raises ValueError unless known parts stand in braces, each once, and one sign or more between two of them."""
+    parts = _PLACE.findall(description)
+    named = [part for part in parts if part]
+    between = _PLACE.split(description)[2:-1:2]
+    if not named or set(parts) - known or len(set(named)) < len(named) or not all(between) or len(description) > 200:
+        raise ValueError(f"{description[:40]}: parts such as {{port}}*{{content}} expected")
+
+
+# Shapes as the channels publish or hand them over; an operator replaces those that differ, by name.
+# Working days for an answer: 15 by the draft of 2020 of the ministry's rules for short message services (12321); the
+# others are an operator's own promise.
+COMPLAINT_SHAPES: dict[str, ComplaintShape] = {
+    "12321": ComplaintShape(
+        columns={
+            "reference": "举报编号",
+            "recipient": "举报人号码",
+            "port": "被举报号码",
+            "complained_at": "举报时间",
+            "content": "举报内容",
+        },
+        time_format="%Y-%m-%d %H:%M:%S",
+        answer={
+            "reference": "举报编号",
+            "port": "被举报号码",
+            "found": "核查结果",
+            "done": "处理措施",
+            "answered_at": "反馈时间",
+        },
+        answer_encoding="gbk",
+    ),
+    "hotline": ComplaintShape(
+        columns={
+            "reference": "工单编号",
+            "recipient": "投诉号码",
+            "port": "被投诉号码",
+            "complained_at": "投诉时间",
+            "content": "投诉内容",
+        },
+        time_format="%Y/%m/%d %H:%M",
+        answer_days=5,
+        answer={
+            "reference": "工单编号",
+            "recipient": "投诉号码",
+            "found": "核查结果",
+            "done": "处理措施",
+            "answered_at": "答复时间",
+        },
+    ),
+    # The archive of subscribers' messages to a complaint code, 10086999 for example.
+    "mo": ComplaintShape(
+        lines=("{recipient}|{}|{complained_at}|{text}", "{recipient}#{}#{complained_at}#{text}"),
+        time_format="%Y%m%d%H%M%S",
+        answer_days=5,
+    ),
+    # Messages that subscribers forwarded to 7726, with the sender they named.
+    "7726": ComplaintShape(
+        columns={
+            "reference": "id",
+            "recipient": "reporter",
+            "port": "sender",
+            "complained_at": "time",
+            "content": "message",
+        },
+        answer_days=5,
+    ),
+}

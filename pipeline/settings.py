@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.file_exchange import BlacklistTarget, Ordinal, RecordSource
+from pipeline.file_exchange import COMPLAINT_SHAPES, BlacklistTarget, ComplaintShape, Ordinal, RecordSource
 
 RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
 
@@ -148,6 +148,15 @@ class Settings(BaseSettings):
         description='Where the black list goes (JSON): {"name": "smsc1", "url": "ftp://user@host/in/black.csv"}; '
         "columns, header, delimiter, encoding, key as BlacklistTarget in pipeline/file_exchange.py.",
     )
+    complaint_shapes: dict[str, ComplaintShape] = Field(
+        COMPLAINT_SHAPES,
+        description="How complaint channels write their files and want their answers, by name (JSON): columns, lines, "
+        "texts, time_format, zone, answer_days, answer, delimiter, header, quotes as ComplaintShape in "
+        "pipeline/file_exchange.py. They replace or join the shipped 12321, hotline, mo and 7726.",
+    )
+    complaint_key: SecretStr | None = Field(
+        None, min_length=16, description="Key with which complaint channels post to the API. Unset: none may."
+    )
     known_hosts: Path | None = Field(
         None, description="Host keys of SFTP servers, OpenSSH's format; others are refused. Unset: in data_dir."
     )
@@ -279,6 +288,16 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("unknown time zone; Asia/Shanghai or UTC, say, expected") from None
         return name
+
+    @field_validator("complaint_shapes")
+    @classmethod
+    def _shapes(cls, shapes: dict[str, ComplaintShape]) -> dict[str, ComplaintShape]:
+        for name, shape in shapes.items():
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
+                raise ValueError("a name of 1 to 32 letters, digits, - and _ expected")
+            cls._time_format(shape.time_format)
+            cls._zone(shape.zone)
+        return COMPLAINT_SHAPES | shapes
 
     @field_validator("record_sources")
     @classmethod

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline import door
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.events import Priority, Submission, encode
+from pipeline.events import Complaint, Priority, Submission, encode
 from pipeline.settings import Settings
 
 NOW = 1_760_000_000_000
@@ -201,9 +201,35 @@ def test_a_file_of_local_times_is_read_with_the_format_and_zone_of_the_settings(
 
 
 def test_a_complaint_is_bounded_too() -> None:
-    line = {"port": "10690001", "recipient": "13800000001", "complained_at": NOW, "content": "长" * 500}
-    made = door.complaint(msgspec.convert(line, door.ComplaintIn), SETTINGS, NOW, "ours-1")
-    assert (made.id, len(made.content)) == ("ours-1", 100)
-    early = msgspec.convert(line | {"complained_at": NOW + 2 * DAY_MS}, door.ComplaintIn)
+    made = complaint(content="长" * 500)
+    assert len(made.content) == 100
     with pytest.raises(AntispamError, match="complained_at: more than a day ahead"):
-        door.complaint(early, SETTINGS, NOW, "ours-1")
+        complaint(complained_at=NOW + 2 * DAY_MS)
+
+
+def test_the_same_complaint_has_the_same_id_and_its_reference_tells_two_apart() -> None:
+    assert complaint().id == complaint(recipient="+86 138 0000 0001").id
+    assert (
+        len({complaint(**other).id for other in ({}, {"content": "y"}, {"source": "12321"}, {"complained_at": 1e12})})
+        == 4
+    )
+    first = complaint(source="12321", reference="A1")
+    assert complaint(source="12321", reference="A1", content="retyped").id == first.id
+    assert complaint(source="12321", reference="A2").id != first.id != complaint(source="hotline", reference="A1").id
+    assert complaint(id="c-7", reference="A1").id == "c-7"
+
+
+@pytest.mark.parametrize("given", ["138****0001", "+86 138-XXXX-0001", "138＊＊＊＊0001", "86138●●●●0001"])
+def test_a_complainer_may_hide_digits_of_the_number(given: str) -> None:
+    assert complaint(recipient=given).recipient == "138****0001"
+
+
+@pytest.mark.parametrize("given", ["138***001", "1*********1", "*138****0001", "10690****1", "138**** 0001 or so"])
+def test_a_number_is_hidden_in_part_and_as_long_as_it_is(given: str) -> None:
+    with pytest.raises(AntispamError, match=r"^recipient: one phone number"):
+        complaint(recipient=given)
+
+
+def complaint(**fields: object) -> Complaint:
+    line = {"port": "10690001", "recipient": "13800000001", "complained_at": NOW, "content": "x"} | fields
+    return door.complaint(msgspec.convert(line, door.ComplaintIn, strict=False), SETTINGS, NOW)

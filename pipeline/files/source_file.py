@@ -66,6 +66,13 @@ class SourceFile:
             for number, value, fault in self.read(stream, table):
                 yield number, value, fault, raw.tell()
 
+    def plain(self) -> Iterator[tuple[int, str, str, int]]:
+        """(line number, line, fault, compressed bytes read so far) for each line as it is written, but blank ones."""
+        with self._opened() as (raw, stream):
+            for number, text, fault in self._lines(stream):
+                if text.strip():
+                    yield number, text.rstrip("\r\n"), fault, raw.tell()
+
     def read(self, stream: IO[bytes] | gzip.GzipFile, table: Table | None) -> Iterator[tuple[int, Any, str]]:
         """(line number, value, fault) of each line of a stream in this file's format."""
         return self._jsonl(stream) if table is None else rows_of(self._lines(stream), table)

@@ -502,15 +502,42 @@ case_members = Table(
 
 # Actions of people and of the pipeline, and alerts.
 
+_WAITING = text("found = 'waiting'")
+_UNANSWERED = text("answered_at IS NULL")
 complaints = Table(
     "complaints",
     metadata,
     Column("id", String(128), primary_key=True),
-    Column("port", String(21), primary_key=True),
-    Column("recipient", String(21), nullable=False),
+    Column("port", String(21), primary_key=True),  # the registered one, or the sender if none is
+    Column("recipient", String(21), nullable=False),  # may hide digits: 138****1234
     Column("source", String(128), nullable=False, server_default=""),
     _at("complained_at"),
+    Column("sender", String(21), nullable=False, server_default=""),  # as complained about; empty: as `port`
+    Column("reference", String(128), nullable=False, server_default=""),  # the source's own number of it
+    Column("content", Text, nullable=False, server_default=""),  # masked if no port is registered
+    Column("received_at", BigInteger, nullable=False, server_default="0"),
+    _at("due_at", nullable=True),  # of the answer
+    # waiting, matched, doubtful, unmatched
+    Column("found", String(16), nullable=False, server_default="waiting"),
+    Column("doubt", String(32), nullable=False, server_default=""),
+    Column("message", String(160), nullable=False, server_default=""),  # the id of the submission
+    Column("campaign", String(17), nullable=False, server_default=""),
+    _at("blocked_at", nullable=True),  # when commercial messages of the port to this number ended
+    _at("answered_at", nullable=True),
     Index("ix_complaints_port", "port", "complained_at"),
+    Index("ix_complaints_received_at", "received_at"),
+    Index("ix_complaints_waiting", "received_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("ix_complaints_unanswered", "due_at", sqlite_where=_UNANSWERED, postgresql_where=_UNANSWERED),
+)
+# Messages that left for the carriers, by registered port and month (2026-07, in the console's zone), as the lake has
+# them. The rates of complaints are per million of them.
+port_months = Table(
+    "port_months",
+    metadata,
+    Column("port", String(21), primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+    _at("counted_at"),
 )
 actions = Table(
     "actions",

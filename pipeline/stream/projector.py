@@ -19,8 +19,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
+from pipeline.actions.complaints.intake import project_complaints
 from pipeline.actions.conduct.notices import project_alerts, project_list_actions
-from pipeline.actions.conduct.port_conduct import project_complaints, project_port_actions
+from pipeline.actions.conduct.port_conduct import project_port_actions
 from pipeline.actions.holds.holds import project_holds
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
@@ -63,7 +64,7 @@ def projections(
         "cases": {
             topics.HOLDS: partial(project_holds, longest=settings.hold_days * DAY_MS),
             topics.CASES: partial(project_members, campaigns=campaigns),
-            topics.COMPLAINTS: project_complaints,
+            topics.COMPLAINTS: partial(project_complaints, shapes=settings.complaint_shapes),
             topics.PORT_ACTIONS: project_port_actions,
             topics.LIST_ACTIONS: project_list_actions,
             topics.ALERTS: project_alerts,

@@ -46,6 +46,11 @@ _CODE = re.compile(rf"[0-9]{{{CODE_LENGTHS[0]},{CODE_LENGTHS[-1]}}}")
 
 _is_mobile = re.compile(r"1[3-9][0-9]{9}").fullmatch  # the most frequent spelling; checked first for speed
 _MOBILE = re.compile(r"0?(1[3-9][0-9]{9})")  # 0 is the prefix of long-distance calls
+_HIDDEN = re.compile("[*xX#\u2022\u25cf\u00d7]")
+_MASKED = re.compile(
+    r"(?:(?:\+|00)?86[ -]?)?(1[ -]?[3-9](?=(?:[ -]?[0-9]){0,7}[ -]?[*xX#\u2022\u25cf\u00d7])"
+    r"(?:[ -]?[0-9*xX#\u2022\u25cf\u00d7]){9})"
+)
 _SUBSCRIBER = re.compile(
     r"14[0-9]{11}|1064[0-9]{9}"
     r"|0(?:10|2[0-9])[2-9][0-9]{7}|0[3-9][0-9]{2}[2-9][0-9]{6,7}"
@@ -85,6 +90,17 @@ def service_code(text: str) -> str | None:
     if form is None and (written := _written(text)) and not written[1] and _CODE.fullmatch(written[0]):
         return written[0]
     return form
+
+
+def masked_mobile(text: str) -> str | None:
+    """A mobile number whose middle or end is hidden, as complaint channels write it: 11 signs, hidden ones as `*`.
+
+    `+86 138-xxxx-1234` is `138****1234`. None for any other text, a complete number included.
+    """
+    if len(text) > LONGEST_TEXT:
+        return None
+    found = _MASKED.fullmatch(text.translate(_PLAIN).strip())
+    return None if found is None else _HIDDEN.sub("*", _BETWEEN.sub("", found[1]))
 
 
 def _written(text: str) -> tuple[str, bool] | None:

@@ -177,7 +177,13 @@ def records() -> dict[str, Event]:
             at=NOW,
         ),
         topics.COMPLAINTS.name: events.Complaint(
-            id="complaint-1", port=PORT, recipient=PHONES[0], complained_at=NOW, content=TEXT, source="12321"
+            id="complaint-1",
+            port=PORT,
+            recipient=PHONES[0],
+            complained_at=NOW,
+            content=TEXT,
+            source="12321",
+            reference="A1",
         ),
         topics.DELIVERIES.name: events.DeliveryReport(
             id="s1/1", channel="default", carrier_id="77", status="DELIVRD", reported_at=NOW, part=1, port=PORT
@@ -552,8 +558,26 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
             | {"seq": 2, "case": "case-2", "number": 2, "submission": "s2", "body": events.encode(submission("s2"))},
         ],
         "complaints": [
-            {"id": "complaint-1", "port": PORT, "recipient": PHONES[0], "source": "12321", "complained_at": NOW}
+            {
+                "id": "complaint-1",
+                "port": PORT,
+                "sender": PORT,
+                "recipient": PHONES[0],
+                "source": "12321",
+                "reference": "A1",
+                "content": TEXT,
+                "complained_at": NOW,
+                "received_at": NOW,
+                "due_at": NOW + DAY,
+                "found": "doubtful",
+                "doubt": "several",
+                "message": "s1",
+                "campaign": "c-1",
+                "blocked_at": NOW,
+                "answered_at": NOW,
+            }
         ],
+        "port_months": [{"port": PORT, "month": "2025-11", "messages": 1000, "counted_at": NOW}],
         "actions": [
             {
                 "id": 1,

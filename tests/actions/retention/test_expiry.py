@@ -14,7 +14,8 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from pipeline import topics
-from pipeline.actions.conduct import notices, port_conduct
+from pipeline.actions.complaints import intake
+from pipeline.actions.conduct import notices
 from pipeline.actions.holds import holds
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.review import case_members
@@ -43,6 +44,7 @@ from pipeline.events import (
     Verdict,
     encode,
 )
+from pipeline.file_exchange import COMPLAINT_SHAPES
 from pipeline.lake import delta
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
@@ -212,7 +214,7 @@ def fill_database(db: Database, day: Day) -> None:
             day.at,
             raw[topics.CASES.name],
         )
-        port_conduct.project_complaints(connection, day.at, raw[topics.COMPLAINTS.name])
+        intake.project_complaints(connection, day.at, raw[topics.COMPLAINTS.name], COMPLAINT_SHAPES)
         # The complaint lists its number without an end, and an entry without an end stays: an operator takes it off.
         assert list_entries.remove(connection, day.at, "ops", "unsubscribed", f"{PORT}:{day.number}", "withdrawn")
         outbox.mark_published(connection, [ident for ident, _ in outbox.unpublished(connection, 100)], day.at)

@@ -1,0 +1,1 @@
+"""Complaints of recipients: taken from channels, matched to the message, counted, answered."""
