@@ -24,6 +24,7 @@ from pipeline.events import ConfigChange, Decision, Event, Record, Submission, V
 from pipeline.lake import delta
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.privacy import Privacy
+from pipeline.lake.rolling import roll_up
 from pipeline.lake.tables import FULL, SHARED
 from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policies.policy import CampaignFrom
@@ -76,9 +77,10 @@ class LiveLake:
             self._decide(events, now)
 
     def close(self, now: int) -> None:
-        """Decide the rounds that are due by `now`, and write everything."""
+        """Decide the rounds that are due by `now`, and write everything, the roll-ups too."""
         self.poll([], now)
         self._flush()
+        roll_up(self._lake)
 
     def _decide(self, events: Sequence[Submission | Record], now: int) -> None:
         config = self._entries.config

@@ -9,16 +9,16 @@ failed"). Check and commit together fence a stale writer, across processes and h
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pipeline.errors import UnavailableError
-from pipeline.lake.tables import Table
 
 READER_GRACE_HOURS = 1  # files that left the newest snapshot stay this long for running queries
 
@@ -32,22 +32,38 @@ _FULL_CONFIGURATION = {**_CONFIGURATION, "delta.dataSkippingNumIndexedCols": "0"
 _WRITER = WriterProperties(compression="ZSTD")
 
 
+class Stored(Hashable, Protocol):
+    """What is stored as one Delta table: a table of events, or a roll-up."""
+
+    @property
+    def name(self) -> str:
+        """Its name, also of its folder and view."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its Arrow schema, with the partition column `dt`."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it lies behind mode 0700."""
+
+
 class Fenced(Exception):  # noqa: N818 - the field's term
     """Another writer has moved a partition on. This writer must throw away its rows of that partition."""
 
 
-def path_of(lake: Path, table: Table) -> Path:
+def path_of(lake: Path, table: Stored) -> Path:
     """The folder of a table: analysts' tables in the lake, full texts under `full`."""
     return lake / "full" / table.name if table.full else lake / table.name
 
 
-def find_table(lake: Path, table: Table) -> DeltaTable | None:
+def find_table(lake: Path, table: Stored) -> DeltaTable | None:
     """The newest snapshot of a table; None if the table does not exist yet."""
     path = path_of(lake, table)
     return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
 
 
-def open_table(lake: Path, table: Table) -> DeltaTable:
+def open_table(lake: Path, table: Stored) -> DeltaTable:
     """The table, created if missing, with missing fields added. Only the owner can read the folder `full`."""
     path = path_of(lake, table)
     if table.full:

@@ -7,8 +7,8 @@ its consumer group, for lag tools, but never reads them.
 The name of a position is `<cluster id>/<topic id>/<partition>`. So a topic that was deleted and created again, or a new
 cluster at the same address (the embedded broker after a restart), starts a new count.
 
-A record may go to three tables, in this order: full text, dead letters, the table of its topic. The sink resumes from
-the position in the last one; the other two skip records they already hold.
+A record may go to several tables, in this order: full text, dead letters, roll-ups, the table of its topic. The sink
+resumes from the position in the last one; the others skip records they already hold.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import gc
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,8 @@ from pipeline.lake import delta, upkeep
 from pipeline.lake.batch import Batch, Received
 from pipeline.lake.first import FirstDecisions, recall
 from pipeline.lake.privacy import Privacy
+from pipeline.lake.rolling import catch_up, open_rollup
+from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import (
     CONFIGURATION,
     DEAD_BYTES,
@@ -63,11 +65,12 @@ LARGE_SECONDS = 3600.0  # between compactions into large files, with vacuum and 
 DECISIONS_TOPIC = topics.DECISIONS.name
 FAILURES = (DeltaError, OSError, KafkaException, UnavailableError)
 # A topic's own table is last: its position is the one to resume from.
-COMMIT_ORDER = (
+COMMIT_ORDER: tuple[delta.Stored, ...] = (
     TEXTS,
     DEAD_BYTES,
     DEAD_LETTERS,
     CONFIGURATION,
+    *ROLLUPS,
     *(table for table in SHARED if table is not DEAD_LETTERS),
 )
 
@@ -123,6 +126,7 @@ class Sink:
         self._lake = settings.lake_dir
         self._privacy = Privacy(settings.privacy_secret)
         self._tables = {table.name: delta.open_table(self._lake, table) for table in SHARED + FULL}
+        self._tables |= {rollup.name: open_rollup(self._lake, rollup) for rollup in ROLLUPS}
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._held_rows = self._held_bytes = self._flushes = 0
         self._held_since = 0.0
@@ -198,6 +202,10 @@ class Sink:
         finally:
             if collecting:
                 gc.enable()
+        for rollup in ROLLUPS:
+            if rollup.of.name in batch.moved:
+                batch.moved[rollup.name] = batch.moved[rollup.of.name]
+                columns[rollup.name] = rollup.rows(columns[rollup.of.name], _counted(held, rollup))
         self._limit.check("the lake's topics", batch.undecodable, self._held_rows, batch.cause)
         by_app_id = {p.app_id: p for p in held}
         for table in COMMIT_ORDER:
@@ -271,6 +279,10 @@ class Sink:
         start = []
         for at in assigned:
             app_id = f"{logs[at.topic]}/{at.partition}"
+            for rollup in ROLLUPS:
+                if rollup.of is table_of(at.topic):
+                    raw = self._tables[rollup.of.name]
+                    catch_up(self._tables[rollup.name], raw, rollup, logs[at.topic], at.partition)
             versions = {name: table.transaction_version(app_id) for name, table in self._tables.items()}
             has = versions[table_of(at.topic).name]
             self._partitions[at.topic, at.partition] = Partition(
@@ -307,6 +319,14 @@ class Sink:
             self.counts.compactions += 1
         except AntispamError as error:  # another sink compacts, or the disk is full: rows are still written
             log.info("lake_not_compacted", reason=str(error))
+
+
+def _counted(held: Iterable[Partition], rollup: Rollup) -> Iterator[tuple[str, int, int]]:
+    """The partitions of which the roll-up holds more than its table: a sink ended between their two commits."""
+    for p in held:
+        counted, has = p.versions[rollup.name], p.versions[rollup.of.name]
+        if counted is not None and (has is None or counted > has):
+            yield p.log_id, p.held[0].partition, counted
 
 
 def run_sink(

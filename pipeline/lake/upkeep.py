@@ -15,13 +15,16 @@ from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from pipeline.errors import AntispamError
-from pipeline.lake.delta import READER_GRACE_HOURS, find_table, locked
-from pipeline.lake.tables import CONFIGURATION, FULL, SHARED, Table
+from pipeline.lake.delta import READER_GRACE_HOURS, Stored, find_table, locked
+from pipeline.lake.rolling import merge
+from pipeline.lake.rollups import ROLLUPS, Rollup
+from pipeline.lake.tables import CONFIGURATION, FULL, SHARED
 from pipeline.settings import Settings
 
 MIDDLING_BYTES = 8 * 2**20
 LARGE_BYTES = 128 * 2**20
 TRIES = 5
+KEPT: tuple[Stored, ...] = (*SHARED, *FULL, *ROLLUPS)
 _WRITER = WriterProperties(compression="ZSTD")
 
 
@@ -42,11 +45,15 @@ def compact(settings: Settings, target_bytes: int = LARGE_BYTES, grace_hours: in
     """
     merged = written = deleted = 0
     with locked(settings.lake_dir, "upkeep", wait=False):
-        for table in SHARED + FULL:
+        for table in KEPT:
             found = find_table(settings.lake_dir, table)
             if found is None:
                 continue
             try:
+                if isinstance(table, Rollup) and target_bytes >= LARGE_BYTES:
+                    files, days = merge(found, table)
+                    merged += files
+                    written += days
                 done = found.optimize.compact(target_size=target_bytes, writer_properties=_WRITER)
                 merged += done["numFilesRemoved"]
                 written += done["numFilesAdded"]
@@ -69,7 +76,7 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
     oldest = now.astimezone(datetime.UTC).date() - datetime.timedelta(days=settings.retention_days)
     rows = 0
     with locked(settings.lake_dir, "upkeep"):
-        for table in SHARED + FULL:
+        for table in KEPT:
             for attempt in range(1, TRIES + 1):
                 found = find_table(settings.lake_dir, table)
                 if found is None:
@@ -78,7 +85,7 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
                     gone = _delete(found, table, oldest)
                     if gone:
                         _forget(found)
-                    rows += gone
+                    rows += 0 if isinstance(table, Rollup) else gone
                     _vacuum(found, grace_hours)
                     break
                 except CommitFailedError as error:  # a writer was faster
@@ -87,7 +94,7 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
     return rows
 
 
-def _delete(found: DeltaTable, table: Table, oldest: datetime.date) -> int:
+def _delete(found: DeltaTable, table: Stored, oldest: datetime.date) -> int:
     """Delete the rows before this day; returns their number."""
     before = f"dt < '{oldest.isoformat()}'"
     if table is not CONFIGURATION:

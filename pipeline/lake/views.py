@@ -16,7 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.events import Verdict
-from pipeline.lake.delta import find_table
+from pipeline.lake.delta import Stored, find_table
+from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import FULL, SHARED, Table
 from pipeline.settings import Settings
 
@@ -111,6 +112,21 @@ DERIVED: dict[str, tuple[str, str]] = {
     ),
 }
 
+# name -> the roll-up by hour that it adds up
+DAILY: dict[str, Rollup] = {rollup.name.replace("hourly", "daily"): rollup for rollup in ROLLUPS}
+
+
+def _daily(name: str, zone: str) -> str:
+    """The view of a roll-up by day. A day is that of `zone`, which `Settings` has checked."""
+    rollup = DAILY[name]
+    keys = ", ".join(f'"{key.name}"' for key in rollup.keys if key.name != "hour")
+    sums = ", ".join(f"sum({measure})::BIGINT AS {measure}" for measure in rollup.measures)
+    return (
+        f"CREATE OR REPLACE VIEW {name} AS SELECT (hour AT TIME ZONE '{zone}')::DATE AS day, {keys}, {sums} "  # noqa: S608 - of our own words
+        f"FROM {rollup.name} GROUP BY ALL;"
+    )
+
+
 _DERIVED = "".join(
     f"CREATE OR REPLACE VIEW {name} AS {select}; COMMENT ON VIEW {name} IS '{comment}';"
     for name, (comment, select) in DERIVED.items()
@@ -153,8 +169,10 @@ def open_empty() -> duckdb.DuckDBPyConnection:
 
 def refresh(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """Point the views at the newest snapshot; returns the files they read, all of analysts' tables."""
-    snapshots = {table: _files(settings.lake_dir, table) for table in SHARED}
-    connection.execute("".join(_view(table, files) for table, files in snapshots.items()) + _DERIVED)
+    seen: tuple[Stored, ...] = (*SHARED, *ROLLUPS)
+    snapshots = {table: _files(settings.lake_dir, table) for table in seen}
+    daily = "".join(_daily(name, settings.console_zone) for name in DAILY)
+    connection.execute("".join(_view(table, files) for table, files in snapshots.items()) + _DERIVED + daily)
     return [file for files in snapshots.values() for file in files]
 
 
@@ -169,12 +187,12 @@ def view_full(connection: duckdb.DuckDBPyConnection, settings: Settings, table: 
     connection.execute(_view(table, _files(settings.lake_dir, table)))
 
 
-def _files(lake: Path, table: Table) -> list[str]:
+def _files(lake: Path, table: Stored) -> list[str]:
     found = find_table(lake, table)
     return [] if found is None else found.file_uris()
 
 
-def _view(table: Table, files: list[str]) -> str:
+def _view(table: Stored, files: list[str]) -> str:
     """An empty typed table gives every column; files written before a column was added lack it."""
     view = f"{_typed(table)} CREATE OR REPLACE VIEW {table.name} AS FROM typed.{table.name}"
     if not files:
@@ -187,7 +205,7 @@ def _view(table: Table, files: list[str]) -> str:
 
 
 @cache
-def _typed(table: Table) -> str:
+def _typed(table: Stored) -> str:
     """Statements that make the typed table of a lake's table, where it is not yet."""
     return (
         f"CREATE SCHEMA IF NOT EXISTS typed; CREATE TABLE IF NOT EXISTS typed.{table.name} ({_columns(table.schema)});"

@@ -33,6 +33,7 @@ from pipeline.events import (
     encode,
 )
 from pipeline.lake import delta, sink
+from pipeline.lake.rollups import ROLLUPS
 from pipeline.lake.sink import Counts, run_sink
 from pipeline.lake.tables import FULL, SHARED
 from pipeline.lake.views import connect, full_files
@@ -118,9 +119,9 @@ def count(settings: Settings, table: str) -> int:
 def test_every_topic_arrives_in_its_table(settings: Settings) -> None:
     assert settings.kafka
     send(settings.kafka, one_of_each())
-    names = {table.name for table in SHARED + FULL}
+    names = {table.name for table in SHARED + FULL} | {rollup.name for rollup in ROLLUPS}
     counts = sink_until(settings, lambda counts: set(counts.rows) == names)
-    expected = dict.fromkeys(names, 1) | {"submissions": 2, "texts": 4}
+    expected = dict.fromkeys(names, 1) | {"submissions": 2, "texts": 4, "rules_hourly": 4}
     assert dict(counts.rows) == expected
     assert {table.name: count(settings, table.name) for table in SHARED} == {
         table.name: expected[table.name] for table in SHARED
@@ -178,6 +179,28 @@ def test_a_full_disk_costs_no_row_and_doubles_none(settings: Settings, monkeypat
     assert count(settings, "submissions") == 50
     texts = connect(settings).execute("SELECT count(*) FROM read_parquet(?)", [full_files(settings, "texts")])
     assert texts.fetchall() == [(50,)]
+
+
+def test_a_disk_that_is_full_between_roll_up_and_decisions_counts_no_message_twice(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.kafka
+    send(settings.kafka, [("decisions", encode(decision(f"d{n}"))) for n in range(20)])
+    append = delta.append
+    failures = ["traffic_hourly", "decisions", "rules_hourly", "decisions"]
+
+    def full(target, *args):  # type: ignore[no-untyped-def]
+        if failures and target.table_uri.rstrip("/").endswith(failures[0]):
+            del failures[0]
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(target, *args)
+
+    monkeypatch.setattr(delta, "append", full)
+    assert sink_until(settings, lambda counts: counts.rows["decisions"] == 20).failures == 4
+    found = connect(settings).execute(
+        "SELECT (SELECT sum(decisions) FROM traffic_hourly), (SELECT sum(decisions) FROM rules_hourly WHERE first)"
+    )
+    assert found.fetchall() == [(20, 20 * 4)]  # each with two reasons, an exception and a rule in shadow
 
 
 def test_a_disk_that_stays_full_ends_the_sink_with_a_reason(

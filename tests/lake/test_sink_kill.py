@@ -182,6 +182,14 @@ def assert_all_there(traffic: Traffic, reader: Reader, folder: Path, sinks: Iter
         "SELECT count(*), count(DISTINCT id) FROM read_parquet(?) WHERE starts_with(id, ?)",
         [full_files(settings, "texts"), traffic.run_id],
     )
+    rolled = connect(settings).execute(
+        """SELECT (SELECT (count(*), sum(messages)) FROM decisions),
+                  (SELECT (sum(decisions), sum(messages)) FROM traffic_hourly),
+                  (SELECT sum(decisions) FROM rules_hourly WHERE effect = 'deciding')"""
+    )
+    [(raw, in_traffic, deciding)] = rolled.fetchall()
+    assert in_traffic == raw
+    assert deciding == raw[0]
     submissions = sum(traffic.written["submissions"])
     assert texts.fetchall() == [(submissions, submissions)]
 

@@ -23,6 +23,8 @@ from pipeline.actions.status import role as callbacks
 from pipeline.actions.status import statuses
 from pipeline.lake import connect, delta
 from pipeline.lake.privacy import Privacy
+from pipeline.lake.rolling import open_rollup
+from pipeline.lake.rollups import ROLLUPS
 from pipeline.lake.tables import DEAD_BYTES, SHARED, TEXTS, Origin, decoder_of, table_of
 from pipeline.models.classifier import Classifier
 from pipeline.rules.counting.windows import Window
@@ -236,6 +238,16 @@ def test_analysts_views_show_the_rows(version: Path, lake: Path) -> None:
         assert connection.sql("SELECT id, verdict, port FROM decisions").fetchall() == [("s1", "review", PORT)]
         assert connection.sql("SELECT rule, decided FROM reasons").fetchall() == [("bulk-declared", "review")]
         assert connection.sql("SELECT campaign, messages FROM campaigns").fetchall() == [("c00000000000000aa", 120)]
+
+
+def test_roll_ups_count_the_rows_of_the_version(version: Path, lake: Path) -> None:
+    for rollup in ROLLUPS:
+        delta.open_table(lake, rollup.of)
+        open_rollup(lake, rollup)
+    with connect(Settings(data_dir=lake.parent, _env_file=None)) as connection:
+        counts = connection.sql("SELECT sum(decisions), sum(messages + returned) FROM traffic_hourly").fetchall()
+        assert counts == connection.sql("SELECT count(*), sum(messages) FROM decisions").fetchall()
+        assert connection.sql("SELECT rule, effect FROM rules_hourly").fetchall() == [("bulk-declared", "deciding")]
 
 
 def test_the_same_record_gives_the_same_row_in_the_lake(version: Path, lake: Path) -> None:
