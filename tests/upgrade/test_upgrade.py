@@ -247,7 +247,8 @@ def test_roll_ups_count_the_rows_of_the_version(version: Path, lake: Path) -> No
     with connect(Settings(data_dir=lake.parent, _env_file=None)) as connection:
         counts = connection.sql("SELECT sum(decisions), sum(messages + returned) FROM traffic_hourly").fetchall()
         assert counts == connection.sql("SELECT count(*), sum(messages) FROM decisions").fetchall()
-        assert connection.sql("SELECT rule, effect FROM rules_hourly").fetchall() == [("bulk-declared", "deciding")]
+        deciding = connection.sql("SELECT rule, decisions FROM rules_hourly WHERE effect = 'deciding'").fetchall()
+        assert deciding == [("bulk-declared", 1)]
 
 
 def test_the_same_record_gives_the_same_row_in_the_lake(version: Path, lake: Path) -> None:
