@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (10 minutes on two idle cores)"
-	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (under two minutes)"
+	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (one minute)"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make lint       linters and types only"
@@ -45,11 +45,9 @@ lint: $(STAMP)
 test: lint
 	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 4 --dist loadfile --no-loadscope-reorder
 
-# Two processes import what they do not skip, and these take seconds: plugins that no quick test uses, and files that
-# have none.
+# What is not run is not imported either: plugins that no quick test uses, and files whose tests all are marked.
 UNUSED := $(addprefix -p no:,schemathesis nbmake anyio pytest_cov)
-NO_QUICK := $(addprefix --ignore tests/,models/test_train.py models/test_benchmark.py ingest/http/test_openapi.py \
-	dashboards/test_walk.py dashboards/test_console_browser.py)
+NO_QUICK = $(addprefix --ignore ,$(shell grep -rlE '^pytestmark = (\[$$|\[?pytest\.mark\.(long|slow|broker|kafka|browser))' tests))
 
 test-fast: $(STAMP)
 	@$(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 --timeout-method thread \

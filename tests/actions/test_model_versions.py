@@ -19,6 +19,8 @@ from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
 from pipeline.store.registry import configurations, registry
 
+pytestmark = pytest.mark.long
+
 ADMIN = User("chief", Role.ADMINISTRATOR)
 VERSION = Classifier.load().version
 

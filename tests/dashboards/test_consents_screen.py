@@ -23,6 +23,8 @@ from pipeline.store.registry import consents
 from tests.harness.console_data import CHIEF, PHONE, register_ports, sign_up
 from tests.harness.migrated import migrated_database
 
+pytestmark = pytest.mark.long
+
 SCOPE = "port/10690000"
 MASKED = "138****8000"
 NOW = int(time.time() * 1000)

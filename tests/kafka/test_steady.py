@@ -86,6 +86,7 @@ def test_an_outage_after_a_long_life_is_the_first_in_a_row(monkeypatch: pytest.M
     assert patiently("part", failing([UnavailableError("the database")] * (2 * TRIES)), threading.Event()) is True
 
 
+@pytest.mark.long
 def test_the_patience_of_a_role_is_its_own_and_not_that_of_its_process_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from pipeline.lake.views import DERIVED, connect, full_files
 from pipeline.settings import Settings
 from tests.harness.lake.events import PHONE, decision, now_ms, submission
 
+pytestmark = pytest.mark.long
+
 PRIVACY = Privacy(b"secret")
 VIEWS = [table.name for table in SHARED] + list(DERIVED)
 

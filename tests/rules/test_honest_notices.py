@@ -10,6 +10,8 @@ from pipeline.rules.policies.policy import parse_policy
 from tests.harness.screening_events import shipped
 from tests.rules.honest_notices import MISREAD, TRANSACTIONAL, Text, decisions, texts
 
+pytestmark = pytest.mark.long
+
 # Signals that tell something of conduct, of a way out of the text, or of the sender's standing.
 FACTS = {
     *("port_tier", "short_link", "lookalike_link", "contacts", "messages", "batch_size", "sender_volume_5m"),

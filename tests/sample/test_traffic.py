@@ -40,6 +40,7 @@ def first(story: str) -> list[Sample]:
     return [sample for sample in day()[:STRETCH] if sample.truth.story == story]
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_traffic() -> None:
     assert list(generate(1, 3 * STRETCH, START, 3 * STRETCH / 100)) == day()
 

@@ -18,6 +18,8 @@ from pipeline.store.database import Database
 from pipeline.store.registry import registry
 from tests.harness.migrated import migrated_sqlite
 
+pytestmark = pytest.mark.long
+
 ADMIN = User("admin", Role.ADMINISTRATOR)
 
 

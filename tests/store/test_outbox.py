@@ -15,6 +15,8 @@ from pipeline.store.database import Database
 from pipeline.store.registry import registry
 from tests.harness.processes.forked import Forked
 
+pytestmark = pytest.mark.long
+
 ADMIN = User("admin", Role.ADMINISTRATOR)
 WRITER = """
 import sys
@@ -78,7 +80,6 @@ def test_threads_never_share_an_epoch(any_db: Database) -> None:
     check(any_db, given, watcher)
 
 
-@pytest.mark.long
 def test_processes_never_share_an_epoch(any_db: Database) -> None:
     watcher = Watcher(any_db)
     watcher.start()

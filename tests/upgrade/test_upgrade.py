@@ -51,6 +51,8 @@ from tests.upgrade.invented import (
 )
 from tests.upgrade.write import OFFSET, OWN, Line, main
 
+pytestmark = pytest.mark.long
+
 VERSIONS = sorted(Path(__file__).parent.glob("v*"))
 ANNA = User("anna", Role.ADMINISTRATOR)
 DUE = NOW + 2 * DAY

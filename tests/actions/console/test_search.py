@@ -26,6 +26,8 @@ from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
 from tests.harness.console_data import CAMPAIGN, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
+pytestmark = pytest.mark.long
+
 NOW = 1_790_000_000_000
 ANALYST = User("rui", Role.ANALYST)
 SENIOR = User("anna", Role.SENIOR_REVIEWER)

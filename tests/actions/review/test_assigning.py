@@ -26,6 +26,8 @@ from tests.harness.case_events import CHEN, LIN, NOW, add_port, member, rows
 from tests.harness.console_data import CHIEF, sign_up
 from tests.harness.variants import rotating_hosts
 
+pytestmark = pytest.mark.long
+
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
 
 

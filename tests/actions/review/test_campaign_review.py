@@ -22,6 +22,8 @@ from tests.harness.case_events import CHEN, LIN, NOW, add_port, member, rows
 from tests.harness.examples import examples
 from tests.harness.variants import rotating_hosts, rotating_names
 
+pytestmark = pytest.mark.long
+
 CAMPAIGN = "c0123456789abcdef"
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
 PORTS = [f"1069{n:04d}" for n in range(40)]

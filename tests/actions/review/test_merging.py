@@ -29,6 +29,8 @@ from tests.harness.case_events import CHEN, LIN, NOW, PORT, add_port, member, ro
 from tests.harness.examples import examples
 from tests.harness.variants import rotating_hosts, rotating_names
 
+pytestmark = pytest.mark.long
+
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
 
 

@@ -23,6 +23,8 @@ from pipeline.store.registry import policy_lifecycle
 from tests.harness.case_events import CHEN, LIN, NOW, add_port, member, rows
 from tests.harness.console_data import CHIEF, sign_up
 
+pytestmark = pytest.mark.long
+
 SENIOR = User("shu", Role.SENIOR_REVIEWER)
 SOUTH, NORTH = "10690001", "10690002"
 POLICY = """\

@@ -238,6 +238,7 @@ def test_the_fifth_refused_bulk_case_suspends_the_port(operational_db: Database,
     assert states == ["open"] * 5 + ["suspended"]
 
 
+@pytest.mark.long
 def test_two_releasers_settle_each_member_once(
     operational_db: Database, producer: MemoryProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

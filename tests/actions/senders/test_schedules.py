@@ -23,6 +23,8 @@ from tests.harness.examples import examples
 from tests.harness.sender_harness import PORT, SECRET, Sending, numbers, outbound, sending
 from tests.harness.servers.scripted_gateway import ScriptedGateway, Submitted
 
+pytestmark = pytest.mark.long
+
 _name = count()
 
 

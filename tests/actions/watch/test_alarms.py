@@ -20,6 +20,8 @@ from pipeline.store.database import Database
 from pipeline.store.registry import registry
 from tests.harness.lake.rule_hits import decided, hours, put
 
+pytestmark = pytest.mark.long
+
 HOUR = 489_000
 POLICY = "rules:\n  - {id: loud, event: submission, description: loud, when: messages > 9, verdict: review}\n"
 OTHER = POLICY.replace("id: loud", "id: other")

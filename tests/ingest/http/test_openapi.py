@@ -17,10 +17,11 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.ingest.http.test_app import HEADERS, PORT, World
 
+pytestmark = pytest.mark.long
+
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.mark.long
 def test_no_request_meets_an_unexplained_answer(tmp_path: Path) -> None:
     world = World(tmp_path)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", world.app)

@@ -30,6 +30,8 @@ from tests.ingest.links.memory_broker import MemoryBroker
 from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 
+pytestmark = pytest.mark.long
+
 WAIT = 20.0
 CODECS: dict[str, Codec[Any]] = {"cmpp2": CMPP2, "cmpp3": CMPP3, "smpp": SMPP, "smgp": SMGP, "sgip": SGIP}
 every_protocol = pytest.mark.parametrize("protocol", ["cmpp2", "cmpp3", "smpp"])

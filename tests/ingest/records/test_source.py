@@ -28,6 +28,8 @@ from pipeline.store.database import Database
 from tests.harness.migrated import migrated_database
 from tests.harness.servers.far_servers import PASSWORD, FarFtp, FarServer, FarSftp
 
+pytestmark = pytest.mark.long
+
 NOW = 1_760_000_000_000
 
 

@@ -14,6 +14,8 @@ from pipeline.lake.backtest.period import Period, contents, parts, rows_of, writ
 from pipeline.settings import Settings
 from tests.harness.lake.replayed import BEGIN, NOTICE, POLICY, lake, record, send, submission
 
+pytestmark = pytest.mark.long
+
 PERIOD = Period(BEGIN - HOUR_MS, BEGIN + HOUR_MS)
 
 

@@ -20,6 +20,8 @@ from pipeline.settings import Settings
 from tests.harness.examples import examples
 from tests.harness.lake.replayed import BEGIN, POLICY, lake, mixed
 
+pytestmark = pytest.mark.long
+
 # Every counter has another definition than live, so it is counted again.
 CHANGED = parse_policy(POLICY.replace("window: 5m", "window: 4m").replace("> 5", "> 3"))
 Rows = Sequence[Mapping[str, Any]]

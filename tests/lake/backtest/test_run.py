@@ -22,6 +22,8 @@ from pipeline.lake.delta import locked
 from pipeline.settings import Settings
 from tests.harness.lake.replayed import BEGIN, COMMERCIAL, DISTINCT, NOTICE, POLICY, ask, lake, mixed, send, submission
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -158,7 +160,6 @@ def _killed(folder: str) -> None:
     backtest(settings, question, (), BEGIN, lambda *_: os.kill(os.getpid(), signal.SIGKILL), cores=1)
 
 
-@pytest.mark.long
 def test_a_killed_run_goes_on_with_the_other_parts(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed = ask(copied(full, tmp_path / "a"))
     settings = copied(full, tmp_path / "b")
@@ -187,7 +188,6 @@ def test_a_killed_run_goes_on_with_the_other_parts(full: Path, tmp_path: Path, m
     assert not replayed
 
 
-@pytest.mark.long
 def test_processes_give_the_same_report(full: Path, tmp_path: Path) -> None:
     one = ask(copied(full, tmp_path / "a"))
     question = Question(BEGIN, BEGIN + 2 * HOUR_MS)
