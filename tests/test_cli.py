@@ -286,6 +286,7 @@ def test_policy_check_of_another_kind_needs_a_file(run: Run) -> None:
     assert run("policy", "check", "--kind", "calendar").code == 2
 
 
+@pytest.mark.long
 def test_a_policy_goes_from_draft_to_force_and_back(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "RELAY_WAIT", 0.0)
     rule = "rules: [{id: many, event: submission, description: many, when: messages > 50, verdict: review}]\n"

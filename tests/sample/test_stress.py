@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def by_port(samples: list[Sample]) -> dict[str, list[Sample]]:
     return found
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_traffic() -> None:
     assert list(stress(1, 2000, 20, start=START)) == list(stress(1, 2000, 20, start=START))
     assert list(stress(1, 2000, 20, start=START)) != list(stress(2, 2000, 20, start=START))
