@@ -20,6 +20,7 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox
+from pipeline.actions.complaints import complaint_file
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
@@ -180,6 +181,12 @@ def _consent_file(w: World, n: int) -> Path:
     return path
 
 
+def _complaint_file(w: World, n: int) -> Path:
+    path = w.settings.data_dir / f"complaints-{n}.csv"
+    path.write_text(f"recipient,sender,kind,at\n{PHONE},{w.port(n)},spam,{NOW}\n")
+    return path
+
+
 def _change(n: int) -> Change:
     return Change(None, _listed(n))
 
@@ -336,6 +343,23 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.SEE_FULL_TEXT,
         FOR_ALL,
         lambda w, u, n: console_consents.proof(w.db, u, PHONE, "a complaint", NOW),
+    ),
+    "complaint_file.import_complaints": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: complaint_file.import_complaints(
+            w.db, u, _complaint_file(w, n), w.settings.data_dir / "bad", "hotline", w.settings
+        ),
+    ),
+    "complaint_file.read_upload": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: complaint_file.read_upload(u, _complaint_file(w, n).read_bytes(), "hotline", w.settings),
+    ),
+    "complaint_file.take_lines": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: complaint_file.take_lines(w.db, u, [], w.settings),
     ),
     "consent_file.import_consents": (
         R.EDIT_LISTS,
