@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-full coverage lint lock licences audit clean
+.PHONY: help run test suite test-fast test-full coverage lint lock licences audit clean
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
@@ -40,10 +40,14 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-# Four at a time on two cores: most tests wait for a broker half of their time. A file stays in one process, for its
-# fixtures' sake. A test that hangs ends its process, with every thread's stack: the name of the test and where it stood.
-test: lint
-	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 4 --dist loadfile --no-loadscope-reorder
+# The linters run beside the tests: most tests wait for a broker half of their time.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs 2 lint suite
+
+# Five at a time on two cores, for the same reason. A file stays in one process, for its fixtures' sake. A test that
+# hangs ends its process, with every thread's stack: the name of the test and where it stood.
+suite: $(STAMP)
+	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 5 --dist loadfile --no-loadscope-reorder
 
 # What is not run is not imported either: plugins that no quick test uses, and files whose tests all are marked.
 UNUSED := $(addprefix -p no:,schemathesis nbmake anyio pytest_cov)
