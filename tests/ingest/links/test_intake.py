@@ -16,7 +16,7 @@ from pipeline.ingest.links.message_ids import MessageIds, nth, submission_id
 from pipeline.protocols import cmpp
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
-from tests.ingest.links.memory_broker import MemoryBroker
+from tests.harness.links.memory_broker import MemoryBroker
 from tests.ingest.links.test_account import account
 
 NOW = 1_796_000_000.5

@@ -26,7 +26,7 @@ from pipeline.protocols.sgip import SGIP
 from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.smpp import SMPP
 from pipeline.settings import Settings
-from tests.ingest.links.memory_broker import MemoryBroker
+from tests.harness.links.memory_broker import MemoryBroker
 from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.links.memory_pipeline import served
 from tests.harness.places import ROOT
 from tests.harness.servers.smsgate_gateway import smsgate_jars
-from tests.ingest.links.memory_pipeline import served
 
 PORT = "10690001"
 SOURCE = ROOT / "tests" / "peers" / "smsgate" / "Port.java"

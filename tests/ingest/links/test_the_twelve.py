@@ -33,7 +33,7 @@ from pipeline.protocols.sms.text import parts
 from pipeline.protocols.tlvs import Tlv
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.ingest.links.memory_pipeline import SETTINGS, MemoryPipeline
+from tests.harness.links.memory_pipeline import SETTINGS, MemoryPipeline
 from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 from tests.ingest.links.test_link import Transport

@@ -25,7 +25,7 @@ from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.policies.policy import parse_policy
 from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.rules.words.dictionary import Dictionary
-from tests.ingest.links.memory_pipeline import SETTINGS, MemoryPipeline
+from tests.harness.links.memory_pipeline import SETTINGS, MemoryPipeline
 from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import NOW, PORTS
 from tests.protocols.sms.test_wap_push import SAMPLE

@@ -22,7 +22,7 @@ from pipeline.kafka.polled import Polled
 from pipeline.rules.ports import Ports
 from pipeline.settings import Settings
 from pipeline.stream.parts.joiner import Joiner
-from tests.ingest.links.memory_broker import MemoryBroker
+from tests.harness.links.memory_broker import MemoryBroker
 from tests.ingest.links.test_account import account
 from tests.ingest.links.test_intake import PORTS
 
