@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -52,23 +53,49 @@ def ingest(
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over the lake's views.")],
+    sql: Annotated[
+        str | None, typer.Argument(help="One SELECT over the lake's views; with --describe, a view.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    told: Annotated[bool, typer.Option("--describe", help="List the views, or the columns of one.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows of the answer.")] = 100_000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest time of the answer, seconds.")] = 300.0,
 ) -> None:
-    """DuckDB over the lake."""
-    from pipeline.lake.query import FORMATS, render
+    """DuckDB over the lake: numbers are hashed and texts masked in every view."""
+    from pipeline.lake.query import FORMATS, describe, render
     from pipeline.lake.query import query as run
 
     if form not in FORMATS:
         raise typer.BadParameter(f"unknown format {form!r}; one of {', '.join(FORMATS)}")
-    render(run(sql, context.settings()), form, sys.stdout)
+    if told:
+        render(describe(sql), form, sys.stdout)
+        return
+    if sql is None:
+        raise typer.BadParameter("one SELECT is wanted, or --describe")
+    rows = run(sql, context.settings(), limit + 1, timeout)
+    render(rows.slice(0, limit), form, sys.stdout)
+    if rows.num_rows > limit:
+        typer.echo(f"query: only the first {limit:,} rows; --limit asks for more", err=True)
+
+
+@app.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="A file that ends in .duckdb, or a folder for Parquet files.")],
+    views: Annotated[list[str] | None, typer.Option("--view", help="A view; may be repeated. Default: all.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")] = None,
+) -> None:
+    """Copy the lake's views for BI tools: numbers are hashed and texts masked, as in the views."""
+    from pipeline.lake.export import export as run
+
+    days = [moment.date() if moment else None for moment in (since, until)]
+    for view, rows in run(context.settings(), target, views or (), *days).items():
+        typer.echo(f"{view}: {rows} rows")
 
 
 @letters_app.command("list")
 def letters_list() -> None:
     """List the dead letters not yet sent back, oldest first."""
-    from datetime import UTC, datetime
-
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,7 +1,8 @@
 """`antispam query`: one SELECT over the lake, from a person without our trust.
 
 The statement must be a single SELECT (or DESCRIBE, SHOW, SUMMARIZE, VALUES). It runs in a read-only transaction, can
-read only the files of the analysts' views, and cannot change the settings that say so.
+read only the files of the analysts' views, and cannot change the settings that say so. Its time, memory and rows are
+limited.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Timer
 from typing import Any, Literal, TextIO, get_args
 
 import duckdb
@@ -19,6 +23,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pipeline.errors import AntispamError
+from pipeline.lake.meanings import ROWS, meaning
 from pipeline.lake.views import open_empty, refresh
 from pipeline.settings import Settings
 from pipeline.text.spreadsheet import defused
@@ -27,9 +32,27 @@ Format = Literal["table", "csv", "json"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
-def query(sql: str, settings: Settings) -> pa.Table:
-    """The rows of one SELECT over the newest snapshot. Raises AntispamError with a one-line reason."""
+LIMIT = 100_000  # rows of an answer, unless the caller asks for another number
+TIMEOUT = 300.0  # seconds, likewise
+MEMORY = "4GB"
+BATCH = 10_000
+
+
+def query(sql: str, settings: Settings, limit: int = LIMIT, timeout: float = TIMEOUT) -> pa.Table:
+    """The first `limit` rows of one SELECT over the newest snapshot.
+
+    Raises AntispamError with a one-line reason, also when the answer takes longer than `timeout` seconds.
+    """
     connection = open_empty()
+    late = Event()
+
+    def interrupt() -> None:
+        late.set()
+        connection.interrupt()
+
+    timer = Timer(timeout, interrupt)
+    timer.daemon = True
+    timer.start()
     try:
         files = refresh(connection, settings)
         _lock(connection, files)
@@ -38,17 +61,50 @@ def query(sql: str, settings: Settings) -> pa.Table:
         # WITH may hold a COPY only at the top of a statement, and DuckDB would allow a COPY into a file of the
         # lake. So the statement is first bound as a subquery.
         connection.execute(f"EXPLAIN SELECT * FROM (\n{statement}\n)")  # noqa: S608 - the user's own statement
-        rows: pa.Table = connection.sql(statement).to_arrow_table()
-        return rows
+        return _first(connection.sql(statement).to_arrow_reader(BATCH), limit)
+    except duckdb.InterruptException:
+        if not late.is_set():
+            raise
+        raise AntispamError(f"query: not answered within {timeout:g} s; a condition on dt may help") from None
     except duckdb.Error as error:
         raise AntispamError(f"query: {_one_line(error)}") from None
     finally:
+        timer.cancel()
         connection.close()
+
+
+def _first(batches: pa.RecordBatchReader, limit: int) -> pa.Table:
+    taken, rows = [], 0
+    for batch in batches:
+        taken.append(batch)
+        rows += batch.num_rows
+        if rows >= limit:
+            break
+    return pa.Table.from_batches(taken, batches.schema).slice(0, limit)
+
+
+def describe(view: str | None) -> pa.Table:
+    """The views and what a row of each is; or the columns of one view. Raises AntispamError for an unknown view."""
+    if view is None:
+        return pa.table({"view": list(ROWS), "row": list(ROWS.values())})
+    if view not in ROWS:
+        raise AntispamError(f"query: there is no view {view!r}; one of {', '.join(ROWS)}")
+    with TemporaryDirectory() as empty, open_empty() as connection:
+        refresh(connection, Settings(data_dir=Path(empty), _env_file=None))
+        columns = connection.execute(f"DESCRIBE {view}").fetchall()
+    return pa.table(
+        {
+            "column": [column[0] for column in columns],
+            "type": [column[1] for column in columns],
+            "meaning": [meaning(view, column[0]) for column in columns],
+        }
+    )
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     connection.execute("SET python_enable_replacements = false")  # SQL must not name Python's variables
     connection.execute("SET temp_directory = ''")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     connection.execute(f"SET allowed_paths = [{listed}]")
     connection.execute("SET enable_external_access = false")

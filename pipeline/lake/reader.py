@@ -11,7 +11,7 @@ from time import monotonic
 
 import duckdb
 
-from pipeline.lake.views import connect
+from pipeline.lake.views import open_empty, refresh
 from pipeline.settings import Settings
 
 FRESH_SECONDS = 3.0  # the sink commits about every five seconds
@@ -33,7 +33,8 @@ class LakeReader:
         """A cursor for one call. Threads must not share a DuckDB connection; each may have a cursor of it."""
         with self._lock:
             if self._connection is None or self._clock() - self._opened > FRESH_SECONDS:
-                fresh = connect(self._settings)
+                fresh = open_empty()
+                refresh(fresh, self._settings)
                 fresh.execute(f"SET threads = {THREADS}")
                 fresh.execute(f"SET memory_limit = '{MEMORY}'")
                 self._connection, self._opened = fresh, self._clock()

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipeline.events import Verdict
 from pipeline.lake.delta import Stored, find_table
+from pipeline.lake.meanings import ROWS, comments
 from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import FULL, SHARED, Table
 from pipeline.settings import Settings
@@ -27,11 +28,9 @@ _MESSAGES_BY_VERDICT = ", ".join(
     for verdict, column in zip(Verdict, ("released", "held", "reviewed", "rejected", "blacklisted"), strict=True)
 )
 
-# name -> (what a row is, SELECT)
-DERIVED: dict[str, tuple[str, str]] = {
-    "messages": (
-        "one recipient of one submission, with the verdict of its newest round",
-        """
+# name -> SELECT; meanings.py says what a row and a column is
+DERIVED: dict[str, str] = {
+    "messages": """
         WITH newest AS (
             SELECT id, partition, accepted_at, max_by(verdict, round) AS verdict, max(round) AS round,
                    max_by(exceptions, round) AS exceptions, max_by(kind, round) AS kind,
@@ -52,29 +51,20 @@ DERIVED: dict[str, tuple[str, str]] = {
             ON submission = newest.id AND message.partition = newest.partition
             AND message.accepted_at = newest.accepted_at
         """,
-    ),
-    "reasons": (
-        "one reason of one decision",
-        """
+    "reasons": """
         SELECT id, round, source, port, verdict AS decided, messages, reason.rule AS rule,
                reason.verdict AS verdict, reason.severity AS severity, reason.message AS message,
                reason.values AS values, reason.spans AS spans, fingerprint, decided_at, dt
         FROM (SELECT *, unnest(reasons) AS reason FROM decisions)
         """,
-    ),
-    "ports": (
-        "a port as its decisions show it; a message that was held counts again when decided",
-        f"""
+    "ports": f"""
         SELECT port, count(*) AS decisions,
                sum(CASE WHEN round = 0 THEN messages ELSE 0 END)::BIGINT AS messages,
                {_MESSAGES_BY_VERDICT},
                min(decided_at) AS first_seen, max(decided_at) AS last_seen
         FROM decisions WHERE source <> 'record' GROUP BY port
         """,  # noqa: S608 - of our own words
-    ),
-    "contents": (
-        "decisions of one content (fingerprint)",
-        f"""
+    "contents": f"""
         SELECT fingerprint, count(*) AS decisions,
                sum(CASE WHEN round = 0 THEN messages ELSE 0 END)::BIGINT AS messages,
                count(DISTINCT port) AS ports, list(DISTINCT port)[:20] AS port_list,
@@ -82,10 +72,7 @@ DERIVED: dict[str, tuple[str, str]] = {
                min(decided_at) AS first_seen, max(decided_at) AS last_seen
         FROM decisions WHERE fingerprint <> '' GROUP BY fingerprint
         """,  # noqa: S608 - of our own words
-    ),
-    "campaign_members": (
-        "one decision of a campaign that was known, or one of the first submissions, decided before it was",
-        """
+    "campaign_members": """
         SELECT campaign, source, port, id, round, verdict, messages, decided_at, dt
         FROM decisions WHERE campaign IS NOT NULL
         UNION ALL BY NAME
@@ -94,10 +81,7 @@ DERIVED: dict[str, tuple[str, str]] = {
         JOIN decisions AS d ON d.port = named.one.port AND d.id = named.one.id
         WHERE d.campaign IS NULL
         """,
-    ),
-    "campaigns": (
-        "a campaign as it was last told: variants of one text, over the size the policy names",
-        f"""
+    "campaigns": f"""
         WITH told AS (
             SELECT campaign, max(messages) AS messages, max_by(ports, "at") AS ports, max_by(senders, "at") AS senders,
                    max(growth) AS most_in_5m, min(first_seen) AS first_seen, max(last_seen) AS last_seen
@@ -109,7 +93,6 @@ DERIVED: dict[str, tuple[str, str]] = {
         )
         SELECT * FROM told LEFT JOIN decided USING (campaign)
         """,  # noqa: S608 - of our own words
-    ),
 }
 
 # name -> the roll-up by hour that it adds up
@@ -127,10 +110,7 @@ def _daily(name: str, zone: str) -> str:
     )
 
 
-_DERIVED = "".join(
-    f"CREATE OR REPLACE VIEW {name} AS {select}; COMMENT ON VIEW {name} IS '{comment}';"
-    for name, (comment, select) in DERIVED.items()
-)
+_DERIVED = "".join(f"CREATE OR REPLACE VIEW {name} AS {select};" for name, select in DERIVED.items())
 
 _SCALARS = {
     pa.string(): "VARCHAR",
@@ -145,14 +125,23 @@ _SCALARS = {
 
 
 def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection to the newest snapshot of the lake: one view per table, and those of DERIVED.
+    """A connection to the newest snapshot of the lake: one view per table, and those of DERIVED and DAILY.
 
-    Writing is not its purpose: it is in memory, and the files are the sink's. Use one `.cursor()`
-    per thread or call, and `refresh` when the newest rows are wanted or an hour has passed.
+    Views and columns have comments. Writing is not its purpose: it is in memory, and the files are the sink's. Use one
+    `.cursor()` per thread or call, and `refresh` when the newest rows are wanted or an hour has passed.
     """
     connection = open_empty()
     refresh(connection, settings or Settings())
+    comment(connection)
     return connection
+
+
+def comment(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give every view and column its meaning as a comment. `refresh` makes views without comments."""
+    columns = connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal"
+    ).fetchall()
+    connection.execute(comments([(view, column) for view, column in columns if view in ROWS]))
 
 
 def open_empty() -> duckdb.DuckDBPyConnection:

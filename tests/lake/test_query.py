@@ -233,6 +233,15 @@ def test_what_is_like_a_select_is_answered(settings: Settings, sql: str) -> None
     assert query(sql, settings).num_rows > 0
 
 
+def test_an_answer_has_a_limit_of_rows_and_of_time(settings: Settings) -> None:
+    rows = query("SELECT range AS n FROM range(1_000_000) ORDER BY n", settings, limit=3)
+    assert rows.to_pydict() == {"n": [0, 1, 2]}
+    with pytest.raises(AntispamError, match=r"not answered within 0\.1 s"):
+        query(
+            "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000) b WHERE a.range = -b.range", settings, 1, 0.1
+        )
+
+
 def rendered(rows: pa.Table, form: str) -> str:
     out = io.StringIO()
     render(rows, form, out)
