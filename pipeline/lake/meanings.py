@@ -10,7 +10,7 @@ ROWS = {
     "submissions": "one round of one submission, as accepted at the door; round 0 is the submission itself",
     "records": "one record of an SMSC",
     "decisions": "the decision on one round of one submission, or on one record",
-    "outbound": "what was handed to a carrier's channel: a submission, or those of its recipients that are the carrier's",
+    "outbound": "what was handed to a carrier's channel: a submission with the recipients of this carrier",
     "holds": "one hold: a submission that waits and is screened again in the next round",
     "cases": "one submission that was given to reviewers",
     "reviews": "the verdict on one case, by a reviewer or by the closing time",
