@@ -150,7 +150,8 @@ class Submission(Event, frozen=True, kw_only=True):
     read and not moved. `reviewed` is true if a person has released the submission already, before its `scheduled_at`;
     no rule sends it to a person again. `origin` is the link it came over. `missing_parts` are the numbers of the parts
     that did not come in time; U+FFFD stands for them. `mixed_parts`: parts of two messages may be mixed in it. `push`
-    are the octets of a WAP push, which is sent as such; `content` is then its text and its link.
+    are the octets of a WAP push, which is sent as such; `content` is then its text and its link. `confirms`: we tell a
+    subscriber that an answer was obeyed; it is a notice, whatever its port sends.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Submission(Event, frozen=True, kw_only=True):
     missing_parts: tuple[int, ...] = ()
     mixed_parts: bool = False
     push: bytes | None = None
+    confirms: bool = False
 
 
 class Part(Event, frozen=True, kw_only=True):

@@ -238,6 +238,31 @@ class Settings(BaseSettings):
     link_accounts: Path | None = Field(
         None, description="accounts.yaml: who may log in over links. Secrets: ANTISPAM_LINK_<ACCOUNT>_SECRET."
     )
+    unsubscribe_words: tuple[str, ...] = Field(
+        ("退订", "拒收", "取消订阅", "取消接收", "STOP", "UNSUBSCRIBE"),
+        description="Answers of subscribers that unsubscribe from any port (JSON); spelling and marks do not matter.",
+    )
+    unsubscribe_short_words: tuple[str, ...] = Field(
+        ("T", "TD", "N", "R"), description="The same, for ports that registered no words of their own."
+    )
+    resubscribe_words: tuple[str, ...] = Field(
+        ("恢复订阅", "重新订阅", "恢复接收", "取消退订", "START", "RESUBSCRIBE"),
+        description="Answers of subscribers who want the messages of a port again.",
+    )
+    complaint_words: tuple[str, ...] = Field(
+        ("投诉", "举报", "COMPLAIN", "COMPLAINT"),
+        description="Answers that complain about a port, alone or as the first word.",
+    )
+    unsubscribe_confirmation: str = Field(
+        "【{signature}】您已退订，不再收到我们的营销短信；回复“恢复订阅”可重新接收。You are unsubscribed.",
+        max_length=500,
+        description="What a subscriber is told who unsubscribed; {signature} is the port's. Empty: nothing.",
+    )
+    resubscribe_confirmation: str = Field(
+        "【{signature}】您已恢复订阅，将继续收到我们的短信。You are subscribed again.",
+        max_length=500,
+        description="What a subscriber is told who subscribed again. Empty: nothing.",
+    )
     dead_letter_count: int = Field(
         50,
         ge=1,

@@ -130,6 +130,8 @@ def _opened(event: Submission | Record, pairs: Pairs, config: Config, now: int, 
 def _submission(event: Submission, pair: Pair, config: Config, now: int) -> Outcome:
     at, sender, template = event.accepted_at, pair.sender, pair.template
     kind = template.kind if template else sender.port.kind if sender.port else Kind.NOTICE
+    if event.confirms:
+        kind = Kind.NOTICE
     screened = now if event.round else at  # when this round is screened, and a person would be asked
     leaves = max(screened, event.scheduled_at or 0)  # when the message leaves at the earliest
     outcome = Outcome(_context(event, pair, kind, leaves, screened, config, 0), at, config.snoozes, event.reviewed)

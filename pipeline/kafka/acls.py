@@ -98,7 +98,14 @@ ROLES: dict[str, Rights] = {
     ),
     "relay": Rights(
         reads=_names(topics.CONFIG),
-        writes=_names(topics.CONFIG, topics.AUDIT_HEADS, topics.REVIEWS, topics.ALERTS, topics.DELIVERIES),
+        writes=_names(
+            topics.CONFIG,
+            topics.AUDIT_HEADS,
+            topics.REVIEWS,
+            topics.ALERTS,
+            topics.DELIVERIES,
+            topics.RECORDS,
+        ),
         groups=("relay",),
         transactions=("antispam-relay",),
         inspects=_EVERYTHING,

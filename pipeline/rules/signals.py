@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.events import Campaign, Kind, Submission, Tier
+from pipeline.events import Campaign, Kind, RecordKind, Submission, Tier
 from pipeline.rules.clock.timetable import is_open
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter
@@ -609,6 +609,16 @@ CATALOGUE: dict[str, Signal] = {
             "string",
             "MO, AO or MT",
             lambda c: c.event.kind.value,
+            _RECORD,
+            early=True,
+        ),
+        Signal(
+            "to_port",
+            "bool",
+            "a subscriber (MO) writes to a registered port, not to a person",
+            lambda c: (
+                c.event.kind is RecordKind.MO and c.ports is not None and c.ports.find(c.event.recipient) is not None
+            ),
             _RECORD,
             early=True,
         ),

@@ -349,7 +349,7 @@ replies = Table(
     Column("number", Integer),
     _at("received_at"),
     _at("routed_at", nullable=True),  # NULL: waits for the other parts
-    Column("port", String(21)),  # that it was brought to; NULL: none is registered
+    Column("port", String(21)),  # registered for the service code; NULL: none
     Index("ix_replies_carrier_id", "channel", "carrier_id", "subscriber", unique=True),
     Index(
         "ix_replies_open",
@@ -358,6 +358,38 @@ replies = Table(
         postgresql_where=text("routed_at IS NULL"),
     ),
     Index("ix_replies_received_at", "received_at"),
+)
+
+# Whole messages of subscribers, joined of `replies`, and what became of each (actions/replies).
+whole_replies = Table(
+    "whole_replies",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # of its first part in `replies`
+    Column("port", String(21)),  # registered for the service code; NULL: none
+    Column("to", String(21), nullable=False),
+    Column("subscriber", String(32), nullable=False),
+    Column("content", Text),  # NULL: not text
+    Column("wish", String(16)),  # unsubscribe, resubscribe, complain; NULL: none
+    Column("state", String(16), nullable=False),  # screening, brought, stopped, no_port, not_text
+    Column("verdict", String(16)),  # of the decision; NULL until then
+    Column("rule", String(128)),  # of its first reason
+    _at("received_at"),
+    _at("settled_at", nullable=True),  # when it left the state `screening`
+    _at("taken_at", nullable=True),  # when the owner of the port said that it has it
+    Index(
+        "ix_whole_replies_waiting",
+        "port",
+        "id",
+        sqlite_where=text("state = 'brought' AND taken_at IS NULL"),
+        postgresql_where=text("state = 'brought' AND taken_at IS NULL"),
+    ),
+    Index(
+        "ix_whole_replies_stopped",
+        "id",
+        sqlite_where=text("state = 'stopped'"),
+        postgresql_where=text("state = 'stopped'"),
+    ),
+    Index("ix_whole_replies_received_at", "received_at"),
 )
 
 # Waiting submissions: holds, cases, timers. Bodies are `events.Submission`.

@@ -23,6 +23,7 @@ from pipeline.actions.complaints.intake import project_complaints
 from pipeline.actions.conduct.notices import project_alerts, project_list_actions
 from pipeline.actions.conduct.port_conduct import project_port_actions
 from pipeline.actions.holds.holds import project_holds
+from pipeline.actions.replies.screening import project_verdicts
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
 from pipeline.campaigns.known import FindsCampaigns
@@ -59,7 +60,7 @@ def projections(
         "statuses": {
             topics.SUBMISSIONS_EXPRESS: project_submissions,
             topics.SUBMISSIONS_BULK: project_submissions,
-            topics.DECISIONS: project_decisions,
+            topics.DECISIONS: _project_decisions,
         },
         "cases": {
             topics.HOLDS: partial(project_holds, longest=settings.hold_days * DAY_MS),
@@ -70,6 +71,12 @@ def projections(
             topics.ALERTS: project_alerts,
         },
     }
+
+
+def _project_decisions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
+    failed = project_decisions(connection, now, records)
+    project_verdicts(connection, now, records)
+    return failed
 
 
 def run_projector(settings: Settings, stop: threading.Event) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import select
 
+from pipeline.actions.replies.words import Words
 from pipeline.actions.senders import deliveries, gate
 from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel
@@ -25,6 +26,7 @@ from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.events import DeliveryReport, Outbound, Submission
+from pipeline.settings import Settings
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
 
@@ -125,7 +127,7 @@ async def sending(
                 await asyncio.wrap_future(looker.submit(ports.look))
                 await asyncio.sleep(gate.POLL)
 
-        reports = Reports(channel, database, clock)
+        reports = Reports(channel, database, clock, Words.of(Settings()))
         done: list[Job] = []
         agent = Agent(
             channel, database, ports, AgentCallbacks(done.append, reports.take), clock, Random(1), resend=resend

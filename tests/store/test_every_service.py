@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 import pipeline.actions
 import pipeline.store
@@ -24,6 +24,7 @@ from pipeline.actions.complaints import complaint_file
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
+from pipeline.actions.replies import stopped
 from pipeline.actions.review import (
     assigning,
     bulk,
@@ -97,6 +98,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("world"), _env_file=None)
     db = migrated_database(settings)
     register_ports(db, NOW)
+    reply = {"subscriber": PHONE, "content": "低息贷款", "state": "stopped", "received_at": NOW, "settled_at": NOW}
+    with db.write() as connection:
+        for n in range(4):
+            code = f"1069000{n}"
+            connection.execute(insert(schema.whole_replies).values(id=n, port=code, to=code, **reply))
     open_cases(db, NOW)
     fill_lake(settings, NOW)
     fill_rest(db, NOW)
@@ -165,6 +171,13 @@ def _unsubscribed(w: World, n: int) -> str:
     """An entry that is on the list; how its value begins."""
     registry.add_list_entry(w.db, CHIEF, "unsubscribed", f"{w.port(n)}:{PHONE}", "", None, NOW)
     return f"{w.port(n)}:"
+
+
+def _stopped_reply(w: World, n: int) -> int:
+    """A subscriber's message to the port that is stopped."""
+    with w.db.write() as connection:
+        connection.execute(update(schema.whole_replies).values(state="stopped", settled_at=NOW))
+    return n
 
 
 def _listed(n: int) -> ListEntry:
@@ -321,6 +334,16 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: {_held(w, u, n)} & claims.in_hand(w.db, u, NOW)),
     "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
+    "stopped.stopped": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: [one for one in stopped.stopped(w.db, u) if one.id == _stopped_reply(w, n)],
+    ),
+    "stopped.bring_stopped": (
+        R.REVIEW,
+        REFUSES,
+        lambda w, u, n: stopped.bring_stopped(w.db, u, _stopped_reply(w, n), "no spam", NOW),
+    ),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
     "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
     "consents.check": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.check(w.db, u, [_agreed(n)])),

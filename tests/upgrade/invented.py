@@ -48,6 +48,7 @@ def submission(ident: str) -> events.Submission:
         missing_parts=(2,),
         mixed_parts=True,
         push=b"\1\6",
+        confirms=True,
     )
 
 
@@ -443,6 +444,22 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "received_at": NOW + 950,
                 "routed_at": NOW + 951,
                 "port": PORT,
+            }
+        ],
+        "whole_replies": [
+            {
+                "id": 1,
+                "port": PORT,
+                "to": PORT + "05",
+                "subscriber": PHONES[0],
+                "content": "退订",
+                "wish": "unsubscribe",
+                "state": "brought",
+                "verdict": "release",
+                "rule": "sender-volume-alert",
+                "received_at": NOW + 950,
+                "settled_at": NOW + 1450,
+                "taken_at": NOW + 5000,
             }
         ],
         "link_outcomes": [

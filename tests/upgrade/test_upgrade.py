@@ -168,7 +168,13 @@ def test_holds_come_back(db: Database) -> None:
     with db.write() as connection:
         due = holds.claim_due(connection, DUE, "timers", 10, lambda _: "key")
     assert {(hold.submission.id, hold.key, hold.ended) for hold in due} == {("s1", PORT, False), ("s2", "key", True)}
-    newer = {"origin": None, "missing_parts": (), "mixed_parts": False, "push": None}  # fields that v0.1.0 did not have
+    newer = {
+        "origin": None,
+        "missing_parts": (),
+        "mixed_parts": False,
+        "push": None,
+        "confirms": False,
+    }  # fields that v0.1.0 did not have
     held = [msgspec.structs.replace(hold.submission, **newer) for hold in due]
     assert msgspec.structs.replace(submission("s1"), **newer) in held
 

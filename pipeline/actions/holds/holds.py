@@ -43,6 +43,13 @@ class DueHold:
 
 def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> int:
     """Store holds; idempotent per (port, submission, round). `longest` limits the wait for a fact (ms)."""
+    found = decoded(topics.HOLDS, Hold, records)
+    put(connection, now, found, longest)
+    return len(records) - len(found)
+
+
+def put(connection: Connection, now: int, held: Sequence[Hold], longest: int = 3 * DAY_MS) -> None:
+    """Store holds, each once for its port, submission and round. `longest` limits the wait for a fact (ms)."""
     rows = [
         {
             "port": hold.submission.port,
@@ -55,11 +62,10 @@ def project_holds(connection: Connection, now: int, records: Sequence[bytes], lo
             "epoch": hold.epoch,
             "ends_at": None if hold.due_at is not None else _end(hold.submission, longest),
         }
-        for hold in decoded(topics.HOLDS, Hold, records)
+        for hold in held
     ]
     if rows:
         connection.execute(upsert(connection, _holds).on_conflict_do_nothing(), rows)
-    return len(records) - len(rows)
 
 
 def claim_due(connection: Connection, now: int, owner: str, limit: int, key: Callable[[str], str]) -> list[DueHold]:

@@ -1,1 +1,1 @@
-"""What subscribers write to ports: stored before the carrier gets its answer, joined, and brought to the port."""
+"""What subscribers write to ports: stored before the carrier gets its answer, joined, obeyed, screened, brought."""

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from pipeline import metrics
-from pipeline.actions.replies.routing import Whole, route
+from pipeline import topics
+from pipeline.actions.replies import screening
+from pipeline.actions.replies.screening import Whole
+from pipeline.actions.replies.words import Words
+from pipeline.events import Event
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.header import Concatenation, Header
 from pipeline.protocols.sms.reassembly import Joined, Part, Reassembly
 from pipeline.protocols.sms.short_message import ShortMessage
-from pipeline.store import schema
+from pipeline.store import outbox, schema
 from pipeline.store.database import Database, upsert
 
 _table = schema.replies
@@ -34,14 +37,14 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     message: ShortMessage
 
 
-def take(db: Database, incoming: Sequence[Incoming], now: int) -> None:
-    """Store messages, and bring to their ports what is whole. `now` is epoch ms. Raises AntispamError."""
+def take(db: Database, incoming: Sequence[Incoming], words: Words, now: int) -> None:
+    """Store messages, and take on what is whole. `now` is epoch ms. Raises AntispamError."""
     with db.write() as connection:
         if incoming:
             connection.execute(
                 upsert(connection, _table).on_conflict_do_nothing(), [_row(one, now) for one in incoming]
             )
-        _bring(connection, now)
+        _join(connection, words, now)
 
 
 def _row(one: Incoming, now: int) -> dict[str, object]:
@@ -62,22 +65,21 @@ def _row(one: Incoming, now: int) -> dict[str, object]:
     }
 
 
-def _bring(connection: Connection, now: int) -> None:
-    """Join what can be joined now, and route it. Rows are locked, so that two processes do not each see a part only."""
+def _join(connection: Connection, words: Words, now: int) -> None:
+    """Join what can be joined now. Rows are locked, so that two processes do not each see a part only."""
     query = select(_table).where(_table.c.routed_at.is_(None)).order_by(_table.c.received_at, _table.c.id).limit(_MOST)
     rows = connection.execute(query.with_for_update()).all()
     reassembly, closed = Reassembly(), list[Joined]()
-    alone: list[tuple[list[int], Whole]] = []
+    found: list[tuple[list[int], Whole]] = []
     repeated: list[int] = []
-    places = {}
+    places = {row.id: row for row in rows}
     for row in rows:
         shifts = row.shifts or [0, 0]
         header = Header(0, locking_shift=shifts[0], single_shift=shifts[1])
         message = ShortMessage(alphabet=Alphabet[row.alphabet], content=row.octets, header=header)
         if row.total is None or row.total == 1:
-            alone.append(([row.id], Whole(row.to, row.subscriber, message.text)))
+            found.append(([row.id], Whole(row.id, row.to, row.subscriber, message.text, row.received_at)))
             continue
-        places[str(row.id)] = row
         taken = reassembly.take(
             Part(
                 id=str(row.id),
@@ -92,12 +94,15 @@ def _bring(connection: Connection, now: int) -> None:
             repeated.append(row.id)
         closed += taken.closed
     for joined in (*closed, *reassembly.expire(now)):
-        first = places[joined.parts[0].id]
         ids = [int(part.id) for part in joined.parts]
-        alone.append((ids, Whole(first.to, first.subscriber, joined.text)))
-    for ids, whole in sorted(alone, key=lambda each: each[0]):
-        port = route(connection, whole, ids[0], now)
-        metrics.REPLIES.labels("routed" if port else "no_port").inc()
-        connection.execute(update(_table).where(_table.c.id.in_(ids)).values(routed_at=now, port=port))
+        first = places[ids[0]]
+        found.append((ids, Whole(ids[0], first.to, first.subscriber, joined.text, first.received_at)))
+    published: list[tuple[topics.Topic, str, Event]] = []
+    for ids, whole in sorted(found, key=lambda each: each[0]):
+        kept = screening.take(connection, whole, words, places[whole.id].channel, now)
+        published += kept.published
+        connection.execute(update(_table).where(_table.c.id.in_(ids)).values(routed_at=now, port=kept.port))
+    if published:
+        outbox.publish(connection, now, *published)
     if repeated:
         connection.execute(update(_table).where(_table.c.id.in_(repeated)).values(routed_at=now))

@@ -14,6 +14,7 @@ import structlog
 from pipeline import metrics
 from pipeline.actions.replies import incoming
 from pipeline.actions.replies.incoming import Incoming
+from pipeline.actions.replies.words import Words
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
@@ -37,8 +38,8 @@ _log = structlog.get_logger()
 class Reports:
     """The reports of one channel."""
 
-    def __init__(self, channel: Channel, database: DatabaseThread, clock: Clock) -> None:
-        self._channel, self._database, self._clock = channel, database, clock
+    def __init__(self, channel: Channel, database: DatabaseThread, clock: Clock, words: Words) -> None:
+        self._channel, self._database, self._clock, self._words = channel, database, clock, words
         self._queue: asyncio.Queue[tuple[Report | Incoming, Answer]] = asyncio.Queue(BOUND)
 
     async def take(self, deliver: cmpp.Deliver, answer: Answer) -> None:
@@ -91,14 +92,15 @@ class Reports:
                 replies = [one for one, _ in taken if isinstance(one, Incoming)]
                 settled = await self._database.run(deliveries.take_reports, channel, reports, self._clock.wall())
                 if replies:
-                    await self._database.run(incoming.take, replies, self._clock.wall())
+                    await self._database.run(incoming.take, replies, self._words, self._clock.wall())
                 for _, answer in taken:
                     answer(0)
                 metrics.REPORTS.labels(channel, "parked").inc(len(settled.waiting))
                 metrics.REPORTS.labels(channel, "repeated").inc(len(settled.repeated))
             if loop.time() - swept >= SWEEP:
                 swept = loop.time()
-                await self._database.run(incoming.take, (), self._clock.wall())  # parts whose time is over
+                # Parts whose time is over.
+                await self._database.run(incoming.take, (), self._words, self._clock.wall())
                 forgotten = await self._database.run(deliveries.sweep, channel, self._clock.wall())
                 metrics.REPORTS.labels(channel, "never_known").inc(forgotten)
 

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException, Producer
 
+from pipeline.actions.replies.words import Words
 from pipeline.actions.senders import deliveries, gate
 from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel, load_channels
@@ -103,7 +104,7 @@ class _ChannelSender:
         self._queued = [0, 0]  # messages in memory, by lane
         self._sizes: dict[Job, tuple[int, int]] = {}  # lane and number of messages
         self._threads = ThreadPoolExecutor(len(LANES), f"sender-{channel.name}")
-        self.reports = Reports(channel, database, clock)
+        self.reports = Reports(channel, database, clock, Words.of(settings))
         self.agent = Agent(
             channel,
             database,

@@ -1,4 +1,4 @@
-"""The HTTP API of the enterprises: it takes submissions and consents, and tells the state of submissions."""
+"""The HTTP API of the enterprises: submissions, consents, the state of submissions, and subscribers' messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import metrics
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
-from pipeline.ingest.http import body, openapi, openapi_page
+from pipeline.ingest.http import body, openapi, openapi_page, replies
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
@@ -77,6 +77,18 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         async with requests:
             return await record(await body.read(request, settings.api_body_bytes), port, backend, settings)
 
+    async def get_replies(request: Request) -> Response:
+        port, _ = caller(request)
+        async with requests:
+            return await replies.waiting(port, backend)
+
+    async def post_taken(request: Request) -> Response:
+        port, _ = caller(request)
+        _content_type(request, ("application/json",))
+        body.check_encoding(request, body.ENCODINGS)
+        async with requests:
+            return await replies.take(await body.read(request, settings.api_body_bytes), port, backend)
+
     async def get_submission(request: Request) -> Response:
         port, ports = caller(request)
         async with requests:
@@ -109,6 +121,8 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         Route("/v1/submissions", post_submissions, methods=["POST"]),
         Route("/v1/batches", post_batches, methods=["POST"]),
         Route("/v1/consents", post_consents, methods=["POST"]),
+        Route("/v1/replies", get_replies),
+        Route("/v1/replies/taken", post_taken, methods=["POST"]),
         Route("/v1/submissions/{ident:path}", get_submission),
         *page.routes(["api"], ready),
         Route("/openapi.json", openapi_json),

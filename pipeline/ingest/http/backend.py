@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest.broker import Broker
 from pipeline.rules.consents import Consent
@@ -40,6 +41,16 @@ class ConsentRecord(Protocol):
         """
 
 
+class ReplyBox(Protocol):
+    """Subscribers' messages in the operational database. Raises AntispamError when it does not answer."""
+
+    async def waiting(self, port: str) -> Sequence[Waiting]:
+        """The oldest messages that the port has not taken yet."""
+
+    async def take(self, port: str, idents: Sequence[str], now: int) -> int:
+        """Note that the port has these messages; returns how many were waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Everything the API depends on.
@@ -51,6 +62,7 @@ class Backend:
     broker: Broker
     lookup: SubmissionLookup
     consents: ConsentRecord
+    replies: ReplyBox
     ports: Callable[[], Ports | None]
     not_ready: Callable[[], Sequence[str]]
     clock: Callable[[], float]

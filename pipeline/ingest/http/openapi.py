@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from pipeline import door
+from pipeline.actions.replies.bringing import MOST
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
 from pipeline.ingest.http.consents import ConsentLine
+from pipeline.ingest.http.replies import Having, Replies, TakenReplies
 from pipeline.settings import Settings
 
 _ABOUT = """Submissions of enterprise ports, before they are sent.
@@ -66,7 +68,8 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"
 def document(settings: Settings) -> dict[str, Any]:
     """The document served at /openapi.json."""
     types = (door.SubmissionIn, ConsentLine, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
-    _, schemas = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
+    of_replies = (Replies, Having, TakenReplies)
+    _, schemas = msgspec.json.schema_components(types + of_replies, ref_template=_REF + "{name}")
     fields = schemas["SubmissionIn"]["properties"]
     for name, words in _fields(settings).items():
         fields[name] |= words
@@ -157,6 +160,30 @@ def document(settings: Settings) -> dict[str, Any]:
                         (400, 401, 403, 408, 409, 413, 415, 422, 503),
                         Items,
                     ),
+                }
+            },
+            "/v1/replies": {
+                "get": {
+                    "operationId": "replies",
+                    "summary": "What subscribers wrote to the key's port",
+                    "description": f"The oldest {MOST} messages that were not named to `/v1/replies/taken` yet.",
+                    "responses": _answers({200: ("The messages, oldest first.", Replies)}, (401, 503)),
+                }
+            },
+            "/v1/replies/taken": {
+                "post": {
+                    "operationId": "take_replies",
+                    "summary": "Say that you have these messages",
+                    "description": "They are not told again. An unknown id, and one named before, changes nothing.",
+                    "requestBody": _body(
+                        {
+                            "application/json": {
+                                "schema": {"$ref": _REF + "Having"},
+                                "examples": {"one": {"value": {"ids": ["00000000000004d2"]}}},
+                            }
+                        }
+                    ),
+                    "responses": _answers({200: ("Noted.", TakenReplies)}, (400, 401, 403, 408, 413, 415, 422, 503)),
                 }
             },
             "/v1/submissions/{id}": {

@@ -23,6 +23,7 @@ from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.consent_table import ConsentTable
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
+from pipeline.ingest.http.reply_table import ReplyTable
 from pipeline.ingest.http.submission_table import SubmissionTable
 from pipeline.ingest.lag import LANES, LagMeter
 from pipeline.ingest.producer import SubmissionProducer
@@ -72,6 +73,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             broker=broker,
             lookup=lookup,
             consents=ConsentTable(db),
+            replies=ReplyTable(db),
             ports=lambda: follower.config.ports,
             not_ready=not_ready,
             clock=time,

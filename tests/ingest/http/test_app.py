@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
 from pipeline.events import Priority, Submission
@@ -45,6 +46,7 @@ class World:
         self.database: dict[tuple[str, str], Submission] = {}
         self.database_fails = False
         self.consents: list[Consent] = []
+        self.replies: dict[str, list[Waiting]] = {}
         self.missing: list[str] = []
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
@@ -52,6 +54,7 @@ class World:
             broker=self,
             lookup=self,
             consents=self,
+            replies=self,
             ports=lambda: self.registry,
             not_ready=lambda: self.missing,
             clock=lambda: 1_700_000_000.0,
@@ -75,6 +78,16 @@ class World:
         asked = {c.number for c in self.consents}
         self.consents += consents
         return [f"asked before by {port}" if c.kind == "asked" and c.number in asked else None for c in consents]
+
+    async def waiting(self, port: str) -> list[Waiting]:
+        if self.database_fails:
+            raise AntispamError("operational database: gone")
+        return self.replies.get(port, [])
+
+    async def take(self, port: str, idents: Sequence[str], now: int) -> int:
+        waiting = await self.waiting(port)
+        self.replies[port] = [one for one in waiting if one.id not in idents]
+        return len(waiting) - len(self.replies[port])
 
     def lag(self, priority: Priority) -> Lag:
         return Lag(self.behind[priority], 7)

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from pipeline.actions.replies.incoming import Incoming, take
+from pipeline.actions.replies.screening import project_verdicts
+from pipeline.actions.replies.words import Words
 from pipeline.actions.status.link_deliveries import Reply, Wish, lease
 from pipeline.ingest.links.account import Usage
 from pipeline.ingest.links.attempts import Attempts
@@ -31,6 +33,7 @@ from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.short_message import ShortMessage
 from pipeline.protocols.sms.text import parts
 from pipeline.protocols.tlvs import Tlv
+from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.links.memory_pipeline import SETTINGS, MemoryPipeline
@@ -234,8 +237,10 @@ def test_a_subscriber_s_message_goes_to_the_port_with_the_longest_code(any_db: D
     incoming = [
         Incoming(channel="default", carrier_id=code, subscriber="13800000001", to=code, message=message) for code in to
     ]
-    take(any_db, incoming, 1)
+    take(any_db, incoming, Words.of(Settings(_env_file=None)), 1)
     with any_db.write() as connection:
+        decisions = [f'{{"id":"reply/{n}","verdict":"release","reasons":[]}}'.encode() for n in range(1, 5)]
+        project_verdicts(connection, 1, decisions)
         found = {row.to: row.port for row in connection.execute(select(schema.replies))}
         (reply,) = lease(connection, [wish := Wish("a", "1069000105", "cmpp", 9)], 1)[wish]
     assert found == to
