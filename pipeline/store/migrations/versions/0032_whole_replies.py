@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0031"
-down_revision = "0030"
+revision = "0032"
+down_revision = "0031"
 
 _WAITING = sa.text("state = 'brought' AND taken_at IS NULL")
 _STOPPED = sa.text("state = 'stopped'")
