@@ -18,11 +18,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, 
 
 from pipeline import topics
 from pipeline.durations import DAY_MS
-from pipeline.events import Hold, Submission, encode
+from pipeline.events import Hold, Submission
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.store import schema
-from pipeline.store.database import upsert
+from pipeline.store import hold_rows, schema
 
 LEASE_MS = 90_000  # more than the longest time to produce a batch
 # A worker may not have read the new configuration yet and hold the submission again. Then it waits this long.
@@ -44,28 +43,8 @@ class DueHold:
 def project_holds(connection: Connection, now: int, records: Sequence[bytes], longest: int = 3 * DAY_MS) -> int:
     """Store holds; idempotent per (port, submission, round). `longest` limits the wait for a fact (ms)."""
     found = decoded(topics.HOLDS, Hold, records)
-    put(connection, now, found, longest)
+    hold_rows.put(connection, now, found, longest)
     return len(records) - len(found)
-
-
-def put(connection: Connection, now: int, held: Sequence[Hold], longest: int = 3 * DAY_MS) -> None:
-    """Store holds, each once for its port, submission and round. `longest` limits the wait for a fact (ms)."""
-    rows = [
-        {
-            "port": hold.submission.port,
-            "submission": hold.submission.id,
-            "round": hold.submission.round,
-            "rule": hold.rule,
-            "body": encode(hold.submission),
-            "held_at": now,
-            "due_at": hold.due_at,
-            "epoch": hold.epoch,
-            "ends_at": None if hold.due_at is not None else _end(hold.submission, longest),
-        }
-        for hold in held
-    ]
-    if rows:
-        connection.execute(upsert(connection, _holds).on_conflict_do_nothing(), rows)
 
 
 def claim_due(connection: Connection, now: int, owner: str, limit: int, key: Callable[[str], str]) -> list[DueHold]:
@@ -125,11 +104,6 @@ def meet_facts(connection: Connection, now: int, known: Callable[[str], bool], e
             .values(due_at=now)
         ).rowcount
     return met
-
-
-def _end(submission: Submission, longest: int) -> int:
-    latest = max(submission.accepted_at, submission.scheduled_at or 0) + longest
-    return latest if submission.valid_until is None else min(latest, submission.valid_until)
 
 
 def _this_hold() -> ColumnElement[bool]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, exists, or_, select
 
-from pipeline.actions.holds import holds
 from pipeline.actions.replies.words import Wish, Words
 from pipeline.events import Hold, Submission
 from pipeline.rules.consents import Consent, ConsentKind, enterprise_scope, port_scope, shard_of
 from pipeline.rules.lists import ListEntry, one_form
-from pipeline.store import audit, schema
+from pipeline.store import audit, hold_rows, schema
 from pipeline.store.registry import consents, list_entries
 from pipeline.text.numbers import number
 
@@ -42,7 +41,7 @@ def obey(connection: Connection, wish: Wish, port: str, subscriber: str, ident: 
         text = words.resubscribed
     confirmation = _confirmation(connection, port, subscriber, text, ident, now) if changed else None
     if confirmation is not None:
-        holds.put(connection, now, [Hold(submission=confirmation, rule=_RULE, due_at=now)])
+        hold_rows.put(connection, now, [Hold(submission=confirmation, rule=_RULE, due_at=now)])
 
 
 def _consents_kept(connection: Connection, port: str) -> bool:
