@@ -32,3 +32,11 @@ def due_time(text: str, now: int) -> int | None:
     ahead = timedelta(minutes=15 * quarters)
     at = local - ahead if found[9] == "+" else local + ahead
     return (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+
+
+def time_text(at: datetime | None) -> str:
+    """A time (with its zone) in this format; empty for None."""
+    if at is None:
+        return ""
+    quarters = int((at.utcoffset() or timedelta()) / timedelta(minutes=15))
+    return f"{at:%y%m%d%H%M%S}{at.microsecond // 100_000}{abs(quarters):02d}{'-' if quarters < 0 else '+'}"

@@ -24,6 +24,7 @@ from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.reports import Reports
+from pipeline.actions.senders.sgip_listener import SgipListener
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.events import DeliveryReport, Outbound, Submission
 from pipeline.settings import Settings
@@ -135,6 +136,8 @@ async def sending(
         running = Sending(agent, simulator, db, channel, database, done=done)
         await database.run(deliveries.mark_interrupted, channel.name, wall())
         works = [look(), agent.run(), reports.run(), *(link.run() for link in agent.links)]
+        if channel.listen:
+            works.append(SgipListener(channel, reports.take, clock.monotonic).run())
         running.tasks = tasks = [asyncio.create_task(work) for work in works]
         try:
             yield running

@@ -27,11 +27,12 @@ from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
+from pipeline.actions.senders.dialects.dialect import Delivered
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job, Message
 from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
-from pipeline.protocols import cmpp
+from pipeline.actions.senders.token_bucket import TokenBucket
 
 _log = structlog.get_logger()
 # States of a part that end its message: the other parts are useless without it.
@@ -46,7 +47,7 @@ class AgentCallbacks:
     """
 
     job_finished: Callable[[Job], None]
-    deliver: Callable[[cmpp.Deliver, Answer], Awaitable[None]]
+    deliver: Callable[[Delivered, Answer], Awaitable[None]]
 
 
 class Agent:
@@ -66,7 +67,8 @@ class Agent:
         self.channel = channel
         self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
         own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
-        self.links = [Link(channel, i, gate, own, clock, random) for i in range(channel.links)]
+        shared = TokenBucket(channel.total_rate, clock.monotonic()) if channel.total_rate else None
+        self.links = [Link(channel, i, gate, own, clock, random, shared) for i in range(channel.links)]
         self._most = channel.links * channel.window
         self._at_risk = 0
         self._lanes: tuple[deque[Job], deque[Job]] = (deque(), deque())  # express, bulk

@@ -9,12 +9,19 @@ default:                    # one of ANTISPAM_CHANNELS
   links: 2                  # simultaneous connections
   window: 16                # unanswered SUBMITs per link
   rate: 50                  # parts a second per link
+  total_rate: 0             # parts a second over all links; 0: as many as the links
   source_prefix: ""         # prefix of the port in the sender number that the recipient sees
+  recipient_prefix: ""      # what the carrier wants before a mainland number, such as 86; SGIP always has 86
   service: ""               # Service_Id from the carrier
   answer_wait: 60           # seconds until a SUBMIT counts as unanswered
   tries: 3                  # SUBMITs of one part, including the first
   link_test: 180            # seconds without traffic before a link test
+  answers: {9: next}        # what the carrier's refusals mean (`answers.py`), before the protocol's own table
 ```
+
+`kind` is the protocol: cmpp3 (the default), cmpp2, smpp, smgp or sgip. SMPP also has `system_type`, `smpp_ascii`
+(coding 0 is ASCII, not the GSM alphabet) and `decimal_receipts` (ids are hex in answers, decimal in receipts). SGIP
+needs `node`, our number at the carrier, and `listen`, our address for the carrier's own connection.
 
 The defaults of window, wait, tries and test are from the CMPP specification; 50 parts/s is from DESIGN.
 """
@@ -28,11 +35,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from pipeline.actions.senders.answers import Meaning, results
 from pipeline.errors import AntispamError
 from pipeline.settings import Settings
 from pipeline.text.faults.yaml_text import load
 
 DEFAULT = "default"
+_ACCOUNT = {"cmpp2": 6, "cmpp3": 6, "smgp": 8, "sgip": 16, "smpp": 15}  # most characters
+_SGIP_PREFIX = "86"
+_MAINLAND = re.compile("1[0-9]{10}")
+_ADDRESS = re.compile(r"(?:[^:\s]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
@@ -41,18 +53,47 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     host: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
-    account: Annotated[str, msgspec.Meta(min_length=1, max_length=6)]
+    account: Annotated[str, msgspec.Meta(min_length=1)]
     name: str = ""
-    kind: Literal["cmpp3"] = "cmpp3"
+    kind: Literal["cmpp3", "cmpp2", "smpp", "smgp", "sgip"] = "cmpp3"
     carrier: str | None = None
     links: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
     rate: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    total_rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     source_prefix: Annotated[str, msgspec.Meta(pattern="^[0-9]*$", max_length=18)] = ""
+    recipient_prefix: Annotated[str, msgspec.Meta(pattern="^[0-9]*$", max_length=5)] = ""
     service: Annotated[str, msgspec.Meta(max_length=10)] = ""
     answer_wait: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     tries: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     link_test: Annotated[float, msgspec.Meta(gt=0)] = 180.0
+    answers: dict[int | str, Meaning] = msgspec.field(default_factory=dict)
+    system_type: Annotated[str, msgspec.Meta(max_length=12)] = ""
+    smpp_ascii: bool = False
+    decimal_receipts: bool = False
+    node: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)] = 0
+    listen: str = ""
+
+    def __post_init__(self) -> None:
+        most = _ACCOUNT[self.kind]
+        if len(self.account) > most:
+            raise ValueError(f"account: at most {most} characters in {self.kind}")
+        if self.kind == "sgip" and not (self.node and self.listen):
+            raise ValueError("sgip needs node, our number at the carrier, and listen, our address for its connection")
+        if self.listen and (self.kind != "sgip" or not _ADDRESS.fullmatch(self.listen)):
+            raise ValueError("listen: HOST:PORT expected, in a channel of kind sgip")
+        for key in self.answers:
+            results(str(key))
+
+    @property
+    def longest_source(self) -> int:
+        """The most digits of a sender number."""
+        return 20 if self.kind == "smpp" else 21
+
+    def carriers_form(self, recipient: str) -> str:
+        """A recipient as this carrier wants it: mainland numbers with its prefix."""
+        prefix = _SGIP_PREFIX if self.kind == "sgip" else self.recipient_prefix
+        return prefix + recipient if prefix and _MAINLAND.fullmatch(recipient) else recipient
 
     @property
     def secret(self) -> bytes:
@@ -82,7 +123,7 @@ def parse_channels(text: str, source: str, known: tuple[str, ...]) -> dict[str, 
             raise AntispamError(f"{source}: channel {name!r} is not one of ANTISPAM_CHANNELS ({', '.join(known)})")
         try:
             channel = msgspec.structs.replace(msgspec.convert(value, Channel), name=name)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, AntispamError) as error:
             raise AntispamError(f"{source}: channel {name}: {error}") from None
         if channel.carrier and served.setdefault(channel.carrier, name) != name:
             raise AntispamError(f"{source}: {channel.carrier} is served by both {served[channel.carrier]} and {name}")

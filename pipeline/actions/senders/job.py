@@ -5,13 +5,14 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.dialect_of_channel import dialect_of
+from pipeline.actions.senders.dialects.dialect import CHINA
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.errors import AntispamError
-from pipeline.events import Outbound, Submission
-from pipeline.protocols import cmpp
-from pipeline.protocols.cmpp import CMPP3
+from pipeline.events import Outbound
 from pipeline.protocols.sms.text import TextPart, parts, push_parts
 
 
@@ -25,14 +26,17 @@ class Job:
         self.outbound, self.code, self.channel = outbound, code, channel
         submission = outbound.submission
         self.source = channel.source_prefix + submission.port
-        if len(self.source) > 21:
-            raise AntispamError(f"sender of {len(self.source)} digits with its prefix, at most 21")
+        if len(self.source) > channel.longest_source:
+            raise AntispamError(
+                f"sender of {len(self.source)} digits with its prefix, at most {channel.longest_source}"
+            )
+        self._dialect = dialect_of(channel)
         numbered = {recipient: n for n, recipient in enumerate(submission.recipients, 1)}
         try:
             self._todo = deque((numbered[recipient], recipient) for recipient in outbound.recipients)
         except KeyError:
             raise AntispamError("a recipient that is not one of the submission's") from None
-        _cut(submission, 0)
+        self._cut(0)
         self.open = len(self._todo)  # messages that have not ended
         self.at_risk = 0  # parts that a crash would leave in doubt
         self.dropped = False  # another sender has its partition
@@ -45,22 +49,17 @@ class Job:
         submission = self.outbound.submission
         # Derived, not random: after a crash, a repeated part fits the parts that the handset has.
         reference = zlib.crc32(f"{submission.port}/{submission.id}/{n}".encode()) & 0xFF
-        texts = _cut(submission, reference)
+        texts = self._cut(reference)
         return Message(self, deque(self._part(n, recipient, text) for text in texts), len(texts))
 
     def _part(self, n: int, recipient: str, text: TextPart) -> Part:
-        submission, channel = self.outbound.submission, self.channel
-        submit = cmpp.Submit(
-            sequence=0,
-            pk_total=text.total,
-            pk_number=text.number,
-            udhi=int(text.headed),
-            msg_fmt=text.coding,
-            service_id=channel.service,
-            msg_src=channel.account,
-            src_id=self.source,
-            recipients=(recipient,),
-            content=text.content,
+        submission = self.outbound.submission
+        until = submission.valid_until
+        frame = self._dialect.submit(
+            text,
+            self.source,
+            self.channel.carriers_form(recipient),
+            None if until is None else datetime.fromtimestamp(until / 1000, CHINA),
         )
         return Part(
             port=submission.port,
@@ -69,16 +68,16 @@ class Job:
             n=n,
             number=text.number,
             recipient=recipient,
-            frame=CMPP3.encode(submit),
-            valid_until=submission.valid_until,
+            frame=frame,
+            valid_until=until,
             total=text.total,
         )
 
-
-def _cut(submission: Submission, reference: int) -> tuple[TextPart, ...]:
-    if submission.push is not None:
-        return push_parts(submission.push, reference)
-    return parts(submission.content, reference)
+    def _cut(self, reference: int) -> tuple[TextPart, ...]:
+        submission = self.outbound.submission
+        if submission.push is not None:
+            return push_parts(submission.push, reference)
+        return parts(submission.content, reference, self._dialect.seven_bit)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,18 +1,19 @@
-"""One CMPP connection to a carrier: login, sliding window, rate, link test, reconnection.
+"""One connection to a carrier: login, sliding window, rates, link test, reconnection; the protocol is a dialect.
 
 A part occupies a slot of the window from its SUBMIT until its answer, the end of `answer_wait`, or the loss of the
-link. Each try of a part uses the same sequence number, so a late answer still counts. A throttled link pauses for all
-parts and first sends the throttled part again. Every part given to `submit` is returned once through
-`LinkCallbacks.part_back`, with its `state` set.
+link. Each try of a part uses the same sequence number, so a late answer still counts. What a refusal means is the
+channel's to say (`answers.py`): a throttled link pauses for all parts and first sends the throttled part again; a part
+to be tried again waits alone, with its slot; all others are refused, with `elsewhere` set if another channel may take
+them. Every part given to `submit` is returned once through `LinkCallbacks.part_back`, with its `state` set.
 
 A part that was in doubt when a link was lost is sent alone. If the carrier closes because of this part, no other part
 is in doubt with it the next time.
 
-If the carrier asks to close (TERMINATE), the link sends no further SUBMITs and first reads the answers still due. Then
-it answers the TERMINATE, because the carrier may close as soon as it has our answer.
+If the carrier asks to close, the link sends no further SUBMITs and first reads the answers still due. Then it answers
+the question, because the carrier may close as soon as it has our answer.
 
-An unreadable frame affects only itself: it is skipped and counted. If it is a DELIVER, the link reports the error, so
-that the carrier does not repeat it for ever. If it answers a SUBMIT, only this part is in doubt.
+An unreadable frame affects only itself: it is skipped and counted. If it delivers something, the link reports the
+error, so that the carrier does not repeat it for ever. If it answers a SUBMIT, only this part is in doubt.
 """
 
 from __future__ import annotations
@@ -24,20 +25,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import structlog
 
 from pipeline import metrics
+from pipeline.actions.senders.answers import Answers, Meaning
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.dialect_of_channel import dialect_of
+from pipeline.actions.senders.dialects.dialect import (
+    CHINA,
+    MOST_SEQUENCE,
+    Answered,
+    Asks,
+    Closes,
+    Delivered,
+    StatusReport,
+    SubscriberMessage,
+    Unexpected,
+)
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.skipped_frames import SkippedFrames
-from pipeline.actions.senders.token_bucket import TokenBucket
+from pipeline.actions.senders.token_bucket import TokenBucket, take
 from pipeline.process.backoff import Backoff
-from pipeline.protocols import cmpp
-from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
 CONNECT_WAIT = 10.0  # seconds to connect, and seconds for the answer to the login
@@ -45,11 +57,13 @@ RECONNECTION = Backoff(first=0.5, longest=30.0)  # pauses between tries to conne
 DRAIN = 10.0  # seconds to wait for answers after the carrier asks to close
 THROTTLING = Backoff(first=0.05, longest=2.0)  # pauses of a link that the carrier throttles
 MOST_THROTTLED = 100  # most repetitions of a part because of throttling
+RETRY_AFTER = 5.0  # seconds until a part is tried again that the carrier could not take at the moment
+SETTLED = 30.0  # seconds after which a session counts as a good one, even if nothing was to send
 READ = 65_536  # octets
-_CHINA = ZoneInfo("Asia/Shanghai")
 _log = structlog.get_logger()
 
-Answer = Callable[[int], None]
+Content = StatusReport | SubscriberMessage | None
+Answer = Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +71,45 @@ class LinkCallbacks:
     """The functions that a link calls, all in its event loop.
 
     `part_back` gets each part given to `submit` once. `link_up` is called when the link is logged in and has room.
-    `deliver` gets each DELIVER with the function that answers it; the link reads no further frame until it returns.
+    `deliver` gets each report and message (None: unreadable) with the function that answers whether it was taken; the
+    link reads no further frame until it returns.
     """
 
     part_back: Callable[[Part], None]
     link_up: Callable[[], None]
-    deliver: Callable[[cmpp.Deliver, Answer], Awaitable[None]]
+    deliver: Callable[[Delivered, Answer], Awaitable[None]]
 
 
 class Link:
-    """See the module."""
+    """See the module. `shared` is the bucket of the channel's links together."""
 
     def __init__(
-        self, channel: Channel, number: int, gate: Gate, callbacks: LinkCallbacks, clock: Clock, random: Random
+        self,
+        channel: Channel,
+        number: int,
+        gate: Gate,
+        callbacks: LinkCallbacks,
+        clock: Clock,
+        random: Random,
+        shared: TokenBucket | None = None,
     ) -> None:
-        self._channel, self._secret, self._number = channel, channel.secret, number
+        self._channel, self._number = channel, number
+        self._dialect = dialect_of(channel, channel.secret)
+        self._answers = Answers(channel.answers, self._dialect.meanings)
         self._gate, self._callbacks, self._clock, self._random = gate, callbacks, clock, random
-        self._bucket = TokenBucket(channel.rate, clock.monotonic())
+        own = TokenBucket(channel.rate, clock.monotonic())
+        self._buckets = (own,) if shared is None else (own, shared)
         self._queue: deque[Part] = deque()
         self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, time when its answer is overdue
+        self._later: dict[int, tuple[Part, float]] = {}  # sequence -> part to try again, and when
         self._reserved = 0
         self._turn: asyncio.Event = asyncio.Event()
-        self._sequence = random.getrandbits(31)
+        self._sequence = random.randrange(1, MOST_SEQUENCE)
         self._throttled, self._paused_until = 0, 0.0  # consecutive pauses; end of the last pause
         self._tests, self._heard = 0, 0.0  # unanswered link tests; time of the last frame from the carrier
-        self._useful = False  # this session has had an answer to a SUBMIT
+        self._useful = self._up = False  # this session has had an answer to a SUBMIT; has logged in
         self._closing = asyncio.Event()  # set when the carrier asks to close
-        self._sequence_of_end = 0  # sequence number of the carrier's TERMINATE
+        self._answer_of_end: Any = None  # our answer to the carrier's wish to close
         self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
 
@@ -95,7 +121,7 @@ class Link:
     @property
     def free(self) -> int:
         """The number of parts that the link can take now."""
-        taken = len(self._queue) + len(self._waiting) + self._reserved
+        taken = len(self._queue) + len(self._waiting) + len(self._later) + self._reserved
         return max(0, self._channel.window - taken) if self.connected else 0
 
     def reserve(self) -> None:
@@ -109,8 +135,7 @@ class Link:
     def submit(self, part: Part) -> None:
         """Queue a part in its reserved slot, after the parts given before."""
         self._reserved -= 1
-        self._sequence = (self._sequence + 1) & 0xFFFF_FFFF
-        part.sequence, part.throttled, part.again = self._sequence, 0, False
+        part.sequence, part.throttled, part.again = self._next(), 0, False
         self._queue.append(part)
         if self.connected:
             self._turn.set()
@@ -121,6 +146,7 @@ class Link:
         """Keep the link connected until cancelled."""
         name, failures = self._channel.name, 0
         while True:
+            begun = self._clock.monotonic()
             try:
                 await self._session()
                 cause = "closed by the carrier"
@@ -128,16 +154,17 @@ class Link:
                 cause = str(error) or type(error).__name__
             finally:
                 self._lost()
-            failures = 1 if self._useful else failures + 1
+            good = self._useful or (self._up and self._clock.monotonic() - begun >= SETTLED)
+            failures = 1 if good else failures + 1
             delay = RECONNECTION.pause(failures) * (0.5 + self._random.random() / 2)
             _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
             await asyncio.sleep(delay)
 
     async def close(self) -> None:
-        """Send TERMINATE; the caller cancels `run` afterwards."""
+        """Tell the carrier that we close; the caller cancels `run` afterwards."""
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
-                self._write(cmpp.Terminate(sequence=0))
+                self._write(self._dialect.end(self._next()))
                 async with asyncio.timeout(1):
                     await self._writer.drain()
 
@@ -145,16 +172,17 @@ class Link:
 
     async def _session(self) -> None:
         channel = self._channel
-        self._useful = False
+        self._useful = self._up = False
         self._closing.clear()
         # Not `wait_for`: until Python 3.12 it may swallow the cancellation that ends the link.
         async with asyncio.timeout(CONNECT_WAIT):
             reader, writer = await asyncio.open_connection(channel.host, channel.port)
         try:
-            frames = CMPP3.frames()
+            frames = self._dialect.codec.frames()
             async with asyncio.timeout(CONNECT_WAIT):
                 rest = await self._login(reader, writer, frames)
             self._writer, self._heard, self._tests = writer, self._clock.monotonic(), 0
+            self._up = True
             metrics.LINKS.labels(channel.name).inc()
             _log.info("link_up", channel=channel.name, link=self._number)
             self._callbacks.link_up()
@@ -180,28 +208,24 @@ class Link:
 
     async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames) -> list[bytes]:
         """Log in; returns the frames that arrived after the answer."""
-        now = datetime.fromtimestamp(self._clock.wall() / 1000, _CHINA)
-        stamp = int(now.strftime("%m%d%H%M%S"))
-        account = self._channel.account
-        proof = cmpp.authenticator_source(account, self._secret, stamp)
-        connect = cmpp.Connect(
-            sequence=1, source_addr=account, authenticator=proof, version=cmpp.VERSION, timestamp=stamp
-        )
-        writer.write(CMPP3.encode(connect))
+        codec = self._dialect.codec
+        now = datetime.fromtimestamp(self._clock.wall() / 1000, CHINA)
+        writer.write(codec.encode(self._dialect.login(now, self._next())))
         while data := await reader.read(READ):
             complete = frames.feed(data)
             for frame in complete:
                 try:
-                    answer = CMPP3.decode(frame)
+                    answer = codec.decode(frame)
                 except FrameError as error:
-                    if cmpp.head_of(frame).command == cmpp.ConnectResp.command:
+                    if self._dialect.answers_login(codec.head(frame)[0]):
                         raise
                     self._skip(frame, error)
                     continue
-                if not isinstance(answer, cmpp.ConnectResp):
+                result = self._dialect.login_result(answer)
+                if result is None:
                     self._skipped.skip("unexpected", answer.command, "before the answer to the login")
-                elif answer.status != 0:
-                    raise ProtocolError(f"login refused: {answer.status}")
+                elif result != 0:
+                    raise ProtocolError(f"login refused: {result}")
                 else:
                     return list(complete)
         raise ProtocolError("closed during login")
@@ -222,57 +246,62 @@ class Link:
 
     async def _take(self, frame: bytes) -> None:
         try:
-            pdu = CMPP3.decode(frame)
+            pdu = self._dialect.codec.decode(frame)
         except FrameError as error:
             self._skip(frame, error)
             return
-        if isinstance(pdu, cmpp.SubmitResp):
-            self._answered(pdu)
-        elif isinstance(pdu, cmpp.Deliver):
+        event = self._dialect.event(pdu)
+        if isinstance(event, Answered):
+            self._answered(event)
+        elif isinstance(event, Delivered):
             writer = self._writer
-            sequence, msg_id = pdu.sequence, pdu.msg_id
 
-            def answer(result: int) -> None:
-                if writer is not None and writer is self._writer:  # answer only on the connection of the DELIVER
-                    self._write(cmpp.DeliverResp(sequence=sequence, msg_id=msg_id, result=result))
+            def answer(taken: bool) -> None:
+                if writer is not None and writer is self._writer:  # answer only on the connection of the delivery
+                    self._write(event.taken if taken else event.refused)
 
-            await self._callbacks.deliver(pdu, answer)
-        elif isinstance(pdu, cmpp.ActiveTest):
-            self._write(cmpp.ActiveTestResp(sequence=pdu.sequence))
-        elif isinstance(pdu, cmpp.Terminate):
-            self._sequence_of_end = pdu.sequence
+            await self._callbacks.deliver(event, answer)
+        elif isinstance(event, Asks):
+            self._write(event.answer)
+        elif isinstance(event, Closes):
+            self._answer_of_end = event.answer
             self._closing.set()
-        elif not isinstance(pdu, cmpp.ActiveTestResp | cmpp.TerminateResp):
+        elif isinstance(event, Unexpected):
             self._skipped.skip("unexpected", pdu.command, "a carrier has no reason to send it")
 
     def _skip(self, frame: bytes, error: FrameError) -> None:
-        """Skip an unreadable frame; answers a DELIVER and ends the part of a SUBMIT_RESP."""
-        head = cmpp.head_of(frame)
+        """Skip an unreadable frame; answers what it delivers and ends the part whose SUBMIT it answers."""
         unknown = isinstance(error, UnknownCommandError)
-        self._skipped.skip("unknown" if unknown else "unreadable", head.command, str(error))
-        if head.command == cmpp.Deliver.command:
-            self._write(cmpp.DeliverResp(sequence=head.sequence, msg_id=head.msg_id, result=cmpp.BAD_STRUCTURE))
-        elif head.command == cmpp.SubmitResp.command:
-            part = self._asked(head.sequence)
-            if part is not None:  # the carrier has received the part, so it is not sent again; its report may settle it
-                self._finish(part, DeliveryState.MAYBE_SENT, f"{head.msg_id:016x}" if head.msg_id else None, "")
-                self._turn.set()
+        command = int.from_bytes(frame[4:8], "big")
+        self._skipped.skip("unknown" if unknown else "unreadable", command, str(error))
+        answered, answer = self._dialect.unreadable(frame, unknown)
+        if answer is not None:
+            self._write(answer)
+        if answered is not None:
+            self._answered(answered)
 
     async def _drain(self) -> None:
-        """After the carrier's TERMINATE, read the answers due, then answer it. Always ends with a ProtocolError."""
+        """After the carrier's wish to close, read the answers due, then answer it. Ends with a ProtocolError."""
         await self._closing.wait()
         self._give_back()
         deadline = self._clock.monotonic() + DRAIN
         while self._waiting and self._clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
-        self._write(cmpp.TerminateResp(sequence=self._sequence_of_end))
+        self._write(self._answer_of_end)
         raise ProtocolError("closed at the carrier's request")
 
-    def _answered(self, answer: cmpp.SubmitResp) -> None:
+    def _answered(self, answer: Answered) -> None:
         part = self._asked(answer.sequence)
         if part is None:
             return
-        if answer.result == cmpp.THROTTLED and part.throttled < MOST_THROTTLED:
+        meaning = self._answers.meaning(answer.result or 0)
+        if answer.result is None:
+            # The carrier has received the part, so it is not sent again; its report may settle it.
+            self._finish(part, DeliveryState.MAYBE_SENT, answer.carrier_id, "")
+        elif answer.result == 0:
+            self._throttled = 0
+            self._finish(part, DeliveryState.SUBMITTED, answer.carrier_id, "")
+        elif meaning is Meaning.PAUSE and part.throttled < MOST_THROTTLED:
             part.throttled += 1
             metrics.THROTTLED.labels(self._channel.name).inc()
             if self._clock.monotonic() >= self._paused_until:  # throttled answers of one window count once
@@ -281,10 +310,12 @@ class Link:
                 self._paused_until = self._clock.monotonic() + pause
             part.tries -= 1  # the carrier has refused this SUBMIT, so it does not count
             self._again(part)
-        elif answer.result == 0:
-            self._throttled = 0
-            self._finish(part, DeliveryState.SUBMITTED, f"{answer.msg_id:016x}", "")
+        elif meaning is Meaning.RETRY and part.refusals + 1 < self._channel.tries:
+            part.refusals += 1
+            part.tries -= 1
+            self._later[part.sequence] = part, self._clock.monotonic() + RETRY_AFTER
         else:
+            part.elsewhere = meaning is not Meaning.FINAL
             self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")
         self._turn.set()
 
@@ -322,7 +353,8 @@ class Link:
             part.tries += 1
             part.submitted_at = part.submitted_at or self._clock.wall()
             self._waiting[part.sequence] = (part, self._clock.monotonic() + self._channel.answer_wait)
-            writer.write(cmpp.with_sequence(part.frame, part.sequence))
+            at = datetime.fromtimestamp(part.submitted_at / 1000, CHINA)
+            writer.write(self._dialect.numbered(part.frame, part.sequence, at))
             if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._channel.answer_wait):
                     await writer.drain()
@@ -338,7 +370,7 @@ class Link:
         """Wait for the end of the pause, then for the rate, and last for the gate, so that its answer is fresh."""
         while True:
             pause = self._paused_until - self._clock.monotonic()
-            delay = pause if pause > 0 else self._bucket.take(self._clock.monotonic())
+            delay = pause if pause > 0 else take(self._buckets, self._clock.monotonic())
             if delay > 0:
                 await asyncio.sleep(delay)
                 continue
@@ -347,7 +379,7 @@ class Link:
             return
 
     async def _watch(self) -> None:
-        """Handle overdue answers, and test the link after silence."""
+        """Handle overdue answers and parts to try again, and test the link after silence."""
         channel = self._channel
         tick = min(1.0, channel.answer_wait / 10, channel.link_test / 10)
         tested = 0.0
@@ -363,18 +395,30 @@ class Link:
                     self._queue.append(part)  # at the end, so that other parts do not wait for it again
                 else:
                     self._finish(part, DeliveryState.MAYBE_SENT, None, "")
-            if overdue:
+            due = [part for part, at in self._later.values() if at <= now]
+            for part in due:
+                del self._later[part.sequence]
+                self._queue.append(part)
+            if overdue or due:
                 self._turn.set()
             wait = channel.answer_wait if self._tests else channel.link_test
             if now - max(self._heard, tested) >= wait:
                 if self._tests >= channel.tries:
                     raise ProtocolError(f"{self._tests} link tests unanswered")
+                question = self._dialect.test(self._next())
+                if question is None:
+                    continue
                 self._tests, tested = self._tests + 1, now
-                self._write(cmpp.ActiveTest(sequence=self._tests))
+                self._write(question)
 
-    def _write(self, pdu: cmpp.Pdu) -> None:
+    def _next(self) -> int:
+        """A sequence number of its own for a request that is no SUBMIT."""
+        self._sequence = self._sequence % MOST_SEQUENCE + 1
+        return self._sequence
+
+    def _write(self, pdu: Any) -> None:
         if self._writer is not None:
-            self._writer.write(CMPP3.encode(pdu))
+            self._writer.write(self._dialect.codec.encode(pdu))
 
     def _finish(self, part: Part, state: DeliveryState, carrier_id: str | None, status: str) -> None:
         part.state, part.carrier_id, part.status = state, carrier_id, status
@@ -393,7 +437,8 @@ class Link:
 
     def _give_back(self) -> None:
         """Return all queued parts to the agent, to be sent over another link."""
-        queue, self._queue = self._queue, deque()
+        queue, self._queue = [*self._queue, *(part for part, _ in self._later.values())], deque()
+        self._later.clear()
         for part in queue:
             part.again = True
             self._finish(part, DeliveryState.MAYBE_SENT if part.tries else DeliveryState.SUBMITTING, None, "")

@@ -59,7 +59,8 @@ class Part:
     `code` is the registered port, `port` the sender field as given. `tries` counts the SUBMITs that the carrier
     may have accepted, `silences` the SUBMITs without an answer in time. `submitted_at` (epoch ms) is the time of the
     first SUBMIT. A link stores its result in `state`, `carrier_id` and `status`. `again`: the part may be sent again.
-    `alone`: it was in doubt when a link was lost. `stored`: it has a row.
+    `alone`: it was in doubt when a link was lost. `stored`: it has a row. `elsewhere`: the carrier has refused it, but
+    another channel may take it. `refusals` counts the answers after which it was tried again.
     """
 
     port: str
@@ -81,6 +82,8 @@ class Part:
     tries: int = 0
     silences: int = 0
     throttled: int = 0
+    refusals: int = 0
+    elsewhere: bool = False
     sequence: int = 0
     submitted_at: int | None = None
 

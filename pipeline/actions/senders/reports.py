@@ -19,12 +19,10 @@ from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
+from pipeline.actions.senders.dialects.dialect import Delivered, SubscriberMessage
 from pipeline.actions.senders.link import Answer
 from pipeline.actions.senders.part import outcome
 from pipeline.actions.senders.settling import Report
-from pipeline.protocols import cmpp
-from pipeline.protocols.carried import carried
-from pipeline.protocols.frames import ProtocolError
 from pipeline.text.numbers import number
 
 BATCH = 500
@@ -42,41 +40,36 @@ class Reports:
         self._channel, self._database, self._clock, self._words = channel, database, clock, words
         self._queue: asyncio.Queue[tuple[Report | Incoming, Answer]] = asyncio.Queue(BOUND)
 
-    async def take(self, deliver: cmpp.Deliver, answer: Answer) -> None:
-        """Queue a DELIVER; waits while there is no room."""
-        count = metrics.REPORTS.labels
-        try:
-            report = cmpp.report_of(deliver)
-        except ProtocolError as error:
-            _log.warning("report_unreadable", channel=self._channel.name, cause=str(error))
+    async def take(self, delivered: Delivered, answer: Answer) -> None:
+        """Queue a report or message; waits while there is no room."""
+        count, content = metrics.REPORTS.labels, delivered.content
+        if content is None:
+            _log.warning("report_unreadable", channel=self._channel.name, cause=delivered.fault)
             count(self._channel.name, "unreadable").inc()
-            answer(cmpp.BAD_STRUCTURE)
+            answer(False)
             return
-        if report is None:
-            message = carried(deliver)
-            if message is None:
-                raise AssertionError("a DELIVER carries a message")
+        prefix = self._channel.source_prefix
+        if isinstance(content, SubscriberMessage):
             reply = Incoming(
                 channel=self._channel.name,
-                carrier_id=f"{deliver.msg_id:016x}",
-                subscriber=number(deliver.src_terminal_id) or deliver.src_terminal_id,
-                to=deliver.dest_id.removeprefix(self._channel.source_prefix),
-                message=message,
+                carrier_id=content.carrier_id,
+                subscriber=number(content.subscriber) or content.subscriber,
+                to=content.to.removeprefix(prefix),
+                message=content.message,
             )
             await self._queue.put((reply, answer))
             return
-        state = outcome(report.stat)
+        state = outcome(content.status)
         if state is None:
             count(self._channel.name, "intermediate").inc()
-            answer(0)
+            answer(True)
             return
-        recipient = report.recipient or deliver.src_terminal_id
         known = Report(
-            carrier_id=f"{report.msg_id:016x}",
+            carrier_id=content.carrier_id,
             state=state,
-            status=report.stat.strip().upper(),
-            sender=deliver.dest_id.removeprefix(self._channel.source_prefix),
-            recipient=number(recipient) or recipient,
+            status=content.status.strip().upper(),
+            sender=content.sender.removeprefix(prefix),
+            recipient=number(content.recipient) or content.recipient,
             at=self._clock.wall(),
         )
         await self._queue.put((known, answer))
@@ -94,7 +87,7 @@ class Reports:
                 if replies:
                     await self._database.run(incoming.take, replies, self._words, self._clock.wall())
                 for _, answer in taken:
-                    answer(0)
+                    answer(True)
                 metrics.REPORTS.labels(channel, "parked").inc(len(settled.waiting))
                 metrics.REPORTS.labels(channel, "repeated").inc(len(settled.repeated))
             if loop.time() - swept >= SWEEP:

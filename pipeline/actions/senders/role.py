@@ -28,6 +28,7 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
 from pipeline.actions.senders.reports import Reports
+from pipeline.actions.senders.sgip_listener import SgipListener
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.clients import is_away, writer
@@ -114,6 +115,7 @@ class _ChannelSender:
             SystemRandom(),
             resend=settings.resend_maybe_sent,
         )
+        self._listener = SgipListener(channel, self.reports.take, clock.monotonic) if channel.listen else None
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
 
     def coroutines(self) -> list[Any]:
@@ -123,6 +125,7 @@ class _ChannelSender:
             self.reports.run(),
             *(link.run() for link in self.agent.links),
             *(self._pump(i) for i in range(len(LANES))),
+            *([self._listener.run()] if self._listener is not None else []),
         ]
 
     def tell(self) -> None:

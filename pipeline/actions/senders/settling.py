@@ -42,7 +42,8 @@ GUESS_MS = 10 * MINUTE_MS
 class Report:
     """A carrier's final report on the part with its id `carrier_id`; `state` is the meaning of its status code.
 
-    `sender` and `recipient` have the form of our rows; `at` is the time of arrival (epoch ms).
+    `sender` and `recipient` have the form of our rows; `sender` is empty if the protocol does not repeat it. `at` is
+    the time of arrival (epoch ms).
     """
 
     carrier_id: str
@@ -141,7 +142,7 @@ def whose(report: Report, rows: Iterable[Row], said: Iterable[Report] = ()) -> R
 
 def _fits(report: Report, unclaimed: Sequence[Row]) -> bool:
     """Whether the sender and the time of the report allow a guess."""
-    return report.sender == unclaimed[0].key[0] and all(
+    return report.sender in ("", unclaimed[0].key[0]) and all(
         row.submitted_at is not None and 0 < report.at - row.submitted_at <= GUESS_MS for row in unclaimed
     )
 
