@@ -97,7 +97,7 @@ class SmppDialect:
         """See `Dialect`."""
         if isinstance(pdu, smpp.SubmitSmResp | smpp.GenericNack):
             named = isinstance(pdu, smpp.SubmitSmResp) and pdu.status == smpp.OK
-            carrier_id = _plain(pdu.message_id) if named else None  # type: ignore[union-attr]
+            carrier_id = (_plain(pdu.message_id) or None) if named else None  # type: ignore[union-attr]
             # Accepted without an id: its report cannot be told from others, so it is in doubt.
             return Answered(pdu.sequence, carrier_id, None if named and not carrier_id else pdu.status)
         if isinstance(pdu, smpp.DeliverSm | smpp.DataSm):
