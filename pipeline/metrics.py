@@ -80,7 +80,9 @@ LINK_REPORTS = Counter(
     "antispam_link_reports_total", "Reports and replies for links of ports: made, accepted, given_up", ["outcome"]
 )
 REPLIES = Counter(
-    "antispam_replies_total", "Subscribers' whole messages: brought to a port, stopped, no_port, not_text", ["outcome"]
+    "antispam_replies_total",
+    "Subscribers' whole messages: brought to a port, stopped, complaint, no_port, not_text",
+    ["outcome"],
 )
 PORT_LINKS = Gauge("antispam_port_links", "Links of ports that are open, also before their login")
 PORT_LINKS_REFUSED = Counter("antispam_port_links_refused_total", "Links closed at once, because too many are open")

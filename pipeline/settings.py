@@ -253,6 +253,11 @@ class Settings(BaseSettings):
         ("投诉", "举报", "COMPLAIN", "COMPLAINT"),
         description="Answers that complain about a port, alone or as the first word.",
     )
+    complaint_codes: dict[str, str] = Field(
+        {"10086999": "mo", "10010999": "mo", "10000999": "mo", "12321": "mo", "7726": "7726"},
+        description="Service codes to which subscribers complain, and the name in ANTISPAM_COMPLAINT_SHAPES that "
+        "says how they write the number they complain about (JSON).",
+    )
     unsubscribe_confirmation: str = Field(
         "【{signature}】您已退订，不再收到我们的营销短信；回复“恢复订阅”可重新接收。You are unsubscribed.",
         max_length=500,
@@ -323,6 +328,13 @@ class Settings(BaseSettings):
             cls._time_format(shape.time_format)
             cls._zone(shape.zone)
         return COMPLAINT_SHAPES | shapes
+
+    @model_validator(mode="after")
+    def _codes(self) -> Self:
+        for code, shape in self.complaint_codes.items():
+            if shape not in self.complaint_shapes:
+                raise ValueError(f"complaint_codes: {code}: a name in complaint_shapes expected")
+        return self
 
     @field_validator("record_sources")
     @classmethod

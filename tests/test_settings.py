@@ -113,3 +113,8 @@ def test_a_key_that_can_be_guessed_signs_no_release(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ANTISPAM_RELEASE_KEY", "hush-hush")
     with pytest.raises(ValidationError, match="at least 16"):
         Settings()
+
+
+def test_a_complaint_code_needs_a_shape() -> None:
+    with pytest.raises(ValidationError, match="10086999: a name in complaint_shapes expected"):
+        Settings(_env_file=None, complaint_codes={"10086999": "mobile"})

@@ -370,7 +370,7 @@ whole_replies = Table(
     Column("subscriber", String(32), nullable=False),
     Column("content", Text),  # NULL: not text
     Column("wish", String(16)),  # unsubscribe, resubscribe, complain; NULL: none
-    Column("state", String(16), nullable=False),  # screening, brought, stopped, no_port, not_text
+    Column("state", String(16), nullable=False),  # screening, brought, stopped, complaint, no_port, not_text
     Column("verdict", String(16)),  # of the decision; NULL until then
     Column("rule", String(128)),  # of its first reason
     _at("received_at"),

@@ -2,6 +2,9 @@
 
 A message is kept, its wish is obeyed, and it is published as a record of kind MO. The projector settles it once its
 decision is there: it is brought to its port or stopped. A stopped message stays, and an operator may bring it.
+
+A message to a complaint code is taken as a complaint and not screened: it quotes spam, and its writer must not be taken
+for the sender. One that names no number is a message like any other.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from sqlalchemy import Connection, insert, literal, select, update
 
 from pipeline import metrics, topics
 from pipeline.actions.replies.bringing import bring
+from pipeline.actions.replies.complaining import complain_to_code, complain_to_port
 from pipeline.actions.replies.obeying import obey
 from pipeline.actions.replies.words import Wish, Words
 from pipeline.events import Event, Record, RecordKind, Verdict
@@ -59,9 +63,13 @@ class Kept(NamedTuple):
 def take(connection: Connection, whole: Whole, words: Words, channel: str, now: int) -> Kept:
     """Keep a whole message and obey its wish. What is not text cannot be screened and goes no further."""
     port: str | None = connection.scalar(select(port_of(literal(whole.to))))
-    wish = None
+    wish, state = None, "screening"
     published: list[tuple[topics.Topic, str, Event]] = []
-    if whole.text is not None:
+    if whole.text is None:
+        state = "not_text"
+    elif _complains(connection, whole, words, now):
+        wish, state = Wish.COMPLAIN, "complaint"
+    else:
         registered = connection.scalar(select(schema.ports.c.unsubscribe).where(schema.ports.c.code == port)) or ()
         wish = words.wish(whole.text, registered) if port is not None else None
         record = Record(
@@ -75,10 +83,12 @@ def take(connection: Connection, whole: Whole, words: Words, channel: str, now: 
             ingested_at=now,
         )
         published.append((topics.RECORDS, whole.subscriber, record))
-        if port is not None and wish in (Wish.UNSUBSCRIBE, Wish.RESUBSCRIBE):
+        if port is not None and wish is Wish.COMPLAIN:
+            complain_to_port(connection, port, whole.subscriber, whole.text, whole.received_at, words.settings, now)
+        elif port is not None and wish is not None:
             obey(connection, wish, port, whole.subscriber, whole.id, words, now)
-    else:
-        metrics.REPLIES.labels("not_text").inc()
+    if state != "screening":
+        metrics.REPLIES.labels(state).inc()
     connection.execute(
         insert(_table).values(
             id=whole.id,
@@ -87,12 +97,21 @@ def take(connection: Connection, whole: Whole, words: Words, channel: str, now: 
             subscriber=whole.subscriber,
             content=whole.text,
             wish=wish,
-            state="not_text" if whole.text is None else "screening",
+            state=state,
             received_at=whole.received_at,
-            settled_at=now if whole.text is None else None,
+            settled_at=None if state == "screening" else now,
         )
     )
     return Kept(port, published)
+
+
+def _complains(connection: Connection, whole: Whole, words: Words, now: int) -> bool:
+    source = words.settings.complaint_codes.get(whole.to)
+    return (
+        source is not None
+        and whole.text is not None
+        and complain_to_code(connection, source, whole.subscriber, whole.text, whole.received_at, words.settings, now)
+    )
 
 
 def project_verdicts(connection: Connection, now: int, records: Sequence[bytes]) -> None:

@@ -30,8 +30,8 @@ class Wish(StrEnum):
 class Words(msgspec.Struct, frozen=True):
     """The words of each wish in their normal form, and what a subscriber is told.
 
-    `short` are words to unsubscribe for ports that registered none of their own. In a confirmation, `{signature}` is
-    the port's first signature; an empty one is not sent.
+    `settings` are those that complaints are read by. `short` are words to unsubscribe for ports that registered none of
+    their own. In a confirmation, `{signature}` is the port's first signature; an empty one is not sent.
     """
 
     unsubscribe: frozenset[str]
@@ -40,6 +40,7 @@ class Words(msgspec.Struct, frozen=True):
     complain: frozenset[str]
     unsubscribed: str
     resubscribed: str
+    settings: Settings
 
     @classmethod
     def of(cls, settings: Settings) -> Words:
@@ -51,6 +52,7 @@ class Words(msgspec.Struct, frozen=True):
             _forms(settings.complaint_words),
             settings.unsubscribe_confirmation,
             settings.resubscribe_confirmation,
+            settings,
         )
 
     def wish(self, text: str, registered: Collection[str]) -> Wish | None:

@@ -268,3 +268,35 @@ def test_a_port_fetches_its_messages_until_it_says_that_it_has_them(db: Database
         assert bringing.take(connection, "10690002", [first[0].id], NOW) == 0
         assert bringing.take(connection, PORT, [first[1].id, first[1].id, "zz"], NOW) == 1
         assert [one.content for one in bringing.waiting(connection, PORT)] == ["第0条", "第2条"]
+
+
+def complaints(db: Database) -> list[Any]:
+    with db.read() as connection:
+        rows = connection.execute(select(schema.complaints).order_by(schema.complaints.c.id))
+        return [(row.source, row.port, row.recipient, row.content) for row in rows]
+
+
+def test_a_complaint_to_its_port_counts_and_reaches_it_although_it_quotes(db: Database) -> None:
+    take(db, [reply("投诉：天天发广告")], NOW)
+    assert complaints(db) == [("mo", PORT, "13800000001", "投诉：天天发广告")]
+    assert listed(db) == [f"{PORT}:13800000001"]
+    assert at_the_port(db) == "投诉：天天发广告"
+
+
+def test_a_message_to_a_complaint_code_is_a_complaint_and_is_not_screened(db: Database) -> None:
+    take(db, [reply(f"{PORT}*低息贷款加微信", to="10086999")], NOW)
+    assert complaints(db) == [("mo", PORT, "13800000001", "低息贷款加微信")]
+    assert published(db, topics.RECORDS) == []
+    assert [(row.state, row.wish) for row in whole(db)] == [("complaint", "complain")]
+
+
+def test_a_message_to_a_complaint_code_without_a_number_is_kept_and_screened(db: Database) -> None:
+    take(db, [reply("你们的短信太多了", to="10086999")], NOW)
+    assert complaints(db) == []
+    assert [(row.state, row.content) for row in whole(db)] == [("no_port", "你们的短信太多了")]
+
+
+def test_a_number_that_nobody_has_cannot_complain_but_writes(db: Database) -> None:
+    take(db, [reply("投诉", subscriber="x")], NOW)
+    assert complaints(db) == []
+    assert [row.state for row in whole(db)] == ["brought"]
