@@ -1,4 +1,4 @@
-"""Complaints that subscribers write: to a complaint code, naming the number that wrote to them, or to the port itself."""
+"""Complaints that subscribers write: to a complaint code, naming who wrote to them, or to the port itself."""
 
 from __future__ import annotations
 
