@@ -1,0 +1,1 @@
+"""A broker and a pipeline in memory, for links of ports."""
