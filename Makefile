@@ -40,13 +40,19 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+# A new checkout has nothing compiled: once here, before five processes do the same work side by side.
+COMPILED := $(VENV)/.compiled
+$(COMPILED): $(STAMP)
+	@$(BIN)/pytest --collect-only -qq >/dev/null || true
+	@touch $@
+
 # The linters run beside the tests: most tests wait for a broker half of their time.
 test: $(STAMP)
 	@$(MAKE) --no-print-directory --jobs 2 lint suite
 
 # Five at a time on two cores, for the same reason. A file stays in one process, for its fixtures' sake. A test that
 # hangs ends its process, with every thread's stack: the name of the test and where it stood.
-suite: $(STAMP)
+suite: $(COMPILED)
 	@$(BIN)/pytest -m "not slow" --timeout 180 --timeout-method thread -n 5 --dist loadfile --no-loadscope-reorder
 
 # What is not run is not imported either: plugins that no quick test uses, and files whose tests all are marked.

@@ -359,6 +359,7 @@ def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_pa
     assert (row.version, row.author, row.approver) == (version, "lin", "bo")
 
 
+@pytest.mark.slow
 def test_a_dictionary_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
     kind, words = LivingKind.DICTIONARY, "word,category,verdict\n办证,other,review\n"
     policy_lifecycle.publish(console.db, CHIEF, words, Approval.TWO, 1, kind)

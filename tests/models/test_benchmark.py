@@ -49,6 +49,7 @@ def rows() -> list[dict[str, str]]:
         return benchmark(data, (Ours, ShortGrams))
 
 
+@pytest.mark.slow
 def test_every_row_has_a_figure_of_every_model(rows: list[dict[str, str]]) -> None:
     assert all({"ours", "char(1,2)+LR"} <= set(row) for row in rows)
     table = markdown(rows)
@@ -57,6 +58,7 @@ def test_every_row_has_a_figure_of_every_model(rows: list[dict[str, str]]) -> No
         assert name in table
 
 
+@pytest.mark.slow
 def test_texts_told_apart_by_every_word_are_all_found(rows: list[dict[str, str]]) -> None:
     (row,) = [row for row in rows if row[""] == "zh: recall, threshold fixed on train"]
     assert row["ours"].startswith("1.0000")

@@ -9,7 +9,7 @@ from pipeline.models.evaluate import Sample, SampleLabel
 from pipeline.models.strangers import SOURCES_OUT, strangers
 from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 SPAM = {"zh": "百家乐首存送彩金{}，电话138", "en": "win a free prize call {} now 0900"}
 HAM = {"zh": "明天{}点开会，我到家了", "en": "see you at {} for lunch then"}

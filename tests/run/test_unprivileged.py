@@ -131,6 +131,7 @@ def left_behind() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_service_starts_and_writes_nothing_outside_the_data_folder(container: Container, tmp_path: Path) -> None:
     settings = settings_for(container.environment["ANTISPAM_KAFKA"], tmp_path, partitions=2)
     container.close_up()

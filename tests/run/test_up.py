@@ -110,6 +110,7 @@ def readable_by_others(*folders: Path) -> set[Path]:
     return {path for path in paths if not path.is_symlink() and path.stat().st_mode & 0o077}
 
 
+@pytest.mark.slow
 def test_without_the_demo_it_waits_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     up = Up(tmp_path)
     (up.data / "records").mkdir(parents=True, mode=0o755)  # of an earlier version

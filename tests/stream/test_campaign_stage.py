@@ -59,10 +59,16 @@ def watch(deployed: tuple[Settings, Config]) -> Iterator[Watch]:
     watching.close()
 
 
-@pytest.fixture
-def deployed(fresh_broker: str, tmp_path: Path) -> tuple[Settings, Config]:
+@pytest.fixture(
+    params=[
+        pytest.param("fresh_embedded", id="embedded"),
+        pytest.param("fresh_kafka", id="kafka", marks=pytest.mark.slow),
+    ]
+)
+def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, Config]:
     """Topics, ports and the shipped policy."""
-    settings = settings_for(fresh_broker, tmp_path, campaign_texts=10_000)
+    broker = request.getfixturevalue(request.param)
+    settings = settings_for(broker.bootstrap, tmp_path, campaign_texts=10_000)
     return settings, prepare(settings, tmp_path, PORTS)
 
 
