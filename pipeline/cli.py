@@ -19,6 +19,7 @@ from pipeline.commands import (
     ports,
     processes,
     replies,
+    reports,
     snoozes,
     texts,
     traffic,
@@ -34,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for subject in (
     processes,
     traffic,
+    reports,
     texts,
     policies,
     backtests,

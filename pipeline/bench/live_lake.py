@@ -7,7 +7,7 @@ a backtest of this lake meets everything but the broker.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from zlib import crc32
 
@@ -17,8 +17,8 @@ from pipeline import topics
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.known import KnownCampaigns
 from pipeline.decision.campaign_sending import sending_of
-from pipeline.decision.configuration import ConfigEntries
-from pipeline.decision.screening import Failure, screen
+from pipeline.decision.configuration import Config, ConfigEntries
+from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import MINUTE_MS
 from pipeline.events import ConfigChange, Decision, Event, Record, Submission, Verdict, encode
 from pipeline.lake import delta
@@ -32,14 +32,17 @@ from pipeline.settings import Settings
 
 PARTITIONS = 4
 FLUSH_ROWS = 20_000
+Follow = Callable[[Submission | Record, Screened], None]
 _LANES = {"express": topics.SUBMISSIONS_EXPRESS.name, "bulk": topics.SUBMISSIONS_BULK.name}
 
 
 class LiveLake:
     """Decides events in order, and fills the lake of the settings' data directory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, follow: Follow | None = None) -> None:
+        """`follow` is called with each decided event, in order, so that a caller can carry decisions out."""
         self.decided: list[Decision] = []  # of the last poll
+        self._follow = follow
         self._late_ms = settings.late_minutes * MINUTE_MS
         self._lake = settings.lake_dir
         self._tables = {table.name: delta.open_table(self._lake, table) for table in SHARED + FULL}
@@ -62,11 +65,26 @@ class LiveLake:
             ConfigChange(epoch=epoch, kind=kind, name=name, value=value, changed_at=at, more=n < last)
             for n, (kind, name, value) in enumerate(changes)
         ]
+        self.apply(published, at)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._entries.config
+
+    def apply(self, published: Sequence[ConfigChange], at: int) -> None:
+        """Put published changes in force. Raises RuntimeError for a faulty one."""
         faults = self._entries.apply(published)
         if faults:
             raise RuntimeError(faults[0])
         for change in published:
             self._put(topics.CONFIG.name, 0, change, at)
+
+    def put(self, topic: str, key: str, event: Event, at: int) -> None:
+        """Write an event of another topic, as the sink would."""
+        self._put(topic, crc32(key.encode()) % PARTITIONS, event, at)
+        if self._rows >= FLUSH_ROWS:
+            self._flush()
 
     def poll(self, events: Sequence[Submission | Record], now: int) -> None:
         """Decide the events that have arrived until `now` (ms), after the rounds that are due."""
@@ -96,6 +114,8 @@ class LiveLake:
             self._put(topic, partition, event, now)
             self._put(topics.DECISIONS.name, partition, decision, now)
             self.decided.append(decision)
+            if self._follow is not None:
+                self._follow(event, outcome)
             if isinstance(event, Submission) and decision.verdict is Verdict.HOLD and decision.hold_until:
                 later = msgspec.structs.replace(event, round=event.round + 1)
                 heapq.heappush(self._due, (max(now, decision.hold_until), next(self._serial), later))
@@ -113,6 +133,7 @@ class LiveLake:
             self._hot.take(texts, sendings, names, size)
         for campaign in self._hot.news(now, size, {}):
             self._known.learn(campaign)
+            self._put(topics.CAMPAIGNS.name, 0, campaign, now)
 
     def _put(self, topic: str, partition: int, event: Event, at: int) -> None:
         offset = next(self._offsets.setdefault((topic, partition), count()))

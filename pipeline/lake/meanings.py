@@ -66,6 +66,8 @@ COLUMNS = {
     "accepted_at": "time of acceptance at the door (our clock); of a record, its own time",
     "submitted_at": "time that the client or the SMSC gave",
     "scheduled_at": "time before which the client wants nothing sent",
+    "carriers": "carrier of each recipient, in their order, by the segment of the number; empty: unknown",
+    "parts": "SMS parts that carry each message; null: no carrier takes the text",
     "valid_until": "time after which the client wants nothing sent",
     "done_at": "time at which the SMSC was done",
     "ingested_at": "time at which the record was read",

@@ -18,6 +18,7 @@ from pipeline import events, topics
 from pipeline.durations import DAY_MS
 from pipeline.lake import columns as col
 from pipeline.lake.columns import LAST_MS, TEXT, Column, Getter
+from pipeline.lake.message_facts import carriers, sms_parts
 from pipeline.lake.privacy import Privacy
 
 
@@ -136,6 +137,8 @@ SUBMISSIONS = Table(
         col.time("submitted_at", lambda e: e.submitted_at),
         col.time("scheduled_at", lambda e: e.scheduled_at),
         col.time("valid_until", lambda e: e.valid_until),
+        col.plain("carriers", lambda e: carriers(e.recipients), pa.list_(TEXT)),  # in the order of the recipients
+        col.count("parts", sms_parts),
     ),
 )
 

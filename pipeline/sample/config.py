@@ -6,24 +6,26 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import astuple, fields
+from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.durations import HOUR_MS
-from pipeline.sample.enterprises import PORTS, Port
+from pipeline.sample.enterprises import PORTS, Port, owners_of
 from pipeline.sample.lists import ENTRIES, Entry
 
 
 def config_files(ports: Iterable[Port] = PORTS, entries: Iterable[Entry] = ENTRIES) -> dict[str, str]:
-    """The texts of `ports.jsonl` and `lists.csv`, by file name."""
+    """The texts of `enterprises.jsonl`, `ports.jsonl` and `lists.csv`, by file name."""
+    ports = list(ports)
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow([field.name for field in fields(Entry)])
     rows.writerows(astuple(entry) for entry in entries)
     lines = [json.dumps(_registration(port), ensure_ascii=False) + "\n" for port in ports]
-    return {"ports.jsonl": "".join(lines), "lists.csv": table.getvalue()}
+    owners = [json.dumps(asdict(owner), ensure_ascii=False) + "\n" for owner in owners_of(ports)]
+    return {"enterprises.jsonl": "".join(owners), "ports.jsonl": "".join(lines), "lists.csv": table.getvalue()}
 
 
 def noon_calendar(at: int) -> str:

@@ -6,7 +6,9 @@ longest registered code counts. Source of tiers and kinds: docs/architecture.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from zlib import crc32
 
 from pipeline.events import Kind, PortState, Tier
 from pipeline.sample.trades import TRADES, Trade
@@ -164,6 +166,38 @@ def _port(row: str) -> Port:
 
 PORTS: tuple[Port, ...] = tuple(_port(row) for row in _TABLE.strip().splitlines())
 OPEN: tuple[Port, ...] = tuple(p for p in PORTS if p.state is PortState.OPEN and p.code != BLACK_PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """The owner of one or more ports."""
+
+    code: str
+    name: str
+    province: str
+    city: str
+
+
+# Where owners are at home, by turns.
+_HOMES = (
+    ("广东", "深圳"),
+    ("北京", "北京"),
+    ("江苏", "南京"),
+    ("浙江", "杭州"),
+    ("四川", "成都"),
+    ("上海", "上海"),
+    ("湖北", "武汉"),
+)
+
+
+def owners_of(ports: Iterable[Port]) -> list[Enterprise]:
+    """The owners of these ports, each named as its first port."""
+    owners: dict[str, Enterprise] = {}
+    for port in ports:
+        if port.enterprise not in owners:
+            home = _HOMES[crc32(port.enterprise.encode()) % len(_HOMES)]
+            owners[port.enterprise] = Enterprise(port.enterprise, port.name, *home)
+    return list(owners.values())
 
 
 def of_trade(*trades: str) -> tuple[Port, ...]:

@@ -111,3 +111,10 @@ def test_stress_ports_can_be_registered_beside_the_demo() -> None:
     assert len({port.code for port in (*ports, *PORTS)}) == 500 + len(PORTS)
     assert config_files(ports, ())["ports.jsonl"].count("\n") == 500
     assert config_files(ports, ())["lists.csv"].count("\n") == 1
+
+
+def test_every_owner_has_a_name_and_a_home() -> None:
+    owners = [json.loads(line) for line in FILES["enterprises.jsonl"].splitlines()]
+    assert {owner["code"] for owner in owners} == {port["enterprise"] for port in REGISTERED}
+    assert all(owner["name"] and owner["province"] and owner["city"] for owner in owners)
+    assert len({owner["province"] for owner in owners}) > 3

@@ -25,6 +25,8 @@ from pipeline.actions.console import backtests, consent_file, epochs, list_file,
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.replies import stopped
+from pipeline.actions.reports import report as reports
+from pipeline.actions.reports.period import Span, last_complete
 from pipeline.actions.review import (
     assigning,
     bulk,
@@ -544,6 +546,11 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.SEE_TRAFFIC,
         HIDES,
         lambda w, u, n: [s for s in snoozes.snoozes(w.db, u, NOW) if s.value == f"1069000{n + 2}"],
+    ),
+    "report.make": (
+        R.SEE_TRAFFIC,
+        FOR_ALL,
+        lambda w, u, n: reports.make(w.db, w.settings, u, "daily", last_complete(Span.DAY, NOW, "Asia/Shanghai")),
     ),
     "report.report": (R.SEE_TRAFFIC, FOR_ALL, lambda w, u, n: report.report(w.db, w.lake.cursor(), u, NOW)),
     "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),

@@ -6,6 +6,7 @@ from time import time
 
 import structlog
 
+from pipeline.actions.reports.scheduled import write_due
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.watch.alarms import watch
 from pipeline.lake.reader import LakeReader
@@ -16,7 +17,10 @@ _log = structlog.get_logger()
 
 
 def look(settings: Settings) -> None:
-    """Delete expired data, then watch the rules. Raises AntispamError if database or lake cannot be written."""
+    """Delete expired data, watch the rules, write the reports that are due.
+
+    Raises AntispamError if database or lake cannot be written.
+    """
     db = open_database(settings)
     try:
         now = int(time() * 1000)
@@ -26,5 +30,8 @@ def look(settings: Settings) -> None:
         began, ended = watch(db, LakeReader(settings).cursor(), now)
         if began or ended:
             _log.info("rules_watched", alarms_began=began, alarms_ended=ended)
+        reports = write_due(db, settings, now)
+        if reports:
+            _log.info("reports_written", reports=reports)
     finally:
         db.close()
