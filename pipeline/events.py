@@ -457,10 +457,24 @@ class ListAction(Event, frozen=True, kw_only=True):
     at: int
 
 
-class Alert(Event, frozen=True, kw_only=True):
-    """An alert for operators. Its subject is a port, a topic or a keyed hash of a number, never a number.
+class AlertAbout(StrEnum):
+    """What the subject of an alert is."""
 
-    `message` is the sentence of its rule with `values`, in the default language (rules/messages.py).
+    PORT = "port"
+    SENDER = "sender"  # of records: the keyed hash of its number, as in the lake
+    RULE = "rule"
+    TOPIC = "topic"
+    CHANNEL = "channel"
+    REVIEW = "review"
+    TRAFFIC = "traffic"  # of all ports
+
+
+class Alert(Event, frozen=True, kw_only=True):
+    """News for operators: something is wrong, or still is. The subject never is a number.
+
+    `message` is the sentence of its rule with `values`, in the default language (rules/messages.py). News with one
+    `key` is about one thing, and operators see one alert (actions/alerts). It is over `lasts` ms after its last news;
+    0: when whoever raised it ends it. `key` is empty in records of earlier versions.
     """
 
     id: str
@@ -470,6 +484,9 @@ class Alert(Event, frozen=True, kw_only=True):
     message: str
     values: dict[str, Any] = {}
     at: int
+    key: str = ""
+    about: AlertAbout = AlertAbout.PORT
+    lasts: int = 0
 
 
 class Complaint(Event, frozen=True, kw_only=True):

@@ -48,6 +48,9 @@ COUNTER_VALUE_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
 )
 CONFIG_FAULTS = Counter("antispam_config_faults_total", "Configuration values refused at load")
+ALERT_POSTS = Counter(
+    "antispam_alert_posts_total", "Changes of alerts told to a feed, by outcome of the try", ["feed", "outcome"]
+)
 ALERTS = Counter("antispam_alerts_total", "Alerts raised", ["level", "rule"])
 PART_READY = Gauge("antispam_part_ready", "1 while this part of the process is ready", ["part"])
 OUTBOX_PENDING = Gauge("antispam_outbox_pending", "Publications that the relay has not sent yet")

@@ -200,6 +200,16 @@ class Settings(BaseSettings):
     callback_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description='Networks to which callbacks may go, besides the public internet (JSON): ["10.20.0.0/16"].'
     )
+    alert_file: Path | None = Field(None, description="File to which each change of an alert is appended, as JSON.")
+    alert_webhook: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+(/\S*)?$",
+        max_length=2048,
+        description="Address to which changes of alerts are posted, signed with ANTISPAM_ALERT_WEBHOOK_SECRET.",
+    )
+    alert_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="The secret of the alerts' webhook, of at least 16 characters."
+    )
     api_host: str = Field("127.0.0.1", description="Address the HTTP API binds to; a TLS proxy stands before it.")
     api_port: int = Field(8080, ge=1, le=65535, description="Port of the HTTP API.")
     api_head_seconds: float = Field(
@@ -282,6 +292,12 @@ class Settings(BaseSettings):
         "events. 1: never; every failed record is set aside.",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="after")
+    def _alerts(self) -> Self:
+        if self.alert_webhook is not None and len(self.alert_webhook_secret.get_secret_value()) < 16:
+            raise ValueError("ANTISPAM_ALERT_WEBHOOK needs ANTISPAM_ALERT_WEBHOOK_SECRET, of at least 16 characters")
+        return self
 
     @model_validator(mode="after")
     def _kafka(self) -> Self:

@@ -14,6 +14,7 @@ from pipeline.actions.release import by_channel
 from pipeline.actions.routes import Routes
 from pipeline.decision.screening import Screened
 from pipeline.events import (
+    AlertAbout,
     CaseMember,
     Decision,
     Event,
@@ -43,7 +44,7 @@ def consequences(
     decision = screened.decision
     if isinstance(event, Submission):
         yield from _submission(event, screened, routes, release_secret)
-        subject = decision.port
+        subject, about = decision.port, AlertAbout.PORT
     else:
         if decision.verdict is Verdict.BLACKLIST and screened.port is not None:
             yield _suspension(decision)
@@ -61,9 +62,10 @@ def consequences(
                 ),
             )
         subject = decision.port or pseudonym(event.sender)
+        about = AlertAbout.PORT if decision.port else AlertAbout.SENDER
     for alert in screened.alerts:
         at = decision.accepted_at
-        told = recurring_alert(alert.level, alert.rule, subject, alert.message, alert.values, at, alert.about)
+        told = recurring_alert(alert.level, alert.rule, subject, alert.message, alert.values, at, about, alert.part)
         yield topics.ALERTS.name, subject, told
 
 

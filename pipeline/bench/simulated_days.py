@@ -25,8 +25,9 @@ import msgspec
 from sqlalchemy import select
 
 from pipeline import door, topics
+from pipeline.actions.alerts.news import project_alerts
 from pipeline.actions.complaints.intake import project_complaints
-from pipeline.actions.conduct.notices import project_alerts, project_list_actions
+from pipeline.actions.conduct.notices import project_list_actions
 from pipeline.actions.conduct.port_conduct import project_port_actions
 from pipeline.actions.consequences import consequences
 from pipeline.actions.review import claims

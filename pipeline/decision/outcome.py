@@ -26,14 +26,14 @@ MAX_SPANS = 20  # bounds the decision of a text that is full of dictionary words
 class RuleAlert(NamedTuple):
     """An alert that a rule asks for: its message in the default language, and the values in it.
 
-    `about` tells alerts of one rule and subject apart, which otherwise are one in a quarter of an hour.
+    `part` tells alerts of one rule and subject apart.
     """
 
     level: AlertLevel
     rule: str
     message: str
     values: dict[str, Any]
-    about: str = ""
+    part: str = ""
 
 
 class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none holds a cycle

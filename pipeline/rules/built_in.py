@@ -45,5 +45,17 @@ class BuiltInRule(StrEnum):
     CASE_OVERDUE = "case-overdue"
     DAILY_CAP = "daily-cap"  # a rule has reached its daily cap
     RULE_RATE = "rule-rate"  # a rule matches unusually often or rarely
-    RULE_RATE_ENDED = "rule-rate-ended"
+    RULE_RATE_ENDED = "rule-rate-ended"  # in records of earlier versions
     RELEASE_WITHOUT_PROOF = "release-without-proof"  # a record for the senders is not signed by worker or releaser
+
+    # Measures of alert rules (actions/alerts/measures.py).
+    MUCH_COMPLAINED = "much-complained"
+    MUCH_REFUSED = "much-refused"
+    VOLUME = "volume"
+    TRAFFIC = "traffic"
+    DEGRADED = "degraded"
+    DEAD_LETTERS = "dead-letters"
+    UNDELIVERED = "undelivered"
+    CASES_WAITING = "cases-waiting"
+    PORTS_SUSPENDED = "ports-suspended"
+    UNPUBLISHED = "unpublished"

@@ -39,6 +39,7 @@ ROLES: dict[str, str] = {
     "counters": "pipeline.stream.counter_stage:run_counters",
     "links": "pipeline.ingest.links.role:run_links",
     "parts": "pipeline.stream.parts.role:run_parts",
+    "alerts": "pipeline.actions.alerts.role:run_alerts",
 }
 STOP_TIMEOUT = 90.0  # seconds a role has to end; a running batch commits within one broker timeout
 LOOK = 0.2  # seconds between checks for the end of the roles

@@ -31,7 +31,7 @@ TELL_EVERY = 15.0  # seconds until the same message is repeated
 CONFIGURE = "pipeline.run.first_configuration:configure"
 LONGEST = 600.0  # seconds to read the configuration into the database
 # The roles around the decision share one process here; a deployment may give each role its own process.
-OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns", "counters")
+OFFICE = ("relay", "projector", "timers", "releaser", "callbacks", "retention", "campaigns", "counters", "alerts")
 # Processes end in the order of the work. The sender needs the carrier until it has the answers to all its SUBMITs, and
 # the office publishes the reports that the sender has stored. The sink then has every record.
 ENDS = ("api", "worker", "sender", "carrier", "office", "sink", "console")

@@ -591,19 +591,95 @@ actions = Table(
         postgresql_where=text("evidence != ''"),
     ),
 )
+# What operators are told of, one row for each thing that is wrong (actions/alerts/lifecycle.py).
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", String(128), primary_key=True),
+    Column("id", String(128), primary_key=True),  # of its first news
+    Column("key", String(256), nullable=False),  # of the thing that is wrong
+    Column("state", String(16), nullable=False),  # waiting, taken, closed
     Column("level", String(16), nullable=False),
     Column("rule", String(128), nullable=False),
+    Column("about", String(16), nullable=False),  # what the subject is
     Column("subject", String(64), nullable=False),
-    Column("message", Text, nullable=False),
-    Column("values", _JSON, nullable=False, server_default="{}"),  # of the message
-    _at("at"),
-    Column("acknowledged_by", String(64)),
-    _at("acknowledged_at", nullable=True),
+    Column("message", Text, nullable=False),  # of the last news, as are the values
+    Column("values", _JSON, nullable=False, server_default="{}"),
+    _at("at"),  # of the first news
+    _at("last_at"),
+    Column("last_id", String(128), nullable=False),
+    Column("times", Integer, nullable=False, server_default="1"),  # news heard
+    _at("waits_since"),  # its escalation is counted from here
+    _at("over_at", nullable=True),  # without news until then it is over; NULL: whoever raised it ends it
+    Column("assigned_to", String(64)),
+    _at("snoozed_until", nullable=True),
+    _at("escalated_at", nullable=True),
+    _at("closed_at", nullable=True),
     Index("ix_alerts_at", "at"),
+    Index("ix_alerts_closed_at", "closed_at"),
+    Index(
+        "uq_alerts_open",
+        "key",
+        unique=True,
+        sqlite_where=text("state <> 'closed'"),
+        postgresql_where=text("state <> 'closed'"),
+    ),
+)
+# The history of each alert.
+alert_changes = Table(
+    "alert_changes",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("alert", String(128), ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    _at("at"),
+    Index("ix_alert_changes_alert", "alert"),
+)
+# Changes that a feed (file, webhook) has not got yet.
+alert_posts = Table(
+    "alert_posts",
+    metadata,
+    Column("feed", String(16), primary_key=True),
+    Column(
+        "change",
+        BigInteger,
+        ForeignKey("alert_changes.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _at("due_at"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("silenced", Boolean, nullable=False, server_default=text("false")),  # it was due in a silence
+    Index("ix_alert_posts_due_at", "feed", "due_at"),
+)
+# Rules of alerts that the operator made or changed; the others are shipped (actions/alerts/rules.py).
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("measure", String(32), nullable=False),
+    Column("above", Boolean, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("granularity", String(16), nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    _at("changed_at"),
+)
+# Times in which the feeds are silent about alerts (actions/alerts/silences.py).
+alert_silences = Table(
+    "alert_silences",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("rule", String(128), nullable=False, server_default=""),  # empty: all
+    Column("subject", String(64), nullable=False, server_default=""),  # empty: all
+    _at("begins_at"),
+    _at("ends_at"),
+    Column("daily", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    _at("made_at"),
 )
 
 # Alarms about hit rates of rules (actions/watch/alarms.py). An alarm without an end is on.

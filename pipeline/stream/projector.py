@@ -19,8 +19,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from sqlalchemy import Connection, select, update
 
 from pipeline import metrics, topics
+from pipeline.actions.alerts.news import project_alerts
 from pipeline.actions.complaints.intake import project_complaints
-from pipeline.actions.conduct.notices import project_alerts, project_list_actions
+from pipeline.actions.conduct.notices import project_list_actions
 from pipeline.actions.conduct.port_conduct import project_port_actions
 from pipeline.actions.holds.holds import project_holds
 from pipeline.actions.replies.screening import project_verdicts

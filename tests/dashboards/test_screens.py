@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from dashboards.cases import case_table
 from dashboards.screens import overview
-from pipeline.actions.conduct.notices import project_alerts
+from pipeline.actions.alerts.inbox import find_alert
+from pipeline.actions.alerts.news import project_alerts
 from pipeline.actions.console.overview import Channel, Standing
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
@@ -47,7 +48,7 @@ RIGHTS = {
     "users": Right.ADMINISTER,
 }
 SECRETS = ("13800138000", "13900139000", "王女士", "4008001234")
-Open = Callable[[str, Role, str], AppTest]
+Open = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,12 +81,15 @@ def render(world: tuple[Path, dict[Role, str]], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     session.services.clear()
 
-    def run(page: str, role: Role, language: str) -> AppTest:
+    def run(page: str, role: Role, language: str, **address: str) -> AppTest:
         monkeypatch.setattr(session, "token", lambda: tokens[role])
         monkeypatch.setattr(session, "chosen_language", lambda: language)
         if page == "main":
             return AppTest.from_file(str(Path(session.__file__).with_name("main.py")), default_timeout=30).run()
-        return AppTest.from_function(_page, args=(page,), default_timeout=30).run()
+        app = AppTest.from_function(_page, args=(page,), default_timeout=30)
+        for name, value in address.items():
+            app.query_params[name] = value
+        return app.run()
 
     yield run
     session.services().db.close()
@@ -181,6 +185,28 @@ def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:
         render("alerts", Role.ADMINISTRATOR, "en")
     )
     assert "待审任务 case-7 超过 60 分钟未审，共 1234 条" in _shown(render("alerts", Role.ADMINISTRATOR, "zh"))
+
+
+def test_an_alert_is_taken_and_closed_on_its_page(render: Open) -> None:
+    app = render("alerts", Role.ADMINISTRATOR, "en", open="alert-2")
+    db, user = session.services().db, session.user()
+    assert "[Open the port" in _shown(app)
+    app.button(key="alerts_take").click().run()
+    assert not app.exception
+    assert find_alert(db, user, "alert-2")[0].assigned_to == user.name
+    app = render("alerts", Role.ADMINISTRATOR, "en", show="mine", open="alert-2")
+    app.button(key="alerts_close").click().run()
+    assert not app.exception
+    assert [deed.change for deed in find_alert(db, user, "alert-2")[1]] == ["taken", "closed"]
+
+
+@pytest.mark.parametrize("section", ["rules", "silences"])
+def test_rules_and_silences_of_alerts_are_read_by_all_and_changed_by_operators(render: Open, section: str) -> None:
+    for role in (Role.VIEWER, Role.OPERATOR):
+        app = render("alerts", role, "zh", section=section)
+        assert not app.exception
+        assert not app.error
+        assert bool([b for b in app.button if b.label in ("保存", "开始静默")]) == (role is Role.OPERATOR)
 
 
 def test_without_a_report_the_command_is_told(render: Open) -> None:

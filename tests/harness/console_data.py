@@ -215,7 +215,13 @@ def fill_rest(db: Database, now: int) -> None:
                     rule="port-volume",
                     subject=f"1069000{n}",
                     message="4,213 messages in 5 minutes, limit 4,000",
+                    key=f"port-volume/1069000{n}",
+                    state="waiting",
+                    about="port",
                     at=now - n * 7 * MINUTE_MS,
+                    last_at=now - n * 7 * MINUTE_MS,
+                    last_id=f"alert-{n}",
+                    waits_since=now - n * 7 * MINUTE_MS,
                 )
             )
         for n in range(40):

@@ -18,7 +18,7 @@ from pipeline.run.roles import ROLES
 from pipeline.settings import Settings
 from tests.harness.places import ROOT
 
-NO_BROKER = {"callbacks", "retention"}
+NO_BROKER = {"alerts", "callbacks", "retention"}
 
 
 def row(user: str, rights: Rights) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import insert, select, update
 import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
-from pipeline.actions.alerts import inbox
+from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import complaint_file
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
@@ -54,7 +54,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys, roles, users
 from pipeline.store.accounts.roles import RIGHTS, Forbidden, Right, Role, User
-from pipeline.store.database import Database
+from pipeline.store.database import Database, upsert
 from pipeline.store.registry import (
     consents,
     import_configuration,
@@ -70,6 +70,7 @@ NOW = int(time() * 1000)
 FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"
 RULE = "bulk-declared"
+SILENCE = silences.Silence("", "", NOW, NOW + 1, False, "x")
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
 
@@ -209,6 +210,29 @@ def _change(n: int) -> Change:
 def _drafted(w: World) -> str:
     """The version that the chief wrote."""
     return next(str(row.version) for row in policy_lifecycle.versions(w.db, CHIEF) if row.author == CHIEF.name)
+
+
+def _alerted(w: World, n: int, state: str = "waiting") -> str:
+    with w.db.write() as connection:
+        connection.execute(update(schema.alerts).where(schema.alerts.c.id == f"alert-{n}").values(state=state))
+    return f"alert-{n}"
+
+
+def _changed_rule(w: World) -> str:
+    """A shipped rule that the operator has changed."""
+    changed = {"measure": "volume", "above": True, "threshold": 1, "granularity": "day", "level": "severe"}
+    own = {"id": rules.SHIPPED[0].id, "active": True, "changed_by": "anna", "changed_at": NOW}
+    with w.db.write() as connection:
+        connection.execute(upsert(connection, schema.alert_rules).values(**changed, **own).on_conflict_do_nothing())
+    return rules.SHIPPED[0].id
+
+
+def _silence(w: World) -> int:
+    times = {"begins_at": NOW, "ends_at": NOW + 1, "daily": False, "made_by": "anna", "made_at": NOW}
+    with w.db.write() as connection:
+        saved = upsert(connection, schema.alert_silences).values(id=1, reason="x", **times)
+        connection.execute(saved.on_conflict_do_nothing())
+    return 1
 
 
 Run = Callable[[World, User, int], Any]
@@ -415,12 +439,45 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "inbox.list_alerts": (
         R.SEE_TRAFFIC,
         HIDES,
-        lambda w, u, n: [a for a in inbox.list_alerts(w.db, u, waiting=False) if a.subject == w.port(n)],
+        lambda w, u, n: inbox.list_alerts(w.db, u, NOW, inbox.Wanted("all", subject=w.port(n)))[0],
     ),
-    "inbox.acknowledge": (
+    "inbox.find_alert": (R.SEE_TRAFFIC, REFUSES, lambda w, u, n: inbox.find_alert(w.db, u, _alerted(w, n))),
+    "inbox.operators": (R.ACKNOWLEDGE_ALERTS, OF_NO_PORT, lambda w, u, n: inbox.operators(w.db, u)),
+    "inbox.take": (R.ACKNOWLEDGE_ALERTS, REFUSES, lambda w, u, n: inbox.take(w.db, u, [_alerted(w, n)], NOW)),
+    "inbox.give_back": (
         R.ACKNOWLEDGE_ALERTS,
         REFUSES,
-        lambda w, u, n: inbox.acknowledge(w.db, u, [f"alert-{n}"], NOW),
+        lambda w, u, n: inbox.give_back(w.db, u, [_alerted(w, n, "taken")], NOW),
+    ),
+    "inbox.snooze": (
+        R.ACKNOWLEDGE_ALERTS,
+        REFUSES,
+        lambda w, u, n: inbox.snooze(w.db, u, [_alerted(w, n)], NOW + 1, NOW),
+    ),
+    "inbox.note": (R.ACKNOWLEDGE_ALERTS, REFUSES, lambda w, u, n: inbox.note(w.db, u, _alerted(w, n), "x", NOW)),
+    "inbox.close": (R.ACKNOWLEDGE_ALERTS, REFUSES, lambda w, u, n: inbox.close(w.db, u, [_alerted(w, n)], "", NOW)),
+    "inbox.reopen": (
+        R.ACKNOWLEDGE_ALERTS,
+        REFUSES,
+        lambda w, u, n: inbox.reopen(w.db, u, [_alerted(w, n, "closed")], NOW),
+    ),
+    "rules.list_rules": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: rules.list_rules(w.db, u)),
+    "rules.save_rule": (R.ACKNOWLEDGE_ALERTS, FOR_ALL, lambda w, u, n: rules.save_rule(w.db, u, rules.SHIPPED[0], NOW)),
+    "rules.remove_rule": (
+        R.ACKNOWLEDGE_ALERTS,
+        FOR_ALL,
+        lambda w, u, n: rules.remove_rule(w.db, u, _changed_rule(w), NOW),
+    ),
+    "silences.list_silences": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: silences.list_silences(w.db, u, NOW)),
+    "silences.add_silence": (
+        R.ACKNOWLEDGE_ALERTS,
+        FOR_ALL,
+        lambda w, u, n: silences.add_silence(w.db, u, SILENCE, NOW),
+    ),
+    "silences.remove_silence": (
+        R.ACKNOWLEDGE_ALERTS,
+        FOR_ALL,
+        lambda w, u, n: silences.remove_silence(w.db, u, _silence(w), NOW),
     ),
     "api_keys.create": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.create(w.db, u, w.port(n), "", NOW)),
     "api_keys.revoke": (R.ADMINISTER, FOR_ALL, lambda w, u, n: api_keys.revoke(w.db, u, "0" * 12, NOW)),
@@ -562,6 +619,9 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {
     "assigning.reviewers",
+    "inbox.operators",
+    "rules.list_rules",
+    "silences.list_silences",
     "search.parts_of_score",
     "epochs.epochs",
     "policy_lifecycle.versions",
@@ -587,13 +647,16 @@ def _stopped(w: World, n: int) -> list[str]:
     return [w.port(n)]
 
 
+SET_UP = ("cases", "ports", "alerts", "alert_rules", "alert_silences")  # by helpers; the audit trail is compared
+
+
 def everything(w: World) -> dict[str, list[Any]]:
     """All rows; of cases what `_held` and `_decided` set up belongs to the test."""
     with w.db.read() as connection:
         return {
             str(t.name): sorted(map(repr, connection.execute(select(t)).all()))
             for t in schema.metadata.sorted_tables
-            if t.name not in ("cases", "ports")
+            if t.name not in SET_UP
         }
 
 

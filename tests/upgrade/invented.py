@@ -176,6 +176,9 @@ def records() -> dict[str, Event]:
             values={"port_volume_5m": 4213},
             message="4,213",
             at=NOW,
+            key=f"port-volume/{PORT}",
+            about=events.AlertAbout.SENDER,
+            lasts=1_800_000,
         ),
         topics.COMPLAINTS.name: events.Complaint(
             id="complaint-1",
@@ -615,9 +618,49 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "subject": PORT,
                 "message": "4,213",
                 "values": {"port_volume_5m": 4213},
+                "key": f"port-volume/{PORT}",
+                "state": "taken",
+                "about": "port",
                 "at": NOW,
-                "acknowledged_by": "anna",
-                "acknowledged_at": NOW + 1,
+                "last_at": NOW + 1,
+                "last_id": "alert-2",
+                "times": 2,
+                "waits_since": NOW,
+                "over_at": NOW + 2,
+                "assigned_to": "anna",
+                "snoozed_until": NOW + 3,
+                "escalated_at": NOW + 4,
+                "closed_at": NOW + 5,
+            }
+        ],
+        "alert_changes": [
+            {"id": 1, "alert": "alert-1", "change": "raised", "actor": "pipeline", "note": "x", "at": NOW}
+        ],
+        "alert_posts": [{"feed": "file", "change": 1, "due_at": NOW, "tries": 1, "silenced": True}],
+        "alert_rules": [
+            {
+                "id": "mine",
+                "measure": "volume",
+                "above": True,
+                "threshold": 1.5,
+                "granularity": "hour",
+                "level": "warning",
+                "active": True,
+                "changed_by": "anna",
+                "changed_at": NOW,
+            }
+        ],
+        "alert_silences": [
+            {
+                "id": 1,
+                "rule": "port-volume",
+                "subject": PORT,
+                "begins_at": NOW,
+                "ends_at": NOW + 1,
+                "daily": False,
+                "reason": "x",
+                "made_by": "anna",
+                "made_at": NOW,
             }
         ],
         "record_files": [

@@ -1,4 +1,4 @@
-"""Alerts about a recurring event: one alert per quarter of an hour."""
+"""News about a recurring event: at most one for each quarter of an hour, all of one alert."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.durations import MINUTE_MS
-from pipeline.events import Alert, AlertLevel
+from pipeline.events import Alert, AlertAbout, AlertLevel
 
-GRANULARITY_MS = 15 * MINUTE_MS  # alerts of one rule and subject within this time share an id
+GRANULARITY_MS = 15 * MINUTE_MS  # news of one rule and subject within this time shares an id
+LASTS_MS = 2 * GRANULARITY_MS  # without news for so long, it is over
 
 
 def recurring_alert(
-    level: AlertLevel, rule: str, subject: str, message: str, values: Mapping[str, Any], at: int, about: str = ""
+    level: AlertLevel,
+    rule: str,
+    subject: str,
+    message: str,
+    values: Mapping[str, Any],
+    at: int,
+    about: AlertAbout = AlertAbout.PORT,
+    part: str = "",
 ) -> Alert:
-    """An alert whose id names its quarter of an hour; `at` is epoch ms. Consumers keep the first alert of an id.
+    """News whose id names its quarter of an hour; `at` is epoch ms. Consumers keep the first news of an id.
 
-    `about` tells alerts of one rule and subject apart.
+    `part` tells alerts of one rule and subject apart.
     """
+    key = "/".join(filter(None, (rule, part, subject)))
     return Alert(
-        id="/".join(filter(None, (rule, about, subject, str(at // GRANULARITY_MS)))),
+        id=f"{key}/{at // GRANULARITY_MS}",
         level=level,
         rule=rule,
         subject=subject,
         message=message,
         values=dict(values),
         at=at,
+        key=key,
+        about=about,
+        lasts=LASTS_MS,
     )

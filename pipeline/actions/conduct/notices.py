@@ -1,4 +1,4 @@
-"""Projects list entries and alerts of decisions into the database."""
+"""Projects list entries of decisions into the database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from pipeline import topics
-from pipeline.events import Alert, ListAction
+from pipeline.events import ListAction
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.lists import ENTITIES, ListEntry
-from pipeline.store import audit, schema
-from pipeline.store.database import upsert
+from pipeline.store import audit
 from pipeline.store.registry import list_entries
 
 
@@ -29,22 +28,3 @@ def project_list_actions(connection: Connection, now: int, records: Sequence[byt
         evidence = f"decision/{asked.evidence}"[:256]
         list_entries.put(connection, now, audit.PIPELINE, item, asked.rule, evidence)
     return len(records) - len(actions)
-
-
-def project_alerts(connection: Connection, now: int, records: Sequence[bytes]) -> int:  # noqa: ARG001 - the signature of every projection
-    """Store alerts until a user acknowledges them; idempotent by id."""
-    rows = [
-        {
-            "id": alert.id,
-            "level": alert.level.value,
-            "rule": alert.rule,
-            "subject": alert.subject,
-            "message": alert.message,
-            "values": alert.values,
-            "at": alert.at,
-        }
-        for alert in decoded(topics.ALERTS, Alert, records)
-    ]
-    if rows:
-        connection.execute(upsert(connection, schema.alerts).on_conflict_do_nothing(), rows)
-    return len(records) - len(rows)

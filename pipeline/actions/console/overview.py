@@ -68,7 +68,7 @@ class Standing:
     oldest_case: int | None
     next_due: int | None
     channels: Sequence[Channel]
-    alerts: Mapping[str, int]  # unacknowledged alerts by level
+    alerts: Mapping[str, int]  # alerts that nobody has taken on, by level
     outbox: int
     oldest_outbox: int | None
 
@@ -189,7 +189,7 @@ def _channels(connection: Connection, user: User, now: int) -> list[Channel]:
 
 def _alerts(connection: Connection, within: Select[str] | None) -> dict[str, int]:
     t = schema.alerts
-    statement = select(t.c.level, func.count()).where(t.c.acknowledged_at.is_(None)).group_by(t.c.level)
+    statement = select(t.c.level, func.count()).where(t.c.state == "waiting").group_by(t.c.level)
     if within is not None:
         statement = statement.where(t.c.subject.in_(within))
     return {row[0]: row[1] for row in connection.execute(statement)}

@@ -61,7 +61,8 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (cases, and_(cases.c.opened_at < kept, ~young)),
         (members, members.c.added_at < kept),  # of a case with later members
         (schema.complaints, schema.complaints.c.complained_at < kept),
-        (schema.alerts, schema.alerts.c.at < kept),
+        (schema.alerts, schema.alerts.c.last_at < kept),
+        (schema.alert_silences, and_(~schema.alert_silences.c.daily, schema.alert_silences.c.ends_at < kept)),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
         (schema.rule_alarms, schema.rule_alarms.c.ended_at < kept),

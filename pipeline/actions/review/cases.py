@@ -9,14 +9,14 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, select, update
 
-from pipeline import metrics, topics
+from pipeline import metrics
+from pipeline.actions.alerts.news import raise_alert
 from pipeline.events import Alert, AlertLevel, Verdict
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.timetable import Timetable
 from pipeline.rules.messages import built_in
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
-from pipeline.store.outbox import publish
 from pipeline.store.registry import configurations
 
 REVIEW_MINUTES = 60  # review time until a case is escalated, within review hours (DESIGN §9)
@@ -110,5 +110,6 @@ def _escalate(connection: Connection, now: int, subject: str) -> None:
         at=now,
         message=built_in(BuiltInRule.CASE_OVERDUE, values),
         values=values,
+        key=f"{OVERDUE}/{found.port}",
     )
-    publish(connection, now, (topics.ALERTS, found.port, alert))
+    raise_alert(connection, alert, now)

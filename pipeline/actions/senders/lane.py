@@ -32,7 +32,7 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.job import Job
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError, UnavailableError
-from pipeline.events import AlertLevel, Outbound, Priority, decoder, encode
+from pipeline.events import AlertAbout, AlertLevel, Outbound, Priority, decoder, encode
 from pipeline.kafka.clients import TIMEOUT, is_away, resting_reader, send
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
 from pipeline.kafka.dead_letters import letter
@@ -230,7 +230,7 @@ class Lane:
     def _alert(self, now: int) -> None:
         """Raise an alert about a record without proof, at most one a quarter of an hour."""
         rule = BuiltInRule.RELEASE_WITHOUT_PROOF
-        alert = recurring_alert(AlertLevel.CRITICAL, rule, self._topic, built_in(rule), {}, now)
+        alert = recurring_alert(AlertLevel.CRITICAL, rule, self._topic, built_in(rule), {}, now, AlertAbout.TOPIC)
         if alert.id == self._alerted:
             return
         send(self._producer, [(topics.ALERTS.name, self._topic, encode(alert))], 0)

@@ -1,20 +1,20 @@
-"""Alarms about hit rates: one alert when a rule's rate becomes unusual, one when it is usual again.
+"""Alarms about hit rates: an alert is raised when a rule's rate becomes unusual, and over when it is usual again.
 
-A row of `rule_alarms` says which alarms are on. It is written in the transaction that publishes the alert. So any
+A row of `rule_alarms` says which alarms are on. It is written in the transaction that raises or ends the alert. So any
 number of processes may watch, and each alarm begins and ends once. An hour without enough data changes nothing.
 """
 
 from __future__ import annotations
 
 import duckdb
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
-from pipeline import topics
+from pipeline.actions.alerts.news import end, raise_alert
 from pipeline.actions.watch.hits import history
 from pipeline.actions.watch.rates import Course, Judged
 from pipeline.actions.watch.report import alarms_on, is_unusual, judge_rule, known_since, policy_in_force
 from pipeline.durations import HOUR_MS
-from pipeline.events import Alert, AlertLevel
+from pipeline.events import Alert, AlertAbout, AlertLevel
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import built_in
 from pipeline.store import outbox, schema
@@ -35,9 +35,9 @@ def watch(db: Database, lake: duckdb.DuckDBPyConnection, now: int) -> tuple[int,
     judged = {rule.id: judge_rule(told, rule, since.get(rule.id, 0), alarmed=rule.id in on) for rule in rules.values()}
     begin = [rule for rule, each in judged.items() if rule not in on and is_unusual(each)]
     gone = [rule for rule in on if rule not in rules]  # no longer in the policy
-    end = [rule for rule, each in judged.items() if rule in on and each.course is Course.USUAL] + gone
+    usual = [rule for rule, each in judged.items() if rule in on and each.course is Course.USUAL]
     began = sum(_begin(db, rule, judged[rule], told.until, now) for rule in begin)
-    ended = sum(_end(db, rule, judged.get(rule), now) for rule in end)
+    ended = sum(_end(db, rule, now) for rule in usual + gone)
     return began, ended
 
 
@@ -52,11 +52,23 @@ def _begin(db: Database, rule: str, judged: Judged, until: int, now: int) -> boo
         if connection.execute(seen).first() is not None:
             return False
         connection.execute(insert(_alarms).values(rule=rule, since=hour, ended_at=None))
-        _publish(connection, BuiltInRule.RULE_RATE, rule, judged, hour, now)
+        values = {"rule": rule, "rate": _percent(judged.rate), "usual": _percent(judged.usual)}
+        told = Alert(
+            id=f"{_key(rule)}/{hour // HOUR_MS}",
+            level=AlertLevel.WARNING,
+            rule=BuiltInRule.RULE_RATE,
+            subject=rule[:64],
+            message=built_in(BuiltInRule.RULE_RATE, values),
+            values=values,
+            at=now,
+            key=_key(rule),
+            about=AlertAbout.RULE,
+        )
+        raise_alert(connection, told, now)
         return True
 
 
-def _end(db: Database, rule: str, judged: Judged | None, now: int) -> bool:
+def _end(db: Database, rule: str, now: int) -> bool:
     with db.write() as connection:
         outbox.lock(connection)
         on = (_alarms.c.rule == rule, _alarms.c.ended_at.is_(None))
@@ -64,26 +76,13 @@ def _end(db: Database, rule: str, judged: Judged | None, now: int) -> bool:
         if since is None:
             return False
         connection.execute(update(_alarms).where(*on).values(ended_at=now))
-        _publish(connection, BuiltInRule.RULE_RATE_ENDED, rule, judged, since, now)
+        end(connection, _key(rule), now)
         return True
 
 
-def _publish(
-    connection: Connection, alert: BuiltInRule, rule: str, judged: Judged | None, since: int, now: int
-) -> None:
-    """An alert whose subject is the watched rule. Its id names the alarm, so a repeated record is the same alert."""
-    rates = (judged.rate, judged.usual) if judged else (None, None)
-    values = dict(zip(("rule", "rate", "usual"), (rule, *map(_percent, rates)), strict=True))
-    told = Alert(
-        id=f"{alert}/{rule}"[:100] + f"/{since // HOUR_MS}",
-        level=AlertLevel.WARNING,
-        rule=alert,
-        subject=rule[:64],
-        message=built_in(alert, values),
-        values=values,
-        at=now,
-    )
-    outbox.publish(connection, now, (topics.ALERTS, told.subject, told))
+def _key(rule: str) -> str:
+    """What all news of the rule's alarms has in common."""
+    return f"{BuiltInRule.RULE_RATE}/{rule}"[:100]
 
 
 def _percent(rate: float | None) -> str:

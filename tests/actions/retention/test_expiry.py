@@ -14,8 +14,8 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from pipeline import topics
+from pipeline.actions.alerts import news
 from pipeline.actions.complaints import intake
-from pipeline.actions.conduct import notices
 from pipeline.actions.holds import holds
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.review import case_members
@@ -219,7 +219,7 @@ def fill_database(db: Database, day: Day) -> None:
         assert list_entries.remove(connection, day.at, "ops", "unsubscribed", f"{PORT}:{day.number}", "withdrawn")
         outbox.mark_published(connection, [ident for ident, _ in outbox.unpublished(connection, 100)], day.at)
         outbox.prune(connection, day.at + 1)  # as the relay does
-        notices.project_alerts(connection, day.at, raw[topics.ALERTS.name])
+        news.project_alerts(connection, day.at, raw[topics.ALERTS.name])
         rows = {
             schema.deliveries: {
                 "port": PORT,

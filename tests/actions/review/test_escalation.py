@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.actions.conduct.notices import project_alerts
+from pipeline.actions.alerts.news import project_alerts, raise_alert
 from pipeline.actions.review import cases, claims
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import escalate
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
-from pipeline.store.outbox import publish, unpublished
+from pipeline.store.outbox import unpublished
 from tests.harness.case_events import LIN, NOW, member, rows
 
 
@@ -43,11 +43,10 @@ def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
     _, second = claims.claim(postgres_db, LIN, NOW + 1)
     alerted, row_taken = Event(), Event()
 
-    def alert(*given: Any) -> Any:
-        done = publish(*given)
+    def alert(*given: Any) -> None:
+        raise_alert(*given)
         alerted.set()
         row_taken.wait(1)
-        return done
 
     recorded = audit.record
 
@@ -55,7 +54,7 @@ def test_escalation_and_a_reviewer_do_not_wait_for_each_other_in_a_ring(
         row_taken.set()
         recorded(*given)
 
-    monkeypatch.setattr(cases, "publish", alert)
+    monkeypatch.setattr(cases, "raise_alert", alert)
     monkeypatch.setattr(audit, "record", note)
     with ThreadPoolExecutor(1) as timers:
         escalated = timers.submit(escalate, postgres_db, NOW + 61 * 60_000, 10)

@@ -61,7 +61,7 @@ def test_each_port_has_its_own_cap_and_the_first_match_beyond_raises_one_alert()
     assert other.decision.verdict == "reject"
     alerts = [(n, alert) for n, each in enumerate(ones) for alert in each.alerts]
     [(n, alert)] = alerts
-    assert (n, alert.rule, alert.about, alert.values) == (2, "daily-cap", "capped", {"rule": "capped", "cap": 2})
+    assert (n, alert.rule, alert.part, alert.values) == (2, "daily-cap", "capped", {"rule": "capped", "cap": 2})
 
 
 def test_a_later_round_reads_the_count() -> None:
