@@ -10,7 +10,20 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
-from dashboards.screens import alerts, backtest, consents, lists, overview, policy, ports, review, rules, search, users
+from dashboards.screens import (
+    alerts,
+    backtest,
+    complaints,
+    consents,
+    lists,
+    overview,
+    policy,
+    ports,
+    review,
+    rules,
+    search,
+    users,
+)
 from dashboards.words import word
 from pipeline.store.accounts.roles import Right, User, allowed
 
@@ -46,6 +59,7 @@ def main() -> None:
             ("backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
             ("lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
             ("consents", _("Consents"), ":material/handshake:", Right.EDIT_LISTS, consents),
+            ("complaints", _("Complaints"), ":material/feedback:", Right.SEARCH, complaints),
             ("rules", _("Rules"), ":material/rule_settings:", Right.SEE_TRAFFIC, rules),
             ("ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
             ("policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),

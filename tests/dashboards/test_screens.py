@@ -41,6 +41,7 @@ RIGHTS = {
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
     "consents": Right.EDIT_LISTS,
+    "complaints": Right.SEARCH,
     "rules": Right.SEE_TRAFFIC,
     "ports": Right.SEE_TRAFFIC,
     "policy": Right.SEARCH,

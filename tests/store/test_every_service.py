@@ -20,7 +20,7 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
-from pipeline.actions.complaints import complaint_file
+from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
 from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
@@ -370,6 +370,26 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: stopped.bring_stopped(w.db, u, _stopped_reply(w, n), "no spam", NOW),
     ),
+    "complaint_list.complaints": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: complaint_list.complaints(w.db, u, complaint_list.Filters(port=w.port(n)), NOW),
+    ),
+    "complaint_list.counts": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: sum(complaint_list.counts(w.db, u, complaint_list.Filters(port=w.port(n)), NOW).values()),
+    ),
+    "rates.rates": (
+        R.SEE_TRAFFIC,
+        HIDES,
+        lambda w, u, n: [
+            r for r in rates.rates(w.db, u, "port", rates.month_of(NOW - n, "UTC"), "UTC") if r.name == w.port(n)
+        ],
+    ),
+    "answers.answer": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer(w.db, u, "mo", w.settings, NOW)),
+    "answers.answer_file": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer_file(w.db, u, "mo", w.settings, NOW)),
+    "answers.answered": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answered(w.db, u, "mo", w.settings)),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
     "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
     "consents.check": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.check(w.db, u, [_agreed(n)])),
