@@ -27,6 +27,7 @@ from pipeline.events import (
 )
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
+from pipeline.lake.rolling import roll_up
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.filings import Filing, FilingState
@@ -204,6 +205,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
     kept = ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions), (TOLD, [told]))
     for table, events in kept:
         _put(settings, table, events, now, privacy)
+    roll_up(settings.lake_dir)
 
 
 def fill_rest(db: Database, now: int) -> None:
