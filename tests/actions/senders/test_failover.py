@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -70,15 +70,17 @@ async def stop(*carriers: Simulator) -> None:
         one.disconnect()
 
 
-def open_rows(db: Database) -> list[Any]:
+def open_rows(db: Database) -> set[tuple[str, str | None]]:
+    """Channel and id of the parts that are not final."""
     with db.read() as connection:
-        query = select(schema.deliveries.c.carrier_id).where(schema.deliveries.c.state.not_in(FINAL))
-        return list(connection.execute(query))
+        query = select(schema.deliveries.c.channel, schema.deliveries.c.carrier_id)
+        rows = connection.execute(query.where(schema.deliveries.c.state.not_in(FINAL)))
+        return {(row.channel, row.carrier_id) for row in rows}
 
 
-def untold(simulator: Simulator) -> set[str]:
-    """Ids of which the carrier has not told the end."""
-    return simulator.ends.keys() - simulator.told
+def untold(simulator: Simulator) -> set[tuple[str, str | None]]:
+    """Channel and id of what the first carrier has not told the end of."""
+    return {("default", ident) for ident in simulator.ends.keys() - simulator.told}
 
 
 def check(db: Database, count: int, *simulators: Simulator, dead: Simulator | None = None) -> None:
@@ -249,7 +251,7 @@ def test_one_channel_down_for_good_under_way(operational_db: Database) -> None:
             await s["default"].until(lambda: first.counts["submits"] > 5_000, 120)
             await stop(first)
             await s["default"].until(lambda: len(s["default"].done) == 100, 600)
-            await s["default"].until(lambda: len(open_rows(operational_db)) <= len(untold(first)), 120, every=0.2)
+            await s["default"].until(lambda: open_rows(operational_db) <= untold(first), 120, every=0.2)
             check(operational_db, 10_000, first, second, dead=first)
 
     asyncio.run(run())
@@ -261,17 +263,20 @@ def test_all_channels_down_for_a_minute(operational_db: Database) -> None:
     """10,000 messages; both carriers go away under way and come back after a minute."""
 
     async def run() -> None:
-        first, second = carrier(delay=0.02, seed=7), carrier(delay=0.02, seed=8)
-        async with two(operational_db, first, second, links=2, answer_wait=2.0) as s:
-            async with first, second:
-                add(s["default"], 10_000)
-                await s["default"].until(lambda: first.counts["submits"] > 5_000, 120)
-                await stop(first, second)
+        async with AsyncExitStack() as stack:
+            first, second = carrier(delay=0.02, seed=7), carrier(delay=0.02, seed=8)
+            await stack.enter_async_context(first)
+            await stack.enter_async_context(second)
+            s = await stack.enter_async_context(two(operational_db, first, second, links=2, answer_wait=2.0))
+            add(s["default"], 10_000)
+            await s["default"].until(lambda: first.counts["submits"] > 5_000, 120)
+            await stop(first, second)
             await asyncio.sleep(60)
-            async with first, second:
-                await s["default"].until(lambda: len(s["default"].done) == 100, 600)
-                await s["default"].until(lambda: len(open_rows(operational_db)) == 0, 120, every=0.2)
-                check(operational_db, 10_000, first, second)
+            await first.__aenter__()
+            await second.__aenter__()
+            await s["default"].until(lambda: len(s["default"].done) == 100, 600)
+            await s["default"].until(lambda: not open_rows(operational_db), 120, every=0.2)
+            check(operational_db, 10_000, first, second)
 
     asyncio.run(run())
 
