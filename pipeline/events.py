@@ -554,7 +554,10 @@ class AuditHead(Event, frozen=True, kw_only=True):
 
 
 class DeadLetter(Event, frozen=True, kw_only=True):
-    """A record that could not be decoded or screened: the cause, the origin and the original bytes."""
+    """A record that could not be decoded or screened: the cause, the origin and the original bytes.
+
+    `offset` is -1 for a part of a message that never became whole.
+    """
 
     topic: str
     partition: int

@@ -28,15 +28,17 @@ def letter(
     value: bytes | None,
     at: int,
     attempts: int = 1,
+    ident: str = "",
 ) -> tuple[bytes, bytes]:
     """Key and value on `dead-letters` of a record that failed at `at` (ms).
 
+    `ident` names a record whose offset is not known any more (-1).
     A letter too large for its topic is kept without its bytes, and its cause says so.
     """
     made = DeadLetter(
         topic=topic, partition=partition, offset=offset, cause=cause, at=at, key=key, value=value, attempts=attempts
     )
-    name = f"{topic}/{partition}/{offset}".encode()
+    name = f"{topic}/{partition}/{ident or offset}".encode()
     if len(name) + len(encode(made)) > MAX_RECORD:
         size = len(key or b"") + len(value or b"")
         cause = f"{cause}; its {size} bytes are too many for a letter and lie only where it came from"
@@ -45,7 +47,7 @@ def letter(
 
 
 def dead_letters(settings: Settings) -> dict[str, DeadLetter]:
-    """The letters not sent again yet, by their id `topic/partition/offset`, oldest first."""
+    """The letters not sent again yet, by their id `topic/partition/offset` (see `letter`), oldest first."""
     letters: dict[str, DeadLetter] = {}
 
     def take(message: Message) -> None:

@@ -290,6 +290,14 @@ CATALOGUE: dict[str, Signal] = {
             _SUBMISSION,
         ),
         Signal(
+            "missing_parts",
+            "int",
+            "parts of a long message that did not come in time; U+FFFD stands for them in the text",
+            lambda c: len(c.event.missing_parts),
+            _SUBMISSION,
+            early=True,
+        ),
+        Signal(
             "content_length",
             "int",
             "code points of the text",

@@ -192,6 +192,35 @@ def test_rules_end_at_their_expiry_by_the_time_of_the_event() -> None:
     assert why(decide(submission(at=1_735_660_800_000), config())) == ("release", [])
 
 
+def test_a_rule_may_read_how_many_parts_of_a_long_message_are_missing() -> None:
+    known = config(
+        policy=parse_policy(
+            "title: own\nrules: [{id: cut, event: submission, description: 'cut {missing_parts}', "
+            "when: missing_parts > 0, verdict: review, severity: 9}]"
+        )
+    )
+    cut = decide(submission(missing_parts=(2, 3)), known)
+    assert (why(cut), cut.reasons[0].values) == (("review", ["cut"]), {"missing_parts": 2})
+    assert why(decide(submission(), known)) == ("release", [])
+
+
+def test_a_confirmation_is_a_notice_whatever_its_port_sends() -> None:
+    known = config(port(kind=Kind.COMMERCIAL))
+    assert why(decide(submission(), known)) == ("hold", ["pause"])
+    assert why(decide(submission(confirms=True), known)) == ("release", [])
+
+
+def test_who_writes_to_a_port_is_told_from_who_writes_to_a_person() -> None:
+    known = config(
+        policy=parse_policy(
+            "title: own\nrules: [{id: up, event: record, description: up, when: to_port, verdict: reject, severity: 9}]"
+        )
+    )
+    kinds = (RecordKind.MO, "1069000105"), (RecordKind.MO, "13800000001"), (RecordKind.AO, "10690001")
+    events = [record(kind=kind, recipient=to) for kind, to in kinds]
+    assert [decide(event, known).verdict.value for event in events] == ["reject", "release", "release"]
+
+
 # Order of authority
 
 

@@ -17,6 +17,7 @@ from pipeline import metrics, topics
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.dead_letter_limit import DeadLetterLimit
+from pipeline.kafka.dead_letters import letter
 from pipeline.kafka.polled import Polled
 from pipeline.kafka.streams import PARTS
 from pipeline.protocols.sms.reassembly import Joined, Kept, Part, Reassembly
@@ -76,10 +77,10 @@ class Joiner:
                 continue
             if taken.repeats is not None:
                 metrics.PARTS_REPEATED.inc()
-            turn.outputs += _written(taken.closed)
+            turn.outputs += _written(taken.closed, message.partition, now)
         self._limit.check(PARTS.name, turn.failed, turn.polled, cause)
         for number in ended:
-            turn.outputs += _written(self._of[number].expire(now))
+            turn.outputs += _written(self._of[number].expire(now), number, now)
         for number, one in self._of.items():
             for key, kept in one.changes():
                 turn.changes.append((_encode(key), None if kept is None else _encode(kept), number))
@@ -97,15 +98,16 @@ def _restored(entries: Mapping[bytes, bytes]) -> Iterator[tuple[_Key, Kept, list
         yield _key(key), kept, [[part_of(record) for record in one.records] for one in kept.open]
 
 
-def _written(closed: Sequence[Joined]) -> Iterator[Output]:
-    """The submissions of closed messages."""
+def _written(closed: Sequence[Joined], partition: int, now: int) -> Iterator[Output]:
+    """The submissions of closed messages. The parts of one that cannot be read become dead letters."""
     for joined in closed:
         metrics.LONG_MESSAGES.labels(joined.end.value).inc()
         try:
             submission, code = submission_of(joined)
-        except AntispamError as error:  # nobody could read it; its parts stay on the topic
+        except AntispamError as error:
             metrics.LONG_MESSAGES.labels("unreadable").inc()
             _log.warning("long_message_unreadable", port=joined.parts[0].port, id=joined.parts[0].id, cause=str(error))
+            yield from _letters(joined, str(error), partition, now)
             continue
         if joined.missing:
             _log.warning(
@@ -119,3 +121,12 @@ def _written(closed: Sequence[Joined]) -> Iterator[Output]:
         bulk = submission.priority is Priority.BULK
         lane = topics.SUBMISSIONS_BULK if bulk else topics.SUBMISSIONS_EXPRESS
         yield output(lane.name, code, submission, -1)
+
+
+def _letters(joined: Joined, cause: str, partition: int, now: int) -> Iterator[Output]:
+    """A dead letter for each part: with the missing one, they are a message when they are sent again."""
+    topic, offset = topics.PARTS.name, -1  # a part that waited over a restart does not know its offset
+    for part in joined.parts:
+        metrics.DEAD_LETTERS.labels(topic).inc()
+        name, value = letter(topic, partition, offset, cause, None, part.record, now, ident=part.id)
+        yield topics.DEAD_LETTERS.name, name, value, partition

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline import topics
 from pipeline.decision.configuration import default_policy, load_directory
 from pipeline.decision.screening import Screened, screen
-from pipeline.events import Origin, Part, Priority, Submission, Verdict, encode
+from pipeline.events import DeadLetter, Origin, Part, Priority, Submission, Verdict, encode
 from pipeline.kafka.dead_letter_limit import TooManyDeadLettersError
 from pipeline.kafka.polled import Polled
 from pipeline.rules.counting.counters import MemoryCounters
@@ -23,6 +23,7 @@ from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.stream.parts.joiner import Joiner
 from tests.harness.link_parts import NOW, PORT, parts_of
+from tests.ingest.links.test_wap_push import octets
 
 SETTINGS = Settings(_env_file=None)
 MINUTE = 60_000
@@ -186,6 +187,40 @@ def test_a_record_that_is_no_part_becomes_a_dead_letter_and_costs_itself_only() 
     assert [topic for topic, *_ in stage.outputs] == [topics.DEAD_LETTERS.name] * 2
     stage.turn(second)
     assert len(stage.submissions) == 1
+
+
+def pieces_of_a_push(ident: str) -> list[Part]:
+    """A WAP push (the published sample) in two parts."""
+    whole = octets()
+    return [
+        msgspec.structs.replace(part, octets=piece, alphabet="BINARY", push=True)
+        for part, piece in zip(parts_of("长" * 100, ident), (whole[:40], whole[40:]), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_parts_of_a_push_that_is_never_whole_are_kept_and_may_be_sent_again(restarted: bool) -> None:
+    stage = Stage()
+    first, second = pieces_of_a_push("a")
+    stage.turn(first)
+    if restarted:
+        stage.restart()
+    stage.turn(ended=True, now=NOW + MINUTE)
+    stage.turn(
+        msgspec.structs.replace(
+            second, submission=msgspec.structs.replace(second.submission, accepted_at=NOW + 2 * MINUTE)
+        )
+    )
+    stage.turn(ended=True, now=NOW + 3 * MINUTE)
+    assert stage.submissions == []
+    letters = [(name, msgspec.json.decode(value, type=DeadLetter)) for _, name, value, _ in stage.outputs]
+    assert [name for name, _ in letters] == [b"parts/0/a.1", b"parts/0/a.2"]
+    assert all("whole WAP push" in letter.cause for _, letter in letters)
+    again = [letter.value or b"" for _, letter in letters]
+    stage.turn(ended=True, now=NOW + 7 * MINUTE)
+    stage.take([Polled(0, topics.PARTS.name, 0, 90 + n, b"", value, 1) for n, value in enumerate(again)])
+    (whole,) = stage.submissions
+    assert whole.push == octets()
 
 
 def test_when_nearly_all_are_no_parts_nothing_is_set_aside() -> None:
