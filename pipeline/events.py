@@ -181,7 +181,8 @@ class Part(Event, frozen=True, kw_only=True):
     `submission` is what it would be alone; its content is the part's text. `code` is the registered port. `reference`
     has `width` octets. `octets` are the content in `alphabet` (a name of protocols.sms.alphabet), with the language
     tables `locking_shift` and `single_shift` (GSM 03.38). `push`: its header names the port of WAP pushes; then its
-    text is known only when the message is whole.
+    text is known only when the message is whole. `signatures` are those of which the whole must bear one; the first is
+    inserted.
     """
 
     submission: Submission
@@ -195,6 +196,7 @@ class Part(Event, frozen=True, kw_only=True):
     locking_shift: int = 0
     single_shift: int = 0
     push: bool = False
+    signatures: tuple[str, ...] = ()
 
 
 class Record(Event, frozen=True, kw_only=True):

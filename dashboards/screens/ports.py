@@ -93,6 +93,8 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         st.caption(_("Words to unsubscribe") + ": " + session.plain(" ".join(entry.unsubscribe)))
     if entry.signatures:
         st.caption(_("Signatures") + ": " + session.plain(" ".join(f"【{s}】" for s in entry.signatures)))
+    if entry.carrier_signs:
+        st.caption(_("The first signature is inserted into texts that bear none of them."))
     if entry.filings:
         filings = [
             (f.signature, f.carrier, word(_, f.on(today)), _day(f.applied), _day(f.decided), _day(f.until))

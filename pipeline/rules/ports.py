@@ -12,7 +12,7 @@ from datetime import date
 import msgspec
 
 from pipeline.errors import AntispamError
-from pipeline.events import Kind, PortState, Tier
+from pipeline.events import Kind, PortState, Submission, Tier
 from pipeline.rules.clock.calendar import is_zone, near_zones
 from pipeline.rules.filings import Filing, Filings
 from pipeline.rules.prefixes import LongestPrefix
@@ -23,7 +23,7 @@ from pipeline.text.faults.suggestion import suggestion
 from pipeline.text.links import Link, find_links
 from pipeline.text.normal import normalise_batch
 from pipeline.text.numbers import CODE_LENGTHS, service_code
-from pipeline.text.signatures import signature_name, signature_names
+from pipeline.text.signatures import signature_name, signature_names, signed
 
 
 class TemplateEntry(msgspec.Struct, frozen=True):
@@ -41,7 +41,8 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     recipient may answer to unsubscribe; empty: the words are not registered. `zone` is the time zone of its recipients
     and reviewers; empty: that of the calendar. `extensions` are the registered beginnings of the digits that may follow
     the code; empty: they are not registered. `probation_until` is the last day of a probation
-    (ISO 8601, in the port's zone); empty: none.
+    (ISO 8601, in the port's zone); empty: none. `carrier_signs`: its contract says that we insert its first signature
+    into texts that bear none of its signatures.
     """
 
     code: str
@@ -59,6 +60,7 @@ class PortEntry(msgspec.Struct, frozen=True, kw_only=True):
     extensions: tuple[str, ...] = ()
     probation_until: str = ""
     filings: tuple[Filing, ...] = ()
+    carrier_signs: bool = False
 
 
 class _Registered(PortEntry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,11 +97,23 @@ class Port:
         templates, faults = [], []
         for template in entry.templates:
             try:
-                templates.append(Template.parse(template.id, template.text, template.kind))
+                parsed = Template.parse(template.id, template.text, template.kind)
+                if self.inserted:
+                    parsed = Template.parse(template.id, self.signed(template.text), template.kind)
+                templates.append(parsed)
             except AntispamError as error:
                 faults.append(str(error))
         self.templates = tuple(templates)
         self.faults = tuple(faults)
+
+    @property
+    def inserted(self) -> tuple[str, ...]:
+        """The signatures of which one must stand in every text; the first is inserted. Empty: the port signs itself."""
+        return self.entry.signatures if self.entry.carrier_signs else ()
+
+    def signed(self, content: str) -> str:
+        """The content as it leaves: with the port's signature, if it is to be inserted."""
+        return signed(content, self.inserted)
 
     def on_probation(self, day: date) -> bool:
         """Whether the port is on probation on this day of its zone."""
@@ -176,6 +190,13 @@ class Ports:
     def find(self, sender: str) -> Port | None:
         """The port with the longest code that prefixes the sender, or None."""
         return self._by_prefix.find(sender)
+
+    def signed(self, submission: Submission) -> Submission:
+        """The submission with its port's signature in the text, if it is to be inserted. A WAP push stays as it is."""
+        port = self.find(submission.port)
+        if port is None or not port.inserted or submission.push is not None:
+            return submission
+        return msgspec.structs.replace(submission, content=port.signed(submission.content))
 
     def owners(self, name: str) -> Collection[str]:
         """The enterprises that registered a signature of this name (`Signature.name`), or ports without enterprise."""

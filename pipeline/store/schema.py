@@ -75,6 +75,7 @@ ports = Table(
     Column("zone", String(64), nullable=False, server_default=""),  # time zone; empty: that of the calendar
     Column("extensions", _JSON, nullable=False, server_default="[]"),  # beginnings of the digits after the code
     Column("probation_until", String(10), nullable=False, server_default=""),  # last day, ISO 8601; empty: none
+    Column("carrier_signs", Boolean, nullable=False, server_default=text("false")),  # we insert its signature
     _at("opened_at"),
     _at("changed_at"),
 )

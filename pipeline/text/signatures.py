@@ -16,6 +16,7 @@ import msgspec
 from pipeline.text.normal import Normals, normalise_batch
 
 _OPEN, _CLOSE = r"\[【〖〔〘〚⟦❲", r"\]】〗〕〙〛⟧❳"
+_BRACKETS = "[]【】 "  # with which people write a registered signature
 _LONGEST = 32  # code points between the brackets; carriers accept up to 20
 _MOST = 4  # signatures in a row
 # A name has a letter, or is a service number of banks, carriers and offices. Dates, codes and sentences are
@@ -76,6 +77,16 @@ def signature_name(written: str) -> str:
 def signature_names(written: Sequence[str]) -> list[str]:
     """The names of many registered signatures, a hundred times faster than one by one."""
     return [_name(text) for text in normalise_batch(written).folded.texts()]
+
+
+def signed(content: str, registered: Sequence[str]) -> str:
+    """The content with the first registered signature before it, unless it bears one of them already."""
+    if not registered:
+        return content
+    (found,) = find_signatures(normalise_batch([content]))
+    if {signature.name for signature in found} & set(signature_names(registered)):
+        return content
+    return f"【{registered[0].strip(_BRACKETS)}】{content}"
 
 
 def _spans(text: str) -> list[tuple[str, int, int]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
-from pipeline.events import Kind, PortState, Tier
-from pipeline.rules.ports import Port, PortEntry, Ports, parse_port
+from pipeline.events import Kind, PortState, Submission, Tier
+from pipeline.rules.ports import Port, PortEntry, Ports, TemplateEntry, parse_port
 from pipeline.text.numbers import service_code
 
 # Codes as events have them: without the prefix 86 of older registrations.
@@ -116,3 +117,21 @@ def test_the_first_template_that_fits_names_the_kind() -> None:
 def test_a_faulty_entry_says_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(AntispamError, match=message):
         parse_port(text)
+
+
+def test_a_template_of_a_port_that_does_not_sign_fits_with_the_inserted_signature() -> None:
+    entry = PortEntry(
+        code="10690001", signatures=("银行",), carrier_signs=True, templates=(TemplateEntry("t", "验证码{code}"),)
+    )
+    port = Port(entry)
+    for text in ("验证码123456", "【银行】验证码123456"):
+        assert port.fitting(port.signed(text), (), ()) is not None
+    assert Port(msgspec.structs.replace(entry, carrier_signs=False)).fitting("【银行】验证码123456", (), ()) is None
+
+
+def test_a_push_stays_as_it_is() -> None:
+    ports = Ports([Port(PortEntry(code="10690001", signatures=("银行",), carrier_signs=True))])
+    sent = Submission(id="s", port="1069000105", recipients=("13800000001",), content="恭喜", accepted_at=1)
+    assert ports.signed(sent).content == "【银行】恭喜"
+    push = msgspec.structs.replace(sent, push=b"\1")
+    assert ports.signed(push) is push

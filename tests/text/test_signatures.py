@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.text.normal import normalise_batch
-from pipeline.text.signatures import Signature, find_signatures, signature_name
+from pipeline.text.signatures import Signature, find_signatures, signature_name, signed
 
 
 def _found(text: str) -> list[tuple[str, str]]:
@@ -75,3 +75,21 @@ def test_a_batch_is_read_like_single_texts() -> None:
 def test_a_text_of_brackets_is_read_in_linear_time() -> None:
     assert _found("[a" * 20_000) == []
     assert _found("[a]" * 20_000 + ".")[:1] == [("a", "[a]")]
+
+
+@pytest.mark.parametrize(
+    ("content", "registered", "expected"),
+    [
+        ("您好", (), "您好"),
+        ("您好", ("银行", "Bank"), "【银行】您好"),
+        ("您好", ("【银行】",), "【银行】您好"),
+        ("【银行】您好", ("银行",), "【银行】您好"),
+        ("您好【銀 行】", ("银行",), "您好【銀 行】"),
+        ("[bank] hello", ("银行", "Bank"), "[bank] hello"),
+        ("【别家】您好", ("银行",), "【银行】【别家】您好"),
+    ],
+)
+def test_the_first_registered_signature_is_inserted_where_none_stands(
+    content: str, registered: tuple[str, ...], expected: str
+) -> None:
+    assert signed(content, registered) == expected

@@ -132,6 +132,7 @@ def records() -> dict[str, Event]:
             locking_shift=1,
             single_shift=1,
             push=True,
+            signatures=("示例地产",),
         ),
         topics.RECORDS.name: events.Record(
             id="r1",
@@ -296,6 +297,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "unsubscribe": ["T", "TD"],
                 "zone": "Asia/Urumqi",
                 "extensions": ["01"],
+                "carrier_signs": True,
                 "probation_until": "2026-12-31",
                 "opened_at": NOW - DAY,
                 "changed_at": NOW,

@@ -166,6 +166,8 @@ class Ingester:
             for number, value, fault, position in part:
                 own = f"{source.digest[:16]}-{number}"
                 event = fault or _parse(self._kind, value, table, self._settings, now, own)
+                if isinstance(event, Submission):
+                    event = ports.signed(event)
                 if isinstance(event, Submission | Record) and event.id != own:
                     if _seen(event, ports, seen):
                         event = "id: used before in this file"

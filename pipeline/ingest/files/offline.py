@@ -54,6 +54,8 @@ def screen_file(
 
         for number, value, fault in rows:
             event = fault or _event(value, table, number, settings, now)
+            if isinstance(event, Submission) and config.ports is not None:
+                event = config.ports.signed(event)
             if isinstance(event, str):
                 bad.add(number, event, value)
                 continue

@@ -82,7 +82,7 @@ def check(
         raise invalid(error) from None
     if ports.key(submission.port) != port:
         raise Problem(403, "port_not_allowed", "port: not the port of this key, nor an extension of it", "port")
-    return submission
+    return ports.signed(submission)
 
 
 def _parse(

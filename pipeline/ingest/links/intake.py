@@ -73,13 +73,22 @@ class Intake:
         submission = msgspec.structs.replace(submission, origin=origin, push=asked.push)
         place = asked.message.place
         if place is None or place.total == 1:
-            return Sent(msg_id, submission.priority, self._broker.send(submission, ports))
+            return Sent(msg_id, submission.priority, self._broker.send(ports.signed(submission), ports))
         if self._broker.parts_lag().behind > self._settings.api_lag_limit:
             return None
-        part = self._part(submission, asked.message, place, account.port)
+        port = ports.find(submission.port)
+        signatures = port.inserted if port is not None else ()
+        part = self._part(submission, asked.message, place, account.port, signatures)
         return Sent(msg_id, submission.priority, self._broker.send_part(part))
 
-    def _part(self, submission: Submission, message: ShortMessage, place: Concatenation, code: str) -> Part:
+    def _part(
+        self,
+        submission: Submission,
+        message: ShortMessage,
+        place: Concatenation,
+        code: str,
+        signatures: tuple[str, ...],
+    ) -> Part:
         """Raises AntispamError for a part of a message that would be too long when it is whole."""
         full = _SHORT if message.alphabet in (Alphabet.UTF_16, Alphabet.GB) else _LONG
         if place.number < place.total:
@@ -101,4 +110,5 @@ class Intake:
             locking_shift=header.locking_shift if header is not None else 0,
             single_shift=header.single_shift if header is not None else 0,
             push=pushes(message),
+            signatures=signatures,
         )

@@ -58,6 +58,8 @@ def check(entry: PortEntry) -> None:
             )
     if entry.volume_5m is not None and not 0 <= entry.volume_5m < _INT4:
         raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
+    if entry.carrier_signs and not entry.signatures:
+        raise AntispamError(f"port {entry.code}: carrier_signs: no signature is registered that could be inserted")
     if len(set(entry.signatures)) < len(entry.signatures):
         raise AntispamError(f"port {entry.code}: duplicate signature")
     try:
@@ -121,6 +123,7 @@ def load(connection: Connection, statement: Select[tuple[object, ...]] | None = 
             extensions=tuple(row.extensions),
             probation_until=row.probation_until,
             filings=tuple(filings[row.code]),
+            carrier_signs=row.carrier_signs,
         )
         for row in rows
     ]
@@ -152,6 +155,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
                 "zone": e.zone,
                 "extensions": list(e.extensions),
                 "probation_until": e.probation_until,
+                "carrier_signs": e.carrier_signs,
                 "opened_at": now,
                 "changed_at": now,
             }

@@ -15,6 +15,7 @@ from pipeline.protocols.sms.header import WAP_PUSH, Concatenation, Header
 from pipeline.protocols.sms.reassembly import Joined
 from pipeline.protocols.sms.short_message import ShortMessage
 from pipeline.protocols.sms.wap_push import shown
+from pipeline.text.signatures import signed
 
 _decode = decoder(Part)
 
@@ -59,7 +60,7 @@ def submission_of(joined: Joined) -> tuple[Submission, str]:
     first = parts[0].submission
     whole = msgspec.structs.replace(
         first,
-        content=text,
+        content=text if push is not None else signed(text, parts[0].signatures),
         accepted_at=max(part.at for part in joined.parts),
         origin=reduce(_together, (part.submission.origin for part in parts)),
         missing_parts=joined.missing,

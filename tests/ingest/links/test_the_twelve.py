@@ -20,7 +20,10 @@ from sqlalchemy import insert, select
 from pipeline.actions.replies.incoming import Incoming, take
 from pipeline.actions.replies.screening import project_verdicts
 from pipeline.actions.replies.words import Words
+from pipeline.actions.senders.channels import Channel
+from pipeline.actions.senders.job import Job
 from pipeline.actions.status.link_deliveries import Reply, Wish, lease
+from pipeline.events import Outbound
 from pipeline.ingest.links.account import Usage
 from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.intake import Intake
@@ -31,8 +34,10 @@ from pipeline.protocols.cmpp import CMPP3
 from pipeline.protocols.smpp import SAR_NUMBER, SAR_REFERENCE, SAR_TOTAL, SMPP
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.short_message import ShortMessage
-from pipeline.protocols.sms.text import parts
+from pipeline.protocols.sms.text import parts, text_of
 from pipeline.protocols.tlvs import Tlv
+from pipeline.rules.ports import Port as Port_
+from pipeline.rules.ports import PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -207,6 +212,41 @@ def test_a_header_counts_before_the_protocol_s_own_parameters() -> None:
 
     port = play(story, protocol="smpp")
     assert [submission.content for submission in port.pipeline.sent] == [TEXT]
+
+
+SIGNED = Ports([Port_(PortEntry(code="10690001", signatures=("银行", "Bank"), carrier_signs=True))])
+
+
+@pytest.mark.parametrize("whole", ["", "【银行】", "[Bank]"], ids=["unsigned", "signed", "signed with the other"])
+@pytest.mark.parametrize("length", [1, 60, 66, 67, 134, 135, 400])
+def test_the_signature_of_a_port_is_inserted_and_no_part_is_over_140_octets(whole: str, length: int) -> None:
+    """The port cuts its text as if nothing were added; the whole is signed, and the sender cuts it anew."""
+    text, pipeline = whole + "您好😀" * length, MemoryPipeline()
+
+    async def main() -> None:
+        intake = Intake(pipeline, lambda: SIGNED, SETTINGS)
+        for part in parts(text, 7):
+            submit = cmpp.Submit(
+                sequence=part.number,
+                udhi=int(part.headed),
+                msg_fmt=part.coding,
+                msg_src="900001",
+                src_id="10690001",
+                recipients=("13800000001",),
+                content=part.content,
+            )
+            assert intake.take(submit, account(), DIALECTS["cmpp"]()) is not None
+
+    asyncio.run(main())
+    (sent,) = pipeline.sent
+    assert sent.content == (text if whole else "【银行】" + text)
+    released = Outbound(submission=sent, recipients=sent.recipients, round=0, decided_at=1)
+    job = Job(released, "10690001", Channel(name="default", host="127.0.0.1", port=1, account="900001"))
+    message = job.next()
+    assert message is not None
+    frames: list[Any] = [CMPP3.decode(part.frame) for part in message.todo]
+    assert all(len(frame.content) <= 140 for frame in frames)
+    assert "".join(text_of(f.msg_fmt, f.content, bool(f.udhi)) or "" for f in frames) == sent.content
 
 
 @given(st.text("您好a😀€", min_size=1, max_size=300), st.sampled_from(["【银行】", "[Bank]", "【很长的签名名称】"]))

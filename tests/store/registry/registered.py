@@ -31,6 +31,7 @@ PORT = PortEntry(
     zone="Asia/Urumqi",
     extensions=("01", "7"),
     probation_until="2026-12-31",
+    carrier_signs=True,
     filings=(
         Filing(signature="青屿银行", carrier="China Unicom", state=FilingState.APPLIED, applied=date(2026, 3, 1)),
         Filing(signature="Aoyu", carrier="China Mobile", state=FilingState.FILED, until=date(2027, 2, 28)),

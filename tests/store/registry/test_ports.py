@@ -63,6 +63,7 @@ def test_saving_a_suspended_port_does_not_open_it(any_db: Database) -> None:
             "duplicate template id",
         ),
         (msgspec.structs.replace(PORT, volume_5m=-1), "volume_5m"),
+        (msgspec.structs.replace(PORT, signatures=(), filings=()), "carrier_signs: no signature is registered"),
         (
             msgspec.structs.replace(PORT, zone="Asia/Urumki"),
             "unknown time zone 'Asia/Urumki'; did you mean 'Asia/Urumqi'",
