@@ -449,7 +449,11 @@ class PortAction(Event, frozen=True, kw_only=True):
 
 
 class ListAction(Event, frozen=True, kw_only=True):
-    """An entry that the pipeline wants on an operator's list, with its evidence."""
+    """An entry that the pipeline wants on an operator's list, with its evidence.
+
+    `reason` is the sentence of the rule with `values`, in the default language. `sample` is the text of the event,
+    masked (lake/privacy.py); empty unless the entry is about a person's number.
+    """
 
     list: str
     entity: str
@@ -457,6 +461,9 @@ class ListAction(Event, frozen=True, kw_only=True):
     rule: str
     evidence: str
     at: int
+    reason: str = ""
+    values: dict[str, Any] = {}
+    sample: str = ""
 
 
 class AlertAbout(StrEnum):
@@ -469,6 +476,7 @@ class AlertAbout(StrEnum):
     CHANNEL = "channel"
     REVIEW = "review"
     TRAFFIC = "traffic"  # of all ports
+    PARTY = "party"  # who is sent orders about numbers: BOSS, the HLR or a carrier
 
 
 class Alert(Event, frozen=True, kw_only=True):

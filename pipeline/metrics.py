@@ -101,7 +101,6 @@ PARTS = Counter("antispam_parts_total", "SMS parts completed by the sender, by s
 RESENT = Counter(
     "antispam_resent_parts_total", "SUBMITs of parts that the carrier may have received before", ["channel"]
 )
-MOVED = Counter("antispam_moved_messages_total", "Messages that moved to another channel", ["channel", "to"])
 THROTTLED = Counter("antispam_throttled_total", "SUBMITs answered with a throttle code", ["channel"])
 LINKS = Gauge("antispam_links", "Links that are logged in at the carrier", ["channel"])
 AT_RISK = Gauge("antispam_parts_at_risk", "Parts that a crash now would leave in doubt", ["channel"])
@@ -126,4 +125,6 @@ RECORD_FILES = Counter("antispam_record_files_total", "Record files, by outcome"
 BLACKLIST_ENTRIES = Gauge(
     "antispam_blacklist_file_entries", "Entries of the black list file that was written last", ["target"]
 )
+ORDERS = Counter("antispam_number_orders_total", "What happened to orders about numbers", ["party", "kind", "deed"])
+EXCHANGE_UP = Gauge("antispam_order_exchange_up", "1 while files or posts with orders reach a party", ["party"])
 BLACKLIST_UP = Gauge("antispam_blacklist_target_up", "1 while the black list file is up to date", ["target"])

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.file_exchange import COMPLAINT_SHAPES, BlacklistTarget, ComplaintShape, Ordinal, RecordSource
+from pipeline.order_exchange import OrderExchange
 
 RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
 
@@ -156,6 +157,26 @@ class Settings(BaseSettings):
     )
     complaint_key: SecretStr | None = Field(
         None, min_length=16, description="Key with which complaint channels post to the API. Unset: none may."
+    )
+    order_exchanges: tuple[OrderExchange, ...] = Field(
+        (),
+        description='How orders about numbers reach BOSS, HLR and other networks (JSON): [{"party": "boss", "orders": '
+        '{"name": "boss-in", "url": "sftp://user@host/in/suspect-*.csv"}, "answers": {"name": "boss-out", "url": …}}]; '
+        "every key as OrderExchange in pipeline/order_exchange.py.",
+    )
+    own_carriers: tuple[str, ...] = Field(
+        (), description="Carriers whose numbers our BOSS serves (JSON), as in the number segments. Unset: all."
+    )
+    number_probation_days: int = Field(
+        30, ge=1, le=3650, description="Days that a number is watched after BOSS restored it by itself."
+    )
+    stop_notice_port: str = Field("", description="Port that tells subscribers of their stop. Unset: nobody is told.")
+    stop_notice: str = Field(
+        "【短信治理】您的短信发送功能已暂停，原因：{reason}。如需恢复，请联系客服并签署承诺书。",
+        description="Its text for a stopped number; {reason} is the sentence of the rule.",
+    )
+    restore_notice: str = Field(
+        "【短信治理】您的短信发送功能已恢复，请遵守承诺。", description="Its text for a restored number."
     )
     known_hosts: Path | None = Field(
         None, description="Host keys of SFTP servers, OpenSSH's format; others are refused. Unset: in data_dir."
@@ -365,6 +386,31 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{source.name}: {error}") from None
         return sources
+
+    @field_validator("order_exchanges")
+    @classmethod
+    def _exchanges(cls, exchanges: tuple[OrderExchange, ...]) -> tuple[OrderExchange, ...]:
+        if len({exchange.party for exchange in exchanges}) < len(exchanges):
+            raise ValueError("one exchange for each party expected")
+        names = [source.name.upper().replace("-", "_") for exchange in exchanges for source in exchange.sources]
+        if len(set(names)) < len(names):
+            raise ValueError("each source needs a name of its own")
+        return exchanges
+
+    @model_validator(mode="after")
+    def _exchange_names(self) -> Self:
+        names = {source.name.upper().replace("-", "_") for source in self.record_sources}
+        for exchange in self.order_exchanges:
+            if names & {source.name.upper().replace("-", "_") for source in exchange.sources}:
+                raise ValueError(f"{exchange.party}: a source has the name of one of ANTISPAM_RECORD_SOURCES")
+        return self
+
+    @field_validator("stop_notice", "restore_notice")
+    @classmethod
+    def _notice(cls, text: str) -> str:
+        if not text.strip() or set(re.findall(r"[{}]", text.replace("{reason}", ""))):
+            raise ValueError("a text expected, with {reason} as its only slot")
+        return text
 
     @field_validator("record_columns")
     @classmethod

@@ -40,6 +40,7 @@ PAGES = {
     "review": N_("Open the cases"),
     "rules": N_("Open the rules"),
     "search": N_("Open the records"),
+    "numbers": N_("Open the orders"),
     "overview": N_("Open the overview"),
 }
 CHANGES = {

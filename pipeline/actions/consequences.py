@@ -26,6 +26,9 @@ from pipeline.events import (
     Submission,
     Verdict,
 )
+from pipeline.lake.privacy import mask_text
+
+SAMPLE = 200  # characters of a text that another network may see
 
 
 def consequences(
@@ -59,6 +62,9 @@ def consequences(
                     rule=decision.reasons[0].rule,
                     evidence=decision.id,
                     at=decision.decided_at,
+                    reason=decision.reasons[0].message,
+                    values=decision.reasons[0].values,
+                    sample=mask_text(event.content[:SAMPLE]),
                 ),
             )
         subject = decision.port or pseudonym(event.sender)

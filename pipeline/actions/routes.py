@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.actions.portability import load_segments
 from pipeline.actions.senders.channels import DEFAULT, load_channels
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments, parse_ported, shipped_segments
+from pipeline.rules.segments import Segments
 from pipeline.settings import Settings
 
 
@@ -50,12 +51,5 @@ class Routes:
 
 def load_routes(settings: Settings) -> Routes:
     """The routes of these settings. Raises AntispamError for a bad channels file or portability table."""
-    ported: dict[str, str] = {}
-    if settings.portability is not None:
-        try:
-            text = settings.portability.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AntispamError(f"{settings.portability}: {error}") from None
-        ported = parse_ported(text, str(settings.portability))
     by_carrier = {c.carrier: c.name for c in load_channels(settings).values() if c.carrier}
-    return Routes(settings.channels, by_carrier, Segments(shipped_segments(), ported))
+    return Routes(settings.channels, by_carrier, load_segments(settings))

@@ -59,3 +59,7 @@ class BuiltInRule(StrEnum):
     CASES_WAITING = "cases-waiting"
     PORTS_SUSPENDED = "ports-suspended"
     UNPUBLISHED = "unpublished"
+
+    # Orders about numbers.
+    ORDERS_GIVEN_UP = "orders-given-up"  # a party did not answer orders about numbers
+    NUMBERS_DIFFER = "numbers-differ"  # a party's list of stopped numbers is not ours

@@ -83,6 +83,16 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "The hit rate of rule {rule} is usual again[: {rate}, usually {usual}]",
         ),
         (
+            BuiltInRule.ORDERS_GIVEN_UP,
+            "{party} 对 {orders} 个号码指令多次未答复，需人工处理",
+            "{party} did not answer {orders} orders about numbers; a person must decide",
+        ),
+        (
+            BuiltInRule.NUMBERS_DIFFER,
+            "{party} 的停发清单与本系统不一致：少 {missing} 个号码（已重新下达），多 {extra} 个号码",
+            "The stopped numbers of {party} are not ours: {missing} are missing (ordered again), {extra} are more",
+        ),
+        (
             BuiltInRule.RELEASE_WITHOUT_PROOF,
             "一条记录没有放行凭证，未发送，已转入死信",
             "A record without proof of its release was not sent; it is a dead letter",

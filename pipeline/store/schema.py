@@ -683,6 +683,84 @@ alert_silences = Table(
     _at("made_at"),
 )
 
+# Orders about numbers, to BOSS, HLR and other networks (actions/orders/order.py).
+number_orders = Table(
+    "number_orders",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("number", String(21), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("party", String(32), nullable=False),  # boss, hlr, or a carrier
+    Column("state", String(16), nullable=False),
+    Column("rule", String(128), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),  # the rule's sentence, or what a person wrote
+    Column("values", _JSON, nullable=False, server_default="{}"),  # of the sentence
+    Column("sample", Text, nullable=False, server_default=""),  # masked
+    Column("evidence", String(256), nullable=False, server_default=""),
+    Column("asked_by", String(64), nullable=False),
+    _at("asked_at"),
+    Column("watch_days", Integer),  # of the probation that a clear order begins
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _at("due_at", nullable=True),
+    Column("file", BigInteger, index=True),  # of `order_files`, which carried it last; NULL: it was never sent
+    Column("answer", String(16)),
+    Column("answer_reason", Text, nullable=False, server_default=""),
+    _at("changed_at"),
+    Index(
+        "uq_number_orders_outstanding",
+        "number",
+        "kind",
+        unique=True,
+        sqlite_where=text("state IN ('open', 'sent')"),
+        postgresql_where=text("state IN ('open', 'sent')"),
+    ),
+    Index("ix_number_orders_due", "party", "state", "due_at"),
+    Index("ix_number_orders_number", "number", "id"),
+    Index("ix_number_orders_changed_at", "changed_at"),
+)
+# Files (or posts) with orders. What one holds follows from the orders that name it.
+order_files = Table(
+    "order_files",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("party", String(32), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("state", String(16), nullable=False),  # writing, put, abandoned (not put before its orders were late)
+    Column("orders", Integer, nullable=False),
+    _at("created_at"),
+    _at("put_at", nullable=True),
+    Index("ix_order_files_state", "party", "state"),
+    Index("ix_order_files_created_at", "created_at"),
+    sqlite_autoincrement=True,  # its number is in its name
+)
+# Files with answers, by the hash of their bytes: the same file twice changes nothing.
+answer_files = Table(
+    "answer_files",
+    metadata,
+    Column("party", String(32), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("lines", Integer, nullable=False, server_default="0"),  # the last line that was read
+    Column("accepted", Integer, nullable=False, server_default="0"),
+    Column("rejected", Integer, nullable=False, server_default="0"),
+    _at("read_at"),
+    Index("ix_answer_files_read_at", "read_at"),
+)
+# The comparisons of our stopped numbers with the daily list of a party.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("party", String(32), primary_key=True),
+    Column("digest", String(64), primary_key=True),  # of the list
+    Column("ours", Integer, nullable=False),
+    Column("theirs", Integer, nullable=False),
+    Column("missing", Integer, nullable=False),  # stopped by us and not in the list: ordered again
+    Column("extra", Integer, nullable=False),  # in the list and not stopped by us
+    Column("extra_numbers", _JSON, nullable=False),  # the first of them
+    _at("at"),
+    Index("ix_reconciliations_at", "at"),
+)
+
 # Alarms about hit rates of rules (actions/watch/alarms.py). An alarm without an end is on.
 rule_alarms = Table(
     "rule_alarms",
@@ -756,18 +834,6 @@ api_keys = Table(
     Column("callback_url", Text, nullable=False, server_default=""),
     _at("created_at"),
     _at("revoked_at", nullable=True),
-)
-# Queries of the page Explore. They hold no number: the address has hashes.
-saved_queries = Table(
-    "saved_queries",
-    metadata,
-    Column("id", SERIAL, primary_key=True),
-    Column("name", String(80), nullable=False),
-    Column("address", Text, nullable=False),  # query string of the page
-    Column("owner", String(64), nullable=False),
-    Column("shared", Boolean, nullable=False),  # with all users
-    _at("made_at"),
-    Index("ix_saved_queries_owner", "owner", "name", unique=True),
 )
 callbacks = Table(
     "callbacks",

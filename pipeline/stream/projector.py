@@ -24,6 +24,7 @@ from pipeline.actions.complaints.intake import project_complaints
 from pipeline.actions.conduct.notices import project_list_actions
 from pipeline.actions.conduct.port_conduct import project_port_actions
 from pipeline.actions.holds.holds import project_holds
+from pipeline.actions.orders.parties import load_parties
 from pipeline.actions.replies.screening import project_verdicts
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.status.statuses import project_decisions, project_submissions
@@ -68,7 +69,7 @@ def projections(
             topics.CASES: partial(project_members, campaigns=campaigns),
             topics.COMPLAINTS: partial(project_complaints, shapes=settings.complaint_shapes),
             topics.PORT_ACTIONS: project_port_actions,
-            topics.LIST_ACTIONS: project_list_actions,
+            topics.LIST_ACTIONS: partial(project_list_actions, parties=load_parties(settings)),
             topics.ALERTS: project_alerts,
         },
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.actions.alerts.recurring import GRANULARITY_MS
@@ -142,8 +143,11 @@ def test_blacklisting_suspends_a_port_and_never_lists_it() -> None:
 
 def test_blacklisting_a_number_lists_it_with_its_evidence() -> None:
     made = decision(Verdict.BLACKLIST, id="r-1", source="record", port="")
-    expected = ListAction(list="black", entity="sender", value=SENDER, rule="why", evidence="r-1", at=AT + 5)
-    assert causes(RECORD, made, None) == [("list-actions", SENDER, expected)]
+    expected = ListAction(
+        list="black", entity="sender", value=SENDER, rule="why", evidence="r-1", at=AT + 5, sample="加微信 ********"
+    )
+    written = msgspec.structs.replace(RECORD, content="加微信 13900139")
+    assert causes(written, made, None) == [("list-actions", SENDER, expected)]
 
 
 ALERTS = (RuleAlert(AlertLevel.SEVERE, "volume", "已发 51 条", {"volume": 51}),)

@@ -26,7 +26,6 @@ PAGES = (
     "search",
     "backtest",
     "lists",
-    "complaints",
     "consents",
     "rules",
     "rules?section=snoozes",

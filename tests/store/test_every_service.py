@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Any
@@ -20,21 +20,12 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
-from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
-from pipeline.actions.console import (
-    backtests,
-    consent_file,
-    epochs,
-    explore,
-    list_file,
-    overview,
-    reveal,
-    saved_queries,
-    search,
-    why,
-)
+from pipeline.actions.complaints import complaint_file
+from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
+from pipeline.actions.orders import desk
+from pipeline.actions.orders.parties import load_parties
 from pipeline.actions.replies import stopped
 from pipeline.actions.reports import report as reports
 from pipeline.actions.reports.period import Span, last_complete
@@ -75,14 +66,13 @@ from pipeline.store.registry import (
     snoozes,
 )
 from pipeline.store.registry.list_entries import Change
-from tests.harness.console_data import CAMPAIGN, CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
+from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = int(time() * 1000)
 FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"
 RULE = "bulk-declared"
 SILENCE = silences.Silence("", "", NOW, NOW + 1, False, "x")
-WEEK = explore.Filters(NOW - 604_800_000, NOW)
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
 
@@ -121,6 +111,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     open_cases(db, NOW)
     fill_lake(settings, NOW)
     fill_rest(db, NOW)
+    with db.write() as connection:
+        given_up = {
+            "kind": "off",
+            "party": "hlr",
+            "state": "given_up",
+            "asked_by": "x",
+            "asked_at": NOW,
+            "changed_at": NOW,
+        }
+        for number in ("13800138001", "13800138002"):
+            connection.execute(insert(schema.number_orders).values(number=number, **given_up))
     users.add_user(db, CHIEF, "anna", Role.VIEWER, {}, NOW)
     for n in (0, 1):
         registry.add_list_entry(db, CHIEF, "unsubscribed", f"1069000{n}:{PHONE}", "", None, NOW)
@@ -382,26 +383,6 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: stopped.bring_stopped(w.db, u, _stopped_reply(w, n), "no spam", NOW),
     ),
-    "complaint_list.complaints": (
-        R.SEARCH,
-        HIDES,
-        lambda w, u, n: complaint_list.complaints(w.db, u, complaint_list.Filters(port=w.port(n)), NOW),
-    ),
-    "complaint_list.counts": (
-        R.SEARCH,
-        HIDES,
-        lambda w, u, n: sum(complaint_list.counts(w.db, u, complaint_list.Filters(port=w.port(n)), NOW).values()),
-    ),
-    "rates.rates": (
-        R.SEE_TRAFFIC,
-        HIDES,
-        lambda w, u, n: [
-            r for r in rates.rates(w.db, u, "port", rates.month_of(NOW - n, "UTC"), "UTC") if r.name == w.port(n)
-        ],
-    ),
-    "answers.answer": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer(w.db, u, "mo", w.settings, NOW)),
-    "answers.answer_file": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer_file(w.db, u, "mo", w.settings, NOW)),
-    "answers.answered": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answered(w.db, u, "mo", w.settings)),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
     "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
     "consents.check": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.check(w.db, u, [_agreed(n)])),
@@ -594,6 +575,30 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: registry.resume_enterprise(w.db, u, w.enterprise(n), "x", NOW),
     ),
+    "desk.orders": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: desk.orders(w.db, u, desk.Wanted())),
+    "desk.counts": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: desk.counts(w.db, u, desk.Wanted())),
+    "desk.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: desk.history(w.db, u, PHONE)),
+    "desk.reconciliations": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: desk.reconciliations(w.db, u)),
+    "desk.stop_number": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: desk.stop_number(w.db, u, load_parties(w.settings), PHONE, "x", NOW),
+    ),
+    "desk.restore_number": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: desk.restore_number(w.db, u, load_parties(w.settings), PHONE, "x", 30, NOW),
+    ),
+    "desk.retry": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: desk.retry(w.db, u, load_parties(w.settings), 1, NOW),
+    ),
+    "desk.cancel": (
+        R.EDIT_LISTS,
+        FOR_ALL,
+        lambda w, u, n: desk.cancel(w.db, u, load_parties(w.settings), 2, "x", NOW),
+    ),
     "registry.add_list_entry": (
         R.EDIT_LISTS,
         REFUSES,
@@ -621,38 +626,6 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
     "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
-    "explore.explore": (
-        R.SEARCH,
-        HIDES,
-        lambda w, u, n: explore.explore(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))).top,
-    ),
-    "explore.newest_messages": (
-        R.SEARCH,
-        HIDES,
-        lambda w, u, n: explore.newest_messages(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))),
-    ),
-    "explore.enterprise_names": (
-        R.SEARCH,
-        HIDES,
-        lambda w, u, n: [e for e in explore.enterprise_names(w.db, u) if e == w.enterprise(n)],
-    ),
-    "explore.told_campaign": (
-        R.SEARCH,
-        FOR_ALL,
-        lambda w, u, n: explore.told_campaign(w.lake.cursor(), u, CAMPAIGN),
-    ),
-    "explore.complaints_of": (
-        R.SEARCH,
-        FOR_ALL,
-        lambda w, u, n: explore.complaints_of(w.lake.cursor(), u, "x", NOW - 1, NOW),
-    ),
-    "saved_queries.save_query": (
-        R.SEARCH,
-        OF_NO_PORT,
-        lambda w, u, n: saved_queries.save_query(w.db, u, f"q{n}", "by=port", False, NOW),
-    ),
-    "saved_queries.saved_queries": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.saved_queries(w.db, u)),
-    "saved_queries.delete_query": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.delete_query(w.db, u, 0, NOW)),
     "snoozes.snooze": (
         R.SNOOZE_RULES,
         REFUSES,
@@ -682,9 +655,6 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 }
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {
-    "saved_queries.save_query",
-    "saved_queries.saved_queries",
-    "saved_queries.delete_query",
     "assigning.reviewers",
     "inbox.operators",
     "rules.list_rules",

@@ -167,7 +167,15 @@ def records() -> dict[str, Event]:
             port=PORT, action="suspend", rule="score-reject", evidence="s1", at=NOW
         ),
         topics.LIST_ACTIONS.name: events.ListAction(
-            list="black", entity="sender", value=PHONES[0], rule="sender-volume", evidence="r1", at=NOW
+            list="black",
+            entity="sender",
+            value=PHONES[0],
+            rule="sender-volume",
+            evidence="r1",
+            at=NOW,
+            reason="51 messages",
+            values={"sender_volume_5m": 51},
+            sample="加微信 ****",
         ),
         topics.ALERTS.name: events.Alert(
             id="alert-1",
@@ -348,9 +356,6 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "added_at": NOW,
                 "expires_at": NOW + DAY,
             }
-        ],
-        "saved_queries": [
-            {"id": 1, "name": "loans", "address": "by=port", "owner": "anna", "shared": True, "made_at": NOW}
         ],
         "snoozes": [
             {
@@ -611,6 +616,63 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "rule": "score-reject",
                 "evidence": "s1",
                 "actor": "pipeline",
+                "at": NOW,
+            }
+        ],
+        "number_orders": [
+            {
+                "id": 1,
+                "number": PHONES[0],
+                "kind": "clear",
+                "party": "boss",
+                "state": "sent",
+                "rule": "sender-volume",
+                "reason": "51 messages",
+                "values": {"sender_volume_5m": 51},
+                "sample": "加微信 ****",
+                "evidence": "decision/r1",
+                "asked_by": "pipeline",
+                "asked_at": NOW,
+                "watch_days": 30,
+                "tries": 1,
+                "due_at": NOW + DAY,
+                "file": 1,
+                "answer": "remove",
+                "answer_reason": "an undertaking",
+                "changed_at": NOW,
+            }
+        ],
+        "order_files": [
+            {
+                "id": 1,
+                "party": "boss",
+                "name": "suspect-20251125113000-000001.csv",
+                "state": "put",
+                "orders": 1,
+                "created_at": NOW,
+                "put_at": NOW + 5,
+            }
+        ],
+        "answer_files": [
+            {
+                "party": "boss",
+                "digest": "d" * 64,
+                "name": "answer.csv",
+                "lines": 2,
+                "accepted": 1,
+                "rejected": 1,
+                "read_at": NOW,
+            }
+        ],
+        "reconciliations": [
+            {
+                "party": "hlr",
+                "digest": "d" * 64,
+                "ours": 5,
+                "theirs": 6,
+                "missing": 1,
+                "extra": 2,
+                "extra_numbers": list(PHONES),
                 "at": NOW,
             }
         ],

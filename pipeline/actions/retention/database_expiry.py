@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
+from pipeline.actions.orders.order import OUTSTANDING, OrderKind
 from pipeline.actions.review.cases import refuse
 from pipeline.durations import DAY_MS
 from pipeline.events import Submission
@@ -65,6 +66,10 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.alert_silences, and_(~schema.alert_silences.c.daily, schema.alert_silences.c.ends_at < kept)),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
         (schema.list_entries, schema.list_entries.c.expires_at < kept),
+        (schema.number_orders, and_(schema.number_orders.c.changed_at < kept, *_settled())),
+        (schema.order_files, schema.order_files.c.created_at < kept),
+        (schema.answer_files, schema.answer_files.c.read_at < kept),
+        (schema.reconciliations, schema.reconciliations.c.at < kept),
         (schema.rule_alarms, schema.rule_alarms.c.ended_at < kept),
         (schema.snoozes, schema.snoozes.c.until < kept),
         (consents, or_(consents.c.until < proof, replaced)),
@@ -76,6 +81,20 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
     if any(deleted.values()):
         db.forget()
     return deleted
+
+
+def _settled() -> tuple[ColumnElement[bool], ...]:
+    """Orders that are neither outstanding nor the last of a number: by the last one we know whether it is stopped."""
+    orders, later = schema.number_orders, schema.number_orders.alias()
+    return (
+        orders.c.state.not_in(OUTSTANDING),
+        or_(
+            orders.c.kind.in_((OrderKind.CLEAR, OrderKind.ON, OrderKind.ALERT)),
+            exists().where(
+                later.c.number == orders.c.number, later.c.party == orders.c.party, later.c.id > orders.c.id
+            ),
+        ),
+    )
 
 
 def _refuse_forgotten(db: Database, now: int, before: int) -> None:

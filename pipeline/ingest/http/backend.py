@@ -11,7 +11,6 @@ from typing import Protocol
 
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
-from pipeline.events import Complaint
 from pipeline.ingest.broker import Broker
 from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports
@@ -52,16 +51,6 @@ class ReplyBox(Protocol):
         """Note that the port has these messages; returns how many were waiting."""
 
 
-class ComplaintIntake(Protocol):
-    """The intake of complaints in the operational database."""
-
-    async def receive(self, complaints: Sequence[Complaint], now: int) -> Sequence[bool]:
-        """Take complaints in one transaction. Returns for each whether it is new.
-
-        Raises AntispamError when the database cannot be written.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Everything the API depends on.
@@ -74,7 +63,6 @@ class Backend:
     lookup: SubmissionLookup
     consents: ConsentRecord
     replies: ReplyBox
-    complaints: ComplaintIntake
     ports: Callable[[], Ports | None]
     not_ready: Callable[[], Sequence[str]]
     clock: Callable[[], float]

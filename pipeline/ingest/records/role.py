@@ -1,4 +1,4 @@
-"""Role `files`: fetches the record files of the SMSCs, and writes the black list file back to them.
+"""Role `files`: fetches record files of the SMSCs, writes the black list file back, and exchanges orders about numbers.
 
 Every source has its own thread, so a source that is down, slow or faulty stops no other. After any failure a source
 is tried again after a pause that doubles up to five minutes. Its gauge is 0 meanwhile.
@@ -6,7 +6,6 @@ is tried again after a pause that doubles up to five minutes. Its gauge is 0 mea
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -18,13 +17,15 @@ import structlog
 
 from pipeline import metrics
 from pipeline.actions.conduct.blacklist_file import blacklist_file, last_digest, record_written
+from pipeline.actions.orders.parties import load_parties
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import BlacklistTarget, RecordSource
 from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested, Ingester
-from pipeline.ingest.records.folder import FileRefusedError, FolderError
-from pipeline.ingest.records.open_folder import open_folder
+from pipeline.ingest.records.order_exchange import Exchange
+from pipeline.ingest.records.put_whole import put_whole
 from pipeline.ingest.records.source import SourceIntake, Stopping
+from pipeline.order_exchange import OrderExchange
 from pipeline.process import readiness
 from pipeline.process.backoff import Backoff
 from pipeline.process.ending import fault
@@ -33,7 +34,6 @@ from pipeline.store.database import Database
 from pipeline.store.migrate import open_database
 
 BLACKLIST_SECONDS = 60.0  # least time between two versions of the file
-PUT_SECONDS = 600.0  # time limit for an upload
 _CHECK_STOP = 0.2  # seconds
 MAX_PAUSE = 300.0  # seconds; longest pause before a failed source is tried again
 
@@ -41,13 +41,14 @@ _log = structlog.get_logger()
 
 
 def run_files(settings: Settings, stop: threading.Event) -> None:
-    """Fetch and ingest record files, and write the black list file, until `stop`.
+    """Fetch and ingest record files, write the black list file, and exchange orders, until `stop`.
 
-    Raises AntispamError when neither sources nor a target are set.
+    Raises AntispamError when nothing of it is set.
     """
     target = settings.blacklist_file
-    if not settings.record_sources and target is None:
-        raise AntispamError("nothing to do: set ANTISPAM_RECORD_SOURCES or ANTISPAM_BLACKLIST_FILE")
+    if not settings.record_sources and target is None and not settings.order_exchanges:
+        names = "ANTISPAM_RECORD_SOURCES, ANTISPAM_BLACKLIST_FILE or ANTISPAM_ORDER_EXCHANGES"
+        raise AntispamError(f"nothing to do: set {names}")
     db = open_database(settings)
     writers = _OneWriterAFile(stop)
     work: list[Callable[[], None]] = [
@@ -56,6 +57,14 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
     ]
     if target is not None:
         work.append(lambda: _run_blacklist(target, settings, db, stop))
+    if settings.order_exchanges:
+        parties = load_parties(settings)
+        work += [
+            lambda exchange=exchange: _run_exchange(  # type: ignore[misc]
+                Exchange(exchange, parties, settings, db, stop), exchange, stop
+            )
+            for exchange in settings.order_exchanges
+        ]
     try:
         with ThreadPoolExecutor(len(work), thread_name_prefix="files") as pool:
             running = [pool.submit(task) for task in work]
@@ -109,6 +118,24 @@ def _run_source(
         return
     finally:
         ingester.close()
+
+
+def _run_exchange(exchange: Exchange, declared: OrderExchange, stop: threading.Event) -> None:
+    gauge = metrics.EXCHANGE_UP.labels(declared.party)
+    retry, failures = backoff(declared.every), 0
+    while not stop.is_set():
+        try:
+            pause = 0.0 if exchange.visit() else declared.every
+            failures = 0
+            gauge.set(1)
+        except Stopping:
+            return
+        except Exception as error:  # noqa: BLE001 - as for a source
+            failures += 1
+            pause = retry.pause(failures)
+            gauge.set(0)
+            _log.error("order_exchange_down", party=declared.party, **_why(error), tries=failures, again_in=pause)
+        stop.wait(pause)
 
 
 class _OneWriterAFile:
@@ -167,7 +194,7 @@ def write_blacklist(target: BlacklistTarget, settings: Settings, db: Database, n
         last = last_digest(connection, target)
     if version.digest == last or (last is None and version.entries == 0):
         return False
-    asyncio.run(_put_whole(target, settings.known_hosts_file, version.content))
+    put_whole(target, target.address.pattern, settings.known_hosts_file, version.content)
     with db.write() as connection:
         record_written(connection, target, version, now)
     metrics.BLACKLIST_ENTRIES.labels(target.name).set(version.entries)
@@ -185,20 +212,3 @@ def _why(error: Exception) -> dict[str, str]:
 def backoff(every: float) -> Backoff:
     """The pauses after failures of work that runs every `every` seconds: longer than that, up to MAX_PAUSE."""
     return Backoff(first=2 * every, longest=max(every, MAX_PAUSE))
-
-
-async def _put_whole(target: BlacklistTarget, known_hosts: Path, content: bytes) -> None:
-    """Upload under a temporary name, then rename: the far side sees the old file or the new file, never half of it."""
-    name = target.address.pattern
-    part = f".{name}.part"
-    try:
-        async with asyncio.timeout(PUT_SECONDS), open_folder(target, known_hosts) as folder:
-            await folder.put(part, content)
-            there = await folder.stat(part)
-            if there is None or there.size != len(content):
-                raise FolderError(f"{part}: only a part of the file arrived")
-            await folder.rename(part, name)
-    except TimeoutError:
-        raise FolderError(f"{name}: took more than {PUT_SECONDS:.0f} s") from None
-    except FileRefusedError as error:
-        raise FolderError(str(error)) from None
