@@ -10,7 +10,21 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
-from dashboards.screens import alerts, backtest, consents, lists, overview, policy, ports, review, rules, search, users
+from dashboards.screens import (
+    alerts,
+    backtest,
+    complaints,
+    consents,
+    explore,
+    lists,
+    overview,
+    policy,
+    ports,
+    review,
+    rules,
+    search,
+    users,
+)
 from dashboards.words import word
 from pipeline.store.accounts.roles import Right, User, allowed
 
@@ -43,9 +57,11 @@ def main() -> None:
             ("overview", _("Overview"), ":material/monitoring:", Right.SEE_TRAFFIC, overview),
             ("review", _("Review"), ":material/rule:", Right.REVIEW, review),
             ("search", _("Search"), ":material/search:", Right.SEARCH, search),
+            ("explore", _("Explore"), ":material/query_stats:", Right.SEARCH, explore),
             ("backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
             ("lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
             ("consents", _("Consents"), ":material/handshake:", Right.EDIT_LISTS, consents),
+            ("complaints", _("Complaints"), ":material/feedback:", Right.SEARCH, complaints),
             ("rules", _("Rules"), ":material/rule_settings:", Right.SEE_TRAFFIC, rules),
             ("ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
             ("policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),

@@ -185,6 +185,7 @@ class ComplaintShape(CsvForm):
     answer: dict[str, str] = Field(
         {field: field for field in ANSWER_FIELDS}, description="Fields of the answer file and its column names."
     )
+    words: dict[str, str] = Field({}, description="The channel's words for what was found and done, by ours.")
     answer_encoding: Literal["utf-8", "gbk"] = "utf-8"
 
     @model_validator(mode="after")
@@ -211,6 +212,16 @@ def _check_described(description: str, known: set[str]) -> None:
         raise ValueError(f"{description[:40]}: parts such as {{port}}*{{content}} expected")
 
 
+_CHINESE = {
+    "matched": "已核实",
+    "doubtful": "存疑",
+    "unmatched": "未查到相关短信",
+    "blocked": "已屏蔽该号码的商业短信",
+    "suspended": "端口已暂停",
+    "terminated": "端口已关停",
+    "none": "已记录",
+}
+
 # Shapes as the channels publish or hand them over; an operator replaces those that differ, by name.
 # Working days for an answer: 15 by the draft of 2020 of the ministry's rules for short message services (12321); the
 # others are an operator's own promise.
@@ -231,6 +242,7 @@ COMPLAINT_SHAPES: dict[str, ComplaintShape] = {
             "done": "处理措施",
             "answered_at": "反馈时间",
         },
+        words=_CHINESE,
         answer_encoding="gbk",
     ),
     "hotline": ComplaintShape(
@@ -250,6 +262,7 @@ COMPLAINT_SHAPES: dict[str, ComplaintShape] = {
             "done": "处理措施",
             "answered_at": "答复时间",
         },
+        words=_CHINESE,
     ),
     # The archive of subscribers' messages to a complaint code, 10086999 for example.
     "mo": ComplaintShape(

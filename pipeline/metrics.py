@@ -101,6 +101,7 @@ PARTS = Counter("antispam_parts_total", "SMS parts completed by the sender, by s
 RESENT = Counter(
     "antispam_resent_parts_total", "SUBMITs of parts that the carrier may have received before", ["channel"]
 )
+MOVED = Counter("antispam_moved_messages_total", "Messages that moved to another channel", ["channel", "to"])
 THROTTLED = Counter("antispam_throttled_total", "SUBMITs answered with a throttle code", ["channel"])
 LINKS = Gauge("antispam_links", "Links that are logged in at the carrier", ["channel"])
 AT_RISK = Gauge("antispam_parts_at_risk", "Parts that a crash now would leave in doubt", ["channel"])

@@ -128,6 +128,23 @@ def test_the_consent_command_records_and_shows(run: Run, tmp_path: Path) -> None
     assert (run("consent", "show", "13800000001").out, run("consent", "show", "x").code) == ("", 1)
 
 
+def test_the_complaint_command_takes_a_file_once_and_counts(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mo.txt"
+    file.write_text("13800000001|10086999|20251125093000|10690001*中奖\nnonsense\n", encoding="gbk")
+    ran = run("complaint", "import", "mo", file)
+    bad = f"1 bad lines in {file}.rejected.jsonl"
+    told = f"{file}: 1 new complaints, 1 of them about no registered port, 0 known, {bad}\n"
+    assert (ran.code, ran.out) == (0, told)
+    assert run("complaint", "import", "mo", file).out.endswith(
+        f"0 new complaints, 0 of them about no registered port, 1 known, {bad}\n"
+    )
+    assert '"complaints": 1' in run("complaint", "rates", "--month", "2025-11", "--json").out
+    assert run("complaint", "rates", "--month", "2025-13").code == 1
+    assert run("complaint", "answers", "mo", "--out", tmp_path / "a.csv").out == "mo: nothing to answer\n"
+    ran = run("complaint", "import", "other", file)
+    assert (ran.code, ran.err) == (1, "antispam: unknown shape 'other'; one of 12321, 7726, hotline, mo\n")
+
+
 def test_the_rejected_file_may_be_named(run: Run, tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", ["nonsense"])
     ran = run("screen", "--in", source, "--out", tmp_path / "o", "--rejected", tmp_path / "bad")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -219,6 +221,9 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     if f.campaign:
         size = campaign_sizes(session.services().lake.cursor(), [f.campaign]).get(f.campaign)
         st.markdown(_("Campaign") + f" `{f.campaign}` · " + (campaign_words(_, size) or _("not told any more")))
+        address = escape(urlencode({"campaign": f.campaign, "by": "content"}))
+        label = escape(_("explore it"))
+        st.html(f'<a href="explore?{address}" target="_self" style="color:var(--accent)">{label}</a>')
     _case(_, user, f, zone)
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)

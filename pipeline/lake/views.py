@@ -22,11 +22,16 @@ from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import FULL, SHARED, Table
 from pipeline.settings import Settings
 
-_MESSAGES_BY_VERDICT = ", ".join(
-    f"""sum(CASE WHEN verdict = '{verdict}' THEN messages - len(exceptions) ELSE 0 END
-        + len(list_filter(exceptions, lambda x: x.verdict = '{verdict}')))::BIGINT AS {column}"""
+# Column of sums -> its SQL for one decision, as the roll-ups count: a hold says nothing final of any of its messages.
+BY_VERDICT = {
+    column: "CASE WHEN verdict = 'hold' THEN messages ELSE 0 END"
+    if verdict is Verdict.HOLD
+    else f"""CASE WHEN verdict = 'hold' THEN 0
+        ELSE CASE WHEN verdict = '{verdict}' THEN messages - len(exceptions) ELSE 0 END
+            + len(list_filter(exceptions, lambda x: x.verdict = '{verdict}')) END"""
     for verdict, column in zip(Verdict, ("released", "held", "reviewed", "rejected", "blacklisted"), strict=True)
-)
+}
+_MESSAGES_BY_VERDICT = ", ".join(f"sum({sql})::BIGINT AS {column}" for column, sql in BY_VERDICT.items())
 
 # name -> SELECT; meanings.py says what a row and a column is
 DERIVED: dict[str, str] = {

@@ -835,6 +835,18 @@ api_keys = Table(
     _at("created_at"),
     _at("revoked_at", nullable=True),
 )
+# Queries of the page Explore. They hold no number: the address has hashes.
+saved_queries = Table(
+    "saved_queries",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("address", Text, nullable=False),  # query string of the page
+    Column("owner", String(64), nullable=False),
+    Column("shared", Boolean, nullable=False),  # with all users
+    _at("made_at"),
+    Index("ix_saved_queries_owner", "owner", "name", unique=True),
+)
 callbacks = Table(
     "callbacks",
     metadata,

@@ -26,6 +26,7 @@ PAGES = (
     "search",
     "backtest",
     "lists",
+    "complaints",
     "consents",
     "rules",
     "rules?section=snoozes",

@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, Role, User, allowed
 from pipeline.store.registry import policy_lifecycle
-from tests.harness.console_data import fill_lake, fill_rest, open_cases, register_ports, sign_up
+from tests.harness.console_data import CAMPAIGN, fill_lake, fill_rest, open_cases, register_ports, sign_up
 from tests.harness.lake.backtest_reports import REPORT, SWEEP
 from tests.harness.migrated import migrated_database
 
@@ -38,9 +38,11 @@ RIGHTS = {
     "overview": Right.SEE_TRAFFIC,
     "review": Right.REVIEW,
     "search": Right.SEARCH,
+    "explore": Right.SEARCH,
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
     "consents": Right.EDIT_LISTS,
+    "complaints": Right.SEARCH,
     "rules": Right.SEE_TRAFFIC,
     "ports": Right.SEE_TRAFFIC,
     "policy": Right.SEARCH,
@@ -264,6 +266,70 @@ def test_a_link_to_a_backtest_opens_it(
     assert {metric.label: metric.value for metric in app.metric}["新拦截条数"] == "2,000"
     assert list(app.dataframe[0].value["name"]) == ["10690001"]
     assert list(app.dataframe[1].value["rule"]) == ["volume"]
+
+
+@pytest.fixture
+def exploring(
+    render: Open, world: tuple[Path, dict[Role, str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """Explore as an analyst, opened by a link."""
+
+    def run(role: Role = Role.ANALYST, **address: str) -> AppTest:
+        app = AppTest.from_function(_page, args=("explore",), default_timeout=30)
+        monkeypatch.setattr(session, "token", lambda: world[1][role])
+        monkeypatch.setattr(session, "chosen_language", lambda: "en")
+        for name, value in address.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return run
+
+
+def _figures(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_a_link_to_a_campaign_shows_its_variants_and_masked_messages(exploring: Callable[..., AppTest]) -> None:
+    app = exploring(campaign=CAMPAIGN, by="content", messages="1")
+    assert not app.exception
+    assert _figures(app)["Messages"] == "30"
+    shown = _shown(app)
+    assert "1,234 messages from 4 ports and 9 senders" in shown
+    assert shown.count("http://example.com/…") == 20  # ten contents, ten messages
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+def test_filters_are_added_and_taken_away_and_the_address_keeps_no_number(exploring: Callable[..., AppTest]) -> None:
+    app = exploring(enterprise="e-south")
+    assert _figures(app)["Messages"] == "90"
+    next(one for one in app.selectbox if one.label == "Column").select("number")
+    next(one for one in app.text_input if one.label == "Value").input("13800138000")
+    next(button for button in app.button if button.label == "Filter").click().run()
+    assert _figures(app)["Messages"] == "30"
+    assert "13800138000" not in str(dict(app.query_params))
+    next(button for button in app.button if button.label.startswith("Enterprise: ")).click().run()
+    assert _figures(app)["Messages"] == "60"
+    assert "enterprise" not in app.query_params
+
+
+def test_a_query_is_saved_and_opened_by_another_user(exploring: Callable[..., AppTest]) -> None:
+    app = exploring(by="category", period="30", category="loan")
+    next(one for one in app.text_input if one.label == "Save this view as").input("<b>loans</b>")
+    app.checkbox[0].check()
+    next(button for button in app.button if button.label == "Save").click().run()
+    assert not app.error
+    other = exploring(role=Role.REVIEWER)
+    links = "".join(str(getattr(html, "value", "")) for html in other.get("html"))
+    assert "&lt;b&gt;loans&lt;/b&gt;</a> · analyst · shared" in links
+    assert 'href="?by=category&amp;period=30&amp;category=loan"' in links
+
+
+def test_what_the_address_asks_wrongly_is_said_or_left_out(exploring: Callable[..., AppTest]) -> None:
+    app = exploring(by="x; DROP", measure="y", period="900", source="z", port="' OR 1=1 --")
+    assert not app.exception
+    assert "Nothing fits in this period" in _shown(app)
+    app = exploring(period="own", to="2026-01-01", **{"from": "2020-01-01"})
+    assert "at most 366 days" in app.error[0].value.replace("\\", "")
 
 
 def test_a_session_that_is_over_shows_nothing(render: Open, monkeypatch: pytest.MonkeyPatch) -> None:

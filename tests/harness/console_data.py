@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import insert
@@ -25,6 +27,7 @@ from pipeline.events import (
 )
 from pipeline.lake import delta
 from pipeline.lake.privacy import Privacy
+from pipeline.lake.rolling import roll_up
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.rules.enterprises import EnterpriseEntry
 from pipeline.rules.filings import Filing, FilingState
@@ -202,6 +205,7 @@ def fill_lake(settings: Settings, now: int, count: int = 60) -> None:
     kept = ((SUBMISSIONS, submissions), (DECISIONS, decisions), (TEXTS, submissions), (TOLD, [told]))
     for table, events in kept:
         _put(settings, table, events, now, privacy)
+    roll_up(settings.lake_dir)
 
 
 def fill_rest(db: Database, now: int) -> None:
@@ -241,8 +245,28 @@ def fill_rest(db: Database, now: int) -> None:
             )
         for n in range(4):
             connection.execute(
-                insert(schema.complaints).values(id=f"c{n}", port="10690000", recipient=PHONE, complained_at=now - n)
+                insert(schema.complaints).values(
+                    id=f"c{n}",
+                    port=f"1069000{n // 3}",
+                    sender=f"1069000{n // 3}88",
+                    recipient=PHONE,
+                    source=("12321", "hotline", "mo", "7726")[n],
+                    reference=f"A{n}",
+                    content=CASES[n][0],
+                    complained_at=now - n * DAY_MS,
+                    received_at=now - n * MINUTE_MS,
+                    due_at=now + (n - 1) * DAY_MS,
+                    found=("matched", "doubtful", "unmatched", "waiting")[n],
+                    doubt=("", "hidden_number", "no_message", "")[n],
+                    message=("s0-0", "s6-0", "", "")[n],
+                    campaign=CAMPAIGN if n == 0 else "",
+                    blocked_at=now if n == 0 else None,
+                )
             )
+        month = f"{datetime.fromtimestamp(now / 1000, ZoneInfo('Asia/Shanghai')):%Y-%m}"
+        connection.execute(
+            insert(schema.port_months).values(port="10690000", month=month, messages=1_234_567, counted_at=now)
+        )
         connection.execute(
             insert(schema.holds).values(
                 port="10690000",

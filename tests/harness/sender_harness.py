@@ -21,6 +21,7 @@ from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
+from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.reports import Reports
@@ -59,8 +60,8 @@ def numbers(count: int, start: int = 0) -> list[str]:
 
 
 def channel_to(simulator: Carrier, **fields: Any) -> Channel:
-    settings: dict[str, Any] = {"answer_wait": 5.0, "rate": 100_000.0, "links": 1} | fields
-    return Channel(name="default", host="127.0.0.1", port=simulator.port, account=ACCOUNT, **settings)
+    settings: dict[str, Any] = {"name": "default", "answer_wait": 5.0, "rate": 100_000.0, "links": 1} | fields
+    return Channel(host="127.0.0.1", port=simulator.port, account=ACCOUNT, **settings)
 
 
 @dataclass
@@ -68,7 +69,6 @@ class Sending:
     """A running agent and its finished jobs."""
 
     agent: Agent
-    simulator: Carrier
     db: Database
     channel: Channel
     database: DatabaseThread
@@ -112,14 +112,18 @@ def add_port(db: Database, state: str = "open") -> None:
 
 
 @asynccontextmanager
-async def sending(
-    db: Database, simulator: Carrier, *, resend: bool = True, wall: Callable[[], int] = now_ms, **fields: Any
-) -> AsyncIterator[Sending]:
-    """A running agent; its failure fails the test. If the database has no state of the port, the port is open."""
+async def fleet(
+    db: Database,
+    *channels: Channel,
+    resend: bool = True,
+    wall: Callable[[], int] = now_ms,
+) -> AsyncIterator[dict[str, Sending]]:
+    """Running agents by channel; the failure of one fails the test. A port without a state in the database is open."""
     add_port(db)
-    channel = channel_to(simulator, **fields)
     clock = Clock(wall=wall)
     ports = Gate(db, clock)
+    agents: dict[str, Agent] = {}
+    running: dict[str, Sending] = {}
     with ThreadPoolExecutor(1) as thread, ThreadPoolExecutor(1) as looker:
         database = DatabaseThread(db, thread)
 
@@ -128,23 +132,39 @@ async def sending(
                 await asyncio.wrap_future(looker.submit(ports.look))
                 await asyncio.sleep(gate.POLL)
 
-        reports = Reports(channel, database, clock, Words.of(Settings()))
-        done: list[Job] = []
-        agent = Agent(
-            channel, database, ports, AgentCallbacks(done.append, reports.take), clock, Random(1), resend=resend
-        )
-        running = Sending(agent, simulator, db, channel, database, done=done)
-        await database.run(deliveries.mark_interrupted, channel.name, wall())
-        works = [look(), agent.run(), reports.run(), *(link.run() for link in agent.links)]
-        if channel.listen:
-            works.append(SgipListener(channel, reports.take, clock.monotonic).run())
-        running.tasks = tasks = [asyncio.create_task(work) for work in works]
+        works: list[Any] = [look()]
+        for channel in channels:
+            reports = Reports(channel, database, clock, Words.of(Settings()))
+            done: list[Job] = []
+            callbacks = AgentCallbacks(done.append, reports.take)
+            agent = Agent(
+                channel, database, ports, callbacks, clock, Random(1), resend=resend, failover=Failover(agents)
+            )
+            agents[channel.name] = agent
+            running[channel.name] = Sending(agent, db, channel, database, done=done)
+            await database.run(deliveries.mark_interrupted, channel.name, wall())
+            works += [agent.run(), reports.run(), *(link.run() for link in agent.links)]
+            if channel.listen:
+                works.append(SgipListener(channel, reports.take, clock.monotonic).run())
+        tasks = [asyncio.create_task(work) for work in works]
+        for one in running.values():
+            one.tasks = tasks
         try:
             yield running
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def sending(
+    db: Database, simulator: Carrier, *, resend: bool = True, wall: Callable[[], int] = now_ms, **fields: Any
+) -> AsyncIterator[Sending]:
+    """A running agent of one channel, as in `fleet`."""
+    channel = channel_to(simulator, **fields)
+    async with fleet(db, channel, resend=resend, wall=wall) as running:
+        yield running[channel.name]
 
 
 def carrier(**conduct: Any) -> Simulator:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -20,8 +20,19 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
-from pipeline.actions.complaints import complaint_file
-from pipeline.actions.console import backtests, consent_file, epochs, list_file, overview, reveal, search, why
+from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
+from pipeline.actions.console import (
+    backtests,
+    consent_file,
+    epochs,
+    explore,
+    list_file,
+    overview,
+    reveal,
+    saved_queries,
+    search,
+    why,
+)
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.orders import desk
@@ -66,13 +77,14 @@ from pipeline.store.registry import (
     snoozes,
 )
 from pipeline.store.registry.list_entries import Change
-from tests.harness.console_data import CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
+from tests.harness.console_data import CAMPAIGN, CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
 NOW = int(time() * 1000)
 FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"
 RULE = "bulk-declared"
 SILENCE = silences.Silence("", "", NOW, NOW + 1, False, "x")
+WEEK = explore.Filters(NOW - 604_800_000, NOW)
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
 
@@ -383,6 +395,26 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: stopped.bring_stopped(w.db, u, _stopped_reply(w, n), "no spam", NOW),
     ),
+    "complaint_list.complaints": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: complaint_list.complaints(w.db, u, complaint_list.Filters(port=w.port(n)), NOW),
+    ),
+    "complaint_list.counts": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: sum(complaint_list.counts(w.db, u, complaint_list.Filters(port=w.port(n)), NOW).values()),
+    ),
+    "rates.rates": (
+        R.SEE_TRAFFIC,
+        HIDES,
+        lambda w, u, n: [
+            r for r in rates.rates(w.db, u, "port", rates.month_of(NOW - n, "UTC"), "UTC") if r.name == w.port(n)
+        ],
+    ),
+    "answers.answer": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer(w.db, u, "mo", w.settings, NOW)),
+    "answers.answer_file": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer_file(w.db, u, "mo", w.settings, NOW)),
+    "answers.answered": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answered(w.db, u, "mo", w.settings)),
     "consents.record": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.record(w.db, u, [_agreed(n)], NOW)),
     "consents.history": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: consents.history(w.db, u, PHONE)),
     "consents.check": (R.EDIT_LISTS, REFUSES, lambda w, u, n: consents.check(w.db, u, [_agreed(n)])),
@@ -626,6 +658,38 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
     "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
+    "explore.explore": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: explore.explore(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))).top,
+    ),
+    "explore.newest_messages": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: explore.newest_messages(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))),
+    ),
+    "explore.enterprise_names": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: [e for e in explore.enterprise_names(w.db, u) if e == w.enterprise(n)],
+    ),
+    "explore.told_campaign": (
+        R.SEARCH,
+        FOR_ALL,
+        lambda w, u, n: explore.told_campaign(w.lake.cursor(), u, CAMPAIGN),
+    ),
+    "explore.complaints_of": (
+        R.SEARCH,
+        FOR_ALL,
+        lambda w, u, n: explore.complaints_of(w.lake.cursor(), u, "x", NOW - 1, NOW),
+    ),
+    "saved_queries.save_query": (
+        R.SEARCH,
+        OF_NO_PORT,
+        lambda w, u, n: saved_queries.save_query(w.db, u, f"q{n}", "by=port", False, NOW),
+    ),
+    "saved_queries.saved_queries": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.saved_queries(w.db, u)),
+    "saved_queries.delete_query": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.delete_query(w.db, u, 0, NOW)),
     "snoozes.snooze": (
         R.SNOOZE_RULES,
         REFUSES,
@@ -655,6 +719,9 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 }
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {
+    "saved_queries.save_query",
+    "saved_queries.saved_queries",
+    "saved_queries.delete_query",
     "assigning.reviewers",
     "inbox.operators",
     "rules.list_rules",

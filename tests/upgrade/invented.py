@@ -357,6 +357,9 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "expires_at": NOW + DAY,
             }
         ],
+        "saved_queries": [
+            {"id": 1, "name": "loans", "address": "by=port", "owner": "anna", "shared": True, "made_at": NOW}
+        ],
         "snoozes": [
             {
                 "rule": "bulk-declared",

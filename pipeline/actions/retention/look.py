@@ -6,6 +6,8 @@ from time import time
 
 import structlog
 
+from pipeline.actions.complaints.lake_matches import match_waiting
+from pipeline.actions.complaints.rates import count_months
 from pipeline.actions.reports.scheduled import write_due
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.watch.alarms import watch
@@ -17,7 +19,7 @@ _log = structlog.get_logger()
 
 
 def look(settings: Settings) -> None:
-    """Delete expired data, watch the rules, write the reports that are due.
+    """Delete expired data, watch the rules, match complaints, write the reports that are due.
 
     Raises AntispamError if database or lake cannot be written.
     """
@@ -27,9 +29,14 @@ def look(settings: Settings) -> None:
         gone = expire(db, settings, now)
         if gone:
             _log.info("expired", **gone)
-        began, ended = watch(db, LakeReader(settings).cursor(), now)
+        lake = LakeReader(settings).cursor()
+        began, ended = watch(db, lake, now)
         if began or ended:
             _log.info("rules_watched", alarms_began=began, alarms_ended=ended)
+        matched = match_waiting(db, lake, settings, now)
+        if any(matched.values()):
+            _log.info("complaints_matched", **matched)
+        count_months(db, lake, settings.console_zone, now)
         reports = write_due(db, settings, now)
         if reports:
             _log.info("reports_written", reports=reports)

@@ -1,4 +1,4 @@
-"""The role `retention`: every hour it deletes expired data, watches the rules and writes the reports that are due."""
+"""The role `retention`: every hour it deletes expired data, watches rules, matches complaints, writes due reports."""
 
 from __future__ import annotations
 

@@ -10,6 +10,11 @@ SUBMITs on lost links, and `valid_until` before the next SUBMIT. While no link i
 
 One message of each (port, recipient) is in flight at a time, so the order of messages survives the loss of links. All
 parts of a message go over one link. Express messages go before bulk messages.
+
+While the channel is down (`availability.py`), and when the carrier refuses a message that another channel may take, the
+message moves to the agent of that channel (`failover.py`), as a whole: a handset cannot join parts from two senders.
+Its rows of this channel are deleted, so what this carrier may have accepted of it is sent twice. Messages of ports that
+name their channel stay. So do messages whose parts are all accepted.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -24,16 +30,22 @@ import structlog
 
 from pipeline import metrics
 from pipeline.actions.senders import deliveries
+from pipeline.actions.senders.availability import Availability
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.dialects.dialect import Delivered
+from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job, Message
 from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
 from pipeline.actions.senders.token_bucket import TokenBucket
+from pipeline.errors import AntispamError
 
+ADOPTED = 1_000  # messages of other channels that may wait; what is beyond waits where it is
+MOVED = 200  # messages that have not begun and move in one turn
+LOOK = 1.0  # seconds between looks at a channel that has work and is not known to be down
 _log = structlog.get_logger()
 # States of a part that end its message: the other parts are useless without it.
 _ENDS = frozenset((DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED))
@@ -63,8 +75,14 @@ class Agent:
         random: Random,
         *,
         resend: bool = True,
+        failover: Failover | None = None,
     ) -> None:
         self.channel = channel
+        self._failover = failover or Failover({})
+        self._availability = Availability(channel.down_after, channel.back_after, clock.monotonic())
+        self._adopted: tuple[deque[Message], deque[Message]] = (deque(), deque())  # of other channels, by lane
+        self._stay: set[str] = set()  # ports that name this channel
+        self._away = False  # its own messages move at the moment, so none begins here
         self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
         own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
         shared = TokenBucket(channel.total_rate, clock.monotonic()) if channel.total_rate else None
@@ -81,10 +99,25 @@ class Agent:
 
     def add(self, job: Job, lane: int) -> None:
         """Queue a job. Calls `job_finished` with it when all its parts are final and stored."""
+        job.lane, job.finished = lane, self._callbacks.job_finished
         if job.open == 0:
-            self._callbacks.job_finished(job)
+            job.finished(job)
             return
         self._lanes[lane].append(job)
+        self.wake()
+
+    @property
+    def takes(self) -> bool:
+        """Whether messages of other channels may come: a link is up, and not too many wait."""
+        return not self._stopping and sum(map(len, self._adopted)) < ADOPTED and self._up
+
+    @property
+    def _up(self) -> bool:
+        return any(link.connected for link in self.links)
+
+    def adopt(self, message: Message) -> None:
+        """Take a message of another channel, whose parts are those of this channel."""
+        self._adopted[message.job.lane].append(message)
         self.wake()
 
     def drop(self, jobs: set[Job]) -> None:
@@ -99,6 +132,10 @@ class Agent:
             kept = [job for job in lane if not job.dropped]
             lane.clear()
             lane.extend(kept)
+        for adopted in self._adopted:
+            keep = [message for message in adopted if not message.job.dropped]
+            adopted.clear()
+            adopted.extend(keep)
         for key, queue in self._waiting.items():
             self._waiting[key] = deque(m for m in queue if not m.job.dropped)
         ready, self._ready = self._ready, deque()
@@ -135,10 +172,12 @@ class Agent:
         channel = self.channel.name
         while not (self._stopping and self._at_risk == 0):
             self._event.clear()
+            moved = await self._move()
             finished, self._finished = self._finished, []
             batch = [] if self._stopping else self._choose()
             if not finished and not batch:
-                await self._event.wait()
+                if not moved:
+                    await self._sleep()
                 continue
             parts = [part for part, _ in batch]
             known = await self._database.run(deliveries.advance, channel, finished, parts, self._clock.wall())
@@ -146,13 +185,127 @@ class Agent:
                 if part.key in known:  # a report has settled the part in the meantime
                     part.state, part.again = known[part.key].state, False
                 self._resume_or_end(part)
+            elsewhere = {
+                part.message: known[part.key].channel
+                for part, _ in batch
+                if part.key in known and known[part.key].channel in self._failover.agents
+                if known[part.key].channel != channel
+            }
             for part, link in batch:
-                self._send(part, link, known.get(part.key))
+                if part.message in elsewhere:
+                    self._follow(part, link, elsewhere[part.message], new=part.key not in known)
+                else:
+                    self._send(part, link, known.get(part.key))
             metrics.AT_RISK.labels(channel).set(self._at_risk)
 
+    async def _sleep(self) -> None:
+        """Wait for work. A channel with work that others could do also looks whether it is down."""
+        work = self._begun or self._ready or any(self._lanes) or any(self._adopted)
+        if not work or not (self.channel.next or any(self._adopted)):
+            await self._event.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._event.wait()
+
+    async def _move(self) -> bool:
+        """Give messages that this channel cannot send to other channels; returns whether there were any."""
+        usable = self._availability.see(self._up, self._clock.monotonic())
+        self._away = False
+        going = [m for m in self._begun if m.idle and (m.target is not None or not usable)]
+        if self._stopping or not (going or self.channel.next or any(self._adopted)):
+            return False
+        fresh: list[Message] = []
+        while not usable and len(fresh) < MOVED and (message := self._next_message()) is not None:
+            fresh.append(message)
+            message.target = self._failover.target(message, self.channel.name)
+            if message.target is None:
+                break
+        for message in going:
+            message.target = message.target or self._failover.target(message, self.channel.name)
+        self._away = any(message.target is not None for message in fresh)
+        considered = [*going, *fresh]
+        going = [m for m in considered if m.target is not None and m.job.code not in self._stay]
+        found = await self._database.run(deliveries.standing, going) if going else deliveries.Standing({}, set())
+        self._stay |= found.bound
+        new = {id(message) for message in fresh}
+        ended, leaving = [], []
+        for message in going:
+            rows = found.rows.get(message.row_key, []) if id(message) in new else []
+            elsewhere = {row.channel for row in rows} - {self.channel.name}
+            if elsewhere & self._failover.agents.keys():  # an earlier process has moved it
+                message.target, message.kept = self._failover.agents[elsewhere.pop()], True
+            if rows and not message.kept and rows[0].is_complete(rows, resend=self._resend):
+                ended.append(message)
+            elif message.kept or message.job.code not in found.bound:
+                leaving.append(message)
+        lost = [message.row_key for message in leaving if not message.kept]
+        if lost:
+            repeats = await self._database.run(deliveries.forget, lost)
+            metrics.RESENT.labels(self.channel.name).inc(repeats)
+        gone = {id(message) for message in (*leaving, *ended)}
+        for message in considered:
+            if id(message) not in gone:
+                message.target = None  # it stays
+        for message in fresh:
+            if message.job.dropped:  # meanwhile, another sender has got its partition
+                self._leave(message)
+        self._begun = deque(m for m in (*self._begun, *fresh) if id(m) not in gone and not m.job.dropped)
+        for message in ended:
+            if not message.job.dropped:
+                self._end(message)
+        for message in leaving:
+            if not message.job.dropped:
+                self._hand_over(message)
+        return bool(gone)
+
+    def _hand_over(self, message: Message) -> None:
+        target = message.target
+        self._leave(message)
+        if target is None:
+            raise AssertionError("a message that moves has a target")
+        try:
+            message.begin(message.job.parts(message.n, message.recipient, target.channel))
+        except AntispamError as error:  # a sender number that is too long there, for example
+            _log.warning("not_moved", channel=self.channel.name, to=target.channel.name, cause=str(error))
+            message.not_over.add(target.channel.name)
+            message.begin(message.job.parts(message.n, message.recipient, self.channel))
+            self.adopt(message)
+            return
+        metrics.MOVED.labels(self.channel.name, target.channel.name).inc()
+        target.adopt(message)
+
+    def _follow(self, part: Part, link: Link, channel: str, *, new: bool) -> None:
+        """Take back a part of a message that an earlier process has moved to another channel."""
+        message: Message = part.message
+        link.cancel()
+        message.target, message.kept = self._failover.agents[channel], True
+        part.state, part.again = DeliveryState.SUBMITTING, True
+        if new:  # this turn has stored its intent, which the next turn deletes
+            self._come_back(part)
+            return
+        self._at_risk -= 1
+        message.job.at_risk -= 1
+        if not message.todo:
+            self._begun.append(message)
+        message.back(part)
+
     def _come_back(self, part: Part) -> None:
+        if part.elsewhere:
+            self._look_elsewhere(part)
         self._finished.append(part)
         self._event.set()
+
+    def _look_elsewhere(self, part: Part) -> None:
+        """Let a refused message move, if another channel takes it now; otherwise it stays refused."""
+        message: Message = part.message
+        part.elsewhere = False
+        message.not_over.add(self.channel.name)
+        if message.job.code in self._stay or message.ended is not None:
+            return
+        message.target = message.target or self._failover.target(message, self.channel.name)
+        if message.target is not None:  # no SUBMIT of the part was accepted, so its row goes
+            part.state, part.again = DeliveryState.SUBMITTING, True
 
     def _choose(self) -> list[tuple[Part, Link]]:
         """The parts to send next, each with the link that reserves a slot for it."""
@@ -161,7 +314,7 @@ class Agent:
             message = self._begun.popleft()
             if not self._take(message, batch):
                 self._begun.append(message)
-        while self._at_risk < self._most and any(link.free for link in self.links):
+        while not self._away and self._at_risk < self._most and any(link.free for link in self.links):
             started = self._next_message()
             if started is None:
                 break
@@ -174,6 +327,8 @@ class Agent:
     def _take(self, message: Message, batch: list[tuple[Part, Link]]) -> bool:
         """Add as many of the message's parts to `batch` as have room; returns whether all were added."""
         link = message.link
+        if message.target is not None:
+            return False
         if not isinstance(link, Link) or not link.connected:
             link = message.link = max(self.links, key=lambda candidate: candidate.free)
         while message.todo and self._at_risk < self._most and link.free:
@@ -186,9 +341,9 @@ class Agent:
     def _next_message(self) -> Message | None:
         if self._ready:
             return self._ready.popleft()
-        for lane in self._lanes:
-            while lane:
-                message = lane[0].next()
+        for lane, adopted in zip(self._lanes, self._adopted, strict=True):
+            while lane or adopted:
+                message = adopted.popleft() if adopted else lane[0].next()
                 if message is None:
                     lane.popleft()
                 elif message.key in self._waiting:
@@ -255,7 +410,7 @@ class Agent:
         self._leave(message)
         message.job.open -= 1
         if message.job.open == 0:
-            self._callbacks.job_finished(message.job)
+            message.job.finished(message.job)
 
     def _leave(self, message: Message) -> None:
         """Take the message out of flight; the next message of its key may begin."""

@@ -17,6 +17,9 @@ default:                    # one of ANTISPAM_CHANNELS
   tries: 3                  # SUBMITs of one part, including the first
   link_test: 180            # seconds without traffic before a link test
   answers: {9: next}        # what the carrier's refusals mean (`answers.py`), before the protocol's own table
+  next: [cmcc-bj-2]         # channels of this file that take over, in order; ports that name their channel stay
+  down_after: 30            # seconds without a link until they do
+  back_after: 60            # seconds with a link until traffic comes back
 ```
 
 `kind` is the protocol: cmpp3 (the default), cmpp2, smpp, smgp or sgip. SMPP also has `system_type`, `smpp_ascii`
@@ -68,6 +71,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tries: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     link_test: Annotated[float, msgspec.Meta(gt=0)] = 180.0
     answers: dict[int | str, Meaning] = msgspec.field(default_factory=dict)
+    next: tuple[str, ...] = ()
+    down_after: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    back_after: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     system_type: Annotated[str, msgspec.Meta(max_length=12)] = ""
     smpp_ascii: bool = False
     decimal_receipts: bool = False
@@ -128,6 +134,12 @@ def parse_channels(text: str, source: str, known: tuple[str, ...]) -> dict[str, 
         if channel.carrier and served.setdefault(channel.carrier, name) != name:
             raise AntispamError(f"{source}: {channel.carrier} is served by both {served[channel.carrier]} and {name}")
         channels[name] = channel
+    for channel in channels.values():
+        for other in channel.next:
+            if other not in channels or other == channel.name:
+                raise AntispamError(
+                    f"{source}: channel {channel.name}: next: {other!r} is no other channel of this file"
+                )
     return channels
 
 

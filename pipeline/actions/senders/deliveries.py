@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,8 @@ from sqlalchemy import (
 )
 
 from pipeline import metrics
+from pipeline.actions.senders.channels import DEFAULT
+from pipeline.actions.senders.job import Message
 from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key, Part, outcome
 from pipeline.actions.senders.settling import REPORTS_COME_MS, Report, Row, Settled, settle
 from pipeline.actions.status import link_outcomes
@@ -35,7 +38,8 @@ from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
 
 _rows, _parked = schema.deliveries, schema.parked_reports
-_key = (_rows.c.port, _rows.c.submission, _rows.c.n, _rows.c.part)
+_message = (_rows.c.port, _rows.c.submission, _rows.c.n)
+_key = (*_message, _rows.c.part)
 _this = and_(
     _rows.c.port == bindparam("k_port"),
     _rows.c.submission == bindparam("k_submission"),
@@ -46,6 +50,7 @@ _OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # a final st
 AGAIN_MS = 10 * MINUTE_MS  # a sweep examines parked reports younger than this
 SWEPT = 500  # recipients per sweep
 ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four parameters
+_NOT_SENT = frozenset((DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.STOPPED))
 _UNCLAIMED = text(schema.UNCLAIMED)
 _WORDS = {  # for the port; a carrier's report has its own
     DeliveryState.DELIVERED: link_outcomes.DELIVERED,
@@ -54,13 +59,14 @@ _WORDS = {  # for the port; a carrier's report has its own
     DeliveryState.STOPPED: link_outcomes.PORT_STOPPED,
 }
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
-_WAY = (_rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
+_WAY = (_rows.c.channel, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """The stored row of a part; `tries` and `silences` are as in `Part`."""
 
+    channel: str
     state: DeliveryState
     carrier_id: str | None
     tries: int
@@ -77,7 +83,8 @@ def mark_interrupted(db: Database, channel: str, now: int) -> int:
             .values(_interrupted(now))
             .returning(_rows.c.recipient)
         ).all()
-        _settle(connection, channel, (), set(recipients), now)
+        settled = _settle(connection, channel, (), set(recipients), now)
+        _tell_ports(connection, [key for _, key in settled.parts], now)
     return len(recipients)
 
 
@@ -112,10 +119,13 @@ def advance(
                 ),
                 [_row(part, channel, now) for part in ended],
             )
-            _tell_ports(connection, [part.key for part in ended if part.state in FINAL], now)
+        final = [part.key for part in ended if part.state in FINAL]
         if finished:
-            _settle(connection, channel, (), {part.recipient for part in finished}, now)
-        return _known(connection, channel, [p for p in ended if p.again], intents, now)
+            settled = _settle(connection, channel, (), {part.recipient for part in finished}, now)
+            final += [key for _, key in settled.parts]
+        known = _known(connection, channel, [p for p in ended if p.again], intents, now)
+        _tell_ports(connection, final, now)
+        return known
 
 
 def _known(
@@ -129,7 +139,7 @@ def _known(
     query = select(*_key, *_WAY)
     known = {
         (r.port, r.submission, r.n, r.part): Known(
-            DeliveryState(r.state), r.carrier_id, r.tries, r.silences, r.submitted_at
+            r.channel, DeliveryState(r.state), r.carrier_id, r.tries, r.silences, r.submitted_at
         )
         for keys in _pieces(looked_at)
         for r in connection.execute(query.where(tuple_(*_key).in_(keys)))
@@ -164,10 +174,60 @@ def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: 
     return met
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row of a message that may move; `parts` is the number of its message's parts."""
+
+    channel: str
+    state: DeliveryState
+    parts: int
+
+    def is_complete(self, rows: Sequence[Stored], *, resend: bool) -> bool:
+        """Whether these rows of one message leave nothing to send; parts in doubt are sent again if `resend`."""
+        return len(rows) >= self.parts and not (resend and any(row.state in DOUBTFUL for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database says of messages that may move: their rows, and the ports that name their channel."""
+
+    rows: dict[tuple[str, str, int], list[Stored]]
+    bound: set[str]
+
+
+def standing(db: Database, messages: Sequence[Message]) -> Standing:
+    """The rows of these messages by `row_key`, and those of their ports that name a channel of their own."""
+    rows: dict[tuple[str, str, int], list[Stored]] = {}
+    ports = schema.ports
+    with db.read() as connection:
+        query = select(*_message, _rows.c.channel, _rows.c.state, _rows.c.parts)
+        for keys in _pieces([message.row_key for message in messages]):
+            for r in connection.execute(query.where(tuple_(*_message).in_(keys))):
+                stored = Stored(r.channel, DeliveryState(r.state), r.parts)
+                rows.setdefault((r.port, r.submission, r.n), []).append(stored)
+        named = select(ports.c.code).where(ports.c.channel != DEFAULT)
+        codes = {message.job.code for message in messages}
+        bound = {code for some in _pieces(codes) for code in connection.scalars(named.where(ports.c.code.in_(some)))}
+    return Standing(rows, bound)
+
+
+def forget(db: Database, messages: Sequence[tuple[str, str, int]]) -> int:
+    """Delete the rows of messages that another channel sends; returns how many parts may be sent twice by that."""
+    with db.write() as connection:
+        gone = [
+            DeliveryState(state)
+            for keys in _pieces(messages)
+            for state in connection.scalars(delete(_rows).where(tuple_(*_message).in_(keys)).returning(_rows.c.state))
+        ]
+    return sum(state not in _NOT_SENT for state in gone)
+
+
 def take_reports(db: Database, channel: str, reports: Sequence[Report], now: int) -> Settled:
     """Store reports: in the rows of the parts they settle, or parked until their parts are known."""
     with db.write() as connection:
-        return _settle(connection, channel, reports, set(), now)
+        settled = _settle(connection, channel, reports, set(), now)
+        _tell_ports(connection, [key for _, key in settled.parts], now)
+        return settled
 
 
 def sweep(db: Database, channel: str, now: int) -> int:
@@ -178,10 +238,12 @@ def sweep(db: Database, channel: str, now: int) -> int:
     """
     with db.write() as connection:
         young = select(_parked.c.recipient).where(_parked.c.channel == channel, _parked.c.parked_at > now - AGAIN_MS)
-        _settle(connection, channel, (), set(connection.scalars(young.distinct().limit(SWEPT))), now)
-        return connection.execute(
+        settled = _settle(connection, channel, (), set(connection.scalars(young.distinct().limit(SWEPT))), now)
+        deleted = connection.execute(
             delete(_parked).where(_parked.c.channel == channel, _parked.c.parked_at < now - REPORTS_COME_MS)
         ).rowcount
+        _tell_ports(connection, [key for _, key in settled.parts], now)
+        return deleted
 
 
 def _settle(connection: Connection, channel: str, new: Sequence[Report], changed: set[str], now: int) -> Settled:
@@ -221,7 +283,6 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
             ],
         )
         report_outbox.put(connection, [_event(report, key, channel) for report, key in settled.parts], now)
-        _tell_ports(connection, [key for _, key in settled.parts], now)
     waiting = {(r.recipient, r.carrier_id) for r in settled.waiting}
     over = [r for r in parked if (r.recipient, r.carrier_id) not in waiting]
     if over:
@@ -255,15 +316,19 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
 
 
 def _tell_ports(connection: Connection, ended: Sequence[Key], now: int) -> None:
-    """Store the outcomes of messages from links whose last part has ended with these."""
+    """Store the outcomes of messages from links whose last part has ended with these; the last act of a transaction.
+
+    Two senders that end the last two parts of a message at once would each miss the other's row. So each locks the
+    message first, and the second one reads when the first has committed. Who holds such a lock waits for no row.
+    """
     touched = {key[:3] for key in ended if link_outcomes.came_over_a_link(key[1])}
     if not touched:
         return
+    lock_messages(connection, touched)
     found: dict[tuple[str, str, int], list[Any]] = {}
-    message = (_rows.c.port, _rows.c.submission, _rows.c.n)
-    query = select(*message, _rows.c.recipient, _rows.c.state, _rows.c.status, _rows.c.parts)
+    query = select(*_message, _rows.c.recipient, _rows.c.state, _rows.c.status, _rows.c.parts)
     for some in _pieces(touched):
-        for row in connection.execute(query.where(tuple_(*message).in_(some))):
+        for row in connection.execute(query.where(tuple_(*_message).in_(some))):
             found.setdefault((row.port, row.submission, row.n), []).append(row)
     outcomes = []
     for (port, submission, _), rows in found.items():
@@ -272,6 +337,17 @@ def _tell_ports(connection: Connection, ended: Sequence[Key], now: int) -> None:
             word = _WORDS.get(worst.state) or worst.status[:7] or "UNDELIV"
             outcomes.append(link_outcomes.Outcome(port, submission, worst.recipient, word))
     link_outcomes.put(connection, outcomes, now)
+
+
+def lock_messages(connection: Connection, messages: Collection[tuple[str, str, int]]) -> None:
+    """Lock messages to the end of the transaction, always in the same order. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        numbers = {
+            int.from_bytes(blake2b("/".join(map(str, message)).encode(), digest_size=8).digest(), "big", signed=True)
+            for message in messages
+        }
+        for number in sorted(numbers):
+            connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def _event(report: Report, key: Key, channel: str) -> DeliveryReport:

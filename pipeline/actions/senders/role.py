@@ -24,6 +24,7 @@ from pipeline.actions.senders.agent import Agent, AgentCallbacks
 from pipeline.actions.senders.channels import Channel, load_channels
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
+from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
@@ -67,7 +68,10 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
     ports = Gate(db, clock)
     with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
         database = DatabaseThread(db, write)
-        senders = [_ChannelSender(settings, channel, database, ports, producer, clock) for channel in channels.values()]
+        agents: dict[str, Agent] = {}
+        senders = [
+            _ChannelSender(settings, channel, database, ports, producer, clock, agents) for channel in channels.values()
+        ]
         work = [
             _look(ports, look),
             _tell(senders),
@@ -89,7 +93,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
 
 
 class _ChannelSender:
-    """A channel: its agent, its reports and the two lanes that feed it."""
+    """A channel: its agent, which joins `agents`, its reports and the two lanes that feed it."""
 
     def __init__(
         self,
@@ -99,7 +103,9 @@ class _ChannelSender:
         ports: Gate,
         producer: Producer,
         clock: Clock,
+        agents: dict[str, Agent],
     ) -> None:
+        self._agents = agents
         self._loop = asyncio.get_running_loop()
         self._database, self._clock, self._channel = database, clock, channel
         self._queued = [0, 0]  # messages in memory, by lane
@@ -114,7 +120,9 @@ class _ChannelSender:
             clock,
             SystemRandom(),
             resend=settings.resend_maybe_sent,
+            failover=Failover(agents),
         )
+        agents[channel.name] = self.agent
         self._listener = SgipListener(channel, self.reports.take, clock.monotonic) if channel.listen else None
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
 
@@ -185,7 +193,8 @@ class _ChannelSender:
         asyncio.run_coroutine_threadsafe(self._give_up(jobs), self._loop).result(2 * GRACE)
 
     async def _give_up(self, jobs: Sequence[Job]) -> None:
-        self.agent.drop(set(jobs))
+        for agent in self._agents.values():  # some of their messages may have moved
+            agent.drop(set(jobs))
         for job in jobs:
             self._done(job)
         deadline = self._loop.time() + GRACE

@@ -82,6 +82,8 @@ class Simulator:
         self.conduct, self.port = conduct, port
         self.seen: list[ReceivedSubmit] = []
         self.counts: Counter[str] = Counter()
+        self.ends: dict[str, str] = {}  # the state in the report on each accepted SUBMIT, by id
+        self.told: set[str] = set()  # ids whose reports the client has acknowledged
         self.deaf = False  # whether link tests get no answer
         self._account, self._secret = account, secret
         self._random = Random(conduct.seed)  # noqa: S311 - faults, not secrets
@@ -161,6 +163,7 @@ class Simulator:
             if pdu.result == 0:
                 link.unanswered.pop(sequence, None)
                 self.counts["reports_acknowledged"] += 1
+                self.told.add(f"{pdu.msg_id:016x}")
         elif isinstance(pdu, cmpp.ActiveTest):
             self.counts["link_tests"] += 1
             if not self.deaf:
@@ -226,6 +229,7 @@ class Simulator:
             msg_id=msg_id, stat=stat, submit_time=stamp, done_time=stamp, recipient=pdu.recipients[0]
         )
         self.counts[stat] += 1
+        self.ends[f"{msg_id:016x}"] = stat
         return CMPP3.encode(
             cmpp.Deliver(
                 sequence=0,

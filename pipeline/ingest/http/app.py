@@ -23,6 +23,7 @@ from pipeline.ingest.http import body, openapi, openapi_page, replies
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
+from pipeline.ingest.http.complaints import check_key, receive
 from pipeline.ingest.http.consents import record
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
@@ -89,6 +90,14 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         async with requests:
             return await replies.take(await body.read(request, settings.api_body_bytes), port, backend)
 
+    async def post_complaints(request: Request) -> Response:
+        check_key(request.headers.get("authorization"), settings.complaint_key)
+        known(request.scope)
+        _content_type(request, ("application/json",))
+        body.check_encoding(request, body.ENCODINGS)
+        async with requests:
+            return await receive(await body.read(request, settings.api_body_bytes), backend, settings)
+
     async def get_submission(request: Request) -> Response:
         port, ports = caller(request)
         async with requests:
@@ -123,6 +132,7 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         Route("/v1/consents", post_consents, methods=["POST"]),
         Route("/v1/replies", get_replies),
         Route("/v1/replies/taken", post_taken, methods=["POST"]),
+        Route("/v1/complaints", post_complaints, methods=["POST"]),
         Route("/v1/submissions/{ident:path}", get_submission),
         *page.routes(["api"], ready),
         Route("/openapi.json", openapi_json),

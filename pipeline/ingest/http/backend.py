@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
+from pipeline.events import Complaint
 from pipeline.ingest.broker import Broker
 from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports
@@ -51,6 +52,16 @@ class ReplyBox(Protocol):
         """Note that the port has these messages; returns how many were waiting."""
 
 
+class ComplaintIntake(Protocol):
+    """The intake of complaints in the operational database."""
+
+    async def receive(self, complaints: Sequence[Complaint], now: int) -> Sequence[bool]:
+        """Take complaints in one transaction. Returns for each whether it is new.
+
+        Raises AntispamError when the database cannot be written.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Everything the API depends on.
@@ -63,6 +74,7 @@ class Backend:
     lookup: SubmissionLookup
     consents: ConsentRecord
     replies: ReplyBox
+    complaints: ComplaintIntake
     ports: Callable[[], Ports | None]
     not_ready: Callable[[], Sequence[str]]
     clock: Callable[[], float]

@@ -10,6 +10,7 @@ from pipeline import door
 from pipeline.actions.replies.bringing import MOST
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
+from pipeline.ingest.http.complaints import ComplaintLine
 from pipeline.ingest.http.consents import ConsentLine
 from pipeline.ingest.http.replies import Having, Replies, TakenReplies
 from pipeline.settings import Settings
@@ -48,6 +49,13 @@ _CONSENT = {
     "source": "会员登记表 2026-118",
     "until": "2028-03-01T00:00:00+08:00",
 }
+_COMPLAINT = {
+    "port": "10690001",
+    "recipient": "138****0001",
+    "complained_at": "2026-03-01T10:00:00+08:00",
+    "content": "【示例】恭喜中奖……",
+    "reference": "2026-000118",
+}
 _REF = "#/components/schemas/"
 _WORDS = {
     400: "Broken JSON (`invalid_json`, with the position), gzip or file.",
@@ -67,7 +75,7 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"
 
 def document(settings: Settings) -> dict[str, Any]:
     """The document served at /openapi.json."""
-    types = (door.SubmissionIn, ConsentLine, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
+    types = (door.SubmissionIn, ConsentLine, ComplaintLine, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
     of_replies = (Replies, Having, TakenReplies)
     _, schemas = msgspec.json.schema_components(types + of_replies, ref_template=_REF + "{name}")
     fields = schemas["SubmissionIn"]["properties"]
@@ -75,6 +83,9 @@ def document(settings: Settings) -> dict[str, Any]:
         fields[name] |= words
     schemas["SubmissionIn"]["example"] = _EXAMPLE
     schemas["ConsentLine"]["example"] = _CONSENT
+    schemas["ComplaintLine"]["example"] = _COMPLAINT
+    complaint = {"$ref": _REF + "ComplaintLine"}
+    complaints = {"type": "array", "items": complaint, "minItems": 1, "maxItems": settings.api_items}
     consent = {"$ref": _REF + "ConsentLine"}
     consents = {"type": "array", "items": consent, "minItems": 1, "maxItems": settings.api_items}
     one = {"$ref": _REF + "SubmissionIn"}
@@ -84,7 +95,10 @@ def document(settings: Settings) -> dict[str, Any]:
         "info": {"title": "antispam", "version": "1", "description": _ABOUT},
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "The API key of a port."}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "The API key of a port."},
+                "channel": {"type": "http", "scheme": "bearer", "description": "The key of complaint channels."},
+            },
         },
         "security": [{"key": []}],
         "paths": {
@@ -184,6 +198,29 @@ def document(settings: Settings) -> dict[str, Any]:
                         }
                     ),
                     "responses": _answers({200: ("Noted.", TakenReplies)}, (400, 401, 403, 408, 413, 415, 422, 503)),
+                }
+            },
+            "/v1/complaints": {
+                "post": {
+                    "operationId": "send_complaints",
+                    "summary": "Send complaints of recipients; for complaint channels, not for ports",
+                    "description": "A `recipient` may hide digits (`138****0001`). A complaint sent again, by its "
+                    "source and reference or by all that it says, is answered 200 with `duplicate: true` and counts "
+                    "once.",
+                    "security": [{"channel": []}],
+                    "requestBody": _body(
+                        {
+                            "application/json": {
+                                "schema": {"anyOf": [complaint, complaints]},
+                                "examples": {"one": {"value": _COMPLAINT}, "several": {"value": [_COMPLAINT]}},
+                            }
+                        }
+                    ),
+                    "responses": _answers(
+                        {202: ("At least one is new.", Items), 200: ("All were taken before.", Items)},
+                        (400, 401, 408, 413, 415, 422, 503),
+                        Items,
+                    ),
                 }
             },
             "/v1/submissions/{id}": {

@@ -20,6 +20,7 @@ from pipeline.events import Submission, decoder
 from pipeline.ingest.beside import beside
 from pipeline.ingest.http.app import create_app
 from pipeline.ingest.http.backend import Backend
+from pipeline.ingest.http.complaint_table import ComplaintTable
 from pipeline.ingest.http.consent_table import ConsentTable
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
@@ -74,6 +75,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             lookup=lookup,
             consents=ConsentTable(db),
             replies=ReplyTable(db),
+            complaints=ComplaintTable(db, settings.complaint_shapes),
             ports=lambda: follower.config.ports,
             not_ready=not_ready,
             clock=time,

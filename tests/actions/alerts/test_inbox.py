@@ -151,7 +151,7 @@ def test_what_waits_too_long_is_escalated_and_comes_first(db: Database) -> None:
 def test_a_ports_history(db: Database) -> None:
     history = port_history(db, OPERATOR, "10690003", NOW)
     assert [(d.kind, d.actor, d.evidence) for d in history.deeds] == [("suspend", "chief", "case-003")]
-    assert port_history(db, OPERATOR, "10690000", NOW).complaints == 4
+    assert port_history(db, OPERATOR, "10690000", NOW).complaints == 3
     assert port_history(db, OPERATOR, "10690000", NOW + 40 * 86_400_000).complaints == 0
     with pytest.raises(Forbidden):
         port_history(db, SOUTH, "10690003", NOW)

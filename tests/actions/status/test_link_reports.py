@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import msgspec
@@ -11,6 +14,7 @@ from sqlalchemy import func, select
 from pipeline.actions.senders import deliveries
 from pipeline.actions.senders.part import DeliveryState, Part
 from pipeline.actions.senders.settling import Report as CarrierReport
+from pipeline.actions.status import link_outcomes
 from pipeline.actions.status.link_deliveries import LEASE_MS, REFUSED, Answers, Report, Waiting, Wish, lease, settle
 from pipeline.actions.status.link_outcomes import came_over_a_link, make_reports
 from pipeline.actions.status.statuses import project_decisions, project_submissions
@@ -169,6 +173,34 @@ def test_a_message_is_reported_when_its_last_part_is_final_with_its_worst_word(a
     assert seen(made(any_db)) == [(ident, 0, PEOPLE[0], "MA:0001") for ident in ("01", "02", "03")]
     reported(any_db, parts[0])  # again
     assert made(any_db) == []
+
+
+@pytest.mark.postgresql
+def test_two_senders_that_end_the_last_two_parts_at_once_make_one_report(
+    postgres_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have written their part and not committed when they look at the other's."""
+    parts = [part(1, 2), part(2, 2)]
+    project(postgres_db, submission(PEOPLE[:1], ("01",)), decision("release"))
+    sent(postgres_db, parts)
+    written, looked = Barrier(2), Barrier(2)
+    lock, put = deliveries.lock_messages, link_outcomes.put
+
+    def at_once(*arguments: Any) -> None:
+        written.wait(10)
+        lock(*arguments)
+
+    def put_late(*arguments: Any) -> None:
+        with suppress(BrokenBarrierError):  # with the lock, only one has looked by now
+            looked.wait(0.5)
+        put(*arguments)
+
+    monkeypatch.setattr(deliveries, "lock_messages", at_once)
+    monkeypatch.setattr(link_outcomes, "put", put_late)
+    with ThreadPoolExecutor(2) as senders:
+        for done in [senders.submit(reported, postgres_db, each) for each in parts]:
+            done.result()
+    assert seen(made(postgres_db)) == [("01", 0, PEOPLE[0], "DELIVRD")]
 
 
 def test_a_message_of_which_a_part_has_not_left_yet_is_not_final(any_db: Database) -> None:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
-from pipeline.events import Priority, Submission
+from pipeline.events import Complaint, Priority, Submission
 from pipeline.ingest.broker import Lag
 from pipeline.ingest.http.app import create_app
 from pipeline.ingest.http.backend import Backend
@@ -47,6 +47,7 @@ class World:
         self.database_fails = False
         self.consents: list[Consent] = []
         self.replies: dict[str, list[Waiting]] = {}
+        self.complaints: list[Complaint] = []
         self.missing: list[str] = []
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
@@ -55,6 +56,7 @@ class World:
             lookup=self,
             consents=self,
             replies=self,
+            complaints=self,
             ports=lambda: self.registry,
             not_ready=lambda: self.missing,
             clock=lambda: 1_700_000_000.0,
@@ -88,6 +90,15 @@ class World:
         waiting = await self.waiting(port)
         self.replies[port] = [one for one in waiting if one.id not in idents]
         return len(waiting) - len(self.replies[port])
+
+    async def receive(self, complaints: Sequence[Complaint], now: int) -> list[bool]:
+        if self.database_fails:
+            raise AntispamError("operational database: gone")
+        news = []
+        for complaint in complaints:
+            news.append(complaint.id not in {c.id for c in self.complaints})
+            self.complaints += [complaint] * news[-1]
+        return news
 
     def lag(self, priority: Priority) -> Lag:
         return Lag(self.behind[priority], 7)

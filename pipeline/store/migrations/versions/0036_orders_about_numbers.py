@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0036"
+down_revision = "0035"
 
 _OUTSTANDING = sa.text("state IN ('open', 'sent')")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")

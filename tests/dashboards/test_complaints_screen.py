@@ -1,0 +1,137 @@
+"""The page of complaints: the list with its doubts, rates, a file, answers; nothing happens unconfirmed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from pipeline.settings import Settings
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Role
+from pipeline.store.database import Database
+from tests.harness.case_events import rows
+from tests.harness.console_data import fill_rest, register_ports, sign_up
+from tests.harness.migrated import migrated_database
+
+NOW = int(time.time() * 1000)
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _components_scanned_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    db = migrated_database(Settings(data_dir=tmp_path))
+    register_ports(db, NOW)
+    fill_rest(db, NOW)
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def open_page(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    session.services.clear()
+
+    def run(role: Role = Role.OPERATOR, scope: dict[str, str] | None = None, **query: str) -> AppTest:
+        token = sign_up(db, "someone", role, NOW, scope)
+        monkeypatch.setattr(session, "token", lambda: token)
+        monkeypatch.setattr(session, "chosen_language", lambda: "en")
+        app = AppTest.from_function(_page, default_timeout=30)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    yield run
+    session.services().db.close()
+    session.services.clear()
+
+
+def _page() -> None:
+    from dashboards import session
+    from dashboards.screens import complaints
+
+    with session.told():
+        complaints.page()
+
+
+def told(app: AppTest) -> str:
+    parts = [
+        str(each.value)
+        for kind in (app.markdown, app.caption, app.code, app.info, app.warning, app.error)
+        for each in kind
+    ]
+    return "\n".join([*parts, *(frame.value.to_csv() for frame in app.dataframe)]).replace("\\", "")
+
+
+def test_the_list_is_masked(open_page: Open) -> None:
+    app = open_page()
+    assert "4 complaints at" in told(app)
+    assert "138****8000" in told(app)
+    assert "13800138000" not in told(app)
+
+
+def test_the_address_keeps_filters_and_the_chosen_row(open_page: Open) -> None:
+    app = open_page(found="doubtful", complaint="c1@10690000")
+    assert "1 complaints at" in told(app)
+    assert "digits of the number are hidden" in told(app)
+    assert app.query_params["found"] == "doubtful"
+    app.selectbox(key="choice_found").select("").run()
+    app.selectbox(key="choice_answer").select("overdue").run()
+    assert "2 complaints at" in told(app)
+    assert "found" not in app.query_params
+    assert app.query_params["answer"] == "overdue"
+
+
+def test_an_empty_list_says_so(open_page: Open) -> None:
+    assert "No complaint fits." in told(open_page(port="99"))
+
+
+def test_a_scope_hides_other_ports_and_the_files(open_page: Open) -> None:
+    app = open_page(scope={"enterprise": "e-north"}, section="file")
+    assert "1 complaints at" in told(app)
+    assert app.segmented_control[0].options == ["Complaints", "Rates"]
+
+
+def test_rates_are_shown_per_million(open_page: Open) -> None:
+    text = told(open_page(role=Role.ANALYST, section="rates", by="enterprise"))
+    assert "1,234,567" in text
+    assert "e-south" in text
+
+
+def test_a_file_is_taken_after_a_confirmation(open_page: Open, db: Database) -> None:
+    app = open_page(section="file", source="mo")
+    lines = "13900139000|10086999|20251125093000|10690001*中奖\n13900139000|x\n".encode("gbk")
+    app.file_uploader(key="complaint_file").set_value(("mo.txt", lines, "text/plain")).run()
+    assert "1 complaints can be taken; 1 lines are refused" in told(app)
+    assert "line 2: a line like" in told(app)
+    assert len(rows(db, schema.complaints)) == 4
+    app.button(key="complaint_take").click().run()
+    assert not app.exception
+    assert "1 new complaints" in told(app)
+    assert len(rows(db, schema.complaints)) == 5
+
+
+def test_answers_are_given_after_a_confirmation(open_page: Open, db: Database) -> None:
+    app = open_page(section="answers", source="hotline")
+    assert "1 can be answered, 0 wait for their message" in told(app)
+    app.button(key="answer_now").click().run()
+    assert not app.exception
+    assert "0 can be answered" in told(app)
+    assert [row.source for row in rows(db, schema.complaints) if row.answered_at is not None] == ["hotline"]
