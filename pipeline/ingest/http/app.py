@@ -1,4 +1,4 @@
-"""The HTTP API of the enterprises: submissions, consents, the state of submissions, and subscribers' messages."""
+"""The API of the enterprises, over HTTP and SOAP: submissions and their state, consents, subscribers' messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import metrics
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
-from pipeline.ingest.http import body, openapi, openapi_page, replies
+from pipeline.ingest.http import body, openapi, openapi_page, replies, soap
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
@@ -28,7 +28,10 @@ from pipeline.ingest.http.consents import record
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
 from pipeline.ingest.http.problems import Problem, unavailable
+from pipeline.ingest.http.soap import MEDIA_TYPES
 from pipeline.ingest.http.submit import submit
+from pipeline.ingest.soap.envelope import Version
+from pipeline.ingest.soap.wsdl import wsdl
 from pipeline.process import page
 from pipeline.process.http_connections import known
 from pipeline.rules.ports import Ports
@@ -48,11 +51,15 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
     def caller(request: Request) -> tuple[str, Ports]:
         """The port that the request's key belongs to. Raises Problem."""
         port = keys.port(request.headers.get("authorization"))
+        return port, admitted(request)
+
+    def admitted(request: Request) -> Ports:
+        """The ports in force, for a request with a valid key. Raises Problem."""
         known(request.scope)
         ports = backend.ports()
         if ports is None:
             raise Problem(503, "no_configuration", "no ports have been published yet", retry_after=5)
-        return port, ports
+        return ports
 
     async def post_submissions(request: Request) -> Response:
         port, ports = caller(request)
@@ -116,6 +123,23 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             return SubmissionStatus(id=ident, port=port, state="accepted")
         raise Problem(404, "not_found", "no submission of this port has this id")
 
+    async def post_soap(request: Request) -> Response:
+        version = Version.SOAP_12 if MEDIA_TYPES[1] in request.headers.get("content-type", "") else Version.SOAP_11
+        try:
+            port = keys.port(soap.bearer(request.headers.get("authorization")))
+            ports = admitted(request)
+            _content_type(request, MEDIA_TYPES)
+            body.check_encoding(request, body.ENCODINGS)
+            async with requests:
+                sent = await body.read(request, settings.api_body_bytes)
+                charset = _charset(request)
+                return await soap.serve(sent, charset, port, ports, backend, intake, settings, _status)
+        except Problem as problem:
+            return soap.refused(problem, version)
+
+    async def get_wsdl(request: Request) -> Response:
+        return Response(wsdl(str(request.url.replace(query=""))), media_type="text/xml")
+
     def ready() -> dict[str, object]:
         missing = backend.not_ready()
         return {"ready": not missing, "missing": missing}
@@ -134,6 +158,8 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         Route("/v1/replies/taken", post_taken, methods=["POST"]),
         Route("/v1/complaints", post_complaints, methods=["POST"]),
         Route("/v1/submissions/{ident:path}", get_submission),
+        Route("/soap", post_soap, methods=["POST"]),
+        Route("/soap", get_wsdl),
         *page.routes(["api"], ready),
         Route("/openapi.json", openapi_json),
         Route("/docs", docs),
@@ -223,3 +249,12 @@ def _content_type(request: Request, wanted: tuple[str, ...]) -> str:
     if given not in wanted:
         raise Problem(415, "unsupported_media_type", f"Content-Type: {' or '.join(wanted)} expected")
     return given
+
+
+def _charset(request: Request) -> str:
+    """The charset that the media type of the request names, or an empty string."""
+    for parameter in request.headers.get("content-type", "").split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip('"')
+    return ""
