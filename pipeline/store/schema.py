@@ -291,6 +291,19 @@ parked_reports = Table(
     _at("parked_at"),
     Index("ix_parked_reports_parked_at", "channel", "parked_at"),  # a carrier may send ids that match no part
 )
+# Messages that are sent over another channel if their report does not come (actions/senders/resends.py).
+resends = Table(
+    "resends",
+    metadata,
+    Column("port", String(21), primary_key=True),
+    Column("submission", String(128), primary_key=True),
+    Column("n", Integer, primary_key=True),  # as in deliveries
+    Column("channel", String(32), nullable=False),
+    Column("code", String(21), nullable=False),  # of the registered port
+    Column("record", LargeBinary, nullable=False),  # `events.Outbound` for this recipient, without its proof
+    _at("due_at"),
+    Index("ix_resends_due_at", "channel", "due_at"),
+)
 # Unpublished reports that have settled a part: `events.DeliveryReport` and its key.
 # An id is never reused: a relay that resumes late would delete another report under the same id.
 report_outbox = Table(

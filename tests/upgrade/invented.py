@@ -425,6 +425,17 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "origin": {"account": "900001", "protocol": "cmpp", "ids": ["01"], "failures_only": False},
             }
         ],
+        "resends": [
+            {
+                "port": PORT,
+                "submission": "s1",
+                "n": 1,
+                "channel": "default",
+                "code": PORT,
+                "record": b"{}",
+                "due_at": NOW + 60_000,
+            }
+        ],
         "deliveries": [
             {
                 "port": PORT,

@@ -180,7 +180,9 @@ class Agent:
                     await self._sleep()
                 continue
             parts = [part for part, _ in batch]
-            known = await self._database.run(deliveries.advance, channel, finished, parts, self._clock.wall())
+            known = await self._database.run(
+                deliveries.advance, channel, finished, parts, self._clock.wall(), self.channel.report_wait
+            )
             for part in finished:
                 if part.key in known:  # a report has settled the part in the meantime
                     part.state, part.again = known[part.key].state, False

@@ -20,6 +20,7 @@ default:                    # one of ANTISPAM_CHANNELS
   next: [cmcc-bj-2]         # channels of this file that take over, in order; ports that name their channel stay
   down_after: 30            # seconds without a link until they do
   back_after: 60            # seconds with a link until traffic comes back
+  report_wait: 0            # seconds until a message without its report is sent over `next` too; 0: never
 ```
 
 `kind` is the protocol: cmpp3 (the default), cmpp2, smpp, smgp or sgip. SMPP also has `system_type`, `smpp_ascii`
@@ -74,6 +75,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     next: tuple[str, ...] = ()
     down_after: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     back_after: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    report_wait: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     system_type: Annotated[str, msgspec.Meta(max_length=12)] = ""
     smpp_ascii: bool = False
     decimal_receipts: bool = False
@@ -88,6 +90,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("sgip needs node, our number at the carrier, and listen, our address for its connection")
         if self.listen and (self.kind != "sgip" or not _ADDRESS.fullmatch(self.listen)):
             raise ValueError("listen: HOST:PORT expected, in a channel of kind sgip")
+        if self.report_wait and not self.next:
+            raise ValueError("report_wait needs next, the channels to send over again")
         for key in self.answers:
             results(str(key))
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from pipeline import metrics
+from pipeline.actions.senders import missed_reports
 from pipeline.actions.senders.channels import DEFAULT
 from pipeline.actions.senders.job import Message
 from pipeline.actions.senders.part import DOUBTFUL, FINAL, DeliveryState, Key, Part, outcome
@@ -95,12 +96,12 @@ def _interrupted(now: int) -> dict[str, Any]:
 
 
 def advance(
-    db: Database, channel: str, finished: Sequence[Part], intents: Sequence[Part], now: int
+    db: Database, channel: str, finished: Sequence[Part], intents: Sequence[Part], now: int, report_wait: float = 0
 ) -> dict[Key, Known]:
     """Store the results of finished parts and the intents of the next parts, and settle parts by parked reports.
 
     Returns the rows that differ from the agent's state: new parts that have a row of an earlier sender, and parts that
-    a report has made final.
+    a report has made final. With a `report_wait` (seconds), messages that begin are noted for `resends.py`.
     """
     unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
     ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
@@ -124,6 +125,10 @@ def advance(
             settled = _settle(connection, channel, (), {part.recipient for part in finished}, now)
             final += [key for _, key in settled.parts]
         known = _known(connection, channel, [p for p in ended if p.again], intents, now)
+        if report_wait:
+            missed_reports.unnote(connection, unwritten)
+            begun = [part for part in intents if not part.stored and part.key not in known]
+            missed_reports.note(connection, channel, begun, now + int(report_wait * 1000))
         _tell_ports(connection, final, now)
         return known
 

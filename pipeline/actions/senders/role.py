@@ -29,6 +29,7 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
 from pipeline.actions.senders.reports import Reports
+from pipeline.actions.senders.resends import Resends
 from pipeline.actions.senders.sgip_listener import SgipListener
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
@@ -112,6 +113,7 @@ class _ChannelSender:
         self._sizes: dict[Job, tuple[int, int]] = {}  # lane and number of messages
         self._threads = ThreadPoolExecutor(len(LANES), f"sender-{channel.name}")
         self.reports = Reports(channel, database, clock, Words.of(settings))
+        failover = Failover(agents)
         self.agent = Agent(
             channel,
             database,
@@ -120,8 +122,9 @@ class _ChannelSender:
             clock,
             SystemRandom(),
             resend=settings.resend_maybe_sent,
-            failover=Failover(agents),
+            failover=failover,
         )
+        self._resends = Resends(channel, database, failover, clock)
         agents[channel.name] = self.agent
         self._listener = SgipListener(channel, self.reports.take, clock.monotonic) if channel.listen else None
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
@@ -134,6 +137,7 @@ class _ChannelSender:
             *(link.run() for link in self.agent.links),
             *(self._pump(i) for i in range(len(LANES))),
             *([self._listener.run()] if self._listener is not None else []),
+            *([self._resends.run()] if self._channel.report_wait else []),
         ]
 
     def tell(self) -> None:

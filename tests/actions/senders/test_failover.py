@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,14 +13,29 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select, update
 
 from pipeline.actions.senders import agent as agent_module
+from pipeline.actions.senders import deliveries, missed_reports
 from pipeline.actions.senders import link as link_module
 from pipeline.actions.senders.availability import Availability
+from pipeline.actions.senders.clock import Clock
+from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.part import FINAL
+from pipeline.actions.senders.resends import Resends
 from pipeline.actions.senders.simulator import Simulator
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.sender_harness import PORT, SECRET, Sending, carrier, channel_to, fleet, numbers, outbound, states
+from tests.harness.sender_harness import (
+    PORT,
+    SECRET,
+    Sending,
+    carrier,
+    channel_to,
+    fleet,
+    now_ms,
+    numbers,
+    outbound,
+    states,
+)
 
 QUICK = {"down_after": 0.2, "back_after": 0.3}
 
@@ -33,6 +48,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_module, "LOOK", 0.05)
 
 
+class Wall:
+    """A clock that a test sets ahead, in ms."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        return now_ms() + self.ahead
+
+
 class Nowhere:
     """A carrier that does not listen."""
 
@@ -41,13 +66,13 @@ class Nowhere:
 
 @asynccontextmanager
 async def two(
-    db: Database, first: Any, second: Simulator, resend: bool = True, **fields: Any
+    db: Database, first: Any, second: Simulator, wall: Callable[[], int] = now_ms, **fields: Any
 ) -> AsyncIterator[dict[str, Sending]]:
     channels = (
         channel_to(first, next=("other",), **(QUICK | fields)),
         channel_to(second, name="other", source_prefix="95"),
     )
-    async with fleet(db, *channels, resend=resend) as running:
+    async with fleet(db, *channels, wall=wall) as running:
         await running["other"].until(lambda: running["other"].agent.links[0].connected)
         yield running
 
@@ -232,6 +257,50 @@ def test_a_restarted_sender_finds_what_has_moved(operational_db: Database) -> No
                 assert not first.seen
                 assert len(second.seen) == 15
                 assert by_channel(operational_db) == {("other", "submitted"): 15}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+def test_a_message_whose_report_never_comes_is_sent_over_the_next(operational_db: Database, moved_before: bool) -> None:
+    """Those with a report are not sent again, nor is any message sent a third time, also after a kill in between."""
+    clock = Wall()
+
+    async def run() -> None:
+        async with (
+            carrier(reports=False) as first,
+            carrier(reports=False) as second,
+            two(operational_db, first, second, wall=clock, report_wait=3600.0) as s,
+        ):
+            s["default"].add(outbound("s", numbers(4), "长" * 150))
+            await s["default"].until(lambda: len(s["default"].done) == 1)
+            with operational_db.write() as connection:
+                reported = update(schema.deliveries).where(schema.deliveries.c.recipient == numbers(1)[0])
+                connection.execute(reported.values(state="delivered"))
+            default = s["default"]
+            resends = Resends(
+                default.channel, default.database, Failover({"other": s["other"].agent}), Clock(wall=clock)
+            )
+            await resends.look()
+            assert not second.seen
+            clock.ahead += 3_601_000
+            if moved_before:  # killed after its rows were deleted
+                jobs = await default.database.run(missed_reports.take_due, default.channel, clock())
+                gone = [("10690001", "s", n) for n in (2, 3, 4)]
+                await default.database.run(deliveries.forget, gone)
+                assert len(jobs) == 4
+                clock.ahead += missed_reports.LEASE_MS
+            await resends.look()
+            await s["other"].until(lambda: len(second.messages()) == 3)
+            assert {seen.recipient for seen in second.seen} == set(numbers(3, 1))
+            await s["other"].until(lambda: by_channel(operational_db)["other", "submitted"] == 9)
+            clock.ahead += missed_reports.LEASE_MS
+            await resends.look()
+            clock.ahead += 3_601_000
+            await resends.look()
+            assert len(second.seen) == 9
+            with operational_db.read() as connection:
+                assert connection.execute(select(schema.resends)).all() == []
 
     asyncio.run(run())
 
