@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -28,6 +29,9 @@ from dashboards.screens import (
 from dashboards.words import word
 from pipeline.store.accounts.roles import Right, User, allowed
 
+if TYPE_CHECKING:
+    from streamlit.navigation.page import Page
+
 STYLE = f"""<style>
 {Path(__file__).with_name("palette.css").read_text(encoding="utf-8")}
 .stMainBlockContainer {{ padding: 4.25rem 2rem 2rem; max-width: 1560px }}
@@ -51,25 +55,27 @@ def main() -> None:
     st.set_page_config(page_title="antispam", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     user = session.user()
     _ = session.text()
-    pages = [
-        st.Page(module.page, title=title, icon=icon, url_path=path, default=path == "overview")
-        for path, title, icon, right, module in (
-            ("overview", _("Overview"), ":material/monitoring:", Right.SEE_TRAFFIC, overview),
-            ("review", _("Review"), ":material/rule:", Right.REVIEW, review),
-            ("search", _("Search"), ":material/search:", Right.SEARCH, search),
-            ("explore", _("Explore"), ":material/query_stats:", Right.SEARCH, explore),
-            ("backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
-            ("lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
-            ("consents", _("Consents"), ":material/handshake:", Right.EDIT_LISTS, consents),
-            ("complaints", _("Complaints"), ":material/feedback:", Right.SEARCH, complaints),
-            ("rules", _("Rules"), ":material/rule_settings:", Right.SEE_TRAFFIC, rules),
-            ("ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
-            ("policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),
-            ("alerts", _("Alerts"), ":material/notifications:", Right.SEE_TRAFFIC, alerts),
-            ("users", _("Users"), ":material/group:", Right.ADMINISTER, users),
-        )
-        if allowed(user, right)
-    ]
+    # Streamlit shows the pages of the section without a name side by side, and the others in menus.
+    daily, senders, policies, office = "", _("Senders"), _("Policy and lists"), _("Administration")
+    pages: dict[str, list[Page]] = {}
+    for section, path, title, icon, right, module in (
+        (daily, "overview", _("Overview"), ":material/monitoring:", Right.SEE_TRAFFIC, overview),
+        (daily, "review", _("Review"), ":material/rule:", Right.REVIEW, review),
+        (daily, "alerts", _("Alerts"), ":material/notifications:", Right.SEE_TRAFFIC, alerts),
+        (daily, "search", _("Search"), ":material/search:", Right.SEARCH, search),
+        (daily, "explore", _("Explore"), ":material/query_stats:", Right.SEARCH, explore),
+        (senders, "ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
+        (senders, "complaints", _("Complaints"), ":material/feedback:", Right.SEARCH, complaints),
+        (senders, "consents", _("Consents"), ":material/handshake:", Right.EDIT_LISTS, consents),
+        (policies, "policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),
+        (policies, "rules", _("Rules"), ":material/rule_settings:", Right.SEE_TRAFFIC, rules),
+        (policies, "lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
+        (policies, "backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
+        (office, "users", _("Users"), ":material/group:", Right.ADMINISTER, users),
+    ):
+        if allowed(user, right):
+            page = st.Page(module.page, title=title, icon=icon, url_path=path, default=path == "overview")
+            pages.setdefault(section, []).append(page)
     chosen = st.navigation(pages, position="top")
     st.set_page_config(page_title=f"{chosen.title} · antispam")
     _who(user)

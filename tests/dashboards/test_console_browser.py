@@ -29,7 +29,7 @@ from tests.harness.console_data import CHIEF, PASSWORD, PHONE, fill_lake, fill_r
 from tests.harness.processes.forked import Forked
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -161,7 +161,7 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(console: Console, ope
     page.fill("input[name=again]", PASSWORD)
     page.click("button")
     page.get_by_role("heading", name="Overview").wait_for()
-    page.get_by_role("link", name="Users").wait_for()
+    open_menu(page, "Administration", page.get_by_role("link", name="Users"))
     page.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
@@ -319,19 +319,24 @@ def test_nothing_secret_is_logged(console: Console) -> None:
         assert secret not in log
 
 
-def confirm(page: Page, deed: str, button: str) -> None:
-    """Open the popover of a deed and press its button; a page that runs again meanwhile may close the popover."""
-    inner = page.get_by_role("button", name=button)
+def open_menu(page: Page, name: str, inner: Locator) -> None:
+    """Open a menu or popover, and see `inner` in it; a page that runs again meanwhile may close it."""
 
     def opened() -> bool:
-        page.get_by_role("button", name=deed).click()
+        page.get_by_role("button", name=name).click()
         try:
             inner.wait_for(timeout=3000)
         except sync_api.TimeoutError:
             return False
         return True
 
-    wait(opened, button)
+    wait(opened, name)
+
+
+def confirm(page: Page, deed: str, button: str) -> None:
+    """Open the popover of a deed and press its button."""
+    inner = page.get_by_role("button", name=button)
+    open_menu(page, deed, inner)
     inner.click()
 
 
