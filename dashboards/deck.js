@@ -34,7 +34,7 @@ function duration(ms) {
 
 function fresh(session) {
   return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
-           told: null, noting: false, failed: 0, timer: null, all: false, beside: new Map() };
+           told: null, noting: false, failed: 0, timer: null, all: false, beside: new Map(), refusal: null, since: 0 };
 }
 
 export default function (component) {
@@ -74,6 +74,7 @@ export default function (component) {
                            .map((card) => given.get(card.id) ?? card);
     if (first && deck.queue[0]?.id !== first && !deck.gone.has(first)) {
       deck.note = "";
+      deck.refusal = null;
       deck.noting = deck.all = false;
       say(words.taken, true);
     }
@@ -89,10 +90,17 @@ export default function (component) {
     }
   }
 
+  // Why it is refused: what the reviewer chose, else what the category suggests.
+  function refusalOf(card) {
+    return deck.refusal ?? card?.refusal ?? "";
+  }
+
   function send(action, card, cases = 0) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
     deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0, cases,
-                    note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all });
+                    note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all,
+                    refusal: ["reject", "blacklist"].includes(action) ? refusalOf(card) : "",
+                    took: VERDICTS.includes(action) ? Date.now() - deck.since : 0 });
     deck.here = Date.now();
     deck.timer ??= setTimeout(() => {
       deck.timer = null;
@@ -132,6 +140,7 @@ export default function (component) {
       const whose = deck.all ? `${card.covered.cases.toLocaleString()} ${words.ports}` : card.port;
       const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";
+      deck.refusal = null;
       deck.all = false;
       const unsent = action === "release" && card.stopped;
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
@@ -174,12 +183,21 @@ export default function (component) {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.length === 1 ? event.key.toLowerCase()
               : event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : ""; // an input method may hide the key
-    if (key in KEYS) {
+    const refusal = deck.queue[0] && data.refusals[Number(key) - 1];
+    if (refusal) {
+      event.preventDefault();
+      choose(refusal[0]);
+    } else if (key in KEYS) {
       event.preventDefault();
       act(KEYS[key]);
     } else {
       alive();
     }
+  }
+
+  function choose(code) {
+    deck.refusal = refusalOf(deck.queue[0]) === code ? "" : code; // the same again: none
+    draw();
   }
 
   function alive() {
@@ -193,6 +211,7 @@ export default function (component) {
     host.replaceChildren();
     const card = deck.queue[0];
     if (deck.spoken || deck.drawn !== card?.id) speak(card);
+    if (deck.drawn !== card?.id) deck.since = Date.now();
     deck.drawn = card?.id;
     host.append(bar(), card ? body(card) : empty(), keys(card));
     const input = host.querySelector("input");
@@ -261,6 +280,7 @@ export default function (component) {
     if (card.category) head.append(element("span", "chip", card.category));
     left.append(head);
     if (card.stopped) left.append(element("p", "stopped", card.stopped));
+    if (card.second) left.append(element("p", "second", words.second));
     left.append(pieces("message", card.text));
     if (card.covered) left.append(covered(card.covered));
     if (card.slots.length) left.append(element("h2", "", words.slots), slots(card));
@@ -354,6 +374,7 @@ export default function (component) {
   function keys(card) {
     const box = element("div", "keys");
     if (deck.noting || deck.note) box.append(note());
+    if (card) box.append(reasons(card));
     for (const [key, action] of Object.entries(KEYS)) {
       if (action === "snooze" && !data.may_snooze || action === "all_ports" && !card?.covered) continue;
       const button = focusable(element("button", action), action);
@@ -367,6 +388,21 @@ export default function (component) {
       button.onclick = () => act(action);
       box.append(button);
     }
+    return box;
+  }
+
+  function reasons(card) {
+    const box = element("div", "reasons");
+    box.append(element("span", "", words.refusal));
+    data.refusals.forEach(([code, text], n) => {
+      const button = focusable(element("button", "reason"), `reason ${code}`);
+      button.type = "button";
+      button.setAttribute("aria-pressed", String(refusalOf(card) === code));
+      button.setAttribute("aria-keyshortcuts", String(n + 1));
+      button.append(element("kbd", "", String(n + 1)), element("span", "", text));
+      button.onclick = () => choose(code);
+      box.append(button);
+    });
     return box;
   }
 

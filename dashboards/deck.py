@@ -17,20 +17,24 @@ from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
+from pipeline.actions.quality import checks
+from pipeline.actions.quality.checks import Check
 from pipeline.actions.review import campaign_review, claims, places
 from pipeline.actions.review.campaign_review import PortCase
-from pipeline.actions.review.claims import UNDO_MS, CaseView
+from pipeline.actions.review.claims import CaseView
 from pipeline.actions.review.differences import Slot
-from pipeline.actions.review.places import Here, Place
+from pipeline.actions.review.places import UNDO_MS, Here, Place
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.refusals import SENTENCES, SUGGESTED
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.database import Database
 
 IN_HAND = 60  # most cases claimed ahead: a minute of work at a case a second
 FAIR_HAND = 10  # even where reviewers are many, a hand may have this many
 REFILL = 40  # with fewer cases in hand, more are claimed
+CHECK_PLACE = 5  # cards before a check
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
 SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
@@ -56,6 +60,9 @@ class Hand:
     together: dict[str, list[str]] = field(default_factory=dict)  # cases decided with one key, by the case on screen
     undo_until: dict[str, int] = field(default_factory=dict)  # by case decided: until when it can be taken back
     decided: int = 0
+    checks: dict[str, Check] = field(default_factory=dict)  # cards that decide nothing, by their id
+    answered: dict[str, Check] = field(default_factory=dict)  # that can be taken back
+    checked_at: int = 0  # verdicts when a check was last asked for
     seen_at: int = 0  # time of the reviewer's last key or mouse movement, epoch ms
 
 
@@ -79,17 +86,24 @@ def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]]
 def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> None:
     """Update the hand: claim more cases if few are left, and renew the leases if the reviewer is active.
 
-    For an inactive reviewer, no case is claimed and no lease is renewed. Cases without a lease leave the hand.
+    For an inactive reviewer, no case is claimed, no lease is renewed, and all but the case on screen go back. Cases
+    without a lease leave the hand. After enough verdicts a check is mixed in.
     The state of ports is read each time, because a port may be suspended while its case is on screen.
     """
     if touched or (len(hand.cases) < REFILL and now - hand.seen_at < AWAY_MS):
         most = _share(places.here(db, user, now, hand.place))
         hand.cases = {view.id: view for view in claims.claim(db, user, now, most, hand.cases, hand.place)}
     else:
+        if now - hand.seen_at >= AWAY_MS and len(hand.cases) > 1:
+            claims.give_back(db, user, list(hand.cases)[1:], now)
         mine = claims.in_hand(db, user, now)
         hand.cases = {case: view for case, view in hand.cases.items() if case in mine}
+    if not hand.checks and hand.cases and hand.decided - hand.checked_at >= checks.CHECK_EVERY:
+        hand.checked_at = hand.decided
+        found = checks.next_check(db, user, now)
+        hand.checks = {found.view.id: found} if found else {}
     for kept in (hand.explained, hand.cards):
-        for gone in kept.keys() - hand.cases.keys():
+        for gone in kept.keys() - hand.cases.keys() - hand.checks.keys():
             del kept[gone]
     hand.undo_until = {case: until for case, until in hand.undo_until.items() if until > now}
     hand.stopped = claims.stopped_ports(db, user, {view.port for view in hand.cases.values()})
@@ -105,13 +119,20 @@ def _share(here: Here) -> int:
 def leave(db: Database, user: User, hand: Hand, now: int) -> None:
     """Give back the cases in hand, so that other reviewers need not wait until the leases expire."""
     claims.give_back(db, user, list(hand.cases), now)
-    hand.cases = {}
+    hand.cases, hand.checks = {}, {}
+
+
+def _dealt(hand: Hand) -> dict[str, CaseView]:
+    """The cards as they lie in the hand: a check is among the cases, not at their end."""
+    dealt = list(hand.cases.items())
+    dealt[CHECK_PLACE:CHECK_PLACE] = [(ident, check.view) for ident, check in hand.checks.items()]
+    return dict(dealt)
 
 
 def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
     """The cases in hand as the browser shows them, in the order of the queue."""
     shown = []
-    for case, view in hand.cases.items():
+    for case, view in _dealt(hand).items():
         explained = hand.explained.get(case, NOT_YET)
         kept = hand.cards.get(case)
         if kept is None or len(kept["reasons"]) != len(explained.reasons):
@@ -120,6 +141,7 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
         shown.append(
             {
                 **kept,
+                "second": view.first_verdict is not None,
                 "due": view.due_at,
                 "lease": view.lease_until,
                 "messages": view.messages,
@@ -219,6 +241,8 @@ def labels(_: Text) -> dict[str, str]:
         "waiting": _("open here"),
         "decided": _("decided by you"),
         "title": _("Review"),
+        "second": _("Somebody has blacklisted this. Your verdict is the second opinion."),
+        "refusal": _("Reason for the sender"),
         "fetching": _("Fetching the next cases…"),
         "overdue": _("overdue"),
         "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),
@@ -235,6 +259,11 @@ def labels(_: Text) -> dict[str, str]:
         "snooze_does": _("Opens the form in which the rule is silenced for this port."),
         "skip_does": _("Leaves the case to somebody else for half an hour."),
     }
+
+
+def refusals(language: str) -> list[tuple[str, str]]:
+    """The reasons for a refusal in the order of their digits: code and sentence."""
+    return [(refusal.value, sentences[language]) for refusal, sentences in SENTENCES.items()]
 
 
 def idle(_: Text, here: Here, *, away: bool) -> tuple[str, str]:
@@ -262,14 +291,20 @@ def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> No
 
 def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
     action, case, seen = str(entry.get("action", "")), str(entry.get("case", "")), entry.get("seen")
-    if action in VERDICTS:
+    if case.startswith(checks.PREFIX):
+        _check(db, user, hand, entry, now)
+    elif action in VERDICTS:
         view = hand.cases.pop(case, None)
         note, last = str(entry.get("note", "")), seen if isinstance(seen, int) else 0
+        refusal, took = str(entry.get("refusal", "")), _took(entry)
         if entry.get("all_ports") is True and view is not None:
             others = [other.id for other in hand.covered.get(view.campaign, [])]
-            done = campaign_review.decide_campaign(db, user, case, VERDICTS[action], note, now, last, others)
+            verdict = VERDICTS[action]
+            done = campaign_review.decide_campaign(
+                db, user, case, verdict, note, now, last, others, refusal=refusal, took=took
+            )
         else:
-            claims.decide(db, user, case, VERDICTS[action], note, now, last)
+            claims.decide(db, user, case, VERDICTS[action], note, now, last, refusal=refusal, took=took)
             done = [case]
         hand.together[case] = done
         hand.undo_until[case] = now + UNDO_MS
@@ -288,6 +323,31 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
     elif action != "here":  # `here` only shows that the reviewer is active
         raise AntispamError(f"unknown action {action!r}")
+
+
+def _check(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
+    """A key on a card that decides nothing; it counts like a verdict, so that it looks like one."""
+    action, case = str(entry.get("action", "")), str(entry.get("case", ""))
+    if action in VERDICTS and case in hand.checks:
+        check = hand.answered[case] = hand.checks.pop(case)
+        checks.answer(db, user, check, VERDICTS[action], _took(entry), now)
+        hand.undo_until[case] = now + UNDO_MS
+        hand.decided += 1
+    elif action == "undo" and case in hand.answered:
+        check = hand.answered.pop(case)
+        checks.take_back(db, user, check, now)
+        hand.checks[case] = check
+        hand.undo_until.pop(case, None)
+        hand.decided -= 1
+    elif action == "skip":
+        hand.checks.pop(case, None)
+    else:
+        raise AntispamError("this card is gone")
+
+
+def _took(entry: Mapping[str, Any]) -> int | None:
+    took = entry.get("took")
+    return took if isinstance(took, int) else None
 
 
 def _score_parts(_: Text, content: str, parts: ScoreParts | None) -> list[str]:
@@ -309,6 +369,7 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "rule": view.rule,
         "score": None if view.score is None else f"{view.score:.2f}",
         "category": word(_, view.category) if view.category else "",
+        "refusal": SUGGESTED.get(view.category or "", ""),
         "score_parts": _score_parts(_, view.content, explained.score_parts),
         "campaign": campaign_words(_, explained.campaign),
         "opened": view.opened_at,
@@ -372,5 +433,6 @@ __all__ = [
     "labels",
     "leave",
     "refill",
+    "refusals",
     "segments",
 ]

@@ -436,6 +436,7 @@ class ReviewVerdict(Event, frozen=True, kw_only=True):
     reviewer: str
     decided_at: int
     note: str = ""
+    refusal: str = ""  # rules/refusals.py; empty: none was given
 
 
 class PortAction(Event, frozen=True, kw_only=True):

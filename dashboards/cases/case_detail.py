@@ -11,6 +11,7 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
+from pipeline.actions.quality import checks
 from pipeline.actions.review import comments, separating
 from pipeline.actions.review.case_list import ListedCase, find_case
 from pipeline.errors import AntispamError
@@ -43,9 +44,21 @@ def show(_: Text, user: User, ident: str) -> None:
                 st.button(_("Work on it"), type="primary", key="work_on", on_click=_work_on, args=(case.id,))
             st.caption(_("Link to this case"))
             st.code(f"/review?view=cases&open={case.id}", language=None)
+        if case.state in ("decided", "effective") and allowed(user, Right.REVIEW_SECOND):
+            with session.told():
+                _golden(_, user, case)
         _comments(_, user, case)
         if allowed(user, Right.REVIEW_SECOND) and case.state == "open":
             _merged(_, user, case)
+
+
+def _golden(_: Text, user: User, case: ListedCase) -> None:
+    """Make the case one that reviewers are checked with."""
+    with st.popover(_("Make it a golden case"), icon=":material/verified:"):
+        st.write(_("Reviewers get its text among their cases and are compared with its verdict; nothing is decided."))
+        if st.button(_("I vouch for its verdict"), type="primary", key="golden"):
+            checks.make_golden(session.services().db, user, case.id, now_ms())
+            st.toast(_("It is a golden case now"))
 
 
 def _facts(_: Text, case: ListedCase) -> None:

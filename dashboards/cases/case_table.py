@@ -19,6 +19,7 @@ from pipeline.actions.review import assigning, bulk, places
 from pipeline.actions.review.case_list import PAGE, SORTS, STATES, Found, ListedCase, list_cases
 from pipeline.actions.review.places import Place
 from pipeline.events import Verdict
+from pipeline.rules.refusals import SENTENCES, Refusal
 from pipeline.store.accounts.roles import User
 
 RUN, LISTED = "bulk_run", "cases_listed"  # keys in the session state
@@ -61,6 +62,7 @@ class Run:
     note: str
     todo: dict[str, int]
     total: int
+    refusal: str = ""
     done: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
 
@@ -225,7 +227,15 @@ def _deeds(_: Text, user: User, chosen: Sequence[ListedCase]) -> None:
         if weighed.left:
             with_others = _("It leaves {left} of the selected: with others, decided, or for a senior reviewer.")
             st.caption(with_others.format(left=count(weighed.left)))
-        note = st.text_input(_("Note"), max_chars=1000, key="bulk_note")
+        row = st.columns(2)
+        note = row[0].text_input(_("Note"), max_chars=1000, key="bulk_note")
+        language = session.chosen_language()
+        refusal = row[1].selectbox(
+            _("Reason for the sender"),
+            ["", *Refusal],
+            format_func=lambda each: SENTENCES[Refusal(each)][language] if each else "–",
+            key="bulk_refusal",
+        )
         with st.container(horizontal=True):
             for verdict, label in VERDICTS.items():
                 with st.popover(_(label), disabled=not weighed.cases):
@@ -233,7 +243,7 @@ def _deeds(_: Text, user: User, chosen: Sequence[ListedCase]) -> None:
                     st.write(_("Each case gets this verdict. It can be taken back for ten seconds."))
                     if st.button(confirm.format(verdict=_(label), **numbers), key=f"bulk_{verdict}", type="primary"):
                         todo = {case.id: case.last_member for case in chosen}
-                        st.session_state[RUN] = Run(verdict, note, todo, len(todo))
+                        st.session_state[RUN] = Run(verdict, note, todo, len(todo), refusal)
                         st.rerun()
             _assign(_, user, chosen)
 
@@ -288,7 +298,7 @@ def _progress(user: User) -> None:
         run.left |= dict.fromkeys(run.todo, _("cancelled"))
         run.todo.clear()
     some = dict(list(run.todo.items())[:AT_ONCE])
-    left = bulk.decide_some(session.services().db, user, some, run.verdict, run.note, now_ms())
+    left = bulk.decide_some(session.services().db, user, some, run.verdict, run.note, now_ms(), run.refusal)
     for case in some:
         del run.todo[case]
     run.left |= left

@@ -44,7 +44,7 @@ _VALUES = {
         "unknown": N_("no score"),
     },
     "lane": {"express": N_("express"), "bulk": N_("bulk")},
-    "level": {"escalated": N_("escalated"), "usual": N_("not escalated")},
+    "level": {"escalated": N_("escalated"), "second": N_("waits for a second opinion"), "usual": N_("not escalated")},
 }
 
 

@@ -9,12 +9,14 @@ import streamlit as st
 
 from dashboards import deck, session
 from dashboards.address import given, keep
-from dashboards.cases import case_table, queue_table
+from dashboards.cases import case_table, own_table, queue_table, reviewer_table
 from dashboards.cases.queue_table import place_words
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
+from dashboards.words import count, span
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import why
+from pipeline.actions.quality.shift import Shift, shift
 from pipeline.actions.review import places
 from pipeline.actions.review.places import Place
 from pipeline.store.accounts.roles import Right, User, allowed, require
@@ -22,7 +24,8 @@ from pipeline.store.database import Database
 
 HAND = "hand"
 REFRESH_SECONDS = 5
-VIEWS = {"work": N_("Work"), "queues": N_("Queues"), "cases": N_("Cases")}
+VIEWS = {"work": N_("Work"), "queues": N_("Queues"), "cases": N_("Cases"), "mine": N_("My verdicts")}
+LEADS = {"reviewers": N_("Reviewers")}  # views of senior reviewers
 _HERE = Path(__file__).parent.parent
 _HTML = '<div class="deck"></div><p class="spoken" role="status"></p>'
 
@@ -32,11 +35,16 @@ def page() -> None:
     user, _ = session.user(), session.text()
     require(user, Right.REVIEW)
     place = {kind: value for kind, value in st.query_params.items() if kind in places.KINDS}
-    view = _head(_, user, place)
+    views = VIEWS | LEADS if allowed(user, Right.REVIEW_SECOND) and not user.scope else VIEWS
+    view = _head(_, user, place, views)
     if view == "queues":
         queue_table.page(_, user, place)
     elif view == "cases":
         case_table.page(_, user, place)
+    elif view == "mine":
+        own_table.page(_, user)
+    elif view == "reviewers":
+        reviewer_table.page(_, user)
     else:
         _deck(place)
 
@@ -48,20 +56,20 @@ def leave(db: Database, user: User, now: int) -> None:
         deck.leave(db, user, hand, now)
 
 
-def _head(_: Text, user: User, place: Place) -> str:
+def _head(_: Text, user: User, place: Place, views: dict[str, str]) -> str:
     """The choice of the view, and the place with a way out of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
             _("View"),
-            list(VIEWS),
-            default=given("view", list(VIEWS), "work"),
-            format_func=lambda view: _(VIEWS[view]),
+            list(views),
+            default=given("view", list(views), "work"),
+            format_func=lambda view: _(views[view]),
             key=queue_table.VIEW,
             required=True,
             label_visibility="collapsed",
         )
         keep("view", None if view == "work" else str(view))
-        if place:
+        if place and view not in ("mine", *LEADS):
             titles = queue_table.titles(session.services().db, user)
             told = place_words(_, place, titles, session.chosen_language())
             st.markdown(session.plain(told))
@@ -100,6 +108,7 @@ def _deck(place: Place) -> None:
     sentences = Sentences(services.db, session.chosen_language())
     deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases, sentences))
     here = places.here(services.db, user, now, place)
+    st.caption(_shift(_, shift(services.db, user, now)))
     away = not hand.cases and now - hand.seen_at >= deck.AWAY_MS
     _component()(
         key=key,
@@ -119,10 +128,24 @@ def _deck(place: Place) -> None:
             "zone": services.settings.console_zone,
             "language": "zh-CN" if session.chosen_language() == "zh" else "en-GB",
             "labels": deck.labels(_),
+            "refusals": deck.refusals(session.chosen_language()),
         },
         default={"log": []},
         on_log_change=lambda: None,
     )
+
+
+def _shift(_: Text, now: Shift) -> str:
+    """The shift in one line."""
+    told = _("Last hour: {mine} verdicts by you, {all} by all, {came} cases came; {waiting} wait").format(
+        mine=count(now.mine), all=count(now.all), came=count(now.came), waiting=count(now.waiting)
+    )
+    if now.waiting and now.done_in is not None:
+        told += " · " + _("at this pace done in {time}").format(time=span(_, now.done_in))
+    elif now.waiting:
+        told += " · " + _("more come than are decided")
+    people = session.plain(", ".join(now.on))
+    return f"{told} · " + (_("on: {people}").format(people=people) if people else _("nobody gave a verdict in 15 min"))
 
 
 @st.cache_resource(show_spinner=False)

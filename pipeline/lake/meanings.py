@@ -134,6 +134,7 @@ OF_VIEW = {
     "reviews": {
         "case": "the case",
         "verdict": "release or reject",
+        "refusal": "why a reviewer refused, as the sender was told; empty: no reason was given",
         "reviewer": "name of the reviewer, or `policy` at the closing time",
         "note": "the reviewer's note, masked",
     },

@@ -261,6 +261,7 @@ REVIEWS = Table(
         col.ident("reviewer", lambda e: e.reviewer),
         col.time("decided_at", lambda e: e.decided_at),
         col.masked("note", lambda e: e.note),
+        col.word("refusal", lambda e: e.refusal),
     ),
 )
 

@@ -57,7 +57,7 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "等待端口登记或策略超过期限，未发送",
             "The registration or policy that it waited for did not arrive in time",
         ),
-        (BuiltInRule.REVIEWED, "人工审核", "A reviewer decided"),
+        (BuiltInRule.REVIEWED, "人工审核[：{refusal}]", "A reviewer decided[: {refusal}]"),
         (BuiltInRule.UNREVIEWED, "保存期限内无人审核，未发送", "Nobody reviewed it within its retention time"),
         (BuiltInRule.CHANNEL_UNKNOWN, "端口的通道不存在", "The port's channel does not exist"),
         (BuiltInRule.COMPLAINTS, "投诉过多", "Too many complaints"),

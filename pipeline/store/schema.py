@@ -472,6 +472,10 @@ cases = Table(
     Column("last_member", BigInteger, nullable=False, server_default="0"),  # number of the newest member
     Column("merged_into", String(64)),  # the case that has its members now
     Column("merged_after", BigInteger),  # what was added to the numbers of its members there
+    Column("first_verdict", String(16)),  # that waits for a second opinion, and whose it is
+    Column("first_by", String(64)),
+    _at("first_at", nullable=True),
+    Column("refusal", String(32), nullable=False, server_default=""),  # rules/refusals.py; empty: none was given
     Column("apart", Boolean, nullable=False, server_default=text("false")),  # a person undid its merge: not again
     Index("ix_cases_queue", "state", "urgency", "due_at"),
     Index(
@@ -523,6 +527,39 @@ case_comments = Table(
     _at("at"),
     Column("text", Text, nullable=False),
     Index("ix_case_comments_case", "case"),
+)
+# What reviewers said (actions/opinions.py). The case may be gone, or a golden one.
+opinions = Table(
+    "opinions",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("case", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # verdict, first, second, sample, golden
+    Column("reviewer", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("expected", String(16)),  # the verdict that it is compared with, and whose that is
+    Column("expected_by", String(64)),
+    Column("took_ms", Integer),  # the case was on screen; NULL: decided in the list, or left alone
+    _at("at"),
+    Index("ix_opinions_at", "at"),
+    Index("ix_opinions_case", "case"),
+    Index("ix_opinions_reviewer", "reviewer", "at"),
+)
+# Decided cases that a senior reviewer chose as checks: they are mixed into hands and decide nothing.
+golden_cases = Table(
+    "golden_cases",
+    metadata,
+    Column("case", String(64), primary_key=True),
+    Column("port", String(21), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("score", Float),
+    Column("category", String(32)),
+    Column("submissions", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("made_by", String(64), nullable=False),
+    _at("made_at"),
 )
 case_members = Table(
     "case_members",

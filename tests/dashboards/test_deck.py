@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from dashboards import deck, language
 from pipeline.actions.console.score_parts import ScorePart, ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span, Why
+from pipeline.actions.quality import checks
 from pipeline.actions.review import claims
 from pipeline.actions.review.places import Here
 from pipeline.store import schema
@@ -129,12 +130,14 @@ def test_a_case_that_grew_unseen_comes_back_as_it_is_now(db: Database) -> None:
     assert "case-000" not in hand.cards
 
 
-def test_who_is_away_keeps_no_lease_and_claims_nothing(db: Database) -> None:
+def test_who_is_away_gives_back_what_is_not_on_screen(db: Database) -> None:
     hand = hand_of(db)
     assert len(hand.cases) == len(CASES)
     later = NOW + deck.AWAY_MS
     deck.refill(db, ANNA, hand, later, touched=False)
-    assert len(hand.cases) == len(CASES), "the lease runs on for its ten minutes"
+    assert len(hand.cases) == 1, "the lease of the case on screen runs on for its ten minutes"
+    assert len(claims.claim(db, BEN, later)) == len(CASES) - 1
+    claims.give_back(db, BEN, list(claims.in_hand(db, BEN, later)), later)
     over = NOW + claims.LEASE_MS + 1
     deck.refill(db, ANNA, hand, over, touched=False)
     assert hand.cases == {}
@@ -198,13 +201,41 @@ def test_a_hand_at_a_place_holds_cases_of_it_only(db: Database) -> None:
     assert {view.port for view in hand.cases.values()} == {"10690001"}
 
 
+def test_a_check_looks_like_a_case_and_decides_nothing(db: Database) -> None:
+    hand = hand_of(db)
+    claims.decide(db, ANNA, "case-005", "reject", "", NOW, 10**6)
+    with db.write() as connection:
+        connection.execute(update(schema.cases).where(schema.cases.c.id == "case-005").values(state="effective"))
+        ids = [{"case": "x", "kind": "verdict", "reviewer": "anna", "verdict": "reject", "at": NOW}] * 20
+        connection.execute(insert(schema.opinions), ids)
+    checks.make_golden(db, SHU, "case-005", NOW)
+    del hand.cases["case-005"]
+    hand.decided = 20
+    deck.refill(db, ANNA, hand, NOW, touched=True)
+    shown = deck.cards(EN, hand)
+    assert [card["id"] for card in shown][-1] == "check-case-005"
+    assert {frozenset(card) for card in shown} == {frozenset(shown[0])}
+    assert deck.apply(db, ANNA, hand, [entry(1, "release", "check-case-005") | {"took": 1500}], NOW)
+    assert (hand.decided, hand.failed, "check-case-005" in hand.checks) == (21, [], False)
+    assert verdicts(db)["case-005"] == ("effective", "reject")
+    with db.read() as connection:
+        last = connection.execute(select(schema.opinions).order_by(schema.opinions.c.id.desc()).limit(1)).one()
+    assert (last.kind, last.verdict, last.expected, last.expected_by, last.took_ms) == (
+        "golden", "release", "reject", "shu", 1500,
+    )  # fmt: skip
+    deck.apply(db, ANNA, hand, [entry(2, "undo", "check-case-005")], NOW)
+    assert (hand.decided, "check-case-005" in hand.checks) == (20, True)
+    deck.apply(db, ANNA, hand, [entry(3, "reject", "check-another")], NOW)
+    assert hand.failed[0]["text"] == "this card is gone"
+
+
 def test_reviewers_share_what_waits(db: Database) -> None:
     t = schema.cases
     more = {"port": "10690000", "state": "open", "rule": "r", "content": "", "opened_at": NOW, "due_at": NOW + 10**7}
     with db.write() as connection:
         connection.execute(t.insert(), [more | {"id": f"more-{n}", "fingerprint": f"g{n}"} for n in range(66)])
     hands = [hand_of(db, user) for user in (ANNA, BEN, SHU)]
-    assert [len(hand.cases) for hand in hands] == [60, 12, 0]
+    assert [len(hand.cases) for hand in hands] == [60, 12, 24]
     deck.leave(db, ANNA, hands[0], NOW)
     deck.refill(db, SHU, hands[2], NOW, touched=True)
     assert len(hands[2].cases) == 36, "half of 72"

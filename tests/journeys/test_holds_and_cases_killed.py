@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from pipeline import topics
 from pipeline.actions.review import claims
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.decision.configuration import default_policy, directory_entries, load_directory
 from pipeline.events import Priority, Submission
 from pipeline.kafka.admin import ensure_topics
@@ -101,7 +102,7 @@ def review_some(db: Database) -> None:
     """Decide what is there: two of three cases are released; effective at once."""
     for case in claims.claim(db, LIN, now(), 3):
         verdict = ("release", "reject", "release")[int(case.id, 16) % 3]
-        claims.decide(db, LIN, case.id, verdict, "", now() - claims.UNDO_MS, case.last_member)
+        claims.decide(db, LIN, case.id, verdict, "", now() - UNDO_MS, case.last_member)
 
 
 def check(settings: Settings, db: Database, events: list[Submission]) -> int:

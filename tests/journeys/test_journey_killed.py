@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 
 from pipeline import topics
 from pipeline.actions.review import claims
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
@@ -84,7 +85,7 @@ def review_some(db: Database) -> None:
     """Decide what is there, most for release; effective at once."""
     for case in claims.claim(db, LIN, now(), 3):
         verdict = "reject" if int(case.id, 16) % 3 == 0 else "release"
-        claims.decide(db, LIN, case.id, verdict, "", now() - claims.UNDO_MS, case.last_member)
+        claims.decide(db, LIN, case.id, verdict, "", now() - UNDO_MS, case.last_member)
 
 
 def ends(settings: Settings, db: Database) -> dict[str, str]:

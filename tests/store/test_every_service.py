@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import msgspec
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 import pipeline.actions
 import pipeline.store
@@ -35,8 +35,10 @@ from pipeline.actions.console import (
 )
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
+from pipeline.actions.opinions import Opinion
 from pipeline.actions.orders import desk
 from pipeline.actions.orders.parties import load_parties
+from pipeline.actions.quality import checks, figures, own, shift
 from pipeline.actions.replies import stopped
 from pipeline.actions.reports import report as reports
 from pipeline.actions.reports.period import Span, last_complete
@@ -52,6 +54,7 @@ from pipeline.actions.review import (
     queue_access,
     separating,
 )
+from pipeline.actions.review.claims import CaseView
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -237,6 +240,46 @@ def _drafted(w: World) -> str:
     return next(str(row.version) for row in policy_lifecycle.versions(w.db, CHIEF) if row.author == CHIEF.name)
 
 
+CHECK = checks.Check(cast(CaseView, None), Opinion.GOLDEN, "golden", "reject", "anna")
+
+
+def _golden(w: World, user: User, n: int) -> str:
+    """The only golden case is of the port n, and the user is due for a check."""
+    case = f"case-00{n}"
+    values = {"case": case, "port": w.port(n), "content": "x", "rule": "r", "submissions": 1, "messages": 1}
+    said = {"case": "gone", "kind": "verdict", "reviewer": user.name, "verdict": "reject", "at": NOW}
+    with w.db.write() as connection:
+        connection.execute(delete(schema.golden_cases))
+        connection.execute(delete(schema.opinions))
+        made = {"verdict": "reject", "made_by": "anna", "made_at": NOW}
+        connection.execute(insert(schema.golden_cases).values(**values, **made))
+        connection.execute(insert(schema.opinions), [said] * checks.CHECK_EVERY)
+    return case
+
+
+def _no_golden(w: World, case: str) -> str:
+    with w.db.write() as connection:
+        connection.execute(delete(schema.golden_cases))
+    return case
+
+
+def _answered(w: World, user: User) -> checks.Check:
+    said = {"case": "golden", "kind": "golden", "reviewer": user.name, "verdict": "reject", "at": NOW}
+    with w.db.write() as connection:
+        connection.execute(insert(schema.opinions).values(said))
+    return CHECK
+
+
+def _said(w: World, user: User, n: int) -> str:
+    """The user's only verdict is on the case n."""
+    case = _decided(w, user, n)
+    said = {"case": case, "kind": "verdict", "reviewer": user.name, "verdict": "reject", "at": NOW}
+    with w.db.write() as connection:
+        connection.execute(delete(schema.opinions))
+        connection.execute(insert(schema.opinions).values(said))
+    return case
+
+
 def _alerted(w: World, n: int, state: str = "waiting") -> str:
     with w.db.write() as connection:
         connection.execute(update(schema.alerts).where(schema.alerts.c.id == f"alert-{n}").values(state=state))
@@ -367,6 +410,35 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: not bulk.decide_some(w.db, u, {_free(w, n): 10**6}, "reject", "", NOW),
     ),
     "bulk.undo_some": (R.REVIEW, HIDES, lambda w, u, n: not bulk.undo_some(w.db, u, [_decided(w, u, n)], NOW)),
+    "checks.next_check": (R.REVIEW, HIDES, lambda w, u, n: _golden(w, u, n) and checks.next_check(w.db, u, NOW)),
+    "checks.answer": (R.REVIEW, OF_NO_PORT, lambda w, u, n: checks.answer(w.db, u, CHECK, "reject", None, NOW)),
+    "checks.take_back": (
+        R.REVIEW,
+        OF_NO_PORT,
+        lambda w, u, n: checks.take_back(w.db, u, _answered(w, u), NOW),
+    ),
+    "checks.make_golden": (
+        R.REVIEW_SECOND,
+        REFUSES,
+        lambda w, u, n: checks.make_golden(w.db, u, _no_golden(w, _decided(w, CHIEF, n)), NOW),
+    ),
+    "checks.drop_golden": (
+        R.REVIEW_SECOND,
+        REFUSES,
+        lambda w, u, n: checks.drop_golden(w.db, u, _golden(w, u, n), NOW),
+    ),
+    "checks.golden_cases": (
+        R.REVIEW_SECOND,
+        HIDES,
+        lambda w, u, n: _golden(w, u, n) and [g for g in checks.golden_cases(w.db, u) if g.port == w.port(n)],
+    ),
+    "figures.reviewers": (R.REVIEW_SECOND, FOR_ALL, lambda w, u, n: figures.reviewers(w.db, u, 0, NOW)),
+    "shift.shift": (R.REVIEW, OF_NO_PORT, lambda w, u, n: shift.shift(w.db, u, NOW)),
+    "own.own_verdicts": (
+        R.REVIEW,
+        HIDES,
+        lambda w, u, n: _said(w, u, n) and own.own_verdicts(w.db, u, NOW, 0),
+    ),
     "separating.merged_cases": (
         R.REVIEW_SECOND,
         HIDES,
@@ -723,6 +795,8 @@ OF_NO_SCOPE = {
     "saved_queries.saved_queries",
     "saved_queries.delete_query",
     "assigning.reviewers",
+    "checks.answer",
+    "checks.take_back",
     "inbox.operators",
     "rules.list_rules",
     "silences.list_silences",
@@ -737,6 +811,8 @@ NOT_CALLS = {
     "claims.at_hand",
     "claims.not_yours",
     "claims.settle",
+    "places.not_judged_by",
+    "places.others_who_review",
     "places.unassigned_or_to",
     "places.in_access",
     "places.of_level",
@@ -751,7 +827,15 @@ def _stopped(w: World, n: int) -> list[str]:
     return [w.port(n)]
 
 
-SET_UP = ("cases", "ports", "alerts", "alert_rules", "alert_silences")  # by helpers; the audit trail is compared
+SET_UP = (
+    "cases",
+    "ports",
+    "alerts",
+    "alert_rules",
+    "alert_silences",
+    "golden_cases",
+    "opinions",
+)  # by helpers; the audit trail is compared
 
 
 def everything(w: World) -> dict[str, list[Any]]:

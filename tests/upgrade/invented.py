@@ -161,7 +161,12 @@ def records() -> dict[str, Event]:
             campaign="c00112233445566f7",
         ),
         topics.REVIEWS.name: events.ReviewVerdict(
-            case="case-1", verdict=Verdict.RELEASE, reviewer="anna", decided_at=NOW + 60_000, note="an agency"
+            case="case-1",
+            verdict=Verdict.RELEASE,
+            reviewer="anna",
+            decided_at=NOW + 60_000,
+            note="an agency",
+            refusal="fraud",
         ),
         topics.PORT_ACTIONS.name: events.PortAction(
             port=PORT, action="suspend", rule="score-reject", evidence="s1", at=NOW
@@ -591,6 +596,10 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "merged_after": 1,
                 "last_member": 1,
                 "apart": True,
+                "first_verdict": "blacklist",
+                "first_by": "anna",
+                "first_at": NOW,
+                "refusal": "fraud",
                 "assigned_to": "anna",
             },
         ],
@@ -600,6 +609,34 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
             member | {"seq": 1, "case": "case-1", "number": 1, "submission": "s1", "body": body},
             member
             | {"seq": 2, "case": "case-2", "number": 2, "submission": "s2", "body": events.encode(submission("s2"))},
+        ],
+        "opinions": [
+            {
+                "id": 1,
+                "case": "case-1",
+                "kind": "golden",
+                "reviewer": "anna",
+                "verdict": "reject",
+                "expected": "release",
+                "expected_by": "shu",
+                "took_ms": 900,
+                "at": NOW,
+            }
+        ],
+        "golden_cases": [
+            {
+                "case": "case-1",
+                "port": PORT,
+                "content": TEXT,
+                "rule": "score-review",
+                "score": 0.5,
+                "category": "loan",
+                "submissions": 1,
+                "messages": 2,
+                "verdict": "reject",
+                "made_by": "shu",
+                "made_at": NOW,
+            }
         ],
         "complaints": [
             {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from pipeline.actions.review.claims import at_hand, give_back, settle, undo, valid_verdict
+from pipeline.actions.review.claims import Said, at_hand, give_back, settle, undo, valid_verdict
 from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
@@ -42,7 +42,7 @@ def weigh(db: Database, user: User, selected: Sequence[str], now: int) -> Select
 
 
 def decide_some(
-    db: Database, user: User, selected: Mapping[str, int], verdict: str, note: str, now: int
+    db: Database, user: User, selected: Mapping[str, int], verdict: str, note: str, now: int, refusal: str = ""
 ) -> dict[str, str]:
     """Decide selected cases; each has the `last_member` that the list showed. Returns the reason of each left open.
 
@@ -50,13 +50,13 @@ def decide_some(
     """
     require(user, Right.REVIEW)
     _bounded(selected)
-    valid_verdict(verdict, note)
+    valid_verdict(verdict, note, refusal)
     mine = at_hand(user, now)
     left = {}
     for case, seen in selected.items():
         try:
             with db.write() as connection:
-                settle(connection, user, case, mine, verdict, note, now, (case, seen))
+                settle(connection, user, case, mine, Said(verdict, note, refusal), now, (case, seen))
         except AntispamError as error:
             left[case] = str(error)
     return left

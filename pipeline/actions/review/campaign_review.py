@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from pipeline.actions.review.claims import at_hand, decide, settle
+from pipeline.actions.review.claims import Said, at_hand, decide, settle
 from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require
@@ -45,7 +45,17 @@ def covered(db: Database, user: User, campaigns: Collection[str], now: int) -> d
 
 
 def decide_campaign(
-    db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int, others: Sequence[str]
+    db: Database,
+    user: User,
+    case: str,
+    verdict: str,
+    note: str,
+    now: int,
+    seen: int,
+    others: Sequence[str],
+    *,
+    refusal: str = "",
+    took: int | None = None,
 ) -> list[str]:
     """Decide a claimed case like `claims.decide`, then these others of its campaign; returns the decided cases.
 
@@ -53,7 +63,7 @@ def decide_campaign(
     of its own, so that other writers do not wait for all of them.
     """
     require(user, Right.REVIEW_SECOND)
-    decide(db, user, case, verdict, note, now, seen)
+    decide(db, user, case, verdict, note, now, seen, refusal=refusal, took=took)
     decided = [case]
     campaign = select(_cases.c.campaign).where(_cases.c.id == case, _cases.c.campaign != "").scalar_subquery()
     for other in sorted(set(others) - {case})[:MOST_CASES]:
@@ -64,8 +74,7 @@ def decide_campaign(
                     user,
                     other,
                     at_hand(user, now) & (_cases.c.campaign == campaign),
-                    verdict,
-                    note,
+                    Said(verdict, note, refusal),
                     now,
                     (case, seen),
                 )

@@ -4,6 +4,9 @@
       ^-- give back, skip, lease runs out --'    |
       ^-------------------- undo ----------------'
 
+A blacklist verdict waits for a second opinion, where another account may review the case: the case is open for
+everybody but the first reviewer, and the second verdict decides it. If the two differ, a senior reviewer decides.
+
 A lease names the reviewer of a case. It expires, so a closed browser blocks no case. The releaser publishes and
 executes a verdict only when it is effective, so an undo changes one row. Each step is one compare-and-set: if two
 reviewers act at once, the second gets an error.
@@ -18,24 +21,49 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, update
 
+from pipeline.actions import opinions
+from pipeline.actions.opinions import Opinion
 from pipeline.actions.review.case_contents import SAMPLES, Contents, contents
 from pipeline.actions.review.merging import take_in
-from pipeline.actions.review.places import ANYWHERE, Place, in_access, of_level, skipped_by, unassigned_or_to, within
+from pipeline.actions.review.places import (
+    ANYWHERE,
+    UNDO_MS,
+    Place,
+    in_access,
+    not_judged_by,
+    of_level,
+    others_who_review,
+    skipped_by,
+    unassigned_or_to,
+    within,
+)
 from pipeline.decision.standing import may_send
 from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Verdict
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.refusals import Refusal
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import allowed as permitted
 from pipeline.store.database import Database, upsert
 
 LEASE_MS = 10 * MINUTE_MS
-UNDO_MS = 10_000
+KEPT = 2  # cases that a reviewer keeps, however many others ask for some
 MAX_NOTE = 1000  # characters
 VERDICTS = (Verdict.RELEASE, Verdict.REJECT, Verdict.BLACKLIST)
 
 _cases = schema.cases
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a reviewer says of a case; `took` is how long it was on screen (ms), None if it was not."""
+
+    verdict: str
+    note: str = ""
+    refusal: str = ""
+    took: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +94,7 @@ class CaseView:
     decided_by: str | None
     effective_at: int | None
     last_member: int
+    first_verdict: str | None  # of the reviewer who asks for a second opinion
     contents: Contents
 
     @property
@@ -84,15 +113,18 @@ def claim(
 ) -> list[CaseView]:
     """Lease cases at the place to the user for LEASE_MS: first the user's own, then free ones, by urgency.
 
-    Returns at most `count` cases. Only users with REVIEW_SECOND get escalated cases. No user gets a case that another
-    user holds or that the user skipped within SKIP_MS. Cases in `shown` keep the contents and `last_member` that the
-    user has seen.
+    If all are in the hands of others, the user gets an equal share of what lies ahead there. Returns at most `count`
+    cases. Only users with REVIEW_SECOND get escalated cases. No user gets a case that the user skipped within SKIP_MS.
+    Cases in `shown` keep the contents and `last_member` that the user has seen.
     """
     require(user, Right.REVIEW)
     with db.write() as connection:
         at = within(place)
         mine = _ids(connection, and_(_held_by(user), at, *of_level(user)), count)
-        free = _ids(connection, and_(_free(user, now), at, *in_access(user), *of_level(user)), count - len(mine))
+        reach = (at, *in_access(user), *of_level(user))
+        free = _ids(connection, and_(_free(user, now), *reach), count - len(mine))
+        if not mine and not free:
+            free = _shared(connection, user, now, count, and_(*reach))
         ids = [*mine, *free]
         connection.execute(
             update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
@@ -104,6 +136,22 @@ def claim(
         return [
             _still(row, shown[row["id"]]) if row["id"] in shown else _seen(connection, row, now) for row in rows.all()
         ]
+
+
+def _shared(connection: Connection, user: User, now: int, count: int, reach: ColumnElement[bool]) -> list[str]:
+    """The user's equal share of cases that lie ahead in other reviewers' hands; the others keep the most urgent.
+
+    Nobody is left with fewer than KEPT: the case on screen and the next.
+    """
+    held = and_(_cases.c.state == "open", _cases.c.claimed_by.is_not(None), _cases.c.lease_until > now)
+    open_to = and_(_cases.c.assigned_to.is_(None), ~skipped_by(user, now), not_judged_by(user, now))
+    rows = connection.execute(_in_order(select(_cases.c.id, _cases.c.claimed_by).where(held, reach, open_to))).all()
+    hands: dict[str, list[str]] = {}
+    for row in rows:
+        hands.setdefault(row.claimed_by, []).append(row.id)
+    kept = max(KEPT, -(-len(rows) // (len(hands) + 1)))
+    ahead = [case for hand in hands.values() for case in hand[kept:]]
+    return _lock(connection, and_(_cases.c.id.in_(ahead[:count]), held))
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
@@ -137,8 +185,21 @@ def skip(db: Database, user: User, case: str, now: int) -> None:
         audit.record(connection, now, user.name, "case.skip", f"case/{case}")
 
 
-def decide(db: Database, user: User, case: str, verdict: str, note: str, now: int, seen: int) -> None:
+def decide(
+    db: Database,
+    user: User,
+    case: str,
+    verdict: str,
+    note: str,
+    now: int,
+    seen: int,
+    *,
+    refusal: str = "",
+    took: int | None = None,
+) -> None:
     """Decide a claimed case: release, reject or blacklist. It takes effect after UNDO_MS.
+
+    `refusal` is a reason of rules/refusals.py or empty; `took` is how long the case was on screen (ms).
 
     `seen` is `last_member` of the case as the user saw it. A release is refused if members with a new rule, link or
     contact have joined since, because the user did not see them. It is not refused if the case already had more kinds
@@ -148,13 +209,16 @@ def decide(db: Database, user: User, case: str, verdict: str, note: str, now: in
     over MAX_NOTE characters, if the case has grown, and if the user does not hold it.
     """
     require(user, Right.REVIEW)
-    valid_verdict(verdict, note)
+    valid_verdict(verdict, note, refusal)
+    said = Said(verdict, note, refusal, took)
     with db.write() as connection:
-        settle(connection, user, case, and_(_held_by(user), *of_level(user)), verdict, note, now, (case, seen))
+        settle(connection, user, case, and_(_held_by(user), *of_level(user)), said, now, (case, seen))
 
 
-def valid_verdict(verdict: str, note: str) -> None:
-    """Raises AntispamError for what is no verdict of a reviewer, and for a note over MAX_NOTE characters."""
+def valid_verdict(verdict: str, note: str, refusal: str = "") -> None:
+    """Raises AntispamError for no verdict of a reviewer, no reason of the list, and a note over MAX_NOTE characters."""
+    if refusal and refusal not in set(Refusal):
+        raise AntispamError(f"reason {refusal!r}: one of {', '.join(Refusal)}")
     if verdict not in VERDICTS:
         raise AntispamError(f"verdict {verdict!r}: one of {', '.join(VERDICTS)}")
     if len(note) > MAX_NOTE or "\0" in note:
@@ -166,8 +230,7 @@ def settle(
     user: User,
     case: str,
     allowed: ColumnElement[bool],
-    verdict: str,
-    note: str,
+    said: Said,
     now: int,
     shown: tuple[str, int],
 ) -> None:
@@ -175,28 +238,37 @@ def settle(
 
     Raises AntispamError, for a release also if the case has messages of a kind that the user did not see.
     """
-    decided = connection.execute(
-        update(_cases)
-        .where(_cases.c.id == case, allowed)
-        .values(
-            state="decided",
-            verdict=verdict,
-            decided_by=user.name,
-            decided_at=now,
-            note=note,
-            effective_at=now + UNDO_MS,
-            claimed_by=None,
-            lease_until=None,
-        )
-        .returning(_cases.c.submissions, _cases.c.messages)
-    ).first()
-    if decided is None:
+    locked = select(_cases).where(_cases.c.id == case, allowed, not_judged_by(user, now)).with_for_update()
+    row = connection.execute(locked).mappings().first()
+    if row is None:
         raise not_yours(connection, user, case)
-    unseen = _unseen(connection, case, *shown) if verdict == Verdict.RELEASE else 0
-    if unseen:  # the error rolls back the update above
+    unseen = _unseen(connection, case, *shown) if said.verdict == Verdict.RELEASE else 0
+    if unseen:
         raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
-    after = {"verdict": verdict, "submissions": decided.submissions, "messages": decided.messages}
-    audit.record(connection, now, user.name, "case.decide", f"case/{case}", {"state": "open"}, after, note)
+    first = (row["first_verdict"], row["first_by"]) if row["first_by"] else None
+    kind = Opinion.SECOND if first else Opinion.VERDICT
+    free = {"claimed_by": None, "lease_until": None}
+    what, changed = (
+        "case.decide",
+        {
+            "state": "decided",
+            "verdict": said.verdict,
+            "decided_by": user.name,
+            "decided_at": now,
+            "note": said.note,
+            "refusal": "" if said.verdict == Verdict.RELEASE else said.refusal,
+            "effective_at": now + UNDO_MS,
+        },
+    )
+    if first is None and said.verdict == Verdict.BLACKLIST and others_who_review(connection, user, case):
+        kind, what = Opinion.FIRST, "case.first_opinion"
+        changed = {"first_verdict": said.verdict, "first_by": user.name, "first_at": now, "assigned_to": None}
+    elif first and first[0] != said.verdict and not permitted(user, Right.REVIEW_SECOND):
+        what, changed = "case.disagree", {"escalated_at": now, "assigned_to": None}
+    connection.execute(update(_cases).where(_cases.c.id == case).values(**changed, **free))
+    opinions.record(connection, case, kind, user.name, said.verdict, now, said.took, first)
+    after = {"verdict": said.verdict, "submissions": row["submissions"], "messages": row["messages"]}
+    audit.record(connection, now, user.name, what, f"case/{case}", {"state": "open"}, after, said.note)
 
 
 def undo(db: Database, user: User, case: str, now: int) -> None:
@@ -205,33 +277,26 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
     Raises AntispamError if the verdict is effective or belongs to another user.
     """
     require(user, Right.REVIEW)
+    mine = {"claimed_by": user.name, "lease_until": now + LEASE_MS}
     with db.write() as connection:
         before = (
             connection.execute(select(_cases).where(_cases.c.id == case, _undoable(user, now)).with_for_update())
             .mappings()
             .first()
         )
-        if before is not None:
-            _take_in(connection, before, now)
-        undone = connection.execute(
-            update(_cases)
-            .where(_cases.c.id == case, _undoable(user, now))
-            .values(
-                state="open",
-                verdict=None,
-                decided_by=None,
-                decided_at=None,
-                effective_at=None,
-                note="",
-                claimed_by=user.name,
-                lease_until=now + LEASE_MS,
-            )
-        )
-        if before is None or undone.rowcount == 0:
+        if before is None:
             raise AntispamError(f"case {case}: too late to undo, or not your verdict")
-        audit.record(
-            connection, now, user.name, "case.undo", f"case/{case}", {"verdict": before["verdict"]}, {"state": "open"}
-        )
+        if before["state"] == "open":
+            changed: dict[str, Any] = {"first_verdict": None, "first_by": None, "first_at": None}
+            given, said = before["first_at"], before["first_verdict"]
+        else:
+            _take_in(connection, before, now)
+            changed = dict.fromkeys(("verdict", "decided_by", "decided_at", "effective_at"))
+            changed |= {"state": "open", "note": "", "refusal": ""}
+            given, said = before["decided_at"], before["verdict"]
+        connection.execute(update(_cases).where(_cases.c.id == case).values(**changed, **mine))
+        opinions.take_back(connection, case, user.name, given)
+        audit.record(connection, now, user.name, "case.undo", f"case/{case}", {"verdict": said}, {"state": "open"})
 
 
 def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
@@ -293,18 +358,20 @@ def _held_by(user: User) -> ColumnElement[bool]:
 def _free(user: User, now: int) -> ColumnElement[bool]:
     """Unclaimed, or another user's lease has expired; assigned to nobody else; and not skipped within SKIP_MS."""
     unheld = or_(_cases.c.claimed_by.is_(None), and_(_cases.c.claimed_by != user.name, _cases.c.lease_until <= now))
-    return and_(unheld, unassigned_or_to(user), ~skipped_by(user, now))
+    return and_(unheld, unassigned_or_to(user), ~skipped_by(user, now), not_judged_by(user, now))
 
 
 def at_hand(user: User, now: int) -> ColumnElement[bool]:
     """Whether a case is open, in the user's scope, in nobody else's hand and assigned to nobody else."""
     own = or_(_cases.c.claimed_by.is_(None), _cases.c.claimed_by == user.name, _cases.c.lease_until <= now)
-    return and_(_cases.c.state == "open", own, unassigned_or_to(user), *in_access(user), *of_level(user))
+    open_to = and_(_cases.c.state == "open", own, unassigned_or_to(user), not_judged_by(user, now))
+    return and_(open_to, *in_access(user), *of_level(user))
 
 
 def _undoable(user: User, now: int) -> ColumnElement[bool]:
     own = and_(_cases.c.state == "decided", _cases.c.decided_by == user.name, _cases.c.effective_at > now)
-    return and_(own, *in_access(user))
+    first = and_(_cases.c.state == "open", _cases.c.first_by == user.name, _cases.c.first_at > now - UNDO_MS)
+    return and_(or_(own, first), *in_access(user))
 
 
 def _set_free(connection: Connection, user: User, case_ids: Sequence[str]) -> list[str]:
@@ -331,6 +398,8 @@ def not_yours(connection: Connection, user: User, case: str) -> AntispamError:
         return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
     if row.assigned_to not in (None, user.name):
         return AntispamError(f"case {case} is assigned to {row.assigned_to}")
+    if row.first_by == user.name:
+        return AntispamError(f"case {case} waits for the opinion of another reviewer")
     if row.claimed_by is None:
         return AntispamError(f"case {case}: claim it first")
     return AntispamError(f"case {case}: {row.claimed_by} has it now")

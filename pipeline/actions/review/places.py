@@ -17,10 +17,11 @@ from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.rules.messages import Templates
 from pipeline.store import schema
-from pipeline.store.accounts.roles import RIGHTS, Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import RIGHTS, Right, Role, User, ports_in_scope, require
 from pipeline.store.database import Database
 from pipeline.store.registry import configurations
 
+UNDO_MS = 10_000  # how long a verdict can be taken back
 SKIP_MS = 30 * MINUTE_MS  # how long a skipped case is not offered again to the same reviewer
 HIGH_RISK, MIDDLE_RISK = 0.9, 0.6  # scores from which a case is of that risk
 MOST_ROWS = 200  # places of one kind that are listed
@@ -39,7 +40,9 @@ KINDS: Mapping[str, ColumnElement[str]] = {
     ),
     "category": func.coalesce(_cases.c.category, NONE),
     "lane": case((_cases.c.priority > 0, "express"), else_="bulk"),
-    "level": case((_cases.c.escalated_at.is_not(None), "escalated"), else_="usual"),
+    "level": case(
+        (_cases.c.escalated_at.is_not(None), "escalated"), (_cases.c.first_by.is_not(None), "second"), else_="usual"
+    ),
     "port": _cases.c.port,
     "campaign": _cases.c.campaign,
     "person": func.coalesce(_cases.c.assigned_to, NONE),
@@ -110,6 +113,35 @@ def skipped_by(user: User, now: int) -> ColumnElement[bool]:
 def unassigned_or_to(user: User) -> ColumnElement[bool]:
     """Whether no other person has to do the case."""
     return or_(_cases.c.assigned_to.is_(None), _cases.c.assigned_to == user.name)
+
+
+def not_judged_by(user: User, now: int) -> ColumnElement[bool]:
+    """Whether the case waits for no second opinion, or for one that this user may give.
+
+    Who gave the first gives none, unless nobody else reviews. In its first UNDO_MS, the first can be taken back, so
+    nobody gets the case.
+    """
+    t = schema.users
+
+    def another(right: Right) -> ColumnElement[bool]:
+        roles = [role.value for role in RIGHTS if right in RIGHTS[role]]
+        return exists().where(t.c.active, t.c.name != user.name, t.c.role.in_(roles))
+
+    nobody = or_(~another(Right.REVIEW), and_(_cases.c.escalated_at.is_not(None), ~another(Right.REVIEW_SECOND)))
+    waited = and_(_cases.c.first_at <= now - UNDO_MS, or_(_cases.c.first_by != user.name, nobody))
+    return or_(_cases.c.first_by.is_(None), waited)
+
+
+def others_who_review(connection: Connection, user: User, case: str) -> bool:
+    """Whether another active account may review this case."""
+    t = schema.users
+    roles = [role.value for role in RIGHTS if Right.REVIEW in RIGHTS[role]]
+    accounts = connection.execute(select(t).where(t.c.active, t.c.name != user.name, t.c.role.in_(roles))).all()
+    people = [User(row.name, Role(row.role), row.scope, queues=tuple(row.queues)) for row in accounts]
+    return any(
+        connection.scalar(select(_cases.c.id).where(_cases.c.id == case, *in_access(one), *of_level(one)))
+        for one in people
+    )
 
 
 def held(now: int) -> ColumnElement[bool]:

@@ -31,6 +31,7 @@ from pipeline.kafka.clients import send, writer
 from pipeline.kafka.config_topic import ConfigFollower
 from pipeline.kafka.steady import steadily
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.refusals import Refusal
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -99,6 +100,7 @@ class Releaser:
                     _cases.c.verdict,
                     _cases.c.decided_by,
                     _cases.c.note,
+                    _cases.c.refusal,
                     _cases.c.released,
                     _cases.c.last_member,
                 )
@@ -133,7 +135,8 @@ class Releaser:
                 if refused and len(refused) == len(member.recipients):
                     verdict, rule = Verdict.REJECT, next(iter(refused.values()))
             decided_by = case.decided_by if rule is BuiltInRule.REVIEWED else "policy"
-            overrides.append(VerdictOverride(submission, member.round, verdict, decided_by, rule, refused))
+            refusal = Refusal(case.refusal) if case.refusal and rule is BuiltInRule.REVIEWED else None
+            overrides.append(VerdictOverride(submission, member.round, verdict, decided_by, rule, refused, refusal))
             recipients = tuple(recipient for recipient in member.recipients if recipient not in refused)
             if (submission.scheduled_at or 0) > now:
                 wait = BuiltInRule.SCHEDULED, submission.scheduled_at or 0
@@ -208,6 +211,7 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
         reviewer=found.decided_by,
         decided_at=found.decided_at,
         note=found.note,
+        refusal=found.refusal,
     )
     publish(connection, now, (topics.REVIEWS, case, verdict))
     return True

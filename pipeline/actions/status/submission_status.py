@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from pipeline.rules.refusals import Refusal
+
 # States of parts, worst first: a message has the state of its worst part.
 PARTS = ("failed", "refused", "expired", "stopped", "maybe_sent", "submitting", "submitted", "delivered")
 STATES = ("accepted", "held", "in_review", "rejected", "released", *PARTS)
@@ -32,11 +34,15 @@ def told_decider(decided_by: str | None) -> str | None:
     return decided_by if decided_by in (None, POLICY) else REVIEWER
 
 
-class Said(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     """One reason of a decision."""
 
     rule: str
     message: str
+    refusal: Annotated[
+        str,
+        Meta(description="Why a reviewer refused: " + ", ".join(Refusal) + "; empty for other reasons."),
+    ] = ""
 
 
 class RecipientStatus(msgspec.Struct, frozen=True, omit_defaults=True):

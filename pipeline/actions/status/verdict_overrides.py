@@ -15,7 +15,8 @@ from pipeline.actions.status import link_outcomes
 from pipeline.actions.status.callbacks import enqueue_all, rejection
 from pipeline.events import Submission, Verdict
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.rules.messages import built_in
+from pipeline.rules.messages import DEFAULT, built_in
+from pipeline.rules.refusals import SENTENCES, Refusal
 from pipeline.store import schema
 from pipeline.store.database import upsert
 
@@ -24,7 +25,8 @@ from pipeline.store.database import upsert
 class VerdictOverride:
     """The new verdict of one submission: `round` is the overridden round, `rule` the reason.
 
-    `exceptions` maps recipients that the verdict does not cover to the rule that rejects each.
+    `exceptions` maps recipients that the verdict does not cover to the rule that rejects each. `refusal` is why a
+    reviewer refused.
     """
 
     submission: Submission
@@ -33,6 +35,7 @@ class VerdictOverride:
     decided_by: str
     rule: BuiltInRule
     exceptions: Mapping[str, BuiltInRule] = field(default_factory=dict)
+    refusal: Refusal | None = None
 
 
 def override_verdicts(connection: Connection, now: int, overrides: Sequence[VerdictOverride]) -> None:
@@ -98,4 +101,7 @@ def _row(override: VerdictOverride, now: int) -> dict[str, Any]:
 
 
 def _reasons(override: VerdictOverride) -> list[dict[str, str]]:
-    return [{"rule": override.rule, "message": built_in(override.rule)}]
+    if override.refusal is None:
+        return [{"rule": override.rule, "message": built_in(override.rule)}]
+    said = built_in(override.rule, {"refusal": SENTENCES[override.refusal][DEFAULT]})
+    return [{"rule": override.rule, "message": said, "refusal": override.refusal.value}]

@@ -15,6 +15,7 @@ from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import escalate
 from pipeline.actions.review.comments import MAX_TEXT, comment, comments
 from pipeline.actions.review.merging import merge_campaigns
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
@@ -165,16 +166,16 @@ def test_a_selection_is_counted_decided_and_carried_out_once(db: Database) -> No
     assert {case: why.split()[-1] for case, why in left.items()} == {held: "now", free[0]: "chen"}
     assert bulk.decide_some(db, LIN, chosen, "reject", "", NOW).keys() == chosen.keys(), "decided once"
     assert len(deeds(db, "case.decide")) == 4
-    assert len(carried_out(db, NOW + claims.UNDO_MS)) == 4
+    assert len(carried_out(db, NOW + UNDO_MS)) == 4
 
 
 def test_a_selection_is_taken_back(db: Database) -> None:
     chosen = selected(db)
     assert bulk.decide_some(db, LIN, chosen, "blacklist", "", NOW) == {}
     assert bulk.undo_some(db, CHEN, list(chosen), NOW).keys() == chosen.keys()
-    assert bulk.undo_some(db, LIN, list(chosen), NOW + claims.UNDO_MS - 1) == {}
+    assert bulk.undo_some(db, LIN, list(chosen), NOW + UNDO_MS - 1) == {}
     assert [case.claimed_by for case in undecided(db)] == [None] * 6
-    assert carried_out(db, NOW + claims.UNDO_MS) == []
+    assert carried_out(db, NOW + UNDO_MS) == []
 
 
 def test_what_grew_since_the_list_was_shown_is_not_released(db: Database) -> None:

@@ -13,6 +13,7 @@ from pipeline.actions.review import claims
 from pipeline.actions.review.campaign_review import covered, decide_campaign
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.claims import CaseView
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
@@ -61,7 +62,7 @@ def test_one_verdict_decides_two_thousand_variants_of_forty_ports(
     others = [one.id for one in found]
     done = decide_campaign(operational_db, SENIOR, case.id, verdict, "", NOW, case.last_member, others)
     assert sorted(done) == sorted(others)
-    left = carried_out(operational_db, NOW + claims.UNDO_MS)
+    left = carried_out(operational_db, NOW + UNDO_MS)
     assert sorted(left) == (sorted(f"s{n}" for n in range(len(texts))) if verdict == "release" else [])
     assert {row.verdict for row in rows(operational_db, schema.submissions)} == {verdict}
     said = [row.subject for row in rows(operational_db, schema.audit) if row.action == "case.decide"]

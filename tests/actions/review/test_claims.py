@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from pipeline.actions.review import case_contents, claims, places
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import escalate
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
@@ -62,11 +63,11 @@ def test_undo_works_for_ten_seconds_and_for_oneself_only(operational_db: Databas
     claims.decide(operational_db, LIN, case.id, "blacklist", "", NOW, case.last_member)
     with pytest.raises(AntispamError, match="not your verdict"):
         claims.undo(operational_db, CHEN, case.id, NOW + 1)
-    claims.undo(operational_db, LIN, case.id, NOW + claims.UNDO_MS - 1)
+    claims.undo(operational_db, LIN, case.id, NOW + UNDO_MS - 1)
     assert claims.case_view(operational_db, LIN, case.id, NOW).state == "open"
     claims.decide(operational_db, LIN, case.id, "release", "", NOW + 20_000, case.last_member)
     with pytest.raises(AntispamError, match="too late"):
-        claims.undo(operational_db, LIN, case.id, NOW + 20_000 + claims.UNDO_MS)
+        claims.undo(operational_db, LIN, case.id, NOW + 20_000 + UNDO_MS)
 
 
 def test_a_skipped_case_goes_to_others_first(operational_db: Database) -> None:
@@ -116,7 +117,7 @@ def test_a_release_is_followed_by_the_same_text_only_and_a_refusal_by_its_finger
     join(operational_db, member("s0", content=FIRST))
     (case,) = claims.claim(operational_db, LIN, NOW)
     claims.decide(operational_db, LIN, case.id, "release", "", NOW, case.last_member)
-    later = NOW + claims.UNDO_MS
+    later = NOW + UNDO_MS
     join(operational_db, member("s1", at=later, content=OTHER), member("s2", at=later, content=FIRST + " "))
     placed = case_of(operational_db)
     assert placed["s2"] == placed["s0"] != placed["s1"]

@@ -13,6 +13,7 @@ from pipeline.actions.holds.timers import Timers
 from pipeline.actions.review import claims
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.closing import close_cases
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.actions.review.releaser import Releaser
 from pipeline.decision.configuration import Config
 from pipeline.durations import DAY_MS, HOUR_MS
@@ -108,8 +109,8 @@ def test_a_verdict_before_closing_time_stands_and_an_undone_one_does_not_hide_th
     assert close(operational_db, CLOSING) == 2
     undone = next(row.id for row in rows(operational_db, schema.cases) if row.fingerprint == "f2")
     claims.undo(operational_db, LIN, undone, CLOSING + 1)
-    carry_out(operational_db, CLOSING + claims.UNDO_MS)
-    assert close(operational_db, CLOSING + claims.UNDO_MS + 1000) == 1
+    carry_out(operational_db, CLOSING + UNDO_MS)
+    assert close(operational_db, CLOSING + UNDO_MS + 1000) == 1
     found = {row.fingerprint: (row.verdict, row.decided_by) for row in rows(operational_db, schema.cases)}
     assert found == {"f1": ("release", LIN.name), "f2": ("reject", "pipeline")}
 

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from pipeline.actions.review import claims
 from pipeline.actions.review.labels import labels
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.events import Verdict
 from pipeline.models.evaluate import Sample
 from pipeline.store import audit, schema
@@ -16,7 +17,7 @@ from pipeline.store.database import Database
 from tests.harness.console_data import open_cases, register_ports
 
 NOW = 1_790_000_000_000
-LATER = NOW + claims.UNDO_MS + 1
+LATER = NOW + UNDO_MS + 1
 CHIEF = User("chief", Role.ADMINISTRATOR)
 LIN = User("lin", Role.REVIEWER)
 

@@ -14,6 +14,7 @@ from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import CLOSING, OVERDUE, escalate
 from pipeline.actions.review.claims import CaseView
 from pipeline.actions.review.merging import merge_campaigns
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.campaigns.hot import HotCampaigns
 from pipeline.campaigns.index import Sending
 from pipeline.campaigns.known import KnownCampaigns
@@ -80,7 +81,7 @@ def test_two_thousand_variants_are_a_case_a_port_and_one_key_decides_it(
     verdicts = {case.id: "release" if n % 2 == 0 else "reject" for n, case in enumerate(cases)}
     for view in claims.claim(operational_db, LIN, NOW, count):
         claims.decide(operational_db, LIN, view.id, verdicts[view.id], "", NOW, view.last_member)
-    left = carried_out(operational_db, NOW + claims.UNDO_MS)
+    left = carried_out(operational_db, NOW + UNDO_MS)
     members = rows(operational_db, schema.case_members)
     assert sorted(left) == sorted(row.submission for row in members if verdicts[row.case] == "release")
     statuses = {row.id: row.verdict for row in rows(operational_db, schema.submissions)}
@@ -105,7 +106,7 @@ def test_of_500_open_cases_one_remains_with_every_member_once(any_db: Database) 
     assert {row.subject for row in rows(any_db, schema.timers)} == {case.id}
     (view,) = claims.claim(any_db, LIN, NOW)
     claims.decide(any_db, LIN, view.id, "release", "", NOW, view.last_member)
-    assert sorted(carried_out(any_db, NOW + claims.UNDO_MS)) == sorted(f"s{n}" for n in range(500))
+    assert sorted(carried_out(any_db, NOW + UNDO_MS)) == sorted(f"s{n}" for n in range(500))
     with any_db.read() as connection:
         assert audit.first_broken(connection) is None
     merges = [row for row in rows(any_db, schema.audit) if row.action == "case.merge"]

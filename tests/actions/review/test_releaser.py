@@ -13,6 +13,7 @@ from pipeline.actions.holds import holds
 from pipeline.actions.retention.database_expiry import expire
 from pipeline.actions.review import claims, releaser
 from pipeline.actions.review.case_members import project_members
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.actions.review.releaser import Releaser
 from pipeline.actions.status.statuses import status_of
 from pipeline.decision.configuration import Config, default_policy
@@ -30,7 +31,7 @@ from pipeline.store.outbox import unpublished
 from tests.harness.case_events import LIN, NOW, PORT, add_port, member
 from tests.harness.memory_producer import MemoryProducer
 
-EFFECTIVE = NOW + claims.UNDO_MS
+EFFECTIVE = NOW + UNDO_MS
 
 
 @pytest.fixture
@@ -61,6 +62,33 @@ def statuses(db: Database) -> dict[str, tuple[str, str, str]]:
             row.id: (row.verdict, row.decided_by, row.reasons[0]["rule"])
             for row in connection.execute(select(schema.submissions))
         }
+
+
+def test_why_a_reviewer_refused_reaches_the_sender(operational_db: Database, producer: MemoryProducer) -> None:
+    with operational_db.write() as connection:
+        add_port(connection)
+        connection.execute(
+            insert(schema.api_keys).values(
+                key="ab" * 32, port=PORT, callback_url="https://owner.example/", created_at=0
+            )
+        )
+        project_members(connection, NOW, [member("s0")])
+    (case,) = claims.claim(operational_db, LIN, NOW)
+    with pytest.raises(AntispamError, match="one of fraud"):
+        claims.decide(operational_db, LIN, case.id, "reject", "", NOW, case.last_member, refusal="<b>")
+    claims.decide(operational_db, LIN, case.id, "reject", "my note", NOW, case.last_member, refusal="fraud")
+    drain(at(operational_db, producer, EFFECTIVE))
+    with operational_db.read() as connection:
+        status = status_of(connection, PORT, "s0")
+    assert status is not None
+    told = {"rule": "review", "message": "人工审核：涉嫌诈骗或冒充他人", "refusal": "fraud"}
+    assert msgspec.to_builtins(status.reasons) == [told]
+    with operational_db.read() as connection:
+        (body,) = connection.scalars(select(schema.callbacks.c.body))
+        said = [m for _, p in unpublished(connection, 10) for m in p.messages if m.topic == "reviews"]
+    assert msgspec.json.decode(body)["reasons"] == [told]
+    assert b"my note" not in body
+    assert msgspec.json.decode(said[0].value or b"", type=ReviewVerdict).refusal == "fraud"
 
 
 def drain(role: Releaser) -> None:

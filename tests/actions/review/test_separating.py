@@ -12,6 +12,7 @@ from pipeline.actions.review import claims
 from pipeline.actions.review.case_members import project_members
 from pipeline.actions.review.cases import CLOSING, OVERDUE, escalate
 from pipeline.actions.review.merging import merge_campaigns
+from pipeline.actions.review.places import UNDO_MS
 from pipeline.actions.review.separating import merged_cases, separate
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
@@ -76,7 +77,7 @@ def test_each_of_them_is_decided_once(any_db: Database) -> None:
     verdicts = {found.id: "release" if n % 2 else "reject" for n, found in enumerate(open_now)}
     for view in claims.claim(any_db, LIN, NOW, 30):
         claims.decide(any_db, LIN, view.id, verdicts[view.id], "", NOW, view.last_member)
-    left = carried_out(any_db, NOW + claims.UNDO_MS)
+    left = carried_out(any_db, NOW + UNDO_MS)
     assert sorted(left) == sorted(s for s, (found, _) in members(any_db).items() if verdicts[found] == "release")
     statuses = {row.id: row.verdict for row in rows(any_db, schema.submissions)}
     assert statuses == {s: verdicts[found] for s, (found, _) in members(any_db).items()}

@@ -1,0 +1,66 @@
+"""A reviewer's own verdicts, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from pipeline.actions.opinions import Opinion
+from pipeline.actions.review.places import UNDO_MS
+from pipeline.lake.privacy import mask_text
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.database import Database
+
+MOST = 500  # verdicts listed
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVerdict:
+    """One verdict; `content` is masked. `undo` says whether it can be taken back now."""
+
+    case: str
+    port: str
+    content: str
+    messages: int
+    verdict: str
+    kind: str
+    at: int
+    state: str
+    outcome: str | None  # what the case was decided as, perhaps by another reviewer
+    undo: bool
+
+
+def own_verdicts(db: Database, user: User, now: int, since: int) -> list[OwnVerdict]:
+    """The user's verdicts from `since` (epoch ms) on, without checks; at most MOST."""
+    require(user, Right.REVIEW)
+    o, cases = schema.opinions, schema.cases
+    kinds = (Opinion.VERDICT.value, Opinion.FIRST.value, Opinion.SECOND.value)
+    query = (
+        select(o.c.case, o.c.verdict.label("said"), o.c.kind, o.c.at, cases)
+        .join(cases, cases.c.id == o.c.case)
+        .where(o.c.reviewer == user.name, o.c.kind.in_(kinds), o.c.at >= since)
+        .order_by(o.c.at.desc(), o.c.id.desc())
+        .limit(MOST)
+    )
+    within = ports_in_scope(user)
+    if within is not None:
+        query = query.where(cases.c.port.in_(within))
+    with db.read() as connection:
+        rows = connection.execute(query).all()
+    return [
+        OwnVerdict(
+            row.case,
+            row.port,
+            mask_text(row.content),
+            row.messages,
+            row.said,
+            row.kind,
+            row.at,
+            row.state,
+            row.verdict,
+            row.at > now - UNDO_MS and (row.state == "decided" or row.first_by == user.name),
+        )
+        for row in rows
+    ]
