@@ -52,6 +52,7 @@ WORDS = {
     "telegram": N_("Telegram"),
     # ports
     "open": N_("open"),
+    "limited": N_("limited"),
     "suspended": N_("suspended"),
     "terminated": N_("terminated"),
     "high": N_("high risk"),
@@ -66,6 +67,11 @@ WORDS = {
     "suspend": N_("suspend"),
     "resume": N_("resume"),
     "terminate": N_("terminate"),
+    "limit": N_("limit"),
+    "lift": N_("lift the limit"),
+    "undertake": N_("undertaking"),
+    "tier": N_("change of tier"),
+    "warn": N_("warning to the owner"),
     # lists
     "black": N_("black list"),
     "allow": N_("allow list"),

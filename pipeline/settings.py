@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         description='Where the black list goes (JSON): {"name": "smsc1", "url": "ftp://user@host/in/black.csv"}; '
         "columns, header, delimiter, encoding, key as BlacklistTarget in pipeline/file_exchange.py.",
     )
+    tier_changes: Literal["propose", "apply"] = Field(
+        "propose",
+        description="What a port's conduct of complete months does to its tier. propose: a person decides. apply: it "
+        "is changed at once.",
+    )
     complaint_shapes: dict[str, ComplaintShape] = Field(
         COMPLAINT_SHAPES,
         description="How complaint channels write their files and want their answers, by name (JSON): columns, lines, "

@@ -21,7 +21,8 @@ from pipeline.actions.complaints import answers, complaint_file
 from pipeline.actions.complaints.complaint_list import Filters, Shown, complaints, counts
 from pipeline.actions.complaints.intake import Taken
 from pipeline.actions.complaints.matching import Doubt, Found
-from pipeline.actions.complaints.rates import By, before, bounds, month_of, rates
+from pipeline.actions.complaints.rates import By, rates
+from pipeline.rules.clock.months import before, bounds, month_of
 from pipeline.store.accounts.roles import Right, User, allowed
 
 SECTIONS = {"list": N_("Complaints"), "rates": N_("Rates"), "file": N_("Take a file"), "answers": N_("Answers")}

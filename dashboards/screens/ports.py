@@ -8,19 +8,47 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import chosen_row
+from dashboards.address import chosen_row, given, keep
 from dashboards.guard import now_ms
-from dashboards.language import Text
+from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
+from pipeline.actions.conduct import tiers
 from pipeline.actions.console.search import Query, search
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
+from pipeline.rules.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Step, possible
 from pipeline.rules.ports import PortEntry
+from pipeline.rules.tier_conduct import CLEAN_MONTHS, LIMIT, Month
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import registry
-from pipeline.store.registry.port_history import port_history
+from pipeline.store.registry.port_history import port_history, port_standing
 
+SECTIONS = {"ports": N_("Ports"), "tiers": N_("Proposed tiers")}
+STEPS = {
+    Step.LIMIT: (
+        N_("Limit this port"),
+        ":material/speed:",
+        N_("It is judged by the stricter limits of a probation until the end of that day. This can be lifted."),
+    ),
+    Step.LIFT: (N_("Lift its limit"), ":material/lock_open:", N_("It is judged as before at once.")),
+    Step.SUSPEND: (
+        N_("Suspend this port"),
+        ":material/pause_circle:",
+        N_("Nothing of it is sent from a second after you confirm. This can be taken back by resuming it."),
+    ),
+    Step.UNDERTAKE: (
+        N_("Record an undertaking"),
+        ":material/contract:",
+        N_("It stays suspended; resumed after an undertaking, it is on probation."),
+    ),
+    Step.RESUME: (N_("Resume this port"), ":material/play_circle:", N_("It may send again at once.")),
+    Step.TERMINATE: (
+        N_("Terminate this port"),
+        ":material/block:",
+        N_("Nothing of it is ever sent again. This cannot be taken back."),
+    ),
+}
 PAGE = 200
 WEEK_MS = 7 * DAY_MS
 
@@ -30,6 +58,18 @@ def page() -> None:
     user, _ = session.user(), session.text()
     db = session.services().db
     st.title(_("Ports"))
+    section = st.segmented_control(
+        _("Section"),
+        list(SECTIONS),
+        default=given("section", list(SECTIONS), "ports"),
+        format_func=lambda each: _(SECTIONS[each]),
+        required=True,
+        label_visibility="collapsed",
+    )
+    keep("section", section)
+    if section == "tiers":
+        _proposals(_, user)
+        return
     text = st.text_input(
         _("Search"),
         placeholder=_("beginning of a code, or part of a name or enterprise"),
@@ -76,7 +116,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     today = datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).date()
     st.header(f"{entry.code}  {session.plain(entry.name)}")
     columns = st.columns(3)
-    columns[0].metric(_("State"), word(_, entry.state), border=True)
+    columns[0].metric(_("State"), word(_, port_standing(services.db, user, entry.code).life(today)), border=True)
     columns[1].metric(_("Complaints, 30 days"), count(history.complaints), border=True)
     columns[2].metric(_("Open cases"), count(history.open_cases), border=True)
     limit = _("of its tier") if entry.volume_5m is None else count(entry.volume_5m)
@@ -104,7 +144,7 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         names = [_("Signature"), _("Carrier"), _("State"), _("Applied on"), _("Decided on"), _("In force until")]
         st.dataframe(table(filings, columns=names), hide_index=True, height="content")
     if allowed(user, Right.SUSPEND_PORTS):
-        _change(_, user, entry, now)
+        _change(_, user, entry, today, now)
     st.header(_("What was done to it"))
     if history.deeds:
         rows = [(clock(zone, d.at), word(_, d.kind), d.actor, d.rule or d.evidence) for d in history.deeds]
@@ -120,25 +160,110 @@ def _day(day: date | None) -> str:
     return day.isoformat() if day else "–"
 
 
-def _change(_: Text, user: User, entry: PortEntry, now: int) -> None:
-    state = entry.state.value
-    if state == "terminated":
+def _change(_: Text, user: User, entry: PortEntry, today: date, now: int) -> None:
+    """The steps that are possible now, each behind a confirmation with its reason."""
+    db, code = session.services().db, entry.code
+    standing = port_standing(db, user, code)
+    if standing.life(today) is Life.TERMINATED:
         st.caption(_("A terminated port stays so."))
         return
-    suspends = state == "open"
-    label = _("Suspend this port") if suspends else _("Resume this port")
-    with st.popover(label, icon=":material/pause_circle:" if suspends else ":material/play_circle:"):
-        if suspends:
-            st.write(_("Nothing of it is sent from a second after you confirm. This can be taken back by resuming it."))
-        else:
-            st.write(_("It may send again at once."))
-        reason = st.text_input(_("Reason"), key=f"reason_{entry.code}", max_chars=200)
-        if st.button(label, type="primary", key="confirm_state", disabled=not reason.strip()):
-            with session.told():
-                change = registry.suspend_port if suspends else registry.resume_port
-                if not change(session.services().db, user, entry.code, reason.strip(), "", now):
-                    raise AntispamError(_("Somebody else changed it meanwhile."))
-                st.rerun()
+    if standing.undertaken:
+        st.caption(_("Its owner has given an undertaking since the suspension."))
+    steps = [step for step in STEPS if possible(standing, step, today)]
+    with st.container(horizontal=True):
+        for step in steps:
+            label, icon, warning = STEPS[step]
+            with st.popover(_(label), icon=icon):
+                st.write(_(warning))
+                what = _("What its owner has undertaken") if step is Step.UNDERTAKE else _("Reason")
+                reason = st.text_input(what, key=f"reason_{step}_{code}", max_chars=200)
+                days = None
+                if step in (Step.LIMIT, Step.RESUME):
+                    usual = PROBATION_DAYS if step is Step.LIMIT or standing.undertaken else 0
+                    days = int(
+                        st.number_input(
+                            _("Days on probation"), 0, LONGEST_PROBATION, usual, key=f"days_{step}_{usual}_{code}"
+                        )
+                    )
+                if st.button(_(label), type="primary", key=f"confirm_{step}", disabled=not reason.strip()):
+                    with session.told():
+                        if not _take(user, step, code, reason.strip(), days, now):
+                            raise AntispamError(_("Somebody else changed it meanwhile."))
+                        st.rerun()
+
+
+def _take(user: User, step: Step, code: str, reason: str, days: int | None, now: int) -> bool:
+    db = session.services().db
+    if step is Step.LIMIT:
+        return registry.limit_port(db, user, code, reason, days, now)
+    if step is Step.RESUME:
+        return registry.resume_port(db, user, code, reason, "", now, days)
+    if step is Step.LIFT:
+        return registry.lift_limit(db, user, code, reason, now)
+    if step is Step.UNDERTAKE:
+        return registry.record_undertaking(db, user, code, reason, now)
+    change = registry.suspend_port if step is Step.SUSPEND else registry.terminate
+    return change(db, user, code, reason, "", now)
+
+
+def _proposals(_: Text, user: User) -> None:
+    """Proposed tiers, with the conduct that asks for them."""
+    services, now = session.services(), now_ms()
+    zone = services.settings.console_zone
+    states = {"open": N_("to be decided"), "accepted": N_("accepted"), "rejected": N_("rejected")}
+    states["overtaken"] = N_("overtaken")
+    state = st.segmented_control(
+        _("State"),
+        list(states),
+        default=given("proposals", list(states), "open"),
+        format_func=lambda each: _(states[each]),
+        required=True,
+        label_visibility="collapsed",
+    )
+    keep("proposals", state)
+    rows = tiers.proposals(services.db, user, state, PAGE)
+    if not rows:
+        st.info(_("No proposal is here. Each month is judged a day after its end."), icon=":material/inbox:")
+        return
+    frame = table(
+        [
+            (
+                r.port,
+                word(_, r.before),
+                word(_, r.after),
+                "; ".join(_months(_, Month(**each)) for each in r.evidence),
+                clock(zone, r.proposed_at),
+                r.decided_by or "–",
+            )
+            for r in rows
+        ],
+        columns=[_("Code"), _("Tier now"), _("Proposed"), _("Conduct"), _("Time"), _("Decided by")],
+    )
+    chosen = chosen_row("proposal", frame, [f"{r.port}@{r.month}" for r in rows], key=f"proposals_{state}")
+    told = _(
+        "High risk: more than {limit} complaints per million messages last month. Ordinary again: {n} clean months."
+    )
+    st.caption(told.format(limit=f"{LIMIT:g}", n=CLEAN_MONTHS))
+    if chosen is None or state != "open" or not allowed(user, Right.EDIT_PORTS):
+        return
+    row = rows[chosen]
+    note = st.text_input(_("Reason"), max_chars=200, key="proposal_note")
+    yes, no = st.columns(2)
+    label = _("Make {port} {tier}").format(port=row.port, tier=word(_, row.after))
+    accepted = yes.button(label, type="primary", width="stretch", key="proposal_accept")
+    rejected = no.button(_("Leave it as it is"), width="stretch", disabled=not note.strip(), key="proposal_reject")
+    if accepted or rejected:
+        with session.told():
+            if not tiers.decide_tier(services.db, user, row.port, row.month, accepted, note.strip(), now):
+                raise AntispamError(_("Somebody else changed its tier meanwhile; the proposal is overtaken."))
+            st.rerun()
+
+
+def _months(_: Text, month: Month) -> str:
+    rate = f"{month.complaints * 1_000_000 / month.messages:,.2f}" if month.messages else "–"
+    return _("{month}: {complaints} complaints, {rate} per million, {violations} violations").format(
+        month=month.month, complaints=count(month.complaints), rate=rate, violations=count(month.violations)
+    )
 
 
 def _recent(_: Text, user: User, entry: PortEntry, zone: str, now: int) -> None:

@@ -162,7 +162,7 @@ def _stopped(told: Told) -> list[dict[str, Any]]:
         if complained.port not in ports:
             raise file.unknown(("given", "complaints", n, "port"), "port", complained.port, list(ports))
         action = action_for(complained.count, complained.count)
-        if action is not None:
+        if action in _STATES:
             ports[complained.port]["state"] = _STATES[action].value
     parents = {company.code: company.parent for company in given.enterprises}
     try:

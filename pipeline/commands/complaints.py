@@ -83,7 +83,8 @@ def complaint_rates(
     from rich.table import Table
 
     from pipeline.actions.complaints.matching import Found
-    from pipeline.actions.complaints.rates import month_of, rates
+    from pipeline.actions.complaints.rates import rates
+    from pipeline.rules.clock.months import month_of
 
     if by not in ("port", "enterprise", "month"):
         raise typer.BadParameter(f"unknown {by!r}; one of port, enterprise, month")

@@ -52,7 +52,10 @@ def port_suspend(code: str, reason: Annotated[str, typer.Option(help="Why; kept 
 def port_resume(
     code: str,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
-    probation_days: Annotated[int, typer.Option(help="Judge it as tier high today and so many days more.")] = 0,
+    probation_days: Annotated[
+        int | None,
+        typer.Option(help="Judge it as tier high today and so many days more; unset: 30 after an undertaking."),
+    ] = None,
 ) -> None:
     """Open a suspended port again."""
     from pipeline.store.registry import registry
@@ -60,6 +63,38 @@ def port_resume(
     with context.database() as db:
         changed = registry.resume_port(db, context.administrator(), code, reason, "", context.now(), probation_days)
         typer.echo(f"port {code} resumed" if changed else f"port {code} was not suspended")
+
+
+@port_app.command("undertake")
+def port_undertake(
+    code: str, text: Annotated[str, typer.Argument(help="What its owner has undertaken; kept in the audit trail.")]
+) -> None:
+    """Record the undertaking of a suspended port; resumed after it, the port is on probation."""
+    from pipeline.store.registry import registry
+
+    with context.database() as db:
+        done = registry.record_undertaking(db, context.administrator(), code, text, context.now())
+        typer.echo(f"port {code}: recorded" if done else f"port {code} is not suspended, or has given an undertaking")
+
+
+@port_app.command("limit")
+def port_limit(
+    code: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    days: Annotated[int | None, typer.Option(help="Today and so many days more; unset: 30.")] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="End the limit instead.")] = False,
+) -> None:
+    """Judge an open port by the stricter limits of a probation, until the end of a day."""
+    from pipeline.store.registry import registry
+
+    with context.database() as db:
+        user, now = context.administrator(), context.now()
+        if lift:
+            changed = registry.lift_limit(db, user, code, reason, now)
+            typer.echo(f"port {code}: the limit is lifted" if changed else f"port {code} was not limited")
+            return
+        changed = registry.limit_port(db, user, code, reason, days, now)
+        typer.echo(f"port {code} limited" if changed else f"port {code} is not open")
 
 
 @port_app.command("terminate")

@@ -76,6 +76,7 @@ ports = Table(
     Column("extensions", _JSON, nullable=False, server_default="[]"),  # beginnings of the digits after the code
     Column("probation_until", String(10), nullable=False, server_default=""),  # last day, ISO 8601; empty: none
     Column("carrier_signs", Boolean, nullable=False, server_default=text("false")),  # we insert its signature
+    _at("undertaken_at", nullable=True),  # the undertaking given since its suspension
     _at("opened_at"),
     _at("changed_at"),
 )
@@ -622,11 +623,44 @@ port_months = Table(
     Column("messages", BigInteger, nullable=False),
     _at("counted_at"),
 )
+# Tiers that ports should get by their conduct of a month (rules/tier_conduct.py), and what was decided.
+tier_proposals = Table(
+    "tier_proposals",
+    metadata,
+    Column("port", String(21), primary_key=True),
+    Column("month", String(7), primary_key=True),  # 2026-07, the last month of the evidence
+    Column("before", String(16), nullable=False),
+    Column("after", String(16), nullable=False),
+    Column("evidence", _JSON, nullable=False),  # months, newest first: complaints, messages, violations
+    Column("state", String(16), nullable=False),  # open, accepted, rejected, overtaken
+    _at("proposed_at"),
+    Column("decided_by", String(64)),
+    _at("decided_at", nullable=True),
+    Column("note", Text, nullable=False, server_default=""),
+    Index("ix_tier_proposals_state", "state", "proposed_at"),
+)
+# Appeals of ports against a refusal or a suspension. Another person than the first decides.
+appeals = Table(
+    "appeals",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("port", String(21), nullable=False),
+    Column("about", String(160), nullable=False),  # submission/<id>, or suspension/<number of the action>
+    Column("text", Text, nullable=False),  # the port's words
+    Column("against", String(64), nullable=False),  # who decided first
+    _at("filed_at"),
+    Column("state", String(16), nullable=False),  # open, granted, denied
+    Column("decided_by", String(64)),
+    _at("decided_at", nullable=True),
+    Column("answer", Text, nullable=False, server_default=""),
+    Index("uq_appeals_about", "port", "about", unique=True),
+    Index("ix_appeals_state", "state", "filed_at"),
+)
 actions = Table(
     "actions",
     metadata,
     Column("id", SERIAL, primary_key=True),
-    Column("kind", String(16), nullable=False),  # suspend, resume, terminate, list
+    Column("kind", String(16), nullable=False),  # a step of rules/port_lifecycle.py; tier, warn, list
     Column("subject", String(64), nullable=False),  # a port, or list/value
     Column("rule", String(128), nullable=False, server_default=""),
     Column("evidence", String(256), nullable=False, server_default=""),  # a decision's id, a case

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -468,3 +468,34 @@ def test_waiting_work_is_told_in_whole_words_and_with_marked_thousands(
     assert [metric.delta for metric in app.metric[1:]] == ["nothing waits"] * 4
     channels = app.dataframe[-1]
     assert '"format": "localized"' in channels.proto.columns
+
+
+def test_a_port_takes_the_steps_of_its_life_after_a_reason(render: Open) -> None:
+    code = "10690005"
+    app = render("ports", Role.OPERATOR, "en", port=code)
+    for step, after in (("suspend", "suspended"), ("undertake", "suspended"), ("resume", "limited"), ("lift", "open")):
+        button = app.button(key=f"confirm_{step}")
+        assert button.disabled
+        app.text_input(key=f"reason_{step}_{code}").set_value("because").run()
+        app.button(key=f"confirm_{step}").click().run()
+        assert not app.exception
+        assert not app.error
+        word = "active" if after == "open" else after
+        assert app.metric[0].value == word
+
+
+def test_a_proposed_tier_is_accepted_by_a_person(render: Open) -> None:
+    values = {"port": "10690004", "month": "2025-10", "before": "ordinary", "after": "high", "state": "open"}
+    evidence = [{"month": "2025-10", "complaints": 4, "messages": 1_000_000, "violations": 0}]
+    render("ports", Role.OPERATOR, "en")
+    with session.services().db.write() as connection:
+        connection.execute(insert(schema.tier_proposals).values(**values, evidence=evidence, proposed_at=1))
+    app = render("ports", Role.VIEWER, "en", section="tiers", proposal="10690004@2025-10")
+    assert "4 complaints, 4.00 per million" in _shown(app)
+    assert not app.button
+    app = render("ports", Role.OPERATOR, "en", section="tiers", proposal="10690004@2025-10")
+    app.button(key="proposal_accept").click().run()
+    assert not app.exception
+    with session.services().db.read() as connection:
+        tier = connection.execute(select(schema.ports.c.tier).where(schema.ports.c.code == "10690004")).scalar()
+    assert tier == "high"

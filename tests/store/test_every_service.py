@@ -21,6 +21,7 @@ import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
+from pipeline.actions.conduct import tiers
 from pipeline.actions.console import (
     backtests,
     consent_file,
@@ -61,6 +62,7 @@ from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
 from pipeline.models.classifier import WEIGHTS
+from pipeline.rules.clock.months import month_of
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import ListEntry
@@ -217,6 +219,16 @@ def _listed(n: int) -> ListEntry:
 
 def _agreed(n: int) -> Consent:
     return Consent(f"port/1069000{n}", PHONE, ConsentKind.CONSENT, "form", NOW)
+
+
+def _proposed(w: World, n: int) -> str:
+    """The month of a proposal for the port that waits for a decision."""
+    month = "2025-10"
+    with w.db.write() as connection:
+        values = {"before": "high", "after": "trusted", "evidence": [], "state": "open", "proposed_at": NOW}
+        connection.execute(delete(schema.tier_proposals))
+        connection.execute(insert(schema.tier_proposals).values(port=w.port(n), month=month, **values))
+    return month
 
 
 def _consent_file(w: World, n: int) -> Path:
@@ -480,9 +492,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "rates.rates": (
         R.SEE_TRAFFIC,
         HIDES,
-        lambda w, u, n: [
-            r for r in rates.rates(w.db, u, "port", rates.month_of(NOW - n, "UTC"), "UTC") if r.name == w.port(n)
-        ],
+        lambda w, u, n: [r for r in rates.rates(w.db, u, "port", month_of(NOW, "UTC"), "UTC") if r.name == w.port(n)],
     ),
     "answers.answer": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer(w.db, u, "mo", w.settings, NOW)),
     "answers.answer_file": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: answers.answer_file(w.db, u, "mo", w.settings, NOW)),
@@ -604,6 +614,32 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.ADMINISTER,
         FOR_ALL,
         lambda w, u, n: import_configuration.replace(w.db, u, [], NOW),
+    ),
+    "port_history.port_standing": (
+        R.SEE_TRAFFIC,
+        REFUSES,
+        lambda w, u, n: port_history.port_standing(w.db, u, w.port(n)),
+    ),
+    "tiers.proposals": (
+        R.SEE_TRAFFIC,
+        HIDES,
+        lambda w, u, n: _proposed(w, n) and [r for r in tiers.proposals(w.db, u) if r.port == w.port(n)],
+    ),
+    "tiers.decide_tier": (
+        R.EDIT_PORTS,
+        REFUSES,
+        lambda w, u, n: tiers.decide_tier(w.db, u, w.port(n), _proposed(w, n), False, "", NOW),
+    ),
+    "registry.limit_port": (
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.limit_port(w.db, u, w.port(n), "", 7, NOW),
+    ),
+    "registry.lift_limit": (R.SUSPEND_PORTS, REFUSES, lambda w, u, n: registry.lift_limit(w.db, u, w.port(n), "", NOW)),
+    "registry.record_undertaking": (
+        R.SUSPEND_PORTS,
+        REFUSES,
+        lambda w, u, n: registry.record_undertaking(w.db, u, w.port(n), "x", NOW),
     ),
     "port_history.port_history": (
         R.SEE_TRAFFIC,

@@ -312,6 +312,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "extensions": ["01"],
                 "carrier_signs": True,
                 "probation_until": "2026-12-31",
+                "undertaken_at": NOW,
                 "opened_at": NOW - DAY,
                 "changed_at": NOW,
             }
@@ -656,6 +657,34 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "campaign": "c-1",
                 "blocked_at": NOW,
                 "answered_at": NOW,
+            }
+        ],
+        "tier_proposals": [
+            {
+                "port": PORT,
+                "month": "2025-10",
+                "before": "ordinary",
+                "after": "high",
+                "evidence": [{"month": "2025-10", "complaints": 4, "messages": 1000, "violations": 0}],
+                "state": "accepted",
+                "proposed_at": NOW,
+                "decided_by": "anna",
+                "decided_at": NOW,
+                "note": "as agreed",
+            }
+        ],
+        "appeals": [
+            {
+                "id": 1,
+                "port": PORT,
+                "about": "submission/s1",
+                "text": "it is our own shop",
+                "against": "bert",
+                "filed_at": NOW,
+                "state": "granted",
+                "decided_by": "anna",
+                "decided_at": NOW,
+                "answer": "send it again",
             }
         ],
         "port_months": [{"port": PORT, "month": "2025-11", "messages": 1000, "counted_at": NOW}],

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import duckdb
 from sqlalchemy import Connection, func, select
 
 from pipeline.actions.complaints.matching import Found
 from pipeline.durations import DAY_MS
-from pipeline.errors import AntispamError
+from pipeline.rules.clock.months import before, bounds, month_of
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
@@ -46,25 +45,6 @@ class Rate:
     def per_million(self) -> float | None:
         """Complaints for each million messages; None if no message is known to have left."""
         return self.total * MILLION / self.messages if self.messages else None
-
-
-def month_of(at: int, zone: str) -> str:
-    """The month of a time (epoch ms), as 2026-07."""
-    return f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%Y-%m}"
-
-
-def before(month: str) -> str:
-    """The month before."""
-    year, number = _parts(month)
-    return f"{year - (number == 1):04}-{(number - 2) % 12 + 1:02}"
-
-
-def bounds(month: str, zone: str) -> tuple[int, int]:
-    """The first ms of a month and of the next one. Raises AntispamError for what is no month."""
-    year, number = _parts(month)
-    ends = (year, number), (year + number // 12, number % 12 + 1)
-    first, last = (int(datetime(y, m, 1, tzinfo=ZoneInfo(zone)).timestamp() * 1000) for y, m in ends)
-    return first, last
 
 
 def count_months(db: Database, lake: duckdb.DuckDBPyConnection, zone: str, now: int) -> int:
@@ -166,15 +146,6 @@ def _owners(connection: Connection) -> Mapping[str, str]:
     table = schema.ports
     rows = connection.execute(select(table.c.code, table.c.enterprise).where(table.c.enterprise.is_not(None)))
     return {row.code: row.enterprise for row in rows}
-
-
-def _parts(month: str) -> tuple[int, int]:
-    year, _, number = month.partition("-")
-    if not (len(year) == 4 and len(number) == 2 and (year + number).isdecimal() and (year + number).isascii()):
-        raise AntispamError(f"month {month[:16]!r}: a month such as 2026-07 expected")
-    if not (2000 <= int(year) < 2100 and 1 <= int(number) <= 12):
-        raise AntispamError(f"month {month}: a month from 2000-01 to 2099-12 expected")
-    return int(year), int(number)
 
 
 def _time(ms: int) -> datetime:

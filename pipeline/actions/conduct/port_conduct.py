@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Connection, func, select
 
 from pipeline import topics
-from pipeline.actions.conduct.complaint_limits import action_for
+from pipeline.actions.conduct.complaint_limits import SUSPEND, action_for
 from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
-from pipeline.store import audit, schema
+from pipeline.store import audit, outbox, schema
+from pipeline.store.callback_queue import enqueue
 from pipeline.store.registry import ports
+from pipeline.store.registry.configurations import local_day
 
 MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # complaints soon after a port opens concern the number's previous owner
@@ -30,7 +33,8 @@ def close(connection: Connection, now: int, action: str, port: str, actor: str, 
     if ports.find(connection, port) is None:
         _log.info("port_not_closed", action=action, rule=rule, reason="not registered")
         return False
-    return ports.change_state(connection, now, actor, action, port, rule, rule, evidence[:256])
+    today = local_day(connection, port, now)
+    return ports.change_state(connection, now, actor, action, port, rule, today, rule, evidence[:256])
 
 
 def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
@@ -59,6 +63,8 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
             cases.c.decided_at > max(opened, _reinstated(connection, port)),
         )
     ).scalar_one()
+    if refused == REFUSED_BULK - 1:
+        _warn(connection, now, port, BuiltInRule.REFUSED_BULK, evidence, refused, REFUSED_BULK - 1)
     if refused < REFUSED_BULK:
         return False
     return close(connection, now, "suspend", port, audit.PIPELINE, BuiltInRule.REFUSED_BULK, evidence)
@@ -71,9 +77,23 @@ def judge_complaints(connection: Connection, now: int, port: str, evidence: str)
         return
     since = max(now - MONTH_MS, opened + GRACE_MS)
     since_resumed = max(since, _reinstated(connection, port))
-    action = action_for(_complaints(connection, port, since), _complaints(connection, port, since_resumed))
-    if action is not None:
+    complained = _complaints(connection, port, since_resumed)
+    action = action_for(_complaints(connection, port, since), complained)
+    if action == "warn":
+        month = datetime.fromtimestamp(now / 1000, UTC)
+        _warn(connection, now, port, BuiltInRule.COMPLAINTS, f"month/{month:%Y-%m}", complained, SUSPEND)
+    elif action is not None:
         close(connection, now, action, port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
+
+
+def _warn(
+    connection: Connection, now: int, port: str, rule: BuiltInRule, evidence: str, count: int, limit: int
+) -> None:
+    """Tell the owner of a port, once for each evidence, that it is suspended above `limit`."""
+    outbox.lock(connection)
+    if ports.note(connection, now, audit.PIPELINE, "warn", port, rule, evidence[:256]):
+        told = {"event": "port_warning", "port": port, "rule": rule.value, "count": count, "limit": limit, "at": now}
+        enqueue(connection, port, told, now)
 
 
 def _complaints(connection: Connection, port: str, since: int) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from pipeline.actions.status.callbacks import enqueue
 from pipeline.actions.status.link_deliveries import Reply, row_of
 from pipeline.protocols.sms.text import parts
 from pipeline.store import schema
+from pipeline.store.callback_queue import enqueue
 
 MOST = 100  # messages in one answer
 _table = schema.whole_replies

@@ -8,6 +8,7 @@ import structlog
 
 from pipeline.actions.complaints.lake_matches import match_waiting
 from pipeline.actions.complaints.rates import count_months
+from pipeline.actions.conduct.tiers import judge_tiers
 from pipeline.actions.reports.scheduled import write_due
 from pipeline.actions.retention.expiry import expire
 from pipeline.actions.watch.alarms import watch
@@ -19,7 +20,7 @@ _log = structlog.get_logger()
 
 
 def look(settings: Settings) -> None:
-    """Delete expired data, watch the rules, match complaints, write the reports that are due.
+    """Delete expired data, watch the rules, match complaints, judge tiers, write the reports that are due.
 
     Raises AntispamError if database or lake cannot be written.
     """
@@ -37,6 +38,9 @@ def look(settings: Settings) -> None:
         if any(matched.values()):
             _log.info("complaints_matched", **matched)
         count_months(db, lake, settings.console_zone, now)
+        proposed = judge_tiers(db, settings.console_zone, settings.tier_changes, now)
+        if proposed:
+            _log.info("tiers_judged", proposed=proposed, how=settings.tier_changes)
         reports = write_due(db, settings, now)
         if reports:
             _log.info("reports_written", reports=reports)

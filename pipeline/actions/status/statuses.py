@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, select, tuple_
 
 from pipeline import topics
 from pipeline.actions.status import link_outcomes
-from pipeline.actions.status.callbacks import enqueue_all, rejection
+from pipeline.actions.status.callbacks import rejection
 from pipeline.actions.status.submission_status import (
     PARTS,
     POLICY,
@@ -27,6 +27,7 @@ from pipeline.actions.status.submission_status import (
 from pipeline.events import Priority, Submission, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.store import schema
+from pipeline.store.callback_queue import enqueue_all
 from pipeline.store.database import upsert
 from pipeline.store.digest import digest
 

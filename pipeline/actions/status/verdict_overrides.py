@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from pipeline.actions.status import link_outcomes
-from pipeline.actions.status.callbacks import enqueue_all, rejection
+from pipeline.actions.status.callbacks import rejection
 from pipeline.events import Submission, Verdict
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import DEFAULT, built_in
 from pipeline.rules.refusals import SENTENCES, Refusal
 from pipeline.store import schema
+from pipeline.store.callback_queue import enqueue_all
 from pipeline.store.database import upsert
 
 

@@ -5,6 +5,7 @@ These functions work inside the caller's transaction. They neither audit nor pub
 
 from __future__ import annotations
 
+from datetime import date
 from functools import lru_cache
 
 from sqlalchemy import Connection, delete, select
@@ -82,6 +83,12 @@ def calendar(connection: Connection) -> Calendar:
     version = in_force(connection, "calendar", CALENDAR)
     value = None if version is None else value_of(connection, "calendar", CALENDAR, version)
     return shipped_calendar() if value is None else _calendar(value)
+
+
+def local_day(connection: Connection, port: str, now: int) -> date:
+    """The day at `now` (epoch ms) by the clock of a port's zone; of the calendar's for an unknown port."""
+    zone = connection.scalar(select(schema.ports.c.zone).where(schema.ports.c.code == port))
+    return calendar(connection).in_zone(zone or "").moment(now).day
 
 
 def queues(connection: Connection) -> Queues:

@@ -86,7 +86,8 @@ def _import(
             named = {name for kind, name, _ in entries if kind == "list"}
             gone_files = [name for name in configurations.names_in_force(connection, "list") if name not in named]
         for code in suspended:
-            ports.change_state(connection, now, user.name, "suspend", code, "not in the configuration folder")
+            today = configurations.local_day(connection, code, now)
+            ports.change_state(connection, now, user.name, "suspend", code, "not in the configuration folder", today)
         if not (wanted or files or gone_files):
             return outbox.last_id(connection), suspended
         ports.put(connection, wanted, now)

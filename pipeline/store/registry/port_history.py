@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from pipeline.durations import DAY_MS
+from pipeline.errors import AntispamError
+from pipeline.rules.port_lifecycle import Standing, Step
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require, require_port
 from pipeline.store.database import Database
+from pipeline.store.registry.ports import standing
 
 MONTH_MS = 30 * DAY_MS
+DEEDS = (*(step.value for step in Step), "tier", "warn")
 
 
 @dataclass(frozen=True)
 class Deed:
-    """An action on a port: suspend, resume or terminate; `at` is epoch ms."""
+    """What was done to a port: one of DEEDS; `at` is epoch ms."""
 
     at: int
     kind: str
@@ -43,7 +47,7 @@ def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
         require_port(connection, user, code)
         deeds = connection.execute(
             select(a.c.at, a.c.kind, a.c.actor, a.c.rule, a.c.evidence)
-            .where(a.c.subject == code, a.c.kind.in_(("suspend", "resume", "terminate")))
+            .where(a.c.subject == code, a.c.kind.in_(DEEDS))
             .order_by(a.c.at.desc(), a.c.id.desc())
             .limit(50)
         ).all()
@@ -54,3 +58,14 @@ def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
             select(func.count()).select_from(k).where(k.c.port == code, k.c.state == "open")
         ).scalar_one()
     return PortHistory([Deed(*row) for row in deeds], complaints, cases)
+
+
+def port_standing(db: Database, user: User, code: str) -> Standing:
+    """Where a port stands in its life. Raises Forbidden for a port outside the user's scope, AntispamError for none."""
+    require(user, Right.SEE_TRAFFIC)
+    with db.read() as connection:
+        require_port(connection, user, code)
+        row = connection.execute(select(schema.ports).where(schema.ports.c.code == code)).first()
+    if row is None:
+        raise AntispamError(f"unknown port {code}")
+    return standing(row)

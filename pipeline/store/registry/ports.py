@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, Table, delete, insert, or_, select, update
@@ -15,18 +17,14 @@ from sqlalchemy import Connection, Row, Select, Table, delete, insert, or_, sele
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
 from pipeline.rules.filings import Filing, check_filings
+from pipeline.rules.port_lifecycle import Standing, Step, possible, taken
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
+from pipeline.store.callback_queue import enqueue
 from pipeline.store.database import upsert
 from pipeline.store.registry import enterprises
 from pipeline.text.wording.unsubscribe import LONGEST
 
-# Action -> (states in which it is possible, resulting state).
-_STEPS = {
-    "suspend": ((PortState.OPEN,), PortState.SUSPENDED),
-    "resume": ((PortState.SUSPENDED,), PortState.OPEN),
-    "terminate": ((PortState.OPEN, PortState.SUSPENDED), PortState.TERMINATED),
-}
 WITH_ENTERPRISE = "enterprise/"  # begins the evidence of a suspension with an enterprise
 _INT4 = 2**31
 LONGEST_EXTENSION = 18  # digits; a code and its extension have up to 21
@@ -137,7 +135,7 @@ def put(connection: Connection, entries: Sequence[PortEntry], now: int) -> None:
     if enterprises:
         connection.execute(upsert(connection, schema.enterprises).on_conflict_do_nothing(), enterprises)
     statement = upsert(connection, schema.ports)
-    kept = {"code", "opened_at"}
+    kept = {"code", "opened_at", "undertaken_at"}
     changed = {column.name: statement.excluded[column.name] for column in schema.ports.c if column.name not in kept}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["code"], set_=changed),
@@ -197,49 +195,91 @@ def change_state(
     action: str,
     code: str,
     reason: str,
+    today: date,
     rule: str = "",
     evidence: str = "",
-    probation_until: str = "",
+    days: int | None = None,
 ) -> bool:
-    """Suspend, resume or terminate a port; returns whether its state changed.
+    """Take a step in the life of a port (`rules/port_lifecycle.py`); returns whether it was possible.
 
-    With `probation_until` (ISO 8601) the port is on probation from now to the end of that day.
-
-    One piece of evidence (a decision's id, a case) acts once: repeated evidence changes nothing, even after the port
-    was resumed. Raises AntispamError for an unknown port and for the resumption of a terminated port.
+    `today` is the day in the port's zone; `days` are those of a limit or probation. One piece of evidence (a decision's
+    id, a case) acts once: repeated evidence changes nothing, even after the port was resumed. The owner of the port is
+    told by callback. Raises AntispamError for an unknown port, for too many days, and for a terminated port that should
+    be open again.
     """
-    origins, state = _STEPS[action]
-    table = schema.ports
+    step, table = Step(action), schema.ports
     outbox.lock(connection)
     if evidence and not note(connection, now, actor, action, code, rule, evidence):
         return False
-    before = connection.execute(select(table.c.state).where(table.c.code == code)).scalar()
-    if before is None:
+    row = connection.execute(select(table).where(table.c.code == code)).first()
+    if row is None:
         raise AntispamError(f"unknown port {code}")
-    if action == "resume" and before == PortState.TERMINATED:
-        raise AntispamError(f"port {code} is terminated: that cannot be taken back")
-    probation = {"probation_until": probation_until} if probation_until else {}
+    before = standing(row)
+    back = step in (Step.RESUME, Step.LIFT) and before.state is PortState.TERMINATED
+    if not possible(before, step, today) and not back:
+        return False
+    try:
+        after = taken(before, step, today, days)
+    except AntispamError as error:
+        raise AntispamError(f"port {code}: {error}") from None
     changed = connection.execute(
         update(table)
-        .where(table.c.code == code, table.c.state.in_(origins))
-        .values(state=state, changed_at=now, **probation)
+        .where(table.c.code == code, table.c.state == before.state, table.c.probation_until == row.probation_until)
+        .values(
+            state=after.state,
+            probation_until=after.limited_until.isoformat() if after.limited_until else "",
+            undertaken_at=(row.undertaken_at or now) if after.undertaken else None,
+            changed_at=now,
+        )
     )
     if changed.rowcount == 0:
         return False
     if not evidence:
         note(connection, now, actor, action, code, rule, "")
-    audit.record(
-        connection,
-        now,
-        actor,
-        action,
-        f"port/{code}",
-        {"state": before},
-        {"state": state.value, "rule": rule, "evidence": evidence, **probation},
-        reason,
-    )
-    publish(connection, now, load(connection, select(table).where(table.c.code == code)))
+    shown = _shown(after) | {"rule": rule, "evidence": evidence}
+    audit.record(connection, now, actor, action, f"port/{code}", _shown(before), shown, reason)
+    entries = load(connection, select(table).where(table.c.code == code))
+    publish(connection, now, entries)
+    told = {
+        "event": "port",
+        "port": code,
+        "step": step.value,
+        "state": after.life(today).value,
+        "limited_until": after.limited_until.isoformat() if after.limited_until else None,
+        "rule": rule,
+        "at": now,
+    }
+    enqueue(connection, code, told, now)
     return True
+
+
+def set_tier(connection: Connection, now: int, actor: str, code: str, before: Tier, tier: Tier, reason: str) -> bool:
+    """Give a port of tier `before` another one; audits, publishes and tells its owner. False if it has another tier."""
+    table = schema.ports
+    outbox.lock(connection)
+    changed = update(table).where(table.c.code == code, table.c.tier == before).values(tier=tier, changed_at=now)
+    if connection.execute(changed).rowcount == 0:
+        return False
+    note(connection, now, actor, "tier", code, "", "")
+    audit.record(connection, now, actor, "tier", f"port/{code}", {"tier": before.value}, {"tier": tier.value}, reason)
+    publish(connection, now, load(connection, select(table).where(table.c.code == code)))
+    told = {"event": "port", "port": code, "step": "tier", "tier": tier.value, "at": now}
+    enqueue(connection, code, told, now)
+    return True
+
+
+def standing(row: Row[Any]) -> Standing:
+    """Where the port of a row of `schema.ports` stands."""
+    until = date.fromisoformat(row.probation_until) if row.probation_until else None
+    return Standing(PortState(row.state), until, row.undertaken_at is not None)
+
+
+def _shown(standing: Standing) -> dict[str, object]:
+    """A standing as the audit trail shows it."""
+    shown: dict[str, object] = {"state": standing.state.value}
+    if standing.limited_until is not None:
+        shown["probation_until"] = standing.limited_until.isoformat()
+    return shown | ({"undertaken": True} if standing.undertaken else {})
 
 
 def note(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:

@@ -8,7 +8,6 @@ committed together or not at all. Times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -34,7 +33,6 @@ from pipeline.store.registry import ports as port_rows
 from pipeline.text.numbers import service_code
 
 MAX_REASON = 500
-MAX_PROBATION = 3650  # days
 _RIGHTS = {
     "policy": Right.APPROVE_POLICY,
     "dictionary": Right.APPROVE_POLICY,
@@ -130,16 +128,31 @@ def suspend_port(db: Database, user: User, code: str, reason: str, evidence: str
 
 
 def resume_port(
-    db: Database, user: User, code: str, reason: str, evidence: str, now: int, probation_days: int = 0
+    db: Database, user: User, code: str, reason: str, evidence: str, now: int, probation_days: int | None = None
 ) -> bool:
     """Resume a suspended port; returns whether its state changed.
 
-    With `probation_days` it is on probation today and so many days more, by the clock of its zone. Raises AntispamError
-    for more than MAX_PROBATION days.
+    With `probation_days` it is on probation today and so many days more, by the clock of its zone; None: PROBATION_DAYS
+    after an undertaking, otherwise none.
     """
-    if not 0 <= probation_days <= MAX_PROBATION:
-        raise AntispamError(f"probation: 0 to {MAX_PROBATION} days expected")
     return _change_state(db, user, "resume", code, reason, evidence, now, probation_days)
+
+
+def limit_port(db: Database, user: User, code: str, reason: str, days: int | None, now: int) -> bool:
+    """Judge an open port by stricter limits today and so many days more (None: PROBATION_DAYS), or for longer."""
+    return _change_state(db, user, "limit", code, reason, "", now, days)
+
+
+def lift_limit(db: Database, user: User, code: str, reason: str, now: int) -> bool:
+    """End the limit of a port before its day."""
+    return _change_state(db, user, "lift", code, reason, "", now)
+
+
+def record_undertaking(db: Database, user: User, code: str, undertaking: str, now: int) -> bool:
+    """Record what the owner of a suspended port has undertaken; False if there is one, or the port is not suspended."""
+    if not undertaking.strip():
+        raise AntispamError("undertaking: what the port's owner has undertaken expected")
+    return _change_state(db, user, "undertake", code, undertaking.strip(), "", now)
 
 
 def terminate(db: Database, user: User, code: str, reason: str, evidence: str, now: int) -> bool:
@@ -161,7 +174,8 @@ def suspend_enterprise(db: Database, user: User, code: str, reason: str, now: in
         audit.record(connection, now, user.name, "suspend", f"enterprise/{code}", reason=reason)
         evidence = port_rows.evidence_of(code, now)
         for port in found:
-            port_rows.change_state(connection, now, user.name, "suspend", port.code, reason, evidence=evidence)
+            today = configurations.local_day(connection, port.code, now)
+            port_rows.change_state(connection, now, user.name, "suspend", port.code, reason, today, evidence=evidence)
         return [port.code for port in found]
 
 
@@ -192,7 +206,8 @@ def resume_enterprise(db: Database, user: User, code: str, reason: str, now: int
                 continue
             still = stopped.get(port.enterprise)
             if still is None:
-                port_rows.change_state(connection, now, user.name, "resume", port.code, reason)
+                today = configurations.local_day(connection, port.code, now)
+                port_rows.change_state(connection, now, user.name, "resume", port.code, reason, today)
                 found.append(port.code)
             else:
                 evidence = port_rows.evidence_of(still, now)
@@ -353,7 +368,7 @@ def put_in_force(connection: Connection, now: int, actor: str, action: str, kind
 
 
 def _change_state(
-    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int, probation_days: int = 0
+    db: Database, user: User, action: str, code: str, reason: str, evidence: str, now: int, days: int | None = None
 ) -> bool:
     require(user, Right.SUSPEND_PORTS)
     check_reason(reason)
@@ -364,12 +379,9 @@ def _change_state(
         entry = port_rows.find(connection, code)
         if entry is not None:
             require_port(connection, user, code)
-        until = ""
-        if entry is not None and probation_days:
-            calendar = configurations.calendar(connection).in_zone(entry.zone)
-            until = (calendar.moment(now).day + timedelta(days=probation_days)).isoformat()
+        today = configurations.local_day(connection, code, now)
         return port_rows.change_state(
-            connection, now, user.name, action, code, reason, evidence=evidence, probation_until=until
+            connection, now, user.name, action, code, reason, today, evidence=evidence, days=days
         )
 
 

@@ -1,4 +1,4 @@
-"""The complaints that suspend or terminate a port."""
+"""The complaints that warn the owner of a port, suspend it, or terminate it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pipeline.actions.conduct.complaint_limits import action_for
 @pytest.mark.parametrize(
     ("month", "since_resumed", "action"),
     [
-        (15, 15, None),
+        (10, 10, None),
+        (11, 11, "warn"),
+        (15, 15, "warn"),
         (16, 16, "suspend"),
         (50, 50, "suspend"),
         (51, 51, "terminate"),
-        (30, 15, None),  # it was suspended for the others, and resumed
+        (30, 15, "warn"),  # it was suspended for the others, and resumed
         (51, 0, "terminate"),
     ],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import insert
 
+from pipeline.actions.complaints.intake import take
 from pipeline.actions.conduct.port_conduct import project_port_actions
-from pipeline.events import PortAction, encode
+from pipeline.events import Complaint, PortAction, encode
+from pipeline.file_exchange import COMPLAINT_SHAPES
 from pipeline.rules.ports import parse_port
 from pipeline.store import schema
 from pipeline.store.database import Database
@@ -31,3 +33,33 @@ def test_a_decision_suspends_its_port_once(operational_db: Database) -> None:
     ]
     change = msgspec.json.decode(publication.messages[0].value or b"")
     assert parse_port(change["value"]).entry.signatures == ("甲公司",)
+
+
+def test_the_owner_is_warned_before_complaints_suspend_the_port(any_db: Database) -> None:
+    def complain(first: int, count: int) -> None:
+        complaints = [
+            Complaint(id=f"c{n}", port=PORT, recipient="13800138000", complained_at=NOW) for n in range(first, count)
+        ]
+        with any_db.write() as c:
+            for complaint in complaints:
+                take(c, NOW, [complaint], COMPLAINT_SHAPES)
+
+    with any_db.write() as c:
+        add_port(c)
+        c.execute(insert(schema.api_keys).values(key="k", port=PORT, callback_url="http://x.example/", created_at=0))
+    complain(0, 10)
+    assert rows(any_db, schema.callbacks) == []
+    complain(10, 16)
+    told = [msgspec.json.decode(row.body) for row in rows(any_db, schema.callbacks)]
+    assert told == [
+        {"event": "port_warning", "port": PORT, "rule": "complaints", "count": 11, "limit": 15, "at": NOW},
+        {
+            "event": "port",
+            "port": PORT,
+            "step": "suspend",
+            "state": "suspended",
+            "limited_until": None,
+            "rule": "complaints",
+            "at": NOW,
+        },
+    ]

@@ -17,7 +17,6 @@ import httpx
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline.actions.status.callbacks import enqueue
 from pipeline.actions.status.role import (
     AT_ONCE,
     AT_ONCE_TO_ONE,
@@ -31,6 +30,7 @@ from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
+from pipeline.store.callback_queue import enqueue
 from pipeline.store.database import Database
 from tests.harness.case_events import add_port
 

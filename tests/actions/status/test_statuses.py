@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select
 
-from pipeline.actions.status.callbacks import enqueue
 from pipeline.actions.status.statuses import (
     digests,
     project_decisions,
@@ -22,6 +21,7 @@ from pipeline.actions.status.statuses import (
 from pipeline.actions.status.submission_status import POLICY, Said, SubmissionStatus
 from pipeline.events import Submission, encode
 from pipeline.store import schema
+from pipeline.store.callback_queue import enqueue
 from pipeline.store.database import Database
 from pipeline.store.digest import digest
 from tests.harness.case_events import add_port

@@ -85,8 +85,9 @@ def test_suspension_is_once_per_state_and_once_per_evidence(any_db: Database) ->
 
     def suspend(evidence: str) -> bool:
         with any_db.write() as connection:
+            day, actor = date(2026, 3, 10), audit.PIPELINE
             return ports.change_state(
-                connection, 2, audit.PIPELINE, "suspend", PORT.code, "5 refused", "bulk-refused", evidence
+                connection, 2, actor, "suspend", PORT.code, "5 refused", day, "bulk-refused", evidence
             )
 
     assert suspend("d-1")
@@ -113,6 +114,34 @@ def test_a_resumed_port_may_be_on_probation(any_db: Database) -> None:
     assert found is not None
     assert (found.state, found.probation_until) == (PortState.OPEN, "2026-04-09")
     assert audited(any_db)[-1].after["probation_until"] == "2026-04-09"
+    assert followed(any_db) == in_force(any_db)
+
+
+def test_after_an_undertaking_a_port_comes_back_limited_and_a_limit_can_be_lifted(any_db: Database) -> None:
+    at = 1_773_115_200_000  # 2026-03-10 12:00 in Shanghai
+    registry.save_port(any_db, ADMIN, msgspec.structs.replace(PORT, probation_until=""), 1)
+    assert not registry.record_undertaking(any_db, ADMIN, PORT.code, "no more of it", at)  # it is not suspended
+    registry.suspend_port(any_db, ADMIN, PORT.code, "", "", at)
+    with pytest.raises(AntispamError, match="undertaking: what"):
+        registry.record_undertaking(any_db, ADMIN, PORT.code, " ", at)
+    assert registry.record_undertaking(any_db, ADMIN, PORT.code, "no more of it", at)
+    assert not registry.record_undertaking(any_db, ADMIN, PORT.code, "again", at)
+    registry.save_port(any_db, ADMIN, msgspec.structs.replace(PORT, name="又名", probation_until=""), at)
+    assert registry.resume_port(any_db, ADMIN, PORT.code, "", "", at)
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert (found.state, found.probation_until) == (PortState.OPEN, "2026-04-09")
+    assert registry.lift_limit(any_db, ADMIN, PORT.code, "all is well", at)
+    assert not registry.lift_limit(any_db, ADMIN, PORT.code, "", at)
+    assert registry.limit_port(any_db, ADMIN, PORT.code, "watch it", 7, at)
+    found = registry.port(any_db, PORT.code)
+    assert found is not None
+    assert found.probation_until == "2026-03-17"
+    steps = ["save", "suspend", "undertake", "save", "resume", "lift", "limit"]
+    assert [r.action for r in audited(any_db)] == steps
+    assert registry.terminate(any_db, ADMIN, PORT.code, "", "", at)
+    with pytest.raises(AntispamError, match="10690001: a terminated port stays terminated"):
+        registry.resume_port(any_db, ADMIN, PORT.code, "", "", at)
     assert followed(any_db) == in_force(any_db)
 
 
