@@ -43,3 +43,11 @@ def bench_backtest(count: Annotated[int, typer.Option(help="Submissions and reco
     from pipeline.bench.backtest import run
 
     context.print_json(run(count))
+
+
+@bench_app.command("lake")
+def bench_lake(messages: Annotated[int, typer.Option(help="Messages in the lake.")] = 2_000_000) -> None:
+    """A lake of invented traffic: size, compaction, and the queries of analysts and pages."""
+    from pipeline.bench.lake import run
+
+    context.print_json(run(messages))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -92,6 +93,7 @@ class Reader(threading.Thread):
         self.stopping = threading.Event()
         self._settings = settings
         self._run_id = run_id
+        self._rolled = 0
 
     def run(self) -> None:
         connection = connect(self._settings)
@@ -105,12 +107,21 @@ class Reader(threading.Thread):
                         if count != distinct or missing or count < seen.get((table, partition), 0):
                             self.wrong.append(f"{table}/{partition}: {count} {distinct} {missing}")
                         seen[table, partition] = count
+                self._check_roll_up(connection)
                 self.total = sum(seen.values())
                 self.checks += 1
             except Exception as error:  # noqa: BLE001 - a reader must never fail, in no way at all
                 self.wrong.append(repr(error))
             self.stopping.wait(0.2)  # a snapshot takes 0.1 s of one core
         connection.close()
+
+    def _check_roll_up(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """It is written before its rows and read after them: it is never behind, at most some flushes ahead."""
+        sql = "SELECT (SELECT count(*) FROM decisions), (SELECT coalesce(sum(decisions), 0) FROM traffic_hourly)"
+        rows, rolled = connection.execute(sql).fetchone() or (0, 0)
+        if not rows <= rolled or rolled < self._rolled:
+            self.wrong.append(f"roll-up: {rolled} after {self._rolled}, {rows} rows")
+        self._rolled = rolled
 
 
 def compact_until(settings: Settings, stopping: threading.Event, wrong: list[str]) -> None:

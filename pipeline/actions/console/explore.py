@@ -199,8 +199,7 @@ def newest_messages(
     found, of_found = _found(filters, until)
     most = min(most, MAX_MESSAGES)
     joined = f"SEMI JOIN ({found}) AS f USING (partition, id, accepted_at)" if found else ""
-    rows = lake.execute(
-        f"""
+    newest = f"""
         SELECT partition, id, epoch_ms(came) AS came_ms,
                unnest(arg_max(struct_pack(sender, port, verdict, rule := reasons[1].rule, score, category, campaign,
                                           messages), (round, -"offset")))
@@ -208,9 +207,11 @@ def newest_messages(
               WHERE dt >= $day AND source = $source AND {_AT} >= $since AND {_AT} < $until AND {conditions}
               ORDER BY came DESC LIMIT {3 * most})
         GROUP BY partition, id, came ORDER BY came_ms DESC, id LIMIT {most}
-        """,  # noqa: S608 - of our own words
-        values | of_found | _period(since, until),
-    ).fetchall()
+        """  # noqa: S608 - of our own words
+    values |= of_found
+    rows = lake.execute(newest, values | _period(max(since, until - DAY_MS), until)).fetchall()
+    if len(rows) < most and since < until - DAY_MS:  # the last day has most of them, and is read in a tenth of the time
+        rows = lake.execute(newest, values | _period(since, until)).fetchall()
     texts = _texts(lake, filters.source, [(row[0], row[1], row[2]) for row in rows])
     made = []
     for partition, ident, at, *decision in rows:
@@ -332,7 +333,9 @@ def _found(filters: Filters, until: int, link: bool = False) -> tuple[str, Value
         parties = "list_contains(recipients, $number)" if submission else "(sender = $number OR recipient = $number)"
         conditions.append(parties)
         values["number"] = filters.number
-    host = f", regexp_extract(lower(content), '{_HOST}', 1) AS link" if link else ""
+    # Most texts have no full stop, and a search for one costs a tenth of the expression.
+    extracted = f"CASE WHEN contains(content, '.') THEN regexp_extract(lower(content), '{_HOST}', 1) ELSE '' END"
+    host = f", {extracted} AS link" if link else ""
     return f"SELECT partition, id, {at} AS accepted_at{host} FROM {table} WHERE {' AND '.join(conditions)}", values  # noqa: S608 - of our own words
 
 

@@ -1,0 +1,187 @@
+"""`antispam bench lake`: how fast the lake answers, how large it is, and what compaction does for it.
+
+A block of invented traffic is decided as live traffic is. Then it is copied to the days before, with ids, times and
+offsets of their own. Copies lie in files of their own and share nothing on disk, so sizes are those of such traffic.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter, time
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute
+from deltalake import DeltaTable
+
+from pipeline.actions.console import explore as exploring
+from pipeline.actions.console.overview import traffic
+from pipeline.actions.watch.hits import history
+from pipeline.bench.backtest import LENGTH_S, fill
+from pipeline.durations import DAY_MS, HOUR_MS
+from pipeline.lake import delta
+from pipeline.lake.reader import LakeReader
+from pipeline.lake.rolling import roll_up
+from pipeline.lake.tables import SHARED
+from pipeline.lake.upkeep import compact
+from pipeline.settings import Settings
+from pipeline.store.accounts.roles import Role, User
+from pipeline.store.database import Database
+from pipeline.store.migrate import open_database
+
+BLOCK = 60_000  # events of a block, about 0.7 million messages
+FLUSHES = 100  # commits that large tables of the newest day are written in: what a sink leaves of 8 minutes
+LARGE = 5_000  # rows of a table that is large
+RUNS = 7  # of each query
+ANALYST = User("bench", Role.ANALYST)
+pc: Any = pyarrow.compute
+
+
+def run(messages: int) -> dict[str, Any]:
+    """Fill a lake with about this many messages in a temporary folder, and ask it what analysts and pages ask."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        begin = int(time() * 1000) // DAY_MS * DAY_MS - DAY_MS
+        fill(settings, BLOCK, begin)
+        days = _copy(settings, messages)
+        begun = perf_counter()
+        roll_up(settings.lake_dir)
+        rolled = perf_counter() - begun
+        db = open_database(settings)
+        try:
+            until = begin + int(LENGTH_S * 1000) + HOUR_MS
+            before = _ask(settings, db, until, ("newest messages", "top by content, 1 day"))
+            begun = perf_counter()
+            done = compact(settings)
+            compacted = perf_counter() - begun
+            return {
+                **_size(settings),
+                "days": days,
+                "roll_ups_made_anew_seconds": round(rolled, 1),
+                "roll_ups_equal": _equal(settings),
+                "before_compaction": before,
+                "compaction": {"files": [done.merged, done.written], "seconds": round(compacted, 1)},
+                "queries": _ask(settings, db, until),
+            }
+        finally:
+            db.close()
+
+
+def _copy(settings: Settings, messages: int) -> int:
+    """Copy the block to earlier days until there are so many messages; returns the days."""
+    blocks = {table: _rows(settings, table) for table in SHARED if delta.find_table(settings.lake_dir, table)}
+    own = next(pc.sum(rows["messages"]).as_py() for table, rows in blocks.items() if table.name == "submissions")
+    days: int = max(1, round(messages / own))
+    for table, rows in blocks.items():
+        stored = delta.open_table(settings.lake_dir, table)
+        stored.delete()
+        for day in range(days - 1, -1, -1):
+            moved = _moved(rows, day)
+            parts = FLUSHES if day == 0 and moved.num_rows > LARGE else 1
+            size = -(-moved.num_rows // parts) or 1
+            for first in range(0, moved.num_rows, size):
+                number = day * parts + first  # any number that is new
+                delta.append(stored, moved.slice(first, size), {f"{day}/{number}": None}, {f"{day}/{number}": 0})
+    return days
+
+
+def _rows(settings: Settings, table: Any) -> pa.Table:
+    found = delta.find_table(settings.lake_dir, table)
+    if found is None:
+        return table.schema.empty_table()
+    rows: pa.Table = found.to_pyarrow_table().cast(table.schema).sort_by([("offset", "ascending")])
+    return rows
+
+
+def _moved(rows: pa.Table, days: int) -> pa.Table:
+    """The rows so many days earlier, with ids of their own."""
+    for n, field in enumerate(rows.schema):
+        column: Any = rows[field.name]
+        if pa.types.is_timestamp(field.type):
+            column = pc.subtract(column, pa.scalar(days * DAY_MS * 1000, pa.duration("us"))).cast(field.type)
+        elif field.name == "dt":
+            column = pc.subtract(column.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(pa.date32())
+        elif field.name == "id":
+            column = pc.binary_join_element_wise(column, str(days), "-")
+        elif field.name == "offset":
+            column = pc.subtract(column, days * 10_000_000)
+        rows = rows.set_column(n, field, column)
+    return rows
+
+
+def _ask(settings: Settings, db: Database, until: int, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """p50 and the longest of each query, milliseconds; the first run of each is left out."""
+    reader = LakeReader(settings, clock=lambda: 0.0)
+    figures = {}
+    for name, query in _queries(db, until).items():
+        if only and name not in only:
+            continue
+        took = []
+        for _ in range(RUNS + 1):
+            begun = perf_counter()
+            query(reader.cursor())
+            took.append((perf_counter() - begun) * 1000)
+        figures[name] = {"p50_ms": round(median(took[1:])), "longest_ms": round(max(took[1:]))}
+    return figures
+
+
+def _queries(db: Database, until: int) -> dict[str, Callable[[duckdb.DuckDBPyConnection], Any]]:
+    def explore(days: int, by: str, **filters: Any) -> Callable[[duckdb.DuckDBPyConnection], Any]:
+        asked = replace(exploring.Filters(until - days * DAY_MS, until), **filters)
+        return lambda lake: exploring.explore(db, lake, ANALYST, asked, by)
+
+    week = exploring.Filters(until - 7 * DAY_MS, until)
+    return {
+        "top by port, 7 days": explore(7, "port"),
+        "top by port, 30 days": explore(30, "port"),
+        "top by rule, 30 days": explore(30, "rule"),
+        "top by campaign, 30 days": explore(30, "campaign"),
+        "top by content, 1 day": explore(1, "content"),
+        "top by content, 7 days": explore(7, "content"),
+        "top by link, 7 days": explore(7, "link"),
+        "one link, 7 days": explore(7, "port", link="example.com"),
+        "one number, 7 days": explore(7, "port", number="0123456789abcdef"),
+        "newest messages": lambda lake: exploring.newest_messages(db, lake, ANALYST, week),
+        "overview, 24 hours": lambda lake: traffic(db, lake, ANALYST, until - DAY_MS, until, HOUR_MS),
+        "hits of rules, 28 days": lambda lake: history(lake, until),
+        "view ports": lambda lake: lake.execute("FROM ports").fetchall(),
+        "view contents": lambda lake: lake.execute("FROM contents ORDER BY messages DESC LIMIT 20").fetchall(),
+        "view messages, 1 day": lambda lake: lake.execute(
+            "SELECT verdict, count(*) FROM messages WHERE dt = (SELECT max(dt) FROM submissions) GROUP BY ALL"
+        ).fetchall(),
+    }
+
+
+def _size(settings: Settings) -> dict[str, Any]:
+    """Messages, and the bytes of each by table (analysts' tables; full texts are not copied)."""
+    lake = LakeReader(settings).cursor()
+    row = lake.execute("SELECT sum(messages)::BIGINT, count(*) FROM submissions WHERE round = 0").fetchone() or (0, 0)
+    messages, submissions = int(row[0]), int(row[1])
+    sizes = {table.name: _bytes(delta.find_table(settings.lake_dir, table)) for table in SHARED}
+    return {
+        "messages": messages,
+        "submissions": submissions,
+        "bytes_a_message": {name: round(size / messages, 2) for name, size in sizes.items() if size > messages / 100},
+    }
+
+
+def _bytes(found: DeltaTable | None) -> int:
+    if found is None:
+        return 0
+    sizes: list[Any] = pa.table(found.get_add_actions())["size_bytes"].to_pylist()
+    return sum(sizes)
+
+
+def _equal(settings: Settings) -> bool:
+    """Whether the sums of the roll-up are those of the rows."""
+    lake = LakeReader(settings).cursor()
+    rolled = lake.execute(
+        "SELECT port, sum(decisions), sum(messages + returned) FROM traffic_hourly GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    rows = lake.execute("SELECT port, count(*), sum(messages) FROM decisions GROUP BY 1 ORDER BY 1").fetchall()
+    return rolled == rows

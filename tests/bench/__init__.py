@@ -1,0 +1,1 @@
+"""Benchmarks answer, and what they compare is equal."""
