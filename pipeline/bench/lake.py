@@ -93,7 +93,8 @@ def _copy(settings: Settings, messages: int) -> int:
 def _rows(settings: Settings, table: Any) -> pa.Table:
     found = delta.find_table(settings.lake_dir, table)
     if found is None:
-        return table.schema.empty_table()
+        empty: pa.Table = table.schema.empty_table()
+        return empty
     rows: pa.Table = found.to_pyarrow_table().cast(table.schema).sort_by([("offset", "ascending")])
     return rows
 
