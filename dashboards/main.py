@@ -55,7 +55,8 @@ def main() -> None:
     st.set_page_config(page_title="antispam", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     user = session.user()
     _ = session.text()
-    # Streamlit shows the pages of the section without a name side by side, and the others in menus.
+    # Streamlit shows the pages of the section without a name side by side, and the others in menus, in which an
+    # icon would be read aloud as a word.
     daily, senders, policies, office = "", _("Senders"), _("Policy and lists"), _("Administration")
     pages: dict[str, list[Page]] = {}
     for section, path, title, icon, right, module in (
@@ -64,14 +65,14 @@ def main() -> None:
         (daily, "alerts", _("Alerts"), ":material/notifications:", Right.SEE_TRAFFIC, alerts),
         (daily, "search", _("Search"), ":material/search:", Right.SEARCH, search),
         (daily, "explore", _("Explore"), ":material/query_stats:", Right.SEARCH, explore),
-        (senders, "ports", _("Ports"), ":material/cell_tower:", Right.SEE_TRAFFIC, ports),
-        (senders, "complaints", _("Complaints"), ":material/feedback:", Right.SEARCH, complaints),
-        (senders, "consents", _("Consents"), ":material/handshake:", Right.EDIT_LISTS, consents),
-        (policies, "policy", _("Policy"), ":material/policy:", Right.SEARCH, policy),
-        (policies, "rules", _("Rules"), ":material/rule_settings:", Right.SEE_TRAFFIC, rules),
-        (policies, "lists", _("Lists"), ":material/list_alt:", Right.EDIT_LISTS, lists),
-        (policies, "backtest", _("Backtest"), ":material/history:", Right.SEARCH, backtest),
-        (office, "users", _("Users"), ":material/group:", Right.ADMINISTER, users),
+        (senders, "ports", _("Ports"), None, Right.SEE_TRAFFIC, ports),
+        (senders, "complaints", _("Complaints"), None, Right.SEARCH, complaints),
+        (senders, "consents", _("Consents"), None, Right.EDIT_LISTS, consents),
+        (policies, "policy", _("Policy"), None, Right.SEARCH, policy),
+        (policies, "rules", _("Rules"), None, Right.SEE_TRAFFIC, rules),
+        (policies, "lists", _("Lists"), None, Right.EDIT_LISTS, lists),
+        (policies, "backtest", _("Backtest"), None, Right.SEARCH, backtest),
+        (office, "users", _("Users"), None, Right.ADMINISTER, users),
     ):
         if allowed(user, right):
             page = st.Page(module.page, title=title, icon=icon, url_path=path, default=path == "overview")

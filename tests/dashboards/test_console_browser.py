@@ -168,7 +168,7 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(console: Console, ope
     page.fill("input[name=again]", PASSWORD)
     page.click("button")
     page.get_by_role("heading", name="Overview").wait_for()
-    open_menu(page, "Administration", page.get_by_role("link", name="Users"))
+    open_menu(page, "Administration", page.get_by_role("menuitem", name="Users", exact=True))
     page.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
