@@ -33,6 +33,7 @@ PAGES = (
     "ports",
     "policy",
     "alerts",
+    "audit",
 )
 # the place of the focus, also in the deck
 ACTIVE = """() => {

@@ -48,6 +48,7 @@ RIGHTS = {
     "policy": Right.SEARCH,
     "alerts": Right.SEE_TRAFFIC,
     "users": Right.ADMINISTER,
+    "audit": Right.ADMINISTER,
 }
 SECRETS = ("13800138000", "13900139000", "王女士", "4008001234")
 Open = Callable[..., AppTest]

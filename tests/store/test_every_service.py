@@ -23,6 +23,7 @@ from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
 from pipeline.actions.conduct import tiers
 from pipeline.actions.console import (
+    audit_trail,
     backtests,
     consent_file,
     epochs,
@@ -320,6 +321,11 @@ R = Right
 # What happens outside the scope: it refuses, it hides, or it is for all ports and refuses every scope.
 REFUSES, HIDES, FOR_ALL, OF_NO_PORT = "refuses", "hides", "for all", "of no port"
 CALLS: dict[str, tuple[Right, str, Run]] = {
+    "audit_trail.audit_rows": (
+        R.ADMINISTER,
+        FOR_ALL,
+        lambda w, u, n: audit_trail.audit_rows(w.db, u, audit_trail.Wanted(0, NOW)),
+    ),
     "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
     "overview.traffic": (
         R.SEE_TRAFFIC,
