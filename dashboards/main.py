@@ -13,6 +13,7 @@ from dashboards.guard import now_ms
 from dashboards.language import LANGUAGES
 from dashboards.screens import (
     alerts,
+    audit,
     backtest,
     complaints,
     consents,
@@ -73,6 +74,7 @@ def main() -> None:
         (policies, "lists", _("Lists"), None, Right.EDIT_LISTS, lists),
         (policies, "backtest", _("Backtest"), None, Right.SEARCH, backtest),
         (office, "users", _("Users"), None, Right.ADMINISTER, users),
+        (office, "audit", _("Audit"), None, Right.ADMINISTER, audit),
     ):
         if allowed(user, right):
             page = st.Page(module.page, title=title, icon=icon, url_path=path, default=path == "overview")

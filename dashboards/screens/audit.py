@@ -36,9 +36,7 @@ def page() -> None:
         keep("below", None)
         return
     head = st.columns([5, 1.2, 1.2, 1.6], vertical_alignment="center")
-    told = _(
-        "{n} rows, the newest first; times in {zone}; numbers masked"
-    )
+    told = _("{n} rows, the newest first; times in {zone}; numbers masked")
     head[0].caption(told.format(n=count(len(rows)), zone=zone))
     if wanted.below is not None and head[1].button(_("Newest"), width="stretch", key="audit_newest"):
         keep("below", None)

@@ -17,7 +17,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards import session
+from dashboards import saved_views, session
 from dashboards.address import given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
@@ -39,9 +39,8 @@ from pipeline.actions.console.explore import (
     newest_messages,
     told_campaign,
 )
-from pipeline.actions.console.saved_queries import MAX_NAME, delete_query, save_query, saved_queries
 from pipeline.durations import DAY_MS, HOUR_MS
-from pipeline.store.accounts.roles import Right, User, allowed
+from pipeline.store.accounts.roles import User
 
 NAMES = {
     "port": N_("Port"),
@@ -85,7 +84,7 @@ def page() -> None:
     title, saved = st.columns([6, 1.4], vertical_alignment="bottom")
     title.title(_("Explore"))
     with saved:
-        _saved(_, user)
+        saved_views.panel(_, user, "explore")
     filters = _period(_, user)
     _chips(_, user)
     with session.told():
@@ -454,33 +453,6 @@ def _message(_: Text, each: Message, zone: str) -> tuple[Any, ...]:
         each.score,
         each.messages,
     )
-
-
-def _saved(_: Text, user: User) -> None:
-    """Saved queries: open, save, delete."""
-    services = session.services()
-    with st.popover(_("Saved queries"), icon=":material/bookmark:", width="stretch"):
-        queries = saved_queries(services.db, user)
-        if not queries:
-            st.caption(_("No query is saved yet."))
-        for query in queries:
-            row = st.columns([5, 1], vertical_alignment="center")
-            owner = "" if query.owner == user.name else f" · {query.owner}"
-            others = " · " + _("shared") if query.shared else ""
-            opens = f'<a href="?{escape(query.address)}" target="_self" style="color:var(--accent)">'
-            row[0].html(f"{opens}{escape(query.name)}</a>{escape(owner + others)}")
-            mine = query.owner == user.name or allowed(user, Right.ADMINISTER)
-            if mine and row[1].button("", icon=":material/delete:", help=_("Delete"), key=f"forget_{query.id}"):
-                with session.told():
-                    delete_query(services.db, user, query.id, now_ms())
-                    st.rerun()
-        with st.form("save", border=False, clear_on_submit=True):
-            name = st.text_input(_("Save this view as"), max_chars=MAX_NAME)
-            shared = st.checkbox(_("Share with all users"))
-            if st.form_submit_button(_("Save"), icon=":material/bookmark_add:"):
-                with session.told():
-                    save_query(services.db, user, name, urlencode(st.query_params.to_dict()), shared, now_ms())
-                    st.rerun()
 
 
 def _hour(zone: str, ms: int) -> str:

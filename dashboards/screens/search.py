@@ -9,26 +9,30 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards import session
+from dashboards import saved_views, session
 from dashboards.address import chosen_row, given, keep
 from dashboards.deck import campaign_words, segments
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.marked import marked
 from dashboards.table import table
-from dashboards.words import clock, count, word
+from dashboards.words import VERDICT_COLOURS, clock, count, span, word
 from pipeline.actions.console.reveal import reveal
 from pipeline.actions.console.search import (
+    GROUPS,
     MAX_ROWS,
     RECORDS,
     SUBMISSIONS,
     UNDECIDED,
     Found,
     Query,
+    grouped,
     message_states,
+    over_time,
     parts_of_score,
     reviewed,
     search,
@@ -40,6 +44,16 @@ from pipeline.events import SuppressedBy, Verdict
 from pipeline.store.accounts.roles import Right, User, allowed
 
 KINDS = {SUBMISSIONS: N_("Submissions"), RECORDS: N_("Records")}
+GROUP_WORDS = {
+    "": N_("nothing: a list"),
+    "verdict": N_("Verdict"),
+    "rule": N_("Deciding rule"),
+    "sender": N_("Sender"),
+    "category": N_("Category"),
+    "campaign": N_("Campaign"),
+    "text": N_("Text"),
+}
+NARROWS = {"verdict": "verdict", "rule": "rule", "sender": "port", "campaign": "campaign"}  # fields of the form
 PAGE = 500  # rows on a page of results, newest first
 SHOWN = 200  # most messages of a submission shown
 TABLE_HEIGHT = 560  # px until the style makes it fit the window
@@ -51,7 +65,10 @@ def page() -> None:
     user, _ = session.user(), session.text()
     services = session.services()
     zone = services.settings.console_zone
-    st.title(_("Search"))
+    title, saved = st.columns([6, 1.4], vertical_alignment="bottom")
+    title.title(_("Search"))
+    with saved:
+        saved_views.panel(_, user, "search")
     query = _form(_, user, zone)
     with session.told():
         lake = services.lake.cursor()
@@ -59,7 +76,112 @@ def page() -> None:
         if not events:
             st.info(_("Nothing fits. A longer period or fewer words may."), icon=":material/search_off:")
             return
-        _results(_, user, replace(query, limit=PAGE), events, messages)
+        _chart(_, user, query)
+        groups = ["", *GROUPS]
+        by = st.segmented_control(
+            _("Grouped by"),
+            groups,
+            default=given("by", groups, ""),
+            format_func=lambda each: _(GROUP_WORDS[each]),
+            key="search_by",
+            required=True,
+        )
+        keep("by", str(by) or None)
+        if by:
+            _groups(_, user, query, str(by), events, messages)
+        else:
+            _results(_, user, replace(query, limit=PAGE), events, messages)
+
+
+def _chart(_: Text, user: User, query: Query) -> None:
+    """What was found, by time and verdict."""
+    services = session.services()
+    width, moments = over_time(services.db, services.lake.cursor(), services.privacy, user, query)
+    zone = ZoneInfo(services.settings.console_zone)
+    verdicts = [*(v.value for v in Verdict), UNDECIDED]
+    names = {v: word(_, v) for v in verdicts}
+    rows = [
+        (datetime.fromtimestamp(m.at / 1000, zone).replace(tzinfo=None), names[m.verdict], m.messages) for m in moments
+    ]
+    frame = pd.DataFrame(rows, columns=["time", "verdict", "messages"])
+    colours = [VERDICT_COLOURS.get(v, "#8a929c") for v in verdicts]
+    per = _("messages in {time}").format(time=span(_, width))
+    chart = (
+        alt.Chart(frame)
+        .mark_bar(width={"band": 0.9})
+        .encode(
+            x=alt.X("time:T", title=None, axis=alt.Axis(labelAngle=0, format="%m-%d %H:%M", tickCount=8)),
+            y=alt.Y("sum(messages):Q", title=per, axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(
+                "verdict:N",
+                title=None,
+                scale=alt.Scale(domain=list(names.values()), range=colours),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("time:T", title=_("Time"), format="%m-%d %H:%M"),
+                alt.Tooltip("verdict:N", title=_("Verdict")),
+                alt.Tooltip("sum(messages):Q", title=_("Messages"), format=","),
+            ],
+        )
+        .properties(height=230)
+    )
+    st.altair_chart(chart, width="stretch")
+
+
+def _groups(_: Text, user: User, query: Query, by: str, events: int, messages: int) -> None:
+    """What was found by one column, with a link that narrows the search to a row."""
+    services = session.services()
+    found = grouped(services.db, services.lake.cursor(), services.privacy, user, query, by)
+    frame = table(
+        [(_shown_value(_, by, g.value), g.events, g.messages, f"{100 * g.messages / messages:.1f}") for g in found],
+        columns=["value", "events", "messages", "share"],
+    )
+    told = _("{n} groups of {events} found, {messages} messages; text and numbers masked")
+    head = st.columns([8, 1.5], vertical_alignment="center")
+    head[0].caption(told.format(n=count(len(found)), events=count(events), messages=count(messages)))
+    head[1].download_button(
+        _("Save as csv"),
+        frame.to_csv(index=False).encode("utf-8-sig"),
+        file_name=f"search-by-{by}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        width="stretch",
+        icon=":material/download:",
+    )
+    chosen = st.dataframe(
+        frame,
+        hide_index=True,
+        height="content" if len(found) < 15 else TABLE_HEIGHT,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"groups_{by}_{len(found)}",
+        column_config={
+            "value": st.column_config.TextColumn(_(GROUP_WORDS[by]), width=560 if by == "text" else 240),
+            "events": st.column_config.NumberColumn(_("Found"), format="localized", width=110),
+            "messages": st.column_config.NumberColumn(_("Messages"), format="localized", width=110),
+            "share": st.column_config.TextColumn(_("Share, %"), width=90),
+        },
+    )["selection"]["rows"]
+    field = NARROWS.get(by)
+    if chosen and field is not None and found[chosen[0]].value:
+        st.button(
+            _("Search only these"), type="primary", key="narrow", on_click=_narrow, args=(field, found[chosen[0]].value)
+        )
+    elif field is not None:
+        st.caption(_("Choose a row to search only these."))
+
+
+def _shown_value(_: Text, by: str, value: str) -> str:
+    if not value:
+        return _("none")
+    return word(_, value) if by in ("verdict", "category") else value
+
+
+def _narrow(field: str, value: str) -> None:
+    """Put the chosen group into the form, before its fields are shown."""
+    st.session_state[field] = value
+    st.session_state["search_by"] = ""
 
 
 def _results(_: Text, user: User, query: Query, events: int, messages: int) -> None:

@@ -924,12 +924,13 @@ saved_queries = Table(
     "saved_queries",
     metadata,
     Column("id", SERIAL, primary_key=True),
+    Column("page", String(16), nullable=False, server_default="explore"),
     Column("name", String(80), nullable=False),
     Column("address", Text, nullable=False),  # query string of the page
     Column("owner", String(64), nullable=False),
     Column("shared", Boolean, nullable=False),  # with all users
     _at("made_at"),
-    Index("ix_saved_queries_owner", "owner", "name", unique=True),
+    Index("ix_saved_queries_owner", "owner", "page", "name", unique=True),
 )
 callbacks = Table(
     "callbacks",

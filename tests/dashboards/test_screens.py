@@ -176,6 +176,24 @@ def test_a_verdict_on_many_cases_is_cancelled_half_way_and_taken_back(
     assert "0 of 6 cases decided" in _shown(app)
 
 
+def test_search_groups_and_the_address_keeps_by_what(render: Open) -> None:
+    app = render("search", Role.ANALYST, "en", by="verdict")
+    assert not app.exception
+    assert not app.error
+    shown = next(frame.value for frame in app.dataframe if "share" in frame.value)
+    assert "review" in set(shown["value"])
+    assert sum(float(share) for share in shown["share"]) > 99
+
+
+def test_the_audit_trail_shows_who_did_what(render: Open) -> None:
+    app = render("audit", Role.ADMINISTRATOR, "en")
+    assert not app.exception
+    assert not app.error
+    frame = app.dataframe[0].value
+    assert list(frame.columns) == ["id", "at", "actor", "action", "subject", "before", "after", "reason"]
+    assert list(frame["id"]) == sorted(frame["id"], reverse=True)
+
+
 def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:
     rule, values = BuiltInRule.CASE_OVERDUE, {"case": "case-7", "minutes": 60, "messages": 1234}
     render("alerts", Role.ADMINISTRATOR, "en")

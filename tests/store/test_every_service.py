@@ -350,6 +350,20 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
             != (0, 0)
         ),
     ),
+    "search.grouped": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: search.grouped(
+            w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n)), "rule"
+        ),
+    ),
+    "search.over_time": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: search.over_time(
+            w.db, w.lake.cursor(), w.privacy, u, search.Query(NOW - 3_600_000, NOW + 60_000, port=w.port(n))
+        )[1],
+    ),
     "backtests.finished": (R.SEARCH, FOR_ALL, lambda w, u, n: backtests.finished(w.settings, u)),
     "search.parts_of_score": (R.SEARCH, OF_NO_PORT, lambda w, u, n: search.parts_of_score(w.db, u, "x", "m")),
     "search.message_states": (
@@ -800,9 +814,13 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "saved_queries.save_query": (
         R.SEARCH,
         OF_NO_PORT,
-        lambda w, u, n: saved_queries.save_query(w.db, u, f"q{n}", "by=port", False, NOW),
+        lambda w, u, n: saved_queries.save_query(w.db, u, "explore", f"q{n}", "by=port", False, NOW),
     ),
-    "saved_queries.saved_queries": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.saved_queries(w.db, u)),
+    "saved_queries.saved_queries": (
+        R.SEARCH,
+        OF_NO_PORT,
+        lambda w, u, n: saved_queries.saved_queries(w.db, u, "explore"),
+    ),
     "saved_queries.delete_query": (R.SEARCH, OF_NO_PORT, lambda w, u, n: saved_queries.delete_query(w.db, u, 0, NOW)),
     "snoozes.snooze": (
         R.SNOOZE_RULES,

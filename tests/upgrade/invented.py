@@ -364,7 +364,15 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
             }
         ],
         "saved_queries": [
-            {"id": 1, "name": "loans", "address": "by=port", "owner": "anna", "shared": True, "made_at": NOW}
+            {
+                "id": 1,
+                "page": "search",
+                "name": "loans",
+                "address": "by=port",
+                "owner": "anna",
+                "shared": True,
+                "made_at": NOW,
+            }
         ],
         "snoozes": [
             {

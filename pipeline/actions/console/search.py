@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from pipeline.actions.console.score_parts import ScorePart, model_in_force, score_parts
 from pipeline.actions.status.submission_status import PARTS
-from pipeline.durations import DAY_MS
+from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.lake.privacy import Privacy, mask_text
@@ -28,6 +28,9 @@ from pipeline.text.numbers import service_code
 MAX_DAYS = 31  # longest time range of a search
 MAX_ROWS = 10_000
 MAX_STATES = 500  # messages of a submission whose states are read
+MOST_GROUPS = 500
+MOST_BARS = 120
+STEPS = (MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 12 * HOUR_MS)  # ms, widths of a bar
 UNDECIDED = "undecided"
 SUBMISSIONS, RECORDS = "submissions", "records"
 
@@ -107,6 +110,34 @@ class Reviewed:
     decided_at: int | None
     note: str
 
+
+@dataclass(frozen=True)
+class Group:
+    """What was found of one value; empty: without one."""
+
+    value: str
+    events: int
+    messages: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Messages of one verdict that were sent from `at` (epoch ms) on, for the width of a bar."""
+
+    at: int
+    verdict: str
+    messages: int
+
+
+# What events can be grouped by; the rule is the one that decided.
+GROUPS = {
+    "verdict": f"coalesce(newest.verdict, '{UNDECIDED}')",
+    "rule": "newest.reasons[1].rule",
+    "sender": "found.sender",
+    "category": "newest.category",
+    "campaign": "newest.campaign",
+    "text": "found.content",
+}
 
 # kind -> (`source` of its decisions, SQL of its events). A later round is the same submission after a hold.
 _EVENTS = {
@@ -188,6 +219,29 @@ def totals(
     sql, values = _matching(db, privacy, user, query, _TOTALS)
     row = lake.execute(sql, values).fetchone() or (0, 0)
     return int(row[0]), int(row[1])
+
+
+def grouped(
+    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query, by: str
+) -> list[Group]:
+    """The matching events by one of GROUPS, those with most messages first; at most MOST_GROUPS. Raises as `search`."""
+    if by not in GROUPS:
+        raise AntispamError(f"search: grouped by one of {', '.join(GROUPS)}")
+    sql, values = _matching(db, privacy, user, query, f"{GROUPS[by]} AS value, {_TOTALS}")
+    rows = lake.execute(f"{sql} GROUP BY value ORDER BY 3 DESC, 2 DESC, 1 LIMIT {MOST_GROUPS}", values).fetchall()
+    return [Group("" if value is None else str(value), events, messages) for value, events, messages in rows]
+
+
+def over_time(
+    db: Database, lake: duckdb.DuckDBPyConnection, privacy: Privacy, user: User, query: Query
+) -> tuple[int, list[Moment]]:
+    """Messages of the matching events by time and verdict, and the width of a bar in ms. Raises as `search`."""
+    width = next((step for step in STEPS if (query.until - query.since) / step <= MOST_BARS), STEPS[-1])
+    bar = f"epoch_ms(found.sent_at) // {width} * {width}"
+    columns = f"{bar} AS bar, coalesce(newest.verdict, '{UNDECIDED}') AS verdict, {_TOTALS}"
+    sql, values = _matching(db, privacy, user, query, columns)
+    rows = lake.execute(f"{sql} GROUP BY bar, verdict ORDER BY bar, verdict", values).fetchall()
+    return width, [Moment(int(at), verdict, messages) for at, verdict, _, messages in rows]
 
 
 def _matching(db: Database, privacy: Privacy, user: User, query: Query, columns: str) -> Condition:

@@ -15,26 +15,26 @@ CHIEF = User("chief", Role.ADMINISTRATOR)
 
 
 def names(db: Database, user: User) -> list[str]:
-    return [query.name for query in saved_queries(db, user)]
+    return [query.name for query in saved_queries(db, user, "explore")]
 
 
 def test_ones_own_and_shared_queries_are_shown(any_db: Database) -> None:
-    save_query(any_db, ANNA, " loans  by port ", "?by=port&category=loan", False, NOW)
-    save_query(any_db, ANNA, "risen", "by=content&order=rise", True, NOW)
+    save_query(any_db, ANNA, "explore", " loans  by port ", "?by=port&category=loan", False, NOW)
+    save_query(any_db, ANNA, "explore", "risen", "by=content&order=rise", True, NOW)
     assert names(any_db, ANNA) == ["loans by port", "risen"]
     assert names(any_db, BEN) == ["risen"]
-    assert saved_queries(any_db, BEN)[0].address == "by=content&order=rise"
+    assert saved_queries(any_db, BEN, "explore")[0].address == "by=content&order=rise"
 
 
 def test_the_same_name_replaces_ones_own_query_only(any_db: Database) -> None:
-    save_query(any_db, ANNA, "q", "by=port", True, NOW)
-    save_query(any_db, BEN, "q", "by=rule", False, NOW)
-    save_query(any_db, ANNA, "q", "by=kind", True, NOW)
-    assert sorted(query.address for query in saved_queries(any_db, BEN)) == ["by=kind", "by=rule"]
+    save_query(any_db, ANNA, "explore", "q", "by=port", True, NOW)
+    save_query(any_db, BEN, "explore", "q", "by=rule", False, NOW)
+    save_query(any_db, ANNA, "explore", "q", "by=kind", True, NOW)
+    assert sorted(query.address for query in saved_queries(any_db, BEN, "explore")) == ["by=kind", "by=rule"]
 
 
 def test_a_query_is_deleted_by_its_owner_or_an_administrator(any_db: Database) -> None:
-    ident = save_query(any_db, ANNA, "q", "by=port", True, NOW)
+    ident = save_query(any_db, ANNA, "explore", "q", "by=port", True, NOW)
     with pytest.raises(Forbidden):
         delete_query(any_db, BEN, ident, NOW)
     assert names(any_db, BEN) == ["q"]
@@ -48,12 +48,21 @@ def test_a_query_is_deleted_by_its_owner_or_an_administrator(any_db: Database) -
 )
 def test_what_is_empty_or_too_long_is_refused(operational_db: Database, name: str, address: str) -> None:
     with pytest.raises(AntispamError, match="characters"):
-        save_query(operational_db, ANNA, name, address, False, NOW)
+        save_query(operational_db, ANNA, "explore", name, address, False, NOW)
 
 
 def test_a_user_keeps_a_bounded_number(operational_db: Database) -> None:
     for n in range(MOST):
-        save_query(operational_db, ANNA, f"q{n}", "by=port", False, NOW)
-    save_query(operational_db, ANNA, "q0", "by=kind", False, NOW)
+        save_query(operational_db, ANNA, "explore", f"q{n}", "by=port", False, NOW)
+    save_query(operational_db, ANNA, "explore", "q0", "by=kind", False, NOW)
     with pytest.raises(AntispamError, match="delete one first"):
-        save_query(operational_db, ANNA, "one more", "by=port", False, NOW)
+        save_query(operational_db, ANNA, "explore", "one more", "by=port", False, NOW)
+
+
+def test_queries_belong_to_their_page(any_db: Database) -> None:
+    save_query(any_db, ANNA, "explore", "q", "by=port", True, NOW)
+    save_query(any_db, ANNA, "search", "q", "rule=x", True, NOW)
+    assert [query.address for query in saved_queries(any_db, BEN, "search")] == ["rule=x"]
+    assert [query.address for query in saved_queries(any_db, BEN, "explore")] == ["by=port"]
+    with pytest.raises(AntispamError, match="explore, search"):
+        save_query(any_db, ANNA, "users", "q", "x=y", True, NOW)

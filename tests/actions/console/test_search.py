@@ -11,7 +11,18 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.console.reveal import reveal
-from pipeline.actions.console.search import Found, Query, Reviewed, message_states, reviewed, search, totals
+from pipeline.actions.console.search import (
+    GROUPS,
+    Found,
+    Query,
+    Reviewed,
+    grouped,
+    message_states,
+    over_time,
+    reviewed,
+    search,
+    totals,
+)
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.console.why import CampaignSize, Span, campaign_sizes, why
 from pipeline.actions.review import claims
@@ -249,3 +260,24 @@ def test_why_a_case_is_open(operational_db: Database, settings: Settings) -> Non
     first, second = found["case-000"].reasons
     assert (first.rule, first.spans) == ("bulk-unreviewed", ())
     assert second.spans == (Span(11, 16, "额度已审批", "raw"),)
+
+
+@pytest.mark.parametrize("by", list(GROUPS))
+def test_groups_and_bars_count_what_the_search_finds(operational_db: Database, settings: Settings, by: str) -> None:
+    register_ports(operational_db, NOW)
+    lake, privacy = LakeReader(settings), Privacy(settings.privacy_secret)
+    query = Query(NOW - 2 * HOUR_MS, NOW + HOUR_MS)
+    found = totals(operational_db, lake.cursor(), privacy, ANALYST, query)
+    groups = grouped(operational_db, lake.cursor(), privacy, ANALYST, query, by)
+    assert (sum(g.events for g in groups), sum(g.messages for g in groups)) == found
+    assert [g.messages for g in groups] == sorted((g.messages for g in groups), reverse=True)
+    width, moments = over_time(operational_db, lake.cursor(), privacy, ANALYST, query)
+    assert sum(m.messages for m in moments) == found[1]
+    assert all(m.at % width == 0 for m in moments)
+    assert 3 * HOUR_MS / width <= 120
+
+
+def test_a_group_is_one_of_the_list(operational_db: Database, settings: Settings) -> None:
+    lake, privacy = LakeReader(settings), Privacy(settings.privacy_secret)
+    with pytest.raises(AntispamError, match="grouped by one of"):
+        grouped(operational_db, lake.cursor(), privacy, ANALYST, Query(NOW, NOW + 1), "1; DROP")
