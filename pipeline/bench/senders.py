@@ -27,7 +27,6 @@ import msgspec
 
 from pipeline import topics
 from pipeline.actions.proof import proved
-from pipeline.actions.senders.simulator import ReceivedSubmit
 from pipeline.bench.stream import Decisions, publish_demo, running
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority, Submission, encode
@@ -37,6 +36,7 @@ from pipeline.rules.ports import Ports
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.child import free_port
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import ReceivedSubmit
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database

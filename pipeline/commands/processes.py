@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from pipeline.errors import AntispamError
 app = typer.Typer()
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 app.add_typer(broker_app, name="broker")
-simulate_app = typer.Typer(no_args_is_help=True, help="Simulate carriers, for tests and evaluation.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Simulate carriers and ports, for tests and evaluation.")
 app.add_typer(simulate_app, name="simulate")
 
 
@@ -160,35 +161,97 @@ def broker_user(name: Annotated[str, typer.Argument(help="Such as antispam-worke
     typer.echo(f"{name} may sign in")
 
 
+_NODE = 3_010_099_999  # our number at an SGIP gateway: provider, area 0100, company 99999
+
+
 @simulate_app.callback()
 def simulate() -> None:
-    """Simulate carriers, for tests and evaluation."""
+    """Simulate carriers and ports, for tests and evaluation."""
 
 
 @simulate_app.command("carrier")
 def simulate_carrier(
+    protocol: Annotated[str, typer.Argument(help="cmpp (2.0 and 3.0), sgip, smgp or smpp.")] = "cmpp",
     port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes a free one.")] = 7890,
-    account: Annotated[str, typer.Option(help="The SP id that may log in.")] = "900001",
+    account: Annotated[str, typer.Option(help="The account that may log in.")] = "900001",
+    provider: Annotated[str, typer.Option(help="SGIP: HOST:PORT where reports go, the `listen` of the channel.")] = "",
     rate: Annotated[float, typer.Option(help="Parts a second, throttled above; 0: no limit.")] = 0.0,
     delay: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
+    jitter: Annotated[float, typer.Option(help="Most seconds more before an answer or report.")] = 0.0,
     report_delay: Annotated[float, typer.Option(help="Seconds from answer to status report.")] = 1.0,
     report_fail: Annotated[float, typer.Option(help="Share of reports that say UNDELIV.")] = 0.0,
+    report_first: Annotated[float, typer.Option(help="Share of reports before the answer with their id.")] = 0.0,
+    report_twice: Annotated[float, typer.Option(help="Share of reports that come again.")] = 0.0,
+    report_lost: Annotated[float, typer.Option(help="Share of reports that never come.")] = 0.0,
     drop: Annotated[float, typer.Option(help="Share of SUBMITs left unanswered.")] = 0.0,
+    refuse: Annotated[float, typer.Option(help="Share of SUBMITs that are refused.")] = 0.0,
     disconnect: Annotated[float, typer.Option(help="Share of SUBMITs that end the connection.")] = 0.0,
+    split: Annotated[float, typer.Option(help="Share of frames that come in two pieces.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
     journal: Annotated[Path | None, typer.Option(help="Write every SUBMIT here (jsonl, with its text).")] = None,
 ) -> None:
-    """A CMPP 3.0 gateway; the account's password is ANTISPAM_SIMULATOR_SECRET."""
-    from pipeline.actions.senders.simulator import Conduct, serve
+    """A carrier's gateway; the account's password is ANTISPAM_SIMULATOR_SECRET."""
+    from pipeline.simulators.carrier import PROTOCOLS, Conduct, serve
 
+    if protocol not in PROTOCOLS:
+        raise AntispamError(f"unknown protocol {protocol!r}; one of {', '.join(PROTOCOLS)}")
     context.settings()
     conduct = Conduct(
         rate=rate,
         delay=delay,
+        jitter=jitter,
         report_delay=report_delay,
         report_fail=report_fail,
+        report_first=report_first,
+        report_twice=report_twice,
+        report_lost=report_lost,
         drop=drop,
+        refuse=refuse,
         disconnect=disconnect,
+        split=split,
         seed=seed,
     )
-    serve(account, conduct, port, journal)
+    serve(account, conduct, port, journal, protocol, provider)
+
+
+@simulate_app.command("port")
+def simulate_port(
+    protocol: Annotated[str, typer.Argument(help="cmpp2, cmpp3, sgip, smgp or smpp.")],
+    port: Annotated[int, typer.Option(help="Where our server listens for this protocol, on 127.0.0.1.")],
+    sender: Annotated[str, typer.Option(help="The number that it sends from.")],
+    account: Annotated[str, typer.Option(help="The account to log in with.")] = "900001",
+    links: Annotated[int, typer.Option(help="Connections.")] = 1,
+    window: Annotated[int, typer.Option(help="Unanswered requests of a link.")] = 16,
+    listen: Annotated[str, typer.Option(help="SGIP: our HOST:PORT for reports, the account's `sgip_deliver`.")] = "",
+    messages: Annotated[int, typer.Option(help="How many, one in three of them long.")] = 100,
+    rate: Annotated[float, typer.Option(help="Parts a second over all links.")] = 50.0,
+    split: Annotated[float, typer.Option(help="Share of frames that come in two pieces.")] = 0.0,
+    again: Annotated[float, typer.Option(help="Share of frames that are sent again before their answer.")] = 0.0,
+    shuffle: Annotated[bool, typer.Option(help="Send parts over any link in any order.")] = False,
+    disconnect: Annotated[float, typer.Option(help="Share of frames after which the connection is lost.")] = 0.0,
+    wait: Annotated[float, typer.Option(help="Most seconds to wait for answers and reports.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="Of texts and faults.")] = 0,
+) -> None:
+    """A port that submits invented texts; prints as JSON what was answered and reported.
+
+    Its password is ANTISPAM_SIMULATOR_SECRET.
+    """
+    from pipeline.actions.senders.channels import parse_channels
+    from pipeline.simulators.port import Behaviour, serve
+
+    context.settings()
+    fields = {"kind": protocol, "host": "127.0.0.1", "port": port, "account": account, "links": links, "window": window}
+    if listen:
+        fields |= {"listen": listen, "node": _NODE}
+    channel = parse_channels(json.dumps({"port": fields}), "simulate port", ("port",))["port"]
+    behaviour = Behaviour(
+        messages=messages,
+        rate=rate,
+        split=split,
+        again=again,
+        shuffle=shuffle,
+        disconnect=disconnect,
+        wait=wait,
+        seed=seed,
+    )
+    typer.echo(json.dumps(serve(channel, sender, behaviour), ensure_ascii=False))

@@ -26,9 +26,9 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.sgip_listener import SgipListener
-from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.events import DeliveryReport, Outbound, Submission
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct, Simulator
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
 
@@ -73,6 +73,7 @@ class Sending:
     channel: Channel
     database: DatabaseThread
     done: list[Job] = field(default_factory=list)
+    listener: SgipListener | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def add(self, *records: Outbound, lane: int = 0) -> None:
@@ -145,7 +146,10 @@ async def fleet(
             await database.run(deliveries.mark_interrupted, channel.name, wall())
             works += [agent.run(), reports.run(), *(link.run() for link in agent.links)]
             if channel.listen:
-                works.append(SgipListener(channel, reports.take, clock.monotonic).run())
+                listener = running[channel.name].listener = SgipListener(
+                    channel, reports.take, clock.monotonic, channel.secret
+                )
+                works.append(listener.run())
         tasks = [asyncio.create_task(work) for work in works]
         for one in running.values():
             one.tasks = tasks

@@ -22,11 +22,11 @@ from sqlalchemy import func, select
 from pipeline import topics
 from pipeline.actions.review import claims
 from pipeline.actions.review.places import UNDO_MS
-from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct, Simulator
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import LIN

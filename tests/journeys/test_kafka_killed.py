@@ -20,11 +20,11 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline import topics
-from pipeline.actions.senders.simulator import Conduct
 from pipeline.kafka.clients import reader
 from pipeline.kafka.replay import replay
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.processes.journey import LINKS, WINDOW, Client, Process, deployment

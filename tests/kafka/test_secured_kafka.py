@@ -15,7 +15,6 @@ from confluent_kafka import KafkaException
 from sqlalchemy import select
 
 from pipeline import topics
-from pipeline.actions.senders.simulator import Conduct
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
 from pipeline.kafka import acls as kafka_acls
@@ -28,6 +27,7 @@ from pipeline.run.brokers.kafka_node_security import sasl
 from pipeline.run.child import Child, free_port
 from pipeline.run.doctor import examine
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct
 from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User

@@ -126,7 +126,9 @@ class _ChannelSender:
         )
         self._resends = Resends(channel, database, failover, clock)
         agents[channel.name] = self.agent
-        self._listener = SgipListener(channel, self.reports.take, clock.monotonic) if channel.listen else None
+        self._listener = (
+            SgipListener(channel, self.reports.take, clock.monotonic, channel.secret) if channel.listen else None
+        )
         self._lanes = [Lane(settings, channel, priority, producer, self._revoked) for priority in LANES]
 
     def coroutines(self) -> list[Any]:

@@ -38,8 +38,8 @@ Deliver = Callable[[Delivered, Callable[[bool], None]], Awaitable[None]]
 class SgipListener:
     """The listening address of one channel. `deliver` and `clock` (seconds) are as in a link."""
 
-    def __init__(self, channel: Channel, deliver: Deliver, clock: Callable[[], float]) -> None:
-        self._channel, self._secret, self._deliver, self._clock = channel, channel.secret, deliver, clock
+    def __init__(self, channel: Channel, deliver: Deliver, clock: Callable[[], float], secret: bytes) -> None:
+        self._channel, self._secret, self._deliver, self._clock = channel, secret, deliver, clock
         self._dialect = dialect_of(channel)
         self._connections = 0
         self.port = 0  # that it listens on; 0: not yet

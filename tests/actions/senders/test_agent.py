@@ -11,9 +11,9 @@ from sqlalchemy import insert, select, update
 
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
-from pipeline.actions.senders.simulator import Simulator
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
+from pipeline.simulators.carrier import Simulator
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import (
@@ -163,7 +163,7 @@ def test_a_report_settles_a_part_in_doubt(operational_db: Database) -> None:
                     registered_delivery=1,
                     content=cmpp.encode_report(body, CMPP3),
                 )
-                simulator._report(link, CMPP3.encode(deliver))
+                simulator._report(link, deliver)
             await s.until(lambda: states(operational_db) == {"delivered": 3})
 
     asyncio.run(run())

@@ -13,9 +13,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from pipeline.actions.senders.simulator import Conduct, Simulator, _Link
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3
+from pipeline.simulators.carrier import Conduct, Simulator, _Link
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, Sending, numbers, outbound, sending, states

@@ -20,8 +20,8 @@ from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.part import FINAL
 from pipeline.actions.senders.resends import Resends
-from pipeline.actions.senders.simulator import Simulator
 from pipeline.process.backoff import Backoff
+from pipeline.simulators.carrier import Simulator
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import (
@@ -204,7 +204,11 @@ def test_what_was_under_way_moves_as_a_whole_and_nothing_is_lost(operational_db:
 
 def test_a_refusal_that_concerns_the_channel_moves_the_message(operational_db: Database) -> None:
     async def run() -> None:
-        async with carrier(refuse=1.0) as first, carrier() as second, two(operational_db, first, second) as s:
+        async with (
+            carrier(refuse=1.0) as first,
+            carrier() as second,
+            two(operational_db, first, second, down_after=30.0) as s,
+        ):
             s["default"].add(outbound("s", numbers(20), "长" * 150))
             await s["default"].until(lambda: len(s["default"].done) == 1)
             await s["default"].until(lambda: states(operational_db) == {"delivered": 60})
@@ -219,7 +223,7 @@ def test_a_message_that_all_refuse_is_refused(operational_db: Database) -> None:
         async with (
             carrier(refuse=1.0) as first,
             carrier(refuse=1.0) as second,
-            two(operational_db, first, second) as s,
+            two(operational_db, first, second, down_after=30.0) as s,
         ):
             s["default"].add(outbound("s", numbers(5)))
             await s["default"].until(lambda: len(s["default"].done) == 1)
@@ -231,7 +235,11 @@ def test_a_message_that_all_refuse_is_refused(operational_db: Database) -> None:
 
 def test_a_port_that_names_its_channel_stays_on_it(operational_db: Database) -> None:
     async def run() -> None:
-        async with carrier(refuse=1.0) as first, carrier() as second, two(operational_db, first, second) as s:
+        async with (
+            carrier(refuse=1.0) as first,
+            carrier() as second,
+            two(operational_db, first, second, down_after=30.0) as s,
+        ):
             with operational_db.write() as connection:
                 connection.execute(update(schema.ports).values(channel="cmcc-1"))
             s["default"].add(outbound("s", numbers(5)))
@@ -250,7 +258,7 @@ def test_a_restarted_sender_finds_what_has_moved(operational_db: Database) -> No
             async with two(operational_db, Nowhere(), second) as s:
                 s["default"].add(outbound("s", numbers(5), "长" * 150))
                 await s["default"].until(lambda: len(s["default"].done) == 1)
-            async with carrier() as first, two(operational_db, first, second) as s:
+            async with carrier() as first, two(operational_db, first, second, down_after=30.0) as s:
                 await s["default"].until(lambda: s["default"].agent.links[0].connected)
                 s["default"].add(outbound("s", numbers(5), "长" * 150))
                 await s["default"].until(lambda: len(s["default"].done) == 1)
@@ -270,7 +278,7 @@ def test_a_message_whose_report_never_comes_is_sent_over_the_next(operational_db
         async with (
             carrier(reports=False) as first,
             carrier(reports=False) as second,
-            two(operational_db, first, second, wall=clock, report_wait=3600.0) as s,
+            two(operational_db, first, second, wall=clock, report_wait=3600.0, down_after=30.0) as s,
         ):
             s["default"].add(outbound("s", numbers(4), "长" * 150))
             await s["default"].until(lambda: len(s["default"].done) == 1)

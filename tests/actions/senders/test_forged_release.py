@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from pipeline import topics
 from pipeline.actions.proof import proved
-from pipeline.actions.senders.simulator import Conduct
 from pipeline.durations import DAY_MS
 from pipeline.events import Alert, Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import reader, writer
@@ -19,6 +18,7 @@ from pipeline.kafka.dead_letters import dead_letters, retry
 from pipeline.kafka.replay import replay
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct
 from pipeline.store import schema
 from tests.harness.processes.workers import start
 from tests.harness.servers.carrier import PORT, sender_deployment, simulated, until

@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from pipeline import topics
 from pipeline.actions.proof import proved
-from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import DeliveryReport, Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import reader, writer
 from pipeline.kafka.replay import replay
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database
 from tests.harness.processes.workers import start

@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from pipeline import topics
 from pipeline.actions.proof import proved
-from pipeline.actions.senders.simulator import Conduct
 from pipeline.events import Outbound, Priority, Submission, encode
 from pipeline.kafka.clients import writer
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.processes.workers import start

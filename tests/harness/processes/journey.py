@@ -10,11 +10,11 @@ from time import monotonic, sleep, time
 import httpx
 import msgspec
 
-from pipeline.actions.senders.simulator import Simulator
 from pipeline.decision.configuration import default_policy, directory_entries
 from pipeline.kafka.admin import ensure_topics
 from pipeline.run.child import Child, free_port
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Simulator
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database

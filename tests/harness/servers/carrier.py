@@ -11,9 +11,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from pipeline.actions.senders.simulator import Conduct, Simulator
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
+from pipeline.simulators.carrier import Conduct, Simulator
 from pipeline.store.database import Database
 from tests.harness.case_events import add_port
 from tests.harness.migrated import migrated_database
