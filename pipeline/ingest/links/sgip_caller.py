@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
+from pipeline.actions.senders.dialects.dialect import CHINA
 from pipeline.actions.status.link_deliveries import Reply, Report
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account
@@ -94,6 +96,8 @@ class SgipCaller:
             for frame in frames.feed(data):
                 with suppress(FrameError):  # what cannot be read is no answer; its request runs out of time
                     self._take(SGIP.decode(frame))
+        if not self.receives:
+            raise ConnectionResetError("closed before the login was answered")
 
     def _take(self, pdu: Any) -> None:
         if isinstance(pdu, sgip.Unbind):
@@ -112,7 +116,9 @@ class SgipCaller:
 
     def _request(self, pdu: Any, token: int | None) -> None:
         self._counter = (self._counter + 1) & 0xFFFF_FFFF
-        sequence = SequenceNumber(NODE, 0, self._counter).octets()
+        # A peer may read the time and write it again: only a true one comes back as it was.
+        stamp = int(datetime.now(CHINA).strftime("%m%d%H%M%S"))
+        sequence = SequenceNumber(NODE, stamp, self._counter).octets()
         self._write(replace(pdu, sequence=sequence))
         self._open[sequence] = token, self._clock() + ANSWER
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.actions.status.link_deliveries import Reply, Waiting
 from pipeline.events import Origin
@@ -116,6 +118,12 @@ def test_reports_and_replies_go_over_our_own_connection() -> None:
         (2, "900001", "secret")
     ]
     report, reply = provider.taken
+    for pdu in (
+        *provider.logins,
+        report,
+        reply,
+    ):  # SMSGate reads the time and writes it again: 0 would come back changed
+        datetime.strptime(f"2024{sgip.SequenceNumber.of(pdu.sequence).time:010d}", "%Y%m%d%H%M%S")  # noqa: DTZ007
     assert (report.submit_sequence, report.state, report.error_code) == (SEQUENCE, 2, 102)
     assert report.user_number == "8613800000001"
     assert (reply.sp_number, reply.user_number, reply.content) == ("10690001", "8613800000001", b"\0T")
@@ -138,6 +146,21 @@ def test_what_the_port_has_not_answered_comes_again_over_the_next_connection() -
     play(story)
     assert len(provider.logins) == 2
     assert [report.state for report in provider.taken] == [0, 0]
+
+
+def test_a_port_that_closes_before_it_answers_the_login_is_told_in_the_log() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def story(stage: Stage) -> None:
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        await stage.connect("sgip")
+        with capture_logs() as logs:
+            stage.deliver_to(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            await until(lambda: any(line["event"] == "sgip_port_away" for line in logs))
+        server.close()
+
+    play(story)
 
 
 @pytest.mark.parametrize(

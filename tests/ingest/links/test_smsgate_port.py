@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.run.child import free_port
 from tests.harness.links.memory_pipeline import served
 from tests.harness.places import ROOT
 from tests.harness.servers.smsgate_gateway import smsgate_jars
 
 PORT = "10690001"
 SOURCE = ROOT / "tests" / "peers" / "smsgate" / "Port.java"
-PROTOCOLS = {"cmpp2": "cmpp", "cmpp3": "cmpp", "smgp": "smgp", "smpp": "smpp"}
+PROTOCOLS = {"cmpp2": "cmpp", "cmpp3": "cmpp", "smgp": "smgp", "sgip": "sgip", "smpp": "smpp"}
 LINKS = 2
 
 
@@ -30,16 +31,20 @@ def text_of(n: int) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("protocol", "count"),
-    [("cmpp3", 500), ("smgp", 500), ("smpp", 500)]
+    [("cmpp3", 500), ("smgp", 500), ("sgip", 500), ("smpp", 500)]
     + [pytest.param(protocol, 10_000, marks=pytest.mark.slow) for protocol in PROTOCOLS],
 )
 def test_every_text_arrives_and_every_part_has_its_report(protocol: str, count: int, tmp_path: Path) -> None:
     jars, kind = smsgate_jars(), PROTOCOLS[protocol]
     lines = "".join(f"{PORT} 138{n:08d} {text_of(n)}\n" for n in range(count))
-    with served(kind, smpp_ascii=True) as pipeline, (tmp_path / "smsgate.log").open("wb") as log:
+    listen = free_port()
+    with (
+        served(kind, smpp_ascii=True, sgip_deliver=f"127.0.0.1:{listen}") as pipeline,
+        (tmp_path / "smsgate.log").open("wb") as log,
+    ):
         command = ["java", "-Xmx512m", "-cp", f"{jars}/*", str(SOURCE), protocol, str(pipeline.ports[kind])]
         ended = subprocess.run(
-            [*command, "900001", "secret", str(LINKS)],
+            [*command, "900001", "secret", str(LINKS), str(listen)],
             input=lines.encode(),
             stdout=subprocess.PIPE,
             stderr=log,

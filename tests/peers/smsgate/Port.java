@@ -3,6 +3,10 @@ import com.zx.sms.codec.cmpp.msg.CmppDeliverRequestMessage;
 import com.zx.sms.codec.cmpp.msg.CmppDeliverResponseMessage;
 import com.zx.sms.codec.cmpp.msg.CmppSubmitRequestMessage;
 import com.zx.sms.codec.cmpp.msg.CmppSubmitResponseMessage;
+import com.zx.sms.codec.sgip12.msg.SgipReportRequestMessage;
+import com.zx.sms.codec.sgip12.msg.SgipReportResponseMessage;
+import com.zx.sms.codec.sgip12.msg.SgipSubmitRequestMessage;
+import com.zx.sms.codec.sgip12.msg.SgipSubmitResponseMessage;
 import com.zx.sms.codec.smgp.msg.SMGPDeliverMessage;
 import com.zx.sms.codec.smgp.msg.SMGPDeliverRespMessage;
 import com.zx.sms.codec.smgp.msg.SMGPSubmitMessage;
@@ -16,6 +20,9 @@ import com.zx.sms.common.util.ChannelUtil;
 import com.zx.sms.connect.manager.EndpointEntity;
 import com.zx.sms.connect.manager.EndpointManager;
 import com.zx.sms.connect.manager.cmpp.CMPPClientEndpointEntity;
+import com.zx.sms.connect.manager.sgip.SgipClientEndpointEntity;
+import com.zx.sms.connect.manager.sgip.SgipServerChildEndpointEntity;
+import com.zx.sms.connect.manager.sgip.SgipServerEndpointEntity;
 import com.zx.sms.connect.manager.smgp.SMGPClientEndpointEntity;
 import com.zx.sms.connect.manager.smpp.SMPPClientEndpointEntity;
 import com.zx.sms.handler.api.AbstractBusinessHandler;
@@ -35,12 +42,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * An enterprise's port on SMSGate: arguments PROTOCOL (cmpp2, cmpp3, smgp, smpp) PORT ACCOUNT SECRET LINKS.
+ * An enterprise's port on SMSGate: arguments PROTOCOL (cmpp2, cmpp3, smgp, sgip, smpp) PORT ACCOUNT SECRET LINKS LISTEN,
+ * the last being the port where it waits for SGIP's second connection.
  *
  * <p>A line of standard input, SENDER RECIPIENT TEXT, is submitted and cut by SMSGate. After the last line it prints
  * "answer ID RESULT" for each part, then "report ID STATE" as reports come, and ends when each part has one.
  */
 public final class Port {
+  private static final long NODE = 3029999999L; // of SGIP
   private static final int WAITING = 200; // messages without all their answers
   private static final CountDownLatch loggedIn = new CountDownLatch(1);
   private static final AtomicInteger reports = new AtomicInteger();
@@ -61,6 +70,9 @@ public final class Port {
     entity.setReSendFailMsg(false);
     entity.setSupportLongmsg(EndpointEntity.SupportLongMessage.BOTH);
     entity.setBusinessHandlerSet(List.<BusinessHandlerInterface>of(new Handler()));
+    if (arguments[0].equals("sgip")) {
+      listen(arguments[2], arguments[3], Integer.valueOf(arguments[5]));
+    }
     EndpointManager.INS.openEndpoint(entity);
     for (int i = 0; i < Integer.parseInt(arguments[4]); i++) {
       entity.getSingletonConnector().open();
@@ -88,6 +100,28 @@ public final class Port {
     Runtime.getRuntime().halt(0); // SMSGate's threads do not end by themselves
   }
 
+  /** Waits for the carrier's own connection, over which SGIP's reports come. */
+  private static void listen(String account, String secret, int port) throws Exception {
+    var server = new SgipServerEndpointEntity();
+    server.setId("reports");
+    server.setHost("127.0.0.1");
+    server.setPort(port);
+    server.setValid(true);
+    var carrier = new SgipServerChildEndpointEntity();
+    carrier.setId("carrier");
+    carrier.setLoginName(account);
+    carrier.setLoginPassowrd(secret);
+    carrier.setNodeId(NODE);
+    carrier.setChannelType(EndpointEntity.ChannelType.DUPLEX);
+    carrier.setValid(true);
+    carrier.setMaxChannels((short) 4);
+    carrier.setWindow(64);
+    carrier.setSupportLongmsg(EndpointEntity.SupportLongMessage.NONE);
+    carrier.setBusinessHandlerSet(List.<BusinessHandlerInterface>of(new Handler()));
+    server.addchild(carrier);
+    EndpointManager.INS.openEndpoint(server);
+  }
+
   private static EndpointEntity entity(String protocol, String account, String secret) {
     if (protocol.equals("smpp")) {
       var smpp = new SMPPClientEndpointEntity();
@@ -96,6 +130,14 @@ public final class Port {
       smpp.setChannelType(EndpointEntity.ChannelType.DUPLEX);
       smpp.setInterfaceVersion((byte) 0x34);
       return smpp;
+    }
+    if (protocol.equals("sgip")) {
+      var sgip = new SgipClientEndpointEntity();
+      sgip.setLoginName(account);
+      sgip.setLoginPassowrd(secret);
+      sgip.setNodeId(NODE);
+      sgip.setChannelType(EndpointEntity.ChannelType.DOWN);
+      return sgip;
     }
     if (protocol.equals("smgp")) {
       var smgp = new SMGPClientEndpointEntity();
@@ -125,6 +167,15 @@ public final class Port {
       submit.setRegisteredDelivery((byte) 1);
       return submit;
     }
+    if (protocol.equals("sgip")) {
+      var submit = new SgipSubmitRequestMessage();
+      submit.setSpnumber(words[0]);
+      submit.setUsernumber("86" + words[1]);
+      submit.setCorpid("99999");
+      submit.setReportflag((short) 1);
+      submit.setMsgContent(words[2]);
+      return submit;
+    }
     if (protocol.equals("smgp")) {
       var submit = new SMGPSubmitMessage();
       submit.setSrcTermId(words[0]);
@@ -150,6 +201,9 @@ public final class Port {
       } else if (answer instanceof SMGPSubmitRespMessage) {
         var smgp = (SMGPSubmitRespMessage) answer;
         say("answer " + smgp.getMsgId() + " " + smgp.getStatus());
+      } else if (answer instanceof SgipSubmitResponseMessage) {
+        var sgip = (SgipSubmitResponseMessage) answer;
+        say("answer " + sgip.getSequenceNumber() + " " + sgip.getResult());
       } else {
         var smpp = (SubmitSmResp) answer;
         say("answer " + smpp.getMessageId() + " " + smpp.getCommandStatus());
@@ -200,6 +254,13 @@ public final class Port {
         answer.setStatus(0);
         context.writeAndFlush(answer);
         report(deliver.getReport().getMsgId(), deliver.getReport().getStat());
+      } else if (message instanceof SgipReportRequestMessage) {
+        var told = (SgipReportRequestMessage) message;
+        var answer = new SgipReportResponseMessage(told.getHeader());
+        answer.setTimestamp(told.getTimestamp());
+        answer.setResult((short) 0);
+        context.writeAndFlush(answer);
+        report(told.getSequenceId(), told.getState() == 0 ? "DELIVRD" : "UNDELIV");
       } else if (message instanceof DeliverSm) {
         context.writeAndFlush(((DeliverSm) message).createResponse());
         report(((DeliverSmReceipt) message).getId(), ((DeliverSmReceipt) message).getStat());
