@@ -27,6 +27,7 @@ PAGES = (
     "backtest",
     "lists",
     "complaints",
+    "numbers",
     "consents",
     "rules",
     "rules?section=snoozes",

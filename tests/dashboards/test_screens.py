@@ -41,6 +41,7 @@ RIGHTS = {
     "explore": Right.SEARCH,
     "backtest": Right.SEARCH,
     "lists": Right.EDIT_LISTS,
+    "numbers": Right.EDIT_LISTS,
     "consents": Right.EDIT_LISTS,
     "complaints": Right.SEARCH,
     "rules": Right.SEE_TRAFFIC,
@@ -518,3 +519,25 @@ def test_a_proposed_tier_is_accepted_by_a_person(render: Open) -> None:
     with session.services().db.read() as connection:
         tier = connection.execute(select(schema.ports.c.tier).where(schema.ports.c.code == "10690004")).scalar()
     assert tier == "high"
+
+
+def test_orders_about_numbers_are_filtered_by_the_address_and_sent_again(render: Open) -> None:
+    app = render("numbers", Role.OPERATOR, "en", state="given_up")
+    assert len(app.dataframe[0].value) == 1
+    app = render("numbers", Role.OPERATOR, "zh", order="2")
+    assert "多次未答复" in set(app.dataframe[0].value["状态"])
+    app.button(key="order_retry").click().run()
+    assert not app.exception
+    t = schema.number_orders
+    with session.services().db.read() as connection:
+        assert connection.execute(select(t.c.state).where(t.c.id == 2)).scalar_one() == "open"
+
+
+def test_a_number_is_restored_on_its_page_after_an_undertaking(render: Open) -> None:
+    app = render("numbers", Role.OPERATOR, "en", section="restore")
+    app.text_input(key="restore_number").set_value("13800138000")
+    app.button[0].click().run()
+    assert "a reason" in app.error[0].value
+    app.text_input(key="restore_why").set_value("承诺书 17")
+    app.button[0].click().run()
+    assert "Restored" in app.success[0].value

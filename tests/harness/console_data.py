@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.events import (
@@ -283,9 +283,44 @@ def fill_rest(db: Database, now: int) -> None:
                 port="10690000", id="waits", recipients=[PHONE], priority="express", accepted_at=now - 300
             )
         )
+    with db.write() as connection:
+        _fill_orders(connection, now)
     registry.add_list_entry(db, CHIEF, "black", PHONE, "投诉属实", None, now)
     registry.add_list_entry(db, CHIEF, "black", "10690099", "伪基站", now + DAY_MS, now)
     registry.suspend_port(db, CHIEF, "10690003", "五批被拒", "case-003", now)
+
+
+def _fill_orders(connection: Connection, now: int) -> None:
+    """Orders in each state, and a comparison."""
+    made = (
+        ("suspect", "boss", "confirmed", "add"),
+        ("off", "hlr", "given_up", None),
+        ("suspect", "boss", "refused", "remove"),
+        ("alert", "China Unicom", "sent", None),
+        ("suspect", "boss", "open", None),
+    )
+    for n, (kind, party, state, answer) in enumerate(made):
+        connection.execute(
+            insert(schema.number_orders).values(
+                number=PHONE if n < 2 else f"1390013900{n}",
+                kind=kind,
+                party=party,
+                state=state,
+                rule="sender-volume",
+                reason="号码 5 分钟内已发 51 条，超过 50 条",
+                values={"sender_volume_5m": 51},
+                asked_by="pipeline",
+                asked_at=now - n * MINUTE_MS,
+                tries=0 if state == "open" else n,
+                due_at=now + MINUTE_MS if state == "sent" else None,
+                file=None if state == "open" else 1,
+                answer=answer,
+                answer_reason="客服核实" if answer else "",
+                changed_at=now - n * MINUTE_MS,
+            )
+        )
+    row = {"party": "hlr", "digest": "d" * 64, "ours": 1204, "theirs": 1206, "missing": 1, "extra": 3, "at": now}
+    connection.execute(insert(schema.reconciliations).values(**row, extra_numbers=[PHONE, "13900139001"]))
 
 
 def sign_up(db: Database, name: str, role: Role, now: int, scope: dict[str, str] | None = None) -> str:
