@@ -13,7 +13,7 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
-from pipeline.actions.conduct import tiers
+from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console.search import Query, search
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
@@ -24,7 +24,7 @@ from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import registry
 from pipeline.store.registry.port_history import port_history, port_standing
 
-SECTIONS = {"ports": N_("Ports"), "tiers": N_("Proposed tiers")}
+SECTIONS = {"ports": N_("Ports"), "tiers": N_("Proposed tiers"), "appeals": N_("Appeals")}
 STEPS = {
     Step.LIMIT: (
         N_("Limit this port"),
@@ -67,8 +67,8 @@ def page() -> None:
         label_visibility="collapsed",
     )
     keep("section", section)
-    if section == "tiers":
-        _proposals(_, user)
+    if section != "ports":
+        {"tiers": _proposals, "appeals": _appeals}[section](_, user)
         return
     text = st.text_input(
         _("Search"),
@@ -256,6 +256,66 @@ def _proposals(_: Text, user: User) -> None:
         with session.told():
             if not tiers.decide_tier(services.db, user, row.port, row.month, accepted, note.strip(), now):
                 raise AntispamError(_("Somebody else changed its tier meanwhile; the proposal is overtaken."))
+            st.rerun()
+
+
+def _appeals(_: Text, user: User) -> None:
+    """Appeals of ports, oldest first; another person than the first decides."""
+    services, now = session.services(), now_ms()
+    zone = services.settings.console_zone
+    states = {"open": N_("to be decided"), "granted": N_("granted"), "denied": N_("denied")}
+    state = st.segmented_control(
+        _("State"),
+        list(states),
+        default=given("appeals", list(states), "open"),
+        format_func=lambda each: _(states[each]),
+        required=True,
+        label_visibility="collapsed",
+    )
+    keep("appeals", state)
+    rows = appeals.appeals(services.db, user, state, PAGE)
+    if not rows:
+        st.info(_("No appeal is here."), icon=":material/inbox:")
+        return
+    refused, suspended = _("Refusal of {id}"), _("Suspension")
+    frame = table(
+        [
+            (
+                clock(zone, r.filed_at),
+                r.port,
+                suspended if r.about.startswith(appeals.SUSPENSION) else refused.format(id=r.about.partition("/")[2]),
+                r.text,
+                r.against or "–",
+                r.decided_by or "–",
+            )
+            for r in rows
+        ],
+        columns=[_("Filed"), _("Code"), _("Against"), _("Words of the owner"), _("First decided by"), _("Decided by")],
+    )
+    chosen = chosen_row("appeal", frame, [str(r.id) for r in rows], key=f"appeals_{state}")
+    st.caption(_("The oldest first; times in {zone}.").format(zone=zone))
+    if chosen is None:
+        return
+    row = rows[chosen]
+    st.code(row.text, language=None, wrap_lines=True)
+    if state != "open":
+        st.caption(_("Answer") + ": " + session.plain(row.answer))
+        return
+    if not appeals.may_decide(user, row.about, row.against):
+        st.caption(_("Another person decides: one with the right, who did not decide first."))
+        return
+    reply = st.text_area(_("Answer to the owner"), max_chars=appeals.LONGEST, key=f"appeal_answer_{row.id}")
+    if row.about.startswith(appeals.SUSPENSION):
+        st.caption(_("Granted, the port is resumed."))
+    else:
+        st.caption(_("Granted, later submissions of this text no longer follow the refusal; the owner sends it again."))
+    yes, no = st.columns(2)
+    empty = not reply.strip()
+    granted = yes.button(_("Grant"), type="primary", width="stretch", disabled=empty, key="appeal_grant")
+    denied = no.button(_("Deny"), width="stretch", disabled=empty, key="appeal_deny")
+    if granted or denied:
+        with session.told():
+            appeals.decide_appeal(services.db, user, row.id, granted, reply, now)
             st.rerun()
 
 

@@ -21,7 +21,7 @@ import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
-from pipeline.actions.conduct import tiers
+from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console import (
     audit_trail,
     backtests,
@@ -220,6 +220,15 @@ def _listed(n: int) -> ListEntry:
 
 def _agreed(n: int) -> Consent:
     return Consent(f"port/1069000{n}", PHONE, ConsentKind.CONSENT, "form", NOW)
+
+
+def _appealed(w: World, n: int) -> int:
+    """An appeal of the port against a refusal, that waits for a decision."""
+    values = {"about": "submission/s0-0", "text": "x", "against": "policy", "filed_at": NOW, "state": "open"}
+    with w.db.write() as connection:
+        connection.execute(delete(schema.appeals))
+        connection.execute(insert(schema.appeals).values(id=n + 1, port=w.port(n), **values))
+    return n + 1
 
 
 def _proposed(w: World, n: int) -> str:
@@ -640,6 +649,16 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: port_history.port_standing(w.db, u, w.port(n)),
     ),
+    "appeals.appeals": (
+        R.SEARCH,
+        HIDES,
+        lambda w, u, n: _appealed(w, n) and [r for r in appeals.appeals(w.db, u) if r.port == w.port(n)],
+    ),
+    "appeals.decide_appeal": (
+        R.REVIEW_SECOND,
+        REFUSES,
+        lambda w, u, n: appeals.decide_appeal(w.db, u, _appealed(w, n), False, "no", NOW),
+    ),
     "tiers.proposals": (
         R.SEE_TRAFFIC,
         HIDES,
@@ -867,6 +886,7 @@ OF_NO_SCOPE = {
 }
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
 NOT_CALLS = {
+    "appeals.may_decide",
     "users.change_password",
     "claims.at_hand",
     "claims.not_yours",
@@ -888,6 +908,8 @@ def _stopped(w: World, n: int) -> list[str]:
 
 
 SET_UP = (
+    "appeals",
+    "tier_proposals",
     "cases",
     "ports",
     "alerts",

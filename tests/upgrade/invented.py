@@ -605,6 +605,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "merged_after": 1,
                 "last_member": 1,
                 "apart": True,
+                "overturned": True,
                 "first_verdict": "blacklist",
                 "first_by": "anna",
                 "first_at": NOW,

@@ -64,6 +64,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (members, members.c.added_at < kept),  # of a case with later members
         (schema.opinions, schema.opinions.c.at < kept),
         (schema.golden_cases, schema.golden_cases.c.made_at < kept),
+        (schema.appeals, schema.appeals.c.filed_at < kept),
         (schema.complaints, schema.complaints.c.complained_at < kept),
         (schema.alerts, schema.alerts.c.last_at < kept),
         (schema.alert_silences, and_(~schema.alert_silences.c.daily, schema.alert_silences.c.ends_at < kept)),

@@ -57,6 +57,7 @@ class _Case:
     due_at: int = 0
     fingerprint: str = ""
     apart: bool = False
+    overturned: bool = False
     first: CaseMember | None = None
     joining: list[_Joining] = field(default_factory=list)
 
@@ -176,7 +177,8 @@ def _joined(
         elif case.decided_at is None or case.decided_at <= oldest:
             continue
         elif case.verdict != Verdict.RELEASE:
-            denies = case if case.decided_by != audit.PIPELINE else denies  # nobody has seen a case closed in time
+            # Nobody has seen a case closed in time, and an appeal may have overturned a refusal.
+            denies = denies if case.decided_by == audit.PIPELINE or case.overturned else case
         elif (case.id, variant.exact) in passed:
             passes = case
     return passes or denies or opened

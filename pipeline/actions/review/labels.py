@@ -33,6 +33,7 @@ def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
             .where(
                 cases.c.verdict.is_not(None),
                 cases.c.decided_by != audit.PIPELINE,
+                ~cases.c.overturned,
                 cases.c.decided_at >= since,
                 cases.c.effective_at <= now,
             )

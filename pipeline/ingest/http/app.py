@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import metrics
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
-from pipeline.ingest.http import body, openapi, openapi_page, replies, soap
+from pipeline.ingest.http import appeals, body, openapi, openapi_page, replies, soap
 from pipeline.ingest.http.answers import answer, refusal
 from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
 from pipeline.ingest.http.batch import FORMATS, batch
@@ -105,6 +105,18 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         async with requests:
             return await receive(await body.read(request, settings.api_body_bytes), backend, settings)
 
+    async def post_appeals(request: Request) -> Response:
+        port, _ = caller(request)
+        _content_type(request, ("application/json",))
+        body.check_encoding(request, body.ENCODINGS)
+        async with requests:
+            return await appeals.file(await body.read(request, settings.api_body_bytes), port, backend)
+
+    async def get_appeal(request: Request) -> Response:
+        port, _ = caller(request)
+        async with requests:
+            return await appeals.find(request.path_params["ident"], port, backend)
+
     async def get_submission(request: Request) -> Response:
         port, ports = caller(request)
         async with requests:
@@ -157,6 +169,8 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
         Route("/v1/replies", get_replies),
         Route("/v1/replies/taken", post_taken, methods=["POST"]),
         Route("/v1/complaints", post_complaints, methods=["POST"]),
+        Route("/v1/appeals", post_appeals, methods=["POST"]),
+        Route("/v1/appeals/{ident}", get_appeal),
         Route("/v1/submissions/{ident:path}", get_submission),
         Route("/soap", post_soap, methods=["POST"]),
         Route("/soap", get_wsdl),

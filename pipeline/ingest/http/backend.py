@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.actions.conduct.appeals import Appeal
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.events import Complaint
@@ -52,6 +53,16 @@ class ReplyBox(Protocol):
         """Note that the port has these messages; returns how many were waiting."""
 
 
+class AppealDesk(Protocol):
+    """The appeals in the operational database. Raises AntispamError when it does not answer."""
+
+    async def file(self, port: str, submission: str | None, text: str, now: int) -> Appeal | str:
+        """File an appeal of a port. Returns it, or why there is nothing to appeal against."""
+
+    async def find(self, port: str, ident: int) -> Appeal | None:
+        """An appeal of this port."""
+
+
 class ComplaintIntake(Protocol):
     """The intake of complaints in the operational database."""
 
@@ -75,6 +86,7 @@ class Backend:
     consents: ConsentRecord
     replies: ReplyBox
     complaints: ComplaintIntake
+    appeals: AppealDesk
     ports: Callable[[], Ports | None]
     not_ready: Callable[[], Sequence[str]]
     clock: Callable[[], float]

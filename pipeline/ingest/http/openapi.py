@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from pipeline import door
+from pipeline.actions.conduct.appeals import Appeal
 from pipeline.actions.replies.bringing import MOST
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.ingest.http.answers import Accepted, BatchAnswer, ErrorAnswer, Items
+from pipeline.ingest.http.appeals import AppealLine
 from pipeline.ingest.http.complaints import ComplaintLine
 from pipeline.ingest.http.consents import ConsentLine
 from pipeline.ingest.http.replies import Having, Replies, TakenReplies
@@ -49,6 +51,7 @@ _CONSENT = {
     "source": "会员登记表 2026-118",
     "until": "2028-03-01T00:00:00+08:00",
 }
+_APPEAL = {"submission": "order-4711", "text": "本店自营，非冒用"}
 _COMPLAINT = {
     "port": "10690001",
     "recipient": "138****0001",
@@ -76,7 +79,7 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"
 def document(settings: Settings) -> dict[str, Any]:
     """The document served at /openapi.json."""
     types = (door.SubmissionIn, ConsentLine, ComplaintLine, Accepted, Items, BatchAnswer, ErrorAnswer, SubmissionStatus)
-    of_replies = (Replies, Having, TakenReplies)
+    of_replies = (Replies, Having, TakenReplies, AppealLine, Appeal)
     _, schemas = msgspec.json.schema_components(types + of_replies, ref_template=_REF + "{name}")
     fields = schemas["SubmissionIn"]["properties"]
     for name, words in _fields(settings).items():
@@ -221,6 +224,40 @@ def document(settings: Settings) -> dict[str, Any]:
                         (400, 401, 408, 413, 415, 422, 503),
                         Items,
                     ),
+                }
+            },
+            "/v1/appeals": {
+                "post": {
+                    "operationId": "appeal",
+                    "summary": "Ask that a refusal or the suspension of the port is looked at again",
+                    "description": "Against the refusal of `submission`, or without one against the suspension. "
+                    "Another person than the first decides; the answer comes as a callback, and here. An appeal filed "
+                    "again is the first one. 409: the submission was not refused, or the port is not suspended.",
+                    "requestBody": _body(
+                        {
+                            "application/json": {
+                                "schema": {"$ref": _REF + "AppealLine"},
+                                "examples": {"one": {"value": _APPEAL}},
+                            }
+                        }
+                    ),
+                    "responses": _answers({202: ("Filed.", Appeal)}, (400, 401, 408, 409, 413, 415, 422, 503)),
+                }
+            },
+            "/v1/appeals/{id}": {
+                "get": {
+                    "operationId": "appeal_state",
+                    "summary": "The state of an appeal: open, granted or denied, with its answer",
+                    "parameters": [
+                        {
+                            "name": "id",
+                            "in": "path",
+                            "required": True,
+                            "example": 7,
+                            "schema": {"type": "integer", "minimum": 1},
+                        }
+                    ],
+                    "responses": _answers({200: ("The appeal.", Appeal)}, (401, 404, 503)),
                 }
             },
             "/v1/submissions/{id}": {

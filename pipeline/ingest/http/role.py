@@ -19,6 +19,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Submission, decoder
 from pipeline.ingest.beside import beside
 from pipeline.ingest.http.app import create_app
+from pipeline.ingest.http.appeals import AppealTable
 from pipeline.ingest.http.backend import Backend
 from pipeline.ingest.http.complaint_table import ComplaintTable
 from pipeline.ingest.http.consent_table import ConsentTable
@@ -76,6 +77,7 @@ def run_api(settings: Settings, stop: threading.Event) -> None:
             consents=ConsentTable(db),
             replies=ReplyTable(db),
             complaints=ComplaintTable(db, settings.complaint_shapes),
+            appeals=AppealTable(db),
             ports=lambda: follower.config.ports,
             not_ready=not_ready,
             clock=time,

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from pipeline.actions.conduct.appeals import Appeal
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
 from pipeline.errors import AntispamError
@@ -48,6 +49,7 @@ class World:
         self.consents: list[Consent] = []
         self.replies: dict[str, list[Waiting]] = {}
         self.complaints: list[Complaint] = []
+        self.appeals: list[tuple[str, Appeal]] = []
         self.missing: list[str] = []
         self.seconds = 0.0
         self.registry: Ports | None = Ports(parse_port(f'{{"code":"{code}"}}') for code in (PORT, OTHER))
@@ -57,6 +59,7 @@ class World:
             consents=self,
             replies=self,
             complaints=self,
+            appeals=self,
             ports=lambda: self.registry,
             not_ready=lambda: self.missing,
             clock=lambda: 1_700_000_000.0,
@@ -90,6 +93,17 @@ class World:
         waiting = await self.waiting(port)
         self.replies[port] = [one for one in waiting if one.id not in idents]
         return len(waiting) - len(self.replies[port])
+
+    async def file(self, port: str, submission: str | None, text: str, now: int) -> Appeal | str:
+        if self.database_fails:
+            raise AntispamError("operational database: gone")
+        if submission is not None and (port, submission) not in self.database:
+            return "submission: no submission of this port has this id"
+        self.appeals.append((port, Appeal(len(self.appeals) + 1, "open", now, submission)))
+        return self.appeals[-1][1]
+
+    async def find(self, port: str, ident: int) -> Appeal | None:
+        return next((appeal for owner, appeal in self.appeals if (owner, appeal.id) == (port, ident)), None)
 
     async def receive(self, complaints: Sequence[Complaint], now: int) -> list[bool]:
         if self.database_fails:
