@@ -66,7 +66,7 @@ def sink() -> None:
 def serve(
     roles: Annotated[list[str], typer.Argument(help="What this process does; several share it as threads.")],
 ) -> None:
-    """Run roles: relay, projector, timers, releaser, callbacks, retention, campaigns, api, sender, files."""
+    """Run roles, such as relay and api, until they are told to end. An unknown role is answered with all names."""
     from pipeline.run.roles import run_roles
 
     raise typer.Exit(run_roles(context.process_settings(), roles))
