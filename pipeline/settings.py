@@ -199,6 +199,11 @@ class Settings(BaseSettings):
         description="Days a submission waits until its port is registered or a policy is there; then it is refused.",
     )
     status_days: int = Field(7, ge=1, description="Days the API can tell a submission's state.")
+    lake_url: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{2,62}(/[\w./-]*)?$",
+        description="Where the lake's tables lie in an object store: s3://bucket/prefix. Unset: in data_dir.",
+    )
     lake_group: str | None = Field(
         None,
         description="Group whose members may read the lake's tables without full texts. Unset: only the owner may.",
@@ -482,8 +487,13 @@ class Settings(BaseSettings):
 
     @property
     def lake_dir(self) -> Path:
-        """The folder of the lake's tables."""
+        """The folder of the lake's tables, unless they are in an object store."""
         return self.data_dir / "lake"
+
+    @property
+    def lake_place(self) -> Path | str:
+        """Where the lake's tables lie: the folder, or the address in an object store."""
+        return self.lake_url.rstrip("/") if self.lake_url else self.lake_dir
 
     @property
     def blob_dir(self) -> Path:

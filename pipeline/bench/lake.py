@@ -50,7 +50,7 @@ def run(messages: int) -> dict[str, Any]:
         fill(settings, BLOCK, begin)
         days = _copy(settings, messages)
         begun = perf_counter()
-        roll_up(settings.lake_dir)
+        roll_up(settings.lake_place)
         rolled = perf_counter() - begun
         db = open_database(settings)
         try:
@@ -74,11 +74,11 @@ def run(messages: int) -> dict[str, Any]:
 
 def _copy(settings: Settings, messages: int) -> int:
     """Copy the block to earlier days until there are so many messages; returns the days."""
-    blocks = {table: _rows(settings, table) for table in SHARED if delta.find_table(settings.lake_dir, table)}
+    blocks = {table: _rows(settings, table) for table in SHARED if delta.find_table(settings.lake_place, table)}
     own = next(pc.sum(rows["messages"]).as_py() for table, rows in blocks.items() if table.name == "submissions")
     days: int = max(1, round(messages / own))
     for table, rows in blocks.items():
-        stored = delta.open_table(settings.lake_dir, table)
+        stored = delta.open_table(settings.lake_place, table)
         stored.delete()
         for day in range(days - 1, -1, -1):
             moved = _moved(rows, day)
@@ -91,7 +91,7 @@ def _copy(settings: Settings, messages: int) -> int:
 
 
 def _rows(settings: Settings, table: Any) -> pa.Table:
-    found = delta.find_table(settings.lake_dir, table)
+    found = delta.find_table(settings.lake_place, table)
     if found is None:
         empty: pa.Table = table.schema.empty_table()
         return empty
@@ -163,7 +163,7 @@ def _size(settings: Settings) -> dict[str, Any]:
     lake = LakeReader(settings).cursor()
     row = lake.execute("SELECT sum(messages)::BIGINT, count(*) FROM submissions WHERE round = 0").fetchone() or (0, 0)
     messages, submissions = int(row[0]), int(row[1])
-    sizes = {table.name: _bytes(delta.find_table(settings.lake_dir, table)) for table in SHARED}
+    sizes = {table.name: _bytes(delta.find_table(settings.lake_place, table)) for table in SHARED}
     return {
         "messages": messages,
         "submissions": submissions,

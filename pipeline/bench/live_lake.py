@@ -44,7 +44,7 @@ class LiveLake:
         self.decided: list[Decision] = []  # of the last poll
         self._follow = follow
         self._late_ms = settings.late_minutes * MINUTE_MS
-        self._lake = settings.lake_dir
+        self._lake = settings.lake_place
         self._tables = {table.name: delta.open_table(self._lake, table) for table in SHARED + FULL}
         self._versions: dict[str, dict[str, int | None]] = {}
         self._privacy = Privacy(settings.privacy_secret)

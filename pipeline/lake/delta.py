@@ -12,13 +12,15 @@ import fcntl
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from pipeline.errors import UnavailableError
+
+Place: TypeAlias = Path | str  # the folder of the lake, or its address in an object store
 
 READER_GRACE_HOURS = 1  # files that left the newest snapshot stay this long for running queries
 
@@ -52,24 +54,34 @@ class Fenced(Exception):  # noqa: N818 - the field's term
     """Another writer has moved a partition on. This writer must throw away its rows of that partition."""
 
 
-def path_of(lake: Path, table: Stored) -> Path:
+def path_of(lake: Place, table: Stored) -> Place:
     """The folder of a table: analysts' tables in the lake, full texts under `full`."""
-    return lake / "full" / table.name if table.full else lake / table.name
+    within = f"full/{table.name}" if table.full else table.name
+    return lake / within if isinstance(lake, Path) else f"{lake}/{within}"
 
 
-def find_table(lake: Path, table: Stored) -> DeltaTable | None:
-    """The newest snapshot of a table; None if the table does not exist yet."""
+def find_table(lake: Place, table: Stored) -> DeltaTable | None:
+    """The newest snapshot of a table; None if the table does not exist yet.
+
+    Raises UnavailableError if the object store does not answer.
+    """
     path = path_of(lake, table)
-    return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+    try:
+        return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+    except (DeltaError, OSError) as error:
+        if isinstance(lake, Path):
+            raise
+        raise UnavailableError(f"the lake's table {table.name} cannot be read: {error}") from error
 
 
-def open_table(lake: Path, table: Stored) -> DeltaTable:
+def open_table(lake: Place, table: Stored) -> DeltaTable:
     """The table, created if missing, with missing fields added. Only the owner can read the folder `full`."""
     path = path_of(lake, table)
-    if table.full:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.chmod(0o700)
-    path.mkdir(parents=True, exist_ok=True)
+    if isinstance(path, Path):
+        if table.full:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.parent.chmod(0o700)
+        path.mkdir(parents=True, exist_ok=True)
     with locked(lake, "tables"):
         found = DeltaTable.create(
             path,
@@ -115,11 +127,15 @@ def _check(table: DeltaTable, expected: Mapping[str, int | None], last: Iterable
 
 
 @contextmanager
-def locked(lake: Path, what: str, wait: bool = True) -> Iterator[None]:
+def locked(lake: Place, what: str, wait: bool = True) -> Iterator[None]:
     """Hold the lake's lock of this name against the other processes of this host.
 
+    In an object store there is none: there, Delta refuses the later of two commits that change the same.
     Raises UnavailableError at once if `wait` is false and another process holds it.
     """
+    if not isinstance(lake, Path):
+        yield
+        return
     lake.mkdir(parents=True, exist_ok=True)
     with (lake / f".{what}.lock").open("w") as file:
         try:

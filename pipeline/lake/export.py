@@ -34,7 +34,7 @@ def export(
         raise AntispamError(f"export: there is no view {unknown[0]!r}; one of {', '.join(ROWS)}")
     chosen = list(dict.fromkeys(views)) or list(ROWS)
     try:
-        with open_empty() as connection:
+        with open_empty(settings) as connection:
             refresh(connection, settings)
             if target.suffix == DUCKDB:
                 return _to_database(connection, target, chosen, since, until)

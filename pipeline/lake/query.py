@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Timer
+from threading import Event, Thread
 from typing import Any, Literal, TextIO, get_args
 
 import duckdb
@@ -36,6 +36,7 @@ LIMIT = 100_000  # rows of an answer, unless the caller asks for another number
 TIMEOUT = 300.0  # seconds, likewise
 MEMORY = "4GB"
 BATCH = 10_000
+INTERRUPT_SECONDS = 0.05
 
 
 def query(sql: str, settings: Settings, limit: int = LIMIT, timeout: float = TIMEOUT) -> pa.Table:
@@ -43,16 +44,17 @@ def query(sql: str, settings: Settings, limit: int = LIMIT, timeout: float = TIM
 
     Raises AntispamError with a one-line reason, also when the answer takes longer than `timeout` seconds.
     """
-    connection = open_empty()
-    late = Event()
+    connection = open_empty(settings)
+    done, late = Event(), Event()
 
     def interrupt() -> None:
-        late.set()
-        connection.interrupt()
+        if not done.wait(timeout):
+            late.set()
+        while not done.wait(INTERRUPT_SECONDS):  # an interrupt between two statements is lost
+            connection.interrupt()
 
-    timer = Timer(timeout, interrupt)
-    timer.daemon = True
-    timer.start()
+    limiter = Thread(target=interrupt, daemon=True)
+    limiter.start()
     try:
         files = refresh(connection, settings)
         _lock(connection, files)
@@ -62,14 +64,13 @@ def query(sql: str, settings: Settings, limit: int = LIMIT, timeout: float = TIM
         # lake. So the statement is first bound as a subquery.
         connection.execute(f"EXPLAIN SELECT * FROM (\n{statement}\n)")  # noqa: S608 - the user's own statement
         return _first(connection.sql(statement).to_arrow_reader(BATCH), limit)
-    except duckdb.InterruptException:
-        if not late.is_set():
-            raise
-        raise AntispamError(f"query: not answered within {timeout:g} s; a condition on dt may help") from None
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # the latter two while rows are fetched
+        if late.is_set():
+            raise AntispamError(f"query: not answered within {timeout:g} s; a condition on dt may help") from None
         raise AntispamError(f"query: {_one_line(error)}") from None
     finally:
-        timer.cancel()
+        done.set()
+        limiter.join()
         connection.close()
 
 
@@ -89,9 +90,11 @@ def describe(view: str | None) -> pa.Table:
         return pa.table({"view": list(ROWS), "row": list(ROWS.values())})
     if view not in ROWS:
         raise AntispamError(f"query: there is no view {view!r}; one of {', '.join(ROWS)}")
-    with TemporaryDirectory() as empty, open_empty() as connection:
-        refresh(connection, Settings(data_dir=Path(empty), _env_file=None))
-        columns = connection.execute(f"DESCRIBE {view}").fetchall()
+    with TemporaryDirectory() as empty:
+        settings = Settings(data_dir=Path(empty), lake_url=None, _env_file=None)
+        with open_empty(settings) as connection:
+            refresh(connection, settings)
+            columns = connection.execute(f"DESCRIBE {view}").fetchall()
     return pa.table(
         {
             "column": [column[0] for column in columns],
@@ -120,7 +123,7 @@ def _single_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return statements[0].query.strip().rstrip(";")
 
 
-def _one_line(error: duckdb.Error) -> str:
+def _one_line(error: Exception) -> str:
     """DuckDB's message without the quoted line; a suggestion is kept."""
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith(("LINE ", "^"))]

@@ -33,7 +33,7 @@ class LakeReader:
         """A cursor for one call. Threads must not share a DuckDB connection; each may have a cursor of it."""
         with self._lock:
             if self._connection is None or self._clock() - self._opened > FRESH_SECONDS:
-                fresh = open_empty()
+                fresh = open_empty(self._settings)
                 refresh(fresh, self._settings)
                 fresh.execute(f"SET threads = {THREADS}")
                 fresh.execute(f"SET memory_limit = '{MEMORY}'")

@@ -7,7 +7,6 @@ older version) or when its definition has changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ DEFINITION = "definition"  # application id whose version is the version of the 
 _WRITER = WriterProperties(compression="ZSTD")
 
 
-def open_rollup(lake: Path, rollup: Rollup) -> DeltaTable:
+def open_rollup(lake: delta.Place, rollup: Rollup) -> DeltaTable:
     """The roll-up's newest snapshot, made anew from its table if it is missing or of another definition."""
     with delta.locked(lake, "rollups"):
         made = delta.find_table(lake, rollup)
@@ -31,14 +30,14 @@ def open_rollup(lake: Path, rollup: Rollup) -> DeltaTable:
         return _make(lake, rollup)
 
 
-def roll_up(lake: Path) -> None:
+def roll_up(lake: delta.Place) -> None:
     """Make every roll-up anew: for a lake that was not filled by a sink."""
     with delta.locked(lake, "rollups"):
         for rollup in ROLLUPS:
             _make(lake, rollup)
 
 
-def _make(lake: Path, rollup: Rollup) -> DeltaTable:
+def _make(lake: delta.Place, rollup: Rollup) -> DeltaTable:
     made = delta.find_table(lake, rollup) or delta.open_table(lake, rollup)
     raw = delta.find_table(lake, rollup.of)
     days = [] if raw is None else [rollup.rows(day) for day in _days(raw, rollup)]

@@ -123,7 +123,7 @@ class Sink:
             raise AntispamError("the lake's sink needs a broker: set ANTISPAM_KAFKA, or use `antispam up`")
         self.settings = settings
         self.counts = Counts()
-        self._lake = settings.lake_dir
+        self._lake = settings.lake_place
         self._privacy = Privacy(settings.privacy_secret)
         self._tables = {table.name: delta.open_table(self._lake, table) for table in SHARED + FULL}
         self._tables |= {rollup.name: open_rollup(self._lake, rollup) for rollup in ROLLUPS}
@@ -344,7 +344,7 @@ def run_sink(
     try:
         sink = Sink(settings, group, consumer)
     except (DeltaError, OSError) as error:
-        raise AntispamError(f"the lake in {settings.lake_dir} cannot be opened: {error}") from error
+        raise AntispamError(f"the lake in {settings.lake_place} cannot be opened: {error}") from error
     failures = 0
     try:
         while not stop.is_set():

@@ -44,9 +44,9 @@ def compact(settings: Settings, target_bytes: int = LARGE_BYTES, grace_hours: in
     lake cannot be written.
     """
     merged = written = deleted = 0
-    with locked(settings.lake_dir, "upkeep", wait=False):
+    with locked(settings.lake_place, "upkeep", wait=False):
         for table in KEPT:
-            found = find_table(settings.lake_dir, table)
+            found = find_table(settings.lake_place, table)
             if found is None:
                 continue
             try:
@@ -75,10 +75,10 @@ def expire(settings: Settings, now: datetime.datetime, grace_hours: int = READER
     """
     oldest = now.astimezone(datetime.UTC).date() - datetime.timedelta(days=settings.retention_days)
     rows = 0
-    with locked(settings.lake_dir, "upkeep"):
+    with locked(settings.lake_place, "upkeep"):
         for table in KEPT:
             for attempt in range(1, TRIES + 1):
-                found = find_table(settings.lake_dir, table)
+                found = find_table(settings.lake_place, table)
                 if found is None:
                     break
                 try:

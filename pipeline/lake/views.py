@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.events import Verdict
-from pipeline.lake.delta import Stored, find_table
+from pipeline.lake.delta import Place, Stored, find_table
 from pipeline.lake.meanings import ROWS, comments
 from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import FULL, SHARED, Table
@@ -135,8 +134,9 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     Views and columns have comments. Writing is not its purpose: it is in memory, and the files are the sink's. Use one
     `.cursor()` per thread or call, and `refresh` when the newest rows are wanted or an hour has passed.
     """
-    connection = open_empty()
-    refresh(connection, settings or Settings())
+    settings = settings or Settings()
+    connection = open_empty(settings)
+    refresh(connection, settings)
     comment(connection)
     return connection
 
@@ -149,8 +149,11 @@ def comment(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(comments([(view, column) for view, column in columns if view in ROWS]))
 
 
-def open_empty() -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory, without views yet; it looks for no extension and keeps time in UTC, as `dt`."""
+def open_empty(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, without views yet; it looks for no extension and keeps time in UTC, as `dt`.
+
+    It reads the object store of the settings, if the lake is in one.
+    """
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",  # a missing one must fail at once, without the network
@@ -158,13 +161,17 @@ def open_empty() -> duckdb.DuckDBPyConnection:
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
+    if settings.lake_url:
+        from pipeline.lake.object_store import file_system  # slow to import, and seldom used
+
+        connection.register_filesystem(file_system())
     return connection
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """Point the views at the newest snapshot; returns the files they read, all of analysts' tables."""
     seen: tuple[Stored, ...] = (*SHARED, *ROLLUPS)
-    snapshots = {table: _files(settings.lake_dir, table) for table in seen}
+    snapshots = {table: _files(settings.lake_place, table) for table in seen}
     daily = "".join(_daily(name, settings.console_zone) for name in DAILY)
     connection.execute("".join(_view(table, files) for table, files in snapshots.items()) + _DERIVED + daily)
     return [file for files in snapshots.values() for file in files]
@@ -173,15 +180,15 @@ def refresh(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[s
 def full_files(settings: Settings, name: str) -> list[str]:
     """Parquet files of a full table (`texts`, `dead_bytes`), for code that may read full text."""
     table = next(table for table in FULL if table.name == name)
-    return _files(settings.lake_dir, table)
+    return _files(settings.lake_place, table)
 
 
 def view_full(connection: duckdb.DuckDBPyConnection, settings: Settings, table: Table) -> None:
     """Add a view of a full table, with all its columns, for code that may read full text."""
-    connection.execute(_view(table, _files(settings.lake_dir, table)))
+    connection.execute(_view(table, _files(settings.lake_place, table)))
 
 
-def _files(lake: Path, table: Stored) -> list[str]:
+def _files(lake: Place, table: Stored) -> list[str]:
     found = find_table(lake, table)
     return [] if found is None else found.file_uris()
 

@@ -78,7 +78,7 @@ def _read(settings: Settings, position: LogPosition) -> FullText | None:
     files = [file for file in full_files(settings, "texts") if f"dt={position.date.isoformat()}" in file]
     if not files:
         return None
-    lake = open_empty()
+    lake = open_empty(settings)
     try:
         row = lake.execute(
             """

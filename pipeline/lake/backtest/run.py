@@ -109,7 +109,7 @@ def backtest(
         raise AntispamError("backtest: the period ends before it begins")
     asked = question.texts()
     policies = [None if text is None else parse_policy(text, question.file) for _, text in asked]
-    with open_empty() as connection:
+    with open_empty(settings) as connection:
         changes = read_changes(connection, settings)
     found = contents(settings, Period(question.since, question.until))
     again = counted_again(policies, [_policy_of(changes, version, settings) for version in found.policies])
@@ -212,7 +212,7 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._policies = [None if text is None else parse_policy(text) for text in job.texts]
-        with open_empty() as connection:
+        with open_empty(job.settings) as connection:
             changes = read_changes(connection, job.settings)
         self._history = History(changes, job.first_epoch, job.settings)
 

@@ -29,7 +29,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 
 def changes_of(kept: Settings):  # type: ignore[no-untyped-def]
-    with open_empty() as connection:
+    with open_empty(Settings(_env_file=None)) as connection:
         return read_changes(connection, kept)
 
 

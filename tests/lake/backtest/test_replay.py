@@ -34,7 +34,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Histor
     kept, live = lake(folder)
     mixed(live)
     write_parts(kept, Period(BEGIN - 1, BEGIN + HOUR_MS), [], folder / "input")
-    with open_empty() as connection:
+    with open_empty(Settings(_env_file=None)) as connection:
         history = History(read_changes(connection, kept), 1, kept)
     by_sender: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts(folder / "input"):
