@@ -151,7 +151,8 @@ class Link(asyncio.Protocol):
         """Carry out actions."""
         for action in actions:
             if isinstance(action, Send):
-                self._transport.write(action.frame)
+                if not self._transport.is_closing():  # else asyncio warns of each answer to a port that is gone
+                    self._transport.write(action.frame)
             elif isinstance(action, Submitted):
                 self._take(action)
             elif isinstance(action, Delivered):

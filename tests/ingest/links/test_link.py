@@ -124,6 +124,17 @@ def test_a_link_that_is_not_admitted_reads_nothing(protocol: str) -> None:
 
 
 @every_protocol
+def test_nothing_is_written_to_a_port_that_is_gone(protocol: str) -> None:
+    stage = Stage(protocol)
+    stage.link.data_received(FRAMES[protocol])
+    assert stage.transport.written
+    gone = Stage(protocol)
+    gone.transport.closing = True
+    gone.link.data_received(FRAMES[protocol])
+    assert not gone.transport.written
+
+
+@every_protocol
 def test_the_end_is_told_once(protocol: str) -> None:
     stage = Stage(protocol)
     stage.link.connection_lost(None)
