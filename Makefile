@@ -18,6 +18,7 @@ help:
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make lint       linters and types only"
 	@echo "make lock       requirements.lock anew, with hashes, for the versions it names"
+	@echo "make notebooks  notebooks/*.ipynb anew, from their py:percent text"
 	@echo "make licences   docs/licences.md anew, from what is installed"
 	@echo "make audit      known vulnerabilities of what is pinned; says so when it had no data"
 
@@ -93,6 +94,10 @@ lock:
 	@$(TOOLS)/$(UV)/bin/uv pip compile --quiet --no-deps --generate-hashes --universal --python-version 3.11 \
 		--no-annotate --no-header $(TOOLS)/requirements.in >> $(TOOLS)/requirements.lock
 	@mv $(TOOLS)/requirements.lock requirements.lock
+
+# The notebooks are reviewed as py:percent; analysts open the ipynb that is made of it, without outputs.
+notebooks: $(STAMP)
+	@$(BIN)/python -m jupytext --quiet --update --to ipynb notebooks/[0-9]*.py
 
 licences: $(STAMP)
 	@$(BIN)/python docs/licences.py

@@ -287,7 +287,8 @@ class Decision(Event, frozen=True, omit_defaults=False):
     saw. `degraded` is true when a part (the model) was missing. `hold_until` is set by holds with an end time.
     `messages` is the number of recipients decided on. `port` is the registered port; `sender` is the port field of
     the submission as given, empty for records. `campaign` is the known campaign that the text belongs to, or empty.
-    `suppressed` are the matches of enforced rules that did not count.
+    `suppressed` are the matches of enforced rules that did not count. `tier` is that of the port at this time; None
+    without a registered port.
     """
 
     id: str
@@ -317,6 +318,7 @@ class Decision(Event, frozen=True, omit_defaults=False):
     sender: str = ""
     campaign: str = ""
     suppressed: tuple[Suppressed, ...] = ()
+    tier: Tier | None = None
 
 
 class Sketch(Event, frozen=True, kw_only=True):
@@ -429,7 +431,10 @@ class CaseMember(Event, frozen=True, kw_only=True):
 
 
 class ReviewVerdict(Event, frozen=True, kw_only=True):
-    """The verdict on a case, by a reviewer or by the closing time."""
+    """The verdict on a case, by a reviewer or by the closing time.
+
+    `port`, `fingerprint`, `campaign`, `rule` and `opened_at` are those of the case; `messages` is how many it decides.
+    """
 
     case: str
     verdict: Verdict
@@ -437,6 +442,12 @@ class ReviewVerdict(Event, frozen=True, kw_only=True):
     decided_at: int
     note: str = ""
     refusal: str = ""  # rules/refusals.py; empty: none was given
+    port: str = ""
+    fingerprint: str = ""
+    campaign: str = ""
+    rule: str = ""
+    opened_at: int = 0
+    messages: int = 0
 
 
 class PortAction(Event, frozen=True, kw_only=True):

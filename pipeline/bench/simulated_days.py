@@ -3,7 +3,8 @@
 The decision function, the consequences of decisions, the projections, the reviewers' services and the releaser are the
 real ones; there is no broker and no carrier. People are simulated: reviewers judge by the truth of the sample and err
 now and then, recipients complain about some of the spam that reaches them, and on one day the operator puts the ports
-with most complaints under review before send. So analysts can try notebooks and reports on a lake whose truth is known.
+with most complaints under review before send and tries another policy in shadow. So analysts can try notebooks and
+reports on a lake whose truth is known.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import heapq
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -37,11 +38,12 @@ from pipeline.actions.review.closing import close_cases
 from pipeline.actions.review.releaser import Releaser
 from pipeline.actions.routes import load_routes
 from pipeline.bench.live_lake import LiveLake
-from pipeline.decision.configuration import directory_entries
+from pipeline.decision.configuration import default_policy, directory_entries
 from pipeline.decision.screening import Screened
 from pipeline.durations import HOUR_MS, MINUTE_MS, SECOND_MS
 from pipeline.errors import AntispamError
 from pipeline.events import (
+    Category,
     Complaint,
     ConfigChange,
     DeliveryReport,
@@ -49,6 +51,7 @@ from pipeline.events import (
     Label,
     Outbound,
     PortState,
+    Priority,
     Record,
     Submission,
     Tier,
@@ -56,17 +59,22 @@ from pipeline.events import (
     decoder,
     encode,
 )
+from pipeline.lake.backtest.sweep import with_number
 from pipeline.lake.message_facts import sms_parts
 from pipeline.lake.tables import decoder_of
 from pipeline.rules.clock.calendar import shipped_calendar_text
 from pipeline.sample.config import write_config
+from pipeline.sample.drafts import submission, timed
+from pipeline.sample.drift import drift
+from pipeline.sample.enterprises import PORTS
 from pipeline.sample.traffic import generate
-from pipeline.sample.truth import Sample
+from pipeline.sample.truth import Sample, Truth
+from pipeline.sample.wording import phones, pick, wording
 from pipeline.settings import Settings
 from pipeline.store import outbox, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import open_database
-from pipeline.store.registry import import_configuration, registry
+from pipeline.store.registry import import_configuration, policy_lifecycle, registry
 
 FIRST_HOUR, LAST_HOUR = 7, 22  # of a day's traffic
 TICK_MS = 5 * MINUTE_MS  # between two rounds of the work that follows decisions
@@ -79,6 +87,14 @@ WATCHED = 3  # ports that come under review before send
 CHANNELS = {"China Mobile": "mobile", "China Unicom": "unicom", "China Telecom": "telecom"}
 FAILS = {"mobile": 0.02, "unicom": 0.03, "telecom": 0.05, "default": 0.10}  # of the messages of a channel
 SILENT = 0.01  # share of messages whose report never comes
+PUSHY = "106590430011"  # a shop whose advertising passes while it is ordinary, and is unwanted
+PUSHES, AGAIN, PUSHED = 10, 3, 25  # its contents a day, submissions of each in two minutes, recipients of each
+_OFFERS = (
+    wording("温馨提示：{product}已到货，您收藏的商品可到店试用，回T退订"),
+    wording("您上次咨询的{product}现已到店，可凭本短信到服务台查看，回T退订"),
+)
+STORY_DAYS = 4  # the fewest days that hold the campaign
+CANDIDATE = "score-review.score", "0.6"  # the shipped rule asks at more
 OPERATOR = User("operator", Role.ADMINISTRATOR)
 
 Watch = Callable[[str, Event], None]
@@ -136,9 +152,11 @@ class SimulatedDays:
             while waiting is not None and waiting.at < end:
                 own.append(waiting)
                 waiting = next(extra, None)
+            own += _unwanted(self._seed + day, start, end)
             own.sort(key=lambda sample: sample.at)
-            if day == days // 2:
+            if day == days // 3:
                 self._review_before_send(start)
+                self._try_candidate(start)
             self._traffic(own, start)
             self._work(end, min(end + DRAIN_MS, self._at(today + timedelta(days=1), time(FIRST_HOUR))))
         self._lake.close(self._now)
@@ -198,8 +216,8 @@ class SimulatedDays:
         escalate(self._db, now, 1000)
         close_cases(self._db, now, 1000, refuses=True)
         if self._cases_wait():
-            for reviewer, errs in zip(self._reviewers, ERRORS, strict=True):
-                self._review(reviewer, errs, now)
+            for place in self._rng.sample(range(len(ERRORS)), len(ERRORS)):  # whoever asks first
+                self._review(self._reviewers[place], ERRORS[place], now)
         while self._releaser.step():
             pass
         for topic, key, value in self._releaser_records:
@@ -315,6 +333,14 @@ class SimulatedDays:
                 watched += 1
         self._relay(now)
 
+    def _try_candidate(self, now: int) -> None:
+        """Let a policy with another number decide without effect beside the one in force."""
+        text = with_number(default_policy(), *CANDIDATE, "policy.yaml")
+        version = policy_lifecycle.draft(self._db, OPERATOR, text, "=".join(CANDIDATE), now)
+        policy_lifecycle.submit(self._db, OPERATOR, version, now)
+        policy_lifecycle.shadow(self._db, OPERATOR, version, now)
+        self._relay(now)
+
     def _relay(self, now: int) -> None:
         """Publish what the database's transactions left to publish."""
         with self._db.read() as connection:
@@ -363,6 +389,31 @@ class _Producer:
         """Acknowledge the records; none stays."""
         self.poll(timeout)
         return 0
+
+
+def _unwanted(seed: int, start: int, end: int) -> Iterator[Sample]:
+    """A day's advertising of PUSHY from `start` to `end` (epoch ms)."""
+    rng = Random(seed)  # noqa: S311 - repeatable chance is the point
+    [port] = [port for port in PORTS if port.code == PUSHY]
+    truth = Truth("unwanted", Label.SPAM, (Verdict.RELEASE, Verdict.REVIEW), Category.RETAIL)
+    for n in range(PUSHES):
+        content = port.signed(pick(rng, _OFFERS).fill(rng))
+        at = start + round((end - start) * (n + rng.random()) / PUSHES)
+        for again in range(AGAIN):
+            draft = submission(port.code, phones(rng, PUSHED), content, truth, Priority.BULK)
+            yield timed(draft, at + again * 40 * SECOND_MS, f"unwanted-{start:x}-{n}-{again}")
+
+
+def simulate_days(settings: Settings, first: date, days: int, samples: int) -> None:
+    """Fill an empty data folder with `days` days from `first` on, and a campaign that drifts on the third and fourth.
+
+    `samples` is the number of samples a day. Raises AntispamError for a folder that has a lake.
+    """
+    if settings.lake_dir.exists():
+        raise AntispamError(f"{settings.lake_dir}: there is a lake already")
+    begin = datetime.combine(first + timedelta(days=2), time(9), ZoneInfo(settings.console_zone))
+    story = drift(7, round(begin.timestamp() * 1000)) if days >= STORY_DAYS else ()
+    SimulatedDays(settings).run(first, days, samples, story)
 
 
 def _topic(event: Submission | Record | Complaint) -> str:

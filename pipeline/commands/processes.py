@@ -15,7 +15,7 @@ from pipeline.errors import AntispamError
 app = typer.Typer()
 broker_app = typer.Typer(no_args_is_help=True, help="Run a broker.")
 app.add_typer(broker_app, name="broker")
-simulate_app = typer.Typer(no_args_is_help=True, help="Simulate carriers and ports, for tests and evaluation.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Simulate carriers, ports and days, for tests and evaluation.")
 app.add_typer(simulate_app, name="simulate")
 
 
@@ -166,7 +166,7 @@ _NODE = 3_010_099_999  # our number at an SGIP gateway: provider, area 0100, com
 
 @simulate_app.callback()
 def simulate() -> None:
-    """Simulate carriers and ports, for tests and evaluation."""
+    """Simulate carriers, ports and days, for tests and evaluation."""
 
 
 @simulate_app.command("carrier")
@@ -255,3 +255,21 @@ def simulate_port(
         seed=seed,
     )
     typer.echo(json.dumps(serve(channel, sender, behaviour), ensure_ascii=False))
+
+
+@simulate_app.command("days")
+def simulate_days(
+    first: Annotated[str, typer.Option(help="The first day: 2026-11-16.")],
+    days: Annotated[int, typer.Option(min=1, max=60, help="Days; from 4 on a campaign drifts on two of them.")] = 6,
+    samples: Annotated[int, typer.Option(min=1, max=100_000, help="Samples of traffic a day.")] = 1300,
+) -> None:
+    """Fill the data folder with days of sample traffic and what follows from it, for notebooks and reports."""
+    from datetime import date
+
+    from pipeline.bench.simulated_days import simulate_days as run
+
+    try:
+        day = date.fromisoformat(first)
+    except ValueError:
+        raise typer.BadParameter(f"--first: a day such as 2026-11-16 expected, not {first!r}") from None
+    run(context.settings(), day, days, samples)

@@ -266,6 +266,7 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         sender,
         facts.campaign.id if facts.campaign else "",
         outcome.suppressed,
+        port.tier if port else None,
     )
     return Screened(decision, port, outcome.alerts)
 

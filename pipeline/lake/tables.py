@@ -211,6 +211,7 @@ DECISIONS = Table(
             col.word("scope", lambda s: s.scope.partition("/")[0]),  # the value may be a link with its path
             col.time("until", lambda s: s.until),
         ),
+        col.word("tier", lambda e: e.tier),
     ),
 )
 
@@ -262,6 +263,12 @@ REVIEWS = Table(
         col.time("decided_at", lambda e: e.decided_at),
         col.masked("note", lambda e: e.note),
         col.word("refusal", lambda e: e.refusal),
+        col.party("port", lambda e: e.port or None),
+        col.word("fingerprint", lambda e: e.fingerprint or None),
+        col.word("campaign", lambda e: e.campaign or None),
+        col.own_words("rule", lambda e: e.rule or None),
+        col.time("opened_at", lambda e: e.opened_at),
+        col.count("messages", lambda e: e.messages),
     ),
 )
 

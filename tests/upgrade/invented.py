@@ -100,6 +100,7 @@ def records() -> dict[str, Event]:
                 until=NOW + DAY,
             ),
         ),
+        tier=events.Tier.HIGH,
     )
     campaign = events.Campaign(
         id="c00000000000000aa",
@@ -167,6 +168,12 @@ def records() -> dict[str, Event]:
             decided_at=NOW + 60_000,
             note="an agency",
             refusal="fraud",
+            port=PORT,
+            fingerprint="f00dfeed",
+            campaign="c00000000000000aa",
+            rule="score-review",
+            opened_at=NOW,
+            messages=2,
         ),
         topics.PORT_ACTIONS.name: events.PortAction(
             port=PORT, action="suspend", rule="score-reject", evidence="s1", at=NOW

@@ -19,6 +19,7 @@ from pipeline.actions.reports.definition import facts, facts_of_a_day
 from pipeline.actions.reports.period import Period
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
+from pipeline.rules.port_lifecycle import Step
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
@@ -26,7 +27,7 @@ from pipeline.store.database import Database
 MEMORY = "2GB"  # of DuckDB; what does not fit goes to the spill folder
 THREADS = 2
 _TIME, _TEXT = pa.timestamp("us", tz="UTC"), pa.string()
-_PORT_ACTIONS = ("suspend", "resume", "terminate")
+_PORT_ACTIONS = tuple(step.value for step in Step)
 
 
 def open_facts(settings: Settings, db: Database, period: Period, spill: Path) -> duckdb.DuckDBPyConnection:

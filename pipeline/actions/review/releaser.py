@@ -212,6 +212,12 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
         decided_at=found.decided_at,
         note=found.note,
         refusal=found.refusal,
+        port=found.port,
+        fingerprint=found.fingerprint,
+        campaign=found.campaign,
+        rule=found.rule,
+        opened_at=found.opened_at,
+        messages=found.messages,
     )
     publish(connection, now, (topics.REVIEWS, case, verdict))
     return True

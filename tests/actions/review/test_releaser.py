@@ -136,6 +136,7 @@ def test_members_leave_in_order_once_the_verdict_cannot_be_undone(
     (message,) = publication.messages
     verdict = msgspec.json.decode(message.value or b"", type=ReviewVerdict)
     assert (message.topic, message.key, verdict.verdict, verdict.reviewer) == ("reviews", case, "release", "lin")
+    assert (verdict.port, verdict.fingerprint, verdict.rule, verdict.opened_at) == (PORT, "f1", "bulk-declared", NOW)
 
 
 def test_what_is_released_before_the_time_it_is_scheduled_for_waits_for_it(

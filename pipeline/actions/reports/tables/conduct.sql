@@ -1,5 +1,5 @@
 /*
-title: {zh: 端口的暂停与恢复, en: Ports suspended and reinstated}
+title: {zh: 端口的限制、暂停与恢复, en: "Ports limited, suspended and reinstated"}
 columns:
   acted_at: {zh: 时间, en: time, form: time}
   port: {zh: 端口, en: port}
