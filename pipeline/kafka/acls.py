@@ -105,6 +105,7 @@ ROLES: dict[str, Rights] = {
             topics.ALERTS,
             topics.DELIVERIES,
             topics.RECORDS,
+            topics.COMPLAINTS,
         ),
         groups=("relay",),
         transactions=("antispam-relay",),

@@ -541,3 +541,23 @@ def test_a_number_is_restored_on_its_page_after_an_undertaking(render: Open) -> 
     app.text_input(key="restore_why").set_value("承诺书 17")
     app.button[0].click().run()
     assert "Restored" in app.success[0].value
+
+
+def test_an_appeal_is_granted_by_another_person_with_an_answer(render: Open) -> None:
+    values = {"about": "submission/s1-0", "text": "<b>our own shop</b>", "filed_at": 1, "state": "open"}
+    render("ports", Role.SENIOR_REVIEWER, "en")
+    with session.services().db.write() as connection:
+        for n, against in ((1, "policy"), (2, Role.SENIOR_REVIEWER.value)):
+            row = values | {"id": n, "about": f"submission/s1-{n}", "against": against}
+            connection.execute(insert(schema.appeals).values(port="10690001", **row))
+    app = render("ports", Role.SENIOR_REVIEWER, "en", section="appeals", appeal="2")
+    assert "Another person decides" in _shown(app)  # the reader of this page decided first
+    app = render("ports", Role.SENIOR_REVIEWER, "en", section="appeals", appeal="1")
+    assert app.button(key="appeal_grant").disabled
+    app.text_area(key="appeal_answer_1").set_value("send it again").run()
+    app.button(key="appeal_grant").click().run()
+    assert not app.exception
+    assert not app.error
+    with session.services().db.read() as connection:
+        states = dict(connection.execute(select(schema.appeals.c.id, schema.appeals.c.state)).all())
+    assert states == {1: "granted", 2: "open"}
