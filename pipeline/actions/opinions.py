@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, func, insert, select
 
 from pipeline.durations import MINUTE_MS
 from pipeline.store import schema
@@ -54,3 +54,10 @@ def take_back(connection: Connection, case: str, reviewer: str, at: int) -> None
     """Remove the verdict that the reviewer gave at this time, because it was undone."""
     t = schema.opinions
     connection.execute(delete(t).where(t.c.case == case, t.c.reviewer == reviewer, t.c.at == at))
+
+
+def given_since(connection: Connection, since: int) -> dict[str, int]:
+    """How many verdicts each reviewer gave from this time on."""
+    t = schema.opinions
+    query = select(t.c.reviewer, func.count()).where(t.c.at >= since).group_by(t.c.reviewer)
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -463,6 +463,7 @@ cases = Table(
     _at("escalated_at", nullable=True),
     Column("claimed_by", String(64)),
     _at("lease_until", nullable=True),
+    Column("shared_from", String(64)),  # whose hand it was taken from; that browser may have decided it already
     Column("assigned_to", String(64)),  # the one reviewer who gets it; NULL: whoever is free
     Column("verdict", String(16)),
     Column("decided_by", String(64)),

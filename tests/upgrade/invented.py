@@ -613,6 +613,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "last_member": 1,
                 "apart": True,
                 "overturned": True,
+                "shared_from": "ben",
                 "first_verdict": "blacklist",
                 "first_by": "anna",
                 "first_at": NOW,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select, true
 
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.events import Verdict
@@ -112,7 +112,7 @@ def standing(db: Database, user: User, now: int) -> Standing:
             next_due=opened[2],
             overdue_cases=opened[3] or 0,
             channels=_channels(connection, user, now),
-            alerts=_alerts(connection, within),
+            alerts=_alerts(connection, within, now),
             outbox=waiting[0],
             oldest_outbox=waiting[1],
         )
@@ -187,9 +187,13 @@ def _channels(connection: Connection, user: User, now: int) -> list[Channel]:
     ]
 
 
-def _alerts(connection: Connection, within: Select[str] | None) -> dict[str, int]:
+def _alerts(connection: Connection, within: Select[str] | None, now: int) -> dict[str, int]:
     t = schema.alerts
-    statement = select(t.c.level, func.count()).where(t.c.state == "waiting").group_by(t.c.level)
+    statement = (
+        select(t.c.level, func.count())
+        .where(t.c.state == "waiting", or_(t.c.snoozed_until.is_(None), t.c.snoozed_until <= now))
+        .group_by(t.c.level)
+    )
     if within is not None:
         statement = statement.where(t.c.subject.in_(within))
     return {row[0]: row[1] for row in connection.execute(statement)}

@@ -123,13 +123,13 @@ def claim(
         mine = _ids(connection, and_(_held_by(user), at, *of_level(user)), count)
         reach = (at, *in_access(user), *of_level(user))
         free = _ids(connection, and_(_free(user, now), *reach), count - len(mine))
-        if not mine and not free:
-            free = _shared(connection, user, now, count, and_(*reach))
-        ids = [*mine, *free]
+        shared = [] if mine or free else _shared(connection, user, now, count, and_(*reach))
+        _forget_sharing(connection, free)
+        ids = [*mine, *free, *shared]
         connection.execute(
             update(_cases).where(_cases.c.id.in_(ids)).values(claimed_by=user.name, lease_until=now + LEASE_MS)
         )
-        for case in free:
+        for case in (*free, *shared):
             audit.record(connection, now, user.name, "case.claim", f"case/{case}")
     with db.read() as connection:  # after the write transaction, so that reading texts delays no writer
         rows = connection.execute(_in_order(select(_cases).where(_cases.c.id.in_(ids), _held_by(user)))).mappings()
@@ -141,7 +141,8 @@ def claim(
 def _shared(connection: Connection, user: User, now: int, count: int, reach: ColumnElement[bool]) -> list[str]:
     """The user's equal share of cases that lie ahead in other reviewers' hands; the others keep the most urgent.
 
-    Nobody is left with fewer than KEPT: the case on screen and the next.
+    Everybody keeps the case on screen and the next (KEPT), and as many as they decided in the last minute. Whose hand a
+    case was taken from may still decide it, because that browser may have done so already: the first verdict counts.
     """
     held = and_(_cases.c.state == "open", _cases.c.claimed_by.is_not(None), _cases.c.lease_until > now)
     open_to = and_(_cases.c.assigned_to.is_(None), ~skipped_by(user, now), not_judged_by(user, now))
@@ -149,9 +150,16 @@ def _shared(connection: Connection, user: User, now: int, count: int, reach: Col
     hands: dict[str, list[str]] = {}
     for row in rows:
         hands.setdefault(row.claimed_by, []).append(row.id)
-    kept = max(KEPT, -(-len(rows) // (len(hands) + 1)))
-    ahead = [case for hand in hands.values() for case in hand[kept:]]
-    return _lock(connection, and_(_cases.c.id.in_(ahead[:count]), held))
+    fair = max(KEPT, -(-len(rows) // (len(hands) + 1)))
+    pace = opinions.given_since(connection, now - MINUTE_MS)
+    ahead = [case for name, hand in hands.items() for case in hand[max(fair, pace.get(name, 0)) :]]
+    ids = _lock(connection, and_(_cases.c.id.in_(ahead[:count]), held))
+    connection.execute(update(_cases).where(_cases.c.id.in_(ids)).values(shared_from=_cases.c.claimed_by))
+    return ids
+
+
+def _forget_sharing(connection: Connection, cases: Sequence[str]) -> None:
+    connection.execute(update(_cases).where(_cases.c.id.in_(cases)).values(shared_from=None))
 
 
 def heartbeat(db: Database, user: User, now: int) -> int:
@@ -212,7 +220,8 @@ def decide(
     valid_verdict(verdict, note, refusal)
     said = Said(verdict, note, refusal, took)
     with db.write() as connection:
-        settle(connection, user, case, and_(_held_by(user), *of_level(user)), said, now, (case, seen))
+        held = or_(_held_by(user), and_(_cases.c.state == "open", _cases.c.shared_from == user.name, *in_access(user)))
+        settle(connection, user, case, and_(held, *of_level(user)), said, now, (case, seen))
 
 
 def valid_verdict(verdict: str, note: str, refusal: str = "") -> None:
@@ -247,7 +256,7 @@ def settle(
         raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
     first = (row["first_verdict"], row["first_by"]) if row["first_by"] else None
     kind = Opinion.SECOND if first else Opinion.VERDICT
-    free = {"claimed_by": None, "lease_until": None}
+    free = {"claimed_by": None, "lease_until": None, "shared_from": None}
     what, changed = (
         "case.decide",
         {

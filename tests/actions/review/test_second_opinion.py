@@ -130,3 +130,36 @@ def test_the_case_on_screen_and_the_next_are_never_taken(any_db: Database) -> No
     first = [case.id for case in claims.claim(any_db, LIN, NOW)]
     assert [case.id for case in claims.claim(any_db, CHEN, NOW)] == first[2:]
     assert claims.claim(any_db, SHU, NOW) == []
+
+
+def test_what_a_reviewer_decides_in_a_minute_stays_in_the_hand(any_db: Database) -> None:
+    """The browser is ahead of the server: it may have decided these already."""
+    with any_db.write() as connection:
+        project_members(connection, NOW, [member(f"s{i}", f"f{i}", NOW + i) for i in range(60)])
+    first = claims.claim(any_db, LIN, NOW, 60)
+    for case in first[:20]:
+        claims.decide(any_db, LIN, case.id, "reject", "", NOW + 1000, case.last_member)
+    assert len(claims.claim(any_db, CHEN, NOW + 2000, 60)) == 20
+    for case in first[20:35]:
+        claims.decide(any_db, LIN, case.id, "reject", "", NOW + 3000, case.last_member)
+    claims.give_back(any_db, CHEN, list(claims.in_hand(any_db, CHEN, NOW + 3000)), NOW + 3000)
+    assert len(claims.claim(any_db, SHU, NOW + 3000, 20)) == 20  # free ones first
+    assert claims.claim(any_db, CHEN, NOW + 4000, 60) != []  # of SHU, who has decided nothing; LIN keeps the last five
+    assert len(claims.in_hand(any_db, LIN, NOW + 4000)) == 5
+
+
+def test_whose_case_was_shared_may_have_decided_it_already(any_db: Database) -> None:
+    """The browser is ahead of the server; the first verdict counts."""
+    with any_db.write() as connection:
+        project_members(connection, NOW, [member(f"s{i}", f"f{i}", NOW + i) for i in range(10)])
+    first = claims.claim(any_db, LIN, NOW, 60)
+    taken = claims.claim(any_db, CHEN, NOW + 1, 60)
+    assert [case.id for case in taken] == [case.id for case in first[5:]]
+    claims.decide(any_db, LIN, taken[0].id, "reject", "", NOW + 2, taken[0].last_member)
+    with pytest.raises(AntispamError, match="already decided by lin"):
+        claims.decide(any_db, CHEN, taken[0].id, "release", "", NOW + 3, taken[0].last_member)
+    claims.decide(any_db, CHEN, taken[1].id, "release", "", NOW + 3, taken[1].last_member)
+    claims.give_back(any_db, CHEN, [taken[2].id], NOW + 4)
+    assert taken[2].id in {case.id for case in claims.claim(any_db, SHU, NOW + 5, 60)}
+    with pytest.raises(AntispamError, match="shu has it now"):
+        claims.decide(any_db, LIN, taken[2].id, "reject", "", NOW + 6, taken[2].last_member)
