@@ -16,7 +16,7 @@ from pipeline import lake
 from pipeline.events import Verdict
 from pipeline.settings import Settings
 
-# Noto is in our images; the other two are what macOS and Windows have.
+# The package fonts-noto-cjk of Linux; what macOS and Windows have.
 FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
 VERDICTS = [verdict.value for verdict in Verdict]
 BY_VERDICT = alt.Color(
