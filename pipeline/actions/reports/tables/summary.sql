@@ -29,8 +29,8 @@ WITH counted AS (
     FROM sent GROUP BY period
     UNION ALL SELECT period, 'complaints', count(*) FROM complaint GROUP BY period
     UNION ALL
-    SELECT period, 'per_million', round(1e6 * complaints / nullif(released, 0), 2)
-    FROM counted JOIN (SELECT period, count(*) AS complaints FROM complaint GROUP BY period) USING (period)
+    SELECT period, 'per_million', round(1e6 * complaints / nullif(messages, 0), 2)
+    FROM (SELECT period, sum(messages) AS messages FROM sent GROUP BY period) JOIN (SELECT period, count(*) AS complaints FROM complaint GROUP BY period) USING (period)
     UNION ALL SELECT period, 'cases', count(*) FROM opened_case GROUP BY period
     UNION ALL SELECT period, 'late_cases', count(*) FROM opened_case WHERE late GROUP BY period
     UNION ALL
