@@ -300,12 +300,12 @@ class Settings(BaseSettings):
         "says how they write the number they complain about (JSON).",
     )
     unsubscribe_confirmation: str = Field(
-        "【{signature}】您已退订，不再收到我们的营销短信；回复“恢复订阅”可重新接收。You are unsubscribed.",
+        "【{signature}】您已成功退订。Your request has been processed.",
         max_length=500,
         description="What a subscriber is told who unsubscribed; {signature} is the port's. Empty: nothing.",
     )
     resubscribe_confirmation: str = Field(
-        "【{signature}】您已恢复订阅，将继续收到我们的短信。You are subscribed again.",
+        "【{signature}】您已成功恢复订阅。Your request has been processed.",
         max_length=500,
         description="What a subscriber is told who subscribed again. Empty: nothing.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,12 +16,17 @@ from pipeline.actions.replies.screening import project_verdicts
 from pipeline.actions.replies.stopped import bring_stopped, stopped
 from pipeline.actions.replies.words import Words
 from pipeline.actions.status.link_deliveries import Reply, Wish, lease
+from pipeline.decision.configuration import default_policy, load_directory
+from pipeline.decision.screening import Screened, screen
 from pipeline.errors import AntispamError
-from pipeline.events import Submission
+from pipeline.events import Kind, Submission, Tier, Verdict
 from pipeline.protocols.sms.alphabet import Alphabet, of_chinese_coding
 from pipeline.protocols.sms.short_message import ShortMessage, short_message
 from pipeline.protocols.sms.text import parts, text_of
 from pipeline.rules.consents import Consent, ConsentKind
+from pipeline.rules.counting.counters import MemoryCounters
+from pipeline.rules.policies.policy import parse_policy
+from pipeline.rules.ports import Port, PortEntry, Ports
 from pipeline.settings import Settings
 from pipeline.store import outbox, schema
 from pipeline.store.accounts import api_keys
@@ -218,13 +224,13 @@ def test_who_unsubscribes_gets_one_confirmation_with_the_signature_of_the_port(d
     take(db, [reply("退订", ident="2")], NOW)
     (told,) = confirmations(db)
     assert (told.port, told.recipients, told.confirms) == (PORT, ("13800000001",), True)
-    assert told.content.startswith("【示例】您已退订")
+    assert told.content.startswith("【示例】您已成功退订")
 
 
 def test_without_a_signature_or_a_text_the_confirmation_has_none(db: Database) -> None:
     take(db, [reply("退订")], NOW)
     (told,) = confirmations(db)
-    assert told.content.startswith("您已退订")
+    assert told.content.startswith("您已成功退订")
     silent = Words.of(Settings(_env_file=None, resubscribe_confirmation=""))
     incoming.take(db, [reply("恢复订阅", ident="2")], silent, NOW)
     assert len(confirmations(db)) == 1
@@ -236,7 +242,7 @@ def test_who_subscribes_again_is_taken_off_the_list_and_told(db: Database) -> No
     assert confirmations(db) == []
     take(db, [reply("退订"), reply("恢复订阅", ident="2")], NOW)
     assert listed(db) == []
-    assert [told.content[:5] for told in confirmations(db)] == ["您已退订，", "您已恢复订"]
+    assert [told.content[:6] for told in confirmations(db)] == ["您已成功退订", "您已成功恢复"]
     with db.read() as connection:
         assert connection.scalar(select(func.count()).select_from(schema.consents)) == 0
 
@@ -300,3 +306,25 @@ def test_a_number_that_nobody_has_cannot_complain_but_writes(db: Database) -> No
     take(db, [reply("投诉", subscriber="x")], NOW)
     assert complaints(db) == []
     assert [row.state for row in whole(db)] == ["brought"]
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("kind", [Kind.COMMERCIAL, Kind.NOTICE])
+@pytest.mark.parametrize("signatures", [(), ("鹿角奶茶",)])
+def test_the_shipped_confirmations_pass_the_shipped_policy(tier: Tier, kind: Kind, signatures: tuple[str, ...]) -> None:
+    port = Port(PortEntry(code=PORT, tier=tier, kind=kind, signatures=signatures))
+    config = replace(load_directory(None), epoch=1, policy=parse_policy(default_policy()), ports=Ports([port]))
+    head = f"【{signatures[0]}】" if signatures else ""
+    for text in (WORDS.unsubscribed, WORDS.resubscribed):
+        sent = Submission(
+            id="c",
+            port=PORT,
+            recipients=("13800000001",),
+            content=text.replace("【{signature}】", head),
+            accepted_at=NOW,
+            round=1,  # it comes from a hold
+            confirms=True,
+        )
+        (outcome,) = screen([sent], MemoryCounters(), config, NOW)
+        assert isinstance(outcome, Screened)
+        assert outcome.decision.verdict is Verdict.RELEASE, outcome.decision.reasons
