@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from pipeline.actions.senders.token_bucket import TokenBucket
+from pipeline.actions.senders.links.token_bucket import TokenBucket
 from pipeline.actions.status.link_deliveries import Report
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account, Refusal

@@ -21,8 +21,8 @@ import structlog
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.dialect_of_channel import dialect_of
 from pipeline.actions.senders.dialects.dialect import CHINA, Answered, Asks, Closes, Delivered, StatusReport
-from pipeline.actions.senders.sgip_listener import SgipListener
-from pipeline.actions.senders.token_bucket import TokenBucket
+from pipeline.actions.senders.links.sgip_listener import SgipListener
+from pipeline.actions.senders.links.token_bucket import TokenBucket
 from pipeline.errors import AntispamError
 from pipeline.protocols.frames import FrameError, ProtocolError
 from pipeline.protocols.sms.text import parts

@@ -24,8 +24,8 @@ from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
+from pipeline.actions.senders.links.sgip_listener import SgipListener
 from pipeline.actions.senders.reports import Reports
-from pipeline.actions.senders.sgip_listener import SgipListener
 from pipeline.events import DeliveryReport, Outbound, Submission
 from pipeline.settings import Settings
 from pipeline.simulators.carrier import Conduct, Simulator

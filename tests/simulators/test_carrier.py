@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.actions.senders import link as link_module
+from pipeline.actions.senders.links import link as link_module
 from pipeline.process.backoff import Backoff
 from pipeline.simulators.carrier import Conduct, Simulator
 from pipeline.store import schema

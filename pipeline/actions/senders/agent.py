@@ -38,9 +38,9 @@ from pipeline.actions.senders.dialects.dialect import Delivered
 from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job, Message
-from pipeline.actions.senders.link import Answer, Link, LinkCallbacks
+from pipeline.actions.senders.links.link import Answer, Link, LinkCallbacks
+from pipeline.actions.senders.links.token_bucket import TokenBucket
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
-from pipeline.actions.senders.token_bucket import TokenBucket
 from pipeline.errors import AntispamError
 
 ADOPTED = 1_000  # messages of other channels that may wait; what is beyond waits where it is

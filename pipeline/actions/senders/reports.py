@@ -20,7 +20,7 @@ from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.database_thread import DatabaseThread
 from pipeline.actions.senders.dialects.dialect import Delivered, SubscriberMessage
-from pipeline.actions.senders.link import Answer
+from pipeline.actions.senders.links.link import Answer
 from pipeline.actions.senders.part import outcome
 from pipeline.actions.senders.settling import Report
 from pipeline.text.numbers import number

@@ -28,9 +28,9 @@ from pipeline.actions.senders.failover import Failover
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
+from pipeline.actions.senders.links.sgip_listener import SgipListener
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.resends import Resends
-from pipeline.actions.senders.sgip_listener import SgipListener
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.clients import is_away, writer

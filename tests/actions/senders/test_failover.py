@@ -14,10 +14,10 @@ from sqlalchemy import select, update
 
 from pipeline.actions.senders import agent as agent_module
 from pipeline.actions.senders import deliveries, missed_reports
-from pipeline.actions.senders import link as link_module
 from pipeline.actions.senders.availability import Availability
 from pipeline.actions.senders.clock import Clock
 from pipeline.actions.senders.failover import Failover
+from pipeline.actions.senders.links import link as link_module
 from pipeline.actions.senders.part import FINAL
 from pipeline.actions.senders.resends import Resends
 from pipeline.process.backoff import Backoff

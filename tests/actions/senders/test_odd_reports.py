@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.actions.senders import link as link_module
+from pipeline.actions.senders.links import link as link_module
 from pipeline.process.backoff import Backoff
 from pipeline.protocols import cmpp
 from pipeline.protocols.cmpp import CMPP3

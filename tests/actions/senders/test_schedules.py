@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from pipeline.actions.senders import link as link_module
 from pipeline.actions.senders.job import Job
+from pipeline.actions.senders.links import link as link_module
 from pipeline.actions.senders.part import MOST_SUBMITS
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Row, select
 
-from pipeline.actions.senders import link as link_module
+from pipeline.actions.senders.links import link as link_module
 from pipeline.actions.senders.part import FINAL
 from pipeline.process.backoff import Backoff
 from pipeline.store import schema

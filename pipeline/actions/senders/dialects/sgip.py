@@ -1,7 +1,7 @@
 """SGIP 1.2 (China Unicom).
 
 Our connection only submits. The gateway opens a connection of its own for reports and subscribers' messages
-(`sgip_listener.py`). The sequence number of a SUBMIT is its id. There is no link test: the gateway closes an idle
+(`links/sgip_listener.py`). The sequence number of a SUBMIT is its id. There is no link test: the gateway closes an idle
 connection, and the link logs in again.
 """
 

@@ -17,7 +17,7 @@ import structlog
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.dialect_of_channel import dialect_of
 from pipeline.actions.senders.dialects.dialect import Asks, Closes, Delivered
-from pipeline.actions.senders.skipped_frames import SkippedFrames
+from pipeline.actions.senders.links.skipped_frames import SkippedFrames
 from pipeline.process.backoff import Backoff
 from pipeline.protocols import sgip
 from pipeline.protocols.frames import FrameError, ProtocolError, UnknownCommandError

@@ -46,9 +46,9 @@ from pipeline.actions.senders.dialects.dialect import (
     Unexpected,
 )
 from pipeline.actions.senders.gate import Gate
+from pipeline.actions.senders.links.skipped_frames import SkippedFrames
+from pipeline.actions.senders.links.token_bucket import TokenBucket, take
 from pipeline.actions.senders.part import DeliveryState, Part
-from pipeline.actions.senders.skipped_frames import SkippedFrames
-from pipeline.actions.senders.token_bucket import TokenBucket, take
 from pipeline.process.backoff import Backoff
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
