@@ -32,6 +32,7 @@ PAGES = (
     "rules",
     "rules?section=snoozes",
     "ports",
+    "channels",
     "policy",
     "alerts",
     "audit",

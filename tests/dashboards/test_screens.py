@@ -46,6 +46,7 @@ RIGHTS = {
     "complaints": Right.SEARCH,
     "rules": Right.SEE_TRAFFIC,
     "ports": Right.SEE_TRAFFIC,
+    "channels": Right.SEE_TRAFFIC,
     "policy": Right.SEARCH,
     "alerts": Right.SEE_TRAFFIC,
     "users": Right.ADMINISTER,

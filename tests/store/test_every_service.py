@@ -25,6 +25,7 @@ from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console import (
     audit_trail,
     backtests,
+    channel_figures,
     consent_file,
     epochs,
     explore,
@@ -335,6 +336,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         FOR_ALL,
         lambda w, u, n: audit_trail.audit_rows(w.db, u, audit_trail.Wanted(0, NOW)),
     ),
+    "channel_figures.figures": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: channel_figures.figures(w.db, u, 0)),
     "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
     "overview.traffic": (
         R.SEE_TRAFFIC,
