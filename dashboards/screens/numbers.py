@@ -119,7 +119,7 @@ def _orders(_: Text, user: User, parties: Parties) -> None:
             _("State"),
             _("Tries"),
             _("Reason"),
-            _("Answer"),
+            _("What it answered"),
         ],
     )
     chosen = chosen_row("order", frame, [str(row.id) for row in rows], key=f"orders {rows[0].id} {rows[0].changed_at}")
