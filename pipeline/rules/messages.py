@@ -100,37 +100,37 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         (
             BuiltInRule.MUCH_COMPLAINED,
             "端口 {minutes} 分钟内被投诉 {value} 次，界限 {limit}",
-            "{value} complaints about the port in {minutes} minutes; the limit is {limit}",
+            "In {minutes} minutes, {value} complaints about the port; the limit is {limit}",
         ),
         (
             BuiltInRule.MUCH_REFUSED,
             "端口 {minutes} 分钟内 {value} % 的短信被拒，界限 {limit} %",
-            "{value} % of the port's messages of {minutes} minutes were refused; the limit is {limit} %",
+            "In {minutes} minutes, {value} % of the port's messages were refused; the limit is {limit} %",
         ),
         (
             BuiltInRule.VOLUME,
             "端口 {minutes} 分钟内提交 {value} 条短信，界限 {limit}",
-            "{value} messages of the port in {minutes} minutes; the limit is {limit}",
+            "In {minutes} minutes, {value} messages of the port; the limit is {limit}",
         ),
         (
             BuiltInRule.TRAFFIC,
             "全部端口 {minutes} 分钟内提交 {value} 条短信，界限 {limit}",
-            "{value} messages of all ports in {minutes} minutes; the limit is {limit}",
+            "In {minutes} minutes, {value} messages of all ports; the limit is {limit}",
         ),
         (
             BuiltInRule.DEGRADED,
             "{minutes} 分钟内 {value} % 的判定缺少一个部件，界限 {limit} %",
-            "{value} % of the decisions of {minutes} minutes lacked a part; the limit is {limit} %",
+            "In {minutes} minutes, {value} % of the decisions lacked a part; the limit is {limit} %",
         ),
         (
             BuiltInRule.DEAD_LETTERS,
             "{minutes} 分钟内新增死信 {value} 条，界限 {limit}",
-            "{value} dead letters in {minutes} minutes; the limit is {limit}",
+            "In {minutes} minutes, {value} dead letters; the limit is {limit}",
         ),
         (
             BuiltInRule.UNDELIVERED,
             "通道 {minutes} 分钟内 {value} % 的短信分段未送达，界限 {limit} %",
-            "{value} % of the channel's parts of {minutes} minutes were not delivered; the limit is {limit} %",
+            "In {minutes} minutes, {value} % of the channel's parts were not delivered; the limit is {limit} %",
         ),
         (
             BuiltInRule.CASES_WAITING,
@@ -140,7 +140,7 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         (
             BuiltInRule.PORTS_SUSPENDED,
             "{minutes} 分钟内暂停端口 {value} 个，界限 {limit}",
-            "{value} ports were suspended in {minutes} minutes; the limit is {limit}",
+            "In {minutes} minutes, {value} ports were suspended; the limit is {limit}",
         ),
         (
             BuiltInRule.UNPUBLISHED,

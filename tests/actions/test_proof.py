@@ -70,6 +70,7 @@ ALTERED: dict[str, Any] = {
     "missing_parts": (2,),
     "mixed_parts": True,
     "push": b"\0",
+    "confirms": True,
 }
 
 
