@@ -17,9 +17,9 @@ from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console.search import Query, search
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
-from pipeline.rules.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Step, possible
+from pipeline.rules.conduct.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Step, possible
+from pipeline.rules.conduct.tier_conduct import CLEAN_MONTHS, LIMIT, Month
 from pipeline.rules.ports import PortEntry
-from pipeline.rules.tier_conduct import CLEAN_MONTHS, LIMIT, Month
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import registry
 from pipeline.store.registry.port_history import port_history, port_standing

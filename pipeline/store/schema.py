@@ -625,7 +625,7 @@ port_months = Table(
     Column("messages", BigInteger, nullable=False),
     _at("counted_at"),
 )
-# Tiers that ports should get by their conduct of a month (rules/tier_conduct.py), and what was decided.
+# Tiers that ports should get by their conduct of a month (rules/conduct/tier_conduct.py), and what was decided.
 tier_proposals = Table(
     "tier_proposals",
     metadata,
@@ -662,7 +662,7 @@ actions = Table(
     "actions",
     metadata,
     Column("id", SERIAL, primary_key=True),
-    Column("kind", String(16), nullable=False),  # a step of rules/port_lifecycle.py; tier, warn, list
+    Column("kind", String(16), nullable=False),  # a step of rules/conduct/port_lifecycle.py; tier, warn, list
     Column("subject", String(64), nullable=False),  # a port, or list/value
     Column("rule", String(128), nullable=False, server_default=""),
     Column("evidence", String(256), nullable=False, server_default=""),  # a decision's id, a case

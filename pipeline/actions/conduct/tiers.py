@@ -16,7 +16,7 @@ from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Tier, Verdict
 from pipeline.rules.clock.months import before, bounds, month_of
-from pipeline.rules.tier_conduct import CLEAN_MONTHS, Month, tier_after
+from pipeline.rules.conduct.tier_conduct import CLEAN_MONTHS, Month, tier_after
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database, upsert

@@ -19,7 +19,7 @@ from pipeline.actions.reports.definition import facts, facts_of_a_day
 from pipeline.actions.reports.period import Period
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
-from pipeline.rules.port_lifecycle import Step
+from pipeline.rules.conduct.port_lifecycle import Step
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database

@@ -21,12 +21,12 @@ from pipeline.ingest.beside import beside
 from pipeline.ingest.http.app import create_app
 from pipeline.ingest.http.appeals import AppealTable
 from pipeline.ingest.http.backend import Backend
-from pipeline.ingest.http.complaint_table import ComplaintTable
-from pipeline.ingest.http.consent_table import ConsentTable
 from pipeline.ingest.http.intake import RECENT, Intake
 from pipeline.ingest.http.keys import REFRESH, KeyRing
-from pipeline.ingest.http.reply_table import ReplyTable
-from pipeline.ingest.http.submission_table import SubmissionTable
+from pipeline.ingest.http.tables.complaint_table import ComplaintTable
+from pipeline.ingest.http.tables.consent_table import ConsentTable
+from pipeline.ingest.http.tables.reply_table import ReplyTable
+from pipeline.ingest.http.tables.submission_table import SubmissionTable
 from pipeline.ingest.lag import LANES, LagMeter
 from pipeline.ingest.producer import SubmissionProducer
 from pipeline.ingest.serving import serve

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.rules.cel_engine import cel
-from pipeline.rules.condition import UNANSWERED, compiled
+from pipeline.rules.conditions.cel_engine import cel
 from pipeline.rules.conditions.columns import Column, Columns, column_of
+from pipeline.rules.conditions.condition import UNANSWERED, compiled
 from pipeline.rules.conditions.parser import Node, NotInColumnsError, parse
 from pipeline.rules.context import Context
 from pipeline.rules.signals import Signal, read

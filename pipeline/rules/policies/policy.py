@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pipeline.durations import DAY_MS, HOUR_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
-from pipeline.rules.condition import MAX_LENGTH, check_condition
+from pipeline.rules.conditions.condition import MAX_LENGTH, check_condition
 from pipeline.rules.conditions.conditions import Conditions, Rows
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import FIRST, OF_VALUES, Aggregate, Counter

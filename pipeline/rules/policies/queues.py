@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.rules.condition import Typed
+from pipeline.rules.conditions.condition import Typed
 from pipeline.rules.conditions.conditions import Rows
 from pipeline.rules.messages import Templates
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.rules.port_lifecycle import Standing, Step
+from pipeline.rules.conduct.port_lifecycle import Standing, Step
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require, require_port
 from pipeline.store.database import Database

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, Select, Table, delete, insert, or_, sele
 
 from pipeline.errors import AntispamError
 from pipeline.events import Kind, PortState, Tier
+from pipeline.rules.conduct.port_lifecycle import Standing, Step, possible, taken
 from pipeline.rules.filings import Filing, check_filings
-from pipeline.rules.port_lifecycle import Standing, Step, possible, taken
 from pipeline.rules.ports import Port, PortEntry, TemplateEntry
 from pipeline.store import audit, outbox, schema
 from pipeline.store.callback_queue import enqueue
@@ -200,7 +200,7 @@ def change_state(
     evidence: str = "",
     days: int | None = None,
 ) -> bool:
-    """Take a step in the life of a port (`rules/port_lifecycle.py`); returns whether it was possible.
+    """Take a step in the life of a port (`rules/conduct/port_lifecycle.py`); returns whether it was possible.
 
     `today` is the day in the port's zone; `days` are those of a limit or probation. One piece of evidence (a decision's
     id, a case) acts once: repeated evidence changes nothing, even after the port was resumed. The owner of the port is

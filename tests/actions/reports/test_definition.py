@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from pipeline.actions.reports.definition import LANGUAGES, reports, table, words
 from pipeline.events import Kind, Tier, Verdict
-from pipeline.rules.port_lifecycle import Step
+from pipeline.rules.conduct.port_lifecycle import Step
 from pipeline.rules.segments import shipped_segments
 
 TABLES = sorted(

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.events import Complaint
 from pipeline.file_exchange import COMPLAINT_SHAPES
-from pipeline.ingest.http.complaint_table import ComplaintTable
+from pipeline.ingest.http.tables.complaint_table import ComplaintTable
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.case_events import NOW, add_port, rows

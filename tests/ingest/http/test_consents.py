@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.ingest.http.consent_table import ConsentTable
+from pipeline.ingest.http.tables.consent_table import ConsentTable
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.ports import PortEntry
 from pipeline.store import outbox

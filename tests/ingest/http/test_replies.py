@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.actions.replies.bringing import Waiting
-from pipeline.ingest.http.reply_table import ReplyTable
+from pipeline.ingest.http.tables.reply_table import ReplyTable
 from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.ingest.http.test_app import OTHER, PORT, World

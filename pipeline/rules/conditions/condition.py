@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Protocol
 
-from pipeline.rules.cel_engine import cel
+from pipeline.rules.conditions.cel_engine import cel
 from pipeline.rules.policy_file import PolicyError, PolicyFile
 from pipeline.rules.signals import CATALOGUE, EXAMPLES, SignalType
 

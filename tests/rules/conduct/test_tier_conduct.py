@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.events import Tier
-from pipeline.rules.tier_conduct import Month, tier_after
+from pipeline.rules.conduct.tier_conduct import Month, tier_after
 
 CLEAN, OLD = "2025-01", "2024-12"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pipeline.rules.cel_engine import cel
+from pipeline.rules.conditions.cel_engine import cel
 
-SCRIPT = "import sys, pipeline.rules.cel_engine; print([n for n in ('typer', 'prompt_toolkit') if n in sys.modules])"
+SCRIPT = """
+import sys, pipeline.rules.conditions.cel_engine
+print([n for n in ("typer", "prompt_toolkit") if n in sys.modules])
+"""
 
 
 def test_the_libraries_of_its_command_line_stay_away() -> None:

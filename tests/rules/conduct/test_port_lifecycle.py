@@ -11,7 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.errors import AntispamError
 from pipeline.events import PortState
-from pipeline.rules.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Standing, Step, possible, taken
+from pipeline.rules.conduct.port_lifecycle import (
+    LONGEST_PROBATION,
+    PROBATION_DAYS,
+    Life,
+    Standing,
+    Step,
+    possible,
+    taken,
+)
 
 DAY = date(2026, 3, 10)
 NEW = Standing()
