@@ -374,7 +374,6 @@ export default function (component) {
   function keys(card) {
     const box = element("div", "keys");
     if (deck.noting || deck.note) box.append(note());
-    if (card) box.append(reasons(card));
     for (const [key, action] of Object.entries(KEYS)) {
       if (action === "snooze" && !data.may_snooze || action === "all_ports" && !card?.covered) continue;
       const button = focusable(element("button", action), action);
@@ -388,6 +387,7 @@ export default function (component) {
       button.onclick = () => act(action);
       box.append(button);
     }
+    if (card) box.append(reasons(card));
     return box;
   }
 

@@ -29,6 +29,18 @@ ON_THE_WIRE = {
     "rule-rate",
     "rule-rate-ended",
     "release-without-proof",
+    "much-complained",
+    "much-refused",
+    "volume",
+    "traffic",
+    "degraded",
+    "dead-letters",
+    "undelivered",
+    "cases-waiting",
+    "ports-suspended",
+    "unpublished",
+    "orders-given-up",
+    "numbers-differ",
 }
 
 

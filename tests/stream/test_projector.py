@@ -32,8 +32,8 @@ def deployed(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> Settings:
 def note(connection: Connection, now: int, records: Sequence[bytes]) -> int:
     """Not idempotent: a record applied twice is refused by the key."""
     for record in records:
-        values = {"id": record.decode(), "level": "warning", "rule": "r", "subject": "s", "message": "", "at": now}
-        connection.execute(insert(schema.alerts).values(**values))
+        values = {"rule": record.decode(), "since": 0}
+        connection.execute(insert(schema.rule_alarms).values(**values))
     return 0
 
 
@@ -44,7 +44,7 @@ def produce(settings: Settings, names: list[str]) -> None:
 def noted(settings: Settings) -> list[str]:
     db: Database = database(settings)
     with db.read() as connection:
-        found = sorted(connection.scalars(schema.alerts.select().with_only_columns(schema.alerts.c.id)))
+        found = sorted(connection.scalars(schema.rule_alarms.select().with_only_columns(schema.rule_alarms.c.rule)))
     db.close()
     return found
 

@@ -23,7 +23,9 @@ BYTES = 850  # of a sender at most. A worker without senders takes 300 MB.
 def of_persons() -> list[Counter]:
     """The counters of the shipped policy that each message of a person moves."""
     counters = parse_policy(default_policy()).counters
-    return [each for each in counters if each.on == "record" and each.where == 'record_kind == "MO"']
+    return [
+        each for each in counters if each.on == "record" and each.where and each.where.startswith('record_kind == "MO"')
+    ]
 
 
 def write_messages(state: PartitionState, changelog: dict[bytes, tuple[bytes, int]]) -> None:
