@@ -83,6 +83,7 @@ def test_a_selection_by_keyboard_is_counted_confirmed_decided_and_taken_back(
     page.get_by_text("30 cases, 4,590 messages at ").wait_for()
 
 
+@pytest.mark.slow
 def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review?view=cases&sort=messages&port=10690003")
     select(page, 1)
@@ -101,6 +102,7 @@ def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console,
     page.get_by_text("5 cases, 1,611 messages at ").wait_for()
 
 
+@pytest.mark.slow
 def test_a_link_opens_a_case_in_another_language_with_its_comments(console: Console, open_page: Open) -> None:
     link = "/review?view=cases&open=case-001"
     page = open_page("anna", path=link)

@@ -300,6 +300,7 @@ def test_a_list_entry_is_added_and_taken_back(console: Console, open_page: Open)
     wait(lambda: not there(), "the entry to be gone")
 
 
+@pytest.mark.slow
 def test_a_consent_is_found_and_taken_back(console: Console, open_page: Open, tmp_path: Path) -> None:
     agreed = [Consent("port/10690000", PHONE, ConsentKind.CONSENT, "会员登记表 2026-118", n) for n in (1, 2)]
     consents.record(console.db, User("chief", Role.ADMINISTRATOR), agreed, 3)

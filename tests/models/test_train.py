@@ -53,12 +53,14 @@ def test_the_trained_model_tells_its_texts_apart(data: Path, model: Path) -> Non
     assert evaluate(classifier, read_samples([data]))["all"]["all"]["f1"] == 1
 
 
+@pytest.mark.slow
 def test_the_same_data_gives_the_same_model(data: Path, model: Path, tmp_path: Path) -> None:
     again = train([data], tmp_path)
     assert again.version == Classifier.load(model).version
     assert (tmp_path / "weights.npz").read_bytes() == (model / "weights.npz").read_bytes()
 
 
+@pytest.mark.slow
 def test_other_data_gives_another_version(data: Path, model: Path, tmp_path: Path) -> None:
     more = tmp_path / "more.jsonl"
     more.write_text(json.dumps({"text": "刷单返佣", "label": "spam"}), encoding="utf-8")

@@ -86,9 +86,8 @@ def stage(settings: Settings, name: str = "c0") -> Child:
     return start(settings, name, "serve", "counters")
 
 
-@pytest.mark.parametrize(
-    ("count", "kills"), [(10_000, 1), pytest.param(100_000, 4, marks=pytest.mark.slow)], ids=["once", "4-times"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "kills"), [(10_000, 1), (100_000, 4)], ids=["once", "4-times"])
 def test_worker_and_second_stage_killed(fresh_kafka: KafkaNode, tmp_path: Path, count: int, kills: int) -> None:
     settings = settings_for(fresh_kafka.bootstrap, tmp_path)
     config = prepare(settings, tmp_path, policy=default_policy().replace("counters:\n", ACROSS_PORTS, 1))

@@ -130,7 +130,7 @@ def test_sink_killed_twenty_times_while_a_worker_is_killed_too(fresh_kafka: Kafk
     assert verdicts == {v: sum(a["verdict"] == v for a in expected.values()) for v in verdicts}
 
 
-@pytest.mark.parametrize(("count", "kills"), [QUICK, SLOW])
+@pytest.mark.parametrize(("count", "kills"), [SLOW])
 def test_on_the_embedded_broker_nothing_is_lost_and_the_first_decision_counts(
     fresh_embedded: EmbeddedBroker,
     tmp_path: Path,

@@ -93,8 +93,9 @@ def test_what_nobody_released_is_not_sent(
             child.stop(20)
             db.close()
         assert simulator.counts["submits"] == 2, "what was sent is dropped when somebody writes it again"
-        (told,) = {alert.id: alert for alert in alerts(settings)}.values()
-        assert (told.rule, told.subject, told.level) == ("release-without-proof", EXPRESS, "critical")
+        told = {alert.id: (alert.rule, alert.subject, alert.level) for alert in alerts(settings)}
+        assert set(told.values()) == {("release-without-proof", EXPRESS, "critical")}
+        assert len(told) <= 2  # one a quarter of an hour, which may end meanwhile
 
 
 @pytest.mark.parametrize("genuine", [True, False], ids=["key-fits", "key-unknown"])

@@ -25,6 +25,7 @@ def found() -> list[Found]:
     return found_by_kind()
 
 
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("over_time", [False, True])
 def test_ranges_are_found_and_people_are_not(found: list[Found], over_time: bool) -> None:
