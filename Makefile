@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
 	@echo "make test       linters, types, and the whole test suite (10 minutes on two idle cores)"
-	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (one minute)"
+	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (under two minutes)"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make lint       linters and types only"
