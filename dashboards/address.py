@@ -6,7 +6,7 @@ Here the address has the values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -27,6 +27,24 @@ def keep(name: str, value: str | None) -> None:
         st.query_params[name] = value
     elif name in st.query_params:
         del st.query_params[name]
+
+
+def chosen_one(name: str, label: str, options: Mapping[str, str], default: str) -> str:
+    """Show options side by side; `options` has the reader's words by value. The address keeps what is not the default.
+
+    The label is only read aloud.
+    """
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        default=given(name, list(options), default),
+        format_func=options.__getitem__,
+        key=f"chosen {name} of {' '.join(options)}",
+        required=True,
+        label_visibility="collapsed",
+    )
+    keep(name, None if chosen == default else chosen)
+    return chosen
 
 
 def chosen_row(name: str, frame: pd.DataFrame, idents: Sequence[str], **options: Any) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import chosen_row, given, keep
+from dashboards.address import chosen_one, chosen_row
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -23,17 +23,8 @@ def page(_: Text, user: User) -> None:
     services, now = session.services(), now_ms()
     zone = services.settings.console_zone
     st.title(_("My verdicts"))
-    period = st.segmented_control(
-        _("Period"),
-        list(PERIODS),
-        default=given("period", list(PERIODS), "day"),
-        format_func=lambda each: _(PERIODS[each][1]),
-        key="own_period",
-        required=True,
-        label_visibility="collapsed",
-    )
-    keep("period", None if period == "day" else str(period))
-    rows = own_verdicts(services.db, user, now, now - PERIODS[str(period)][0])
+    period = chosen_one("period", _("Period"), {each: _(text) for each, (_length, text) in PERIODS.items()}, "day")
+    rows = own_verdicts(services.db, user, now, now - PERIODS[period][0])
     if not rows:
         st.info(_("You gave no verdict in this time."), icon=":material/inbox:")
         return

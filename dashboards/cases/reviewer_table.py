@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import chosen_row, given, keep
+from dashboards.address import chosen_one, chosen_row
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -24,17 +24,8 @@ def page(_: Text, user: User) -> None:
     services, now = session.services(), now_ms()
     zone = services.settings.console_zone
     st.title(_("Reviewers"))
-    period = st.segmented_control(
-        _("Period"),
-        list(PERIODS),
-        default=given("period", list(PERIODS), "week"),
-        format_func=lambda each: _(PERIODS[each][1]),
-        key="reviewers_period",
-        required=True,
-        label_visibility="collapsed",
-    )
-    keep("period", None if period == "week" else str(period))
-    rows = reviewers(services.db, user, now - PERIODS[str(period)][0] * DAY_MS, now + 1)
+    period = chosen_one("period", _("Period"), {each: _(text) for each, (_length, text) in PERIODS.items()}, "week")
+    rows = reviewers(services.db, user, now - PERIODS[period][0] * DAY_MS, now + 1)
     if rows:
         st.caption(
             _("Until {time}, {zone}. Times on screen in seconds; agreement in % with its 95 % interval.").format(

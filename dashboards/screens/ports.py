@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import chosen_row, given, keep
+from dashboards.address import chosen_one, chosen_row, given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -212,15 +212,7 @@ def _proposals(_: Text, user: User) -> None:
     zone = services.settings.console_zone
     states = {"open": N_("to be decided"), "accepted": N_("accepted"), "rejected": N_("rejected")}
     states["overtaken"] = N_("overtaken")
-    state = st.segmented_control(
-        _("State"),
-        list(states),
-        default=given("proposals", list(states), "open"),
-        format_func=lambda each: _(states[each]),
-        required=True,
-        label_visibility="collapsed",
-    )
-    keep("proposals", state)
+    state = chosen_one("proposals", _("State"), {each: _(text) for each, text in states.items()}, "open")
     rows = tiers.proposals(services.db, user, state, PAGE)
     if not rows:
         st.info(_("No proposal is here. Each month is judged a day after its end."), icon=":material/inbox:")
@@ -264,15 +256,7 @@ def _appeals(_: Text, user: User) -> None:
     services, now = session.services(), now_ms()
     zone = services.settings.console_zone
     states = {"open": N_("to be decided"), "granted": N_("granted"), "denied": N_("denied")}
-    state = st.segmented_control(
-        _("State"),
-        list(states),
-        default=given("appeals", list(states), "open"),
-        format_func=lambda each: _(states[each]),
-        required=True,
-        label_visibility="collapsed",
-    )
-    keep("appeals", state)
+    state = chosen_one("appeals", _("State"), {each: _(text) for each, text in states.items()}, "open")
     rows = appeals.appeals(services.db, user, state, PAGE)
     if not rows:
         st.info(_("No appeal is here."), icon=":material/inbox:")

@@ -110,8 +110,8 @@ class SgipDialect:
         """See `Dialect`: there is none."""
 
     def test_answer(self, pdu: Any) -> Any:
-        """See `Dialect`: nobody asks."""
-        raise NotImplementedError("SGIP has no link test")
+        """See `Dialect`. Raises TypeError: no PDU of SGIP is a link test."""
+        raise TypeError(type(pdu).__name__)
 
     def end(self, sequence: int) -> Any:
         """See `Dialect`."""
