@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
@@ -23,13 +21,6 @@ from tests.harness.migrated import migrated_database
 
 NOW = int(time.time() * 1000)
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _components_scanned_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
-        yield
 
 
 @pytest.fixture

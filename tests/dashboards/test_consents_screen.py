@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
@@ -30,13 +28,6 @@ MASKED = "138****8000"
 NOW = int(time.time() * 1000)
 AGREED = Consent(SCOPE, PHONE, ConsentKind.CONSENT, f"form of {PHONE}", NOW - 60_000)
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _components_scanned_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
-        yield
 
 
 @pytest.fixture

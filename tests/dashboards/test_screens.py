@@ -6,12 +6,10 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, select, update
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
@@ -54,14 +52,6 @@ RIGHTS = {
 }
 SECRETS = ("13800138000", "13900139000", "王女士", "4008001234")
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _components_scanned_once() -> Iterator[None]:
-    """AppTest reads the metadata of all installed packages at each run, which costs ten times as much as a page."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
-        yield
 
 
 @pytest.fixture(scope="module")
