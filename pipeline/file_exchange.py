@@ -99,13 +99,13 @@ class CsvForm(BaseModel):
     quotes: bool = Field(True, description="Whether cells may stand in quotation marks; false: a mark is a character.")
 
 
-class RecordSource(Endpoint, CsvForm):
-    """A folder into which an SMSC puts record files."""
+class FolderSource(Endpoint, CsvForm):
+    """A folder into which a far side puts files."""
 
     quiet: float = Field(
         30.0,
         ge=0,
-        description="Seconds that size and time of a file must stay the same before it is taken; 0 where the SMSC "
+        description="Seconds that size and time of a file must stay the same before it is taken; 0 where the far side "
         "renames a finished file into place.",
     )
     marker: str | None = Field(
@@ -115,17 +115,22 @@ class RecordSource(Endpoint, CsvForm):
     )
     after: Literal["keep", "move", "delete"] = Field("keep", description="The far file's fate once ingested.")
     moved_to: str = Field("done", description="Folder below the source's that `after: move` uses; it must exist.")
-    columns: dict[str, str | Ordinal] | None = Field(
-        None, description="As ANTISPAM_RECORD_COLUMNS, for this source: names, or numbers from 1."
-    )
-    time_format: str | None = Field(None, description="As ANTISPAM_RECORD_TIME_FORMAT, for this source.")
 
-    @field_validator("moved_to")
+    @field_validator("moved_to", "rejected_to", check_fields=False)
     @classmethod
     def _folder(cls, name: str) -> str:
         if not name or name in (".", "..") or "/" in name or _CONTROL.search(name):
             raise ValueError("one folder name expected")
         return name
+
+
+class RecordSource(FolderSource):
+    """A folder into which an SMSC puts record files."""
+
+    columns: dict[str, str | Ordinal] | None = Field(
+        None, description="As ANTISPAM_RECORD_COLUMNS, for this source: names, or numbers from 1."
+    )
+    time_format: str | None = Field(None, description="As ANTISPAM_RECORD_TIME_FORMAT, for this source.")
 
     @model_validator(mode="after")
     def _named_by_a_header(self) -> RecordSource:
@@ -134,6 +139,16 @@ class RecordSource(Endpoint, CsvForm):
         if no_header and any(isinstance(name, str) for name in (self.columns or {}).values()):
             raise ValueError("columns without a header are named by numbers, from 1")
         return self
+
+
+class SubmissionSource(FolderSource):
+    """A folder into which an enterprise puts files of submissions, and from which it takes their results."""
+
+    port: str = Field(
+        pattern=r"^\d{3,21}$", description="The registered port whose submissions, or an extension's, lie there."
+    )
+    after: Literal["move", "delete"] = Field("move", description="The far file's fate once its result lies beside it.")
+    rejected_to: str = Field("rejected", description="Folder for files that nobody can read; it must exist.")
 
 
 class BlacklistTarget(Endpoint):

@@ -121,8 +121,10 @@ CASES_OVERDUE = Counter("antispam_cases_overdue_total", "Cases not decided by th
 CASES_CLOSED = Counter("antispam_cases_closed_total", "Cases refused because review hours ended")
 LAKE_LAG = Gauge("antispam_lake_lag_seconds", "Seconds that the oldest unwritten record has waited for the lake")
 LAKE_FAILURES = Gauge("antispam_lake_failures", "Failed commits to the lake since the process started")
-SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record files answers", ["source"])
-RECORD_FILES = Counter("antispam_record_files_total", "Record files, by outcome", ["source", "outcome"])
+SOURCE_UP = Gauge("antispam_record_source_up", "1 while a source of record or submission files answers", ["source"])
+RECORD_FILES = Counter(
+    "antispam_record_files_total", "Files of records and of submissions, by outcome", ["source", "outcome"]
+)
 BLACKLIST_ENTRIES = Gauge(
     "antispam_blacklist_file_entries", "Entries of the black list file that was written last", ["target"]
 )

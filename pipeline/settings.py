@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -14,7 +15,14 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.file_exchange import COMPLAINT_SHAPES, BlacklistTarget, ComplaintShape, Ordinal, RecordSource
+from pipeline.file_exchange import (
+    COMPLAINT_SHAPES,
+    BlacklistTarget,
+    ComplaintShape,
+    Ordinal,
+    RecordSource,
+    SubmissionSource,
+)
 from pipeline.order_exchange import OrderExchange
 
 RECORD_FIELDS = ("id", "kind", "sender", "recipient", "content", "submitted_at", "done_at", "status", "smsc")
@@ -142,7 +150,13 @@ class Settings(BaseSettings):
         "quiet, marker, after, moved_to, columns, delimiter, header, quotes, time_format, key as RecordSource in "
         "pipeline/file_exchange.py. Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
     )
-    record_poll: float = Field(30.0, gt=0, description="Seconds between two listings of a source of record files.")
+    submission_sources: tuple[SubmissionSource, ...] = Field(
+        (),
+        description='Where enterprises put files of submissions (JSON): [{"name": "acme", "port": "10690001", "url": '
+        '"sftp://user@host/in/*.csv"}]; quiet, marker, after, moved_to, rejected_to, delimiter, header, quotes, key as '
+        "SubmissionSource in pipeline/file_exchange.py. Passwords: ANTISPAM_SOURCE_<NAME>_SECRET.",
+    )
+    record_poll: float = Field(30.0, gt=0, description="Seconds between two listings of a source of files.")
     record_file_bytes: int = Field(2 << 30, ge=1, description="Largest record file that is fetched.")
     blacklist_file: BlacklistTarget | None = Field(
         None,
@@ -386,9 +400,6 @@ class Settings(BaseSettings):
     @field_validator("record_sources")
     @classmethod
     def _sources(cls, sources: tuple[RecordSource, ...]) -> tuple[RecordSource, ...]:
-        # Names become environment variables and folders, where case and the difference of - and _ are lost.
-        if len({source.name.upper().replace("-", "_") for source in sources}) < len(sources):
-            raise ValueError("each source needs a name of its own")
         for source in sources:
             cls._time_format(source.time_format)
             try:
@@ -402,17 +413,20 @@ class Settings(BaseSettings):
     def _exchanges(cls, exchanges: tuple[OrderExchange, ...]) -> tuple[OrderExchange, ...]:
         if len({exchange.party for exchange in exchanges}) < len(exchanges):
             raise ValueError("one exchange for each party expected")
-        names = [source.name.upper().replace("-", "_") for exchange in exchanges for source in exchange.sources]
-        if len(set(names)) < len(names):
-            raise ValueError("each source needs a name of its own")
         return exchanges
 
     @model_validator(mode="after")
-    def _exchange_names(self) -> Self:
-        names = {source.name.upper().replace("-", "_") for source in self.record_sources}
-        for exchange in self.order_exchanges:
-            if names & {source.name.upper().replace("-", "_") for source in exchange.sources}:
-                raise ValueError(f"{exchange.party}: a source has the name of one of ANTISPAM_RECORD_SOURCES")
+    def _source_names(self) -> Self:
+        # Names become environment variables and folders, where case and the difference of - and _ are lost.
+        sources = (
+            *self.record_sources,
+            *self.submission_sources,
+            *(source for exchange in self.order_exchanges for source in exchange.sources),
+        )
+        names = Counter(source.name.upper().replace("-", "_") for source in sources)
+        for source in sources:
+            if names[source.name.upper().replace("-", "_")] > 1:
+                raise ValueError(f"{source.name}: each source needs a name of its own")
         return self
 
     @field_validator("stop_notice", "restore_notice")

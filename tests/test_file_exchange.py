@@ -42,6 +42,26 @@ def test_names_of_sources_differ() -> None:
         Settings.model_validate({"record_sources": sources})
 
 
+def test_names_differ_among_all_kinds_of_sources() -> None:
+    place = {"name": "acme", "url": "file:///a/*"}
+    boss = {"party": "boss", "orders": {"name": "in", "url": "file:///b/*"}, "answers": place}
+    kinds = {"record_sources": [place], "submission_sources": [place | {"port": "10690001"}], "order_exchanges": [boss]}
+    for left_out in kinds:
+        with pytest.raises(ValidationError, match="name of its own"):
+            Settings.model_validate({kind: sources for kind, sources in kinds.items() if kind != left_out})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"port": "x"}, {"after": "keep"}, {"rejected_to": "a/b"}, {"moved_to": ".."}, {"columns": {"id": "ID"}}],
+)
+def test_bad_folder_of_an_enterprise_is_refused(fault: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate(
+            {"submission_sources": [{"name": "a", "port": "10690001", "url": "file:///a/*", **fault}]}
+        )
+
+
 @pytest.mark.parametrize(
     "fault",
     [{"columns": {"nobody": "x"}}, {"time_format": "%H"}, {"moved_to": "../x"}, {"unknown": 1}, {"name": "a/b"}],

@@ -114,13 +114,16 @@ class SourceFile:
                 yield number, text[:200], "not JSON: nested too deeply"
 
 
-def open_source(path: Path) -> SourceFile:
+def open_source(path: Path, most: int | None = None) -> SourceFile:
     """Hash a file and learn its format and encoding. Raises UnreadableFileError if it cannot be read.
+
+    `most` is the size that it may have when it is unpacked; None: MAX_UNPACKED.
 
     The encoding is GB18030 (a superset of GBK) if most non-ASCII lines are invalid UTF-8: a single broken line must
     not change the characters of all others. The file name tells whether it is csv. A file is refused as a whole when
     its first line holds NUL (UTF-16, binary) or when most of its lines are in neither encoding.
     """
+    most = MAX_UNPACKED if most is None else most
     names = [suffix.lower() for suffix in path.suffixes]
     digest = sha256()
     lines = utf8 = other = neither = unpacked = 0
@@ -133,8 +136,8 @@ def open_source(path: Path) -> SourceFile:
         with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
             while line := stream.readline(_BLOCK):
                 lines, unpacked = lines + 1, unpacked + len(line)
-                if unpacked > MAX_UNPACKED:
-                    raise UnreadableFileError(f"{path}: more than {MAX_UNPACKED} bytes when unpacked")
+                if unpacked > most:
+                    raise UnreadableFileError(f"{path}: more than {most} bytes when unpacked")
                 if lines == 1 and b"\0" in line:
                     raise UnreadableFileError(f"{path}: neither UTF-8 nor GBK: its first line holds NUL bytes")
                 if line.isascii():

@@ -160,7 +160,7 @@ ROLES: dict[str, Rights] = {
     ),
     "files": Rights(
         reads=_names(topics.CONFIG, topics.INGEST),
-        writes=_names(topics.RECORDS, topics.INGEST),
+        writes=_names(*_SUBMISSIONS, topics.RECORDS, topics.INGEST),
         groups=("config-ingest", "ingest-progress"),
         transactions=("antispam-ingest-",),
     ),

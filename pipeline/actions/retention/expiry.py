@@ -33,6 +33,7 @@ def expire(db: Database, settings: Settings, now: int, grace_hours: int = READER
     repair(settings)
     kept = now - now % DAY_MS - settings.retention_days * DAY_MS
     gone["rejected_files"] = _delete((settings.data_dir / "records").glob("*/rejected/*"), kept)
+    gone["results"] = _delete((settings.data_dir / "records").glob("*/results/*"), kept)
     # A batch file remains after its request only if the API was killed.
     gone["uploads"] = _delete((settings.data_dir / "uploads").glob("*"), now - DAY_MS)
     return {place: count for place, count in gone.items() if count}

@@ -8,12 +8,12 @@ if two processes take the same file, the broker fences one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ from pipeline.events import IngestProgress, Record, Submission, decoder, encode
 from pipeline.file_exchange import CsvForm
 from pipeline.files.columns import Table
 from pipeline.files.rejected import Rejected
+from pipeline.files.results import Result, Results
 from pipeline.files.source_file import SourceFile, open_source
 from pipeline.ingest.files.line_kinds import KINDS, Event, LineKind
 from pipeline.kafka.clients import TIMEOUT, broker_error, commit, produce, reader, writer
@@ -41,9 +42,16 @@ from pipeline.store.migrate import open_database
 CHUNK = 5000  # lines in one transaction
 TOGETHER = 200  # lines whose ids are looked up together
 USED = "id: used before with another sender, content or recipients"
+FOREIGN = "port: not the port of this folder, nor an extension of it"
 _ABORT_TIMEOUT = 5.0  # seconds; after that the broker itself soon aborts the transaction
 _decode_mark = decoder(IngestProgress)
 _log = structlog.get_logger()
+
+
+class Duplicate(NamedTuple):
+    """A submission whose id was accepted before with the same sender, content and recipients."""
+
+    id: str
 
 
 @dataclass(slots=True)
@@ -85,9 +93,13 @@ def ingest(
 class Ingester:
     """Writes files of one kind onto the topics, one after the other."""
 
-    def __init__(self, what: str, settings: Settings, form: CsvForm | None = None) -> None:
-        """`what` is a key of KINDS and the topic named in the progress records; `form` is how csv files are written."""
+    def __init__(self, what: str, settings: Settings, form: CsvForm | None = None, port: str | None = None) -> None:
+        """`what` is a key of KINDS and the topic named in the progress records; `form` is how csv files are written.
+
+        If `port` is given, submissions of other ports are refused.
+        """
         self._what = what
+        self._port = port
         self._kind = KINDS[what]
         self._wanted = [self._kind.columns(settings, form)]
         self._settings = settings
@@ -95,14 +107,26 @@ class Ingester:
         self._db: Database | None = None  # opened for the first id that a line gives
         self._ports: Ports | None = Ports(()) if what == "records" else None  # records have no port
 
-    def ingest(self, source: SourceFile, report: Callable[[Path, int, int], None] = lambda *_: None) -> Ingested:
-        """Produce the lines of one file. Arguments and errors are those of the function `ingest`."""
+    def ingest(
+        self,
+        source: SourceFile,
+        report: Callable[[Path, int, int], None] = lambda *_: None,
+        results: Path | None = None,
+    ) -> Ingested:
+        """Produce the lines of one file. Arguments and errors are those of the function `ingest`.
+
+        If `results` is given, the result of each line is there before the line is committed.
+        """
         try:
             if self._ports is None:
                 self._ports = _ports(self._settings)
-            return self._ingest(source, self._ports, report)
+            return self._ingest(source, self._ports, report, results)
         except KafkaException as error:
             raise broker_error(error.args[0], str(source.path), "; run the command again to go on") from None
+
+    def forget_ports(self) -> None:
+        """Read the registry again before the next file."""
+        self._ports = None
 
     def close(self) -> None:
         """Close the consumer of progress records."""
@@ -110,7 +134,9 @@ class Ingester:
         if self._db is not None:
             self._db.close()
 
-    def _ingest(self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None]) -> Ingested:
+    def _ingest(
+        self, source: SourceFile, ports: Ports, report: Callable[[Path, int, int], None], results_path: Path | None
+    ) -> Ingested:
         settings = self._settings
         table = source.table(self._wanted)
         now = int(time() * 1000)
@@ -130,10 +156,13 @@ class Ingester:
             return result
         last, pending = done, 0
         rejected_path = source.path.with_name(source.path.name + ".rejected.jsonl")
-        with Rejected(rejected_path, keep_lines=done) as rejected, _aborted_on_error(producer):
+        with ExitStack() as stack:
+            rejected = stack.enter_context(Rejected(rejected_path, keep_lines=done))
+            results = None if results_path is None else stack.enter_context(Results(results_path, keep_lines=done))
+            stack.enter_context(_aborted_on_error(producer))
             producer.begin_transaction()
             for number, value, event, position in self._events(source, table, ports, done):
-                if event is None:
+                if isinstance(event, Duplicate):
                     result.duplicates += 1
                 elif isinstance(event, str):
                     rejected.add(number, event, value)
@@ -141,22 +170,24 @@ class Ingester:
                 else:
                     _send(producer, event, ports)
                     result.accepted += 1
+                if results is not None:
+                    _note(results, number, event)
                 last, pending = number, pending + 1
                 if pending == CHUNK:
-                    rejected.flush()
+                    _flush(rejected, results)
                     _commit(producer, before, result, last, False, now)
                     report(source.path, position, source.size)
                     producer.begin_transaction()
                     pending, now = 0, int(time() * 1000)
-            rejected.flush()
+            _flush(rejected, results)
             _commit(producer, before, result, last, True, now)
         report(source.path, source.size, source.size)
         return result
 
     def _events(
         self, source: SourceFile, table: Table | None, ports: Ports, done: int
-    ) -> Iterator[tuple[int, Any, Event | str | None, int]]:
-        """(line, value, event or fault, or None for a duplicate, position) for each line after the done lines."""
+    ) -> Iterator[tuple[int, Any, Event | Duplicate | str, int]]:
+        """(line, value, event or fault, position) for each line after the done lines."""
         seen: set[int] = set()  # ids given in the file; our own ids contain the line number and need no check
         rows = source.rows(table)
         while part := list(islice(rows, TOGETHER)):
@@ -167,7 +198,8 @@ class Ingester:
                 own = f"{source.digest[:16]}-{number}"
                 event = fault or _parse(self._kind, value, table, self._settings, now, own)
                 if isinstance(event, Submission):
-                    event = ports.signed(event)
+                    foreign = self._port is not None and ports.key(event.port) != self._port
+                    event = FOREIGN if foreign else ports.signed(event)
                 if isinstance(event, Submission | Record) and event.id != own:
                     if _seen(event, ports, seen):
                         event = "id: used before in this file"
@@ -183,7 +215,7 @@ class Ingester:
                     yield number, value, event, position
                 elif isinstance(event, Submission):
                     same = before == digest(event)
-                    yield number, value, None if same else USED, position
+                    yield number, value, Duplicate(event.id) if same else USED, position
 
     def _known(self, given: Sequence[Submission], ports: Ports) -> dict[tuple[str, str], str]:
         """Digests by (port, id) of the submissions accepted before. Extensions of a port count as that port."""
@@ -219,6 +251,19 @@ def _seen(event: Submission | Record, ports: Ports, seen: set[int]) -> bool:
 def _send(producer: Producer, event: Event, ports: Ports) -> None:
     topic, key = destination(event, ports)
     produce(producer, topic, key, encode(event))
+
+
+def _note(results: Results, number: int, event: Event | Duplicate | str) -> None:
+    if isinstance(event, str):
+        results.add(number, "", Result.REFUSED, event)
+    else:
+        results.add(number, event.id, Result.DUPLICATE if isinstance(event, Duplicate) else Result.ACCEPTED)
+
+
+def _flush(rejected: Rejected, results: Results | None) -> None:
+    rejected.flush()
+    if results is not None:
+        results.flush()
 
 
 def _commit(producer: Producer, before: IngestProgress, result: Ingested, lines: int, done: bool, now: int) -> None:

@@ -1,1 +1,1 @@
-"""Record files of the SMSCs, fetched from folders, FTP servers and SFTP servers, each file once."""
+"""Files of the SMSCs and of enterprises, fetched from folders, FTP servers and SFTP servers, each file once."""

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from pipeline.file_exchange import Endpoint
-from pipeline.ingest.records.folder import FileRefusedError, FolderError
+from pipeline.ingest.records.folder import FileRefusedError, Folder, FolderError
 from pipeline.ingest.records.open_folder import open_folder
 
 PUT_SECONDS = 600.0  # time limit for an upload
@@ -21,9 +21,18 @@ def put_whole(target: Endpoint, name: str, known_hosts: Path, content: bytes) ->
 
 
 async def _put_whole(target: Endpoint, name: str, known_hosts: Path, content: bytes) -> None:
+    try:
+        async with open_folder(target, known_hosts) as folder:
+            await put_beside(folder, name, content)
+    except FileRefusedError as error:
+        raise FolderError(str(error)) from None
+
+
+async def put_beside(folder: Folder, name: str, content: bytes) -> None:
+    """As `put_whole`, into a folder that is open. Raises FolderError, and FileRefusedError."""
     part = f".{name}.part"
     try:
-        async with asyncio.timeout(PUT_SECONDS), open_folder(target, known_hosts) as folder:
+        async with asyncio.timeout(PUT_SECONDS):
             await folder.put(part, content)
             there = await folder.stat(part)
             if there is None or there.size != len(content):
@@ -31,5 +40,3 @@ async def _put_whole(target: Endpoint, name: str, known_hosts: Path, content: by
             await folder.rename(part, name)
     except TimeoutError:
         raise FolderError(f"{name}: took more than {PUT_SECONDS:.0f} s") from None
-    except FileRefusedError as error:
-        raise FolderError(str(error)) from None

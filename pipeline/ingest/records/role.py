@@ -1,4 +1,4 @@
-"""Role `files`: fetches record files of the SMSCs, writes the black list file back, and exchanges orders about numbers.
+"""Role `files`: fetches files of SMSCs and enterprises, writes the black list file, and exchanges orders about numbers.
 
 Every source has its own thread, so a source that is down, slow or faulty stops no other. After any failure a source
 is tried again after a pause that doubles up to five minutes. Its gauge is 0 meanwhile.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import time
 
@@ -19,12 +19,13 @@ from pipeline import metrics
 from pipeline.actions.conduct.blacklist_file import blacklist_file, last_digest, record_written
 from pipeline.actions.orders.parties import load_parties
 from pipeline.errors import AntispamError
-from pipeline.file_exchange import BlacklistTarget, RecordSource
+from pipeline.file_exchange import BlacklistTarget, FolderSource, RecordSource, SubmissionSource
 from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested, Ingester
 from pipeline.ingest.records.order_exchange import Exchange
 from pipeline.ingest.records.put_whole import put_whole
 from pipeline.ingest.records.source import SourceIntake, Stopping
+from pipeline.ingest.records.submission_drop import SubmissionDrop
 from pipeline.order_exchange import OrderExchange
 from pipeline.process import readiness
 from pipeline.process.backoff import Backoff
@@ -41,19 +42,24 @@ _log = structlog.get_logger()
 
 
 def run_files(settings: Settings, stop: threading.Event) -> None:
-    """Fetch and ingest record files, write the black list file, and exchange orders, until `stop`.
+    """Fetch and ingest files, write the black list file, and exchange orders, until `stop`.
 
     Raises AntispamError when nothing of it is set.
     """
     target = settings.blacklist_file
-    if not settings.record_sources and target is None and not settings.order_exchanges:
-        names = "ANTISPAM_RECORD_SOURCES, ANTISPAM_BLACKLIST_FILE or ANTISPAM_ORDER_EXCHANGES"
-        raise AntispamError(f"nothing to do: set {names}")
+    sources = (*settings.record_sources, *settings.submission_sources)
+    if not sources and target is None and not settings.order_exchanges:
+        names = "ANTISPAM_RECORD_SOURCES, ANTISPAM_SUBMISSION_SOURCES, ANTISPAM_BLACKLIST_FILE"
+        raise AntispamError(f"nothing to do: set {names} or ANTISPAM_ORDER_EXCHANGES")
     db = open_database(settings)
     writers = _OneWriterAFile(stop)
     work: list[Callable[[], None]] = [
-        lambda source=source: _run_source(source, settings, db, writers, stop)  # type: ignore[misc]
+        lambda source=source: _run_records(source, settings, db, writers, stop)  # type: ignore[misc]
         for source in settings.record_sources
+    ]
+    work += [
+        lambda source=source: _run_submissions(source, settings, db, stop)  # type: ignore[misc]
+        for source in settings.submission_sources
     ]
     if target is not None:
         work.append(lambda: _run_blacklist(target, settings, db, stop))
@@ -78,7 +84,7 @@ def run_files(settings: Settings, stop: threading.Event) -> None:
         db.close()
 
 
-def _run_source(
+def _run_records(
     source: RecordSource, settings: Settings, db: Database, writers: _OneWriterAFile, stop: threading.Event
 ) -> None:
     own = settings.model_copy(
@@ -88,16 +94,33 @@ def _run_source(
         }
     )
 
-    def check_stop(*_: Path | int) -> None:
+    def ingest(opened: SourceFile) -> Ingested:
+        with writers.of(opened.digest):
+            return ingester.ingest(opened, _stop_check(stop))
+
+    with closing(Ingester("records", own, source)) as ingester:
+        _run_source(source, SourceIntake(source, settings, db, ingest, stop), settings, stop)
+
+
+def _run_submissions(source: SubmissionSource, settings: Settings, db: Database, stop: threading.Event) -> None:
+    most = settings.api_batch_bytes  # as for a file that comes over HTTP
+    own = settings.model_copy(update={"record_file_bytes": most})
+    with closing(SubmissionDrop(source, settings)) as drop:
+        intake = SourceIntake(
+            source, own, db, lambda opened: drop.ingest(opened, _stop_check(stop)), stop, drop.answer, most
+        )
+        _run_source(source, intake, settings, stop)
+
+
+def _stop_check(stop: threading.Event) -> Callable[[Path, int, int], None]:
+    def check(*_: Path | int) -> None:
         if stop.is_set():
             raise Stopping
 
-    def ingest(opened: SourceFile) -> Ingested:
-        with writers.of(opened.digest):
-            return ingester.ingest(opened, check_stop)
+    return check
 
-    ingester = Ingester("records", own, source)
-    intake = SourceIntake(source, settings, db, ingest, stop)
+
+def _run_source(source: FolderSource, intake: SourceIntake, settings: Settings, stop: threading.Event) -> None:
     gauge = metrics.SOURCE_UP.labels(source.name)
     retry, failures = backoff(settings.record_poll), 0
     try:
@@ -116,8 +139,6 @@ def _run_source(
             stop.wait(pause)
     except Stopping:
         return
-    finally:
-        ingester.close()
 
 
 def _run_exchange(exchange: Exchange, declared: OrderExchange, stop: threading.Event) -> None:

@@ -1,11 +1,12 @@
-"""One source of record files: fetches an SMSC's files into a spool and ingests them, each file once.
+"""One source of files: fetches a far side's files into a spool and ingests them, each file once.
 
 The order of steps makes any crash harmless:
 
 1. The file's row is written.
 2. The file is fetched. It gets its name in the spool only when it is complete and on the disk.
 3. It is ingested under the hash of its bytes (`ingest_files`), and its row says so.
-4. The far file is moved or deleted, and the row is closed.
+4. The answer to the file, if its sender gets one, is written beside it. It is the same each time.
+5. The far file is moved or deleted, and the row is closed.
 
 After a crash, the row and the place in the spool tell how far the file has come.
 """
@@ -27,14 +28,15 @@ import structlog
 from pipeline import metrics
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
-from pipeline.file_exchange import RecordSource
+from pipeline.file_exchange import FolderSource, SubmissionSource
 from pipeline.files.source_file import SourceFile, UnreadableFileError, open_source
 from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.records import file_rows as files
-from pipeline.ingest.records.file_rows import FileKey
+from pipeline.ingest.records.file_rows import FileKey, RecordFile
 from pipeline.ingest.records.finished import Finished
 from pipeline.ingest.records.folder import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed
 from pipeline.ingest.records.open_folder import open_folder
+from pipeline.ingest.records.put_whole import put_beside
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
@@ -47,6 +49,8 @@ _CHECK_STOP = 0.2  # seconds
 _log = structlog.get_logger()
 
 Ingest = Callable[[SourceFile], Ingested]
+Answer = Callable[[RecordFile], bytes]
+ANSWER = ".result.csv"  # the end of the names of answers
 
 
 class Stopping(Exception):  # noqa: N818 - a signal to end, not an error
@@ -57,9 +61,22 @@ class SourceIntake:
     """The files of one source. `poll` does one round; all state that must survive is on the disk."""
 
     def __init__(
-        self, source: RecordSource, settings: Settings, db: Database, ingest: Ingest, stop: threading.Event
+        self,
+        source: FolderSource,
+        settings: Settings,
+        db: Database,
+        ingest: Ingest,
+        stop: threading.Event,
+        answer: Answer | None = None,
+        most_unpacked: int | None = None,
     ) -> None:
+        """`answer` makes the answer to a finished file; without it a sender gets none.
+
+        `most_unpacked` as in `open_source`.
+        """
         self._source = source
+        self._answer = answer
+        self._most_unpacked = most_unpacked
         self._settings = settings
         self._db = db
         self._ingest = ingest
@@ -110,12 +127,14 @@ class SourceIntake:
                     listing = await folder.files()
             except (FileRefusedError, TimeoutError) as error:
                 raise FolderError(str(error) or f"listing took more than {LIST_SECONDS:.0f} s") from None
+            if self._answer is not None:
+                listing = {name: listed for name, listed in listing.items() if not name.endswith(ANSWER)}
             keys = {self._key(name, listed) for name, listed in listing.items()}
             files.prune(self._db, self._source.name, keys, now - KNOWN_MS)
             started = {file.key for file in files.unclosed(self._db, self._source.name) if file.state == files.FETCHING}
             self._forget_gone(started - keys)
             finished = {self._key(*item) for item in self._finished.observe(listing, now).items()}
-            fresh = self._chosen(self._small_enough(finished), started)
+            fresh = self._chosen(self._small_enough(finished, now), started)
             # A broker that is down must not fill the disk, so files waiting in the spool count towards the limit.
             waiting = sum(self._path(key).exists() for key in started)
             batch = fresh[: max(0, FETCHED_AT_ONCE - waiting)]
@@ -124,10 +143,19 @@ class SourceIntake:
                 await self._try_fetch(folder, key)
             return len(fresh) > len(batch)
 
-    def _small_enough(self, finished: set[FileKey]) -> set[FileKey]:
-        """The files that may be fetched. Larger files get no row: a source may list any number of them."""
-        too_large = {key for key in finished if key.size > self._settings.record_file_bytes}
+    def _small_enough(self, finished: set[FileKey], now: int) -> set[FileKey]:
+        """The files that may be fetched.
+
+        Larger files get a row only where they are answered: a source may list any number of them.
+        """
+        most = self._settings.record_file_bytes
+        too_large = {key for key in finished if key.size > most}
         if fresh := too_large - self._too_large:
+            if self._answer is not None:
+                unheard = fresh - files.known(self._db, self._source.name)
+                files.begin(self._db, unheard, now)
+                for key in unheard:
+                    files.finish(self._db, key, now, None, 0, 0, f"{key.size} bytes, at most {most}")
             first = min(fresh, key=lambda key: key.name)
             _log.error("record_files_too_large", source=self._source.name, files=len(fresh), first=first.name)
             metrics.RECORD_FILES.labels(self._source.name, "given_up").inc(len(fresh))
@@ -198,7 +226,7 @@ class SourceIntake:
 
     def _ingest_one(self, key: FileKey, path: Path, now: int) -> None:
         try:
-            opened = open_source(path)
+            opened = open_source(path, self._most_unpacked)
             result = self._ingest(opened)
         except Exception as error:
             cause = self._given_up(key, error)
@@ -223,8 +251,7 @@ class SourceIntake:
             return str(error)
         if isinstance(error, AntispamError | Stopping):  # broker or database unreachable, or the role stops
             return None
-        self._faults[key] = self._faults.get(key, 0) + 1
-        if self._faults[key] < TRIES:
+        if self._fails_again(key) < TRIES:
             return None
         del self._faults[key]
         return f"{type(error).__name__} in each of {TRIES} tries"
@@ -248,16 +275,34 @@ class SourceIntake:
                 continue
             self._clear(file.key)
             removed = False
-            if file.state == files.INGESTED and self._source.after != "keep":
-                try:
-                    await self._put_away(folder, file.key, file.digest or "")
+            try:
+                if self._answer is not None:
+                    await put_beside(folder, file.key.name + ANSWER, self._answer(file))
+                if self._leaves(file):
+                    await self._put_away(folder, file)
                     removed = True
-                except FileRefusedError as error:
-                    _log.error("record_file_not_put_away", source=file.key.source, file=file.key.name, cause=str(error))
-                    metrics.RECORD_FILES.labels(file.key.source, "not_put_away").inc()
+            except FileRefusedError as error:
+                if self._answer is not None and self._fails_again(file.key) < TRIES:
+                    continue
+                _log.error("record_file_not_put_away", source=file.key.source, file=file.key.name, cause=str(error))
+                metrics.RECORD_FILES.labels(file.key.source, "not_put_away").inc()
+            self._faults.pop(file.key, None)
             files.close(self._db, file.key, now, removed=removed)
 
-    async def _put_away(self, folder: Folder, key: FileKey, digest: str) -> None:
+    def _leaves(self, file: RecordFile) -> bool:
+        """Whether the far file is moved or deleted. One that nobody can read stays where its sender hears nothing."""
+        return self._source.after != "keep" and (file.state == files.INGESTED or self._answer is not None)
+
+    def _fails_again(self, key: FileKey) -> int:
+        """Count a failure of this file; returns how many there were."""
+        self._faults[key] = self._faults.get(key, 0) + 1
+        return self._faults[key]
+
+    async def _put_away(self, folder: Folder, file: RecordFile) -> None:
+        key = file.key
+        into = self._source.moved_to if self._source.after == "move" else None
+        if file.state == files.UNREADABLE and isinstance(self._source, SubmissionSource):
+            into = self._source.rejected_to
         # The marker goes first: if it stayed, it would declare a half-written next file finished.
         names = [key.name + self._source.marker] if self._source.marker else []
         if await folder.stat(key.name) == Listed(key.size, key.modified):
@@ -265,12 +310,12 @@ class SourceIntake:
         for name in names:
             if await folder.stat(name) is None:
                 continue
-            if self._source.after == "delete":
+            if into is None:
                 await folder.remove(name)
                 continue
-            target = f"{self._source.moved_to}/{name}"
+            target = f"{into}/{name}"
             if await folder.stat(target) is not None:
-                target += f".{digest[:12]}"
+                target += f".{(file.digest or _mark(key))[:12]}"
             await folder.rename(name, target)
 
     def _forget_gone(self, gone: set[FileKey]) -> None:
@@ -288,8 +333,11 @@ class SourceIntake:
 
     def _path(self, key: FileKey) -> Path:
         """The file's place in the spool. It follows from the file's identity and is safe for any name."""
-        mark = sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return self._spool / f"{mark}-{re.sub(r'[^A-Za-z0-9._-]', '_', key.name)[-100:]}"
+        return self._spool / f"{_mark(key)}-{re.sub(r'[^A-Za-z0-9._-]', '_', key.name)[-100:]}"
+
+
+def _mark(key: FileKey) -> str:
+    return sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _write_whole(path: Path, text: str) -> None:

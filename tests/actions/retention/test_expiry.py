@@ -258,7 +258,7 @@ def fill_database(db: Database, day: Day) -> None:
 
 
 def fill_files(settings: Settings, day: Day) -> None:
-    for name in ("records/smsc1/rejected/r.csv", "uploads/u.csv"):
+    for name in ("records/smsc1/rejected/r.csv", "records/acme/results/s.csv", "uploads/u.csv"):
         path = settings.data_dir / name.replace(".csv", f"{day.at}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{day.number},{day.text}", encoding="utf-8")
