@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from streamlit.starlette import App
-from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 
 from dashboards.guard import Guard, now_ms
 from dashboards.sign_in import SignIn
+from dashboards.web_socket import Socket
 from pipeline.errors import AntispamError
 from pipeline.process.http_connections import allow_descriptors, bounded
 from pipeline.settings import Settings
@@ -57,6 +58,7 @@ def run_console(settings: Settings) -> None:
     # By default, uvicorn trusts forwarded headers of every process on this host. An empty list trusts none.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
     HTTP_PROTOCOLS["auto"] = bounded(HEAD_SECONDS)  # type: ignore[assignment]
+    WS_PROTOCOLS["auto"] = f"{Socket.__module__}:{Socket.__name__}"
     sys.argv = ["antispam"]  # Streamlit passes these arguments on
     try:
         app.run(
