@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suite test-fast test-full coverage lint lock licences audit clean
+.PHONY: help run test suite test-fast test-full coverage fuzz lint lock licences audit clean
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (under two minutes)"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
+	@echo "make fuzz       coverage-guided fuzzing of each codec, 10 minutes each; KIND=\"push tpdu\" FOR=60"
 	@echo "make lint       linters and types only"
 	@echo "make lock       requirements.lock anew, with hashes, for the versions it names"
 	@echo "make notebooks  notebooks/*.ipynb anew, from their py:percent text"
@@ -85,6 +86,7 @@ tool = @test -x $(TOOLS)/$(1)/bin/python || { $(PYTHON) -m venv $(TOOLS)/$(1) &&
 	$(TOOLS)/$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(1); }
 UV := uv==0.13.9
 AUDIT := pip-audit==2.10.1
+ATHERIS := atheris==3.0.0
 TOOLS := var/tools
 
 lock:
@@ -110,6 +112,20 @@ audit:
 	code=$$?; \
 	if [ -s $(TOOLS)/audit.json ]; then echo "audit: $(TOOLS)/audit.json"; exit $$code; \
 	else echo "audit: NO DATA, the vulnerability service did not answer: nothing is known"; exit 2; fi
+
+# Each codec in turn, and what its corpus covers of the code that it reaches. Findings lie in var/fuzz/KIND-crash-*.
+KIND := cmpp2 cmpp3 smpp sgip smgp cngp tpdu push
+FOR := 600
+fuzz: $(STAMP)
+	$(call tool,$(ATHERIS))
+	@for kind in $(KIND); do \
+		PYTHONPATH=$(TOOLS)/$(ATHERIS)/lib/python3.11/site-packages $(BIN)/python -m tests.fuzz_codecs $$kind \
+			-max_total_time=$(FOR) -max_len=600 -timeout=10 -rss_limit_mb=1500 -verbosity=0 \
+			-artifact_prefix=var/fuzz/$$kind- -print_final_stats=1 || exit 1; \
+		$(BIN)/coverage run --branch --data-file=var/fuzz/$$kind.coverage --source=pipeline/protocols \
+			-m tests.fuzz_codecs $$kind --replay && \
+		$(BIN)/coverage report --data-file=var/fuzz/$$kind.coverage --skip-empty || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

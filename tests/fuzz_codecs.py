@@ -1,10 +1,8 @@
 """Each codec, fed by a coverage-guided fuzzer: a frame makes a message or a FrameError, and what is read is written.
 
-Not part of the suite. It needs atheris, which is not in requirements.lock (Linux only). KIND is one of `antispam
-decode`, or `sms` for headers, TPDUs and pushes. The second command tells what the corpus covers:
-
-    python -m tests.fuzz_codecs KIND -max_total_time=600 -max_len=600
-    coverage run --branch --source=pipeline/protocols -m tests.fuzz_codecs KIND --replay
+Not part of the suite: `make fuzz KIND="cmpp3 push" FOR=600` runs it. It needs atheris, which is not in
+requirements.lock (Linux only). KIND is a codec of `antispam decode`, `tpdu` (TPDUs, headers and texts) or `push` (WAP
+push). With `--replay` it reads the corpus once, for coverage.
 """
 
 from __future__ import annotations
@@ -28,27 +26,49 @@ with nullcontext() if REPLAY else atheris.instrument_imports(include=["pipeline.
     from pipeline.protocols.frames import FrameError, ProtocolError, StreamError
     from pipeline.protocols.kinds import CODECS, decode
     from pipeline.protocols.sms.alphabet import decoded, of_chinese_coding, of_smpp_coding
-    from pipeline.protocols.sms.header import read_header
+    from pipeline.protocols.sms.header import read_header, write_header
+    from pipeline.protocols.sms.text import parts, push_parts, text_of
     from pipeline.protocols.sms.tpdu import StatusReport, read_tpdu
     from pipeline.protocols.sms.wap_push import read_push
     from tests.harness.pdus import pdus
     from tests.protocols.sms.test_wap_push import SAMPLE
 
 
-def sms(data: bytes) -> None:
-    """The bytes as a TPDU, a push, a header and a text of each coding."""
+def tpdu(data: bytes) -> None:
+    """The bytes as a TPDU, a header and a text of each coding; a text that was read can be cut and joined again."""
     with suppress(FrameError):
-        tpdu = read_tpdu(data).tpdu
-        assert (
-            isinstance(tpdu, StatusReport) or tpdu.data.message.text is None or isinstance(tpdu.data.message.text, str)
-        )
+        found = read_tpdu(data).tpdu
+        assert isinstance(found, StatusReport) or isinstance(found.data.message.text, str | None)
+    with suppress(ProtocolError):
+        decode("pdu", data.hex())
+    header = read_header(data)
+    if header is not None:
+        assert header.size <= len(data)
+        place = header.concatenation
+        if place is not None:
+            again = read_header(write_header(place, header.port))
+            assert again is not None
+            assert (again.concatenation, again.port) == (place, header.port)
+    if not data:
+        return
+    for alphabet_of in (of_chinese_coding, of_smpp_coding):
+        text = decoded(data[1:], alphabet_of(data[0]), header)
+        with suppress(ProtocolError):
+            cut = parts(text or "", data[0])
+            assert "".join(text_of(part.coding, part.content, part.headed) or "" for part in cut) == (text or "")
+
+
+def push(data: bytes) -> None:
+    """The bytes as a push; cut into parts they are the same bytes."""
     with suppress(FrameError):
         assert read_push(data).kind
-    header = read_header(data)
-    assert header is None or header.size <= len(data)
-    if data:
-        for alphabet_of in (of_chinese_coding, of_smpp_coding):
-            decoded(data[1:], alphabet_of(data[0]), header)
+    joined = b""
+    for part in push_parts(data, len(data)):
+        header = read_header(part.content)
+        assert header is not None
+        assert len(part.content) <= 140
+        joined += part.content[header.size :]
+    assert joined == data
 
 
 def frames(codec: Codec[Any]) -> Callable[[bytes], None]:
@@ -81,11 +101,30 @@ def read(codec: Codec[Any], frame: bytes) -> None:
         decode(KIND, frame.hex())
 
 
+SMS = {"tpdu": tpdu, "push": push}
+_WHOLE = bytes.fromhex(SAMPLE)
+SEEDS = {
+    "tpdu": (
+        _WHOLE,
+        bytes.fromhex("0891683108200505F0040D91683108108300F00000621121410350230AE8329BFD4697D9EC37"),
+        bytes.fromhex("00060A0D91683108108300F0621121410350236211214103502300"),
+        b"\x08" + "您好😀".encode("utf-16-be"),
+    ),
+    "push": (
+        _WHOLE[-58:],
+        bytes.fromhex("DC0605B0AF82B48302066A0085060A036578616D706C65008503782E776D6C0001"),
+        bytes.fromhex("DC0601AE02056A0045C60D036578616D706C6500850AC3072026112114300010C304202611220801034869000101"),
+        b'\1\6\1\xad<?xml version="1.0"?><si><indication href="http://a.cn/?x=1&amp;y=2">Hi</indication></si>',
+        bytes.fromhex("010601BE8C82") + b"\x98id\0\x8d\x90\x96hello\0\x83http://m.cn/1\0",
+    ),
+}
+
+
 def sow(folder: Path) -> None:
     """Put valid messages into an empty corpus."""
-    if KIND == "sms":
-        (folder / "push").write_bytes(bytes.fromhex(SAMPLE))
-        (folder / "wsp").write_bytes(bytes.fromhex(SAMPLE)[-58:])
+    if KIND in SMS:
+        for number, octets in enumerate(SEEDS[KIND]):
+            (folder / str(number)).write_bytes(octets)
         return
 
     @settings(max_examples=100, database=None, derandomize=True, deadline=None)
@@ -98,7 +137,7 @@ def sow(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    work = sms if KIND == "sms" else frames(CODECS[KIND])
+    work = SMS[KIND] if KIND in SMS else frames(CODECS[KIND])
     corpus = Path(os.environ.get("FUZZ_CORPUS", "var/fuzz")) / KIND
     corpus.mkdir(parents=True, exist_ok=True)
     if not any(corpus.iterdir()):

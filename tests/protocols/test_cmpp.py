@@ -215,6 +215,7 @@ def test_small_messages() -> None:
     assert throttled == cmpp.SubmitResp(sequence=1, msg_id=0xBAB9E14DBBA10102, result=cmpp.THROTTLED)
     assert cmpp.message_id(11, 21, 14, 30, 5, 900001, 258) == 0xBAB9E14DBBA10102
     assert cmpp.message_id(11, 9, 17, 21, 12, 1, 0) == 0xB4C5530000010000
+    assert cmpp.message_id(11, 5, 14, 29, 42, 1, 0) == 0xB2B9DA8000010000
 
 
 def test_an_impossible_length_ends_the_stream_behind_the_good_frames() -> None:

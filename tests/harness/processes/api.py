@@ -64,12 +64,12 @@ def start_api(settings: Settings) -> Child:
     return until_ready(child, address(settings))
 
 
-def until_ready(child: Child, url: str) -> Child:
-    """The child, once its page `/ready` says so."""
+def until_ready(child: Child, url: str, page: str = "ready") -> Child:
+    """The child, once its page says so."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            if httpx.get(f"{url}/ready", timeout=2).status_code == 200:
+            if httpx.get(f"{url}/{page}", timeout=2).status_code == 200:
                 return child
         except httpx.TransportError:
             pass
