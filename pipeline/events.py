@@ -451,13 +451,18 @@ class ReviewVerdict(Event, frozen=True, kw_only=True):
 
 
 class PortAction(Event, frozen=True, kw_only=True):
-    """An action on a port, with the decision that is its evidence."""
+    """An action on a port (suspend, or warn: its owner is told before), with the decision that is its evidence.
+
+    `reason` is the sentence of the rule with `values`, in the default language.
+    """
 
     port: str
     action: str
     rule: str
     evidence: str
     at: int
+    reason: str = ""
+    values: dict[str, Any] = {}
 
 
 class ListAction(Event, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -15,6 +16,7 @@ from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console.search import Query, search
+from pipeline.actions.console.sentences import Sentences
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.rules.conduct.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Step, possible
@@ -22,7 +24,7 @@ from pipeline.rules.conduct.tier_conduct import CLEAN_MONTHS, LIMIT, Month
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import registry
-from pipeline.store.registry.port_history import port_history, port_standing
+from pipeline.store.registry.port_history import Deed, port_history, port_standing
 
 SECTIONS = {"ports": N_("Ports"), "tiers": N_("Proposed tiers"), "appeals": N_("Appeals")}
 STEPS = {
@@ -147,13 +149,46 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         _change(_, user, entry, today, now)
     st.header(_("What was done to it"))
     if history.deeds:
-        rows = [(clock(zone, d.at), word(_, d.kind), d.actor, d.rule or d.evidence) for d in history.deeds]
-        frame = table(rows, columns=[_("Time"), _("Action"), _("By"), _("Why")])
-        st.dataframe(frame, hide_index=True, height="content")
+        st.caption(_("The newest first; times in {zone}.").format(zone=zone))
+        said = Sentences(services.db, session.chosen_language())
+        st.markdown("\n".join(_deed(_, user, entry.code, deed, said, zone) for deed in history.deeds))
     else:
         st.caption(_("Nothing."))
     if allowed(user, Right.SEARCH):
         _recent(_, user, entry, zone, now)
+
+
+def _deed(_: Text, user: User, code: str, deed: Deed, said: Sentences, zone: str) -> str:
+    """A line of a list: when, what, by whom, why, and the page with the evidence if the user may see it."""
+    why = said.of(deed.rule, deed.values, deed.reason) if deed.rule else deed.reason
+    parts = [clock(zone, deed.at), f"**{word(_, deed.kind)}**", session.plain(deed.actor)]
+    if why or deed.rule:
+        parts.append(session.plain(" ".join((why or deed.rule).split())))
+    evidence = _evidence(code, deed, zone)
+    if evidence is not None:
+        right, label, path = evidence
+        parts += [f"[{_(label)}]({path})"] if allowed(user, right) else []
+    return "- " + " · ".join(parts)
+
+
+def _evidence(code: str, deed: Deed, zone: str) -> tuple[Right, str, str] | None:
+    """The page with the evidence of a deed: the right that it needs, its label and path; None if there is none."""
+    kind, _slash, ident = deed.evidence.partition("/")
+    if kind == "decision":
+        # The decision was made before; a projector may have been behind.
+        first, last = (datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)) for ms in (deed.at - DAY_MS, deed.at))
+        period = {"since": f"{first:%Y-%m-%dT%H:%M}", "until": f"{last + timedelta(minutes=1):%Y-%m-%dT%H:%M}"}
+        query = urlencode({"port": code, "rule": deed.rule, **period})
+        return Right.SEARCH, N_("the messages"), f"/search?{query}"
+    if kind == "case":
+        query = urlencode({"view": "cases", "state": "decided", "open": ident})
+        return Right.REVIEW, N_("the case"), f"/review?{query}"
+    if kind in ("complaint", "month"):
+        return Right.SEARCH, N_("the complaints"), f"/complaints?{urlencode({'port': code})}"
+    if kind == "appeal":
+        query = urlencode({"section": "appeals", "appeals": "granted", "appeal": ident})
+        return Right.SEARCH, N_("the appeal"), f"/ports?{query}"
+    return None
 
 
 def _day(day: date | None) -> str:

@@ -22,6 +22,7 @@ from pipeline.events import (
     ListAction,
     Outbound,
     PortAction,
+    Reason,
     Record,
     Submission,
     Verdict,
@@ -50,7 +51,7 @@ def consequences(
         subject, about = decision.port, AlertAbout.PORT
     else:
         if decision.verdict is Verdict.BLACKLIST and screened.port is not None:
-            yield _suspension(decision)
+            yield _of_port("suspend", decision, decision.reasons[0])
         elif decision.verdict is Verdict.BLACKLIST:
             yield (
                 topics.LIST_ACTIONS.name,
@@ -106,16 +107,21 @@ def _submission(
         )
         yield topics.CASES.name, event.id, member
     elif decision.verdict is Verdict.BLACKLIST:
-        yield _suspension(decision)
+        yield _of_port("suspend", decision, decision.reasons[0])
+        return
+    for reason in screened.warned if port else ():
+        yield _of_port("warn", decision, reason)
 
 
-def _suspension(decision: Decision) -> tuple[str, str, Event]:
-    """The suspension of a port with its evidence. A port is never put on the black list."""
+def _of_port(deed: str, decision: Decision, reason: Reason) -> tuple[str, str, Event]:
+    """A suspension or a warning, with its evidence. A port is never put on the black list."""
     action = PortAction(
         port=decision.port,
-        action="suspend",
-        rule=decision.reasons[0].rule,
+        action=deed,
+        rule=reason.rule,
         evidence=decision.id,
         at=decision.decided_at,
+        reason=reason.message,
+        values=reason.values,
     )
     return topics.PORT_ACTIONS.name, decision.port, action

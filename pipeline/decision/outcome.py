@@ -39,7 +39,8 @@ class RuleAlert(NamedTuple):
 class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none holds a cycle
     """The combined result of all rules for one event.
 
-    `decided` events have a reason that comes before all rules. `allowed` events skip volume and score rules. `excepted`
+    `decided` events have a reason that comes before all rules. `warned` are the reasons of which the owner of the port
+    is told. `allowed` events skip volume and score rules. `excepted`
     are recipients, each with the rule that refuses the message for this recipient only.
     """
 
@@ -54,6 +55,7 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
     shadow: tuple[ShadowOutcome, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     alerts: tuple[RuleAlert, ...] = ()
+    warned: tuple[Reason, ...] = ()
     holds: tuple[Rule, ...] = ()
     excepted: Mapping[str, str] = NONE
 
@@ -156,6 +158,8 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
     def _enforce(self, rule: Rule, reason: Reason) -> None:
         self.reasons += (reason,)
         self._alert(rule, reason.message, reason.values)
+        if rule.warn_owner:
+            self.warned += (reason,)
         if rule.verdict is Verdict.HOLD:
             self.holds += (rule,)
 

@@ -67,11 +67,12 @@ Side = tuple[list[Outcome | Failure], Policy]  # the outcomes of a batch under a
 
 
 class Screened(msgspec.Struct, frozen=True, gc=False):
-    """A decision, with the port and the rules' alerts that only its consequences need."""
+    """A decision, with the port, the rules' alerts and the warnings to its owner that only its consequences need."""
 
     decision: Decision
     port: Port | None
     alerts: tuple[RuleAlert, ...] = ()
+    warned: tuple[Reason, ...] = ()
 
 
 def screen(
@@ -268,7 +269,7 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         outcome.suppressed,
         port.tier if port else None,
     )
-    return Screened(decision, port, outcome.alerts)
+    return Screened(decision, port, outcome.alerts, outcome.warned)
 
 
 def _hold_until(outcome: Outcome, reasons: Sequence[Reason], event: Submission, config: Config, now: int) -> int | None:

@@ -60,8 +60,16 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         (BuiltInRule.REVIEWED, "人工审核[：{refusal}]", "A reviewer decided[: {refusal}]"),
         (BuiltInRule.UNREVIEWED, "保存期限内无人审核，未发送", "Nobody reviewed it within its retention time"),
         (BuiltInRule.CHANNEL_UNKNOWN, "端口的通道不存在", "The port's channel does not exist"),
-        (BuiltInRule.COMPLAINTS, "投诉过多", "Too many complaints"),
-        (BuiltInRule.REFUSED_BULK, "被拒的批量任务过多", "Too many refused bulk tasks"),
+        (
+            BuiltInRule.COMPLAINTS,
+            "投诉过多[：30 天内 {count} 次，超过 {limit} 次即处置]",
+            "Too many complaints[: {count} in 30 days; more than {limit} have consequences]",
+        ),
+        (
+            BuiltInRule.REFUSED_BULK,
+            "被拒的批量任务过多[：{count} 个，超过 {limit} 个即暂停]",
+            "Too many refused bulk tasks[: {count}; more than {limit} suspend the port]",
+        ),
         (
             BuiltInRule.CASE_OVERDUE,
             "待审任务 {case} 超过 {minutes} 分钟未审，共 {messages} 条",

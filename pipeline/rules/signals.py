@@ -18,6 +18,7 @@ from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import commonest_segment, in_sequence, share_without_mobile
 from pipeline.rules.speaker.speakers import impersonated, may_speak, owner_known
 
+HARD_VOLUME = 5  # so many times its limit in 5 minutes suspends a port; our own choice
 CHALLENGER_SCORE = "challenger_score"
 
 SignalType = Literal["int", "double", "string", "bool", "list(string)"]
@@ -89,6 +90,10 @@ def _port_limit(context: Context) -> int:
     if _probation(context):
         return strict if own is None else min(own, strict)
     return context.limits_5m[port.tier] if own is None else own
+
+
+def _port_hard_limit(context: Context) -> int:
+    return HARD_VOLUME * _port_limit(context)
 
 
 def _port_tier(context: Context) -> str:
@@ -210,6 +215,14 @@ CATALOGUE: dict[str, Signal] = {
             "int",
             "messages this port may send in 5 minutes; for a sender that is no port, those of tier high",
             _port_limit,
+            group="volume",
+            of_pair=True,
+        ),
+        Signal(
+            "port_hard_limit_5m",
+            "int",
+            f"{HARD_VOLUME} times `port_limit_5m`: no customer comes there by mistake",
+            _port_hard_limit,
             group="volume",
             of_pair=True,
         ),
@@ -466,6 +479,8 @@ CATALOGUE: dict[str, Signal] = {
             "bool",
             "signatures, an enterprise or a name other than its kind is registered for the port: its owner is known",
             lambda c: c.port is not None and owner_known(c.port),
+            early=True,
+            of_pair=True,
         ),
         Signal(
             "second_sender",

@@ -668,6 +668,8 @@ actions = Table(
     Column("evidence", String(256), nullable=False, server_default=""),  # a decision's id, a case
     Column("actor", String(64), nullable=False),
     _at("at"),
+    Column("reason", Text, nullable=False, server_default=""),  # a person's, or the sentence of the rule with `values`
+    Column("values", _JSON, nullable=False, server_default="{}"),
     Index(
         "uq_actions_evidence",
         "kind",

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import session
 from dashboards.cases import case_table
+from dashboards.guard import now_ms
 from dashboards.screens import overview
 from pipeline.actions.alerts.inbox import find_alert
 from pipeline.actions.alerts.news import project_alerts
@@ -27,7 +28,7 @@ from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, Role, User, allowed
-from pipeline.store.registry import policy_lifecycle
+from pipeline.store.registry import policy_lifecycle, ports
 from tests.harness.console_data import CAMPAIGN, fill_lake, fill_rest, open_cases, register_ports, sign_up
 from tests.harness.lake.backtest_reports import REPORT, SWEEP
 from tests.harness.migrated import migrated_database
@@ -493,6 +494,25 @@ def test_a_port_takes_the_steps_of_its_life_after_a_reason(render: Open) -> None
         assert not app.error
         word = "active" if after == "open" else after
         assert app.metric[0].value == word
+
+
+def test_the_history_of_a_port_says_why_in_the_readers_language_and_leads_to_the_evidence(render: Open) -> None:
+    render("ports", Role.OPERATOR, "en")
+    with session.services().db.write() as connection:
+        values = {"count": 16, "limit": 15}
+        for rule, evidence, reason in (
+            ("complaints", "complaint/c1", "投诉过多：30 天内 16 次，超过 15 次即处置"),
+            ("impersonation-repeated", "decision/s1", "冒充 *B*"),
+        ):
+            ports.note(connection, now_ms(), "pipeline", "suspend", "10690004", rule, evidence, reason, values)
+    shown = _shown(render("ports", Role.ANALYST, "en", port="10690004"))
+    assert "16 in 30 days; more than 15" in shown
+    assert "(/complaints?port=10690004)" in shown
+    assert "冒充 \\*B\\*" in shown
+    assert "/search?port=10690004&rule=impersonation-repeated&since=" in shown
+    shown = _shown(render("ports", Role.VIEWER, "zh", port="10690004"))
+    assert "投诉过多：30 天内 16 次" in shown
+    assert "(/search" not in shown  # a viewer may not see the page
 
 
 def test_a_proposed_tier_is_accepted_by_a_person(render: Open) -> None:

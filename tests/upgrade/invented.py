@@ -176,7 +176,13 @@ def records() -> dict[str, Event]:
             messages=2,
         ),
         topics.PORT_ACTIONS.name: events.PortAction(
-            port=PORT, action="suspend", rule="score-reject", evidence="s1", at=NOW
+            port=PORT,
+            action="suspend",
+            rule="score-reject",
+            evidence="s1",
+            at=NOW,
+            reason="spam probability 0.99",
+            values={"score": 0.99},
         ),
         topics.LIST_ACTIONS.name: events.ListAction(
             list="black",
@@ -714,6 +720,8 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "evidence": "s1",
                 "actor": "pipeline",
                 "at": NOW,
+                "reason": "51 messages",
+                "values": {"count": 51},
             }
         ],
         "number_orders": [

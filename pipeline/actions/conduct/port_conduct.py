@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, func, select
 
 from pipeline import topics
-from pipeline.actions.conduct.complaint_limits import SUSPEND, action_for
+from pipeline.actions.conduct.complaint_limits import SUSPEND, TERMINATE, action_for
 from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.messages import built_in
 from pipeline.store import audit, outbox, schema
 from pipeline.store.callback_queue import enqueue
 from pipeline.store.registry import ports
 from pipeline.store.registry.configurations import local_day
+from pipeline.store.registry.ports import NONE
 
 MONTH_MS = 30 * DAY_MS
 GRACE_MS = 3 * DAY_MS  # complaints soon after a port opens concern the number's previous owner
@@ -25,25 +28,42 @@ REFUSED_BULK = 5  # refused bulk cases (reject or blacklist) since the port was 
 _log = structlog.get_logger()
 
 
-def close(connection: Connection, now: int, action: str, port: str, actor: str, rule: str, evidence: str) -> bool:
+def close(
+    connection: Connection, now: int, action: str, port: str, actor: str, rule: str, evidence: str,
+    reason: str = "", values: Mapping[str, Any] = NONE,
+) -> bool:  # fmt: skip
     """Suspend or terminate a port for its conduct; returns whether its state changed.
 
-    The same evidence acts once. Does nothing for an unregistered port.
+    `reason` is the sentence of the rule with `values`, in the default language. The same evidence acts once. Does
+    nothing for an unregistered port.
     """
     if ports.find(connection, port) is None:
         _log.info("port_not_closed", action=action, rule=rule, reason="not registered")
         return False
     today = local_day(connection, port, now)
-    return ports.change_state(connection, now, actor, action, port, rule, today, rule, evidence[:256])
+    return ports.change_state(
+        connection, now, actor, action, port, reason or rule, today, rule, evidence[:256], values=values
+    )
 
 
 def project_port_actions(connection: Connection, now: int, records: Sequence[bytes]) -> int:
-    """Carry out the port actions of decisions; the same evidence acts once. Returns the number not decoded."""
+    """Carry out the port actions of decisions; the same evidence acts once. Returns the number not decoded.
+
+    The owner of a port hears of a rule at most once a day.
+    """
     actions = decoded(topics.PORT_ACTIONS, PortAction, records)
+    warned: set[tuple[str, str]] = set()
     for action in actions:
+        evidence = f"decision/{action.evidence}"[:256]
         if action.action == "suspend":
-            evidence = f"decision/{action.evidence}"
-            close(connection, now, "suspend", action.port, audit.PIPELINE, action.rule, evidence)
+            close(
+                connection, now, "suspend", action.port, audit.PIPELINE, action.rule, evidence, action.reason,
+                action.values,
+            )  # fmt: skip
+        elif action.action == "warn" and (action.port, action.rule) not in warned:
+            warned.add((action.port, action.rule))  # a flood of one port asks for many in one poll
+            if not _warned(connection, action.port, action.rule, now - DAY_MS):
+                _warn(connection, now, action.port, action.rule, evidence, action.reason, action.values)
     return len(records) - len(actions)
 
 
@@ -63,11 +83,13 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
             cases.c.decided_at > max(opened, _reinstated(connection, port)),
         )
     ).scalar_one()
-    if refused == REFUSED_BULK - 1:
-        _warn(connection, now, port, BuiltInRule.REFUSED_BULK, evidence, refused, REFUSED_BULK - 1)
-    if refused < REFUSED_BULK:
+    rule, limit = BuiltInRule.REFUSED_BULK, REFUSED_BULK - 1
+    values = {"count": refused, "limit": limit}
+    if refused == limit:
+        _warn(connection, now, port, rule, evidence, built_in(rule, values), values)
+    if refused <= limit:
         return False
-    return close(connection, now, "suspend", port, audit.PIPELINE, BuiltInRule.REFUSED_BULK, evidence)
+    return close(connection, now, "suspend", port, audit.PIPELINE, rule, evidence, built_in(rule, values), values)
 
 
 def judge_complaints(connection: Connection, now: int, port: str, evidence: str) -> None:
@@ -77,23 +99,33 @@ def judge_complaints(connection: Connection, now: int, port: str, evidence: str)
         return
     since = max(now - MONTH_MS, opened + GRACE_MS)
     since_resumed = max(since, _reinstated(connection, port))
-    complained = _complaints(connection, port, since_resumed)
-    action = action_for(_complaints(connection, port, since), complained)
+    rule = BuiltInRule.COMPLAINTS
+    all_, complained = _complaints(connection, port, since), _complaints(connection, port, since_resumed)
+    action = action_for(all_, complained)
+    values = {"count": all_, "limit": TERMINATE} if action == "terminate" else {"count": complained, "limit": SUSPEND}
+    reason = built_in(rule, values)
     if action == "warn":
         month = datetime.fromtimestamp(now / 1000, UTC)
-        _warn(connection, now, port, BuiltInRule.COMPLAINTS, f"month/{month:%Y-%m}", complained, SUSPEND)
+        _warn(connection, now, port, rule, f"month/{month:%Y-%m}", reason, values)
     elif action is not None:
-        close(connection, now, action, port, audit.PIPELINE, BuiltInRule.COMPLAINTS, evidence)
+        close(connection, now, action, port, audit.PIPELINE, rule, evidence, reason, values)
 
 
 def _warn(
-    connection: Connection, now: int, port: str, rule: BuiltInRule, evidence: str, count: int, limit: int
+    connection: Connection, now: int, port: str, rule: str, evidence: str, reason: str, values: Mapping[str, Any]
 ) -> None:
-    """Tell the owner of a port, once for each evidence, that it is suspended above `limit`."""
+    """Tell the owner of a port, once for each evidence, that it is suspended if this goes on."""
     outbox.lock(connection)
-    if ports.note(connection, now, audit.PIPELINE, "warn", port, rule, evidence[:256]):
-        told = {"event": "port_warning", "port": port, "rule": rule.value, "count": count, "limit": limit, "at": now}
-        enqueue(connection, port, told, now)
+    if ports.note(connection, now, audit.PIPELINE, "warn", port, rule, evidence, reason, values):
+        limits = {name: values[name] for name in ("count", "limit") if name in values}
+        told = {"event": "port_warning", "port": port, "rule": rule, "message": reason, "at": now}
+        enqueue(connection, port, told | limits, now)
+
+
+def _warned(connection: Connection, port: str, rule: str, since: int) -> bool:
+    actions = schema.actions
+    same = (actions.c.kind == "warn", actions.c.subject == port, actions.c.rule == rule, actions.c.at > since)
+    return connection.execute(select(actions.c.id).where(*same).limit(1)).first() is not None
 
 
 def _complaints(connection: Connection, port: str, since: int) -> int:

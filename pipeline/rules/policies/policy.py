@@ -52,7 +52,8 @@ class Rule:
     which it ends; a rule that holds has one of them. `expires` is epoch ms or None.
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
-    rule refuses; None: it refuses the whole submission. `daily_cap` bounds the decisions of a day. The reasons of an
+    rule refuses; None: it refuses the whole submission. `warn_owner`: the owner of the port is told that it will be
+    suspended if this goes on. `daily_cap` bounds the decisions of a day. The reasons of an
     `of_pair` rule are the same for all events of a batch with the same sender and text (`Signal.of_pair`).
     `descriptions` are the templates of its sentence, by language.
     """
@@ -68,6 +69,7 @@ class Rule:
     hold_ms: int | None
     hold_until: time | None
     alert: AlertLevel | None
+    warn_owner: bool
     signals: tuple[str, ...]
     skippable: bool
     spans: frozenset[str]
@@ -300,7 +302,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
     path = ("rules", i)
     _mapping(file, path, entry)
     fields = {"id", "event", "description", "when", "verdict", "severity", "mode", "expires", "alert", "recipients"}
-    _only(file, path, entry, fields | {"daily_cap"} | set(_HOLDS))
+    _only(file, path, entry, fields | {"daily_cap", "warn_owner"} | set(_HOLDS))
     on: On = _choice(file, path, entry, "event", KINDS)
     known = known_on[on]
     signals = check_condition(file, (*path, "when"), entry.get("when"), known)
@@ -335,6 +337,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         alert=None
         if alert is None
         else AlertLevel(_choice(file, path, entry, "alert", tuple(a.value for a in AlertLevel))),
+        warn_owner=_warn_owner(file, path, entry, on),
         signals=signals,
         skippable=any(known[name].group in ("volume", "score") for name in signals),
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
@@ -342,6 +345,15 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         daily_cap=_daily_cap(file, path, entry, on),
         of_pair=all(known[name].of_pair for name in signals),
     )
+
+
+def _warn_owner(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], on: On) -> bool:
+    warn = entry.get("warn_owner", False)
+    if type(warn) is not bool:
+        raise file.fault((*path, "warn_owner"), "true or false expected")
+    if warn and on != "submission":
+        raise file.fault((*path, "warn_owner"), "only a rule on submissions warns the owner of their port")
+    return warn
 
 
 def _daily_cap(file: PolicyFile, path: tuple[Any, ...], entry: dict[str, Any], on: On) -> DailyCap | None:

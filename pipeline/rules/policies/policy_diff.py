@@ -33,6 +33,7 @@ _FIELDS: Mapping[str, Templates] = {
     "hold_until": {"zh": "等到", "en": "end of the hold"},
     "daily_cap": {"zh": "每日上限", "en": "daily cap"},
     "alert": {"zh": "告警", "en": "alert"},
+    "warn_owner": {"zh": "预先告知端口使用者", "en": "warning to the owner"},
     "recipients": {"zh": "只拒收件人", "en": "recipients refused alone"},
     "descriptions": {"zh": "说明文字", "en": "description"},
     "key": {"zh": "键", "en": "key"},

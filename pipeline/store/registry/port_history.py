@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -21,13 +22,18 @@ DEEDS = (*(step.value for step in Step), "tier", "warn")
 
 @dataclass(frozen=True)
 class Deed:
-    """What was done to a port: one of DEEDS; `at` is epoch ms."""
+    """What was done to a port: one of DEEDS; `at` is epoch ms.
+
+    `reason` is a person's, or the sentence of the rule with `values`, in the default language.
+    """
 
     at: int
     kind: str
     actor: str
     rule: str
     evidence: str
+    reason: str
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
     with db.read() as connection:
         require_port(connection, user, code)
         deeds = connection.execute(
-            select(a.c.at, a.c.kind, a.c.actor, a.c.rule, a.c.evidence)
+            select(a.c.at, a.c.kind, a.c.actor, a.c.rule, a.c.evidence, a.c.reason, a.c["values"])
             .where(a.c.subject == code, a.c.kind.in_(DEEDS))
             .order_by(a.c.at.desc(), a.c.id.desc())
             .limit(50)

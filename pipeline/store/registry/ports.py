@@ -7,8 +7,9 @@ checks their rights. Automatic changes call these functions with `audit.PIPELINE
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from pipeline.store.database import upsert
 from pipeline.store.registry import enterprises
 from pipeline.text.wording.unsubscribe import LONGEST
 
+NONE: Mapping[str, Any] = MappingProxyType({})
 WITH_ENTERPRISE = "enterprise/"  # begins the evidence of a suspension with an enterprise
 _INT4 = 2**31
 LONGEST_EXTENSION = 18  # digits; a code and its extension have up to 21
@@ -199,17 +201,19 @@ def change_state(
     rule: str = "",
     evidence: str = "",
     days: int | None = None,
+    values: Mapping[str, Any] = NONE,
 ) -> bool:
     """Take a step in the life of a port (`rules/conduct/port_lifecycle.py`); returns whether it was possible.
 
-    `today` is the day in the port's zone; `days` are those of a limit or probation. One piece of evidence (a decision's
+    `today` is the day in the port's zone; `days` are those of a limit or probation. `values` are those in the sentence
+    `reason` of a rule. One piece of evidence (a decision's
     id, a case) acts once: repeated evidence changes nothing, even after the port was resumed. The owner of the port is
     told by callback. Raises AntispamError for an unknown port, for too many days, and for a terminated port that should
     be open again.
     """
     step, table = Step(action), schema.ports
     outbox.lock(connection)
-    if evidence and not note(connection, now, actor, action, code, rule, evidence):
+    if evidence and not note(connection, now, actor, action, code, rule, evidence, reason, values):
         return False
     row = connection.execute(select(table).where(table.c.code == code)).first()
     if row is None:
@@ -235,7 +239,7 @@ def change_state(
     if changed.rowcount == 0:
         return False
     if not evidence:
-        note(connection, now, actor, action, code, rule, "")
+        note(connection, now, actor, action, code, rule, "", reason, values)
     shown = _shown(after) | {"rule": rule, "evidence": evidence}
     audit.record(connection, now, actor, action, f"port/{code}", _shown(before), shown, reason)
     entries = load(connection, select(table).where(table.c.code == code))
@@ -260,7 +264,7 @@ def set_tier(connection: Connection, now: int, actor: str, code: str, before: Ti
     changed = update(table).where(table.c.code == code, table.c.tier == before).values(tier=tier, changed_at=now)
     if connection.execute(changed).rowcount == 0:
         return False
-    note(connection, now, actor, "tier", code, "", "")
+    note(connection, now, actor, "tier", code, "", "", reason)
     audit.record(connection, now, actor, "tier", f"port/{code}", {"tier": before.value}, {"tier": tier.value}, reason)
     publish(connection, now, load(connection, select(table).where(table.c.code == code)))
     told = {"event": "port", "port": code, "step": "tier", "tier": tier.value, "at": now}
@@ -282,11 +286,26 @@ def _shown(standing: Standing) -> dict[str, object]:
     return shown | ({"undertaken": True} if standing.undertaken else {})
 
 
-def note(connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str) -> bool:
-    """Record an action on a port; returns False if this evidence has acted before."""
+def note(
+    connection: Connection, now: int, actor: str, action: str, code: str, rule: str, evidence: str,
+    reason: str = "", values: Mapping[str, Any] = NONE,
+) -> bool:  # fmt: skip
+    """Record an action on a port; returns False if this evidence has acted before.
+
+    `reason` is a person's, or the sentence of the rule with `values`, in the default language.
+    """
     noted = connection.execute(
         upsert(connection, schema.actions).on_conflict_do_nothing().returning(schema.actions.c.id),
-        {"kind": action, "subject": code, "rule": rule, "evidence": evidence, "actor": actor, "at": now},
+        {
+            "kind": action,
+            "subject": code,
+            "rule": rule,
+            "evidence": evidence,
+            "actor": actor,
+            "at": now,
+            "reason": reason,
+            "values": dict(values),
+        },
     )
     return noted.first() is not None
 
