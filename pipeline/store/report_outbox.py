@@ -13,15 +13,15 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from pipeline.events import DeliveryReport, encode
 from pipeline.store import schema
+from pipeline.store.prepared import Prepared
 
 _box = schema.report_outbox
+_PUT = Prepared(lambda _: insert(_box), "key", "body", "created_at")
 
 
 def put(connection: Connection, reports: Sequence[DeliveryReport], now: int) -> None:
     """Store reports for publication. `now` is epoch ms."""
-    connection.execute(
-        insert(_box), [{"key": report.id, "body": encode(report), "created_at": now} for report in reports]
-    )
+    _PUT.run(connection, [{"key": report.id, "body": encode(report), "created_at": now} for report in reports])
 
 
 def unpublished(connection: Connection, limit: int) -> list[tuple[int, str, bytes]]:

@@ -45,6 +45,7 @@ from pipeline.errors import AntispamError
 
 ADOPTED = 1_000  # messages of other channels that may wait; what is beyond waits where it is
 MOVED = 200  # messages that have not begun and move in one turn
+GATHER = 0.02  # seconds that a turn waits for more parts to come back while the carrier has others
 LOOK = 1.0  # seconds between looks at a channel that has work and is not known to be down
 _log = structlog.get_logger()
 # States of a part that end its message: the other parts are useless without it.
@@ -95,6 +96,7 @@ class Agent:
         self._waiting: dict[tuple[str, str], deque[Message]] = {}  # wait for the message in flight of the same key
         self._finished: list[Part] = []
         self._event = asyncio.Event()
+        self._enough = asyncio.Event()  # a turn is worth its transaction
         self._stopping = False
 
     def add(self, job: Job, lane: int) -> None:
@@ -165,6 +167,7 @@ class Agent:
     def stop(self) -> None:
         """Begin no further parts; `run` returns when all parts in flight are stored."""
         self._stopping = True
+        self._enough.set()
         self.wake()
 
     async def run(self) -> None:
@@ -172,6 +175,7 @@ class Agent:
         channel = self.channel.name
         while not (self._stopping and self._at_risk == 0):
             self._event.clear()
+            await self._gather()
             moved = await self._move()
             finished, self._finished = self._finished, []
             batch = [] if self._stopping else self._choose()
@@ -199,6 +203,21 @@ class Agent:
                 else:
                     self._send(part, link, known.get(part.key))
             metrics.AT_RISK.labels(channel).set(self._at_risk)
+
+    async def _gather(self) -> None:
+        """Wait until half of the window is back, or all that is out, but not for long.
+
+        A transaction costs as much as 40 parts. What waits for it has a window's other half at the carrier.
+        """
+        if self._few:
+            self._enough.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER):
+                    await self._enough.wait()
+
+    @property
+    def _few(self) -> bool:
+        return not self._stopping and 0 < len(self._finished) < min(self._at_risk, self._most // 2)
 
     async def _sleep(self) -> None:
         """Wait for work. A channel with work that others could do also looks whether it is down."""
@@ -296,6 +315,8 @@ class Agent:
         if part.elsewhere:
             self._look_elsewhere(part)
         self._finished.append(part)
+        if not self._few:
+            self._enough.set()
         self._event.set()
 
     def _look_elsewhere(self, part: Part) -> None:

@@ -6,15 +6,18 @@ settled state is also published, however long the broker is unavailable (`store/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
-    ColumnElement,
+    BindParameter,
     Connection,
-    TextClause,
+    Insert,
+    Select,
     and_,
     bindparam,
     delete,
@@ -37,6 +40,7 @@ from pipeline.durations import MINUTE_MS
 from pipeline.events import DeliveryReport
 from pipeline.store import report_outbox, schema
 from pipeline.store.database import Database, upsert
+from pipeline.store.prepared import Prepared
 
 _rows, _parked = schema.deliveries, schema.parked_reports
 _message = (_rows.c.port, _rows.c.submission, _rows.c.n)
@@ -47,7 +51,7 @@ _this = and_(
     _rows.c.n == bindparam("k_n"),
     _rows.c.part == bindparam("k_part"),
 )
-_OPEN = and_(*(_rows.c.state != state for state in sorted(FINAL)))  # a final state never changes
+_OPEN = and_(*(_rows.c.state != state.value for state in sorted(FINAL)))  # a final state never changes
 AGAIN_MS = 10 * MINUTE_MS  # a sweep examines parked reports younger than this
 SWEPT = 500  # recipients per sweep
 ASKED = 5_000  # values in one IN: PostgreSQL takes 65,535 parameters a statement, and a key has four parameters
@@ -60,6 +64,57 @@ _WORDS = {  # for the port; a carrier's report has its own
     DeliveryState.STOPPED: link_outcomes.PORT_STOPPED,
 }
 _OUTCOME = ("state", "carrier_id", "status", "tries", "silences", "submitted_at", "changed_at")
+_NAMES = ("k_port", "k_submission", "k_n", "k_part")
+_COLUMNS = tuple(column.name for column in _rows.c)
+
+
+def _ended_upsert(connection: Connection) -> Insert:
+    insert = upsert(connection, _rows)
+    outcome_of = {name: insert.excluded[name] for name in _OUTCOME}
+    # A report may have arrived first.
+    return cast(Insert, insert.on_conflict_do_update(index_elements=_key, set_=outcome_of, where=_OPEN))
+
+
+_END = Prepared(_ended_upsert, *_COLUMNS)
+_INTEND = Prepared(lambda connection: upsert(connection, _rows).on_conflict_do_nothing(), *_COLUMNS)
+_INTEND_AGAIN = Prepared(
+    lambda _: (
+        update(_rows)
+        .where(_this, _rows.c.state == DeliveryState.MAYBE_SENT.value)
+        .values(state=DeliveryState.SUBMITTING.value, tries=bindparam("v_tries"), changed_at=bindparam("v_changed_at"))
+    ),
+    *_NAMES,
+    "v_tries",
+    "v_changed_at",
+)
+_SETTLE = Prepared(
+    lambda _: (
+        update(_rows)
+        .where(_this, _OPEN)
+        .values(
+            state=bindparam("v_state"),
+            status=bindparam("v_status"),
+            carrier_id=bindparam("v_carrier_id"),
+            changed_at=bindparam("v_changed_at"),
+        )
+    ),
+    *_NAMES,
+    "v_state",
+    "v_status",
+    "v_carrier_id",
+    "v_changed_at",
+)
+_SEEN = (*_key, _rows.c.recipient, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.submitted_at)
+_OF_CHANNEL = select(*_SEEN).where(_rows.c.channel == bindparam("channel"))
+_SOME: BindParameter[Any] = bindparam("values", expanding=True)
+_NAMED = _OF_CHANNEL.where(_rows.c.carrier_id.in_(_SOME))
+_UNCLAIMED_OF = _OF_CHANNEL.where(_UNCLAIMED, _rows.c.recipient.in_(_SOME))
+_PARKED_FOR = (
+    select(_parked)
+    .where(_parked.c.channel == bindparam("channel"), _parked.c.recipient.in_(_SOME))
+    .order_by(_parked.c.reported_at)
+)
+_ONE_PARKED = select(_parked.c.channel).where(_parked.c.channel == bindparam("channel")).limit(1)
 _WAY = (_rows.c.channel, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.silences, _rows.c.submitted_at)
 
 
@@ -86,6 +141,7 @@ def mark_interrupted(db: Database, channel: str, now: int) -> int:
         ).all()
         settled = _settle(connection, channel, (), set(recipients), now)
         _tell_ports(connection, [key for _, key in settled.parts], now)
+    _count(channel, settled)
     return len(recipients)
 
 
@@ -103,6 +159,30 @@ def advance(
     Returns the rows that differ from the agent's state: new parts that have a row of an earlier sender, and parts that
     a report has made final. With a `report_wait` (seconds), messages that begin are noted for `resends.py`.
     """
+    for met in (False, True):
+        with suppress(_MetError):
+            settled, known = _advance(db, channel, finished, intents, now, report_wait, met=met)
+            _count(channel, settled)
+            return known
+    raise AssertionError("rows that are met are no error")
+
+
+class _MetError(Exception):
+    """A new part has a row of an earlier sender."""
+
+
+def _advance(
+    db: Database,
+    channel: str,
+    finished: Sequence[Part],
+    intents: Sequence[Part],
+    now: int,
+    report_wait: float,
+    *,
+    met: bool,
+) -> tuple[Settled, dict[Key, Known]]:
+    """The transaction of `advance`. Raises _MetError unless `met`: new parts may have rows of an earlier sender."""
+    settled = Settled()
     unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
     ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
     with db.write() as connection:
@@ -111,34 +191,26 @@ def advance(
                 delete(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING), [_named(p) for p in unwritten]
             )
         if ended:
-            insert = upsert(connection, _rows)
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=_key,
-                    set_={name: insert.excluded[name] for name in _OUTCOME},
-                    where=_OPEN,  # a report may have arrived first
-                ),
-                [_row(part, channel, now) for part in ended],
-            )
+            _END.run(connection, [_row(part, channel, now) for part in ended])
         final = [part.key for part in ended if part.state in FINAL]
         if finished:
             settled = _settle(connection, channel, (), {part.recipient for part in finished}, now)
             final += [key for _, key in settled.parts]
-        known = _known(connection, channel, [p for p in ended if p.again], intents, now)
+        known = _known(connection, channel, [p for p in ended if p.again], intents, now, met=met)
         if report_wait:
             missed_reports.unnote(connection, unwritten)
             begun = [part for part in intents if not part.stored and part.key not in known]
             missed_reports.note(connection, channel, begun, now + int(report_wait * 1000))
         _tell_ports(connection, final, now)
-        return known
+    return settled, known
 
 
 def _known(
-    connection: Connection, channel: str, doubtful: Sequence[Part], intents: Sequence[Part], now: int
+    connection: Connection, channel: str, doubtful: Sequence[Part], intents: Sequence[Part], now: int, *, met: bool
 ) -> dict[Key, Known]:
     """Store intents; returns the rows of intended parts and of parts in doubt as described in `advance`."""
-    met = _intend(connection, channel, intents, now)
-    looked_at = [part.key for part in (*doubtful, *met, *(p for p in intents if p.stored))]
+    there = _intend(connection, channel, intents, now, met=met)
+    looked_at = [part.key for part in (*doubtful, *there, *(p for p in intents if p.stored))]
     if not looked_at:
         return {}
     query = select(*_key, *_WAY)
@@ -149,34 +221,29 @@ def _known(
         for keys in _pieces(looked_at)
         for r in connection.execute(query.where(tuple_(*_key).in_(keys)))
     }
-    found = {part.key for part in met}
+    found = {part.key for part in there}
     return {key: row for key, row in known.items() if key in found or row.state in FINAL}
 
 
-def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int) -> list[Part]:
-    """Store a row for each part about to be submitted; returns new parts that already had a row."""
+def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int, *, met: bool) -> list[Part]:
+    """Store a row for each part about to be submitted; returns new parts that already had a row. See `_advance`."""
     fresh, again = [p for p in intents if not p.stored], [p for p in intents if p.stored]
-    new: set[Key] = set()
-    if fresh:
-        made = connection.execute(
-            upsert(connection, _rows).on_conflict_do_nothing().returning(*_key),
-            [_row(part, channel, now, tries=1) for part in fresh],
-        )
+    there: list[Part] = []
+    rows = [_row(part, channel, now, tries=1) for part in fresh]
+    if met and rows:
+        made = connection.execute(upsert(connection, _rows).on_conflict_do_nothing().returning(*_key), rows)
         new = {(r.port, r.submission, r.n, r.part) for r in made}
-    met = [p for p in fresh if p.key not in new]
-    if met:  # parts that an earlier sender left in submission may have been sent
+        there = [p for p in fresh if p.key not in new]
+    elif rows and _INTEND.run(connection, rows) < len(rows):
+        raise _MetError  # which ones, the statement does not say; one that does costs twice as much
+    if there:  # parts that an earlier sender left in submission may have been sent
         connection.execute(
             update(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING).values(_interrupted(now)),
-            [_named(p) for p in met],
+            [_named(p) for p in there],
         )
     if again:
-        connection.execute(
-            update(_rows)
-            .where(_this, _rows.c.state == DeliveryState.MAYBE_SENT)
-            .values(state=DeliveryState.SUBMITTING, tries=bindparam("v_tries"), changed_at=now),
-            [_named(p) | {"v_tries": p.tries + 1} for p in again],
-        )
-    return met
+        _INTEND_AGAIN.run(connection, [_named(p) | {"v_tries": p.tries + 1, "v_changed_at": now} for p in again])
+    return there
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +299,8 @@ def take_reports(db: Database, channel: str, reports: Sequence[Report], now: int
     with db.write() as connection:
         settled = _settle(connection, channel, reports, set(), now)
         _tell_ports(connection, [key for _, key in settled.parts], now)
-        return settled
+    _count(channel, settled)
+    return settled
 
 
 def sweep(db: Database, channel: str, now: int) -> int:
@@ -248,7 +316,8 @@ def sweep(db: Database, channel: str, now: int) -> int:
             delete(_parked).where(_parked.c.channel == channel, _parked.c.parked_at < now - REPORTS_COME_MS)
         ).rowcount
         _tell_ports(connection, [key for _, key in settled.parts], now)
-        return deleted
+    _count(channel, settled)
+    return deleted
 
 
 def _settle(connection: Connection, channel: str, new: Sequence[Report], changed: set[str], now: int) -> Settled:
@@ -257,7 +326,7 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
     # A report on a part that was not in doubt gives no information on other parts to its recipient.
     sure = {(row.carrier_id, row.recipient) for row in rows if row.state not in DOUBTFUL}
     about = changed | {report.recipient for report in new if (report.carrier_id, report.recipient) not in sure}
-    parked = _parked_for(connection, channel, about) if about else []
+    parked = _parked_for(connection, channel, about) if about and _any_parked(connection, channel) else []
     if not new and not parked:
         return Settled()
     rows += _named_by(connection, channel, parked)
@@ -265,24 +334,15 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
         rows += _unclaimed_by(connection, channel, about)
     settled = settle([*parked, *new], {row.key: row for row in rows}.values())
     if settled.parts:
-        connection.execute(
-            update(_rows)
-            .where(_this, _OPEN)
-            .values(
-                state=bindparam("v_state"),
-                status=bindparam("v_status"),
-                carrier_id=bindparam("v_carrier_id"),
-                changed_at=now,
-            ),
+        _SETTLE.run(
+            connection,
             [
-                {
-                    "k_port": key[0],
-                    "k_submission": key[1],
-                    "k_n": key[2],
-                    "k_part": key[3],
-                    "v_state": r.state,
+                dict(zip(_NAMES, key, strict=True))
+                | {
+                    "v_state": r.state.value,
                     "v_status": r.status,
                     "v_carrier_id": r.carrier_id,
+                    "v_changed_at": now,
                 }
                 for r, key in settled.parts
             ],
@@ -315,9 +375,12 @@ def _settle(connection: Connection, channel: str, new: Sequence[Report], changed
                 for r in settled.waiting
             ],
         )
-    for report, _ in settled.parts:
-        metrics.REPORTS.labels(channel, report.state.value).inc()
     return settled
+
+
+def _count(channel: str, settled: Settled) -> None:
+    for state, reports in Counter(report.state for report, _ in settled.parts).items():
+        metrics.REPORTS.labels(channel, state.value).inc(reports)
 
 
 def _tell_ports(connection: Connection, ended: Sequence[Key], now: int) -> None:
@@ -370,41 +433,35 @@ def _event(report: Report, key: Key, channel: str) -> DeliveryReport:
 
 def _named_by(connection: Connection, channel: str, reports: Sequence[Report]) -> list[Row]:
     """The parts with the carrier id of one of these reports."""
-    pieces = _pieces({report.carrier_id for report in reports})
-    return [row for ids in pieces for row in _read(connection, _rows.c.channel == channel, _rows.c.carrier_id.in_(ids))]
+    return _read(connection, _NAMED, channel, {report.carrier_id for report in reports})
 
 
 def _unclaimed_by(connection: Connection, channel: str, recipients: set[str]) -> list[Row]:
     """The parts to these recipients with a SUBMIT whose carrier id we may not know (`settling.py`)."""
-    return [
-        row
-        for some in _pieces(recipients)
-        for row in _read(connection, _rows.c.channel == channel, _UNCLAIMED, _rows.c.recipient.in_(some))
-    ]
+    return _read(connection, _UNCLAIMED_OF, channel, recipients)
 
 
-def _read(connection: Connection, *where: ColumnElement[bool] | TextClause) -> list[Row]:
-    columns = (*_key, _rows.c.recipient, _rows.c.state, _rows.c.carrier_id, _rows.c.tries, _rows.c.submitted_at)
+def _read(connection: Connection, query: Select[Any], channel: str, values: Collection[str]) -> list[Row]:
     return [
-        Row(
-            (r.port, r.submission, r.n, r.part),
-            r.recipient,
-            DeliveryState(r.state),
-            r.carrier_id,
-            r.tries,
-            r.submitted_at,
+        Row((port, submission, n, part), recipient, DeliveryState(state), carrier_id, tries, submitted_at)
+        for some in _pieces(values)
+        for port, submission, n, part, recipient, state, carrier_id, tries, submitted_at in connection.execute(
+            query, {"channel": channel, "values": some}
         )
-        for r in connection.execute(select(*columns).where(*where))
     ]
+
+
+def _any_parked(connection: Connection, channel: str) -> bool:
+    """Whether any report is parked: most of the time none is, and to look for recipients costs more."""
+    return connection.execute(_ONE_PARKED, {"channel": channel}).first() is not None
 
 
 def _parked_for(connection: Connection, channel: str, recipients: set[str]) -> list[Report]:
     """The parked reports on these recipients, in order of arrival."""
-    query = select(_parked).where(_parked.c.channel == channel).order_by(_parked.c.reported_at)
     return [
         Report(r.carrier_id, outcome(r.status) or DeliveryState.FAILED, r.status, r.sender, r.recipient, r.reported_at)
         for some in _pieces(recipients)
-        for r in connection.execute(query.where(_parked.c.recipient.in_(some)))
+        for r in connection.execute(_PARKED_FOR, {"channel": channel, "values": some})
     ]
 
 

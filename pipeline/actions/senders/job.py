@@ -32,7 +32,8 @@ class Job:
             self._todo = deque((numbered[recipient], recipient) for recipient in outbound.recipients)
         except KeyError:
             raise AntispamError("a recipient that is not one of the submission's") from None
-        self._cut(channel, dialect_of(channel), 0)
+        self._dialect = dialect_of(channel)
+        self._whole = self._cut(channel, self._dialect, 0)  # in this channel; needs no reference if it is one part
         self.open = len(self._todo)  # messages that have not ended
         self.at_risk = 0  # parts that a crash would leave in doubt
         self.dropped = False  # another sender has its partition
@@ -51,7 +52,9 @@ class Job:
         submission = self.outbound.submission
         # Derived, not random: after a crash, a repeated part fits the parts that the handset has.
         reference = zlib.crc32(f"{submission.port}/{submission.id}/{n}".encode()) & 0xFF
-        dialect, until = dialect_of(channel), submission.valid_until
+        home, until = channel is self.channel, submission.valid_until
+        dialect = self._dialect if home else dialect_of(channel)
+        texts = self._whole if home and len(self._whole) == 1 else self._cut(channel, dialect, reference)
         source, number = channel.source_prefix + submission.port, channel.carriers_form(recipient)
         valid_until = None if until is None else datetime.fromtimestamp(until / 1000, CHINA)
         return [
@@ -66,7 +69,7 @@ class Job:
                 valid_until=until,
                 total=text.total,
             )
-            for text in self._cut(channel, dialect, reference)
+            for text in texts
         ]
 
     def _cut(self, channel: Channel, dialect: Dialect, reference: int) -> tuple[TextPart, ...]:

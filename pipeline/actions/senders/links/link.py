@@ -112,6 +112,7 @@ class Link:
         self._answer_of_end: Any = None  # our answer to the carrier's wish to close
         self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
+        self._frames: list[bytes] = []  # written in one go when the event loop has done what it is at
 
     @property
     def connected(self) -> bool:
@@ -165,6 +166,7 @@ class Link:
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
                 self._write(self._dialect.end(self._next()))
+                self._flush()
                 async with asyncio.timeout(1):
                     await self._writer.drain()
 
@@ -288,6 +290,7 @@ class Link:
         while self._waiting and self._clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
         self._write(self._answer_of_end)
+        self._flush()
         raise ProtocolError("closed at the carrier's request")
 
     def _answered(self, answer: Answered) -> None:
@@ -354,7 +357,7 @@ class Link:
             part.submitted_at = part.submitted_at or self._clock.wall()
             self._waiting[part.sequence] = (part, self._clock.monotonic() + self._channel.answer_wait)
             at = datetime.fromtimestamp(part.submitted_at / 1000, CHINA)
-            writer.write(self._dialect.numbered(part.frame, part.sequence, at))
+            self._put(self._dialect.numbered(part.frame, part.sequence, at))
             if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._channel.answer_wait):
                     await writer.drain()
@@ -418,7 +421,17 @@ class Link:
 
     def _write(self, pdu: Any) -> None:
         if self._writer is not None:
-            self._writer.write(self._dialect.codec.encode(pdu))
+            self._put(self._dialect.codec.encode(pdu))
+
+    def _put(self, frame: bytes) -> None:
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._frames.append(frame)
+
+    def _flush(self) -> None:
+        frames, self._frames = self._frames, []
+        if frames and self._writer is not None:
+            self._writer.write(b"".join(frames))
 
     def _finish(self, part: Part, state: DeliveryState, carrier_id: str | None, status: str) -> None:
         part.state, part.carrier_id, part.status = state, carrier_id, status
@@ -428,6 +441,7 @@ class Link:
         if self._writer is None:
             return
         self._writer = None
+        self._frames.clear()
         metrics.LINKS.labels(self._channel.name).dec()
         for part, _ in self._waiting.values():
             part.again, part.alone = part.may_repeat(self._channel.tries), True
