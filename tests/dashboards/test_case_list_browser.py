@@ -84,6 +84,7 @@ def test_a_selection_by_keyboard_is_counted_confirmed_decided_and_taken_back(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review?view=cases&sort=messages&port=10690003")
     select(page, 1)
@@ -118,6 +119,7 @@ def test_a_link_opens_a_case_in_another_language_with_its_comments(console: Cons
     page.locator(".deck .figure", has_text="1 在手").wait_for()
 
 
+@pytest.mark.slow
 def test_a_case_is_handed_over_to_a_person(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review?view=cases&sort=oldest")
     select(page, 1)
@@ -130,6 +132,7 @@ def test_a_case_is_handed_over_to_a_person(console: Console, open_page: Open) ->
     page.locator(".deck .body[data-case=case-000]").wait_for()
 
 
+@pytest.mark.slow
 def test_a_merge_is_undone_on_the_page_of_its_case(console: Console, open_page: Open, tmp_path: Path) -> None:
     apart = ["case-011", "case-017"]  # of the port of case-005
     with console.db.write() as connection:

@@ -19,6 +19,8 @@ from tests.harness.case_events import rows
 from tests.harness.console_data import fill_rest, register_ports, sign_up
 from tests.harness.migrated import migrated_database
 
+pytestmark = pytest.mark.long
+
 NOW = int(time.time() * 1000)
 Open = Callable[..., AppTest]
 

@@ -301,6 +301,7 @@ def test_a_list_entry_is_added_and_taken_back(console: Console, open_page: Open)
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_consent_is_found_and_taken_back(console: Console, open_page: Open, tmp_path: Path) -> None:
     agreed = [Consent("port/10690000", PHONE, ConsentKind.CONSENT, "会员登记表 2026-118", n) for n in (1, 2)]
     consents.record(console.db, User("chief", Role.ADMINISTRATOR), agreed, 3)
@@ -377,6 +378,7 @@ def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_pa
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_dictionary_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
     kind, words = LivingKind.DICTIONARY, "word,category,verdict\n办证,other,review\n"
     policy_lifecycle.publish(console.db, CHIEF, words, Approval.TWO, 1, kind)
@@ -397,6 +399,7 @@ def test_a_dictionary_goes_from_its_author_to_its_approver(console: Console, ope
     assert parse_qs(urlsplit(page.url).query)["kind"] == [kind]
 
 
+@pytest.mark.slow
 def test_a_case_opens_the_form_that_snoozes_its_rule(open_page: Open, console: Console) -> None:
     rule, now = "bulk-same-content", int(time.time() * 1000)
     policy_lifecycle.publish(console.db, CHIEF, default_policy(), Approval.TWO, now)

@@ -21,6 +21,8 @@ from pipeline.store.database import Database
 from pipeline.store.registry import registry
 from tests.harness.console_data import CASES, open_cases, register_ports
 
+pytestmark = pytest.mark.long
+
 NOW = 1_790_000_000_000
 ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)
 EN = language.text("en")

@@ -33,6 +33,8 @@ from tests.harness.console_data import CAMPAIGN, fill_lake, fill_rest, open_case
 from tests.harness.lake.backtest_reports import REPORT, SWEEP
 from tests.harness.migrated import migrated_database
 
+pytestmark = pytest.mark.long
+
 RIGHTS = {
     "overview": Right.SEE_TRAFFIC,
     "review": Right.REVIEW,

@@ -102,6 +102,7 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tmp_path: Path) -> None:
     """From the API's 202 to the carrier, through a hold, each role as its own user."""
     config = tmp_path / "config"

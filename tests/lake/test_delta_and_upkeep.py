@@ -21,6 +21,8 @@ from pipeline.lake.views import connect, refresh
 from pipeline.settings import Settings
 from tests.harness.lake.events import PHONE, decision, now_ms, submission
 
+pytestmark = pytest.mark.long
+
 PRIVACY = Privacy(b"secret")
 
 

@@ -19,6 +19,8 @@ from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, Origin
 from pipeline.settings import Settings
 from tests.harness.lake.events import PHONE, SECRET_TEXT, decision, submission
 
+pytestmark = pytest.mark.long
+
 BEGIN = 1_795_305_600_000  # midnight UTC
 PRIVACY = Privacy(b"secret")
 SECRETS = (PHONE, "13900139000", "482913", "王女士", "u77", "Xy12", SECRET_TEXT)

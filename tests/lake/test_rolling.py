@@ -20,6 +20,8 @@ from pipeline.lake.views import connect
 from pipeline.settings import Settings
 from tests.harness.lake.events import decision
 
+pytestmark = pytest.mark.long
+
 BEGIN = 1_795_305_600_000
 PRIVACY = Privacy(b"secret")
 APP = "log/0"

@@ -251,6 +251,7 @@ def committed(bootstrap: str) -> list[str]:
     return values
 
 
+@pytest.mark.slow
 def test_records_and_cluster_id_survive_a_stop_and_a_kill(fresh_kafka: KafkaNode) -> None:
     cluster = admin.cluster_id(fresh_kafka.bootstrap)
     assert cluster == fresh_kafka.cluster_id

@@ -24,6 +24,8 @@ from pipeline.store.accounts.roles import Role, User
 from pipeline.store.migrate import head, open_database
 from pipeline.store.registry import registry
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from pipeline.store import schema
 from pipeline.store.database import Database
 from tests.harness.sender_harness import ACCOUNT, SECRET, numbers, outbound, sending, states
 
+pytestmark = pytest.mark.long
+
 KINDS: dict[str, dict[str, Any]] = {
     "cmpp2": {},
     "cmpp3": {},

@@ -86,6 +86,8 @@ from pipeline.store.registry import (
 from pipeline.store.registry.list_entries import Change
 from tests.harness.console_data import CAMPAIGN, CHIEF, PHONE, fill_lake, fill_rest, open_cases, register_ports
 
+pytestmark = pytest.mark.long
+
 NOW = int(time() * 1000)
 FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,China Mobile,filed,,,"
 HEAD = "list,entity,value,reason,expires\n"

@@ -336,6 +336,7 @@ def test_large_values_travel_as_files(settings: Settings, db: Database) -> None:
     follower.close()
 
 
+@pytest.mark.slow
 def test_a_broker_that_goes_away_costs_time_and_nothing_else(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
     settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=1)
     ensure_topics(fresh_kafka.bootstrap, settings)

@@ -24,6 +24,8 @@ from tests.harness.case_events import NOW, PORT, add_port, rows
 from tests.harness.lake.events import decision
 from tests.harness.lake.rows import put_rows
 
+pytestmark = pytest.mark.long
+
 LOAN = "【惠民易贷】您的30万额度已审批，点击 http://loan.example.com/a8K2 提款，回T退订"
 HOUSE = "【盛世地产】滨江壹号开盘在即，首付30万起，看房专车接送"
 SENT = ("13800138000", "13811118000")

@@ -30,6 +30,8 @@ from tests.harness.command import command
 from tests.harness.console_data import CHIEF, register_ports
 from tests.harness.migrated import migrated_database
 
+pytestmark = pytest.mark.long
+
 ANALYST = User("anna", Role.ANALYST)
 MONDAY = date(2026, 11, 23)
 DAY = containing(Span.DAY, MONDAY, "Asia/Shanghai")
@@ -106,7 +108,6 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeDay]:
     db.close()
 
 
-@pytest.mark.long
 def test_messages_reconcile_with_the_events(day: MadeDay) -> None:
     expected = Counter(verdict for _, _, verdict, _ in day.final())
     assert len(expected) > 3  # the day has something to count
@@ -123,7 +124,6 @@ def test_messages_reconcile_with_the_events(day: MadeDay) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.long
 def test_usage_is_by_port_carrier_verdict_and_part(day: MadeDay) -> None:
     carrier_of = Segments(shipped_segments()).carrier_of
     messages: Counter[tuple[str, str, str]] = Counter()
@@ -142,7 +142,6 @@ def test_usage_is_by_port_carrier_verdict_and_part(day: MadeDay) -> None:
     assert max(sms_parts(submission) or 1 for submission, *_ in day.final()) > 1
 
 
-@pytest.mark.long
 def test_what_carriers_got_and_reported_reconciles(day: MadeDay) -> None:
     sent: dict[tuple[str, str, str], str] = {}
     for topic, event in day.records:
@@ -167,7 +166,6 @@ def test_what_carriers_got_and_reported_reconciles(day: MadeDay) -> None:
     assert any("UNDELIV" in statuses for statuses in told.values())
 
 
-@pytest.mark.long
 def test_cases_complaints_and_rules_reconcile(day: MadeDay) -> None:
     cases = schema.cases
     with day.db.read() as connection:
@@ -196,7 +194,6 @@ def test_cases_complaints_and_rules_reconcile(day: MadeDay) -> None:
     assert total(day.table("units"), "by_rules") == refused
 
 
-@pytest.mark.long
 def test_the_same_report_twice_is_the_same_bytes(day: MadeDay, tmp_path: Path) -> None:
     for name in reports():
         again = write(
@@ -206,7 +203,6 @@ def test_the_same_report_twice_is_the_same_bytes(day: MadeDay, tmp_path: Path) -
             assert path.read_bytes() == (day.reports / path.relative_to(tmp_path)).read_bytes(), path
 
 
-@pytest.mark.long
 def test_no_report_has_a_number_or_a_text(day: MadeDay) -> None:
     numbers = {recipient for s in day.of(Submission) if isinstance(s, Submission) for recipient in s.recipients}
     with day.db.read() as connection:

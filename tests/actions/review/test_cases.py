@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -22,6 +23,8 @@ from pipeline.store.accounts.roles import User
 from pipeline.store.database import Database
 from tests.harness.case_events import CHEN, LIN, NOW, PORT, member
 from tests.harness.examples import examples
+
+pytestmark = pytest.mark.long
 
 USERS = st.sampled_from((LIN, CHEN))
 CAMPAIGN = "c0123456789abcdef"

@@ -369,7 +369,7 @@ class Carrier(RuleBasedStateMachine):
 
 
 Carrier.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=25, deadline=None)
-TestAnyCarrier = Carrier.TestCase
+TestAnyCarrier = pytest.mark.long(Carrier.TestCase)
 
 
 def test_a_report_on_a_part_in_doubt_makes_a_parked_one_sure(operational_db: Database) -> None:

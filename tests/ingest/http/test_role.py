@@ -110,6 +110,7 @@ def test_what_was_accepted_before_a_restart_is_known_after_it(fresh_embedded: Em
     assert on_the_broker(settings) == {"a": ["您好"]}
 
 
+@pytest.mark.slow
 def test_while_the_broker_is_away_nothing_is_accepted(fresh_kafka: KafkaNode, tmp_path: Path) -> None:
     settings, key = deployment(fresh_kafka.bootstrap, tmp_path, api_ack_seconds=2.0)
     with serving(settings), httpx.Client(base_url=address(settings), timeout=20) as client:

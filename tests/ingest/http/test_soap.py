@@ -17,6 +17,8 @@ from pipeline.ingest.soap.wsdl import wsdl
 from tests.harness.pip_peer import pip_peer
 from tests.ingest.http.test_app import HEADERS, KEY, PORT, World
 
+pytestmark = pytest.mark.long
+
 URL = "/soap"
 
 
