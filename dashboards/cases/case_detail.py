@@ -6,12 +6,13 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.address import keep
-from dashboards.cases import queue_table
+from dashboards.cases import queue_table, reopen_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
 from pipeline.actions.quality import checks
+from pipeline.actions.quality.reopening import may_reopen
 from pipeline.actions.review import comments, separating
 from pipeline.actions.review.case_list import ListedCase, find_case
 from pipeline.errors import AntispamError
@@ -44,6 +45,8 @@ def show(_: Text, user: User, ident: str) -> None:
                 st.button(_("Work on it"), type="primary", key="work_on", on_click=_work_on, args=(case.id,))
             st.caption(_("Link to this case"))
             st.code(f"/review?view=cases&open={case.id}", language=None)
+        if case.state == "effective" and may_reopen(user, case.decided_by):
+            reopen_form.show(_, user, case.id)
         if case.state in ("decided", "effective") and allowed(user, Right.REVIEW_SECOND):
             with session.told():
                 _golden(_, user, case)

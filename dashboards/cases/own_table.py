@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.address import chosen_one, chosen_row
+from dashboards.cases import reopen_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -54,7 +55,7 @@ def page(_: Text, user: User) -> None:
         },
     )
     if chosen is None:
-        st.caption(_("Choose one to open its case, or to take it back within ten seconds."))
+        st.caption(_("Choose one to open its case, to take it back within ten seconds, or to reopen it later."))
         return
     row = rows[chosen]
     with st.container(horizontal=True, vertical_alignment="center"), session.told():
@@ -62,8 +63,8 @@ def page(_: Text, user: User) -> None:
             claims.undo(services.db, user, row.case, now)
             st.rerun()
         st.link_button(_("Open the case"), f"/review?view=cases&open={row.case}")
-        if not row.undo:
-            st.caption(_("It has taken effect: ask a senior reviewer in a comment on the case."))
+        if row.reopen:
+            reopen_form.show(_, user, row.case)
 
 
 def _outcome(_: Text, row: OwnVerdict) -> str:
@@ -71,6 +72,8 @@ def _outcome(_: Text, row: OwnVerdict) -> str:
         return _("waits for a second opinion")
     if row.outcome is None:
         return _("open again")
+    if row.overturned:
+        return _("overturned")
     if row.outcome != row.verdict:
         return _("another: {verdict}").format(verdict=word(_, row.outcome))
     return _("can be taken back") if row.undo else _("in effect")

@@ -478,7 +478,7 @@ cases = Table(
     Column("first_by", String(64)),
     _at("first_at", nullable=True),
     Column("refusal", String(32), nullable=False, server_default=""),  # rules/refusals.py; empty: none was given
-    Column("overturned", Boolean, nullable=False, server_default=text("false")),  # by an appeal; later ones ignore it
+    Column("overturned", Boolean, nullable=False, server_default=text("false")),  # by an appeal, or reopened
     Column("apart", Boolean, nullable=False, server_default=text("false")),  # a person undid its merge: not again
     Index("ix_cases_queue", "state", "urgency", "due_at"),
     Index(

@@ -41,7 +41,7 @@ from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.opinions import Opinion
 from pipeline.actions.orders import desk
 from pipeline.actions.orders.parties import load_parties
-from pipeline.actions.quality import checks, figures, own, shift
+from pipeline.actions.quality import checks, figures, own, reopening, shift
 from pipeline.actions.replies import stopped
 from pipeline.actions.reports import report as reports
 from pipeline.actions.reports.period import Span, last_complete
@@ -176,6 +176,15 @@ def _held(w: World, user: User, n: int) -> str:
 def _decided(w: World, user: User, n: int) -> str:
     case = f"case-00{n}"
     values = {"state": "decided", "verdict": "reject", "decided_by": user.name, "effective_at": NOW + 10_000}
+    with w.db.write() as connection:
+        connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(values))
+    return case
+
+
+def _effective(w: World, user: User, n: int) -> str:
+    """The case n, whose verdict by the user is in effect and carried out."""
+    case = _decided(w, user, n)
+    values = {"state": "effective", "overturned": False, "released": schema.cases.c.last_member}
     with w.db.write() as connection:
         connection.execute(update(schema.cases).where(schema.cases.c.id == case).values(values))
     return case
@@ -483,6 +492,12 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.REVIEW,
         HIDES,
         lambda w, u, n: _said(w, u, n) and own.own_verdicts(w.db, u, NOW, 0),
+    ),
+    "reopening.reopening": (R.REVIEW, REFUSES, lambda w, u, n: reopening.reopening(w.db, u, _effective(w, u, n))),
+    "reopening.reopen": (
+        R.REVIEW,
+        REFUSES,
+        lambda w, u, n: reopening.reopen(w.db, u, _effective(w, u, n), "a mistake", NOW),
     ),
     "separating.merged_cases": (
         R.REVIEW_SECOND,
@@ -891,6 +906,7 @@ OF_NO_SCOPE = {
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
 NOT_CALLS = {
     "appeals.may_decide",
+    "reopening.may_reopen",
     "users.change_password",
     "claims.at_hand",
     "claims.not_yours",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from pipeline.actions.opinions import Opinion
+from pipeline.actions.quality.reopening import may_reopen
 from pipeline.actions.review.places import UNDO_MS
 from pipeline.lake.privacy import mask_text
 from pipeline.store import schema
@@ -30,6 +31,8 @@ class OwnVerdict:
     state: str
     outcome: str | None  # what the case was decided as, perhaps by another reviewer
     undo: bool
+    overturned: bool  # by an appeal, or reopened
+    reopen: bool  # whether the user may reopen it now
 
 
 def own_verdicts(db: Database, user: User, now: int, since: int) -> list[OwnVerdict]:
@@ -61,6 +64,8 @@ def own_verdicts(db: Database, user: User, now: int, since: int) -> list[OwnVerd
             row.state,
             row.verdict,
             row.at > now - UNDO_MS and (row.state == "decided" or row.first_by == user.name),
+            row.overturned,
+            row.state == "effective" and not row.overturned and may_reopen(user, row.decided_by),
         )
         for row in rows
     ]

@@ -177,9 +177,9 @@ def _joined(
         elif case.decided_at is None or case.decided_at <= oldest:
             continue
         elif case.verdict != Verdict.RELEASE:
-            # Nobody has seen a case closed in time, and an appeal may have overturned a refusal.
+            # Nobody has seen a case closed in time, and an appeal or a reopening may have overturned a verdict.
             denies = denies if case.decided_by == audit.PIPELINE or case.overturned else case
-        elif (case.id, variant.exact) in passed:
+        elif not case.overturned and (case.id, variant.exact) in passed:
             passes = case
     return passes or denies or opened
 

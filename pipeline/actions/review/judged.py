@@ -13,7 +13,7 @@ from pipeline.store.database import Database
 def judged_members(db: Database, since: int, until: int, now: int) -> list[JudgedMember]:
     """The members, added from `since` to `until` (epoch ms), of cases that people decided.
 
-    Verdicts that can still be undone at `now` and those by the closing time are left out.
+    Verdicts that can still be undone at `now`, those by the closing time and overturned ones are left out.
     """
     cases, members = schema.cases, schema.case_members
     with db.read() as connection:
@@ -25,6 +25,7 @@ def judged_members(db: Database, since: int, until: int, now: int) -> list[Judge
                 members.c.added_at < until,
                 cases.c.verdict.is_not(None),
                 cases.c.decided_by != audit.PIPELINE,
+                ~cases.c.overturned,
                 cases.c.effective_at <= now,
             )
         ).all()

@@ -116,7 +116,7 @@ class Releaser:
         """Produce one batch of a case's members, wait for the broker, then move the cursor."""
         config = self._config()
         with self._db.read() as connection:
-            members = _batch(connection, case)
+            members = next_batch(connection, case.id, case.released)
             port = connection.execute(
                 select(schema.ports.c.state, schema.ports.c.channel).where(schema.ports.c.code == case.port)
             ).first()
@@ -223,15 +223,18 @@ def take_effect(connection: Connection, now: int, case: str) -> bool:
     return True
 
 
-def _batch(connection: Connection, case: Any) -> Sequence[Any]:
-    """The next members after the cursor: at least one, at most BATCH, within BATCH_MESSAGES if possible."""
-    behind = (_members.c.case == case.id, _members.c.number > case.released)
-    last, messages = case.released, 0
+def next_batch(connection: Connection, case: str, released: int) -> Sequence[Any]:
+    """The next members after the cursor: at least one, at most BATCH, within BATCH_MESSAGES if possible.
+
+    It depends on the rows alone, so whoever asks with the same cursor gets the batch that may be on its way.
+    """
+    behind = (_members.c.case == case, _members.c.number > released)
+    last, messages = released, 0
     for row in connection.execute(
         select(_members.c.number, _members.c.messages).where(*behind).order_by(_members.c.number).limit(BATCH)
     ):
         messages += row.messages
-        if messages > BATCH_MESSAGES and last != case.released:
+        if messages > BATCH_MESSAGES and last != released:
             break
         last = row.number
     return connection.execute(
