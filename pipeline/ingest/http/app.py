@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
@@ -18,16 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import metrics
 from pipeline.actions.status.submission_status import SubmissionStatus
-from pipeline.errors import AntispamError
 from pipeline.ingest.http import appeals, body, openapi, openapi_page, replies, soap
 from pipeline.ingest.http.answers import answer, refusal
-from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.backend import Backend, database_in_time
 from pipeline.ingest.http.batch import FORMATS, batch
 from pipeline.ingest.http.complaints import check_key, receive
 from pipeline.ingest.http.consents import record
 from pipeline.ingest.http.intake import Intake
 from pipeline.ingest.http.keys import KeyRing
-from pipeline.ingest.http.problems import Problem, unavailable
+from pipeline.ingest.http.problems import Problem
 from pipeline.ingest.http.soap import MEDIA_TYPES
 from pipeline.ingest.http.submit import submit
 from pipeline.ingest.soap.envelope import Version
@@ -123,14 +121,11 @@ def create_app(backend: Backend, keys: KeyRing, intake: Intake, settings: Settin
             return answer(200, await _status(port, ports, request.path_params["ident"]))
 
     async def _status(port: str, ports: Ports, ident: str) -> SubmissionStatus:
-        try:
-            async with asyncio.timeout(DATABASE_SECONDS):
-                for sender in await backend.lookup.senders(port, ident):
-                    status = await backend.lookup.status(sender, ident) if ports.key(sender) == port else None
-                    if status is not None:
-                        return status
-        except (AntispamError, TimeoutError):
-            raise unavailable("the operational database") from None
+        async with database_in_time():
+            for sender in await backend.lookup.senders(port, ident):
+                status = await backend.lookup.status(sender, ident) if ports.key(sender) == port else None
+                if status is not None:
+                    return status
         if intake.knows(port, ident):  # on the broker, but not yet in the database
             return SubmissionStatus(id=ident, port=port, state="accepted")
         raise Problem(404, "not_found", "no submission of this port has this id")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
@@ -12,12 +11,11 @@ from starlette.responses import Response
 from pipeline.actions.conduct.appeals import LONGEST, Appeal, file_appeal, find_appeal
 from pipeline.errors import AntispamError
 from pipeline.ingest.http.answers import answer
-from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.backend import Backend, database_in_time
 from pipeline.ingest.http.items import BROKEN
-from pipeline.ingest.http.problems import Problem, broken_json, invalid, unavailable
+from pipeline.ingest.http.problems import Problem, broken_json, invalid
 from pipeline.store.database import Database
 
-T = TypeVar("T")
 _LARGEST = 2**53
 
 
@@ -39,7 +37,8 @@ async def file(body: bytes, port: str, backend: Backend) -> Response:
         raise invalid(error, "invalid_appeal") from None
     except BROKEN as error:
         raise broken_json(error, len(body)) from None
-    filed = await _in_time(backend.appeals.file(port, line.submission, line.text, int(backend.clock() * 1000)))
+    async with database_in_time():
+        filed = await backend.appeals.file(port, line.submission, line.text, int(backend.clock() * 1000))
     if isinstance(filed, str):
         raise Problem(409, "no_appeal", filed, filed.partition(":")[0])
     return answer(202, filed)
@@ -48,18 +47,11 @@ async def file(body: bytes, port: str, backend: Backend) -> Response:
 async def find(ident: str, port: str, backend: Backend) -> Response:
     """The answer to GET. Raises Problem."""
     known = ident.isascii() and ident.isdigit() and int(ident[:20]) < _LARGEST
-    found = await _in_time(backend.appeals.find(port, int(ident))) if known else None
+    async with database_in_time():
+        found = await backend.appeals.find(port, int(ident)) if known else None
     if found is None:
         raise Problem(404, "not_found", "no appeal of this port has this id")
     return answer(200, found)
-
-
-async def _in_time(work: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS):
-            return await work
-    except (AntispamError, TimeoutError):
-        raise unavailable("the operational database") from None
 
 
 class AppealTable:

@@ -5,19 +5,33 @@ All of them are called in the API's event loop and never block it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.actions.conduct.appeals import Appeal
 from pipeline.actions.replies.bringing import Waiting
 from pipeline.actions.status.submission_status import SubmissionStatus
+from pipeline.errors import AntispamError
 from pipeline.events import Complaint
 from pipeline.ingest.broker import Broker
+from pipeline.ingest.http.problems import unavailable
 from pipeline.rules.consents import Consent
 from pipeline.rules.ports import Ports
 
 DATABASE_SECONDS = 10.0  # how long a request waits for the operational database
+
+
+@asynccontextmanager
+async def database_in_time() -> AsyncIterator[None]:
+    """Bounds what asks the operational database. Raises Problem 503 when it cannot be reached in time."""
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            yield
+    except (AntispamError, TimeoutError):
+        raise unavailable("the operational database") from None
 
 
 class SubmissionLookup(Protocol):

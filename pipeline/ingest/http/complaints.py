@@ -14,9 +14,9 @@ from pipeline import door
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint
 from pipeline.ingest.http.answers import Item, Items, answer, overall
-from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.backend import Backend, database_in_time
 from pipeline.ingest.http.items import BROKEN, items_of
-from pipeline.ingest.http.problems import Problem, broken_json, invalid, unavailable
+from pipeline.ingest.http.problems import Problem, broken_json, invalid
 from pipeline.settings import Settings
 
 SOURCE = "http"  # of a complaint that names no source
@@ -50,11 +50,8 @@ async def receive(body: bytes, backend: Backend, settings: Settings) -> Response
     now = int(backend.clock() * 1000)
     several, checked = await asyncio.to_thread(_parse, body, settings, now)
     valid = [complaint for complaint in checked if isinstance(complaint, Complaint)]
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS):
-            news = iter(await backend.complaints.receive(valid, now) if valid else ())
-    except (AntispamError, TimeoutError):
-        raise unavailable("the operational database") from None
+    async with database_in_time():
+        news = iter(await backend.complaints.receive(valid, now) if valid else ())
     results = [
         Item(index, each.status, error=each.error) if isinstance(each, Problem) else _taken(index, each, next(news))
         for index, each in enumerate(checked)

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from pipeline import door
 from pipeline.errors import AntispamError
 from pipeline.ingest.http.answers import Item, Items, answer, overall
-from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.backend import Backend, database_in_time
 from pipeline.ingest.http.items import BROKEN, items_of
-from pipeline.ingest.http.problems import Problem, broken_json, invalid, unavailable
+from pipeline.ingest.http.problems import Problem, broken_json, invalid
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.settings import Settings
 
@@ -35,11 +35,8 @@ async def record(body: bytes, port: str, backend: Backend, settings: Settings) -
     now = int(backend.clock() * 1000)
     several, checked = await asyncio.to_thread(_parse, body, port, settings, now)
     valid = [consent for consent in checked if isinstance(consent, Consent)]
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS):
-            faults = iter(await backend.consents.record(port, valid, now) if valid else ())
-    except (AntispamError, TimeoutError):
-        raise unavailable("the operational database") from None
+    async with database_in_time():
+        faults = iter(await backend.consents.record(port, valid, now) if valid else ())
     results, problems = [], []
     for index, consent in enumerate(checked):
         problem = consent if isinstance(consent, Problem) else _refused(next(faults))

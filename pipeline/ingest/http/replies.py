@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
 from pipeline.actions.replies.bringing import MOST, Waiting
-from pipeline.errors import AntispamError
 from pipeline.ingest.http.answers import answer
-from pipeline.ingest.http.backend import DATABASE_SECONDS, Backend
+from pipeline.ingest.http.backend import Backend, database_in_time
 from pipeline.ingest.http.items import BROKEN
-from pipeline.ingest.http.problems import broken_json, invalid, unavailable
+from pipeline.ingest.http.problems import broken_json, invalid
 
-T = TypeVar("T")
 Ident = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 
 
@@ -44,7 +40,9 @@ _decode = msgspec.json.Decoder(Having).decode
 
 async def waiting(port: str, backend: Backend) -> Response:
     """The answer to GET. Raises Problem."""
-    return answer(200, Replies(list(await _in_time(backend.replies.waiting(port)))))
+    async with database_in_time():
+        replies = await backend.replies.waiting(port)
+    return answer(200, Replies(list(replies)))
 
 
 async def take(body: bytes, port: str, backend: Backend) -> Response:
@@ -55,13 +53,6 @@ async def take(body: bytes, port: str, backend: Backend) -> Response:
         raise invalid(error, "invalid_ids") from None
     except BROKEN as error:
         raise broken_json(error, len(body)) from None
-    now = int(backend.clock() * 1000)
-    return answer(200, TakenReplies(await _in_time(backend.replies.take(port, having.ids, now))))
-
-
-async def _in_time(work: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS):
-            return await work
-    except (AntispamError, TimeoutError):
-        raise unavailable("the operational database") from None
+    async with database_in_time():
+        taken = await backend.replies.take(port, having.ids, int(backend.clock() * 1000))
+    return answer(200, TakenReplies(taken))
