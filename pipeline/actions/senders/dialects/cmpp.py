@@ -12,19 +12,20 @@ from pipeline.actions.senders.dialects.dialect import (
     Answered,
     Asks,
     Closes,
+    Content,
     Delivered,
     Event,
     Expected,
     StatusReport,
     SubscriberMessage,
     Unexpected,
+    delivered,
 )
 from pipeline.protocols import cmpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.cmpp import CMPP2
 from pipeline.protocols.codec import Codec
 from pipeline.protocols.due_time import time_text
-from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.text import TextPart
 
@@ -117,16 +118,15 @@ class CmppDialect:
         def answer(result: int) -> Any:
             return cmpp.DeliverResp(sequence=deliver.sequence, msg_id=deliver.msg_id, result=result)
 
-        content: StatusReport | SubscriberMessage | None = None
-        fault = ""
-        try:
-            report = cmpp.report_of(deliver)
-        except ProtocolError as error:
-            fault = str(error)
-        else:
-            if report is not None:
-                recipient = report.recipient or deliver.src_terminal_id
-                content = StatusReport(f"{report.msg_id:016x}", report.stat, deliver.dest_id, recipient)
-            elif (message := carried(deliver)) is not None:
-                content = SubscriberMessage(f"{deliver.msg_id:016x}", deliver.src_terminal_id, deliver.dest_id, message)
-        return Delivered(content, answer(0), answer(cmpp.BAD_STRUCTURE), fault)
+        return delivered(lambda: _content(deliver), answer(0), answer(cmpp.BAD_STRUCTURE))
+
+
+def _content(deliver: cmpp.Deliver) -> Content:
+    report = cmpp.report_of(deliver)
+    if report is not None:
+        recipient = report.recipient or deliver.src_terminal_id
+        return StatusReport(f"{report.msg_id:016x}", report.stat, deliver.dest_id, recipient)
+    message = carried(deliver)
+    if message is None:
+        return None
+    return SubscriberMessage(f"{deliver.msg_id:016x}", deliver.src_terminal_id, deliver.dest_id, message)

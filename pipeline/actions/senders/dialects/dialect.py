@@ -5,7 +5,7 @@ A dialect knows no sockets, no clock and no queue. Its sequence numbers are 1 to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.actions.senders.answers import Meaning
 from pipeline.protocols.codec import Codec
+from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.short_message import ShortMessage
 from pipeline.protocols.sms.text import TextPart
@@ -47,13 +48,24 @@ class Answered(NamedTuple):
     result: int | None
 
 
+Content = StatusReport | SubscriberMessage | None
+
+
 class Delivered(NamedTuple):
     """A report or message, and the answers to it. `content` None: it cannot be read, for the cause `fault`."""
 
-    content: StatusReport | SubscriberMessage | None
+    content: Content
     taken: Any
     refused: Any
     fault: str = ""
+
+
+def delivered(read: Callable[[], Content], taken: Any, refused: Any) -> Delivered:
+    """What `read` finds in a frame, or the cause why it cannot be read."""
+    try:
+        return Delivered(read(), taken, refused)
+    except ProtocolError as error:
+        return Delivered(None, taken, refused, str(error))
 
 
 class Asks(NamedTuple):

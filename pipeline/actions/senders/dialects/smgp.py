@@ -12,18 +12,19 @@ from pipeline.actions.senders.dialects.dialect import (
     Answered,
     Asks,
     Closes,
+    Content,
     Delivered,
     Event,
     Expected,
     StatusReport,
     SubscriberMessage,
     Unexpected,
+    delivered,
 )
 from pipeline.protocols import smgp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.codec import Codec
 from pipeline.protocols.due_time import time_text
-from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.smgp import SMGP
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.text import TextPart
@@ -121,15 +122,14 @@ class SmgpDialect:
         def answer(status: int) -> Any:
             return smgp.DeliverResp(sequence=deliver.sequence, msg_id=deliver.msg_id, status=status)
 
-        content: StatusReport | SubscriberMessage | None = None
-        fault = ""
-        try:
-            report = smgp.report_of(deliver)
-        except ProtocolError as error:
-            fault = str(error)
-        else:
-            if report is not None:
-                content = StatusReport(report.msg_id.hex(), report.stat, deliver.dest_term_id, deliver.src_term_id)
-            elif (message := carried(deliver)) is not None:
-                content = SubscriberMessage(deliver.msg_id.hex(), deliver.src_term_id, deliver.dest_term_id, message)
-        return Delivered(content, answer(0), answer(_BAD_STRUCTURE), fault)
+        return delivered(lambda: _content(deliver), answer(0), answer(_BAD_STRUCTURE))
+
+
+def _content(deliver: smgp.Deliver) -> Content:
+    report = smgp.report_of(deliver)
+    if report is not None:
+        return StatusReport(report.msg_id.hex(), report.stat, deliver.dest_term_id, deliver.src_term_id)
+    message = carried(deliver)
+    if message is None:
+        return None
+    return SubscriberMessage(deliver.msg_id.hex(), deliver.src_term_id, deliver.dest_term_id, message)

@@ -13,18 +13,19 @@ from pipeline.actions.senders.dialects.dialect import (
     Answered,
     Asks,
     Closes,
+    Content,
     Delivered,
     Event,
     Expected,
     StatusReport,
     SubscriberMessage,
     Unexpected,
+    delivered,
 )
 from pipeline.protocols import smpp
 from pipeline.protocols.carried import carried
 from pipeline.protocols.codec import RESPONSE, Codec
 from pipeline.protocols.due_time import time_text
-from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.smpp import SMPP
 from pipeline.protocols.sms.alphabet import Alphabet
 from pipeline.protocols.sms.text import TextPart
@@ -130,20 +131,19 @@ class SmppDialect:
 
     def _delivered(self, deliver: smpp.DeliverSm | smpp.DataSm) -> Delivered:
         kind = smpp.DeliverSmResp if isinstance(deliver, smpp.DeliverSm) else smpp.DataSmResp
-        content: StatusReport | SubscriberMessage | None = None
-        fault = ""
-        try:
-            receipt = smpp.receipt_of(deliver)
-            if receipt is not None:
-                carrier_id = self._of_receipt(receipt.msg_id.decode("latin-1"))
-                content = StatusReport(carrier_id, receipt.stat, deliver.destination_addr, deliver.source_addr)
-            elif (message := carried(deliver)) is not None:
-                # SMPP gives a subscriber's message no id. One that the centre repeats is taken again.
-                content = SubscriberMessage(uuid4().hex, deliver.source_addr, deliver.destination_addr, message)
-        except ProtocolError as error:
-            fault = str(error)
         taken = kind(sequence=deliver.sequence)
-        return Delivered(content, taken, kind(sequence=deliver.sequence, status=_BAD_LENGTH), fault)
+        return delivered(lambda: self._content(deliver), taken, kind(sequence=deliver.sequence, status=_BAD_LENGTH))
+
+    def _content(self, deliver: smpp.DeliverSm | smpp.DataSm) -> Content:
+        receipt = smpp.receipt_of(deliver)
+        if receipt is not None:
+            carrier_id = self._of_receipt(receipt.msg_id.decode("latin-1"))
+            return StatusReport(carrier_id, receipt.stat, deliver.destination_addr, deliver.source_addr)
+        message = carried(deliver)
+        # SMPP gives a subscriber's message no id. One that the centre repeats is taken again.
+        if message is None:
+            return None
+        return SubscriberMessage(uuid4().hex, deliver.source_addr, deliver.destination_addr, message)
 
     def _of_receipt(self, ident: str) -> str:
         return f"{int(ident):x}" if self._decimal and ident.isascii() and ident.isdecimal() else _plain(ident)
