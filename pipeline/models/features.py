@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,6 @@ from pipeline.text.pinyin import SYLLABLES
 from pipeline.text.tape import BORDER, Codes, Flags, Indexes, Tape, after, before
 
 READING_BITS = 20
-BUCKET_BITS = READING_BITS + 2
 BUCKETS = 3 << READING_BITS  # three readings
 FEWEST = 16  # texts of fewer grams are scaled as if they had this many: a greeting of two characters is no evidence
 MAX_CHARS = 2000  # code points read of a text; the length of the longest accepted content
@@ -64,7 +64,7 @@ class _Found(NamedTuple):
 
     first: Indexes
     last: Indexes
-    buckets: NDArray[np.int64]
+    buckets: Codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,37 @@ def grams(texts: Sequence[str], normals: Normals | None = None, links: Links = N
     """
     if normals is None or max(map(len, texts), default=0) > MAX_CHARS:
         normals, links = _normals(texts), None
-    keys = []
+    parts, ends = [], []
     for tape, grams_of_tape in _readings(normals, former):
-        owners = _owners(tape)
-        keys += [(owners[found.first] << BUCKET_BITS) | found.buckets for found in grams_of_tape]
-    found = np.sort(np.concatenate(keys))
-    found = found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
-    starts = np.searchsorted(found, np.arange(len(texts) + 1, dtype=np.int64) << BUCKET_BITS)
-    buckets = (found & ((1 << BUCKET_BITS) - 1)).astype(np.intp)
+        borders = tape.borders
+        parts += [found.buckets for found in grams_of_tape]
+        ends += [found.first.searchsorted(borders) for found in grams_of_tape]
+    found, starts = _distinct(np.concatenate(parts), np.array(ends))
+    buckets = found.astype(np.intp)
     allowance = particulars.allowance(normals.folded, len(texts)) if former else _allowance(normals, links)
     return Grams(buckets, starts, *_scripts(normals, len(texts)), allowance, normals.folded)
+
+
+def _distinct(buckets: Codes, ends: Indexes) -> tuple[Codes, Indexes]:
+    """The distinct grams by text, each text's in ascending order, and where each text begins.
+
+    `buckets` are the grams of all kinds, one kind after the other, each in order of texts. `ends[kind, text]` is where
+    a text ends among its kind. Each text is sorted alone: NumPy sorts a few hundred numbers in a tenth of the time that
+    they take among a batch's, and 32 bits faster than 64.
+    """
+    lengths = ends.copy()
+    lengths[:, 1:] -= ends[:, :-1]
+    starts = np.concatenate(([0], lengths.sum(axis=0).cumsum()))
+    place = starts[:-1] + lengths.cumsum(axis=0) - lengths  # where each kind of each text goes
+    place -= lengths.ravel().cumsum().reshape(lengths.shape) - lengths  # less where it comes from
+    sorted_ = np.empty(len(buckets), dtype=np.uint32)
+    sorted_[np.arange(len(buckets)) + np.repeat(place.ravel(), lengths.ravel())] = buckets
+    for begin, end in pairwise(starts.tolist()):
+        sorted_[begin:end].sort()
+    new = np.ones(len(buckets) + 1, dtype=np.bool_)  # one more, for texts at the end that have no grams
+    new[1:-1] = sorted_[1:] != sorted_[:-1]
+    new[starts] = True
+    return sorted_[new[:-1]], np.concatenate(([0], new.cumsum()))[starts]
 
 
 def scripts(texts: Sequence[str]) -> NDArray[np.intp]:
@@ -149,7 +170,7 @@ def gram_spans(text: str, *, former: bool = False) -> GramSpans:
             buckets.append(found.buckets)
             begins.append(tape.origin[found.first])
             ends.append(tape.end[found.last])
-    return _within(text, np.concatenate(buckets), np.concatenate(begins), np.concatenate(ends))
+    return _within(text, np.concatenate(buckets).astype(np.intp), np.concatenate(begins), np.concatenate(ends))
 
 
 def allowed_at(text: str, *, former: bool = False) -> list[tuple[GramSpans, float]]:
@@ -283,9 +304,9 @@ def _wide(codes: Codes) -> Flags:
     return flags
 
 
-def _bucket(value: Codes, reading: int) -> NDArray[np.int64]:
-    hashed = ((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - READING_BITS)
-    return hashed.astype(np.int64) | (reading << READING_BITS)
+def _bucket(value: Codes, reading: int) -> Codes:
+    hashed: Codes = ((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - READING_BITS)
+    return hashed | np.uint32(reading << READING_BITS)
 
 
 def _extend(value: Codes, codes: Codes, ahead: int) -> Codes:
