@@ -7,6 +7,7 @@ partition p are written to partition p. So one worker owns all of it, and a repl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from pipeline import events
@@ -184,6 +185,7 @@ FIXED: tuple[Topic, ...] = (
 )
 
 
+@cache  # a deployment has few channels, and each release asks
 def outbound(channel: str, priority: events.Priority) -> Topic:
     """The topic of one carrier channel and lane: `outbound.<channel>.<express|bulk>`."""
     return Topic(

@@ -56,7 +56,9 @@ def next_offsets(messages: list[Polled]) -> list[TopicPartition]:
 
 def _attempts(message: Message) -> int:
     """How often this record was a dead letter before. The header is ours, but any client can write it."""
-    headers = message.headers() or []
+    headers = message.headers()
+    if not headers:
+        return 0
     for name, value in headers.items() if isinstance(headers, dict) else headers:
         if name == "attempts" and isinstance(value, bytes) and value.isdigit() and len(value) < 6:
             return int(value)

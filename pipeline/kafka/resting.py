@@ -67,8 +67,9 @@ class RestingConsumer(Consumer):
             self._wake()
         silent = self._embedded and monotonic() - self._heard_at >= AWAKE
         found = super().consume(num_messages, min(timeout, LOOK) if silent and timeout > 0 else timeout)
-        self._ended.update((m.topic(), m.partition()) for m in found if m.error() is not None)
-        if any(m.error() is None for m in found):
+        ends = [m for m in found if m.error() is not None]
+        self._ended.update([(m.topic(), m.partition()) for m in ends])
+        if len(ends) < len(found):
             self._heard_at = monotonic()
         elif self._ended and not self._held:
             self._rest(quiet=not found)

@@ -33,14 +33,23 @@ def increments(moved: Mapping[tuple[str, str], Moves], batch: Batch, epoch: int,
     """The records of one batch, from its moves by identity and key. All counters of a key have one partition."""
     full: list[tuple[int, _Record]] = []
     filling: dict[int, _Record] = {}
+    places: dict[str, int] = {}  # the partition of each key; several counters have it
     for (identity, key), moves in moved.items():
-        partition = xxh3_64_intdigest(key.encode()) % partitions
+        partition = places.get(key)
+        if partition is None:
+            partition = places[key] = xxh3_64_intdigest(key.encode()) % partitions
         record = filling.get(partition)
-        for at, amount in moves:
+        for move in moves:
             if record is None:
                 record = filling[partition] = _Record()
-            record.moves.setdefault(identity, {}).setdefault(key, []).append((at, amount))
-            record.amounts += 1 if isinstance(amount, int) else len(amount)
+            of_counter = record.moves.get(identity)
+            if of_counter is None:
+                of_counter = record.moves[identity] = {}
+            if key in of_counter:
+                of_counter[key].append(move)
+            else:
+                of_counter[key] = [move]
+            record.amounts += 1 if isinstance(move[1], int) else len(move[1])
             if record.amounts >= MOST_AMOUNTS:
                 full.append((partition, filling.pop(partition)))
                 record = None

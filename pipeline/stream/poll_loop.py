@@ -154,11 +154,14 @@ class PollLoop:
             # restored positions. They cannot be distinguished from the others, so all are read again.
             self._recover()
         elif polled:
+            gc.disable()  # a poll makes many objects and no cycles; few of them are left for a look between two polls
             try:
                 self._transact(polled, config)
                 self._rollbacks = 0
             except RolledBackError as error:
                 self._roll_back(error)
+            finally:
+                gc.enable()
 
     def _transact(self, polled: list[Polled], config: Config) -> None:
         """Decide the polled records, and commit all results in one transaction. Raises RolledBackError."""

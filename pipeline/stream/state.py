@@ -33,8 +33,12 @@ class PartitionState:
 
     def window(self, identity: str, key: str, now: int) -> Window | Recent:
         """The window of a key, created if absent. It moves to the recent end of its table; `now` is our clock (ms)."""
-        table = self.tables.setdefault(identity, {})
-        window = table.pop(key, None) or window_of(identity)()
+        table = self.tables.get(identity)
+        if table is None:
+            table = self.tables[identity] = {}
+        window = table.pop(key, None)
+        if window is None:
+            window = window_of(identity)()
         window.touched = now
         table[key] = window
         self._touched[identity, key] = window
@@ -123,7 +127,11 @@ class BatchCounters:
         """See Counters.add. If the window already includes the event's offset, it is only read."""
         if counter.shared:
             kept = amount if isinstance(amount, int) else amount[-(counter.up_to or 0) :]  # more are not remembered
-            self.increments.setdefault((counter.identity, key), []).append((at, kept))
+            place = (counter.identity, key)
+            if place in self.increments:
+                self.increments[place].append((at, kept))
+            else:
+                self.increments[place] = [(at, kept)]
             return counter.with_event(self._window(self._values, counter, key), at, amount)
         window = self._state.window(counter.identity, key, self._now)
         if window.include(self._lane, self._offset):
@@ -142,4 +150,5 @@ class BatchCounters:
 
     @staticmethod
     def _window(state: PartitionState, counter: Counter, key: str) -> Window | Recent | None:
-        return state.tables.get(counter.identity, {}).get(key)
+        table = state.tables.get(counter.identity)
+        return None if table is None else table.get(key)

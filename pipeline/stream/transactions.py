@@ -39,7 +39,8 @@ class Transactions:
     def __init__(self, stream: Stream, settings: Settings, client: str) -> None:
         """`client` names the worker. If two producers have the same name, the broker fences the older."""
         self._stream = stream
-        self._producer: Producer = writer(settings, f"antispam-{client}")
+        # The commit sends what waits. Until then a record waits for more, so that fewer and larger requests are made.
+        self._producer: Producer = writer(settings, f"antispam-{client}", **{"linger.ms": 100})
         self._open = False
         self._surfacing = False
         self._closed = threading.Event()
