@@ -87,6 +87,12 @@ WORDS = {
     "in_force": N_("in force"),
     "archived": N_("archived"),
     "withdrawn": N_("withdrawn"),
+    # channels of complaints; those of an operator have the names that the settings give them
+    "hotline": N_("hotline"),
+    "mo": N_("message to a complaint code"),
+    "app": N_("app"),
+    "web": N_("web page"),
+    "http": N_("HTTP API"),
     # alerts
     "warning": N_("warning"),
     "severe": N_("severe"),

@@ -494,6 +494,7 @@ class AlertAbout(StrEnum):
     REVIEW = "review"
     TRAFFIC = "traffic"  # of all ports
     PARTY = "party"  # who is sent orders about numbers: BOSS, the HLR or a carrier
+    COMPLAINTS = "complaints"  # of a channel: its name
 
 
 class Alert(Event, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ PAGES = {
     "rules": N_("Open the rules"),
     "search": N_("Open the records"),
     "numbers": N_("Open the orders"),
+    "complaints": N_("Open the complaints"),
     "overview": N_("Open the overview"),
 }
 CHANGES = {
@@ -97,6 +98,8 @@ def subject_words(_: Text, about: str, subject: str) -> str:
     """The subject for a reader; the hash of a number is no name."""
     if about in ABOUT:
         return _(ABOUT[AlertAbout(about)])
+    if about == AlertAbout.COMPLAINTS:
+        return _("complaints of {channel}").format(channel=word(_, subject))
     return subject
 
 

@@ -26,6 +26,8 @@ MEASURED = {
     "cases-waiting": N_("cases that wait for review"),
     "ports-suspended": N_("ports suspended"),
     "unpublished": N_("changes not published to Kafka"),
+    "answers-due": N_("answers to complaints due within 2 days"),
+    "answers-overdue": N_("answers to complaints overdue"),
 }
 PERIODS = {Granularity.QUARTER: N_("15 minutes"), Granularity.HOUR: N_("1 hour"), Granularity.DAY: N_("1 day")}
 

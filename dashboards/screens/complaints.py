@@ -16,7 +16,7 @@ from dashboards.address import chosen_row, given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
-from dashboards.words import clock, count
+from dashboards.words import clock, count, word
 from pipeline.actions.complaints import answers, complaint_file
 from pipeline.actions.complaints.complaint_list import Filters, Shown, complaints, counts
 from pipeline.actions.complaints.intake import Taken
@@ -92,7 +92,7 @@ def _list(_: Text, user: User) -> None:
                 clock(zone, r.received_at) if r.received_at else "–",
                 r.sender,
                 r.number,
-                r.source or "–",
+                word(_, r.source or None),
                 _(FOUND[Found(r.found)]),
                 _standing(_, r, now),
                 clock(zone, r.due_at),
@@ -136,7 +136,7 @@ def _filters(_: Text, zone: str, now: int) -> Filters:
     sources = sorted(session.services().settings.complaint_shapes)
     months = _months(zone, now)
     columns = st.columns(5, vertical_alignment="bottom")
-    source = _choice(_, columns[0], _("Collected by"), "source", {each: each for each in [*sources, "http"]})
+    source = _choice(_, columns[0], _("Collected by"), "source", {each: word(_, each) for each in [*sources, "http"]})
     found = _choice(_, columns[1], _("Its message"), "found", {state.value: _(FOUND[state]) for state in Found})
     answer = _choice(_, columns[2], _("Answer"), "answer", {each: _(label) for each, label in ANSWERS.items()})
     month = _choice(_, columns[3], _("Month of the complaint"), "month", {each: each for each in months})
@@ -236,7 +236,7 @@ def _file(_: Text, user: User) -> None:
     if TAKEN in st.session_state:
         _outcome(_, *st.session_state[TAKEN])
     shapes = sorted(services.settings.complaint_shapes)
-    shape = st.selectbox(_("Collected by"), shapes, index=shapes.index(given("source", shapes, shapes[0])))
+    shape = _channel(_, shapes)
     keep("source", shape)
     st.caption(_("UTF-8 or GBK, at most 10,000 lines and 2 MB. Nothing is taken before you confirm."))
     file = st.file_uploader(_("File"), label_visibility="collapsed", key="complaint_file")
@@ -296,7 +296,7 @@ def _answers(_: Text, user: User) -> None:
     services, now = session.services(), now_ms()
     settings, zone = services.settings, services.settings.console_zone
     shapes = sorted(settings.complaint_shapes)
-    source = st.selectbox(_("Collected by"), shapes, index=shapes.index(given("source", shapes, shapes[0])))
+    source = _channel(_, shapes)
     keep("source", source)
     waiting = counts(services.db, user, Filters(source=source, answer="open"), now)
     overdue = sum(counts(services.db, user, Filters(source=source, answer="overdue"), now).values())
@@ -330,6 +330,11 @@ def _answers(_: Text, user: User) -> None:
             icon=":material/download:",
             key=f"answers_{row.answered_at}",
         )
+
+
+def _channel(_: Text, shapes: list[str]) -> str:
+    index = shapes.index(given("source", shapes, shapes[0]))
+    return str(st.selectbox(_("Collected by"), shapes, index=index, format_func=lambda each: word(_, each)))
 
 
 def _months(zone: str, now: int) -> list[str]:

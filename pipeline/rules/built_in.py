@@ -59,6 +59,8 @@ class BuiltInRule(StrEnum):
     CASES_WAITING = "cases-waiting"
     PORTS_SUSPENDED = "ports-suspended"
     UNPUBLISHED = "unpublished"
+    ANSWERS_DUE = "answers-due"  # answers to complaints are due soon
+    ANSWERS_OVERDUE = "answers-overdue"
 
     # Orders about numbers.
     ORDERS_GIVEN_UP = "orders-given-up"  # a party did not answer orders about numbers

@@ -155,6 +155,16 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "{value} 项变更尚未发布到 Kafka，界限 {limit}",
             "{value} changes wait to be published to Kafka; the limit is {limit}",
         ),
+        (
+            BuiltInRule.ANSWERS_DUE,
+            "{value} 件投诉须在 2 天内答复，界限 {limit}",
+            "{value} complaints must be answered within 2 days; the limit is {limit}",
+        ),
+        (
+            BuiltInRule.ANSWERS_OVERDUE,
+            "{value} 件投诉的答复已逾期，界限 {limit}",
+            "The answers to {value} complaints are overdue; the limit is {limit}",
+        ),
     )
 }
 

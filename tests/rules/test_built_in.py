@@ -39,6 +39,8 @@ ON_THE_WIRE = {
     "cases-waiting",
     "ports-suspended",
     "unpublished",
+    "answers-due",
+    "answers-overdue",
     "orders-given-up",
     "numbers-differ",
 }

@@ -26,6 +26,8 @@ def evidence(rule: str, about: str, subject: str, at: int, last_at: int, zone: s
     if about == AlertAbout.SENDER:
         first, last = (_written(ms, zone) for ms in (at - BEFORE_MS, last_at + MINUTE_MS))
         return _link("search", kind="records", port=subject[:21], since=first, until=last)
+    if about == AlertAbout.COMPLAINTS:
+        return _link("complaints", source=subject, answer="overdue" if rule == BuiltInRule.ANSWERS_OVERDUE else "open")
     if about == AlertAbout.PARTY:
         return _link("numbers", party=subject)
     return _link("overview")

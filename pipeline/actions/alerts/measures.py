@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import duckdb
 from sqlalchemy import Connection, case, func, select
 
+from pipeline.durations import DAY_MS
 from pipeline.events import AlertAbout
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import outbox, schema
 
 ENOUGH = 100  # messages or parts of which a share is computed
 ALL = "all"  # the subject of a figure of the whole
+REMIND_MS = 2 * DAY_MS  # before an answer is due
 FINAL = ("delivered", "failed", "expired")
 Figures = dict[str, float]  # by subject
 
@@ -60,6 +62,22 @@ def _suspended(connection: Connection, since: int, until: int) -> Figures:
 
 def _unpublished(connection: Connection, since: int, until: int) -> Figures:  # noqa: ARG001 - of this moment
     return {ALL: float(outbox.pending(connection))}
+
+
+def _unanswered(connection: Connection, since: int, until: int) -> Figures:
+    """Complaints whose answer is due in this time, by channel; ALL for those that name none."""
+    t = schema.complaints
+    channel = func.coalesce(func.nullif(t.c.source, ""), ALL)
+    open_ = (t.c.answered_at.is_(None), t.c.due_at >= since, t.c.due_at < until)
+    return _figures(connection.execute(select(channel, func.count()).where(*open_).group_by(channel)).all())
+
+
+def _answers_due(connection: Connection, since: int, until: int) -> Figures:  # noqa: ARG001 - of this moment
+    return _unanswered(connection, until, until + REMIND_MS)
+
+
+def _answers_overdue(connection: Connection, since: int, until: int) -> Figures:  # noqa: ARG001 - of this moment
+    return _unanswered(connection, 0, until)
 
 
 # A later round is the same submission after a hold. Whole days of the lake's folders bound what is read.
@@ -111,5 +129,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure(BuiltInRule.CASES_WAITING, AlertAbout.REVIEW, of_database=_cases),
         Measure(BuiltInRule.PORTS_SUSPENDED, AlertAbout.TRAFFIC, of_database=_suspended),
         Measure(BuiltInRule.UNPUBLISHED, AlertAbout.TRAFFIC, of_database=_unpublished),
+        Measure(BuiltInRule.ANSWERS_DUE, AlertAbout.COMPLAINTS, of_database=_answers_due),
+        Measure(BuiltInRule.ANSWERS_OVERDUE, AlertAbout.COMPLAINTS, of_database=_answers_overdue),
     )
 }

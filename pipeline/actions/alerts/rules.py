@@ -68,6 +68,8 @@ SHIPPED = tuple(
         ("cases-waiting", "cases-waiting", True, 500, Granularity.QUARTER, AlertLevel.WARNING),
         ("ports-suspended-hour", "ports-suspended", True, 10, Granularity.HOUR, AlertLevel.SEVERE),
         ("unpublished", "unpublished", True, 1000, Granularity.QUARTER, AlertLevel.CRITICAL),
+        ("answers-due", "answers-due", True, 0, Granularity.HOUR, AlertLevel.WARNING),
+        ("answers-overdue", "answers-overdue", True, 0, Granularity.HOUR, AlertLevel.SEVERE),
     )
 )
 

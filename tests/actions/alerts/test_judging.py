@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import insert, select
 
+from pipeline.actions.alerts.evidence import evidence
 from pipeline.actions.alerts.judging import complete_period, judge
 from pipeline.actions.alerts.lake_figures import lake_figures
 from pipeline.actions.alerts.measures import MEASURES, Figures
@@ -104,6 +105,32 @@ def test_figures_of_the_database(any_db: Database) -> None:
     assert read["undelivered"] == {"c0": 0.0}  # c1 had 75 parts, too few for a share
     assert read["ports-suspended"] == {"all": 2.0}
     assert (read["cases-waiting"], read["unpublished"], read["much-complained"]) == ({"all": 0.0}, {"all": 0.0}, {})
+
+
+def test_who_answers_complaints_is_reminded_before_and_after_they_are_due(any_db: Database) -> None:
+    hour = HOUR_MS
+    with any_db.write() as connection:
+        row = {"port": PORT, "sender": PORT, "recipient": "1", "reference": "", "content": "", "complained_at": 0}
+        for n, (source, due_in, answered) in enumerate(
+            (("hotline", -hour, None), ("hotline", hour, None), ("hotline", 3 * DAY_MS, None), ("", hour, None),
+             ("12321", -hour, NOW))
+        ):  # fmt: skip
+            values = row | {"id": f"c{n}", "source": source, "due_at": NOW + due_in, "answered_at": answered}
+            connection.execute(insert(schema.complaints).values(received_at=0, **values))
+        read = {name: MEASURES[name].of_database for name in ("answers-due", "answers-overdue")}
+        figures = {name: each(connection, NOW - hour, NOW) for name, each in read.items() if each}
+    assert figures == {"answers-due": {"hotline": 1.0, "all": 1.0}, "answers-overdue": {"hotline": 1.0}}
+    shipped = [rule for rule in SHIPPED if rule.measure.startswith("answers")]
+    judge(any_db, shipped, NOW + 2 * MINUTE_MS, "UTC", lambda _: [])
+    raised = {row.key: (row.level, row.about) for row in alerts(any_db)}
+    assert raised["alert-rule/answers-overdue/hotline"] == ("severe", "complaints")
+    assert (
+        evidence("answers-overdue", "complaints", "hotline", 0, 0, "UTC") == "/complaints?source=hotline&answer=overdue"
+    )
+    with any_db.write() as connection:
+        connection.execute(schema.complaints.update().values(answered_at=NOW))
+    judge(any_db, shipped, NOW + 2 * HOUR_MS, "UTC", lambda _: [])
+    assert {row.state for row in alerts(any_db)} == {"closed"}
 
 
 def test_figures_of_the_lake(tmp_path: Path) -> None:
