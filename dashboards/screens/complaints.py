@@ -17,7 +17,7 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, word
-from pipeline.actions.complaints import answers, complaint_file
+from pipeline.actions.complaints import answers, complaint_file, settling
 from pipeline.actions.complaints.complaint_list import Filters, Shown, complaints, counts
 from pipeline.actions.complaints.intake import Taken
 from pipeline.actions.complaints.matching import Doubt, Found
@@ -43,6 +43,7 @@ DOUBTS = {
 }
 ANSWERS = {"open": N_("not answered"), "overdue": N_("overdue"), "given": N_("answered")}
 BY: dict[By, str] = {"port": N_("port"), "enterprise": N_("enterprise"), "month": N_("month")}
+NONE = 0  # among the messages to choose from: it is about none of them
 PAGE = 100
 MONTHS = 12  # to choose from
 FAULTS = 20  # refused lines shown; all of them are in the file to download
@@ -128,7 +129,7 @@ def _list(_: Text, user: User) -> None:
         if chosen is None:
             st.caption(_("Choose a complaint to see what it is about."))
         else:
-            _one(_, rows[chosen], zone)
+            _one(_, user, rows[chosen], zone)
 
 
 def _filters(_: Text, zone: str, now: int) -> Filters:
@@ -168,7 +169,7 @@ def _standing(_: Text, row: Shown, now: int) -> str:
     return _(ANSWERS[standing])
 
 
-def _one(_: Text, row: Shown, zone: str) -> None:
+def _one(_: Text, user: User, row: Shown, zone: str) -> None:
     st.header(_(FOUND[Found(row.found)]))
     if row.doubt:
         st.warning(_(DOUBTS[Doubt(row.doubt)]), icon=":material/help:")
@@ -182,6 +183,9 @@ def _one(_: Text, row: Shown, zone: str) -> None:
         (_("Campaign"), f"[{row.campaign}](/search?campaign={row.campaign})" if row.campaign else "–"),
         (_("Answered at"), clock(zone, row.answered_at)),
     ]
+    if row.settled_by:
+        told = _("{who}, {time}").format(who=session.plain(row.settled_by), time=clock(zone, row.settled_at))
+        lines.append((_("Settled by"), told))
     st.markdown("  \n".join(f"{label}: {value}" for label, value in lines))
     if row.blocked:
         st.caption(_("The number gets no more commercial messages of the port; codes and notices still reach it."))
@@ -190,6 +194,42 @@ def _one(_: Text, row: Shown, zone: str) -> None:
     if row.content:
         st.caption(_("Text, masked"))
         st.code(row.content, language=None, wrap_lines=True)
+    settled = row.found == Found.DOUBTFUL or row.settled_by is not None
+    if settled and row.answered_at is None and allowed(user, Right.EDIT_LISTS):
+        with session.told():
+            _settle(_, user, row, zone)
+
+
+def _settle(_: Text, user: User, row: Shown, zone: str) -> None:
+    """Choose the message that a doubtful complaint is about: the arrow keys choose, Ctrl and Enter settle."""
+    db = session.services().db
+    possible = {each.number: each for each in settling.possible(db, user, row.id, row.port)}
+    st.header(_("Which message is it about?"))
+    if not possible:
+        st.caption(_("No message of this sender to this number is known."))
+
+    def told(number: int) -> str:
+        if number == NONE:
+            return _("none of them") if possible else _("no message of ours")
+        each = possible[number]
+        sent = _("sent") if each.sent else _("not sent")
+        return _("{time} · to {number} · {sent} · text alike {share} %").format(
+            time=clock(zone, each.at), number=each.recipient, sent=sent, share=f"{100 * each.likeness:.0f}"
+        )
+
+    with st.form(f"settle_{row.id}_{row.port}", border=False):
+        chosen = st.radio(
+            _("Which message is it about?"),
+            [*possible, NONE],
+            index=next((n for n, each in enumerate(possible.values()) if each.message == row.message), None),
+            format_func=told,
+            captions=[session.plain(possible[number].content) for number in possible] + [""],
+            label_visibility="collapsed",
+        )
+        st.caption(_("The number gets no more commercial messages of the port. You may change it until the answer."))
+        if st.form_submit_button(_("Settle"), type="primary", shortcut="Ctrl+Enter") and chosen is not None:
+            settling.settle(db, user, row.id, row.port, None if chosen == NONE else chosen, now_ms())
+            st.rerun()
 
 
 def _rates(_: Text, user: User) -> None:

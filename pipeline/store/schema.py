@@ -590,6 +590,22 @@ case_members = Table(
 
 _WAITING = text("found = 'waiting'")
 _UNANSWERED = text("answered_at IS NULL")
+# The messages that a doubtful complaint may be about, the likeliest first (actions/complaints/settling.py).
+complaint_candidates = Table(
+    "complaint_candidates",
+    metadata,
+    Column("complaint", String(128), primary_key=True),
+    Column("port", String(21), primary_key=True),  # of the complaint
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("message", String(160), nullable=False),
+    Column("recipient", String(21), nullable=False),
+    Column("content", Text, nullable=False),  # masked
+    Column("likeness", Float, nullable=False),  # of its text and that of the complaint, 0 to 1
+    _at("at"),
+    Column("sent", Boolean, nullable=False),
+    Column("campaign", String(17), nullable=False, server_default=""),
+)
+
 complaints = Table(
     "complaints",
     metadata,
@@ -609,6 +625,8 @@ complaints = Table(
     Column("message", String(160), nullable=False, server_default=""),  # the id of the submission
     Column("campaign", String(17), nullable=False, server_default=""),
     _at("blocked_at", nullable=True),  # when commercial messages of the port to this number ended
+    Column("settled_by", String(64)),  # the person who said what it is about
+    _at("settled_at", nullable=True),
     _at("answered_at", nullable=True),
     Index("ix_complaints_port", "port", "complained_at"),
     Index("ix_complaints_received_at", "received_at"),

@@ -92,6 +92,24 @@ def test_the_address_keeps_filters_and_the_chosen_row(open_page: Open) -> None:
     assert app.query_params["answer"] == "overdue"
 
 
+def test_a_person_settles_what_a_doubtful_complaint_is_about(open_page: Open) -> None:
+    app = open_page(complaint="c1@10690000")
+    assert [option.rpartition("·")[2].strip() for option in app.radio[0].options] == [
+        "text alike 100 %", "text alike 25 %", "none of them",
+    ]  # fmt: skip
+    assert app.radio[0].value == 1  # what the pipeline takes for the likeliest
+    app.radio[0].set_value(0)
+    app.button[0].click().run()
+    assert not app.exception
+    assert "Settled by: someone" in told(app)
+    assert app.header[0].value == "unmatched"
+    assert app.radio  # until it is answered
+
+
+def test_who_may_only_search_settles_nothing(open_page: Open) -> None:
+    assert not open_page(Role.ANALYST, complaint="c1@10690000").radio
+
+
 def test_an_empty_list_says_so(open_page: Open) -> None:
     assert "No complaint fits." in told(open_page(port="99"))
 

@@ -26,7 +26,7 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.lake import delta
-from pipeline.lake.privacy import Privacy
+from pipeline.lake.privacy import Privacy, mask_text
 from pipeline.lake.rolling import roll_up
 from pipeline.lake.tables import DECISIONS, SUBMISSIONS, TEXTS, TOLD, Origin, Table
 from pipeline.rules.enterprises import EnterpriseEntry
@@ -241,6 +241,20 @@ def fill_rest(db: Database, now: int) -> None:
                     state=state,
                     status="DELIVRD" if state == "delivered" else "",
                     changed_at=now - n * MINUTE_MS,
+                )
+            )
+        for n, (content, likeness) in enumerate(((CASES[1][0], 1.0), (CASES[2][0], 0.25))):
+            connection.execute(
+                insert(schema.complaint_candidates).values(
+                    complaint="c1",
+                    port="10690000",
+                    number=n + 1,
+                    message=f"s6-{n}",
+                    recipient=PHONE,
+                    content=mask_text(content),
+                    likeness=likeness,
+                    at=now - (n + 2) * DAY_MS,
+                    sent=n == 0,
                 )
             )
         for n in range(4):

@@ -20,7 +20,7 @@ import pipeline.actions
 import pipeline.store
 from pipeline.actions import model_versions
 from pipeline.actions.alerts import inbox, rules, silences
-from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates
+from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates, settling
 from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console import (
     audit_trail,
@@ -263,6 +263,11 @@ def _complaint_file(w: World, n: int) -> Path:
     path = w.settings.data_dir / f"complaints-{n}.csv"
     path.write_text(f"recipient,sender,kind,at\n{PHONE},{w.port(n)},spam,{NOW}\n")
     return path
+
+
+def _doubtful(n: int) -> str:
+    """A complaint about the port n; that of the port 0 is doubtful."""
+    return ("c1", "c3")[n]
 
 
 def _change(n: int) -> Change:
@@ -526,6 +531,12 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.REVIEW,
         REFUSES,
         lambda w, u, n: stopped.bring_stopped(w.db, u, _stopped_reply(w, n), "no spam", NOW),
+    ),
+    "settling.possible": (R.SEARCH, REFUSES, lambda w, u, n: settling.possible(w.db, u, _doubtful(n), w.port(n))),
+    "settling.settle": (
+        R.EDIT_LISTS,
+        REFUSES,
+        lambda w, u, n: settling.settle(w.db, u, _doubtful(n), w.port(n), None, NOW),
     ),
     "complaint_list.complaints": (
         R.SEARCH,

@@ -680,6 +680,22 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "campaign": "c-1",
                 "blocked_at": NOW,
                 "answered_at": NOW,
+                "settled_by": "anna",
+                "settled_at": NOW,
+            }
+        ],
+        "complaint_candidates": [
+            {
+                "complaint": "complaint-1",
+                "port": PORT,
+                "number": 1,
+                "message": "s1",
+                "recipient": PHONES[0],
+                "content": TEXT,
+                "likeness": 0.9,
+                "at": NOW,
+                "sent": True,
+                "campaign": "c-1",
             }
         ],
         "tier_proposals": [

@@ -52,6 +52,8 @@ class Shown:
     message: str
     campaign: str
     blocked: bool
+    settled_by: str | None
+    settled_at: int | None
 
 
 def complaints(db: Database, user: User, filters: Filters, now: int, limit: int = 100, offset: int = 0) -> list[Shown]:
@@ -116,4 +118,6 @@ def _shown(row: Any) -> Shown:
         message=row.message,
         campaign=row.campaign,
         blocked=row.blocked_at is not None,
+        settled_by=row.settled_by,
+        settled_at=row.settled_at,
     )

@@ -2,7 +2,7 @@
 
 The lake has the messages of the whole retention time, the operational database only those of some days. Full numbers
 and texts are read, so this runs in a process that may (the role `retention`); only the id of the message, its campaign
-and the doubt are kept.
+and the doubt are kept, and of a doubtful complaint the candidates with masked texts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Row, or_, select, update
 
-from pipeline.actions.complaints.intake import block
-from pipeline.actions.complaints.matching import Candidate, Found, Match, match
+from pipeline.actions.complaints.matching import Candidate, Found, Match, likeliest, match
+from pipeline.actions.complaints.settling import block_found, keep_candidates
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import TEXTS
@@ -45,8 +45,8 @@ def match_waiting(db: Database, lake: duckdb.DuckDBPyConnection, settings: Setti
         for row, each in zip(waiting, found, strict=True):
             # An unmatched complaint waits for the sink: its message may not be in the lake yet.
             late = newest > row.complained_at + AHEAD_MS or now > row.received_at + PATIENCE_MS
-            if each.found is not Found.UNMATCHED or late:
-                done[each.found.value] += _keep(db, row, each, now)
+            if each[0].found is not Found.UNMATCHED or late:
+                done[each[0].found.value] += _keep(db, row, *each, now)
     return done
 
 
@@ -59,8 +59,11 @@ def _waiting(db: Database, after: tuple[int, str] | None) -> Sequence[Row[Any]]:
         return connection.execute(statement.limit(MOST)).all()
 
 
-def _keep(db: Database, row: Row[Any], found: Match, now: int) -> int:
-    """Write one match, and block a number that only the match shows in full; 0 if another process has."""
+def _keep(db: Database, row: Row[Any], found: Match, candidates: Sequence[Candidate], now: int) -> int:
+    """Write one match, and block a number that only the match shows in full; 0 if another process has.
+
+    Of a doubtful complaint, the likeliest candidates are kept for a person.
+    """
     message = found.message
     with db.write() as connection:
         outbox.lock(connection)  # before the row, as the intake
@@ -70,16 +73,10 @@ def _keep(db: Database, row: Row[Any], found: Match, now: int) -> int:
         same = (_table.c.id == row.id, _table.c.port == row.port, _table.c.found == Found.WAITING)
         changed = connection.execute(update(_table).where(*same).values(values)).rowcount
         if changed and found.found is Found.MATCHED and message is not None and row.blocked_at is None:
-            _block(connection, now, row, message.recipient)
+            block_found(connection, now, row, message.recipient)
+        if changed and found.found is Found.DOUBTFUL:
+            keep_candidates(connection, row, likeliest(row.content, candidates))
         return changed
-
-
-def _block(connection: Connection, now: int, row: Row[Any], recipient: str) -> None:
-    registered = connection.scalar(select(func.count()).where(schema.ports.c.code == row.port))
-    if registered and block(connection, now, row.port, row.id, recipient):
-        connection.execute(
-            update(_table).where(_table.c.id == row.id, _table.c.port == row.port).values(blocked_at=now)
-        )
 
 
 def _newest(lake: duckdb.DuckDBPyConnection) -> int:
@@ -88,10 +85,13 @@ def _newest(lake: duckdb.DuckDBPyConnection) -> int:
     return 0 if newest is None else int(newest.timestamp() * 1000)
 
 
-def _matches(lake: duckdb.DuckDBPyConnection, settings: Settings, waiting: Sequence[Row[Any]]) -> list[Match]:
+def _matches(
+    lake: duckdb.DuckDBPyConnection, settings: Settings, waiting: Sequence[Row[Any]]
+) -> list[tuple[Match, Sequence[Candidate]]]:
     found = _candidates(lake, Privacy(settings.privacy_secret), waiting)
     return [
-        match(row.content, masked_mobile(row.recipient) is not None, found.get(n, ())) for n, row in enumerate(waiting)
+        (match(row.content, masked_mobile(row.recipient) is not None, found.get(n, ())), found.get(n, ()))
+        for n, row in enumerate(waiting)
     ]
 
 

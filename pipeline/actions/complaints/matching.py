@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from pipeline.text.normal import normalise
 
+MOST = 20  # candidates that a person chooses from
 GRAM = 3  # characters
 ALIKE = 0.8  # share of the shorter text's grams that the other one must have
 _REST = re.compile(r"[\W\d_]+")
@@ -83,8 +84,19 @@ def match(content: str, hidden: bool, candidates: Sequence[Candidate]) -> Match:
 
 def alike(one: str, other: str) -> bool:
     """Whether one text is the other, or a part of it, but for digits, signs and disguise."""
+    return likeness(one, other) >= ALIKE
+
+
+def likeness(one: str, other: str) -> float:
+    """The share of the shorter text's grams that the other one has, 0 to 1."""
     a, b = sorted((_grams(one), _grams(other)), key=len)
-    return len(a & b) >= ALIKE * len(a) if a else one.strip() == other.strip()
+    return len(a & b) / len(a) if a else float(one.strip() == other.strip())
+
+
+def likeliest(content: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """At most MOST candidates: the sent ones first, then by likeness of the text, the newest first."""
+    order = sorted(candidates, key=lambda c: (c.sent, likeness(content, c.content), c.at, c.message), reverse=True)
+    return order[:MOST]
 
 
 @lru_cache(10_000)

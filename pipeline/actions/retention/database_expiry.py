@@ -66,6 +66,7 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.golden_cases, schema.golden_cases.c.made_at < kept),
         (schema.appeals, schema.appeals.c.filed_at < kept),
         (schema.complaints, schema.complaints.c.complained_at < kept),
+        (schema.complaint_candidates, schema.complaint_candidates.c.at < kept),
         (schema.alerts, schema.alerts.c.last_at < kept),
         (schema.alert_silences, and_(~schema.alert_silences.c.daily, schema.alert_silences.c.ends_at < kept)),
         (schema.actions, and_(schema.actions.c.kind == "list", schema.actions.c.at < kept)),
