@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, literal, select, update
+from sqlalchemy import Connection, Row, func, literal, select, update
 
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Verdict
@@ -147,15 +147,16 @@ def _suspension(connection: Connection, port: str) -> tuple[str, str]:
     """What an appeal against the suspension of this port is about, and who suspended it."""
     state = connection.scalar(select(schema.ports.c.state).where(schema.ports.c.code == port))
     deeds = schema.actions
-    last = connection.execute(
+    resumed = select(func.max(deeds.c.id)).where(deeds.c.subject == port, deeds.c.kind == "resume").scalar_subquery()
+    first = connection.execute(
         select(deeds.c.id, deeds.c.actor)
-        .where(deeds.c.subject == port, deeds.c.kind == "suspend")
-        .order_by(deeds.c.at.desc(), deeds.c.id.desc())
+        .where(deeds.c.subject == port, deeds.c.kind == "suspend", deeds.c.id > func.coalesce(resumed, 0))
+        .order_by(deeds.c.id)  # the port was suspended already when later evidence came
         .limit(1)
     ).first()
-    if state != PortState.SUSPENDED or last is None:
+    if state != PortState.SUSPENDED or first is None:
         raise AntispamError("submission: missing, and the port is not suspended")
-    return f"{SUSPENSION}{last.id}", last.actor
+    return f"{SUSPENSION}{first.id}", first.actor
 
 
 def _overturn(connection: Connection, port: str, submission: str) -> None:

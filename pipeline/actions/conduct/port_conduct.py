@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from pipeline import topics
 from pipeline.actions.conduct.complaint_limits import SUSPEND, TERMINATE, action_for
@@ -89,6 +89,8 @@ def judge_refused_bulk(connection: Connection, now: int, port: str, evidence: st
         _warn(connection, now, port, rule, evidence, built_in(rule, values), values)
     if refused <= limit:
         return False
+    if _acted(connection, "suspend", port, rule):
+        return False
     return close(connection, now, "suspend", port, audit.PIPELINE, rule, evidence, built_in(rule, values), values)
 
 
@@ -107,8 +109,16 @@ def judge_complaints(connection: Connection, now: int, port: str, evidence: str)
     if action == "warn":
         month = datetime.fromtimestamp(now / 1000, UTC)
         _warn(connection, now, port, rule, f"month/{month:%Y-%m}", reason, values)
-    elif action is not None:
+    elif action is not None and not _acted(connection, action, port, rule):
         close(connection, now, action, port, audit.PIPELINE, rule, evidence, reason, values)
+
+
+def _acted(connection: Connection, action: str, port: str, rule: BuiltInRule) -> bool:
+    """Whether the rule closed the port since it was last resumed: its count only grows, but that is no second deed."""
+    deeds = schema.actions
+    done = and_(deeds.c.kind == action, deeds.c.rule == rule)
+    told = select(deeds.c.kind).where(deeds.c.subject == port, or_(done, deeds.c.kind == "resume"))
+    return connection.scalar(told.order_by(deeds.c.id.desc()).limit(1)) == action
 
 
 def _warn(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.actions.conduct.appeals import Appeal, appeals, decide_appeal, file_appeal, find_appeal
+from pipeline.actions.conduct.port_conduct import close
 from pipeline.actions.review.case_members import project_members
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
@@ -103,6 +104,9 @@ def test_who_decided_first_does_not_decide_again(db: Database) -> None:
 def test_a_granted_appeal_resumes_the_port(db: Database) -> None:
     registry.suspend_port(db, OPS, PORT, "complaints", "", NOW)
     appeal = filed(db, None)
+    with db.write() as c:
+        close(c, NOW, "suspend", PORT, audit.PIPELINE, "complaints", "complaint/17")  # it is suspended already
+    assert filed(db, None) == appeal
     with pytest.raises(Forbidden, match="another person"):
         decide_appeal(db, OPS, appeal.id, True, "yes", NOW)
     decide_appeal(db, OTHER, appeal.id, True, "the complaints were about another port", NOW + 1)

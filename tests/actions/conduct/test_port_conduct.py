@@ -108,3 +108,5 @@ def test_the_owner_is_warned_before_complaints_suspend_the_port(any_db: Database
             "at": NOW,
         },
     ]
+    complain(16, 20)
+    assert [row.kind for row in rows(any_db, schema.actions) if row.kind != "list"] == ["warn", "suspend"]
