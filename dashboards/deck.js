@@ -5,6 +5,9 @@ const KEYS = { a: "release", x: "reject", b: "blacklist", c: "all_ports", s: "sk
 const VERDICTS = ["release", "reject", "blacklist"];
 const SEND_EVERY = 100; // ms between two logs
 const HERE_EVERY = 45_000; // ms between two `here` entries, which show that the reviewer is active
+const KEPT = "antispam.deck"; // under this name the tab keeps what the server has not acknowledged
+const KEPT_FOR = 600_000; // ms, as long as a lease
+const SLOW = 1_000; // ms without an acknowledgement after which closing the tab asks first
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -34,25 +37,52 @@ function duration(ms) {
 
 function fresh(session) {
   return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
-           told: null, noting: false, failed: 0, timer: null, all: false, beside: new Map(), refusal: null, since: 0 };
+           told: null, noting: false, failed: 0, timer: null, sent: 0, all: false, beside: new Map(), refusal: null, since: 0 };
 }
 
 export default function (component) {
   const { parentElement: root, data, setStateValue } = component;
   const host = root.querySelector(".deck");
   if (!host) return;
-  const deck = (root.deck && root.deck.session === data.session) ? root.deck : (root.deck = fresh(data.session));
+  const deck = (root.deck && root.deck.session === data.session) ? root.deck : (root.deck = resumed(fresh(data.session)));
   const words = data.labels;
   const skew = data.now - Date.now();
   const now = () => Date.now() + skew;
 
   root.leave?.(); // the listeners of the previous call hold its data
   merge();
+  keep();
+  if (unsent() && deck.seq > deck.sent) send();
   const looks = JSON.stringify([data.language, data.waiting - decided(), data.decided + decided(), idle(), deck.queue.length,
                                 deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }]);
   // A redraw would remove a selection or the composed text of an input method.
   if (!host.hasChildNodes() || (looks !== deck.looks && !(deck.noting && deck.drawn === deck.queue[0]?.id))) draw();
   deck.looks = looks;
+
+  // What a page that was reloaded had not brought to the server goes on here. The server refuses what it did already.
+  function resumed(deck) {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    deck.seq = deck.sent = data.acked;
+    if (kept?.user !== data.user || Date.now() - kept.at > KEPT_FOR) return deck;
+    for (const entry of kept.log) {
+      if (kept.session === data.session && entry.seq <= data.acked) continue;
+      deck.log.push({ ...entry, seq: ++deck.seq });
+      if (entry.action === "undo") deck.gone.delete(entry.case);
+      else deck.gone.add(entry.case);
+    }
+    return deck;
+  }
+
+  function unsent() {
+    return deck.log.some((entry) => entry.action !== "here");
+  }
+
+  function keep() {
+    const log = deck.log.filter((entry) => entry.action !== "here");
+    const kept = { user: data.user, session: data.session, at: Date.now(), log };
+    if (log.length) sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    else sessionStorage.removeItem(KEPT);
+  }
 
   function merge() {
     deck.log = deck.log.filter((entry) => entry.seq > data.acked);
@@ -95,17 +125,23 @@ export default function (component) {
     return deck.refusal ?? card?.refusal ?? "";
   }
 
-  function send(action, card, cases = 0) {
+  function send() {
+    deck.timer ??= setTimeout(() => {
+      deck.timer = null;
+      deck.sent = deck.seq;
+      setStateValue("log", deck.log.slice());
+    }, SEND_EVERY);
+  }
+
+  function write(action, card, cases = 0) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
     deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0, cases,
                     note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all,
                     refusal: ["reject", "blacklist"].includes(action) ? refusalOf(card) : "",
                     took: VERDICTS.includes(action) ? Date.now() - deck.since : 0 });
     deck.here = Date.now();
-    deck.timer ??= setTimeout(() => {
-      deck.timer = null;
-      setStateValue("log", deck.log.slice());
-    }, SEND_EVERY);
+    keep();
+    send();
     return deck.seq;
   }
 
@@ -117,10 +153,10 @@ export default function (component) {
       deck.gone.delete(last.card.id);
       deck.queue = deck.queue.filter((other) => other.id !== last.card.id);
       deck.queue.unshift(last.card);
-      deck.coming.set(last.card.id, send("undo", last.card, -last.cases));
+      deck.coming.set(last.card.id, write("undo", last.card, -last.cases));
       say(words.undone);
     } else if (!card) {
-      send("here");
+      write("here");
     } else if (action === "snooze") {
       if (!data.may_snooze) return;
       const asked = { section: "snoozes", rule: card.rule, kind: "port", value: card.port, case: card.id };
@@ -131,7 +167,7 @@ export default function (component) {
       deck.all = Boolean(card.covered) && !deck.all;
     } else {
       const cases = action === "skip" ? 0 : deck.all ? card.covered.cases : 1;
-      const seq = send(action, card, cases);
+      const seq = write(action, card, cases);
       deck.queue.shift();
       if (deck.all && action !== "skip") leaveOut(card.campaign_id, seq);
       deck.gone.add(card.id);
@@ -202,7 +238,7 @@ export default function (component) {
 
   function alive() {
     const quiet = Date.now() - deck.here;
-    if (quiet > (data.away ? 2000 : HERE_EVERY)) send("here");
+    if (quiet > (data.away ? 2000 : HERE_EVERY)) write("here");
   }
 
   function draw() {
@@ -249,7 +285,7 @@ export default function (component) {
 
   // Why no case is shown, and a hint. Until the server has answered the last key, cases may still come.
   function idle() {
-    return deck.log.some((entry) => entry.action !== "here") ? [words.fetching, ""] : data.idle;
+    return unsent() ? [words.fetching, ""] : data.idle;
   }
 
   function empty() {
@@ -440,16 +476,21 @@ export default function (component) {
     const parts = [];
     if (shown) parts.push(deck.told.text);
     if (left > 0) parts.push(left === Infinity ? `U ${words.undo}` : `U ${words.undo} ${left} s`);
-    if (deck.log.some((entry) => entry.action !== "here") && Date.now() - deck.here > 3000) parts.push(words.unsent);
+    if (unsent() && Date.now() - deck.here > 3000) parts.push(words.unsent);
     told.textContent = parts.join("   ");
     told.classList.toggle("bad", Boolean(shown && deck.told.bad));
   }
 
   const moved = () => alive();
+  const closing = (event) => {
+    if (unsent() && Date.now() - deck.here > SLOW) event.preventDefault();
+  };
+  window.addEventListener("beforeunload", closing);
   document.addEventListener("keydown", onKey);
   document.addEventListener("mousemove", moved, { passive: true });
   const timer = setInterval(tick, 250);
   root.leave = () => {
+    window.removeEventListener("beforeunload", closing);
     document.removeEventListener("keydown", onKey);
     document.removeEventListener("mousemove", moved);
     clearInterval(timer);

@@ -114,6 +114,7 @@ def _deck(place: Place) -> None:
         key=key,
         data={
             "session": st.session_state["hand_id"],
+            "user": user.name,
             "acked": hand.acked,
             "failed": hand.failed,
             "cases": deck.cards(_, hand),
