@@ -27,6 +27,7 @@ from tests.harness.sender_harness import (
     sending,
     states,
 )
+from tests.harness.servers.wire import Wire
 
 
 @pytest.fixture(autouse=True)
@@ -400,5 +401,23 @@ def test_a_silent_link_is_tested_and_a_dead_one_dropped(operational_db: Database
             simulator.deaf = True
             await s.until(lambda: simulator.counts["logins"] >= 2)
             assert simulator.counts["link_tests"] >= 3 + 3
+
+    asyncio.run(run())
+
+
+def test_a_link_that_died_without_a_word_costs_no_message(operational_db: Database) -> None:
+    """Not the carrier leaves its SUBMITs unanswered but the link, so they go again over a new one."""
+
+    async def run() -> None:
+        async with (
+            carrier() as simulator,
+            Wire(simulator.port) as wire,
+            sending(operational_db, wire, link_test=0.2, answer_wait=0.1, tries=2) as s,
+        ):
+            await s.until(lambda: s.agent.links[0].connected)
+            wire.silence()
+            s.add(outbound("s", numbers(20)))
+            await s.until(lambda: states(operational_db) == {"delivered": 20})
+            assert received(simulator) == Counter(numbers(20))
 
     asyncio.run(run())

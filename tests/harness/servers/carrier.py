@@ -39,10 +39,10 @@ def sender_deployment(
 
 
 @contextmanager
-def simulated(conduct: Conduct) -> Iterator[Simulator]:
-    """A simulated carrier in its own thread."""
+def simulated(conduct: Conduct, port: int = 0) -> Iterator[Simulator]:
+    """A simulated carrier in its own thread; port 0: any free one."""
     started, ended = threading.Event(), threading.Event()
-    simulator = Simulator("900001", b"secret", conduct)
+    simulator = Simulator("900001", b"secret", conduct, port)
 
     async def run() -> None:
         async with simulator:

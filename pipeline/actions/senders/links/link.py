@@ -6,6 +6,9 @@ channel's to say (`answers.py`): a throttled link pauses for all parts and first
 to be tried again waits alone, with its slot; all others are refused, with `elsewhere` set if another channel may take
 them. Every part given to `submit` is returned once through `LinkCallbacks.part_back`, with its `state` set.
 
+If nothing has come since a SUBMIT whose answer is overdue, the link is tested first: a link that died without a word is
+lost, and its parts are not unanswered by the carrier.
+
 A part that was in doubt when a link was lost is sent alone. If the carrier closes because of this part, no other part
 is in doubt with it the next time.
 
@@ -389,30 +392,39 @@ class Link:
         while True:
             await asyncio.sleep(tick)
             now = self._clock.monotonic()
-            overdue = [part for part, due in self._waiting.values() if due <= now]
-            for part in overdue:
-                del self._waiting[part.sequence]
-                part.silences += 1
-                part.alone = False  # the carrier did not answer, but did not close the link either
-                if part.may_repeat(channel.tries):
-                    self._queue.append(part)  # at the end, so that other parts do not wait for it again
-                else:
-                    self._finish(part, DeliveryState.MAYBE_SENT, None, "")
+            overdue = [(part, due) for part, due in self._waiting.values() if due <= now]
+            # Nothing has come since a SUBMIT: a test tells whether the carrier left it unanswered or the link is dead.
+            silent = any(self._heard <= due - channel.answer_wait for _, due in overdue)
+            if overdue and not silent:
+                self._unanswered([part for part, _ in overdue])
             due = [part for part, at in self._later.values() if at <= now]
             for part in due:
                 del self._later[part.sequence]
                 self._queue.append(part)
-            if overdue or due:
+            if due:
                 self._turn.set()
-            wait = channel.answer_wait if self._tests else channel.link_test
+            wait = channel.answer_wait if self._tests else 0.0 if silent else channel.link_test
             if now - max(self._heard, tested) >= wait:
                 if self._tests >= channel.tries:
                     raise ProtocolError(f"{self._tests} link tests unanswered")
                 question = self._dialect.test(self._next())
-                if question is None:
-                    continue
-                self._tests, tested = self._tests + 1, now
-                self._write(question)
+                if question is not None:
+                    self._tests, tested = self._tests + 1, now
+                    self._write(question)
+                elif silent:
+                    self._unanswered([part for part, _ in overdue])
+
+    def _unanswered(self, parts: list[Part]) -> None:
+        """Count a silence for each of these parts, and queue it again if it may be sent again."""
+        for part in parts:
+            del self._waiting[part.sequence]
+            part.silences += 1
+            part.alone = False  # the carrier did not answer, but did not close the link either
+            if part.may_repeat(self._channel.tries):
+                self._queue.append(part)  # at the end, so that other parts do not wait for it again
+            else:
+                self._finish(part, DeliveryState.MAYBE_SENT, None, "")
+        self._turn.set()
 
     def _next(self) -> int:
         """A sequence number of its own for a request that is no SUBMIT."""
