@@ -54,8 +54,7 @@ class Wire:
                 ],
                 return_when=asyncio.FIRST_COMPLETED,
             )
-        if not pair.dead:
-            pair.end()
+        pair.end()
         if pair in self._pairs:
             self._pairs.remove(pair)
 
