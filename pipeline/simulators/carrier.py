@@ -186,7 +186,8 @@ class Simulator:
             _log.warning("simulator_link_ended", link=link.number, cause=str(error))
         finally:
             self._links.pop(link.number, None)
-            self._homeless += link.unanswered.values()
+            for content in link.unanswered.values():
+                self._report(link, content)  # over another link
             with suppress(OSError):
                 writer.close()
 
