@@ -58,7 +58,7 @@ def run_console(settings: Settings) -> None:
     # By default, uvicorn trusts forwarded headers of every process on this host. An empty list trusts none.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
     HTTP_PROTOCOLS["auto"] = bounded(HEAD_SECONDS)  # type: ignore[assignment]
-    WS_PROTOCOLS["auto"] = f"{Socket.__module__}:{Socket.__name__}"
+    WS_PROTOCOLS["websockets-sansio"] = f"{Socket.__module__}:{Socket.__name__}"  # the one that Streamlit names
     sys.argv = ["antispam"]  # Streamlit passes these arguments on
     try:
         app.run(
