@@ -118,7 +118,7 @@ audit:
 	else echo "audit: NO DATA, the vulnerability service did not answer: nothing is known"; exit 2; fi
 
 # Each codec in turn, and what its corpus covers of the code that it reaches. Findings lie in var/fuzz/KIND-crash-*.
-KIND := cmpp2 cmpp3 smpp sgip smgp cngp tpdu push
+KIND := cmpp2 cmpp3 smpp sgip smgp cngp tpdu push report
 FOR := 600
 fuzz: $(STAMP)
 	$(call tool,$(ATHERIS))

@@ -1,8 +1,8 @@
 """Each codec, fed by a coverage-guided fuzzer: a frame makes a message or a FrameError, and what is read is written.
 
 Not part of the suite: `make fuzz KIND="cmpp3 push" FOR=600` runs it. It needs atheris, which is not in
-requirements.lock (Linux only). KIND is a codec of `antispam decode`, `tpdu` (TPDUs, headers and texts) or `push` (WAP
-push). With `--replay` it reads the corpus once, for coverage.
+requirements.lock (Linux only). KIND is a codec of `antispam decode`, `tpdu` (TPDUs, headers and texts), `push` (WAP
+push) or `report` (the reports of SMGP, CNGP and SMPP). With `--replay` it reads the corpus once, for coverage.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ with nullcontext() if REPLAY else atheris.instrument_imports(include=["pipeline.
     from pipeline.protocols.codec import Codec
     from pipeline.protocols.frames import FrameError, ProtocolError, StreamError
     from pipeline.protocols.kinds import CODECS, decode
+    from pipeline.protocols.report_text import read_receipt, read_report, write_report
     from pipeline.protocols.sms.alphabet import decoded, of_chinese_coding, of_smpp_coding
     from pipeline.protocols.sms.header import read_header, write_header
     from pipeline.protocols.sms.text import parts, push_parts, text_of
@@ -71,6 +72,16 @@ def push(data: bytes) -> None:
     assert joined == data
 
 
+def report(data: bytes) -> None:
+    """The bytes as a report with an id of octets, and of text."""
+    for reads in (read_report, read_receipt):
+        with suppress(FrameError):
+            found = reads(data)
+            assert found.stat
+            with suppress(FrameError):  # such an id may hold a label
+                assert reads(write_report(found)).stat
+
+
 def frames(codec: Codec[Any]) -> Callable[[bytes], None]:
     """What takes bytes as a stream, and as the body of a frame of each known command by turns."""
     commands = sorted(codec.kinds)
@@ -101,9 +112,14 @@ def read(codec: Codec[Any], frame: bytes) -> None:
         decode(KIND, frame.hex())
 
 
-SMS = {"tpdu": tpdu, "push": push}
+SMS = {"tpdu": tpdu, "push": push, "report": report}
 _WHOLE = bytes.fromhex(SAMPLE)
 SEEDS = {
+    "report": (
+        b"id:0A1B2C3D4 sub:001 dlvrd:001 submit date:2611211430 done date:2611211431 stat:DELIVRD err:000 text:hello",
+        b"id:\x01\x00\x61\x01\x16\x17\x00\x01\x23\x45 sub:001 dlvrd:001 submit_date:2611211430 done_date:2611211431"
+        b" stat:DELIVRD err:000 txt:003%TD" + bytes(14),
+    ),
     "tpdu": (
         _WHOLE,
         bytes.fromhex("0891683108200505F0040D91683108108300F00000621121410350230AE8329BFD4697D9EC37"),
