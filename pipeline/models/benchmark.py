@@ -36,6 +36,7 @@ from sklearn.svm import LinearSVC
 from pipeline.errors import AntispamError
 from pipeline.models import evasions, features, train
 from pipeline.models.evaluate import STRICT, Sample, read_samples, strict_threshold
+from pipeline.models.linear import matrix
 
 Flags = NDArray[np.bool_]
 Margins = NDArray[np.float64]
@@ -86,7 +87,7 @@ class Ours:
         if self._fitted is None:
             self._fitted = train.fit(self._taught, np.ones(len(self._taught.spam), dtype=np.bool_))
         script = features.scripts(texts)
-        return self._log_odds(self._fitted.margins(train.matrix(texts), script), script, features.allowances(texts))
+        return self._log_odds(self._fitted.margins(matrix(texts), script), script, features.allowances(texts))
 
     def _log_odds(self, margins: Margins, script: NDArray[np.intp], allowance: Margins) -> Margins:
         scale = [self._scale[name] for name in features.SCRIPTS]

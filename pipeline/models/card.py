@@ -32,12 +32,32 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     bias: float
 
 
+class Language(msgspec.Struct, frozen=True, kw_only=True):
+    """A language of the third voice (other_languages.py), with what its folds showed.
+
+    `honest` and `spam` count the texts it was calibrated on. The other counts and the shares are of its real texts, of
+    sources that have both classes; they decide whether the language is `known`. No score refuses another one.
+    """
+
+    calibration: Calibration
+    thresholds: Thresholds
+    known: bool
+    honest: int
+    spam: int
+    real_honest: int
+    real_spam: int
+    honest_over_strict: float
+    spam_over_strict: float
+    spam_flagged: float
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """All data of a model except its weights. Stored as card.json beside weights.npz.
 
     `calibration` and `thresholds` are by script (`features.SCRIPTS`), because each script has its own balance of spam
-    and ham and its own tail of scores. `sources` lists the data sets with their size and licence. `metrics` come from
-    `evaluate`. `weaknesses` informs the people who choose a threshold.
+    and ham and its own tail of scores. `languages` are by name, and empty for a model of two voices.
+    `sources` lists the data sets with their size and licence. `metrics` come from `evaluate`. `weaknesses` informs the
+    people who choose a threshold.
     """
 
     format: int
@@ -46,6 +66,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     calibration: dict[str, Calibration]
     categories: tuple[str, ...]
     thresholds: dict[str, Thresholds]
+    languages: dict[str, Language] = {}
     sources: tuple[dict[str, Any], ...] = ()
     metrics: dict[str, Any] = {}
     weaknesses: tuple[str, ...] = ()
@@ -80,6 +101,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
             "",
             *_table([dict(source) for source in self.sources]),
         ]
+        if self.languages:
+            known = [name for name, language in self.languages.items() if language.known]
+            lines += ["", "## Languages", "", f"Known beside Chinese and English: {', '.join(known) or 'none'}.", ""]
+            lines += _table([_row(name, language) for name, language in self.languages.items()])
         for name, figures in self.metrics.items():
             lines += ["", f"## Measured: {name.replace('_', ' ')}"]
             for group in ("by_language", "by_source", "business"):
@@ -88,6 +113,22 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
                     lines += ["", *_table(rows)]
         lines += ["", "## Known weaknesses", "", *(f"* {weakness}" for weakness in self.weaknesses)]
         return "\n".join(lines) + "\n"
+
+
+def _row(name: str, language: Language) -> dict[str, Any]:
+    real = language.real_honest > 0
+    return {
+        "": name,
+        "known": "yes" if language.known else "no",
+        "honest": language.honest,
+        "spam": language.spam,
+        "real honest": language.real_honest,
+        "real spam": language.real_spam,
+        "strict": f"{language.thresholds.reject:.4f}",
+        "real honest over strict": language.honest_over_strict if real else None,
+        "real spam over strict": language.spam_over_strict if real else None,
+        "real spam over 0.5": language.spam_flagged if real else None,
+    }
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

@@ -1,10 +1,10 @@
 """The classifier: the probability that a text is spam, and its category.
 
-Two linear models over hashed grams of characters and words: one for Chinese and one for all other texts. Better
-models exist. These score tens of thousands of texts a second on one core, explain a score as a sum, and fit in a
-file small enough to be published with every policy. Weights are integers, so a text gets the same score, to the last
-bit, in every batch, on every machine and with every release of numpy. So a decision replayed from the lake gets the
-stored score again.
+Linear models over hashed grams of characters and words: one for Chinese, one for English and for what it is taken for,
+and one for the other languages that were learnt. Better models exist. These score tens of thousands of texts a second
+on one core, explain a score as a sum, and fit in a file small enough to be published with every policy. Weights are
+integers, so a text gets the same score, to the last bit, in every batch, on every machine and with every release of
+numpy. So a decision replayed from the lake gets the stored score again.
 
 The policy decides whether a score stops a message, because only the caller knows transactional kinds, templates and
 consent.
@@ -31,11 +31,12 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
 from pipeline.models import features, own_domains, particulars
 from pipeline.models.card import Card, Thresholds
-from pipeline.models.languages import foreign
+from pipeline.models.languages import candidates, language
 from pipeline.text.normal import Normals
 
 WEIGHTS = Path(__file__).with_name("weights")  # the model that ships with the package
-FORMAT = 3
+FORMAT = 4
+FORMER_FORMAT = 3  # of two voices: no language but Chinese and English was learnt
 SPAM_FROM = 0.5  # least score for the label spam
 # Must change with every change of the features (features.py, particulars.py, own_domains.py): a model with other
 # features is refused.
@@ -99,8 +100,14 @@ class Classifier:
         self._categories = tuple(Category(name) for name in card.categories)
         self._spam = spam
         self._category = category.astype(np.int32)
-        self._thresholds = [card.thresholds[script] for script in features.SCRIPTS]
-        calibration = [card.calibration[script] for script in features.SCRIPTS]
+        learnt = card.languages.values()
+        # By register: the scripts, then the languages that were learnt.
+        self._register = {name: len(features.SCRIPTS) + place for place, name in enumerate(card.languages)}
+        self._voices = np.array([*features.VOICES, *(features.OTHER_VOICE for _ in learnt)])
+        self._thresholds = [card.thresholds[script] for script in features.SCRIPTS] + [
+            by.thresholds if by.known else msgspec.structs.replace(by.thresholds, reject=_NEVER) for by in learnt
+        ]
+        calibration = [card.calibration[script] for script in features.SCRIPTS] + [by.calibration for by in learnt]
         self._scale = np.array([by.scale for by in calibration])
         self._bias = np.array([by.bias for by in calibration])
 
@@ -113,15 +120,16 @@ class Classifier:
         """
         card = Card.load(path / "card.json")
         where = path / "card.json"
-        if card.format != FORMAT or card.features not in (FEATURES, FORMER_FEATURES):
+        if card.format not in (FORMAT, FORMER_FORMAT) or card.features not in (FEATURES, FORMER_FEATURES):
             raise AntispamError(f"{where}: made for another release (format {card.format}, {card.features!r})")
         if not (set(card.calibration) == set(card.thresholds) == set(features.SCRIPTS)):
             raise AntispamError(f"{where}: calibration and thresholds must be for {', '.join(features.SCRIPTS)}")
-        if not all(math.isfinite(value) for by in card.calibration.values() for value in (by.scale, by.bias)):
+        calibration = [*card.calibration.values(), *(by.calibration for by in card.languages.values())]
+        if not all(math.isfinite(value) for by in calibration for value in (by.scale, by.bias)):
             raise AntispamError(f"{where}: scale and bias must be finite")
         if not card.categories or not set(card.categories) <= set(Category):
             raise AntispamError(f"{where}: categories must be some of {', '.join(Category)}")
-        spam, category = _read_weights(path / "weights.npz", len(card.categories))
+        spam, category = _read_weights(path / "weights.npz", len(card.categories), 3 if card.languages else 2)
         if weights_version(spam, category, card) != card.version:
             raise AntispamError(f"{path}: weights.npz and card.json do not belong together")
         return cls(spam, category, card)
@@ -142,12 +150,11 @@ class Classifier:
         if not texts:
             return []
         grams = features.grams(texts, normals, links, former=self._former)
-        rows = np.repeat(features.voices(grams.scripts) * features.BUCKETS, grams.counts)
-        weights = self._spam.ravel().take(rows + grams.buckets)  # `take` costs half of an index by arrays
-        sums = _sums(weights.astype(np.int64), grams.starts)
+        registers = self._registers(grams)
+        sums = features.sums(self._weights(grams, self._voices[registers]), grams.starts)
         log_odds = (
-            sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[grams.scripts]
-            + self._bias[grams.scripts]
+            sums / np.sqrt(np.maximum(grams.counts, features.FEWEST)) * self._scale[registers]
+            + self._bias[registers]
             - grams.allowance
         )
         scores = [
@@ -157,29 +164,47 @@ class Classifier:
         spam = [index for index, score in enumerate(scores) if score >= SPAM_FROM]
         categories = dict(zip(spam, self._categorise(grams, spam), strict=True))
         return [
-            Classified(score, Label.SPAM, categories[index], self._limits(grams, index, score, script))
+            Classified(score, Label.SPAM, categories[index], self._limits(grams, index, score, register))
             if index in categories
-            else Classified(score, Label.HAM, None, self._thresholds[script])
-            for index, (score, script) in enumerate(zip(scores, grams.scripts.tolist(), strict=True))
+            else Classified(score, Label.HAM, None, self._thresholds[register])
+            for index, (score, register) in enumerate(zip(scores, registers.tolist(), strict=True))
         ]
 
-    def _limits(self, grams: features.Grams, index: int, score: float, script: int) -> Thresholds:
-        """The thresholds of a text. The language is looked at only where it matters, because most texts are honest."""
-        limits = self._thresholds[script]
-        if script == _CHINESE or score < limits.reject or not foreign(grams.folded_text(index)):
+    def _weights(self, grams: features.Grams, voices: NDArray[np.intp]) -> NDArray[np.int16]:
+        """The weight of each gram in the voice of its text. `take` costs half of an index by arrays."""
+        alone = bool((voices == voices[0]).all())
+        table = self._spam[voices[0]] if alone else self._spam.ravel()
+        at = grams.buckets if alone else np.repeat(voices * features.BUCKETS, grams.counts) + grams.buckets
+        weights: NDArray[np.int16] = table.take(at)
+        return weights
+
+    def _registers(self, grams: features.Grams) -> NDArray[np.intp]:
+        """The index of the calibration of each text: of its script, or of its language if it was learnt."""
+        if not self._register:
+            return grams.scripts
+        registers = grams.scripts.copy()
+        for index in candidates(grams).tolist():
+            registers[index] = self._register.get(language(grams.folded_text(index)) or "", registers[index])
+        return registers
+
+    def _limits(self, grams: features.Grams, index: int, score: float, register: int) -> Thresholds:
+        """The thresholds of a text. Whether a script hides another language is asked only where it matters."""
+        limits = self._thresholds[register]
+        told = register == _CHINESE or register >= len(features.SCRIPTS)
+        if told or score < limits.reject or language(grams.folded_text(index)) is None:
             return limits
         return msgspec.structs.replace(limits, reject=_NEVER)
 
     def explain(self, text: str) -> Explanation:
         """The share of each character and word in the score of a text. Too slow for traffic; meant for single cases."""
         score = self.classify([text])[0].score
-        script = int(features.scripts([text])[0])
+        register = int(self._registers(features.grams([text], former=self._former))[0])
         spans = features.gram_spans(text, former=self._former)
         distinct, which, often = np.unique(spans.buckets, return_inverse=True, return_counts=True)
-        step = float(self._scale[script]) / math.sqrt(max(len(distinct), features.FEWEST))
-        bias = float(self._bias[script])
+        step = float(self._scale[register]) / math.sqrt(max(len(distinct), features.FEWEST))
+        bias = float(self._bias[register])
         length = min(len(text), features.MAX_CHARS)
-        spam = self._spam[features.VOICES[script]]
+        spam = self._spam[self._voices[register]]
         share = spam[spans.buckets] * step / often[which] / np.maximum(spans.ends - spans.begins, 1)
         begins, ends, shares = [spans.begins], [spans.ends], [share]
         allowed = features.allowed_at(text, former=self._former)
@@ -217,26 +242,21 @@ def weights_version(spam: NDArray[np.int16], category: NDArray[np.int8], card: C
     digest.update(category.tobytes())
     by_script = [(name, card.calibration[name], card.thresholds[name]) for name in features.SCRIPTS]
     digest.update(repr((card.format, card.features, by_script, card.categories)).encode())
+    for name, by in card.languages.items():
+        digest.update(repr((name, by.calibration, by.thresholds, by.known)).encode())
     return digest.hexdigest()[:12]
-
-
-def _sums(values: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.int64]:
-    """The sum of each text's values; 0 for a text without values."""
-    running = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(values)))
-    sums: NDArray[np.int64] = running[starts[1:]] - running[starts[:-1]]
-    return sums
 
 
 def _probability(log_odds: float) -> float:
     return 1 / (1 + math.exp(-max(-_MAX_LOG_ODDS, min(_MAX_LOG_ODDS, log_odds))))
 
 
-def _read_weights(path: Path, categories: int) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+def _read_weights(path: Path, categories: int, voices: int) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     try:
         if path.stat().st_size > _MAX_FILE:
             raise AntispamError(f"{path}: larger than {_MAX_FILE // 1024 // 1024} MiB")
         with zipfile.ZipFile(path) as archive:
-            spam = _read_array(archive, "spam.npy", np.dtype(np.int16), (len(set(features.VOICES)), features.BUCKETS))
+            spam = _read_array(archive, "spam.npy", np.dtype(np.int16), (voices, features.BUCKETS))
             shape = (_CATEGORY_BUCKETS, categories)
             category = _read_array(archive, "category.npy", np.dtype(np.int8), shape)
     except OSError as error:

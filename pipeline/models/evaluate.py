@@ -22,6 +22,7 @@ from pipeline.errors import AntispamError
 from pipeline.models.classifier import SPAM_FROM, Classifier
 
 STRICT = 0.001  # largest share of ham flagged at the strict threshold
+STRICT_OF_LANGUAGE = 0.005  # the same of other languages, whose collections of hundreds show no thousandth
 _BATCH = 500
 Figures = dict[str, float | int | None]
 _MAX_LINE = 1024 * 1024
@@ -32,7 +33,8 @@ class Sample(msgspec.Struct, frozen=True):
     """One labelled text. `kind` is set for business messages (one-time code, bank, courier, …).
 
     `label` is spam, ham or commercial. Commercial means lawful advertising, which is neither and is left out of
-    training. Near-duplicates share a `cluster_id`; they must never be on both sides of a split.
+    training. Near-duplicates share a `cluster_id`; they must never be on both sides of a split. `made` says how the
+    text came about: real, translated or synthetic.
     """
 
     text: str
@@ -42,6 +44,8 @@ class Sample(msgspec.Struct, frozen=True):
     category: str | None = None
     kind: str | None = None
     cluster_id: str | int | None = None
+    made: Literal["real", "translated", "synthetic"] = "real"
+    licence: str = ""
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:

@@ -39,8 +39,10 @@ FEWEST = 16  # texts of fewer grams are scaled as if they had this many: a greet
 MAX_CHARS = 2000  # code points read of a text; the length of the longest accepted content
 SCRIPTS = ("zh", "en", "other")  # mostly Chinese characters, mostly Latin letters, mostly other letters
 VOICES = (0, 1, 1)  # by script: index of the linear model that scores it
+OTHER_VOICE = 2  # index of the linear model of the other languages, if there is one
 
 _WRITTEN, _MEANT, _WORDS = 0, 1, 2
+FIRST_WORD = _WORDS << READING_BITS  # the buckets from here on are of words and pairs of words
 _WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams that contain Chinese, by reading
 _NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # lengths of grams without Chinese, by reading
 _SYLLABLES_END = 0xF900
@@ -72,14 +74,16 @@ class Grams:
     """The distinct grams of a batch.
 
     Text t has `buckets[starts[t] : starts[t + 1]]`, in ascending order. `scripts[t]` is an index of SCRIPTS.
-    `silent[t]` is True if the text has neither letter nor digit. `allowance[t]` is the allowance for its particulars
-    and its own domains, in log-odds. `folded` is the batch without accents and disguised letters.
+    `silent[t]` is True if the text has neither letter nor digit. `strange_letters[t]` counts letters that are neither
+    Chinese nor Latin. `allowance[t]` is the allowance for its particulars and its own domains, in log-odds. `folded` is
+    the batch without accents and disguised letters.
     """
 
     buckets: NDArray[np.intp]
     starts: Indexes
     scripts: NDArray[np.intp]
     silent: Flags
+    strange_letters: NDArray[np.intp]
     allowance: NDArray[np.float64]
     folded: Tape
 
@@ -189,6 +193,14 @@ def allowed_at(text: str, *, former: bool = False) -> list[tuple[GramSpans, floa
         first, behind = np.array([(link.start, link.end) for link in links], dtype=np.intp).T
         found.append((first, behind, own_domains.ALLOWANCE))
     return [(_within(text, np.zeros(len(begins), dtype=np.intp), begins, ends), odds) for begins, ends, odds in found]
+
+
+def sums(values: NDArray[np.integer] | Flags, starts: NDArray[np.intp]) -> NDArray[np.int64]:
+    """The sum of each text's values; 0 for a text without values. `starts`: see `Grams`."""
+    running = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=running[1:])
+    found: NDArray[np.int64] = running[starts[1:]] - running[starts[:-1]]
+    return found
 
 
 def _within(text: str, buckets: NDArray[np.intp], begins: Indexes, ends: Indexes) -> GramSpans:
@@ -328,8 +340,10 @@ def _owners(tape: Tape) -> NDArray[np.int64]:
     return owners
 
 
-def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags]:
-    """The main script of each text (Latin for a text without letters), and flags of texts without letter or digit."""
+def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags, NDArray[np.intp]]:
+    """The main script of each text (Latin for a text without letters), flags of texts without letter or digit, and the
+    number of letters that are neither Chinese nor Latin.
+    """
     folded = normals.folded
     kind = characters().kind_of(folded.codes)
     written = normals.raw.codes[folded.origin]
@@ -346,4 +360,4 @@ def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags]:
     )
     silent = chinese + latin + digits + others == 0
     chinese *= _LETTERS_IN_A_CHARACTER
-    return np.where(others > chinese + latin, 2, np.where(chinese >= np.maximum(latin, 1), 0, 1)), silent
+    return np.where(others > chinese + latin, 2, np.where(chinese >= np.maximum(latin, 1), 0, 1)), silent, others

@@ -1,54 +1,128 @@
-"""Which texts are of a language that the model has not learnt.
+"""The language of a text that is neither Chinese nor English.
 
-Of the languages that are not Chinese, the model knows English. It reads words of Spanish or Filipino by their letters
-alone, and a score of them means nothing, so it must never refuse them. Identifiers of languages guess badly on short
-texts full of names and links; the question here is easier. A text is foreign if it is in letters that are never taken
-for Latin, if words of another language outnumber the English ones, or if it has many words and not one that English
-texts use often. Of short private messages in the languages listed, two thirds to all are recognised, and nine in ten of
-longer texts; of English spam, three texts in
-1,000 are taken for foreign, most of them Hindi in Latin letters.
+Identifiers of languages guess badly on short texts full of names and links, and cost 100 µs and more a text; the
+question here is easier. A text is of another language if it is in letters that are never taken for Latin, if words of
+another language outnumber the English ones, or if it has many words and not one that English texts use often. Its
+letters, or the list with most of its words, name the language. `candidates` leaves out what is clearly English at the
+price of a sum, because most texts are.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
+from pipeline.models import features
+
+UNKNOWN = ""  # another language, but which one cannot be told
 _words = re.compile(r"(?<![\w.@/:-])[a-z]{2,}(?![\w@/-]|\.\w)").findall
-# Letters that nobody takes for Latin: Hebrew to Hangul. Greek and Cyrillic are read as the Latin letters they resemble.
-_other_letters = re.compile(r"[\u0590-\u1cff\u3040-\u30ff\uac00-\ud7a3]").findall
+# Letters that nobody takes for Latin. Most letters of Greek and Cyrillic are read as the Latin letters they resemble,
+# the rest are among these.
+_other_letters = re.compile(r"[\u0370-\u1cff\u3040-\u30ff\uac00-\ud7a3]").findall
 _LEAST_LETTERS = 8
+_ALPHABETS = (  # the last letter of an alphabet that one language writes most texts in; None: many languages
+    ("\u03ff", "el"),
+    ("\u052f", "ru"),
+    ("\u058f", None),
+    ("\u05ff", "he"),
+    ("\u077f", "ar"),
+    ("\u08ff", None),
+    ("\u097f", "hi"),
+    ("\u0dff", None),
+    ("\u0e7f", "th"),
+    ("\u10ff", None),
+    ("\u11ff", "ko"),
+    ("\u1cff", None),
+    ("\u30ff", "ja"),
+    ("\ud7a3", "ko"),
+)
+_PERSIAN = re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]").search
 _pieces = re.compile(r"[a-z]+").findall
 _BROKEN = 2.75  # mean letters in a piece; English broken up by spaces or signs has 2.2, Vietnamese 3
-_MOST_CHARS = 400  # code points read
+_MAX_CHARS = 400  # code points read
 _LEAST_FOREIGN = 2  # words of another language beside English ones; a single one may be a name
 _FEW_WORDS, _MANY_WORDS = 3, 12  # words without an English one: enough with a word of another language, enough alone
+_ENGLISH, _FOREIGN = 1, 2
 
 
-def foreign(folded: str) -> bool:
-    """Whether a folded text (no accents, lower case or not) without Chinese is of a language other than English."""
-    if len(_other_letters(folded[:_MOST_CHARS])) >= _LEAST_LETTERS:
-        return True
-    read = folded[:_MOST_CHARS].lower()
+def language(folded: str) -> str | None:
+    """The language of a folded text (no accents, lower case or not) without Chinese; None for English and for scraps.
+
+    UNKNOWN if it is another language and nothing tells which.
+    """
+    letters = _other_letters(folded[:_MAX_CHARS])
+    if len(letters) >= _LEAST_LETTERS:
+        return _of_letters(letters)
+    read = folded[:_MAX_CHARS].lower()
     pieces = _pieces(read)
     if sum(map(len, pieces)) < _BROKEN * len(pieces):
-        return False  # words broken up to hide them
+        return None  # words broken up to hide them
     words = _words(read)
     english, others = _lists()
     known = sum(word in english for word in words)
-    strange = max((sum(word in other for word in set(words)) for other in others), default=0)
-    if known:
-        return strange >= max(_LEAST_FOREIGN, known + 1)
-    return len(words) >= (_FEW_WORDS if strange else _MANY_WORDS)
+    counts: Counter[str] = Counter()
+    shares: defaultdict[str, float] = defaultdict(float)
+    for word in set(words):
+        for name in others.get(word, ()):
+            counts[name] += 1
+            shares[name] += 1 / len(others[word])
+    strange = max(counts.values(), default=0)
+    if strange < max(_LEAST_FOREIGN, known + 1) if known else len(words) < (_FEW_WORDS if strange else _MANY_WORDS):
+        return None
+    if strange < _LEAST_FOREIGN:
+        return UNKNOWN
+    return max(counts, key=lambda name: (shares[name], name))  # closely related languages may tie
+
+
+def candidates(grams: features.Grams) -> NDArray[np.intp]:
+    """The texts of a batch of which `language` may name the language, as indexes; all others are Chinese, or have as
+    many English words as words of other languages, or too few of these.
+    """
+    told = (grams.scripts != features.SCRIPTS.index("zh")) & ~grams.silent
+    if not told.any():
+        return np.flatnonzero(told)
+    words = np.flatnonzero(grams.buckets >= features.FIRST_WORD)
+    kinds = _marks().take(grams.buckets[words] - features.FIRST_WORD)
+    starts = np.searchsorted(words, grams.starts)
+    english, strange = (features.sums(kinds == kind, starts) for kind in (_ENGLISH, _FOREIGN))
+    told &= (strange > np.maximum(english, 1)) | (grams.strange_letters >= _LEAST_LETTERS)
+    return np.flatnonzero(told)
+
+
+def _of_letters(letters: list[str]) -> str:
+    """The language most of whose letters these are."""
+    names = Counter(next(name for last, name in _ALPHABETS if letter <= last) for letter in letters)
+    [(name, _)] = names.most_common(1)
+    if name == "ar" and _PERSIAN("".join(letters)):
+        return "fa"
+    return name or UNKNOWN
 
 
 @cache
-def _lists() -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
-    """The words of English, and of each other language without the English ones."""
+def _lists() -> tuple[frozenset[str], dict[str, tuple[str, ...]]]:
+    """The words of English, and by word the other languages that have it."""
     text = Path(__file__).with_name("function_words.yaml").read_text(encoding="utf-8")
     lists = {name: frozenset(words.split()) for name, words in yaml.safe_load(text).items()}
     english = lists.pop("english")
-    return english, tuple(words - english for words in lists.values())
+    others: dict[str, tuple[str, ...]] = {}
+    for name, words in lists.items():
+        for word in words - english:
+            others[word] = (*others.get(word, ()), name)
+    return english, others
+
+
+@cache
+def _marks() -> NDArray[np.uint8]:
+    """By bucket of a word: whether it is English or of another language."""
+    english, others = _lists()
+    marks = np.zeros(1 << features.READING_BITS, dtype=np.uint8)
+    for words, mark in ((others, _FOREIGN), (english, _ENGLISH)):  # English wins where two words share a bucket
+        buckets = features.grams(sorted(words)).buckets
+        marks[buckets[buckets >= features.FIRST_WORD] - features.FIRST_WORD] = mark
+    return marks

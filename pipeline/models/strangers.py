@@ -28,6 +28,7 @@ from pipeline.models.benchmark import Row, markdown, share
 from pipeline.models.classifier import SPAM_FROM
 from pipeline.models.evaluate import Sample, read_samples
 from pipeline.models.features import SCRIPTS
+from pipeline.models.linear import SEED
 
 # By fold: the sources left out of training. Of each language, every fold keeps a source of spam and one of ham.
 SOURCES_OUT = (("fbs", "spstudy"), ("zh80w", "smish5971"), ("nus_zh", "uci", "tw150"))
@@ -77,7 +78,7 @@ def _left_out(rows: Sequence[Sample], group: Group, of_source: bool) -> NDArray[
     def fold(sample: Sample) -> int:
         named = group(sample)
         if named is not None:
-            return xxhash.xxh64_intdigest(named.encode(), seed=train.SEED) % train.FOLDS
+            return xxhash.xxh64_intdigest(named.encode(), seed=SEED) % train.FOLDS
         return source_fold.get(sample.source, -1) if of_source else -1
 
     return np.array([fold(sample) for sample in rows], dtype=np.intp)

@@ -13,6 +13,7 @@ Decisions that matter more than the algorithm:
   messages of one source, stay in one fold: a threshold fixed on texts of the training would be too low.
 * The allowances for particulars and own domains (particulars.py, own_domains.py) are not learnt: the words of the
   training notices are known, and only notices of unknown senders need them. The thresholds are fixed with them.
+* Other languages have a voice of their own (other_languages.py): adding them changes nothing for Chinese and English.
 * Lawful advertising is left out: consent, not wording, decides whether it may be sent.
 """
 
@@ -30,19 +31,18 @@ import numpy as np
 import scipy.sparse as sp
 import xxhash
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import LinearSVC
 
 from pipeline.errors import AntispamError
 from pipeline.models import evasions, features
-from pipeline.models.card import Calibration, Card, Thresholds
+from pipeline.models.card import Calibration, Card, Language, Thresholds
 from pipeline.models.categories import fit_categories
 from pipeline.models.classifier import FEATURES, FORMAT, SPAM_FROM, Classifier, weights_version
 from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
 from pipeline.models.invented import invented
+from pipeline.models.linear import SEED, fit_voice, matrix, platt
+from pipeline.models.other_languages import Learnt, apart, learn_others
 
 _CORRECTIONS = Path(__file__).with_name("corrections.tsv")
-SEED = 20_240_601
 FOLDS = 3
 BUSINESS_WEIGHT = 10.0  # a business message counts as ten others
 INVENTED_WEIGHT = {"ham": 3.0, "spam": 1.0}  # an invented notice counts as three
@@ -53,16 +53,12 @@ DISGUISED, RESTYLED = 0.7, 0.4  # share of the texts copied in disguise, and sha
 _DRAWS = 3  # rounds of copies: with one round, the random choice of disguises changes recall by half a point
 _COPY_WEIGHT = 0.5 / _DRAWS
 _MOST_BALANCE = 10.0  # largest weight of a spam text; below it, spam and ham of a script have equal total weight
-_REGULARISATION = 0.3  # C; results hardly change from 0.1 to 1
 _CALIBRATED_FROM = 200  # a script with fewer texts is calibrated on the texts of all scripts
-_RARE = 2  # least number of texts with a bucket; rarer buckets are ignored
-# By voice: rarity and inequality (see _stress), weight of the other voice's texts.
+# By voice: rarity and inequality (see linear.py), weight of the other voice's texts.
 _STRESS = ((1.0, 0.0, 0.1), (1.5, 0.5, 0.0))
 _HEARD = 4  # a voice hears every fourth text of the other voice, with four times the weight: half the time of training
-_TOLERANCE = 0.3  # of the solver; on a part of the texts the figures differed by 0.002 at most from those with 0.02
 _PADDED, _SEVERAL = 0.3, 0.2  # shares of padding and of several tricks among the disguises
 _SHORT = 160  # code points; an innocent text used as padding is shorter
-_BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +117,17 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
 
     Raises AntispamError for too little data.
     """
-    samples = usable(samples)
+    samples, others = apart(usable(samples))
     taught = teach(samples)
     margins = out_of_fold(taught)
     scale = calibrate(taught, margins)
     fitted = fit(taught, np.ones(len(taught.spam), dtype=np.bool_))
     step = np.abs(fitted.weights).max(axis=1) / np.iinfo(np.int16).max
     integers = np.rint(fitted.weights / step[:, None]).astype(np.int16)
+    languages: dict[str, Language] = {}
+    if others:
+        third, languages = add_voice(learn_others(others))
+        integers = np.vstack((integers, third))
     names, category = fit_categories(taught.matrix, taught.rows, SEED)
     card = Card(
         format=FORMAT,
@@ -142,7 +142,8 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         },
         categories=names,
         thresholds={name: by.thresholds for name, by in scale.items()},
-        sources=_sources(taught.rows),
+        languages=languages,
+        sources=_sources([*taught.rows, *others]),
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
@@ -150,6 +151,22 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
     scores = np.array([by.score(*of) for by, *of in zip(by_text, margins, taught.allowance, strict=False)])
     reject = np.array([by.thresholds.reject for by in by_text])
     return Classifier(integers, category, card), report(samples, scores, reject)
+
+
+def add_voice(learnt: Learnt) -> tuple[NDArray[np.int16], dict[str, Language]]:
+    """The third voice in integers, and its languages with a calibration for sums of integers."""
+    step = float(np.abs(learnt.weights).max()) / np.iinfo(np.int16).max
+    integers = np.rint(learnt.weights / step).astype(np.int16)
+    return integers, {
+        name: msgspec.structs.replace(
+            language,
+            calibration=Calibration(
+                scale=step * language.calibration.scale,
+                bias=learnt.bias * language.calibration.scale + language.calibration.bias,
+            ),
+        )
+        for name, language in learnt.languages.items()
+    }
 
 
 def usable(samples: Sequence[Sample]) -> list[Sample]:
@@ -193,7 +210,7 @@ def calibrate(taught: Taught, margins: NDArray[np.float64]) -> dict[str, Scale]:
         chosen = taught.public & (taught.script == index)
         if min((chosen & taught.spam).sum(), (chosen & ~taught.spam).sum()) < _CALIBRATED_FROM:
             chosen = taught.public
-        slope, shift = _platt(margins[chosen], taught.spam[chosen])
+        slope, shift = platt(margins[chosen], taught.spam[chosen])
         ham = chosen & ~taught.spam
         honest = 1 / (1 + np.exp(taught.allowance[ham] - slope * margins[ham] - shift))
         # With few, clearly separated texts the strict threshold would be close to 0.
@@ -253,9 +270,6 @@ def fit(taught: Taught, rows: NDArray[np.bool_]) -> Fitted:
     The Chinese voice also learns from other scripts' texts, with a small weight: common traits of spam are the only
     help against an unknown source. Trained without one of two sources of Chinese spam, it flagged 92 % of that source,
     and 87 % without the other scripts.
-
-    The loss is the squared hinge: it ignores clearly separated texts, so it ranks doubtful texts better than the
-    logistic loss.
     """
     copied = rows[taught.copy_of]
     of_copies = taught.copy_of[copied]
@@ -271,34 +285,8 @@ def fit(taught: Taught, rows: NDArray[np.bool_]) -> Fitted:
             own[:] = True  # too few texts of its own, so the voice learns from all
         heard = own | ((strange > 0) & (np.arange(len(own)) % _HEARD == 0))
         loud = np.where(own, weight, weight * strange * _HEARD)[heard]
-        stress = _stress(matrix[heard], spam[heard], loud, rarity, inequality)
-        model = LinearSVC(C=_REGULARISATION, tol=_TOLERANCE, max_iter=300, random_state=SEED)
-        model.fit(matrix[heard] @ sp.diags(stress.astype(np.float32)), spam[heard], sample_weight=loud)
-        weights[which], bias[which] = model.coef_[0] * stress, model.intercept_[0]
+        weights[which], bias[which] = fit_voice(matrix[heard], spam[heard], loud, rarity, inequality)
     return Fitted(weights, bias)
-
-
-def _stress(
-    matrix: sp.csr_matrix, spam: NDArray[np.bool_], weight: NDArray[np.float64], rarity: float, inequality: float
-) -> NDArray[np.float64]:
-    """The factor for each bucket before training: a larger factor makes a weight cheaper under regularisation.
-
-    It is the inverse document frequency to the power `rarity`, or 0 for a gram of a single text. Its share `inequality`
-    is multiplied by the inequality of the gram between spam and ham (the log ratio of naive Bayes, as in Wang and
-    Manning, ACL 2012).
-    """
-    owner = np.repeat(np.arange(len(spam)), np.diff(matrix.indptr))
-    texts = np.bincount(matrix.indices, minlength=features.BUCKETS)
-    of_spam, of_ham = (
-        (np.bincount(matrix.indices, (weight * of)[owner], features.BUCKETS) + 1) / weight[of].sum()
-        for of in (spam, ~spam)
-    )
-    unequal = np.abs(np.log(of_spam / of_ham))
-    unequal /= np.average(unequal, weights=texts)
-    stress: NDArray[np.float64] = (np.log((len(spam) + 1) / (texts + 1)) + 1) ** rarity
-    stress *= 1 - inequality + inequality * unequal
-    stress[texts < _RARE] = 0
-    return stress
 
 
 def _copies(
@@ -341,26 +329,6 @@ def _copies(
     return made, copy_of
 
 
-def matrix(texts: Sequence[str]) -> sp.csr_matrix:
-    """One row for each text: 1 for each distinct gram, divided by the square root of their number."""
-    parts = [sp.csr_matrix((0, features.BUCKETS), dtype=np.float32)]
-    for start in range(0, len(texts), _BATCH):
-        grams = features.grams(texts[start : start + _BATCH])
-        values = np.repeat(1 / np.sqrt(np.maximum(grams.counts, features.FEWEST)), grams.counts).astype(np.float32)
-        shape = (len(grams.counts), features.BUCKETS)
-        parts.append(sp.csr_matrix((values, grams.buckets.astype(np.int32), grams.starts), shape=shape))
-    return sp.vstack(parts, format="csr")
-
-
-def _platt(margins: NDArray[np.float64], spam: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and shift: log-odds = slope * margin + shift, for equal shares of spam and ham.
-
-    The shares of spam in the collections are arbitrary, so a score should not depend on them.
-    """
-    model = LogisticRegression(C=1e6, class_weight="balanced", random_state=SEED).fit(margins[:, None], spam)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
 def folds(samples: Sequence[Sample], business_by_source: bool = True) -> NDArray[np.intp]:
     """The fold of each sample. Near-duplicates share a fold, and so do all business messages of a source."""
 
@@ -379,13 +347,14 @@ def _sources(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
     counts = Counter(
         (sample.source if sample.kind is None else "business messages", sample.label) for sample in samples
     )
+    stated = {sample.source: sample.licence for sample in samples}
     names = sorted({name for name, _ in counts})
     listed: list[dict[str, Any]] = [
         {
             "source": name or "unnamed",
             "spam": counts[name, "spam"],
             "ham": counts[name, "ham"],
-            "licence": _LICENCES.get(name, "not recorded"),
+            "licence": _LICENCES.get(name) or stated.get(name) or "not recorded",
         }
         for name in names
     ]
