@@ -288,7 +288,7 @@ class Decision(Event, frozen=True, omit_defaults=False):
     `messages` is the number of recipients decided on. `port` is the registered port; `sender` is the port field of
     the submission as given, empty for records. `campaign` is the known campaign that the text belongs to, or empty.
     `suppressed` are the matches of enforced rules that did not count. `tier` is that of the port at this time; None
-    without a registered port.
+    without a registered port. `reject_score` is the model's strict threshold for the text's script or language.
     """
 
     id: str
@@ -319,6 +319,7 @@ class Decision(Event, frozen=True, omit_defaults=False):
     campaign: str = ""
     suppressed: tuple[Suppressed, ...] = ()
     tier: Tier | None = None
+    reject_score: float | None = None
 
 
 class Sketch(Event, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from pipeline.store.accounts.roles import Right, User, allowed
 MEASURED = {
     "much-complained": N_("complaints about a port"),
     "much-refused": N_("% of a port's messages refused"),
+    "over-strict": N_("% of the notices or codes over the model's strict threshold"),
     "volume": N_("messages of a port"),
     "traffic": N_("messages of all ports"),
     "degraded": N_("% of decisions without a part"),

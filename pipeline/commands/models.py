@@ -128,3 +128,37 @@ def model_versions() -> None:
                 when = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
                 folder = registry.configuration(db, "model", name, version)
                 typer.echo(f"{name}  {when}  {author}  {folder}{'  now' if current else ''}")
+
+
+@model_app.command("drift")
+def model_drift(
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks back from today.")] = 8,
+    model: Annotated[Path | None, typer.Option(help="The model directory; without it, the model in force.")] = None,
+) -> None:
+    """Shares of the traffic over strict and over 0.5 by week, kind and script, beside what the card says."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.actions.drift import drift
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.lake.reader import LakeReader
+    from pipeline.models.card import Card
+    from pipeline.models.classifier import WEIGHTS
+    from pipeline.store.registry import registry
+
+    with context.database() as db:
+        stored = registry.configuration(db, "model", ACTIVE)
+    card = Card.load((model or (Path(stored) if stored else WEIGHTS)) / "card.json")
+    found = drift(LakeReader(context.settings()).cursor(), context.administrator(), card, weeks, context.now())
+    table = Table("week", "kind", "script", "decisions", "over strict", "honest, by the card", "over 0.5")
+    for each in found:
+        table.add_row(
+            each.week.isoformat(),
+            each.kind,
+            each.script,
+            f"{each.decisions:,}",
+            f"{each.over_strict:.2%}",
+            "–" if each.expected is None else f"{each.expected:.1%}",
+            f"{each.over_half:.2%}",
+        )
+    Console().print(table if found else f"no decision of model {card.version} in the last {weeks} weeks")

@@ -239,7 +239,7 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         if verdict is Verdict.HOLD:
             hold_until = _hold_until(outcome, reasons, event, config, now)
         exceptions = _exceptions(event, port, context.kind, verdict, outcome.excepted, config.lists)
-    decision = Decision(  # by place: 27 keywords take 1.8 us more
+    decision = Decision(  # by place: 28 keywords take 1.8 us more
         event.id,
         number,
         verdict,
@@ -268,6 +268,7 @@ def _screened(outcome: Outcome, policy: Policy | None, config: Config, now: int,
         facts.campaign.id if facts.campaign else "",
         outcome.suppressed,
         port.tier if port else None,
+        None if facts.score is None else facts.reject_score,
     )
     return Screened(decision, port, outcome.alerts, outcome.warned)
 

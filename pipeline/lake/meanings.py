@@ -76,6 +76,7 @@ COLUMNS = {
     "smsc": "SMSC that wrote the record",
     "verdict": "release, hold, review, reject or blacklist",
     "score": "probability of spam, 0 to 1; null without a model",
+    "reject_score": "strict threshold of the model for the text's script or language; 1 where no score refuses it",
     "label": "spam or ham, by the classifier",
     "category": "category of the content, by the classifier; null for none",
     "exceptions": "recipients with a verdict of their own: recipient (hash), verdict, rule",

@@ -212,6 +212,7 @@ DECISIONS = Table(
             col.time("until", lambda s: s.until),
         ),
         col.word("tier", lambda e: e.tier),
+        col.plain("reject_score", lambda e: e.reject_score, pa.float64()),
     ),
 )
 

@@ -52,6 +52,7 @@ class BuiltInRule(StrEnum):
     MUCH_COMPLAINED = "much-complained"
     MUCH_REFUSED = "much-refused"
     VOLUME = "volume"
+    OVER_STRICT = "over-strict"
     TRAFFIC = "traffic"
     DEGRADED = "degraded"
     DEAD_LETTERS = "dead-letters"

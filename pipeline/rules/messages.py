@@ -116,6 +116,12 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
             "In {minutes} minutes, {value} % of the port's messages were refused; the limit is {limit} %",
         ),
         (
+            BuiltInRule.OVER_STRICT,
+            "{minutes} 分钟内该类短信有 {value} % 的模型评分达到拒绝线，界限 {limit} %",
+            "In {minutes} minutes, {value} % of the messages of this kind were over the model's strict threshold; the "
+            "limit is {limit} %",
+        ),
+        (
             BuiltInRule.VOLUME,
             "端口 {minutes} 分钟内提交 {value} 条短信，界限 {limit}",
             "In {minutes} minutes, {value} messages of the port; the limit is {limit}",

@@ -32,6 +32,7 @@ ON_THE_WIRE = {
     "much-complained",
     "much-refused",
     "volume",
+    "over-strict",
     "traffic",
     "degraded",
     "dead-letters",

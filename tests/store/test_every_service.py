@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 
 import pipeline.actions
 import pipeline.store
-from pipeline.actions import model_versions
+from pipeline.actions import drift, model_versions
 from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates, settling
 from pipeline.actions.conduct import appeals, tiers
@@ -63,6 +63,7 @@ from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
+from pipeline.models.card import Card
 from pipeline.models.classifier import WEIGHTS
 from pipeline.rules.clock.months import month_of
 from pipeline.rules.consents import Consent, ConsentKind
@@ -890,6 +891,11 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         R.SEE_TRAFFIC,
         FOR_ALL,
         lambda w, u, n: reports.make(w.db, w.settings, u, "daily", last_complete(Span.DAY, NOW, "Asia/Shanghai")),
+    ),
+    "drift.drift": (
+        R.SEE_TRAFFIC,
+        FOR_ALL,
+        lambda w, u, n: drift.drift(w.lake.cursor(), u, Card.load(WEIGHTS / "card.json"), 1, NOW),
     ),
     "report.report": (R.SEE_TRAFFIC, FOR_ALL, lambda w, u, n: report.report(w.db, w.lake.cursor(), u, NOW)),
     "users.add_user": (R.ADMINISTER, FOR_ALL, lambda w, u, n: users.add_user(w.db, u, "zoe", Role.VIEWER, {}, NOW)),

@@ -101,6 +101,7 @@ def records() -> dict[str, Event]:
             ),
         ),
         tier=events.Tier.HIGH,
+        reject_score=0.9282416552704092,
     )
     campaign = events.Campaign(
         id="c00000000000000aa",

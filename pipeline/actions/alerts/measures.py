@@ -106,6 +106,12 @@ _REFUSED = f"""
     SELECT port, 100.0 * sum(CASE WHEN verdict IN ('reject', 'blacklist') THEN messages ELSE 0 END) / sum(messages)
     {_DECIDED} AND source <> 'record' AND verdict <> 'hold' GROUP BY port HAVING sum(messages) >= {ENOUGH}
 """
+# Almost all codes and notices are honest, so their share over strict is that of the honest texts on the model's card,
+# or the traffic has become another one. Spam in commercial or personal messages would hide it.
+_OVER_STRICT = f"""
+    SELECT kind, 100.0 * avg((score >= reject_score)::INTEGER) {_DECIDED} AND source <> 'record' AND round = 0
+        AND kind IN ('one_time_code', 'notice') AND reject_score IS NOT NULL GROUP BY kind HAVING count(*) >= {ENOUGH}
+"""
 _VOLUME = f"SELECT port, sum(messages) {_DECIDED} AND source <> 'record' AND round = 0 GROUP BY port"
 _TRAFFIC = f"SELECT '{ALL}', coalesce(sum(messages), 0) {_DECIDED} AND source <> 'record' AND round = 0"
 _DEGRADED = f"""
@@ -121,6 +127,7 @@ MEASURES: Mapping[str, Measure] = {
     for measure in (
         Measure(BuiltInRule.MUCH_COMPLAINED, AlertAbout.PORT, of_database=_complaints),
         Measure(BuiltInRule.MUCH_REFUSED, AlertAbout.PORT, "%", of_lake=_lake(_REFUSED)),
+        Measure(BuiltInRule.OVER_STRICT, AlertAbout.TRAFFIC, "%", of_lake=_lake(_OVER_STRICT)),
         Measure(BuiltInRule.VOLUME, AlertAbout.PORT, of_lake=_lake(_VOLUME)),
         Measure(BuiltInRule.TRAFFIC, AlertAbout.TRAFFIC, of_lake=_lake(_TRAFFIC)),
         Measure(BuiltInRule.DEGRADED, AlertAbout.TRAFFIC, "%", of_lake=_lake(_DEGRADED)),

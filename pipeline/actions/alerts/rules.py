@@ -62,6 +62,7 @@ SHIPPED = tuple(
     for name, measure, above, threshold, granularity, level in (
         ("complaints-day", "much-complained", True, 5, Granularity.DAY, AlertLevel.WARNING),
         ("refused-hour", "much-refused", True, 50, Granularity.HOUR, AlertLevel.WARNING),
+        ("over-strict-day", "over-strict", True, 1, Granularity.DAY, AlertLevel.WARNING),  # the card says 0.1 %
         ("degraded", "degraded", True, 1, Granularity.QUARTER, AlertLevel.SEVERE),
         ("dead-letters", "dead-letters", True, 0, Granularity.QUARTER, AlertLevel.SEVERE),
         ("undelivered-hour", "undelivered", True, 20, Granularity.HOUR, AlertLevel.SEVERE),

@@ -138,7 +138,8 @@ def test_figures_of_the_lake(tmp_path: Path) -> None:
     names = [name for name, measure in MEASURES.items() if measure.of_lake]
     empty = lake_figures(settings, [(name, NOW - DAY_MS, NOW) for name in names])
     assert dict(zip(names, empty, strict=True)) == {
-        "much-refused": {}, "volume": {}, "traffic": {"all": 0.0}, "degraded": {}, "dead-letters": {},
+        "much-refused": {}, "over-strict": {}, "volume": {}, "traffic": {"all": 0.0}, "degraded": {},
+        "dead-letters": {},
     }  # fmt: skip
     fill_lake(settings, NOW)
     volume, traffic = lake_figures(settings, [("volume", NOW - DAY_MS, NOW + 1), ("traffic", NOW - DAY_MS, NOW + 1)])
