@@ -181,7 +181,7 @@ def _evidence(code: str, deed: Deed, zone: str) -> tuple[Right, str, str] | None
         query = urlencode({"port": code, "rule": deed.rule, **period})
         return Right.SEARCH, N_("the messages"), f"/search?{query}"
     if kind == "case":
-        query = urlencode({"view": "cases", "state": "decided", "open": ident})
+        query = urlencode({"view": "cases", "open": ident})
         return Right.REVIEW, N_("the case"), f"/review?{query}"
     if kind in ("complaint", "month"):
         return Right.SEARCH, N_("the complaints"), f"/complaints?{urlencode({'port': code})}"
