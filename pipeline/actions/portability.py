@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments, parse_ported, shipped_segments
+from pipeline.rules.numbering.segments import Segments, parse_ported, shipped_segments
 from pipeline.settings import Settings
 
 

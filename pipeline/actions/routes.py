@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.actions.portability import load_segments
 from pipeline.actions.senders.channels import DEFAULT, load_channels
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments
+from pipeline.rules.numbering.segments import Segments
 from pipeline.settings import Settings
 
 

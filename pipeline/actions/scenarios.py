@@ -37,10 +37,10 @@ from pipeline.rules.counting.counters import MemoryCounters
 from pipeline.rules.enterprises import check_parents, with_customers
 from pipeline.rules.expiry import NEVER, parse_expiry
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, ListEntry, Lists, one_form
+from pipeline.rules.numbering.segments import Segments
 from pipeline.rules.policies.policy import CampaignFrom, parse_policy
 from pipeline.rules.policy_file import PolicyFile
 from pipeline.rules.ports import PortEntry, Ports, parse_port
-from pipeline.rules.segments import Segments
 from pipeline.rules.snoozes import Snooze, Snoozes, check_rule, parse_scope, spelled
 from pipeline.rules.speaker.names import parse_names
 from pipeline.rules.words.dictionary import Dictionary

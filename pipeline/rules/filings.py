@@ -19,7 +19,7 @@ from functools import cache
 import msgspec
 
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments, shipped_segments
+from pipeline.rules.numbering.segments import Segments, shipped_segments
 from pipeline.text.faults.csv_faults import said
 from pipeline.text.faults.form_faults import form_fault
 from pipeline.text.faults.suggestion import suggestion

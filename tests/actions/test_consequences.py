@@ -34,8 +34,8 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.numbering.segments import Segments
 from pipeline.rules.ports import Port, PortEntry
-from pipeline.rules.segments import Segments
 
 AT = 1_760_000_000_000
 SECRET = b"of the releases"

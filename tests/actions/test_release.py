@@ -9,7 +9,7 @@ from pipeline.actions.release import by_channel
 from pipeline.actions.routes import Routes
 from pipeline.errors import AntispamError
 from pipeline.events import Outbound, Priority, Submission
-from pipeline.rules.segments import Segments
+from pipeline.rules.numbering.segments import Segments
 
 SECRET = b"of the releases"
 MOBILE, UNICOM = "13800000001", "13000000002"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.actions.routes import Routes, load_routes
 from pipeline.actions.senders.channels import parse_channels
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments, shipped_segments
+from pipeline.rules.numbering.segments import Segments, shipped_segments
 from pipeline.settings import Settings
 
 SEGMENTS = Segments(shipped_segments())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.actions.orders.order import Terms
 from pipeline.actions.portability import load_segments
 from pipeline.order_exchange import BOSS, HLR, OrderExchange
-from pipeline.rules.segments import Segments
+from pipeline.rules.numbering.segments import Segments
 from pipeline.settings import Settings
 
 

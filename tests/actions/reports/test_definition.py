@@ -7,7 +7,7 @@ from importlib.resources import files
 from pipeline.actions.reports.definition import LANGUAGES, reports, table, words
 from pipeline.events import Kind, Tier, Verdict
 from pipeline.rules.conduct.port_lifecycle import Step
-from pipeline.rules.segments import shipped_segments
+from pipeline.rules.numbering.segments import shipped_segments
 
 TABLES = sorted(
     path.name.removesuffix(".sql") for path in files("pipeline.actions.reports").joinpath("tables").iterdir()

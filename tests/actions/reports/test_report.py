@@ -20,7 +20,7 @@ from pipeline.bench.simulated_days import SimulatedDays
 from pipeline.errors import AntispamError
 from pipeline.events import CaseMember, Decision, DeliveryReport, Event, Outbound, Submission, Verdict
 from pipeline.lake.message_facts import sms_parts
-from pipeline.rules.segments import Segments, shipped_segments
+from pipeline.rules.numbering.segments import Segments, shipped_segments
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User

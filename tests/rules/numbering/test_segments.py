@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import AntispamError
-from pipeline.rules.segments import Segments, parse_ported, parse_segments, shipped_segments
+from pipeline.rules.numbering.segments import Segments, parse_ported, parse_segments, shipped_segments
 
 
 @pytest.mark.parametrize(
