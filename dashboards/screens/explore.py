@@ -23,22 +23,10 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import VERDICT_COLOURS, clock, count, word
-from pipeline.actions.console.explore import (
-    COLUMNS,
-    MEASURES,
-    ORDERS,
-    SOURCES,
-    Explored,
-    Filters,
-    Message,
-    Sums,
-    Top,
-    complaints_of,
-    enterprise_names,
-    explore,
-    newest_messages,
-    told_campaign,
-)
+from pipeline.actions.explore.filters import COLUMNS, SOURCES, Filters
+from pipeline.actions.explore.messages import Message, newest_messages
+from pipeline.actions.explore.subjects import complaints_of, enterprise_names, told_campaign
+from pipeline.actions.explore.sums import MEASURES, ORDERS, Explored, Sums, Top, explore
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.store.accounts.roles import User
 
@@ -54,6 +42,8 @@ NAMES = {
     "sender": N_("Sender"),
     "link": N_("Link"),
     "number": N_("Number"),
+    "carrier": N_("Carrier of the recipient"),
+    "region": N_("Region of the recipient"),
 }
 FIGURES = {
     "messages": N_("Messages"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter, time
@@ -19,8 +20,10 @@ import pyarrow as pa
 import pyarrow.compute
 from deltalake import DeltaTable
 
-from pipeline.actions.console import explore as exploring
 from pipeline.actions.console.overview import traffic
+from pipeline.actions.explore.filters import Filters
+from pipeline.actions.explore.messages import newest_messages
+from pipeline.actions.explore.sums import explore as explored
 from pipeline.actions.watch.hits import history
 from pipeline.bench.backtest import LENGTH_S, fill
 from pipeline.durations import DAY_MS, HOUR_MS
@@ -133,10 +136,15 @@ def _ask(settings: Settings, db: Database, until: int, only: tuple[str, ...] = (
 
 def _queries(db: Database, until: int) -> dict[str, Callable[[duckdb.DuckDBPyConnection], Any]]:
     def explore(days: int, by: str, **filters: Any) -> Callable[[duckdb.DuckDBPyConnection], Any]:
-        asked = replace(exploring.Filters(until - days * DAY_MS, until), **filters)
-        return lambda lake: exploring.explore(db, lake, ANALYST, asked, by)
+        asked = replace(Filters(until - days * DAY_MS, until), **filters)
+        return lambda lake: explored(db, lake, ANALYST, asked, by)
 
-    week = exploring.Filters(until - 7 * DAY_MS, until)
+    def messages(condition: str) -> Callable[[duckdb.DuckDBPyConnection], Any]:
+        asked = f"SELECT verdict, count(*) FROM messages WHERE {condition} GROUP BY ALL"  # noqa: S608 - of our own words
+        return lambda lake: lake.execute(asked).fetchall()
+
+    day = datetime.fromtimestamp((until - HOUR_MS) / 1000, UTC).date().isoformat()
+    week = Filters(until - 7 * DAY_MS, until)
     return {
         "top by port, 7 days": explore(7, "port"),
         "top by port, 30 days": explore(30, "port"),
@@ -145,16 +153,18 @@ def _queries(db: Database, until: int) -> dict[str, Callable[[duckdb.DuckDBPyCon
         "top by content, 1 day": explore(1, "content"),
         "top by content, 7 days": explore(7, "content"),
         "top by link, 7 days": explore(7, "link"),
+        "top by region, 1 day": explore(1, "region"),
+        "top by region, 7 days": explore(7, "region"),
         "one link, 7 days": explore(7, "port", link="example.com"),
         "one number, 7 days": explore(7, "port", number="0123456789abcdef"),
-        "newest messages": lambda lake: exploring.newest_messages(db, lake, ANALYST, week),
+        "newest messages": lambda lake: newest_messages(db, lake, ANALYST, week),
         "overview, 24 hours": lambda lake: traffic(db, lake, ANALYST, until - DAY_MS, until, HOUR_MS),
         "hits of rules, 28 days": lambda lake: history(lake, until),
         "view ports": lambda lake: lake.execute("FROM ports").fetchall(),
         "view contents": lambda lake: lake.execute("FROM contents ORDER BY messages DESC LIMIT 20").fetchall(),
-        "view messages, 1 day": lambda lake: lake.execute(
-            "SELECT verdict, count(*) FROM messages WHERE dt = (SELECT max(dt) FROM submissions) GROUP BY ALL"
-        ).fetchall(),
+        "view messages, 1 day": messages(f"dt = '{day}'"),
+        "view messages, 1 hour": messages(f"dt = '{day}' AND accepted_at < TIMESTAMPTZ '{day} 01:00:00+00'"),
+        "view messages, one port, 7 days": messages(f"dt > DATE '{day}' - 7 AND port = '10690021'"),
     }
 
 

@@ -98,7 +98,8 @@ def own_words(name: str, get: Getter) -> Column:
     return _cleaned(name, get, lambda p: p.own_words)
 
 
-def _offsets(lists: Sequence[Any]) -> Array:
+def offsets(lists: Sequence[Any]) -> Array:
+    """Where each of these lists begins in the flat list of their items, and where the last one ends."""
     return pa.array(accumulate(map(len, lists), initial=0), pa.int32())
 
 
@@ -108,7 +109,7 @@ def numbers(name: str, get: Getter) -> Column:
     def values(batch: Sequence[Any], privacy: Privacy) -> Array:
         lists = [get(e) for e in batch]
         flat = pa.array(map(privacy.number, chain.from_iterable(lists)), TEXT)
-        return pa.ListArray.from_arrays(_offsets(lists), flat)
+        return pa.ListArray.from_arrays(offsets(lists), flat)
 
     return Column(name, pa.list_(TEXT), values)
 
@@ -118,7 +119,7 @@ def _structs(lists: Sequence[Sequence[Any]], fields: Sequence[Column], privacy: 
     rows = pa.StructArray.from_arrays(
         [field.values(flat, privacy) for field in fields], fields=[pa.field(f.name, f.type) for f in fields]
     )
-    return pa.ListArray.from_arrays(_offsets(lists), rows)
+    return pa.ListArray.from_arrays(offsets(lists), rows)
 
 
 def nested(name: str, get: Getter, *fields: Column) -> Column:
@@ -134,7 +135,7 @@ def mapping(name: str, get: Getter, kind: pa.DataType) -> Column:
         maps = [get(e) for e in batch]
         keys: Array = pa.array([privacy.own_words(key) for m in maps for key in m], TEXT)
         items: Array = pa.array([value for m in maps for value in m.values()], kind)
-        return pa.MapArray.from_arrays(_offsets(maps), keys, items)
+        return pa.MapArray.from_arrays(offsets(maps), keys, items)
 
     return Column(name, pa.map_(TEXT, kind), values)
 

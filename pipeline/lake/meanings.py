@@ -30,9 +30,11 @@ ROWS = {
     "traffic_hourly": "sums of decisions with the same keys; several rows may have the same keys: add them up",
     "rules_hourly": "matches of a rule with the same keys; several rows may have the same keys: add them up",
     "deliveries_hourly": "reports with the same keys; several rows may have the same keys: add them up",
+    "recipients_hourly": "accepted messages with the same keys; several rows may have the same keys: add them up",
     "traffic_daily": "traffic_hourly by day",
     "rules_daily": "rules_hourly by day",
     "deliveries_daily": "deliveries_hourly by day",
+    "recipients_daily": "recipients_hourly by day",
 }
 
 _CONFIGURATION = "version (a hash of its content) that decided"
@@ -69,6 +71,10 @@ COLUMNS = {
     "tier": "tier of the port when it was decided: high, ordinary or trusted; null without a registered port",
     "opened_at": "time of the case's first member",
     "carriers": "carrier of each recipient, in their order, by the segment of the number; empty: unknown",
+    "carrier": "carrier of the recipient, by the segment of the number; empty: unknown",
+    "region": "province in which the recipient's number was given out; empty: unknown",
+    "regions": "province in which each recipient's number was given out, in their order; empty: unknown",
+    "recipient_marks": "of each recipient the first 32 bits of its hash: finds a number without reading the hashes",
     "parts": "SMS parts that carry each message; null: no carrier takes the text",
     "valid_until": "time after which the client wants nothing sent",
     "done_at": "time at which the SMSC was done",
@@ -79,7 +85,7 @@ COLUMNS = {
     "reject_score": "strict threshold of the model for the text's script or language; 1 where no score refuses it",
     "label": "spam or ham, by the classifier",
     "category": "category of the content, by the classifier; null for none",
-    "exceptions": "recipients with a verdict of their own: recipient (hash), verdict, rule",
+    "exceptions": "recipients with a verdict of their own: recipient (hash), verdict, rule, carrier, region",
     "reasons": "reasons, the deciding one first: rule, verdict, severity, message, values (JSON), spans",
     "shadow": "rules in shadow mode that matched, without effect: rule, verdict",
     "beside": "verdicts of policies on trial, without effect: policy, rule, verdict",
@@ -218,8 +224,12 @@ OF_VIEW = {
         "port": "sender as given",
         "reports": "number of reports: one for each part of a message",
     },
+    "recipients_hourly": {
+        "hour": "begin of the hour (UTC) in which the submission was accepted",
+        "parts": "SMS parts of these messages; a text that no carrier takes counts as one part",
+    },
 }
-for _hourly in ("traffic_hourly", "rules_hourly", "deliveries_hourly"):
+for _hourly in ("traffic_hourly", "rules_hourly", "deliveries_hourly", "recipients_hourly"):
     OF_VIEW[_hourly.replace("hourly", "daily")] = {
         name: told for name, told in OF_VIEW[_hourly].items() if name != "hour"
     }

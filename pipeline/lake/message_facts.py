@@ -8,7 +8,8 @@ from functools import cache
 from pipeline.events import Submission
 from pipeline.protocols.frames import ProtocolError
 from pipeline.protocols.sms.text import parts, push_parts
-from pipeline.rules.segments import Segments, shipped_segments
+from pipeline.rules.numbering.regions import region_of
+from pipeline.rules.numbering.segments import Segments, shipped_segments
 
 UNKNOWN = ""
 
@@ -17,6 +18,11 @@ def carriers(recipients: Iterable[str]) -> list[str]:
     """The carrier of each number's segment, UNKNOWN for a number of no segment. Ported numbers are not looked up."""
     carrier_of = _segments().carrier_of
     return [carrier_of(recipient) or UNKNOWN for recipient in recipients]
+
+
+def regions(recipients: Iterable[str]) -> list[str]:
+    """The province in which each number was given out, UNKNOWN for a number of no known code."""
+    return [region_of(recipient) or UNKNOWN for recipient in recipients]
 
 
 def sms_parts(submission: Submission) -> int | None:

@@ -11,14 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pipeline.lake import delta
 from pipeline.lake.rollups import ROLLUPS, Rollup
 
 DEFINITION = "definition"  # application id whose version is the version of the roll-up's definition
-_WRITER = WriterProperties(compression="ZSTD")
 
 
 def open_rollup(lake: delta.Place, rollup: Rollup) -> DeltaTable:
@@ -48,7 +47,7 @@ def _make(lake: delta.Place, rollup: Rollup) -> DeltaTable:
         rollup.merged(pa.concat_tables([rollup.schema.empty_table(), *days])),
         mode="overwrite",
         schema_mode="overwrite",
-        writer_properties=_WRITER,
+        writer_properties=delta.WRITER,
         commit_properties=CommitProperties(app_transactions=[Transaction(DEFINITION, rollup.version), *transactions]),
     )
     made.update_incremental()
@@ -91,7 +90,7 @@ def merge(made: DeltaTable, rollup: Rollup) -> tuple[int, int]:
                 rollup.merged(rows.cast(rollup.schema)),
                 mode="overwrite",
                 predicate=f"dt = '{day.isoformat()}'",
-                writer_properties=_WRITER,
+                writer_properties=delta.WRITER,
             )
         except CommitFailedError:
             made.update_incremental()

@@ -20,7 +20,7 @@ import pyarrow.compute
 
 from pipeline.events import Verdict
 from pipeline.lake.columns import TEXT, TIME, Array
-from pipeline.lake.tables import DECISIONS, DELIVERIES, Table
+from pipeline.lake.tables import DECISIONS, DELIVERIES, SUBMISSIONS, Table
 
 pc: Any = pyarrow.compute  # its stubs miss what it takes and returns
 
@@ -236,4 +236,38 @@ REPORTS = Rollup(
     _reports,
 )
 
-ROLLUPS: tuple[Rollup, ...] = (TRAFFIC, RULES, REPORTS)
+
+def _recipients(rows: pa.Table) -> dict[str, Any]:
+    first: Array = pa.array(np.flatnonzero(rows["round"].to_numpy() == 0))
+    rows = rows.take(first).combine_chunks()
+    lengths = _lengths(rows["recipients"])
+    parents: Array = pa.array(np.repeat(np.arange(len(lengths)), lengths))
+    return {
+        "dt": rows["dt"].take(parents),
+        "hour": pc.floor_temporal(rows["accepted_at"], unit="hour").take(parents),
+        "carrier": _of_each(rows["carriers"], lengths),
+        "region": _of_each(rows["regions"], lengths),
+        "messages": np.ones(len(parents), np.int64),
+        "parts": pc.fill_null(rows["parts"], 1).take(parents),
+    }
+
+
+def _of_each(lists: Array, lengths: Any) -> Any:
+    """What a column of lists says of each recipient; "" where an old file says nothing of the recipients of a row."""
+    told = _lengths(lists) == lengths
+    words = np.full(int(lengths.sum()), "", object)
+    flat = pc.list_flatten(lists.take(pa.array(np.flatnonzero(told))).combine_chunks())
+    words[np.repeat(told, lengths)] = flat.to_numpy(zero_copy_only=False)
+    return words
+
+
+RECIPIENTS = Rollup(
+    "recipients_hourly",
+    SUBMISSIONS,
+    1,
+    (pa.field("hour", TIME), *(pa.field(name, TEXT) for name in ("carrier", "region"))),
+    ("messages", "parts"),
+    _recipients,
+)
+
+ROLLUPS: tuple[Rollup, ...] = (TRAFFIC, RULES, REPORTS, RECIPIENTS)

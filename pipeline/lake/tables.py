@@ -18,7 +18,8 @@ from pipeline import events, topics
 from pipeline.durations import DAY_MS
 from pipeline.lake import columns as col
 from pipeline.lake.columns import LAST_MS, TEXT, Column, Getter
-from pipeline.lake.message_facts import carriers, sms_parts
+from pipeline.lake.marks import marks
+from pipeline.lake.message_facts import carriers, regions, sms_parts
 from pipeline.lake.privacy import Privacy
 
 
@@ -103,6 +104,8 @@ _EXCEPTION = (
     col.number("recipient", lambda x: x.recipient),
     col.word("verdict", lambda x: x.verdict),
     col.own_words("rule", lambda x: x.rule),
+    col.word("carrier", lambda x: carriers([x.recipient])[0]),
+    col.word("region", lambda x: regions([x.recipient])[0]),
 )
 
 
@@ -139,6 +142,8 @@ SUBMISSIONS = Table(
         col.time("valid_until", lambda e: e.valid_until),
         col.plain("carriers", lambda e: carriers(e.recipients), pa.list_(TEXT)),  # in the order of the recipients
         col.count("parts", sms_parts),
+        col.plain("regions", lambda e: regions(e.recipients), pa.list_(TEXT)),  # likewise
+        marks("recipient_marks", lambda e: e.recipients),
     ),
 )
 
@@ -225,6 +230,7 @@ OUTBOUND = Table(
         col.count("messages", lambda e: len(e.recipients)),
         col.count("decided_round", lambda e: e.round),
         col.time("decided_at", lambda e: e.decided_at),
+        col.plain("regions", lambda e: regions(e.recipients), pa.list_(TEXT)),  # in the order of the recipients
     ),
 )
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from pipeline.errors import AntispamError
-from pipeline.lake.delta import READER_GRACE_HOURS, Stored, find_table, locked
+from pipeline.lake.delta import READER_GRACE_HOURS, WRITER, Stored, find_table, locked
 from pipeline.lake.rolling import merge
 from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import CONFIGURATION, FULL, SHARED
@@ -25,7 +25,6 @@ MIDDLING_BYTES = 8 * 2**20
 LARGE_BYTES = 128 * 2**20
 TRIES = 5
 KEPT: tuple[Stored, ...] = (*SHARED, *FULL, *ROLLUPS)
-_WRITER = WriterProperties(compression="ZSTD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def compact(settings: Settings, target_bytes: int = LARGE_BYTES, grace_hours: in
                     files, days = merge(found, table)
                     merged += files
                     written += days
-                done = found.optimize.compact(target_size=target_bytes, writer_properties=_WRITER)
+                done = found.optimize.compact(target_size=target_bytes, writer_properties=WRITER)
                 merged += done["numFilesRemoved"]
                 written += done["numFilesAdded"]
                 if target_bytes >= LARGE_BYTES:  # listing every folder is for the hourly run only
@@ -109,7 +108,7 @@ def _delete(found: DeltaTable, table: Stored, oldest: datetime.date) -> int:
     newest = rows.take(sorted({name: n for n, name in enumerate(names)}.values()))
     in_force = newest.filter(compute.or_(compute.is_valid(newest["value"]), compute.is_valid(newest["file"])))
     if in_force.num_rows < rows.num_rows:
-        write_deltalake(found, in_force, mode="overwrite", predicate=before, writer_properties=_WRITER)
+        write_deltalake(found, in_force, mode="overwrite", predicate=before, writer_properties=WRITER)
     return int(rows.num_rows - in_force.num_rows)
 
 

@@ -22,10 +22,12 @@ from pipeline.lake.tables import FULL, SHARED, Table
 from pipeline.settings import Settings
 
 # Column of sums -> its SQL for one decision, as the roll-ups count: a hold says nothing final of any of its messages.
+# Most decisions have no exceptions, and to look through a list costs more than all the rest.
 BY_VERDICT = {
     column: "CASE WHEN verdict = 'hold' THEN messages ELSE 0 END"
     if verdict is Verdict.HOLD
     else f"""CASE WHEN verdict = 'hold' THEN 0
+        WHEN len(exceptions) = 0 THEN CASE WHEN verdict = '{verdict}' THEN messages ELSE 0 END
         ELSE CASE WHEN verdict = '{verdict}' THEN messages - len(exceptions) ELSE 0 END
             + len(list_filter(exceptions, lambda x: x.verdict = '{verdict}')) END"""
     for verdict, column in zip(Verdict, ("released", "held", "reviewed", "rejected", "blacklisted"), strict=True)
@@ -34,26 +36,29 @@ _MESSAGES_BY_VERDICT = ", ".join(f"sum({sql})::BIGINT AS {column}" for column, s
 
 # name -> SELECT; meanings.py says what a row and a column is
 DERIVED: dict[str, str] = {
+    # Few submissions have more than one round: to look for those alone, and not to group all decisions, lets a
+    # condition on dt, port or accepted_at reach the files. The verdict is chosen after each recipient has its row.
     "messages": """
-        WITH newest AS (
-            SELECT id, partition, accepted_at, max_by(verdict, round) AS verdict, max(round) AS round,
-                   max_by(exceptions, round) AS exceptions, max_by(kind, round) AS kind,
-                   max_by(fingerprint, round) AS fingerprint, max_by(score, round) AS score
-            FROM decisions GROUP BY id, partition, accepted_at
+        WITH later AS (
+            SELECT partition, id, accepted_at, max(round) AS last FROM decisions WHERE round > 0 GROUP BY ALL
+        ), newest AS (
+            SELECT d.* FROM decisions AS d LEFT JOIN later USING (partition, id, accepted_at)
+            WHERE d.round = coalesce(later.last, 0)
         ), message AS (
-            SELECT * EXCLUDE (recipients, messages, id, round), id AS submission,
-                   unnest(recipients) AS recipient, generate_subscripts(recipients, 1) AS n
-            FROM submissions WHERE round = 0
+            SELECT s.id AS submission, s.port, s.content, s.length, s.batch, s.template, s.priority, s.accepted_at,
+                   s.submitted_at, s.dt, d.verdict, d.round, d.exceptions, d.kind, d.score, d.fingerprint,
+                   unnest(s.recipients) AS recipient, generate_subscripts(s.recipients, 1) AS n
+            FROM submissions AS s LEFT JOIN newest AS d
+                ON s.partition = d.partition AND s.id = d.id AND s.accepted_at = d.accepted_at
+            WHERE s.round = 0
         )
         SELECT submission || '/' || n AS id, submission, n, port, recipient,
-               coalesce(
+               CASE WHEN len(exceptions) > 0 THEN coalesce(
                    list_filter(exceptions, lambda x: x.recipient = message.recipient)[1].verdict, verdict
-               ) AS verdict,
-               newest.round AS round, kind, score, fingerprint, content, length, batch, template, priority,
-               message.accepted_at AS accepted_at, submitted_at, dt
-        FROM message LEFT JOIN newest
-            ON submission = newest.id AND message.partition = newest.partition
-            AND message.accepted_at = newest.accepted_at
+               ) ELSE verdict END AS verdict,
+               round, kind, score, fingerprint, content, length, batch, template, priority, accepted_at, submitted_at,
+               dt
+        FROM message
         """,
     "reasons": """
         SELECT id, round, source, port, verdict AS decided, messages, reason.rule AS rule,

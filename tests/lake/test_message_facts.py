@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pipeline.lake.message_facts import carriers, sms_parts
+from pipeline.lake.message_facts import carriers, regions, sms_parts
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.tables import SUBMISSIONS, Origin
 from tests.harness.lake.events import now_ms, submission
 
 
-def test_each_recipient_has_the_carrier_of_its_segment() -> None:
+def test_each_recipient_has_the_carrier_and_the_region_of_its_number() -> None:
     given = replace(submission("s"), recipients=("13800138000", "13012345678", "85212345678"))
     (row,) = SUBMISSIONS.build([given], [Origin("log", "t", 0, 0, now_ms())], Privacy(b"secret")).to_pylist()
     assert row["carriers"] == ["China Mobile", "China Unicom", ""] == carriers(given.recipients)
+    assert row["regions"] == ["北京", "重庆", ""] == regions(given.recipients)
     assert "13800138000" not in str(row)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
+from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Campaign, Event, RecipientException, Verdict
 from pipeline.lake import delta
@@ -72,6 +74,16 @@ def test_messages_are_recipients_with_their_verdict(settings: Settings) -> None:
         ("s2/2", None),
     ]
     assert rows[0]["recipient"] == PRIVACY.number(PHONE)
+
+
+def test_messages_of_a_day_read_the_submissions_of_this_day_alone(settings: Settings) -> None:
+    at = now_ms()
+    put(settings, SUBMISSIONS, submission("s1", at=at), submission("s2", at=at - 3 * DAY_MS))
+    day = datetime.fromtimestamp(at / 1000, UTC).date()
+    with connect(settings) as lake:
+        plan = lake.sql(f"SELECT count(*) FROM messages WHERE dt = '{day}'").explain()
+        assert lake.sql(f"SELECT DISTINCT submission FROM messages WHERE dt = '{day}'").fetchall() == [("s1",)]
+    assert "Scanning Files: 1/2" in plan
 
 
 def test_reasons_ports_and_contents_follow_from_decisions(settings: Settings) -> None:

@@ -25,10 +25,10 @@ from pipeline.events import (
     Verdict,
 )
 from pipeline.lake.privacy import Privacy
-from pipeline.lake.rollups import REPORTS, RULES, TRAFFIC, Rollup
+from pipeline.lake.rollups import RECIPIENTS, REPORTS, RULES, TRAFFIC, Rollup
 from pipeline.lake.tables import Origin
 from tests.harness.examples import examples
-from tests.harness.lake.events import decision
+from tests.harness.lake.events import decision, submission
 
 PRIVACY = Privacy(b"secret")
 BEGIN = 1_795_305_600_000  # midnight UTC
@@ -157,4 +157,25 @@ def test_reports_are_counted_by_channel_and_status() -> None:
     assert found == {
         (BEGIN, "c", "1069", "DELIVRD"): Counter(reports=2),
         (BEGIN, "c", "1069", "UNDELIV"): Counter(reports=1),
+    }
+
+
+def test_accepted_messages_are_counted_by_carrier_and_region() -> None:
+    """Once, however often their submission came back; and rows of a version without regions count without one."""
+    one = replace(
+        submission("a", at=BEGIN), recipients=("13800138000", "13800138001", "13012345678"), content="您" * 80
+    )
+    back = replace(one, round=1)
+    raw = _raw(RECIPIENTS, [one, back])
+    found = _sums(RECIPIENTS.rows(raw), "hour", "carrier", "region")
+    assert found == {
+        (BEGIN, "China Mobile", "北京"): Counter(messages=2, parts=4),
+        (BEGIN, "China Unicom", "重庆"): Counter(messages=1, parts=2),
+    }
+    for name in ("regions", "parts"):
+        at = raw.schema.get_field_index(name)
+        raw = raw.set_column(at, raw.schema.field(at), pa.nulls(raw.num_rows, raw.schema.field(at).type))
+    assert _sums(RECIPIENTS.rows(raw), "carrier", "region") == {
+        ("China Mobile", ""): Counter(messages=2, parts=2),
+        ("China Unicom", ""): Counter(messages=1, parts=1),
     }

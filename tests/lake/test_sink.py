@@ -121,7 +121,7 @@ def test_every_topic_arrives_in_its_table(settings: Settings) -> None:
     send(settings.kafka, one_of_each())
     names = {table.name for table in SHARED + FULL} | {rollup.name for rollup in ROLLUPS}
     counts = sink_until(settings, lambda counts: set(counts.rows) == names)
-    expected = dict.fromkeys(names, 1) | {"submissions": 2, "texts": 4, "rules_hourly": 4}
+    expected = dict.fromkeys(names, 1) | {"submissions": 2, "texts": 4, "rules_hourly": 4, "recipients_hourly": 2}
     assert dict(counts.rows) == expected
     assert {table.name: count(settings, table.name) for table in SHARED} == {
         table.name: expected[table.name] for table in SHARED

@@ -28,7 +28,6 @@ from pipeline.actions.console import (
     channel_figures,
     consent_file,
     epochs,
-    explore,
     list_file,
     overview,
     reveal,
@@ -38,6 +37,7 @@ from pipeline.actions.console import (
 )
 from pipeline.actions.console import consents as console_consents
 from pipeline.actions.console.sentences import Sentences
+from pipeline.actions.explore import filters, messages, subjects, sums
 from pipeline.actions.opinions import Opinion
 from pipeline.actions.orders import desk
 from pipeline.actions.orders.parties import load_parties
@@ -94,7 +94,7 @@ FILINGS = "port,signature,carrier,state,applied,decided,until\n{},惠民易贷,C
 HEAD = "list,entity,value,reason,expires\n"
 RULE = "bulk-declared"
 SILENCE = silences.Silence("", "", NOW, NOW + 1, False, "x")
-WEEK = explore.Filters(NOW - 604_800_000, NOW)
+WEEK = filters.Filters(NOW - 604_800_000, NOW)
 SOUTH = {"enterprise": "e-south"}  # of console_data: the ports with an even number
 
 
@@ -836,30 +836,30 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "registry.rollback": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.rollback(w.db, u, "list", "extra", NOW)),
     "registry.withdraw": (R.EDIT_LISTS, FOR_ALL, lambda w, u, n: registry.withdraw(w.db, u, "list", "extra", NOW)),
-    "explore.explore": (
+    "sums.explore": (
         R.SEARCH,
         HIDES,
-        lambda w, u, n: explore.explore(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))).top,
+        lambda w, u, n: sums.explore(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))).top,
     ),
-    "explore.newest_messages": (
+    "messages.newest_messages": (
         R.SEARCH,
         HIDES,
-        lambda w, u, n: explore.newest_messages(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))),
+        lambda w, u, n: messages.newest_messages(w.db, w.lake.cursor(), u, replace(WEEK, port=w.port(n))),
     ),
-    "explore.enterprise_names": (
+    "subjects.enterprise_names": (
         R.SEARCH,
         HIDES,
-        lambda w, u, n: [e for e in explore.enterprise_names(w.db, u) if e == w.enterprise(n)],
+        lambda w, u, n: [e for e in subjects.enterprise_names(w.db, u) if e == w.enterprise(n)],
     ),
-    "explore.told_campaign": (
+    "subjects.told_campaign": (
         R.SEARCH,
         FOR_ALL,
-        lambda w, u, n: explore.told_campaign(w.lake.cursor(), u, CAMPAIGN),
+        lambda w, u, n: subjects.told_campaign(w.lake.cursor(), u, CAMPAIGN),
     ),
-    "explore.complaints_of": (
+    "subjects.complaints_of": (
         R.SEARCH,
         FOR_ALL,
-        lambda w, u, n: explore.complaints_of(w.lake.cursor(), u, "x", NOW - 1, NOW),
+        lambda w, u, n: subjects.complaints_of(w.lake.cursor(), u, "x", NOW - 1, NOW),
     ),
     "saved_queries.save_query": (
         R.SEARCH,
@@ -922,6 +922,8 @@ OF_NO_SCOPE = {
 }
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
 NOT_CALLS = {
+    "filters.check",
+    "filters.conditions",
     "appeals.may_decide",
     "reopening.may_reopen",
     "users.change_password",

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.actions.console.explore import (
-    COLUMNS,
-    KEYS,
-    Filters,
-    Sums,
-    complaints_of,
-    enterprise_names,
-    explore,
-    newest_messages,
-    told_campaign,
-)
+from pipeline.actions.explore.filters import COLUMNS, KEYS, PLACES, Filters
+from pipeline.actions.explore.messages import newest_messages
+from pipeline.actions.explore.subjects import complaints_of, enterprise_names, told_campaign
+from pipeline.actions.explore.sums import Sums, explore
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
@@ -68,7 +61,7 @@ def test_rows_give_the_sums_of_the_roll_up(
     filters = replace(WEEK, rule="bulk-unreviewed", kind="commercial")
     rolled = explore(db, lake.cursor(), user, filters, by)
     assert rolled.now.messages == (180 if user is ANALYST else 90)
-    monkeypatch.setattr("pipeline.actions.console.explore._by_rows", lambda _: True)
+    monkeypatch.setattr("pipeline.actions.explore.filters.Filters.by_rows", True)
     assert explore(db, lake.cursor(), user, filters, by) == rolled
 
 
@@ -170,3 +163,31 @@ def test_hostile_values_are_values(db: Database, lake: LakeReader) -> None:
         found = explore(db, lake.cursor(), ANALYST, replace(WEEK, **hostile), "port")
         assert found.now == Sums()
         assert found.top == []
+
+
+def test_regions_and_carriers_have_the_sums_of_their_recipients(db: Database, lake: LakeReader) -> None:
+    """Those of all regions are the sums of the roll-up; a region's messages are found under every other column."""
+    rolled = explore(db, lake.cursor(), ANALYST, WEEK, "port").now
+    for by in PLACES:
+        found = explore(db, lake.cursor(), ANALYST, WEEK, by, first=100)
+        assert found.now == rolled
+        for top in found.top:
+            of_place = replace(WEEK, carrier=top.value) if by == "carrier" else replace(WEEK, region=top.value)
+            for other in ("port", "kind", "link", *PLACES):
+                assert explore(db, lake.cursor(), ANALYST, of_place, other).now == top.now, (by, other)
+            assert newest_messages(db, lake.cursor(), ANALYST, of_place)
+    regions = {top.value: top.now.messages for top in explore(db, lake.cursor(), ANALYST, WEEK, "region").top}
+    assert regions == {"北京": 60, "上海": 60, "辽宁": 60}
+
+
+def test_a_number_with_a_region_counts_once(db: Database, lake: LakeReader, settings: Settings) -> None:
+    of_number = replace(WEEK, number=number(settings))
+    alone = explore(db, lake.cursor(), ANALYST, of_number, "port")
+    assert explore(db, lake.cursor(), ANALYST, replace(of_number, region="北京"), "port").now == alone.now
+    assert explore(db, lake.cursor(), ANALYST, replace(of_number, region="上海"), "port").now == Sums()
+    assert explore(db, lake.cursor(), ANALYST, replace(WEEK, number="no hash"), "port").now == Sums()
+
+
+def test_records_have_no_region(db: Database, lake: LakeReader) -> None:
+    with pytest.raises(AntispamError, match="records have neither"):
+        explore(db, lake.cursor(), ANALYST, replace(WEEK, source="record"), "region")
