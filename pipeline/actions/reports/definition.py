@@ -1,7 +1,8 @@
 """What a report consists of, as text files: `reports.yaml` names its tables, and each table is a SQL file.
 
 A SQL file begins with a comment in YAML: title and note in each language, and the columns with heading and form. The
-SELECT after it reads the facts of `facts.sql`. So a new table of a report is a text file, and no code.
+SELECT after it reads the facts of `facts.sql`. So a new table of a report is a text file, and no code. Columns that
+several tables have stand once: `after: messages_by` adds those of `messages_by.yaml` after its own.
 """
 
 from __future__ import annotations
@@ -79,8 +80,11 @@ def words() -> Mapping[str, Words]:
 @cache
 def table(name: str) -> Table:
     """The table of this name."""
-    head, _, sql = _text(f"tables/{name}.sql").removeprefix("/*").partition("*/")
-    return msgspec.structs.replace(msgspec.convert(_yaml(head), Table), sql=sql.strip(), name=name)
+    text, _, sql = _text(f"tables/{name}.sql").removeprefix("/*").partition("*/")
+    head = _yaml(text)
+    if shared := head.pop("after", None):
+        head["columns"] |= _yaml(_text(f"{shared}.yaml"))
+    return msgspec.structs.replace(msgspec.convert(head, Table), sql=sql.strip(), name=name)
 
 
 def facts() -> str:

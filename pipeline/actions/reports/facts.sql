@@ -17,10 +17,13 @@ CREATE TEMP TABLE traffic (
     messages BIGINT, parts BIGINT
 );
 
--- Messages handed to carriers, of those accepted in either period, by registered port and channel. A message is
--- delivered when the carrier has reported all its parts delivered.
+-- The same messages by the region in which the recipient's number was given out.
+CREATE TEMP TABLE destination (period VARCHAR, region VARCHAR, verdict VARCHAR, messages BIGINT);
+
+-- Messages handed to carriers, of those accepted in either period, by registered port, channel and the recipient's
+-- region. A message is delivered when the carrier has reported all its parts delivered.
 CREATE TEMP TABLE sent (
-    period VARCHAR, port VARCHAR, channel VARCHAR, messages BIGINT, reported BIGINT, delivered BIGINT
+    period VARCHAR, port VARCHAR, channel VARCHAR, region VARCHAR, messages BIGINT, reported BIGINT, delivered BIGINT
 );
 
 -- First rounds of submissions and records decided in the period, by the rule of a reason.
@@ -44,3 +47,28 @@ CREATE TEMP VIEW verdicts AS
            CASE WHEN verdict = 'blacklist' THEN messages ELSE 0 END AS blacklisted,
            CASE WHEN verdict = 'undecided' THEN messages ELSE 0 END AS undecided
     FROM traffic;
+
+-- Messages of the period by the values of one column (`what`), with a column for each verdict and the share refused.
+CREATE TEMP VIEW messages_by AS
+    WITH valued AS (
+        SELECT 'hour' AS what, hour::VARCHAR AS value, verdict, messages FROM traffic WHERE period = 'this'
+        UNION ALL
+        SELECT 'day', strftime(timezone(getvariable('zone'), hour), '%Y-%m-%d'), verdict, messages
+        FROM traffic WHERE period = 'this'
+        UNION ALL SELECT 'service', kind, verdict, messages FROM traffic WHERE period = 'this'
+        UNION ALL SELECT 'carrier', carrier, verdict, messages FROM traffic WHERE period = 'this'
+        UNION ALL
+        SELECT 'province', coalesce(province, ''), verdict, messages
+        FROM traffic LEFT JOIN port USING (port) WHERE period = 'this'
+        UNION ALL SELECT 'region', region, verdict, messages FROM destination WHERE period = 'this'
+    ), counted AS (
+        SELECT what, value, sum(messages) AS messages,
+               coalesce(sum(messages) FILTER (verdict = 'release'), 0) AS released,
+               coalesce(sum(messages) FILTER (verdict = 'hold'), 0) AS held,
+               coalesce(sum(messages) FILTER (verdict = 'review'), 0) AS reviewed,
+               coalesce(sum(messages) FILTER (verdict = 'reject'), 0) AS rejected,
+               coalesce(sum(messages) FILTER (verdict = 'blacklist'), 0) AS blacklisted,
+               coalesce(sum(messages) FILTER (verdict = 'undecided'), 0) AS undecided
+        FROM valued GROUP BY what, value
+    )
+    SELECT *, share_of(rejected + blacklisted, messages) AS refused FROM counted;

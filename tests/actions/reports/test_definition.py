@@ -7,6 +7,7 @@ from importlib.resources import files
 from pipeline.actions.reports.definition import LANGUAGES, reports, table, words
 from pipeline.events import Kind, Tier, Verdict
 from pipeline.rules.conduct.port_lifecycle import Step
+from pipeline.rules.numbering.regions import REGIONS
 from pipeline.rules.numbering.segments import shipped_segments
 
 TABLES = sorted(
@@ -32,3 +33,4 @@ def test_the_values_of_the_pipeline_have_names() -> None:
     for values in (Verdict, Kind, Tier, Step):
         assert {value.value for value in values} <= named
     assert set(shipped_segments().values()) <= named
+    assert set(REGIONS) <= named

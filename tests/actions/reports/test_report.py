@@ -20,6 +20,7 @@ from pipeline.bench.simulated_days import SimulatedDays
 from pipeline.errors import AntispamError
 from pipeline.events import CaseMember, Decision, DeliveryReport, Event, Outbound, Submission, Verdict
 from pipeline.lake.message_facts import sms_parts
+from pipeline.rules.numbering.regions import region_of
 from pipeline.rules.numbering.segments import Segments, shipped_segments
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -112,10 +113,12 @@ def test_messages_reconcile_with_the_events(day: MadeDay) -> None:
     expected = Counter(verdict for _, _, verdict, _ in day.final())
     assert len(expected) > 3  # the day has something to count
     assert {row["verdict"]: int(row["messages"]) for row in day.table("verdicts")} == expected
-    for name in ("hours", "carriers", "provinces", "services"):
+    for name in ("hours", "carriers", "regions", "provinces", "services"):
         rows = day.table(name)
         assert {v: total(rows, column) for v, column in VERDICTS.items() if total(rows, column)} == expected, name
         assert total(rows, "messages") == expected.total()
+    by_region = Counter(region_of(recipient) or "" for _, recipient, *_ in day.final())
+    assert {row["region"]: int(row["messages"]) for row in day.table("regions")} == by_region
     weekly = day.table("days", "weekly")
     assert [(row["day"], int(row["messages"])) for row in weekly] == [(MONDAY.isoformat(), expected.total())]
     shown = {row["figure"]: float(row["value"] or 0) for row in day.table("summary")}
@@ -143,26 +146,26 @@ def test_usage_is_by_port_carrier_verdict_and_part(day: MadeDay) -> None:
 
 
 def test_what_carriers_got_and_reported_reconciles(day: MadeDay) -> None:
-    sent: dict[tuple[str, str, str], str] = {}
+    sent: dict[tuple[str, str, str], tuple[str, str]] = {}
     for topic, event in day.records:
         if isinstance(event, Outbound):
             submission = event.submission
             for recipient in event.recipients:
                 n = submission.recipients.index(recipient) + 1
-                sent[submission.port, f"{submission.id}/{n}", submission.content] = topic.split(".")[1]
+                place = topic.split(".")[1], region_of(recipient) or ""
+                sent[submission.port, f"{submission.id}/{n}", submission.content] = place
     told: dict[tuple[str, str], list[str]] = {}
     for event in day.of(DeliveryReport):
         assert isinstance(event, DeliveryReport)
         told.setdefault((event.port, event.id), []).append(event.status)
     rows = day.table("channels")
-    assert {row["channel"]: 0 for row in rows}.keys() == set(sent.values())
-    for channel in set(sent.values()):
-        own = [row for row in rows if row["channel"] == channel]
-        names = [(port, message) for (port, message, _), over in sent.items() if over == channel]
+    assert {(row["channel"], row["region"]) for row in rows} == set(sent.values())
+    for row in rows:
+        names = [(port, message) for (port, message, _), at in sent.items() if at == (row["channel"], row["region"])]
         reported = [told[name] for name in names if name in told]
-        assert total(own, "messages") == len(names)
-        assert total(own, "reported") == len(reported)
-        assert total(own, "delivered") == sum(set(statuses) == {"DELIVRD"} for statuses in reported)
+        assert int(row["messages"]) == len(names)
+        assert int(row["reported"]) == len(reported)
+        assert int(row["delivered"]) == sum(set(statuses) == {"DELIVRD"} for statuses in reported)
     assert any("UNDELIV" in statuses for statuses in told.values())
 
 

@@ -2,16 +2,6 @@
 title: {zh: 各小时的消息, en: Messages by hour}
 columns:
   hour: {zh: 小时, en: hour, form: time}
-  messages: {zh: 消息（条）, en: messages, form: number, bar: true}
-  released: {zh: 放行, en: released, form: number}
-  held: {zh: 暂缓, en: held, form: number}
-  reviewed: {zh: 审核, en: in review, form: number}
-  rejected: {zh: 拒绝, en: rejected, form: number}
-  blacklisted: {zh: 拉黑, en: blacklisted, form: number}
-  undecided: {zh: 未判定, en: undecided, form: number}
-  refused: {zh: 拦截率, en: refused, form: share}
+after: messages_by
 */
-SELECT hour AS hour, sum(messages) AS messages, sum(released) AS released, sum(held) AS held,
-       sum(reviewed) AS reviewed, sum(rejected) AS rejected, sum(blacklisted) AS blacklisted,
-       sum(undecided) AS undecided, share_of(sum(rejected) + sum(blacklisted), sum(messages)) AS refused
-FROM verdicts WHERE period = 'this' GROUP BY ALL ORDER BY hour
+SELECT value::TIMESTAMPTZ AS hour, * EXCLUDE (what, value) FROM messages_by WHERE what = 'hour' ORDER BY hour

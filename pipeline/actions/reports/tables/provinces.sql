@@ -4,17 +4,7 @@ note:
   zh: 发送单位登记的省份。
   en: The province of the sending enterprise.
 columns:
-  province: {zh: 省份, en: province}
-  messages: {zh: 消息（条）, en: messages, form: number, bar: true}
-  released: {zh: 放行, en: released, form: number}
-  held: {zh: 暂缓, en: held, form: number}
-  reviewed: {zh: 审核, en: in review, form: number}
-  rejected: {zh: 拒绝, en: rejected, form: number}
-  blacklisted: {zh: 拉黑, en: blacklisted, form: number}
-  undecided: {zh: 未判定, en: undecided, form: number}
-  refused: {zh: 拦截率, en: refused, form: share}
+  province: {zh: 省份, en: province, form: word}
+after: messages_by
 */
-SELECT coalesce(province, '') AS province, sum(messages) AS messages, sum(released) AS released, sum(held) AS held,
-       sum(reviewed) AS reviewed, sum(rejected) AS rejected, sum(blacklisted) AS blacklisted,
-       sum(undecided) AS undecided, share_of(sum(rejected) + sum(blacklisted), sum(messages)) AS refused
-FROM verdicts LEFT JOIN port USING (port) WHERE period = 'this' GROUP BY ALL ORDER BY messages DESC, province
+SELECT value AS province, * EXCLUDE (what, value) FROM messages_by WHERE what = 'province' ORDER BY messages DESC, province
