@@ -7,7 +7,9 @@ Here the address has the values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -62,3 +64,9 @@ def chosen_row(name: str, frame: pd.DataFrame, idents: Sequence[str], **options:
     chosen = shown["selection"]["rows"]
     keep(name, idents[chosen[0]] if chosen else None)
     return chosen[0] if chosen else None
+
+
+def link(page: str, words: str, **choices: str) -> None:
+    """Show a link to another page with these choices; empty ones are left out."""
+    address = urlencode({name: value for name, value in choices.items() if value})
+    st.html(f'<a href="{page}?{escape(address)}" target="_self" style="color:var(--accent)">{escape(words)}</a>')

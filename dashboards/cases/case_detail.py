@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import keep
+from dashboards.address import keep, link
 from dashboards.cases import queue_table, reopen_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
@@ -47,6 +47,11 @@ def show(_: Text, user: User, ident: str) -> None:
             st.code(f"/review?view=cases&open={case.id}", language=None)
         if case.state == "effective" and may_reopen(user, case.decided_by):
             reopen_form.show(_, user, case.id)
+        if allowed(user, Right.SEARCH):
+            with st.container(horizontal=True):
+                if case.campaign:
+                    link("explore", _("Explore its campaign"), campaign=case.campaign, by="content")
+                link("explore", _("Explore its port"), port=case.port, by="content")
         if case.state in ("decided", "effective") and allowed(user, Right.REVIEW_SECOND):
             with session.told():
                 _golden(_, user, case)

@@ -6,11 +6,9 @@ The address keeps everything: filters, column, order, period. So each view is a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from html import escape
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -18,7 +16,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import saved_views, session
-from dashboards.address import given, keep
+from dashboards.address import given, keep, link
+from dashboards.explored import filter_form
+from dashboards.explored.names import FILTERED, LONGEST, NAMES
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -30,21 +30,6 @@ from pipeline.actions.explore.sums import MEASURES, ORDERS, Explored, Sums, Top,
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.store.accounts.roles import User
 
-NAMES = {
-    "port": N_("Port"),
-    "enterprise": N_("Enterprise"),
-    "kind": N_("Kind"),
-    "category": N_("Category"),
-    "rule": N_("Deciding rule"),
-    "campaign": N_("Campaign"),
-    "policy": N_("Version of the policy"),
-    "content": N_("Content"),
-    "sender": N_("Sender"),
-    "link": N_("Link"),
-    "number": N_("Number"),
-    "carrier": N_("Carrier of the recipient"),
-    "region": N_("Region of the recipient"),
-}
 FIGURES = {
     "messages": N_("Messages"),
     "released": N_("Released"),
@@ -61,11 +46,9 @@ TOLD_FIGURES = {
 ORDER_NAMES = {"most": N_("Most"), "rise": N_("Largest rise")}
 SOURCE_NAMES = {"submission": N_("Submissions"), "record": N_("Records")}
 PERIODS = {"1": N_("24 hours"), "7": N_("7 days"), "30": N_("30 days"), "own": N_("Days of my choice")}
-FILTERED = tuple(name for name in NAMES if name in {field.name for field in fields(Filters)})
 DRAWN = (("release", "released"), ("review", "reviewed"), ("reject", "rejected"), ("blacklist", "blacklisted"))
 FIRST = 20  # values shown
 SAVED = 100  # values in a csv
-LONGEST = 256  # characters of a filter
 
 
 def page() -> None:
@@ -76,7 +59,7 @@ def page() -> None:
     with saved:
         saved_views.panel(_, user, "explore")
     filters = _period(_, user)
-    _chips(_, user)
+    filter_form.show(_, user, filters)
     with session.told():
         by, measure, order = _choices(_)
         services = session.services()
@@ -162,34 +145,6 @@ def _days(_: Text, today: date) -> tuple[date, date]:
         _("Days"), (first, last), max_value=today, key="days", label_visibility="collapsed", format="YYYY-MM-DD"
     )
     return (chosen[0], chosen[-1]) if chosen else (first, last)
-
-
-def _chips(_: Text, user: User) -> None:
-    """The filters in force, each with a button that takes it away, and the form for another one."""
-    given_ones = [name for name in FILTERED if st.query_params.get(name)]
-    names = enterprise_names(session.services().db, user) if "enterprise" in given_ones else {}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for name in given_ones:
-            value = st.query_params[name]
-            shown = names.get(value, value) if name == "enterprise" else word(_, value)
-            label = _(NAMES[name])
-            if st.button(f"{label}: {session.plain(shown[:40])}", icon=":material/close:", key=f"chip_{name}"):
-                keep(name, None)
-                st.rerun()
-        with st.popover(_("Add a filter"), icon=":material/filter_alt:"):
-            _add_filter(_)
-
-
-def _add_filter(_: Text) -> None:
-    with st.form("filter", border=False, clear_on_submit=True):
-        name = str(st.selectbox(_("Column"), FILTERED, format_func=lambda name: _(NAMES[name])))
-        value = st.text_input(
-            _("Value"), max_chars=LONGEST, help=_("A number is hashed first; the address keeps the hash only.")
-        )
-        if st.form_submit_button(_("Filter"), type="primary") and value.strip():
-            value = value.strip()
-            keep(name, session.services().privacy.number(value) if name == "number" else value)
-            st.rerun()
 
 
 def _choices(_: Text) -> tuple[str, str, str]:
@@ -399,9 +354,8 @@ def _messages(_: Text, user: User, filters: Filters, zone: str) -> None:
     row = st.columns([4, 2, 1.4], vertical_alignment="bottom")
     row[0].caption(_("The newest {n}; times in {zone}").format(n=count(len(found)), zone=zone))
     search = {"port": filters.sender or filters.port, "rule": filters.rule, "campaign": filters.campaign}
-    address = escape(urlencode({name: value for name, value in search.items() if value}))
-    details = escape(_("Details in Search"))
-    row[1].html(f'<a href="search?{address}" target="_self" style="color:var(--accent)">{details}</a>')
+    with row[1]:
+        link("search", _("Details in Search"), **search)
     row[2].download_button(
         _("Save as csv"),
         frame.to_csv(index=False).encode("utf-8-sig"),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import chosen_one, chosen_row, given, keep
+from dashboards.address import chosen_one, chosen_row, given, keep, link
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -155,6 +155,10 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
     else:
         st.caption(_("Nothing."))
     if allowed(user, Right.SEARCH):
+        with st.container(horizontal=True):
+            link("explore", _("Explore this port"), port=entry.code, by="content")
+            if entry.enterprise:
+                link("explore", _("Explore its enterprise"), enterprise=entry.enterprise, by="port")
         _recent(_, user, entry, zone, now)
 
 

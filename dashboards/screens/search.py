@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from html import escape
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -14,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import saved_views, session
-from dashboards.address import chosen_row, given, keep
+from dashboards.address import chosen_row, given, keep, link
 from dashboards.deck import campaign_words, segments
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
@@ -343,9 +341,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
     if f.campaign:
         size = campaign_sizes(session.services().lake.cursor(), [f.campaign]).get(f.campaign)
         st.markdown(_("Campaign") + f" `{f.campaign}` · " + (campaign_words(_, size) or _("not told any more")))
-        address = escape(urlencode({"campaign": f.campaign, "by": "content"}))
-        label = escape(_("explore it"))
-        st.html(f'<a href="explore?{address}" target="_self" style="color:var(--accent)">{label}</a>')
+        link("explore", _("explore it"), campaign=f.campaign, by="content")
     _case(_, user, f, zone)
     if allowed(user, Right.SEE_FULL_TEXT):
         _reveal(_, user, f)

@@ -240,6 +240,11 @@ def meaning(view: str, column: str) -> str:
     return OF_VIEW.get(view, {}).get(column) or COLUMNS[column]
 
 
+def known(view: str, column: str) -> bool:
+    """Whether the column of a view has a meaning."""
+    return column in OF_VIEW.get(view, {}) or column in COLUMNS
+
+
 def comments(columns: list[tuple[str, str]]) -> str:
     """SQL that comments the views and these columns of them (view, column)."""
     of_views = [f"COMMENT ON VIEW {view} IS '{_quoted(row)}';" for view, row in ROWS.items()]

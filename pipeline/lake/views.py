@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.events import Verdict
 from pipeline.lake.delta import Place, Stored, find_table
-from pipeline.lake.meanings import ROWS, comments
+from pipeline.lake.meanings import ROWS, comments, known
 from pipeline.lake.rollups import ROLLUPS, Rollup
 from pipeline.lake.tables import FULL, SHARED, Table
 from pipeline.settings import Settings
@@ -147,11 +147,14 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
 
 
 def comment(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give every view and column its meaning as a comment. `refresh` makes views without comments."""
+    """Give views and columns their meaning as a comment. `refresh` makes views without comments.
+
+    A column that a newer version wrote has none here.
+    """
     columns = connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal"
     ).fetchall()
-    connection.execute(comments([(view, column) for view, column in columns if view in ROWS]))
+    connection.execute(comments([(view, column) for view, column in columns if view in ROWS and known(view, column)]))
 
 
 def open_empty(settings: Settings) -> duckdb.DuckDBPyConnection:

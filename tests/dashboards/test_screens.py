@@ -316,14 +316,23 @@ def test_a_link_to_a_campaign_shows_its_variants_and_masked_messages(exploring: 
 def test_filters_are_added_and_taken_away_and_the_address_keeps_no_number(exploring: Callable[..., AppTest]) -> None:
     app = exploring(enterprise="e-south")
     assert _figures(app)["Messages"] == "90"
-    next(one for one in app.selectbox if one.label == "Column").select("number")
-    next(one for one in app.text_input if one.label == "Value").input("13800138000")
+    next(one for one in app.selectbox if one.label == "Column").select("number").run()
+    next(one for one in app.text_input if one.label == "Value").input("13800138000").run()
     next(button for button in app.button if button.label == "Filter").click().run()
     assert _figures(app)["Messages"] == "30"
     assert "13800138000" not in str(dict(app.query_params))
     next(button for button in app.button if button.label.startswith("Enterprise: ")).click().run()
     assert _figures(app)["Messages"] == "60"
     assert "enterprise" not in app.query_params
+
+
+def test_values_that_fit_are_shown_while_the_reader_types(exploring: Callable[..., AppTest]) -> None:
+    app = exploring()
+    next(one for one in app.selectbox if one.label == "Column").select("region").run()
+    next(one for one in app.text_input if one.label == "Value").input("京").run()
+    next(button for button in app.button if button.label.startswith("北京")).click().run()
+    assert app.query_params["region"] == "北京"
+    assert _figures(app)["Messages"] == "60"
 
 
 def test_a_query_is_saved_and_opened_by_another_user(exploring: Callable[..., AppTest]) -> None:

@@ -1,0 +1,77 @@
+"""The filters in force, each with a button that takes it away, and the way to another one.
+
+What fits is shown while the reader types: the values of the column with most messages in the period.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.address import keep
+from dashboards.explored.names import FILTERED, LONGEST, NAMES
+from dashboards.language import Text
+from dashboards.words import count, word
+from pipeline.actions.explore.filters import COLUMNS, Filters
+from pipeline.actions.explore.subjects import enterprise_names
+from pipeline.actions.explore.sums import MAX_TOP, explore
+from pipeline.errors import AntispamError
+from pipeline.store.accounts.roles import User
+
+PAUSE = "300ms"  # without a key before the page answers
+SHOWN = 8  # values that fit
+
+
+def show(_: Text, user: User, filters: Filters) -> None:
+    """Show them."""
+    given = [name for name in FILTERED if st.query_params.get(name)]
+    names = enterprise_names(session.services().db, user) if "enterprise" in given else {}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in given:
+            value = st.query_params[name]
+            shown = names.get(value, value) if name == "enterprise" else word(_, value)
+            label = _(NAMES[name])
+            if st.button(f"{label}: {session.plain(shown[:40])}", icon=":material/close:", key=f"chip_{name}"):
+                keep(name, None)
+                st.rerun()
+        with st.popover(_("Add a filter"), icon=":material/filter_alt:"):
+            _add(_, user, filters)
+
+
+def _add(_: Text, user: User, filters: Filters) -> None:
+    name = str(st.selectbox(_("Column"), FILTERED, format_func=lambda name: _(NAMES[name])))
+    typed = st.text_input(
+        _("Value"),
+        max_chars=LONGEST,
+        live=PAUSE,
+        key=f"value_{name}_{len([each for each in FILTERED if st.query_params.get(each)])}",
+        help=_("A number is hashed first; the address keeps the hash only."),
+    )
+    typed = (typed or "").strip()
+    if not typed:
+        return
+    if name in COLUMNS:
+        for value, shown, messages in _fitting(_, user, filters, name, typed):
+            if st.button(session.plain(f"{shown[:60]} · {messages}"), key=f"fits_{name}_{value}", width="stretch"):
+                keep(name, value)
+                st.rerun()
+    if st.button(_("Filter"), type="primary", help=_("Take the value as it is typed.")):
+        keep(name, session.services().privacy.number(typed) if name == "number" else typed)
+        st.rerun()
+
+
+def _fitting(_: Text, user: User, filters: Filters, name: str, typed: str) -> list[tuple[str, str, str]]:
+    """The values with most messages that contain what is typed: value, its words, its messages."""
+    services = session.services()
+    try:
+        found = explore(services.db, services.lake.cursor(), user, filters, name, first=MAX_TOP)
+    except AntispamError as error:
+        st.caption(session.plain(str(error)))
+        return []
+    names = enterprise_names(services.db, user) if name == "enterprise" else {}
+    fitting = []
+    for top in found.top:
+        shown = names.get(top.value, top.value) if name == "enterprise" else word(_, top.value)
+        if top.value and typed.casefold() in f"{top.value} {shown} {top.example}".casefold():
+            fitting.append((top.value, top.example or shown, count(top.now.messages)))
+    return fitting[:SHOWN]
