@@ -189,10 +189,17 @@ def _bytes(found: DeltaTable | None) -> int:
 
 
 def _equal(settings: Settings) -> bool:
-    """Whether the sums of the roll-up are those of the rows."""
+    """Whether the sums of the roll-ups are those of the rows."""
     lake = LakeReader(settings).cursor()
     rolled = lake.execute(
         "SELECT port, sum(decisions), sum(messages + returned) FROM traffic_hourly GROUP BY 1 ORDER BY 1"
     ).fetchall()
     rows = lake.execute("SELECT port, count(*), sum(messages) FROM decisions GROUP BY 1 ORDER BY 1").fetchall()
-    return rolled == rows
+    places = lake.execute("SELECT carrier, region, sum(messages) FROM recipients_hourly GROUP BY ALL ORDER BY ALL")
+    counted = places.fetchall()
+    recipients = lake.execute(
+        """SELECT carrier, region, count(*) FROM (
+               SELECT unnest(carriers) AS carrier, unnest(regions) AS region FROM submissions WHERE round = 0
+           ) GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
+    return rolled == rows and counted == recipients

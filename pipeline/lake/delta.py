@@ -33,7 +33,8 @@ _CONFIGURATION = {
 _FULL_CONFIGURATION = {**_CONFIGURATION, "delta.dataSkippingNumIndexedCols": "0"}
 # DuckDB leaves out row groups by their least and greatest values: those of an hour that is not asked for, for example.
 # A flush is a row group or less, and compaction keeps the order.
-WRITER = WriterProperties(compression="ZSTD", max_row_group_size=20_000)
+# A dictionary of values that are nearly all different (hashes, ids) makes a file larger: a small limit ends it soon.
+WRITER = WriterProperties(compression="ZSTD", max_row_group_size=20_000, dictionary_page_size_limit=64 * 2**10)
 
 
 class Stored(Hashable, Protocol):
