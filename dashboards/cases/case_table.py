@@ -13,7 +13,7 @@ from dashboards.cases import case_detail, queue_table
 from dashboards.cases.queue_table import BY, value_words
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count, word
 from pipeline.actions.review import assigning, bulk, places
 from pipeline.actions.review.case_list import PAGE, SORTS, STATES, Found, ListedCase, list_cases
@@ -190,7 +190,10 @@ def _table(_: Text, found: Found, key: str) -> list[ListedCase]:
         selection_mode="multi-row",
         key=key,
         height=min(36 * (len(found.cases) + 1) + 2, 420),
-        column_config={_("Text, masked"): st.column_config.TextColumn(width="large")},
+        column_config={
+            _("Text, masked"): st.column_config.TextColumn(width="large"),
+            **at_right(_("Messages"), _("Score")),
+        },
     )
     return [found.cases[row] for row in shown["selection"]["rows"] if row < len(found.cases)]
 

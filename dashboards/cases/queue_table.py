@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.address import chosen_row, given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import count, span, word
 from pipeline.actions.review import places
 from pipeline.actions.review.places import Place, Waiting
@@ -131,7 +131,9 @@ def _table(_: Text, by: str, rows: list[Waiting]) -> int | None:
             _("Who works there, cases in hand"),
         ],
     )
-    return chosen_row("row", frame, [f"{by}:{row.value}" for row in rows], key=f"queues_{by}", height="content")
+    right = at_right(*frame.columns[1:6])
+    ids = [f"{by}:{row.value}" for row in rows]
+    return chosen_row("row", frame, ids, key=f"queues_{by}", height="content", column_config=right)
 
 
 def _left(_: Text, due: int | None, now: int) -> str:

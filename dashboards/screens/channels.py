@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count, span, word
 from pipeline.actions.console.channel_figures import SEGMENT, CarrierError, ChannelFigures, Funnel, figures
 from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS
@@ -63,7 +63,7 @@ def _all(_: Text, channels: list[ChannelFigures]) -> None:
         )
         for each in channels
     ]
-    st.dataframe(table(rows, (_("channel"), *head)), hide_index=True, width="stretch")
+    st.dataframe(table(rows, (_("channel"), *head)), hide_index=True, width="stretch", column_config=at_right(*head))
 
 
 def _errors(_: Text, errors: list[CarrierError], zone: str) -> None:
@@ -76,7 +76,7 @@ def _errors(_: Text, errors: list[CarrierError], zone: str) -> None:
         for each in errors
     ]
     head = (_("channel"), _("state"), _("the carrier's code"), _("parts"), _("last at"))
-    st.dataframe(table(rows, head), hide_index=True, width="stretch")
+    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(_("parts")))
 
 
 def _segments(_: Text, channels: list[ChannelFigures]) -> None:
@@ -87,9 +87,8 @@ def _segments(_: Text, channels: list[ChannelFigures]) -> None:
     st.query_params["channel"] = chosen
     found = next(each for each in channels if each.name == chosen)
     rows = [(digits, *_cells(funnel)) for digits, funnel in found.segments.items()]
-    st.dataframe(
-        table(rows, (_("first {count} digits").format(count=SEGMENT), *_head(_))), hide_index=True, width="stretch"
-    )
+    head = (_("first {count} digits").format(count=SEGMENT), *_head(_))
+    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(*head[1:]))
 
 
 def _head(_: Text) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -15,7 +16,7 @@ from dashboards import session
 from dashboards.address import chosen_row, given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count, word
 from pipeline.actions.complaints import answers, complaint_file, settling
 from pipeline.actions.complaints.complaint_list import Filters, Shown, complaints, counts
@@ -266,7 +267,8 @@ def _rates(_: Text, user: User) -> None:
             *(_(FOUND[state]) for state in Found),
         ],
     )
-    st.dataframe(frame, hide_index=True, height="content" if len(found) < 15 else 560)
+    height: Any = "content" if len(found) < 15 else 560
+    st.dataframe(frame, hide_index=True, height=height, column_config=at_right(*frame.columns[1:]))
     told = _("Messages that left for the carriers, counted every hour from the lake; – where none is known. {zone}.")
     st.caption(told.format(zone=zone))
 

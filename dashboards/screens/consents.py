@@ -15,7 +15,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count, word
 from pipeline import door
 from pipeline.actions.console.consent_file import FIELDS, Line, Recorded, read_upload, record_lines
@@ -103,7 +103,7 @@ def _figures(_: Text, user: User) -> None:
             _("Last recorded"),
         ],
     )
-    st.dataframe(frame, hide_index=True, height="content")
+    st.dataframe(frame, hide_index=True, height="content", column_config=at_right(*frame.columns[1:5]))
     if len(rows) > PAGE or turned > 1:
         st.pagination(turned + (len(rows) > PAGE), key=key)
     st.caption(_("Recipients by their last answer, as of {time}, {zone}.").format(time=clock(zone, now), zone=zone))

@@ -54,7 +54,7 @@ SAVED = 100  # values in a csv
 def page() -> None:
     """Show the page."""
     user, _ = session.user(), session.text()
-    title, saved = st.columns([6, 1.4], vertical_alignment="bottom")
+    title, saved = st.columns([6, 1.4], vertical_alignment="center")
     title.title(_("Explore"))
     with saved:
         saved_views.panel(_, user, "explore")

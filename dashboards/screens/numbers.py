@@ -14,7 +14,7 @@ from dashboards import session
 from dashboards.address import chosen_row, given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count
 from pipeline.actions.console.sentences import Sentences
 from pipeline.actions.orders import desk
@@ -259,7 +259,14 @@ def _compared(_: Text, user: User) -> None:
             _("Only there"),
         ],
     )
-    chosen = chosen_row("list", frame, [row.digest[:16] for row in rows], height="content", key="compared")
+    chosen = chosen_row(
+        "list",
+        frame,
+        [row.digest[:16] for row in rows],
+        height="content",
+        key="compared",
+        column_config=at_right(*frame.columns[2:]),
+    )
     if chosen is None:
         st.caption(
             _("Choose a comparison to see the numbers that only the other side has. Times in {zone}.").format(zone=zone)

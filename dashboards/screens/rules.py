@@ -8,7 +8,7 @@ from dashboards import session, snooze_form
 from dashboards.address import given, keep
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
-from dashboards.table import table
+from dashboards.table import at_right, table
 from dashboards.words import clock, count, word
 from pipeline.actions.watch.report import Report, Watched, is_unusual, policy_stands, report
 from pipeline.store.accounts.roles import User
@@ -123,7 +123,7 @@ def _table(_: Text, rows: list[Watched], zone: str) -> None:
             _("Alarm since"),
         ],
     )
-    st.dataframe(frame, hide_index=True, height="content")
+    st.dataframe(frame, hide_index=True, height="content", column_config=at_right(*frame.columns[3:8]))
 
 
 def _percent(rate: float | None) -> str:
