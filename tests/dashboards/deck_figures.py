@@ -1,0 +1,105 @@
+"""Measure the deck: `python -m tests.dashboards.deck_figures [SESSIONS]`, with Chromium (5 sessions).
+
+It prints the time from a key to the next case on screen, by session alone and together, and what the console needs:
+memory (MB), CPU (s) while nobody presses and while all do, beside the load of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from playwright.sync_api import sync_playwright
+
+from pipeline.store.accounts.roles import Role
+from tests.dashboards.test_console_browser import CHROMIUM, FLAGS, Console
+from tests.harness.console_data import PASSWORD, sign_up
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CASES = 400
+PRESSES = 40
+BETWEEN = 250  # ms, as a fast reviewer
+REST = 10_000  # ms
+# From the key to the frame that follows the drawing of another case.
+PRESS = """([presses, between]) => new Promise((done) => {
+  const deck = document.querySelector(".deck") ?? [...document.querySelectorAll("*")]
+    .map((each) => each.shadowRoot?.querySelector(".deck")).find(Boolean);
+  const shown = () => deck.querySelector(".body")?.dataset.case ?? "";
+  const took = [];
+  const press = (n) => {
+    if (n >= presses || !shown()) return done(took);
+    const before = shown(), at = performance.now();
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ax"[n % 2], bubbles: true, composed: true }));
+    const seen = () => {
+      if (shown() === before) return requestAnimationFrame(seen);
+      requestAnimationFrame(() => took.push(performance.now() - at));
+    };
+    seen();
+    setTimeout(press, between, n + 1);
+  };
+  press(0);
+})"""
+
+
+def main(sessions: int) -> None:
+    """Start a console, let the reviewers press one by one and together, and print the figures."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        console = Console(Path(folder), CASES)
+        try:
+            process = psutil.Process(console.process.pid)
+            told("no session", process, [])
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            pages = [_at_review(browser.new_page(), console, f"reviewer-{n}") for n in range(sessions)]
+            before = cpu(process)
+            pages[0].wait_for_timeout(REST)
+            print(f"{sessions} sessions at rest: {(cpu(process) - before) / REST * 1000:.3f} cores")
+            told("one presses", process, pages[0].evaluate(PRESS, [PRESSES, BETWEEN]))
+            for page in pages:
+                page.evaluate(f"window.took = ({PRESS})([{PRESSES}, {BETWEEN}])")
+            before, began = cpu(process), time.monotonic()
+            all_took = [each for page in pages for each in page.evaluate("window.took")]
+            print(f"all press: {(cpu(process) - before) / (time.monotonic() - began):.2f} cores")
+            told("all press", process, all_took)
+            browser.close()
+        finally:
+            console.close()
+
+
+def told(what: str, process: psutil.Process, took: list[float]) -> None:
+    """Print memory and the times of keys."""
+    load = os.getloadavg()[0]
+    line = f"{what}: {process.memory_info().rss / 2**20:.0f} MB, load {load:.1f}"
+    if took:
+        centiles = statistics.quantiles(took, n=20)
+        line += f"; {len(took)} keys, p50 {statistics.median(took):.0f} ms, p95 {centiles[-1]:.0f} ms"
+    print(line, flush=True)
+
+
+def cpu(process: psutil.Process) -> float:
+    """CPU seconds of the console so far."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _at_review(page: Page, console: Console, name: str) -> Page:
+    sign_up(console.db, name, Role.REVIEWER, int(time.time() * 1000))
+    page.set_default_timeout(120_000)
+    page.context.clear_cookies()
+    page.goto(console.address + "/review")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button")
+    page.locator(".deck .body").wait_for()
+    return page
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
