@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from pipeline.actions.complaints.intake import block
 from pipeline.actions.complaints.matching import Candidate, Doubt, Found, likeness
@@ -71,7 +71,7 @@ def possible(db: Database, user: User, complaint: str, port: str) -> list[Possib
     require(user, Right.SEARCH)
     t = _candidates
     with db.read() as connection:
-        row = _find(connection, complaint, port)
+        row = _find(connection, select(_table), complaint, port)
         require_port(connection, user, row.port)
         query = select(t).where(t.c.complaint == complaint, t.c.port == row.port).order_by(t.c.number)
         rows = connection.execute(query).all()
@@ -91,7 +91,7 @@ def settle(db: Database, user: User, complaint: str, port: str, number: int | No
     t = _candidates
     with db.write() as connection:
         outbox.lock(connection)  # before the row, as the intake
-        row = _find(connection, complaint, port)
+        row = _find(connection, select(_table).with_for_update(), complaint, port)
         require_port(connection, user, row.port)
         same = (_table.c.id == complaint, _table.c.port == row.port)
         if row.found != Found.DOUBTFUL and row.settled_by is None:
@@ -120,8 +120,8 @@ def settle(db: Database, user: User, complaint: str, port: str, number: int | No
             block_found(connection, now, row, chosen.recipient)
 
 
-def _find(connection: Connection, complaint: str, port: str) -> Row[Any]:
-    rows = connection.execute(select(_table).where(_table.c.id == complaint).with_for_update()).all()
+def _find(connection: Connection, complaints: Select[Any], complaint: str, port: str) -> Row[Any]:
+    rows = connection.execute(complaints.where(_table.c.id == complaint)).all()
     found = next((row for row in rows if masked(row.port) == port), None)
     if found is None:
         raise AntispamError("no such complaint")
