@@ -103,6 +103,18 @@ def model_rollback() -> None:
         context.await_relay(db, registry.rollback(db, context.administrator(), "model", ACTIVE, context.now()))
 
 
+@model_app.command("withdraw")
+def model_withdraw() -> None:
+    """Put the shipped model in force, whatever was published or taught from labels."""
+    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.decision.configuration import SHIPPED
+    from pipeline.store.registry import registry
+
+    with context.database() as db:
+        user = context.administrator()
+        context.await_relay(db, registry.publish_configuration(db, user, "model", ACTIVE, SHIPPED, context.now()))
+
+
 @model_app.command("end-trial")
 def model_end_trial() -> None:
     """Stop scoring with the model on trial."""

@@ -12,7 +12,7 @@ from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ from pipeline.models.classifier import SPAM_FROM, Classifier
 
 STRICT = 0.001  # largest share of ham flagged at the strict threshold
 STRICT_OF_LANGUAGE = 0.005  # the same of other languages, whose collections of hundreds show no thousandth
+FIELD = ("reviews", "complaints")  # sources of labels from the field: they teach, and no threshold rests on them
 _BATCH = 500
 Figures = dict[str, float | int | None]
 _MAX_LINE = 1024 * 1024
@@ -34,7 +35,7 @@ class Sample(msgspec.Struct, frozen=True):
 
     `label` is spam, ham or commercial. Commercial means lawful advertising, which is neither and is left out of
     training. Near-duplicates share a `cluster_id`; they must never be on both sides of a split. `made` says how the
-    text came about: real, translated or synthetic.
+    text came about: real, translated or synthetic. A text counts `weight` times in training.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Sample(msgspec.Struct, frozen=True):
     cluster_id: str | int | None = None
     made: Literal["real", "translated", "synthetic"] = "real"
     licence: str = ""
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:

@@ -30,6 +30,7 @@ from pipeline.models import features, languages
 from pipeline.models.card import Calibration, Language, Thresholds
 from pipeline.models.classifier import SPAM_FROM, Classifier
 from pipeline.models.evaluate import (
+    FIELD,
     STRICT_OF_LANGUAGE,
     Sample,
     read_samples,
@@ -102,7 +103,7 @@ def learn_others(samples: Sequence[Sample]) -> Learnt:
     margins = [_out_of_fold(taught, fold) for fold in (taught.by_cluster, taught.by_source)]
     found = {}
     for name in sorted(set(taught.named.tolist()) - {""}):
-        chosen = taught.named == name
+        chosen = (taught.named == name) & (taught.by_cluster >= 0)
         if min((chosen & taught.spam).sum(), (chosen & ~taught.spam).sum()) >= LEAST:
             found[name] = _language(taught, chosen, *margins)
     return Learnt(weights, bias, found)
@@ -206,16 +207,17 @@ def _teach(samples: Sequence[Sample]) -> _Taught:
     tag = np.array([sample.lang.partition("-")[0] for sample in samples])
     rows = matrix(texts)
     spam = np.array([sample.label == "spam" for sample in samples], dtype=np.bool_)
-    weight = np.ones(len(samples))
+    weight = np.array([sample.weight for sample in samples])
     cluster = np.zeros(len(samples), dtype=np.intp)
     for name in sorted(set(tag.tolist())):
         of = np.flatnonzero(tag == name)
         guilty, honest = of[spam[of]], of[~spam[of]]
         if len(guilty) and len(honest):
-            weight[guilty] = np.clip(len(honest) / len(guilty), 1 / _MOST_BALANCE, _MOST_BALANCE)
+            weight[guilty] *= np.clip(len(honest) / len(guilty), 1 / _MOST_BALANCE, _MOST_BALANCE)
         cluster[of] = [
             xxhash.xxh64_intdigest(f"{name} {group}".encode(), seed=SEED) % _FOLDS for group in _clusters(rows[of])
         ]
+    field = np.array([sample.source in FIELD for sample in samples], dtype=np.bool_)
     return _Taught(
         samples,
         np.array(_named(texts)),
@@ -223,8 +225,8 @@ def _teach(samples: Sequence[Sample]) -> _Taught:
         spam,
         weight,
         features.allowances(texts),
-        cluster,
-        _folds_by_source([sample.source for sample in samples], tag),
+        np.where(field, -1, cluster),
+        np.where(field, -1, _folds_by_source([sample.source for sample in samples], tag)),
     )
 
 

@@ -14,6 +14,8 @@ Decisions that matter more than the algorithm:
 * The allowances for particulars and own domains (particulars.py, own_domains.py) are not learnt: the words of the
   training notices are known, and only notices of unknown senders need them. The thresholds are fixed with them.
 * Other languages have a voice of their own (other_languages.py): adding them changes nothing for Chinese and English.
+* Labels from the field teach with the weight they have, and neither calibration nor thresholds are fixed on them: who
+  sends or reviews must not be able to move a threshold by labels.
 * Lawful advertising is left out: consent, not wording, decides whether it may be sent.
 """
 
@@ -37,7 +39,7 @@ from pipeline.models import evasions, features
 from pipeline.models.card import Calibration, Card, Language, Thresholds
 from pipeline.models.categories import fit_categories
 from pipeline.models.classifier import FEATURES, FORMAT, SPAM_FROM, Classifier, weights_version
-from pipeline.models.evaluate import STRICT, Sample, evaluate, read_samples, report, strict_threshold
+from pipeline.models.evaluate import FIELD, STRICT, Sample, evaluate, read_samples, report, strict_threshold
 from pipeline.models.invented import invented
 from pipeline.models.linear import SEED, fit_voice, matrix, platt
 from pipeline.models.other_languages import Learnt, apart, learn_others
@@ -147,10 +149,13 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
-    by_text = [scale[features.SCRIPTS[which]] for which in taught.script[: len(samples)]]
-    scores = np.array([by.score(*of) for by, *of in zip(by_text, margins, taught.allowance, strict=False)])
+    measured = np.flatnonzero(taught.fold >= 0)
+    by_text = [scale[features.SCRIPTS[which]] for which in taught.script[measured]]
+    scores = np.array(
+        [by.score(*of) for by, *of in zip(by_text, margins[measured], taught.allowance[measured], strict=True)]
+    )
     reject = np.array([by.thresholds.reject for by in by_text])
-    return Classifier(integers, category, card), report(samples, scores, reject)
+    return Classifier(integers, category, card), report([samples[row] for row in measured], scores, reject)
 
 
 def add_voice(learnt: Learnt) -> tuple[NDArray[np.int16], dict[str, Language]]:
@@ -227,12 +232,17 @@ def teach(samples: Sequence[Sample]) -> Taught:
     texts = [row.text for row in rows]
     spam = np.array([row.label == "spam" for row in rows], dtype=np.bool_)
     weight = np.array(
-        [1.0 if sample.kind is None else BUSINESS_WEIGHT for sample in samples]
+        [
+            sample.weight * (1.0 if sample.kind is None or sample.source in FIELD else BUSINESS_WEIGHT)
+            for sample in samples
+        ]
         + [INVENTED_WEIGHT[row.label] for row in own]
     )
-    fold = np.concatenate((folds(samples), np.full(len(own), -1)))
+    field = np.array([sample.source in FIELD for sample in samples], dtype=np.bool_)
+    fold = np.concatenate((np.where(field, -1, folds(samples)), np.full(len(own), -1)))
     script = features.scripts(texts)
     public = np.array([sample.kind is None for sample in samples] + [False] * len(own), dtype=np.bool_)
+    public[: len(samples)] &= ~field
     for which in range(len(features.SCRIPTS)):
         guilty, honest = public & spam & (script == which), public & ~spam & (script == which)
         if guilty.any() and honest.any():
