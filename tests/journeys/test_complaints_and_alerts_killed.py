@@ -32,7 +32,7 @@ from tests.harness.migrated import migrated_database
 from tests.harness.processes.forked import Forked
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database", ["sqlite", "postgresql"])]
-COMPLAINTS = 3000
+COMPLAINTS = 1000
 CHANNELS = 40
 KILLS = 8
 
