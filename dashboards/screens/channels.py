@@ -1,122 +1,21 @@
-"""Channels: what became of the parts handed to the carriers, how fast reports come, by segment, and the errors."""
+"""Channels: what runs now and can be steered, and what became of the parts of messages."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboards import session
-from dashboards.guard import now_ms
-from dashboards.language import N_, Text
-from dashboards.table import at_right, table
-from dashboards.words import clock, count, span, word
-from pipeline.actions.console.channel_figures import SEGMENT, CarrierError, ChannelFigures, Funnel, figures
-from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from dashboards.address import chosen_one
+from dashboards.channels import live, parts
+from dashboards.language import N_
 
-SPANS = {
-    "15m": (15 * MINUTE_MS, N_("15 minutes")),
-    "1h": (HOUR_MS, N_("1 hour")),
-    "24h": (DAY_MS, N_("24 hours")),
-}
+SECTIONS = {"live": (N_("Now"), live.page), "parts": (N_("Parts of messages"), parts.page)}
 
 
 def page() -> None:
-    """Show the page of channels."""
+    """Show the page of channels; the address keeps the section."""
     user, _ = session.user(), session.text()
-    services, now = session.services(), now_ms()
-    zone = services.settings.console_zone
     st.title(_("Channels"))
-    asked = st.query_params.get("span", "")
-    chosen = st.segmented_control(
-        _("Time"),
-        list(SPANS),
-        default=asked if asked in SPANS else "1h",
-        format_func=lambda each: _(SPANS[each][1]),
-        key="span",
-        required=True,
-        label_visibility="collapsed",
-    )
-    st.query_params["span"] = chosen
-    since = now - SPANS[chosen][0]
-    channels, errors = figures(services.db, user, since)
-    st.caption(
-        _("Parts of messages whose state changed between {since} and {until}.").format(
-            since=clock(zone, since), until=clock(zone, now)
-        )
-    )
-    if not channels:
-        st.info(_("No part of a message changed its state in this time."), icon=":material/inbox:")
-        return
-    _all(_, channels)
-    _errors(_, errors, zone)
-    _segments(_, channels)
-
-
-def _all(_: Text, channels: list[ChannelFigures]) -> None:
-    head = (*_head(_), _("sent again"), _("report after (median)"), _("report after (95 %)"))
-    rows = [
-        (
-            each.name,
-            *_cells(each.funnel),
-            count(each.again),
-            span(_, each.report_p50_ms),
-            span(_, each.report_p95_ms),
-        )
-        for each in channels
-    ]
-    st.dataframe(table(rows, (_("channel"), *head)), hide_index=True, width="stretch", column_config=at_right(*head))
-
-
-def _errors(_: Text, errors: list[CarrierError], zone: str) -> None:
-    st.header(_("Errors"))
-    if not errors:
-        st.info(_("No carrier refused a part or reported a failure in this time."), icon=":material/check:")
-        return
-    rows = [
-        (each.channel, word(_, each.state.value), each.status or "–", count(each.parts), clock(zone, each.last_at))
-        for each in errors
-    ]
-    head = (_("channel"), _("state"), _("the carrier's code"), _("parts"), _("last at"))
-    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(_("parts")))
-
-
-def _segments(_: Text, channels: list[ChannelFigures]) -> None:
-    st.header(_("By segment"))
-    names = [each.name for each in channels]
-    asked = st.query_params.get("channel", "")
-    chosen = st.selectbox(_("Channel"), names, index=names.index(asked) if asked in names else 0)
-    st.query_params["channel"] = chosen
-    found = next(each for each in channels if each.name == chosen)
-    rows = [(digits, *_cells(funnel)) for digits, funnel in found.segments.items()]
-    head = (_("first {count} digits").format(count=SEGMENT), *_head(_))
-    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(*head[1:]))
-
-
-def _head(_: Text) -> tuple[str, ...]:
-    return (
-        _("parts"),
-        _("taken by the carrier"),
-        _("reported"),
-        _("delivered"),
-        _("refused"),
-        _("not sent"),
-        _("without an answer"),
-        _("with a report"),
-        _("success"),
-    )
-
-
-def _cells(funnel: Funnel) -> tuple[str, ...]:
-    numbers = (
-        funnel.total,
-        funnel.accepted,
-        funnel.reported,
-        funnel.delivered,
-        funnel.refused,
-        funnel.unsent,
-        funnel.doubtful,
-    )
-    return (*map(count, numbers), _share(funnel.reports), _share(funnel.success))
-
-
-def _share(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+    titles = {name: _(title) for name, (title, _page) in SECTIONS.items()}
+    section = chosen_one("section", _("Section"), titles, "live")
+    SECTIONS[section][1](_, user)

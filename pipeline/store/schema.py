@@ -305,6 +305,28 @@ resends = Table(
     _at("due_at"),
     Index("ix_resends_due_at", "channel", "due_at"),
 )
+# What each sender tells of its channels every few seconds, `actions.senders.live.states.ChannelState`.
+channel_states = Table(
+    "channel_states",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("sender", String(128), primary_key=True),  # the process: host and number
+    Column("body", _JSON, nullable=False),
+    _at("seen_at"),
+)
+# What people have set for a channel, before its file (actions/senders/live/controls.py).
+channel_controls = Table(
+    "channel_controls",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("off", Boolean, nullable=False),
+    Column("total_rate", Float),  # parts a second over all links; NULL: as in the file
+    Column("next", _JSON),  # the channels that take over, in order; NULL: as in the file
+    Column("reason", Text, nullable=False),
+    Column("before", _JSON),  # the settings before this change; NULL: none
+    Column("changed_by", String(64), nullable=False),
+    _at("changed_at"),
+)
 # Unpublished reports that have settled a part: `events.DeliveryReport` and its key.
 # An id is never reused: a relay that resumes late would delete another report under the same id.
 report_outbox = Table(

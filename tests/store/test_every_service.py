@@ -58,6 +58,7 @@ from pipeline.actions.review import (
     separating,
 )
 from pipeline.actions.review.claims import CaseView
+from pipeline.actions.senders.live import controls, states
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -354,6 +355,14 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: audit_trail.audit_rows(w.db, u, audit_trail.Wanted(0, NOW)),
     ),
     "channel_figures.figures": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: channel_figures.figures(w.db, u, 0)),
+    "states.channel_states": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: states.channel_states(w.db, u, NOW)),
+    "controls.controls": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: controls.controls(w.db, u)),
+    "controls.steer": (
+        R.CONTROL_CHANNELS,
+        FOR_ALL,
+        lambda w, u, n: controls.steer(w.db, u, ["a"], "a", controls.Control(off=True), None, "x", NOW),
+    ),
+    "controls.undo": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: controls.undo(w.db, u, "a", NOW, NOW)),
     "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
     "overview.traffic": (
         R.SEE_TRAFFIC,
@@ -906,6 +915,8 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 }
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {
+    "states.channel_states",
+    "controls.controls",
     "saved_queries.save_query",
     "saved_queries.saved_queries",
     "saved_queries.delete_query",

@@ -520,6 +520,35 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
         "link_outcomes": [
             {"id": 1, "port": PORT, "submission": "s1", "recipient": PHONES[0], "status": "DELIVRD", "at": NOW + 900}
         ],
+        "channel_states": [
+            {
+                "channel": "default",
+                "sender": "host/1",
+                "body": {
+                    "kind": "cmpp3",
+                    "gateway": "192.0.2.10:7890",
+                    "off": False,
+                    "usable": True,
+                    "waiting": 1,
+                    "total_rate": 0.0,
+                    "next": [],
+                    "links": [{"number": 0, "up": True, "since": NOW}],
+                },
+                "seen_at": NOW,
+            }
+        ],
+        "channel_controls": [
+            {
+                "channel": "default",
+                "off": True,
+                "total_rate": 5.0,
+                "next": ["cmcc-bj-1"],
+                "reason": "the carrier works on it",
+                "before": {"off": False, "total_rate": None, "next": None},
+                "changed_by": "bo",
+                "changed_at": NOW,
+            }
+        ],
         "link_deliveries": [
             {
                 "id": 1,

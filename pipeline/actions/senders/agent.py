@@ -40,9 +40,12 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job, Message
 from pipeline.actions.senders.links.link import Answer, Link, LinkCallbacks
 from pipeline.actions.senders.links.token_bucket import TokenBucket
+from pipeline.actions.senders.live.controls import Control
+from pipeline.actions.senders.live.states import ChannelState
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
 from pipeline.errors import AntispamError
 
+UNLIMITED = 1e9  # parts a second: no limit
 ADOPTED = 1_000  # messages of other channels that may wait; what is beyond waits where it is
 MOVED = 200  # messages that have not begun and move in one turn
 GATHER = 0.02  # seconds that a turn waits for more parts to come back while the carrier has others
@@ -86,8 +89,10 @@ class Agent:
         self._away = False  # its own messages move at the moment, so none begins here
         self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
         own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
-        shared = TokenBucket(channel.total_rate, clock.monotonic()) if channel.total_rate else None
-        self.links = [Link(channel, i, gate, own, clock, random, shared) for i in range(channel.links)]
+        self._shared = TokenBucket(channel.total_rate or UNLIMITED, clock.monotonic())
+        self.links = [Link(channel, i, gate, own, clock, random, self._shared) for i in range(channel.links)]
+        self._control = Control()
+        self.next = channel.next  # who takes over, in order
         self._most = channel.links * channel.window
         self._at_risk = 0
         self._lanes: tuple[deque[Job], deque[Job]] = (deque(), deque())  # express, bulk
@@ -108,10 +113,52 @@ class Agent:
         self._lanes[lane].append(job)
         self.wake()
 
+    def obey(self, control: Control) -> None:
+        """Follow what people have set for the channel. Off, it begins no part, and its links read on."""
+        if control == self._control:
+            return
+        self._control = control
+        self.next = self.channel.next if control.next is None else control.next
+        self._shared.fill_at(self.total_rate or UNLIMITED)
+        for link in self.links:
+            link.open(not control.off)
+        _log.warning(
+            "channel_steered",
+            channel=self.channel.name,
+            off=control.off,
+            total_rate=control.total_rate,
+            next=self.next,
+        )
+        self.wake()
+
+    @property
+    def total_rate(self) -> float:
+        """Parts a second over all links; 0: no limit."""
+        return self.channel.total_rate if self._control.total_rate is None else self._control.total_rate
+
+    def state(self, waiting: int) -> ChannelState:
+        """What the agent does now; `waiting` as in `ChannelState`."""
+        now = self._clock.monotonic()
+        return ChannelState(
+            kind=self.channel.kind,
+            gateway=f"{self.channel.host}:{self.channel.port}",
+            off=self._control.off,
+            usable=self._usable(),
+            waiting=waiting,
+            total_rate=self.total_rate,
+            next=self.next,
+            links=tuple(link.state(now) for link in self.links),
+        )
+
+    def _usable(self) -> bool:
+        """Whether the channel carries its own traffic."""
+        return self._availability.see(self._up, self._clock.monotonic()) and not self._control.off
+
     @property
     def takes(self) -> bool:
-        """Whether messages of other channels may come: a link is up, and not too many wait."""
-        return not self._stopping and sum(map(len, self._adopted)) < ADOPTED and self._up
+        """Whether messages of other channels may come: it is on, a link is up, and not too many wait."""
+        ready = not self._stopping and not self._control.off
+        return ready and sum(map(len, self._adopted)) < ADOPTED and self._up
 
     @property
     def _up(self) -> bool:
@@ -222,7 +269,7 @@ class Agent:
     async def _sleep(self) -> None:
         """Wait for work. A channel with work that others could do also looks whether it is down."""
         work = self._begun or self._ready or any(self._lanes) or any(self._adopted)
-        if not work or not (self.channel.next or any(self._adopted)):
+        if not work or not (self.next or any(self._adopted)):
             await self._event.wait()
             return
         with suppress(TimeoutError):
@@ -231,10 +278,10 @@ class Agent:
 
     async def _move(self) -> bool:
         """Give messages that this channel cannot send to other channels; returns whether there were any."""
-        usable = self._availability.see(self._up, self._clock.monotonic())
+        usable = self._usable()
         self._away = False
         going = [m for m in self._begun if m.idle and (m.target is not None or not usable)]
-        if self._stopping or not (going or self.channel.next or any(self._adopted)):
+        if self._stopping or not (going or self.next or any(self._adopted)):
             return False
         fresh: list[Message] = []
         while not usable and len(fresh) < MOVED and (message := self._next_message()) is not None:

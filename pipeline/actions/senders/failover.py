@@ -1,7 +1,7 @@
 """Which channel takes a message that its own channel cannot send.
 
 The channels of a message are its home, whose topic it came from, and the `next` of its home, in order. The first one
-with a link takes it, except those that have refused it.
+that is on and has a link takes it, except those that have refused it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class Taker(Protocol):
     """An agent as others see it."""
 
     channel: Channel
+    next: tuple[str, ...]  # who takes over from it, in order
 
     @property
     def takes(self) -> bool:
@@ -35,7 +36,8 @@ class Failover:
     def target(self, message: Message, now_at: str) -> Taker | None:
         """Who takes a message that is at the channel `now_at`; None if nobody can at the moment."""
         home = message.job.channel
-        for name in (home.name, *home.next):
+        at_home = self.agents.get(home.name)
+        for name in (home.name, *(home.next if at_home is None else at_home.next)):
             agent = self.agents.get(name)
             if agent is not None and name != now_at and name not in message.not_over and agent.takes:
                 return agent

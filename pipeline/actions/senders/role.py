@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from typing import Any
@@ -29,6 +29,8 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.job import Job
 from pipeline.actions.senders.lane import Lane
 from pipeline.actions.senders.links.sgip_listener import SgipListener
+from pipeline.actions.senders.live import controls, states
+from pipeline.actions.senders.live.states import ChannelState
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.resends import Resends
 from pipeline.errors import AntispamError
@@ -73,9 +75,12 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
         senders = [
             _ChannelSender(settings, channel, database, ports, producer, clock, agents) for channel in channels.values()
         ]
+        await _obey(agents, db, look)  # before the first SUBMIT: a channel that is off stays off after a restart
         work = [
             _look(ports, look),
+            _obey_on(agents, db, look),
             _tell(senders),
+            _tell_live(senders, database, clock),
             *(coroutine for sender in senders for coroutine in sender.coroutines()),
         ]
         tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
@@ -86,6 +91,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
                 if task.done():
                     task.result()
             await asyncio.gather(*(sender.finish() for sender in senders))
+            await database.run(states.leave, states.this_sender())
         finally:
             for task in (*tasks, ended):
                 task.cancel()
@@ -147,6 +153,15 @@ class _ChannelSender:
         up = any(link.connected for link in self.agent.links)
         gateway = f"{self._channel.host}:{self._channel.port}"
         readiness.say(f"sender-{self._channel.name}", up, "" if up else f"a link to {gateway}")
+
+    @property
+    def name(self) -> str:
+        """The name of the channel."""
+        return self._channel.name
+
+    def state(self) -> ChannelState:
+        """What the channel does now."""
+        return self.agent.state(sum(self._queued))
 
     async def finish(self) -> None:
         """Begin no further parts and wait for the answers due."""
@@ -212,6 +227,27 @@ async def _look(ports: Gate, thread: ThreadPoolExecutor) -> None:
     while True:
         await asyncio.wrap_future(thread.submit(ports.look))
         await asyncio.sleep(gate.POLL)
+
+
+async def _obey_on(agents: Mapping[str, Agent], db: Database, thread: ThreadPoolExecutor) -> None:
+    while True:
+        await asyncio.sleep(controls.LOOK)
+        await _obey(agents, db, thread)
+
+
+async def _obey(agents: Mapping[str, Agent], db: Database, thread: ThreadPoolExecutor) -> None:
+    """Let each agent follow what people have set for its channel."""
+    found = await asyncio.wrap_future(thread.submit(controls.in_force, db))
+    for name, agent in agents.items():
+        agent.obey(found.get(name, controls.Control()))
+
+
+async def _tell_live(senders: Sequence[_ChannelSender], database: DatabaseThread, clock: Clock) -> None:
+    """Tell what the channels do, for the page of channels."""
+    while True:
+        told = {sender.name: sender.state() for sender in senders}
+        await database.run(states.tell, states.this_sender(), told, clock.wall())
+        await asyncio.sleep(states.TELL)
 
 
 async def _tell(senders: Sequence[_ChannelSender]) -> None:

@@ -49,6 +49,7 @@ class Right(StrEnum):
     APPROVE_POLICY = "approve_policy"  # put a policy, dictionary or model in force, or a policy on a share
     SNOOZE_RULES = "snooze_rules"  # for one port, enterprise, signature or link, for a time
     ACKNOWLEDGE_ALERTS = "acknowledge_alerts"
+    CONTROL_CHANNELS = "control_channels"  # switch, slow down and reorder channels, and trace their frames
     ADMINISTER = "administer"  # users
 
 
@@ -69,6 +70,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.SUSPEND_PORTS,
             Right.SNOOZE_RULES,
             Right.ACKNOWLEDGE_ALERTS,
+            Right.CONTROL_CHANNELS,
         }
     ),
     Role.ANALYST: frozenset(_SEE),
@@ -76,6 +78,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.ADMINISTRATOR: frozenset(Right),
 }
 
+_FOR_ALL = frozenset({Right.ADMINISTER, Right.CONTROL_CHANNELS})  # they concern all ports
 SCOPES = ("province", "city", "enterprise")
 
 
@@ -95,8 +98,8 @@ class User:
 
 
 def allowed(user: User, right: Right) -> bool:
-    """Whether the user has this right. A user with a scope may not administer: accounts and keys concern all ports."""
-    limited = right is Right.ADMINISTER and bool(user.scope)
+    """Whether the user has this right. With a scope nobody has those that concern all ports: accounts, channels."""
+    limited = right in _FOR_ALL and bool(user.scope)
     return not user.must_change and right in RIGHTS[user.role] and not limited
 
 
@@ -104,7 +107,7 @@ def require(user: User, right: Right) -> None:
     """Raises Forbidden unless the user has this right."""
     if user.must_change:
         raise Forbidden(f"{user.name}: the one-time password must be changed first")
-    if user.scope and right is Right.ADMINISTER:
+    if user.scope and right in _FOR_ALL:
         raise Forbidden(f"{user.name}: {right} holds for all ports, beyond the scope of this account")
     if not allowed(user, right):
         raise Forbidden(f"{user.name}: the role {user.role} does not allow {right}")

@@ -51,7 +51,9 @@ from pipeline.actions.senders.dialects.dialect import (
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.links.skipped_frames import SkippedFrames
 from pipeline.actions.senders.links.token_bucket import TokenBucket, take
-from pipeline.actions.senders.part import DeliveryState, Part
+from pipeline.actions.senders.live.link_figures import LinkFigures
+from pipeline.actions.senders.live.states import LinkState
+from pipeline.actions.senders.part import DeliveryState, Part, outcome
 from pipeline.process.backoff import Backoff
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
@@ -63,6 +65,10 @@ MOST_THROTTLED = 100  # most repetitions of a part because of throttling
 RETRY_AFTER = 5.0  # seconds until a part is tried again that the carrier could not take at the moment
 SETTLED = 30.0  # seconds after which a session counts as a good one, even if nothing was to send
 READ = 65_536  # octets
+MOST_WAIT = 1.0  # seconds of one wait for the rate, which people may change meanwhile
+LONGEST_ERROR = 200  # characters
+LONGEST_CODE = 16  # characters of a report's code
+ACCEPTED = "accepted"
 _log = structlog.get_logger()
 
 Content = StatusReport | SubscriberMessage | None
@@ -94,14 +100,13 @@ class Link:
         callbacks: LinkCallbacks,
         clock: Clock,
         random: Random,
-        shared: TokenBucket | None = None,
+        shared: TokenBucket,
     ) -> None:
         self._channel, self._number = channel, number
         self._dialect = dialect_of(channel, channel.secret)
         self._answers = Answers(channel.answers, self._dialect.meanings)
         self._gate, self._callbacks, self._clock, self._random = gate, callbacks, clock, random
-        own = TokenBucket(channel.rate, clock.monotonic())
-        self._buckets = (own,) if shared is None else (own, shared)
+        self._buckets = (TokenBucket(channel.rate, clock.monotonic()), shared)
         self._queue: deque[Part] = deque()
         self._waiting: dict[int, tuple[Part, float]] = {}  # sequence -> part, time when its answer is overdue
         self._later: dict[int, tuple[Part, float]] = {}  # sequence -> part to try again, and when
@@ -116,6 +121,11 @@ class Link:
         self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
         self._frames: list[bytes] = []  # written in one go when the event loop has done what it is at
+        self._open = True  # people let it send
+        self._since = clock.wall()  # of the connection, or of its absence
+        self._login_told = self._error = ""
+        self._error_at: int | None = None
+        self._figures = LinkFigures(clock.monotonic())
 
     @property
     def connected(self) -> bool:
@@ -126,7 +136,30 @@ class Link:
     def free(self) -> int:
         """The number of parts that the link can take now."""
         taken = len(self._queue) + len(self._waiting) + len(self._later) + self._reserved
-        return max(0, self._channel.window - taken) if self.connected else 0
+        return max(0, self._channel.window - taken) if self.connected and self._open else 0
+
+    def open(self, on: bool) -> None:
+        """Let the link send, or not. Off, it returns what it has not sent, and still reads answers and reports."""
+        self._open = on
+        if not on:
+            self._give_back()
+
+    def state(self, now: float) -> LinkState:
+        """What the link does at `now` (monotonic seconds)."""
+        return LinkState(
+            number=self._number,
+            up=self.connected,
+            since=self._since,
+            login=self._login_told,
+            error=self._error,
+            error_at=self._error_at,
+            in_flight=len(self._waiting),
+            waiting=len(self._queue) + len(self._later),
+            window=self._channel.window,
+            rate=self._channel.rate,
+            paused=round(max(0.0, self._paused_until - now), 3),
+            figures=self._figures.summary(now),
+        )
 
     def reserve(self) -> None:
         """Reserve a slot for a part that will be submitted."""
@@ -141,7 +174,7 @@ class Link:
         self._reserved -= 1
         part.sequence, part.throttled, part.again = self._next(), 0, False
         self._queue.append(part)
-        if self.connected:
+        if self.connected and self._open:
             self._turn.set()
         else:
             self._give_back()
@@ -161,6 +194,7 @@ class Link:
             good = self._useful or (self._up and self._clock.monotonic() - begun >= SETTLED)
             failures = 1 if good else failures + 1
             delay = RECONNECTION.pause(failures) * (0.5 + self._random.random() / 2)
+            self._error, self._error_at = cause[:LONGEST_ERROR], self._clock.wall()
             _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
             await asyncio.sleep(delay)
 
@@ -187,7 +221,7 @@ class Link:
             async with asyncio.timeout(CONNECT_WAIT):
                 rest = await self._login(reader, writer, frames)
             self._writer, self._heard, self._tests = writer, self._clock.monotonic(), 0
-            self._up = True
+            self._up, self._since, self._login_told = True, self._clock.wall(), ACCEPTED
             metrics.LINKS.labels(channel.name).inc()
             _log.info("link_up", channel=channel.name, link=self._number)
             self._callbacks.link_up()
@@ -230,7 +264,8 @@ class Link:
                 if result is None:
                     self._skipped.skip("unexpected", answer.command, "before the answer to the login")
                 elif result != 0:
-                    raise ProtocolError(f"login refused: {result}")
+                    self._login_told = f"refused: {result}"
+                    raise ProtocolError(f"login {self._login_told}")
                 else:
                     return list(complete)
         raise ProtocolError("closed during login")
@@ -259,6 +294,8 @@ class Link:
         if isinstance(event, Answered):
             self._answered(event)
         elif isinstance(event, Delivered):
+            if isinstance(event.content, StatusReport):
+                self._reported(event.content.status)
             writer = self._writer
 
             def answer(taken: bool) -> None:
@@ -273,6 +310,12 @@ class Link:
             self._closing.set()
         elif isinstance(event, Unexpected):
             self._skipped.skip("unexpected", pdu.command, "a carrier has no reason to send it")
+
+    def _reported(self, status: str) -> None:
+        state = outcome(status)
+        if state is not None:
+            code = ascii(status.strip().upper()[:LONGEST_CODE])[1:-1]
+            self._figures.reported(code, state is DeliveryState.DELIVERED, self._clock.monotonic())
 
     def _skip(self, frame: bytes, error: FrameError) -> None:
         """Skip an unreadable frame; answers what it delivers and ends the part whose SUBMIT it answers."""
@@ -297,10 +340,11 @@ class Link:
         raise ProtocolError("closed at the carrier's request")
 
     def _answered(self, answer: Answered) -> None:
+        meaning = self._answers.meaning(answer.result or 0)
+        self._note(answer, meaning)
         part = self._asked(answer.sequence)
         if part is None:
             return
-        meaning = self._answers.meaning(answer.result or 0)
         if answer.result is None:
             # The carrier has received the part, so it is not sent again; its report may settle it.
             self._finish(part, DeliveryState.MAYBE_SENT, answer.carrier_id, "")
@@ -324,6 +368,20 @@ class Link:
             part.elsewhere = meaning is not Meaning.FINAL
             self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")
         self._turn.set()
+
+    def _note(self, answer: Answered, meaning: Meaning) -> None:
+        """Count an answer that came in time."""
+        _, due = self._waiting.get(answer.sequence, (None, None))
+        if due is None or answer.result is None:
+            return
+        now = self._clock.monotonic()
+        after = now - due + self._channel.answer_wait
+        if answer.result == 0:
+            self._figures.accepted(after, now)
+        elif meaning is Meaning.PAUSE:
+            self._figures.throttled += 1
+        else:
+            self._figures.refused(f"result {answer.result}", after, now)
 
     def _asked(self, sequence: int) -> Part | None:
         """Remove and return the part whose SUBMIT had this number; None if no part waits for this answer."""
@@ -359,6 +417,7 @@ class Link:
             part.tries += 1
             part.submitted_at = part.submitted_at or self._clock.wall()
             self._waiting[part.sequence] = (part, self._clock.monotonic() + self._channel.answer_wait)
+            self._figures.sent += 1
             at = datetime.fromtimestamp(part.submitted_at / 1000, CHINA)
             self._put(self._dialect.numbered(part.frame, part.sequence, at))
             if writer.transport.get_write_buffer_size():
@@ -367,7 +426,7 @@ class Link:
 
     def _may_send(self, writer: asyncio.StreamWriter) -> bool:
         """Whether the next part may be written. Not on a closing connection, which would drop it."""
-        if not self._queue or not self.connected or writer.is_closing():
+        if not self._queue or not self._open or not self.connected or writer.is_closing():
             return False
         alone = self._queue[0].alone or any(part.alone for part, _ in self._waiting.values())
         return len(self._waiting) < (1 if alone else self._channel.window)
@@ -378,7 +437,7 @@ class Link:
             pause = self._paused_until - self._clock.monotonic()
             delay = pause if pause > 0 else take(self._buckets, self._clock.monotonic())
             if delay > 0:
-                await asyncio.sleep(delay)
+                await asyncio.sleep(min(delay, MOST_WAIT))
                 continue
             while self._gate.stale:
                 await asyncio.sleep(0.02)
@@ -452,7 +511,7 @@ class Link:
     def _lost(self) -> None:
         if self._writer is None:
             return
-        self._writer = None
+        self._writer, self._since = None, self._clock.wall()
         self._frames.clear()
         metrics.LINKS.labels(self._channel.name).dec()
         for part, _ in self._waiting.values():

@@ -9,10 +9,14 @@ class TokenBucket:
     """Fills with `rate` tokens a second and holds at most `rate` / 10, but at least one; time is an argument."""
 
     def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._most = max(1.0, rate / 10)
+        self.fill_at(rate)
         self._tokens = 1.0
         self._at = now
+
+    def fill_at(self, rate: float) -> None:
+        """Fill at another rate from now on."""
+        self._rate = rate
+        self._most = max(1.0, rate / 10)
 
     def wait(self, now: float) -> float:
         """Seconds until there is a token; 0 if there is one."""

@@ -1,0 +1,108 @@
+"""What people set for a channel: shown, changed after a confirmation, and undone."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.guard import now_ms
+from dashboards.language import Text
+from dashboards.words import clock
+from pipeline.actions.senders.live import controls
+from pipeline.actions.senders.live.controls import MAX_REASON, MOST_RATE, Control, Steered
+from pipeline.store.accounts.roles import User
+
+
+def show(_: Text, user: User, channel: str, *, may: bool) -> None:
+    """Show what is set for this channel; with the right, the form."""
+    services = session.services()
+    zone = services.settings.console_zone
+    known = controls.controls(services.db, user).get(channel)
+    if known is None:
+        st.caption(_("Nothing is set for this channel: it works as its file says."))
+    else:
+        st.caption(
+            _("{settings}. Set by {person} at {time}: {reason}").format(
+                settings=_words(_, known.control),
+                person=session.plain(known.changed_by),
+                time=clock(zone, known.changed_at),
+                reason=session.plain(known.reason),
+            )
+        )
+    if not may:
+        return
+    if known is not None:
+        _undo(_, user, channel, known)
+    _form(_, user, channel, known)
+
+
+def _undo(_: Text, user: User, channel: str, known: Steered) -> None:
+    with st.popover(_("Undo the last change"), icon=":material/undo:"):
+        st.write(_("Set it back to: {settings}").format(settings=_words(_, known.before)))
+        if st.button(_("Undo"), type="primary", key=f"undo_{channel}_{known.changed_at}"):
+            with session.told():
+                controls.undo(session.services().db, user, channel, known.changed_at, now_ms())
+                st.rerun()
+
+
+def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
+    others = [name for name in session.services().settings.channels if name != channel]
+    now = known.control if known is not None else Control()
+    mark = f"{channel}_{known.changed_at if known is not None else 0}"  # a change elsewhere begins the form anew
+    on, limit, order = st.columns([1, 1, 2], gap="medium")
+    off = not on.toggle(_("Sends"), value=not now.off, key=f"on_{mark}")
+    rate = limit.number_input(
+        _("Limit, parts a second over all links"),
+        min_value=0.1,
+        max_value=MOST_RATE,
+        value=now.total_rate,
+        placeholder=_("as in the file"),
+        key=f"rate_{mark}",
+    )
+    follow: tuple[str, ...] | None = None
+    with order:
+        if others and not st.checkbox(
+            _("Who takes over: as in the file"), value=now.next is None, key=f"as_file_{mark}"
+        ):
+            kept = [name for name in now.next or () if name in others]
+            chosen = st.multiselect(
+                _("Takes over, the first one chosen first"), others, default=kept, key=f"next_{mark}"
+            )
+            follow = tuple(chosen)
+    wanted = Control(off=off, total_rate=rate, next=follow)
+    if wanted == now:
+        return
+    with st.container(border=True):
+        st.markdown(
+            _("**{channel}**: {before} → {after}").format(
+                channel=session.plain(channel), before=_words(_, now), after=_words(_, wanted)
+            )
+        )
+        if wanted.off and not now.off:
+            st.caption(
+                _(
+                    "Within two seconds it begins no further part. Its links stay, for answers and reports. Its "
+                    "messages go to the channels that take over; those of ports that name this channel wait."
+                )
+            )
+        reason = st.text_input(_("Reason"), key=f"reason_{mark}", max_chars=MAX_REASON)
+        if st.button(_("Set"), type="primary", key=f"set_{mark}", disabled=not reason.strip()):
+            with session.told():
+                services = session.services()
+                seen = known.changed_at if known is not None else None
+                controls.steer(services.db, user, services.settings.channels, channel, wanted, seen, reason, now_ms())
+                st.toast(_("Set"))
+                st.rerun()
+
+
+def _words(_: Text, control: Control) -> str:
+    """The settings in a few words."""
+    words = [_("off") if control.off else _("on")]
+    if control.total_rate is not None:
+        words.append(_("at most {n} parts a second").format(n=f"{control.total_rate:g}"))
+    if control.next is not None:
+        names = session.plain(" → ".join(control.next)) or _("nobody")
+        words.append(_("takes over: {channels}").format(channels=names))
+    if len(words) == 1 and not control.off:
+        words.append(_("all else as in the file"))
+    return ", ".join(words)

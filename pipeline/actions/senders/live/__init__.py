@@ -1,0 +1,1 @@
+"""Channels as operators see and steer them while they run."""

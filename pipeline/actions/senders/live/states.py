@@ -1,0 +1,135 @@
+"""What each sender tells of its channels every few seconds, and what that says to people.
+
+A row is of one channel in one process, so senders on several hosts do not disturb each other. A process that ends in
+order deletes its rows. The rows of a killed process stay: their age shows that there is no news of it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from sqlalchemy import delete, select
+
+from pipeline.actions.senders.live.link_figures import Figures
+from pipeline.durations import DAY_MS, MINUTE_MS, SECOND_MS
+from pipeline.store import schema
+from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.database import Database, upsert
+
+TELL = 2.0  # seconds between two rows of a process
+NO_NEWS_MS = 15 * SECOND_MS  # an older row says what was, not what is
+REPLACED_MS = 10 * MINUTE_MS  # an older row is not shown where another sender tells of the channel
+FORGOTTEN_MS = DAY_MS
+_rows = schema.channel_states
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    """One link. `since` (epoch ms) is of `up`. `login`: the carrier's last answer to our login; empty: none yet.
+
+    `error` is why the link was lost or not made last, at `error_at`. `waiting`: parts that it has and has not sent.
+    `paused`: seconds that the carrier's throttling still pauses it.
+    """
+
+    number: int
+    up: bool
+    since: int
+    login: str = ""
+    error: str = ""
+    error_at: int | None = None
+    in_flight: int = 0
+    waiting: int = 0
+    window: int = 0
+    rate: float = 0.0
+    paused: float = 0.0
+    figures: Figures = Figures()
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel in one process.
+
+    `usable` is false while other channels carry its traffic, or would. `waiting`: messages in memory that have not
+    ended. `total_rate`: parts a second over all links; 0: no limit. `next`: the channels that take over, in order.
+    """
+
+    kind: str
+    gateway: str
+    off: bool
+    usable: bool
+    waiting: int
+    total_rate: float
+    next: tuple[str, ...]
+    links: tuple[LinkState, ...]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The state of a channel, as the process `sender` told it at `seen_at` (epoch ms)."""
+
+    channel: str
+    sender: str
+    seen_at: int
+    state: ChannelState
+
+    def is_news(self, now: int) -> bool:
+        """Whether the state may be taken for what is now."""
+        return now - self.seen_at <= NO_NEWS_MS
+
+
+def this_sender() -> str:
+    """The name of this process among all hosts."""
+    return f"{socket.gethostname()[:100]}/{os.getpid()}"
+
+
+def tell(db: Database, sender: str, states: Mapping[str, ChannelState], now: int) -> None:
+    """Store the states by channel, and forget what nobody has told of for a day. Raises AntispamError."""
+    rows = [
+        {"channel": name, "sender": sender, "body": msgspec.to_builtins(state), "seen_at": now}
+        for name, state in states.items()
+    ]
+    with db.write() as connection:
+        insert = upsert(connection, _rows)
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=(_rows.c.channel, _rows.c.sender),
+                set_={"body": insert.excluded.body, "seen_at": insert.excluded.seen_at},
+            ),
+            rows,
+        )
+        connection.execute(delete(_rows).where(_rows.c.seen_at < now - FORGOTTEN_MS))
+
+
+def leave(db: Database, sender: str) -> None:
+    """Delete the rows of a process that ends in order. Raises AntispamError."""
+    with db.write() as connection:
+        connection.execute(delete(_rows).where(_rows.c.sender == sender))
+
+
+def channel_states(db: Database, user: User, now: int) -> list[Told]:
+    """What senders told last, by channel and sender. Raises Forbidden.
+
+    A sender without news is left out once another one tells of the channel and ten minutes have passed.
+    """
+    require(user, Right.SEE_TRAFFIC)
+    with db.read() as connection:
+        query = select(_rows).where(_rows.c.seen_at >= now - FORGOTTEN_MS).order_by(_rows.c.channel, _rows.c.sender)
+        told = [
+            Told(row.channel, row.sender, row.seen_at, msgspec.convert(row.body, ChannelState))
+            for row in connection.execute(query)
+        ]
+    served = {one.channel for one in told if one.is_news(now)}
+    return [one for one in told if now - one.seen_at <= REPLACED_MS or one.channel not in served]
+
+
+Standing = Literal["off", "sending", "down", "no_news"]
+
+
+def standing(told: Told, now: int) -> Standing:
+    """The channel of one sender in a word."""
+    if not told.is_news(now):
+        return "no_news"
+    if told.state.off:
+        return "off"
+    return "sending" if any(link.up for link in told.state.links) else "down"

@@ -1,0 +1,151 @@
+"""The page of channels: what senders tell, what is no longer true, and steering behind a confirmation."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from pipeline.actions.senders.live import controls, states
+from pipeline.actions.senders.live.controls import Control
+from pipeline.actions.senders.live.link_figures import CodeCount, Figures
+from pipeline.actions.senders.live.states import ChannelState, LinkState
+from pipeline.settings import Settings
+from pipeline.store.accounts.roles import Role
+from pipeline.store.database import Database
+from tests.harness.console_data import sign_up
+from tests.harness.migrated import migrated_database
+
+NOW = int(time.time() * 1000)
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    db = migrated_database(Settings(data_dir=tmp_path))
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def open_page(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ANTISPAM_CHANNELS", '["default", "one", "two"]')
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    session.services.clear()
+
+    tokens: dict[Role, str] = {}
+
+    def run(role: Role = Role.OPERATOR, language: str = "en", **query: str) -> AppTest:
+        if role not in tokens:
+            tokens[role] = sign_up(db, role.value, role, NOW)
+        token = tokens[role]
+        monkeypatch.setattr(session, "token", lambda: token)
+        monkeypatch.setattr(session, "chosen_language", lambda: language)
+        app = AppTest.from_function(_page, default_timeout=30)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    yield run
+    session.services().db.close()
+    session.services.clear()
+
+
+def _page() -> None:
+    from dashboards import session
+    from dashboards.screens import channels
+
+    with session.told():
+        channels.page()
+
+
+def state(**link: object) -> ChannelState:
+    values: dict[str, object] = {"number": 0, "up": True, "since": NOW, "in_flight": 3, "window": 16, "rate": 50.0}
+    return ChannelState(
+        kind="cmpp3",
+        gateway="127.0.0.1:7890",
+        off=False,
+        usable=True,
+        waiting=7,
+        total_rate=0.0,
+        next=("one",),
+        links=(LinkState(**(values | link)),),  # type: ignore[arg-type]
+    )
+
+
+def told(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.info, app.error)
+    return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")
+
+
+def test_what_a_sender_tells_is_shown_with_its_units(db: Database, open_page: Open) -> None:
+    figures = Figures(
+        seconds=60.0,
+        sent=120,
+        accepted=110,
+        refused=10,
+        delivered=90,
+        failed=10,
+        answer_p50=0.02,
+        answer_p95=1.5,
+        errors=(CodeCount("result 9", 10, 1.0),),
+    )
+    states.tell(db, "a/1", {"default": state(figures=figures)}, int(time.time() * 1000))
+    app = open_page()
+    channels, links, errors = (frame.value for frame in app.dataframe)
+    assert dict(channels.iloc[0])["state"] == "on"
+    assert dict(links.iloc[0]) | {
+        "state": "up",
+        "window in use": "3 / 16",
+        "rate": "2.0 parts/s",
+        "limit": "50.0 parts/s",
+        "accepted / refused": "110 / 10",
+        "delivered of reported": "90 / 100 (90.0%)",
+        "answer after p50 / p95": "20 ms / 2 s",
+    } == dict(links.iloc[0])
+    assert dict(errors.iloc[0])["the carrier's code"] == "result 9"
+    assert "No sender tells of one, two." in told(app)
+
+
+def test_a_dead_sender_does_not_look_alive(db: Database, open_page: Open) -> None:
+    states.tell(db, "a/1", {"default": state()}, int(time.time() * 1000) - 60_000)
+    app = open_page(Role.VIEWER, "zh")
+    channels, links = (frame.value for frame in app.dataframe)
+    assert dict(channels.iloc[0])["状态"] == "无消息"
+    assert dict(channels.iloc[0])["在线连接"] == "–"
+    assert "起无消息" in dict(links.iloc[0])["状态"]
+
+
+def test_a_channel_is_steered_after_a_reason_and_put_back(db: Database, open_page: Open) -> None:
+    app = open_page(channel="one")
+    assert "Nothing is set" in told(app)
+    app.toggle[0].set_value(False).run()
+    app.number_input[0].set_value(20.0).run()
+    app.checkbox[0].uncheck().run()
+    app.multiselect[0].set_value(["two", "default"]).run()
+    wanted = Control(off=True, total_rate=20.0, next=("two", "default"))
+    assert app.button[0].disabled
+    assert controls.in_force(db) == {}
+    app.text_input[0].set_value("the carrier works on it").run()
+    app.button[0].click().run()
+    assert not app.exception
+    assert controls.in_force(db) == {"one": wanted}
+    app = open_page(channel="one")
+    assert "at most 20 parts a second" in told(app)
+    app.button[0].click().run()
+    assert controls.in_force(db) == {"one": Control()}
+
+
+def test_a_viewer_sees_what_is_set_and_cannot_change_it(db: Database, open_page: Open) -> None:
+    app = open_page(Role.VIEWER)
+    assert "Nothing is set" in told(app)
+    assert not app.toggle
+    assert not app.button
