@@ -24,6 +24,7 @@ from pipeline.commands import (
     reports,
     snoozes,
     texts,
+    traces,
     traffic,
     upkeep,
     watch,
@@ -37,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for subject in (
     processes,
     traffic,
+    traces,
     reports,
     texts,
     policies,

@@ -14,7 +14,7 @@ from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, span
 from pipeline.actions.senders.live.link_figures import Figures
-from pipeline.actions.senders.live.states import LinkState, Told, channel_states, standing
+from pipeline.actions.senders.live.states import ACCEPTED, LinkState, Told, channel_states, standing
 from pipeline.durations import SECOND_MS
 from pipeline.store.accounts.roles import Right, User, allowed
 
@@ -117,7 +117,7 @@ def _links(_: Text, told: Sequence[Told], now: int, zone: str) -> object:
                     str(link.number),
                     _(STATES[link.up]) if fresh else _("no news since {time}").format(time=clock(zone, one.seen_at)),
                     clock(zone, link.since),
-                    link.login or "–",
+                    _("accepted") if link.login == ACCEPTED else link.login or "–",
                     _use([link]),
                     _rate(_, [figures]),
                     _limit(_, link.rate),
@@ -131,7 +131,7 @@ def _links(_: Text, told: Sequence[Told], now: int, zone: str) -> object:
             )
     head = (
         _("channel"),
-        _("link"),
+        _("link number"),
         _("state"),
         _("since"),
         _("login"),
@@ -164,7 +164,7 @@ def _errors(_: Text, told: Sequence[Told], zone: str) -> None:
     if not rows:
         st.caption(_("No carrier has refused a part or reported a failure."))
         return
-    head = (_("channel"), _("link"), _("the carrier's code"), _("parts"), _("last at"))
+    head = (_("channel"), _("link number"), _("the carrier's code"), _("parts"), _("last at"))
     st.dataframe(table(rows, head), hide_index=True, width="stretch", height="content")
 
 

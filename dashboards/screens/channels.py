@@ -1,4 +1,4 @@
-"""Channels: what runs now and can be steered, and what became of the parts of messages."""
+"""Channels: what runs now and can be steered, what became of the parts of messages, and traces of frames."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.address import chosen_one
-from dashboards.channels import live, parts
+from dashboards.channels import live, parts, tracing
 from dashboards.language import N_
 
-SECTIONS = {"live": (N_("Now"), live.page), "parts": (N_("Parts of messages"), parts.page)}
+SECTIONS = {
+    "live": (N_("Now"), live.page),
+    "parts": (N_("Parts of messages"), parts.page),
+    "trace": (N_("Traces"), tracing.page),
+}
 
 
 def page() -> None:

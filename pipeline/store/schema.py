@@ -327,6 +327,31 @@ channel_controls = Table(
     Column("changed_by", String(64), nullable=False),
     _at("changed_at"),
 )
+# Frames noted for a limited time, and of what (actions/tracing). `body` has the fields of a frame.
+traces = Table(
+    "traces",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("subject", String(16), nullable=False),  # channel, port, number
+    Column("value", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("started_by", String(64), nullable=False),
+    _at("started_at"),
+    _at("until"),
+    sqlite_autoincrement=True,
+)
+trace_frames = Table(
+    "trace_frames",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("trace", BigInteger, nullable=False, index=True),
+    _at("at"),
+    Column("channel", String(32), nullable=False),
+    Column("link", Integer, nullable=False),
+    Column("outgoing", Boolean, nullable=False),  # from us
+    Column("command", String(32), nullable=False),
+    Column("body", _JSON, nullable=False),
+)
 # Unpublished reports that have settled a part: `events.DeliveryReport` and its key.
 # An id is never reused: a relay that resumes late would delete another report under the same id.
 report_outbox = Table(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -15,6 +16,10 @@ from pipeline.actions.senders.live import controls, states
 from pipeline.actions.senders.live.controls import Control
 from pipeline.actions.senders.live.link_figures import CodeCount, Figures
 from pipeline.actions.senders.live.states import ChannelState, LinkState
+from pipeline.actions.tracing import traces
+from pipeline.actions.tracing.recorder import Noted
+from pipeline.actions.tracing.subject import Subject
+from pipeline.durations import HOUR_MS
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
@@ -98,7 +103,7 @@ def test_what_a_sender_tells_is_shown_with_its_units(db: Database, open_page: Op
         answer_p95=1.5,
         errors=(CodeCount("result 9", 10, 1.0),),
     )
-    states.tell(db, "a/1", {"default": state(figures=figures)}, int(time.time() * 1000))
+    states.tell(db, "a/1", {"default": state(figures=figures)}, NOW + HOUR_MS)  # news for as long as the test takes
     app = open_page()
     channels, links, errors = (frame.value for frame in app.dataframe)
     assert dict(channels.iloc[0])["state"] == "on"
@@ -149,3 +154,27 @@ def test_a_viewer_sees_what_is_set_and_cannot_change_it(db: Database, open_page:
     assert "Nothing is set" in told(app)
     assert not app.toggle
     assert not app.button
+
+
+def test_a_trace_is_started_and_its_frames_are_shown_without_numbers(db: Database, open_page: Open) -> None:
+    app = open_page(section="trace", subject="port", value="10690001")
+    assert "No trace is here" in told(app)
+    app.text_input[1].set_value("they see no reports")
+    app.button[0].click().run()
+    assert not app.exception
+    (trace,) = traces.running(db, int(time.time() * 1000))
+    assert (trace.subject, trace.value) == (Subject.PORT, "10690001")
+    body = {"sequence": 7, "src_id": "10690001", "recipients": ["13800138000"], "text": "您好"}
+    answer = {"sequence": 7, "msg_id": "000000000000004d", "result": 0}
+    sent = Noted(trace=trace.id, at=NOW, channel="default", link=0, outgoing=True, command="Submit", body=body)
+    answered = msgspec.structs.replace(sent, outgoing=False, command="SubmitResp", body=answer)
+    traces.store(db, [sent, answered])
+    app = open_page(section="trace", trace=str(trace.id), frame="0")
+    listed = app.dataframe[1].value.to_csv()
+    assert "138****8000" in listed
+    assert "13800138000" not in listed
+    assert "您好" not in listed
+    fields, own = app.dataframe[2].value, app.dataframe[3].value
+    assert dict(zip(fields["field"], fields["value"], strict=True))["sequence"] == "7"
+    assert list(own["frame"]) == ["Submit", "SubmitResp"]
+    assert "Traces need the right" in told(open_page(Role.VIEWER, section="trace"))

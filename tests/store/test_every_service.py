@@ -59,6 +59,8 @@ from pipeline.actions.review import (
 )
 from pipeline.actions.review.claims import CaseView
 from pipeline.actions.senders.live import controls, states
+from pipeline.actions.tracing import traces
+from pipeline.actions.tracing.subject import Subject
 from pipeline.actions.watch import report
 from pipeline.decision.configuration import default_policy
 from pipeline.errors import AntispamError
@@ -363,6 +365,19 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: controls.steer(w.db, u, ["a"], "a", controls.Control(off=True), None, "x", NOW),
     ),
     "controls.undo": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: controls.undo(w.db, u, "a", NOW, NOW)),
+    "traces.start": (
+        R.CONTROL_CHANNELS,
+        FOR_ALL,
+        lambda w, u, n: traces.start(w.db, u, Subject.PORT, w.port(n), 1, "reason", NOW),
+    ),
+    "traces.stop": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: traces.stop(w.db, u, 1, NOW)),
+    "traces.traces": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: traces.traces(w.db, u)),
+    "traces.frames": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: traces.frames(w.db, u, 1)),
+    "traces.full_frames": (
+        R.SEE_FULL_TEXT,
+        FOR_ALL,
+        lambda w, u, n: traces.full_frames(w.db, u, 1, "reason", NOW),
+    ),
     "overview.standing": (R.SEE_TRAFFIC, OF_NO_PORT, lambda w, u, n: overview.standing(w.db, u, NOW)),
     "overview.traffic": (
         R.SEE_TRAFFIC,

@@ -520,6 +520,29 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
         "link_outcomes": [
             {"id": 1, "port": PORT, "submission": "s1", "recipient": PHONES[0], "status": "DELIVRD", "at": NOW + 900}
         ],
+        "traces": [
+            {
+                "id": 1,
+                "subject": "port",
+                "value": PORT,
+                "reason": "they see no reports",
+                "started_by": "bo",
+                "started_at": NOW,
+                "until": NOW + 60_000,
+            }
+        ],
+        "trace_frames": [
+            {
+                "id": 1,
+                "trace": 1,
+                "at": NOW,
+                "channel": "default",
+                "link": 1,
+                "outgoing": True,
+                "command": "Submit",
+                "body": {"sequence": 1, "src_id": PORT},
+            }
+        ],
         "channel_states": [
             {
                 "channel": "default",

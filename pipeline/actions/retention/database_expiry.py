@@ -48,6 +48,8 @@ def expire(db: Database, settings: Settings, now: int) -> dict[str, int]:
         (schema.deliveries, schema.deliveries.c.changed_at < statuses),
         (schema.submissions, schema.submissions.c.accepted_at < statuses),
         (schema.parked_reports, schema.parked_reports.c.parked_at < statuses),
+        (schema.trace_frames, schema.trace_frames.c.at < statuses),
+        (schema.traces, schema.traces.c.until < statuses),
         (schema.channel_states, schema.channel_states.c.seen_at < statuses),
         (schema.resends, schema.resends.c.due_at < statuses),
         (schema.replies, schema.replies.c.received_at < kept),

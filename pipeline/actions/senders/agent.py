@@ -43,6 +43,7 @@ from pipeline.actions.senders.links.token_bucket import TokenBucket
 from pipeline.actions.senders.live.controls import Control
 from pipeline.actions.senders.live.states import ChannelState
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.errors import AntispamError
 
 UNLIMITED = 1e9  # parts a second: no limit
@@ -80,6 +81,7 @@ class Agent:
         *,
         resend: bool = True,
         failover: Failover | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.channel = channel
         self._failover = failover or Failover({})
@@ -90,7 +92,8 @@ class Agent:
         self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
         own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
         self._shared = TokenBucket(channel.total_rate or UNLIMITED, clock.monotonic())
-        self.links = [Link(channel, i, gate, own, clock, random, self._shared) for i in range(channel.links)]
+        traced = recorder or Recorder(clock.wall)
+        self.links = [Link(channel, i, gate, own, clock, random, self._shared, traced) for i in range(channel.links)]
         self._control = Control()
         self.next = channel.next  # who takes over, in order
         self._most = channel.links * channel.window

@@ -33,6 +33,8 @@ from pipeline.actions.senders.live import controls, states
 from pipeline.actions.senders.live.states import ChannelState
 from pipeline.actions.senders.reports import Reports
 from pipeline.actions.senders.resends import Resends
+from pipeline.actions.tracing import traces
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.errors import AntispamError
 from pipeline.events import Priority
 from pipeline.kafka.clients import is_away, writer
@@ -72,8 +74,10 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
     with ThreadPoolExecutor(1, "sender-write") as write, ThreadPoolExecutor(1, "sender-look") as look:
         database = DatabaseThread(db, write)
         agents: dict[str, Agent] = {}
+        recorder = Recorder(clock.wall)
         senders = [
-            _ChannelSender(settings, channel, database, ports, producer, clock, agents) for channel in channels.values()
+            _ChannelSender(settings, channel, database, ports, producer, clock, agents, recorder)
+            for channel in channels.values()
         ]
         await _obey(agents, db, look)  # before the first SUBMIT: a channel that is off stays off after a restart
         work = [
@@ -81,6 +85,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
             _obey_on(agents, db, look),
             _tell(senders),
             _tell_live(senders, database, clock),
+            _trace(recorder, db, look, database, clock),
             *(coroutine for sender in senders for coroutine in sender.coroutines()),
         ]
         tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
@@ -111,6 +116,7 @@ class _ChannelSender:
         producer: Producer,
         clock: Clock,
         agents: dict[str, Agent],
+        recorder: Recorder,
     ) -> None:
         self._agents = agents
         self._loop = asyncio.get_running_loop()
@@ -129,6 +135,7 @@ class _ChannelSender:
             SystemRandom(),
             resend=settings.resend_maybe_sent,
             failover=failover,
+            recorder=recorder,
         )
         self._resends = Resends(channel, database, failover, clock)
         agents[channel.name] = self.agent
@@ -248,6 +255,18 @@ async def _tell_live(senders: Sequence[_ChannelSender], database: DatabaseThread
         told = {sender.name: sender.state() for sender in senders}
         await database.run(states.tell, states.this_sender(), told, clock.wall())
         await asyncio.sleep(states.TELL)
+
+
+async def _trace(
+    recorder: Recorder, db: Database, look: ThreadPoolExecutor, database: DatabaseThread, clock: Clock
+) -> None:
+    """Note the frames of the traces that people have started."""
+    while True:
+        await asyncio.sleep(traces.LOOK)
+        noted = recorder.take()
+        if noted:
+            await database.run(traces.store, noted)
+        recorder.traces = await asyncio.wrap_future(look.submit(traces.running, db, clock.wall()))
 
 
 async def _tell(senders: Sequence[_ChannelSender]) -> None:

@@ -52,8 +52,9 @@ from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.links.skipped_frames import SkippedFrames
 from pipeline.actions.senders.links.token_bucket import TokenBucket, take
 from pipeline.actions.senders.live.link_figures import LinkFigures
-from pipeline.actions.senders.live.states import LinkState
+from pipeline.actions.senders.live.states import ACCEPTED, LinkState
 from pipeline.actions.senders.part import DeliveryState, Part, outcome
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.process.backoff import Backoff
 from pipeline.protocols.frames import FrameError, Frames, ProtocolError, UnknownCommandError
 
@@ -68,7 +69,6 @@ READ = 65_536  # octets
 MOST_WAIT = 1.0  # seconds of one wait for the rate, which people may change meanwhile
 LONGEST_ERROR = 200  # characters
 LONGEST_CODE = 16  # characters of a report's code
-ACCEPTED = "accepted"
 _log = structlog.get_logger()
 
 Content = StatusReport | SubscriberMessage | None
@@ -90,7 +90,7 @@ class LinkCallbacks:
 
 
 class Link:
-    """See the module. `shared` is the bucket of the channel's links together."""
+    """See the module. `shared` is the bucket of the channel's links together; `recorder` notes frames."""
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class Link:
         clock: Clock,
         random: Random,
         shared: TokenBucket,
+        recorder: Recorder,
     ) -> None:
         self._channel, self._number = channel, number
         self._dialect = dialect_of(channel, channel.secret)
@@ -126,6 +127,7 @@ class Link:
         self._login_told = self._error = ""
         self._error_at: int | None = None
         self._figures = LinkFigures(clock.monotonic())
+        self._recorder = recorder
 
     @property
     def connected(self) -> bool:
@@ -284,7 +286,12 @@ class Link:
                 async with asyncio.timeout(self._channel.answer_wait):
                     await writer.drain()
 
+    def _trace(self, frame: bytes, *, outgoing: bool) -> None:
+        if self._recorder.traces:
+            self._recorder.note(self._channel.name, self._number, self._dialect.codec, frame, outgoing=outgoing)
+
     async def _take(self, frame: bytes) -> None:
+        self._trace(frame, outgoing=False)
         try:
             pdu = self._dialect.codec.decode(frame)
         except FrameError as error:
@@ -495,6 +502,7 @@ class Link:
             self._put(self._dialect.codec.encode(pdu))
 
     def _put(self, frame: bytes) -> None:
+        self._trace(frame, outgoing=True)
         if not self._frames:
             asyncio.get_running_loop().call_soon(self._flush)
         self._frames.append(frame)

@@ -24,6 +24,7 @@ TELL = 2.0  # seconds between two rows of a process
 NO_NEWS_MS = 15 * SECOND_MS  # an older row says what was, not what is
 REPLACED_MS = 10 * MINUTE_MS  # an older row is not shown where another sender tells of the channel
 FORGOTTEN_MS = DAY_MS
+ACCEPTED = "accepted"  # the login
 _rows = schema.channel_states
 
 

@@ -1,0 +1,153 @@
+"""Traces: the frames of a channel, a port or a number, started for some minutes, shown with their fields."""
+
+from __future__ import annotations
+
+import msgspec
+import streamlit as st
+
+from dashboards import session
+from dashboards.address import chosen_row, given
+from dashboards.guard import now_ms
+from dashboards.language import N_, Text
+from dashboards.table import table
+from dashboards.words import clock, count
+from pipeline.actions.tracing import traces
+from pipeline.actions.tracing.one_message import of_message
+from pipeline.actions.tracing.recorder import Noted
+from pipeline.actions.tracing.subject import Subject
+from pipeline.errors import AntispamError
+from pipeline.store.accounts.roles import Right, User, allowed
+from pipeline.store.registry.list_entries import masked
+
+SUBJECTS = {Subject.CHANNEL: N_("channel"), Subject.PORT: N_("port"), Subject.NUMBER: N_("number")}
+MAX_REASON = 200
+
+
+def page(_: Text, user: User) -> None:
+    """Show the traces, the form that starts one, and the frames of the chosen one; the address keeps it."""
+    if not allowed(user, Right.CONTROL_CHANNELS):
+        st.info(_("Traces need the right control_channels, for all ports."), icon=":material/lock:")
+        return
+    services, now = session.services(), now_ms()
+    zone = services.settings.console_zone
+    _start(_, user)
+    rows = traces.traces(services.db, user)
+    if not rows:
+        st.info(_("No trace is here. Start one, and send a message."), icon=":material/inbox:")
+        return
+    frame = table(
+        [
+            (
+                str(row.id),
+                _(SUBJECTS[Subject(row.subject)]),
+                masked(row.value),
+                _("runs until {time}").format(time=clock(zone, row.until)) if row.until > now else _("over"),
+                count(row.frames),
+                row.reason,
+                row.started_by,
+                clock(zone, row.started_at),
+            )
+            for row in rows
+        ],
+        columns=[
+            _("trace"),
+            _("of a"),
+            _("value"),
+            _("state"),
+            _("frames"),
+            _("reason"),
+            _("by"),
+            _("started"),
+        ],
+    )
+    number = chosen_row("trace", frame, [str(row.id) for row in rows], key=f"traces_{rows[0].id}", height="content")
+    if number is None:
+        st.caption(_("Choose a trace to see its frames."))
+        return
+    row = rows[number]
+    buttons = st.container(horizontal=True)
+    buttons.button(_("Read again"), icon=":material/refresh:", key="trace_again")
+    if row.until > now and buttons.button(_("Stop this trace"), icon=":material/stop_circle:", key="trace_stop"):
+        with session.told():
+            traces.stop(services.db, user, row.id, now)
+            st.rerun()
+    _frames(_, user, row.id, zone)
+
+
+def _start(_: Text, user: User) -> None:
+    subjects = list(Subject)
+    with st.expander(_("Start a trace"), icon=":material/radio_button_checked:"), st.form("trace_start", border=False):
+        left, middle, right = st.columns([1, 2, 1])
+        subject = left.selectbox(
+            _("Of a"),
+            subjects,
+            index=subjects.index(Subject(given("subject", [str(each) for each in subjects], "port"))),
+            format_func=lambda each: _(SUBJECTS[each]),
+        )
+        value = middle.text_input(_("Its name, code or number"), value=st.query_params.get("value", ""), max_chars=32)
+        minutes = right.number_input(_("Minutes"), 1, traces.MOST_MINUTES, 10)
+        reason = st.text_input(_("Reason"), max_chars=MAX_REASON)
+        st.caption(
+            _("At most {n} frames are kept, for {days} days. The audit trail keeps the reason.").format(
+                n=count(traces.MOST_FRAMES), days=session.services().settings.status_days
+            )
+        )
+        if st.form_submit_button(_("Start"), type="primary"):
+            with session.told():
+                db = session.services().db
+                made = traces.start(db, user, subject, value, int(minutes), reason, now_ms())
+                st.query_params["trace"] = str(made)
+                st.rerun()
+
+
+def _frames(_: Text, user: User, trace: int, zone: str) -> None:
+    found = traces.frames(session.services().db, user, trace)
+    if not found:
+        st.info(_("No frame yet: senders look for traces every second."), icon=":material/hourglass_empty:")
+        return
+    full = _revealed(_, user, trace) if allowed(user, Right.SEE_FULL_TEXT) else None
+    if full is not None and len(full) == len(found):
+        found = full
+    columns = [_("time"), _("channel"), _("link number"), _("direction"), _("frame"), _("fields")]
+    number = chosen_row(
+        "frame",
+        table([_row(_, each, zone) for each in found], columns),
+        [str(n) for n in range(len(found))],
+        key=f"frames_{trace}_{len(found)}_{full is not None}",
+        height=360,
+    )
+    if number is None:
+        st.caption(_("Choose a frame to see its fields and the other frames of its message."))
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.header(_("Its fields"))
+        fields = [(name, _plain(value)) for name, value in found[number].body.items()]
+        st.dataframe(table(fields, (_("field"), _("value"))), hide_index=True, height="content")
+    with right:
+        st.header(_("Frames of its message"))
+        own = of_message(found, found[number])
+        st.dataframe(table([_row(_, each, zone) for each in own], columns), hide_index=True, height="content")
+
+
+def _revealed(_: Text, user: User, trace: int) -> list[Noted] | None:
+    """The frames with numbers and texts, after a reason."""
+    with st.popover(_("Show numbers and texts"), icon=":material/visibility:"):
+        reason = st.text_input(_("Reason"), key=f"trace_reason_{trace}", max_chars=MAX_REASON)
+        if st.button(_("Show"), type="primary", key=f"trace_full_{trace}", disabled=not reason.strip()):
+            try:
+                return traces.full_frames(session.services().db, user, trace, reason, now_ms())
+            except AntispamError as error:
+                st.error(session.plain(str(error)), icon=":material/block:")
+    return None
+
+
+def _row(_: Text, noted: Noted, zone: str) -> tuple[str, ...]:
+    at = f"{clock(zone, noted.at, date=False)}.{noted.at % 1000:03d}"
+    direction = _("to the carrier") if noted.outgoing else _("from the carrier")
+    told = {name: value for name, value in noted.body.items() if value not in (None, "", 0, False, [])}
+    return at, noted.channel, str(noted.link), direction, noted.command, _plain(told)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,137 @@
+"""Traces that people start and read: for at most an hour and 2,000 frames, with the right, a reason and an audit row.
+
+Frames are stored with numbers and texts and shown without. Who has the right to see full texts gives another reason;
+the audit row is committed before the frames are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from pipeline.actions.console.reveal import checked_reason
+from pipeline.actions.tracing.recorder import Noted
+from pipeline.actions.tracing.redaction import redacted
+from pipeline.actions.tracing.subject import Subject, Trace
+from pipeline.durations import DAY_MS, MINUTE_MS
+from pipeline.errors import AntispamError
+from pipeline.store import audit, schema
+from pipeline.store.accounts.roles import Forbidden, Right, User, require
+from pipeline.store.database import Database
+from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import number
+
+LOOK = 1.0  # seconds between looks of a process for traces, and between its writes of frames
+MOST_MINUTES = 60
+MOST_FRAMES = 2_000  # of one trace
+MOST_RUNNING = 10
+_traces, _frames = schema.traces, schema.trace_frames
+
+
+def start(db: Database, user: User, subject: Subject, value: str, minutes: int, reason: str, now: int) -> int:
+    """Note the frames of a channel, port or number from now on; returns the trace's id.
+
+    Raises Forbidden, and AntispamError for a value that is none, a time over an hour, and while ten traces run.
+    """
+    require(user, Right.CONTROL_CHANNELS)
+    reason = checked_reason(reason)
+    if not 1 <= minutes <= MOST_MINUTES:
+        raise AntispamError(f"a trace runs 1 to {MOST_MINUTES} minutes")
+    wanted = number(value) if subject is Subject.NUMBER else value.strip()
+    if not wanted or len(wanted) > 32 or (subject is Subject.PORT and not wanted.isdecimal()):
+        raise AntispamError(f"{value!r} is no {subject}")
+    with db.write() as connection:
+        running = select(func.count()).select_from(_traces).where(_traces.c.until > now)
+        if (connection.scalar(running) or 0) >= MOST_RUNNING:
+            raise AntispamError(f"{MOST_RUNNING} traces run; stop one first")
+        audit.record(
+            connection,
+            now,
+            user.name,
+            "trace.start",
+            f"{subject}/{masked(wanted)}",
+            after={"minutes": minutes},
+            reason=reason,
+        )
+        row = {"subject": subject.value, "value": wanted, "reason": reason, "started_by": user.name, "started_at": now}
+        made = insert(_traces).values(**row, until=now + minutes * MINUTE_MS).returning(_traces.c.id)
+        return int(connection.execute(made).scalar_one())
+
+
+def stop(db: Database, user: User, trace: int, now: int) -> bool:
+    """End a trace at once; False if it does not run."""
+    require(user, Right.CONTROL_CHANNELS)
+    with db.write() as connection:
+        ended = update(_traces).where(_traces.c.id == trace, _traces.c.until > now).values(until=now)
+        if not connection.execute(ended).rowcount:
+            return False
+        audit.record(connection, now, user.name, "trace.stop", f"trace/{trace}")
+        return True
+
+
+def traces(db: Database, user: User) -> Sequence[Row[Any]]:
+    """All traces, the newest first, with the number of their frames as `frames`; numbers are masked."""
+    require(user, Right.CONTROL_CHANNELS)
+    frames = select(func.count()).where(_frames.c.trace == _traces.c.id).scalar_subquery().label("frames")
+    with db.read() as connection:
+        return connection.execute(select(_traces, frames).order_by(_traces.c.id.desc()).limit(200)).all()
+
+
+def frames(db: Database, user: User, trace: int) -> list[Noted]:
+    """The frames of a trace in their order, without numbers and texts. Raises Forbidden."""
+    require(user, Right.CONTROL_CHANNELS)
+    with db.read() as connection:
+        return [_noted(row, redacted(row.body)) for row in _of(connection, trace)]
+
+
+def full_frames(db: Database, user: User, trace: int, reason: str, now: int) -> list[Noted]:
+    """The frames with numbers and texts. Raises Forbidden, and AntispamError without a reason."""
+    require(user, Right.SEE_FULL_TEXT)
+    if user.scope:
+        raise Forbidden(f"{user.name}: traces are of all ports, beyond the scope of this account")
+    reason = checked_reason(reason)
+    with db.write() as connection:
+        audit.record(connection, now, user.name, "reveal", f"trace/{trace}", reason=reason)
+        return [_noted(row, row.body) for row in _of(connection, trace)]
+
+
+def running(db: Database, now: int) -> list[Trace]:
+    """The traces that are on, for a process. Raises AntispamError if the database does not answer."""
+    with db.read() as connection:
+        rows = connection.execute(select(_traces).where(_traces.c.until > now, _traces.c.started_at > now - DAY_MS))
+        return [Trace(row.id, Subject(row.subject), row.value, row.until) for row in rows]
+
+
+def store(db: Database, noted: Sequence[Noted]) -> None:
+    """Store frames, as many as each trace still has room for; a full trace ends. Raises AntispamError."""
+    with db.write() as connection:
+        for trace in sorted({each.trace for each in noted}):
+            had = connection.scalar(select(func.count()).select_from(_frames).where(_frames.c.trace == trace)) or 0
+            new = [each for each in noted if each.trace == trace][: max(0, MOST_FRAMES - had)]
+            if not new:
+                continue
+            connection.execute(insert(_frames), [_row(each) for each in new])
+            if had + len(new) >= MOST_FRAMES:
+                connection.execute(update(_traces).where(_traces.c.id == trace).values(until=new[-1].at))
+
+
+def _of(connection: Connection, trace: int) -> Sequence[Row[Any]]:
+    return connection.execute(select(_frames).where(_frames.c.trace == trace).order_by(_frames.c.id)).all()
+
+
+def _row(noted: Noted) -> dict[str, Any]:
+    return {name: getattr(noted, name) for name in noted.__struct_fields__}
+
+
+def _noted(row: Any, body: dict[str, Any]) -> Noted:
+    return Noted(
+        trace=row.trace,
+        at=row.at,
+        channel=row.channel,
+        link=row.link,
+        outgoing=row.outgoing,
+        command=row.command,
+        body=body,
+    )
