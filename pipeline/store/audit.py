@@ -15,12 +15,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
+from pipeline.errors import AntispamError
 from pipeline.events import AuditHead
 from pipeline.store import schema
 from pipeline.store.outbox import next_id
 
 FIRST = "0" * 64
 PIPELINE = "pipeline"  # the actor of automatic changes
+SHORTEST_REASON, LONGEST_REASON = 4, 500  # characters
 RESTORE = "restore"  # the action that discards the rows written after a backup
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -53,6 +55,14 @@ def record(
         "reason": reason,
     }
     connection.execute(insert(schema.audit).values(**row, mac=_mac(connection, previous, row)))
+
+
+def checked_reason(reason: str) -> str:
+    """The reason for the audit trail, without blanks around it. Raises AntispamError for one that is none."""
+    reason = reason.strip()
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or "\0" in reason:
+        raise AntispamError(f"a reason of {SHORTEST_REASON} to {LONGEST_REASON} characters is wanted")
+    return reason
 
 
 def head(connection: Connection) -> AuditHead | None:

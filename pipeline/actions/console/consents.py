@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from sqlalchemy import Row
 
-from pipeline.actions.console.reveal import checked_reason
 from pipeline.errors import AntispamError
 from pipeline.rules.consents import Consent, ConsentKind, shard_of
 from pipeline.store import audit
@@ -40,7 +39,7 @@ def proof(db: Database, user: User, number: str, reason: str, now: int) -> Seque
     Raises AntispamError without a reason.
     """
     require(user, Right.SEE_FULL_TEXT)
-    reason = checked_reason(reason)
+    reason = audit.checked_reason(reason)
     rows = consents.history(db, user, number)
     with db.write() as connection:
         audit.record(connection, now, user.name, "reveal", f"consents/{masked(number)}", reason=reason)

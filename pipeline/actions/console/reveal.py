@@ -18,8 +18,6 @@ from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Right, User, require, require_port
 from pipeline.store.database import Database
 
-SHORTEST_REASON, LONGEST_REASON = 4, 500  # characters
-
 
 @dataclass(frozen=True)
 class FullText:
@@ -34,7 +32,7 @@ class FullText:
 def reveal(db: Database, settings: Settings, user: User, position: LogPosition, reason: str, now: int) -> FullText:
     """The full text at a position of the log. Raises Forbidden, or AntispamError without a reason or a text."""
     require(user, Right.SEE_FULL_TEXT)
-    reason = checked_reason(reason)
+    reason = audit.checked_reason(reason)
     found = _read(settings, position)
     if found is None:
         raise AntispamError("the full text is not in the lake: past retention, or not yet written")
@@ -51,14 +49,6 @@ def reveal(db: Database, settings: Settings, user: User, position: LogPosition, 
             reason=reason,
         )
     return found
-
-
-def checked_reason(reason: str) -> str:
-    """The reason for the audit trail, without blanks around it. Raises AntispamError for one that is none."""
-    reason = reason.strip()
-    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of {SHORTEST_REASON} to {LONGEST_REASON} characters is wanted")
-    return reason
 
 
 def _require_sender(connection: Connection, user: User, sender: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from pipeline.actions.console.reveal import checked_reason
 from pipeline.actions.tracing.recorder import Noted
 from pipeline.actions.tracing.redaction import redacted
 from pipeline.actions.tracing.subject import Subject, Trace
@@ -36,7 +35,7 @@ def start(db: Database, user: User, subject: Subject, value: str, minutes: int, 
     Raises Forbidden, and AntispamError for a value that is none, a time over an hour, and while ten traces run.
     """
     require(user, Right.CONTROL_CHANNELS)
-    reason = checked_reason(reason)
+    reason = audit.checked_reason(reason)
     if not 1 <= minutes <= MOST_MINUTES:
         raise AntispamError(f"a trace runs 1 to {MOST_MINUTES} minutes")
     wanted = number(value) if subject is Subject.NUMBER else value.strip()
@@ -91,7 +90,7 @@ def full_frames(db: Database, user: User, trace: int, reason: str, now: int) -> 
     require(user, Right.SEE_FULL_TEXT)
     if user.scope:
         raise Forbidden(f"{user.name}: traces are of all ports, beyond the scope of this account")
-    reason = checked_reason(reason)
+    reason = audit.checked_reason(reason)
     with db.write() as connection:
         audit.record(connection, now, user.name, "reveal", f"trace/{trace}", reason=reason)
         return [_noted(row, row.body) for row in _of(connection, trace)]
