@@ -347,9 +347,7 @@ def _detail(_: Text, user: User, f: Found, zone: str) -> None:
         _reveal(_, user, f)
     _messages(_, user, f, zone)
     if f.sender.isdecimal() and allowed(user, Right.CONTROL_CHANNELS):
-        address = escape(urlencode({"section": "trace", "subject": "port", "value": f.sender}))
-        label = escape(_("trace the frames of this sender"))
-        st.html(f'<a href="channels?{address}" target="_self" style="color:var(--accent)">{label}</a>')
+        link("channels", _("trace the frames of this sender"), section="trace", subject="port", value=f.sender)
 
 
 def _suppressed(_: Text, match: dict[str, Any], zone: str) -> str:
