@@ -1,10 +1,10 @@
 """The language of a text that is neither Chinese nor English.
 
-Identifiers of languages guess badly on short texts full of names and links, and cost 100 µs and more a text; the
-question here is easier. A text is of another language if it is in letters that are never taken for Latin, if words of
-another language outnumber the English ones, or if it has many words and not one that English texts use often. Its
-letters, or the list with most of its words, name the language. `candidates` leaves out what is clearly English at the
-price of a sum, because most texts are.
+Identifiers of languages guess badly on short texts full of names and links; the question here is easier. A text is of
+another language if it is in letters that are never taken for Latin, if words of another language outnumber the English
+ones, or if it has many words and not one that English texts use often. Its letters, or the list with most of its
+words, name the language. `candidates` leaves out what is clearly English at the price of a sum, because most texts
+are.
 """
 
 from __future__ import annotations
