@@ -12,8 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make run        start everything on the embedded broker and replay the sample traffic"
-	@echo "make test       linters, types, and the whole test suite (10 minutes on two idle cores)"
-	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (under two minutes)"
+	@echo "make test       linters, types, and the whole test suite (eight minutes on two idle cores)"
+	@echo "make test-fast  its quick tests, without a broker, PostgreSQL or a browser (a minute)"
 	@echo "make test-full  make test and the slow proofs (kill -9 on real Kafka and the like)"
 	@echo "make coverage   what the tests of the rooms that decide reach there, with a floor for each"
 	@echo "make fuzz       coverage-guided fuzzing of each codec, 10 minutes each; KIND=\"push tpdu\" FOR=60"
@@ -67,7 +67,7 @@ NO_QUICK = $(addprefix --ignore ,$(shell grep -rlE '^pytestmark = (\[$$|\[?pytes
 
 test-fast: $(STAMP)
 	@$(IN_MEMORY) $(BIN)/pytest -m "not (long or slow or broker or kafka or postgresql or browser)" --timeout 60 \
-		--timeout-method thread --hypothesis-profile quick -n 2 --dist worksteal $(UNUSED) $(NO_QUICK)
+		--timeout-method thread --hypothesis-profile quick -n 3 --dist worksteal $(UNUSED) $(NO_QUICK)
 
 # The rooms that decide about a message, by their own tests; each floor is just under what was measured. That of the
 # stream is 9 points under it: its tests kill worker processes, and what was killed tells nothing of what it ran. Its

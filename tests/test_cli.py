@@ -222,6 +222,7 @@ NO_BROKER = "antispam: no broker: start everything with `antispam up`, or set AN
     ],
     ids=str,
 )
+@pytest.mark.long
 def test_what_cannot_be_done_is_exit_1_with_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (1, "")
@@ -336,6 +337,7 @@ def test_a_policy_goes_from_draft_to_force_and_back(run: Run, tmp_path: Path, mo
     assert "two people must agree" in run("policy", "publish", tmp_path / "two").err
 
 
+@pytest.mark.long
 def test_other_kinds_go_from_draft_to_force_and_back(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "RELAY_WAIT", 0.0)
     kind = ("--kind", "dictionary")

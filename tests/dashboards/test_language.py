@@ -34,6 +34,7 @@ def used() -> set[str]:
     return {str(message) for _, _, message, _, _ in found}
 
 
+@pytest.mark.long
 def test_every_text_is_translated_and_none_is_left_over(chinese: Catalog, used: set[str]) -> None:
     translated = {str(m.id) for m in chinese if m.id and m.string}
     assert used - translated == set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from pipeline.events import Priority, Submission
 from pipeline.ingest.broker import Lag
 from pipeline.ingest.lag import LagMeter
@@ -27,6 +29,7 @@ class Meter(LagMeter):
         return Lag(7)
 
 
+@pytest.mark.long
 def test_without_a_broker_the_answer_is_no_and_comes() -> None:
     meter = Meter()
     settings = Settings(_env_file=None, kafka=f"127.0.0.1:{free_port()}", api_ack_seconds=0.2)

@@ -98,6 +98,7 @@ def test_what_send_has_returned_from_is_there_in_order(either: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "real"])
+@pytest.mark.long
 def test_records_that_no_broker_acknowledged_are_an_outage(kind: str, tmp_path: Path) -> None:
     if kind == "memory":
         producer: Any = MemoryProducer()

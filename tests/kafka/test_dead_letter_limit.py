@@ -50,6 +50,7 @@ def test_the_error_says_how_many_of_what_and_why() -> None:
 
 
 @given(polls, st.integers(1, 100), st.floats(0.05, 1.0))
+@pytest.mark.long
 def test_never_under_the_count_nor_under_the_ratio_of_all(
     found: list[tuple[int, int]], count: int, ratio: float
 ) -> None:

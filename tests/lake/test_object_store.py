@@ -96,6 +96,7 @@ def test_a_stale_writer_is_fenced_in_an_object_store(bucket: str) -> None:
     assert {delta.find_table(place, table) for table in FULL} == {None}
 
 
+@pytest.mark.long
 def test_a_store_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ALLOW_HTTP": "true"}).items():
         monkeypatch.setenv(name, value)

@@ -90,6 +90,7 @@ def test_it_holds_no_outputs(notebook: Path) -> None:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.long
 def test_it_is_what_its_text_says(notebook: Path) -> None:
     """`make notebooks` makes the ipynb of the py:percent text, which is what reviewers read."""
     jupytext = pytest.importorskip("jupytext")

@@ -95,6 +95,7 @@ def test_a_taken_port_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     at.close()
 
 
+@pytest.mark.long
 def test_a_process_that_ends_as_it_starts_is_not_held_up() -> None:
     for turn in range(40):
         at = Page("127.0.0.1", 0, ["relay"])
@@ -105,6 +106,7 @@ def test_a_process_that_ends_as_it_starts_is_not_held_up() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /health", b"GET /health HTTP/1.1\r\nX: "])
+@pytest.mark.long
 def test_a_crowd_that_says_nothing_keeps_nobody_out(sent: bytes) -> None:
     at = Page("127.0.0.1", 0, ["relay"])
     address = served(at)
@@ -122,6 +124,7 @@ def test_a_crowd_that_says_nothing_keeps_nobody_out(sent: bytes) -> None:
         at.close()
 
 
+@pytest.mark.long
 def test_a_slow_client_and_a_head_without_end_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "CLIENT_SECONDS", 0.5)
     at = Page("127.0.0.1", 0, ["relay"])

@@ -104,6 +104,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.long
 def test_a_hostile_condition_is_refused_with_a_caret(told: Told, name: str) -> None:
     when, why = CONDITIONS[name]
     said = told("policy", "rules:\n" + rule(when))

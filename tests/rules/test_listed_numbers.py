@@ -51,6 +51,7 @@ def test_changes_leave_earlier_snapshots_alone(publications: list[dict[str, Mark
         assert {value: mark for value in values if (mark := numbers.get(value)) is not None} == expected
 
 
+@pytest.mark.long
 def test_single_changes_fill_and_empty_many_leaves() -> None:
     numbers, known = ListedNumbers(), dict[str, Mark]()
     for n in range(2 * LEAF + 1):

@@ -73,6 +73,7 @@ def test_only_this_machine_can_reach_it(fresh_embedded: EmbeddedBroker) -> None:
     assert not listens(fresh_embedded.bootstrap, host="127.0.0.2")
 
 
+@pytest.mark.long
 def test_a_taken_port_is_an_error_with_the_end_of_the_log(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -90,6 +91,7 @@ def test_a_crash_is_seen(fresh_embedded: EmbeddedBroker) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
+@pytest.mark.long
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     port = free_port()
     parent = subprocess.Popen(
@@ -210,6 +212,7 @@ def test_waiting_for_a_ready_cluster_gives_its_id(broker: str) -> None:
     assert cluster == admin.cluster_id(broker)
 
 
+@pytest.mark.long
 def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
     with pytest.raises(AntispamError, match=r"not ready after 1 s: Kafka at 127\.0\.0\.1:\d+"):
         admin.wait_ready(f"127.0.0.1:{free_port()}", timeout=1)

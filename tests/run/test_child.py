@@ -31,6 +31,7 @@ def test_a_port_is_given_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert free_port() == second
 
 
+@pytest.mark.long
 def test_a_port_that_another_process_was_given_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = free_port()
     command = [sys.executable, "-c", OTHER]

@@ -13,6 +13,7 @@ from pipeline.store.migrate import open_database
 from pipeline.store.registry import configurations
 
 
+@pytest.mark.long
 def test_a_second_start_gives_no_password_and_changes_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     assert configure(settings, demo=False, config=None)

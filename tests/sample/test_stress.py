@@ -43,6 +43,7 @@ def test_each_port_keeps_its_lane_and_its_time_strictly_grows(seed: int, count: 
         assert len({sample.body["priority"] for sample in sent}) == 1
 
 
+@pytest.mark.long
 def test_verdicts_turn_in_the_middle_of_the_traffic() -> None:
     sent = by_port(list(stress(3, 20_000, 50, start=START)))
     assert {sample.truth.expected for run in sent.values() for sample in run} == {

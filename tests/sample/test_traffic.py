@@ -233,6 +233,7 @@ def test_no_link_can_be_opened() -> None:
                 assert host.endswith(".example")
 
 
+@pytest.mark.long
 def test_people_stay_under_the_limit_unless_the_story_is_about_it() -> None:
     """Everyday talk must not trip the volume rule, even at a benchmark's pace."""
     talkative = {"burst-alert", "burst-listed", "sequence", "allowed-sender", "black-sender"}

@@ -18,6 +18,7 @@ KINDS = {"cmpp2": "cmpp", "cmpp3": "cmpp", "smgp": "smgp", "sgip": "sgip", "smpp
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.long
 def test_every_text_arrives_and_every_part_is_reported(kind: str) -> None:
     listen = f"127.0.0.1:{free_port()}" if kind == "sgip" else ""
     own: dict[str, Any] = {"listen": listen, "node": 3_029_999_999} if listen else {}
@@ -40,6 +41,7 @@ def test_every_text_arrives_and_every_part_is_reported(kind: str) -> None:
     assert sent == Counter(port.texts)
 
 
+@pytest.mark.long
 def test_a_port_that_loses_its_links_goes_on() -> None:
     with served("cmpp") as pipeline:
         channel = Channel(host="127.0.0.1", port=pipeline.ports["cmpp"], account="900001", links=2)

@@ -110,6 +110,7 @@ def test_a_record_that_may_have_taken_a_heads_place_fails(settings: Settings, va
         verify()
 
 
+@pytest.mark.long
 def test_without_a_broker_it_says_what_was_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
     change(Settings(data_dir=tmp_path), "n")

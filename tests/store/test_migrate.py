@@ -26,6 +26,7 @@ from tests.harness.migrated import AUDIT_SECRET
 from tests.harness.processes.forked import Forked
 
 
+@pytest.mark.long
 def test_migrations_lead_to_the_schema(any_db: Database) -> None:
     with any_db.read() as connection:
         context = MigrationContext.configure(connection)

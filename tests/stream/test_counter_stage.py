@@ -138,6 +138,7 @@ def _events(drawn: list[tuple[int, set[int], int]]) -> list[Submission]:
 
 
 @given(EVENTS, st.integers(1, 7), st.integers(1, 7))
+@pytest.mark.long
 def test_the_stage_counts_as_memory_does_however_the_streams_are_cut(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[Any], polls: int, counts: int
 ) -> None:

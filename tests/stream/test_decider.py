@@ -98,6 +98,7 @@ def test_a_backlog_finds_the_counts_it_continues(worker: Worker) -> None:
     assert decision.counters["port_volume_5m"] == 2
 
 
+@pytest.mark.long
 def test_a_candidate_leaves_its_verdict_then_takes_its_share_and_never_gives_a_port_back(worker: Worker) -> None:
     strict = "  - {id: all, event: submission, description: all, when: messages > 0, verdict: review}\n"
     candidate = parse_policy(default_policy().rstrip() + "\n" + strict)

@@ -259,6 +259,7 @@ def test_a_second_relay_ends_the_first(emptied_kafka: str, tmp_path: Path) -> No
     db.close()
 
 
+@pytest.mark.long
 def test_a_new_cluster_gets_the_whole_configuration_first(tmp_path: Path) -> None:
     db: Database | None = None
     epochs = []

@@ -56,6 +56,7 @@ def test_a_space_anywhere_changes_nothing(text: str, at: int) -> None:
     assert fingerprint(text[:at] + " " + text[at:]) == fingerprint(text)
 
 
+@pytest.mark.long
 def test_another_process_gives_the_same_fingerprint() -> None:
     command = "from pipeline.text.fingerprint import fingerprint; print(fingerprint('办证 刻章 138'))"
     told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, timeout=60)

@@ -198,6 +198,7 @@ def test_file_and_webhook_get_the_same_and_the_post_is_signed(
     assert headers["Antispam-Event"] == str(json.loads(line)["id"])
 
 
+@pytest.mark.long
 def test_a_file_that_cannot_be_written_is_an_outage(operational_db: Database, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, alert_file=tmp_path, _env_file=None)
     raised(operational_db)

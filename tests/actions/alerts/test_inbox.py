@@ -73,6 +73,7 @@ def test_an_alert_is_taken_given_back_and_audited(db: Database) -> None:
     ]
 
 
+@pytest.mark.long
 def test_it_is_given_to_a_person_who_may_take_it(db: Database) -> None:
     for name, role, scope in (
         ("omar", Role.OPERATOR, {}),

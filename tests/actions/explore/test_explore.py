@@ -55,6 +55,7 @@ def number(settings: Settings) -> str:
 
 @pytest.mark.parametrize("by", KEYS)
 @pytest.mark.parametrize("user", [ANALYST, SOUTH], ids=lambda user: user.name)
+@pytest.mark.long
 def test_rows_give_the_sums_of_the_roll_up(
     db: Database, lake: LakeReader, monkeypatch: pytest.MonkeyPatch, user: User, by: str
 ) -> None:
@@ -165,6 +166,7 @@ def test_hostile_values_are_values(db: Database, lake: LakeReader) -> None:
         assert found.top == []
 
 
+@pytest.mark.long
 def test_regions_and_carriers_have_the_sums_of_their_recipients(db: Database, lake: LakeReader) -> None:
     """Those of all regions are the sums of the roll-up; a region's messages are found under every other column."""
     rolled = explore(db, lake.cursor(), ANALYST, WEEK, "port").now

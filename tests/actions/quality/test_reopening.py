@@ -56,6 +56,7 @@ def test_what_is_not_carried_out_is_decided_again_by_another_person(
     assert (deed.actor, deed.reason, deed.after) == ("lin", "a mistake", {"case": new, "messages": 6, "done": 4})
 
 
+@pytest.mark.long
 def test_the_first_reviewer_does_not_decide_it_again_while_others_review(
     operational_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

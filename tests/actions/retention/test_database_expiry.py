@@ -93,6 +93,7 @@ def test_statuses_go_after_whole_days(any_db: Database, settings: Settings) -> N
     assert (count(any_db, schema.submissions), count(any_db, schema.deliveries)) == (2, 2)
 
 
+@pytest.mark.long
 def test_a_case_goes_with_its_youngest_member(any_db: Database, settings: Settings) -> None:
     """A text of an old day stays nowhere, not even as the one that a younger case shows."""
     kept = TODAY - 160 * DAY_MS

@@ -65,6 +65,7 @@ def test_a_look_that_dies_is_counted_and_done_again(monkeypatch: pytest.MonkeyPa
     assert looks[1] is False  # not ready meanwhile
 
 
+@pytest.mark.long
 def test_the_role_itself_does_not_load_the_lake() -> None:
     heavy = "{'duckdb', 'pyarrow', 'deltalake', 'sqlalchemy'}"
     program = f"import sys, pipeline.actions.retention.role; print({heavy} & set(sys.modules))"

@@ -43,6 +43,7 @@ def kinds(db: Database) -> list[tuple[str, str, str | None]]:
     return [(row.kind, row.reviewer, row.expected) for row in rows(db, schema.opinions)]
 
 
+@pytest.mark.long
 def test_two_reviewers_blacklist(db: Database) -> None:
     account(db, LIN, CHEN)
     case = blacklisted(db)
@@ -85,6 +86,7 @@ def test_if_two_differ_a_senior_reviewer_decides(db: Database) -> None:
     assert [(row.state, row.verdict) for row in rows(db, schema.cases)] == [("decided", "release")]
 
 
+@pytest.mark.long
 def test_the_first_opinion_is_taken_back_within_ten_seconds(db: Database) -> None:
     account(db, LIN, CHEN)
     case = blacklisted(db)

@@ -45,6 +45,7 @@ def timers(db: Database) -> dict[tuple[str, str], int]:
     return {(row.kind, row.subject): row.due_at for row in rows(db, schema.timers)}
 
 
+@pytest.mark.long
 def test_500_merged_cases_are_as_before_and_stay_apart(any_db: Database) -> None:
     opened(any_db, [rotating_hosts(n) for n in range(500)])
     before, placed, due = {case.id: case for case in undecided(any_db)}, members(any_db), timers(any_db)

@@ -81,6 +81,7 @@ def test_long_messages_come_together_each_on_one_link_in_order(operational_db: D
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_throttled_link_pauses_and_loses_nothing(operational_db: Database) -> None:
     async def run() -> None:
         async with carrier(rate=60.0) as simulator, sending(operational_db, simulator) as s:
@@ -93,6 +94,7 @@ def test_a_throttled_link_pauses_and_loses_nothing(operational_db: Database) -> 
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_silence_and_lost_connections_repeat_only_what_was_in_doubt(operational_db: Database) -> None:
     async def run() -> None:
         async with (
@@ -126,6 +128,7 @@ def test_without_resending_what_is_in_doubt_waits_for_its_report(operational_db:
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_report_that_overtakes_its_answer_is_parked_and_found(operational_db: Database) -> None:
     async def run() -> None:
         async with carrier(report_first=1.0, delay=0.3) as simulator, sending(operational_db, simulator) as s:
@@ -243,6 +246,7 @@ def test_nothing_is_sent_while_the_ports_states_are_unknown(
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_express_goes_before_bulk_and_order_is_kept_to_a_recipient(operational_db: Database) -> None:
     recipient = numbers(1)
 
@@ -351,6 +355,7 @@ def test_intents_of_a_dead_sender_are_in_doubt(operational_db: Database, resend:
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_never_more_at_risk_than_the_windows_hold(operational_db: Database) -> None:
     async def run() -> None:
         async with carrier(delay=0.02) as simulator, sending(operational_db, simulator, links=2, window=8) as s:
@@ -390,6 +395,7 @@ def test_a_wrong_password_gets_nowhere(operational_db: Database, monkeypatch: py
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_silent_link_is_tested_and_a_dead_one_dropped(operational_db: Database) -> None:
     async def run() -> None:
         async with (
@@ -405,6 +411,7 @@ def test_a_silent_link_is_tested_and_a_dead_one_dropped(operational_db: Database
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_link_that_died_without_a_word_costs_no_message(operational_db: Database) -> None:
     """Not the carrier leaves its SUBMITs unanswered but the link, so they go again over a new one."""
 

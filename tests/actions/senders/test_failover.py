@@ -149,6 +149,7 @@ def test_the_traffic_of_a_channel_that_is_down_goes_over_the_next(operational_db
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_traffic_comes_back_when_the_channel_was_up_for_a_while(operational_db: Database) -> None:
     async def run() -> None:
         first = carrier()
@@ -175,6 +176,7 @@ def test_traffic_comes_back_when_the_channel_was_up_for_a_while(operational_db: 
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_what_was_under_way_moves_as_a_whole_and_nothing_is_lost(operational_db: Database) -> None:
     """The carrier dies with parts in flight. Parts without an answer, and those of unfinished messages, may repeat."""
 

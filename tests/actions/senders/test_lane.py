@@ -58,6 +58,7 @@ def lane_with(consumer: Any, nowhere: Settings) -> Lane:
     return lane
 
 
+@pytest.mark.long
 def test_a_dead_letter_the_broker_did_not_take_is_not_passed_over(nowhere: Settings) -> None:
     consumer = _Moving()
     lane = lane_with(consumer, nowhere)

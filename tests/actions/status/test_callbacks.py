@@ -89,6 +89,7 @@ def rows(db: Database) -> list[tuple[int, int | None]]:
         return [(r.tries, r.due_at) for r in connection.execute(select(schema.callbacks))]
 
 
+@pytest.mark.long
 def test_names_that_nobody_answers_for_hold_up_only_their_own(
     operational_db: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_names_that_nobody_answers_for_hold_up_only_their_own(
         role.join(30)
 
 
+@pytest.mark.long
 def test_an_owner_is_told_once_and_can_check_who_tells(operational_db: Database, owner: Owner) -> None:
     key = registered(operational_db, owner.url)
     with operational_db.write() as connection:

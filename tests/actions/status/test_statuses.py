@@ -181,6 +181,7 @@ def test_a_reviewers_verdict_shows_once_it_is_carried_out(operational_db: Databa
 
 
 @given(st.lists(st.sampled_from(["submitted", "delivered", "failed", "expired", "maybe_sent"]), min_size=1, max_size=4))
+@pytest.mark.long
 def test_a_message_is_delivered_only_when_all_its_parts_are(parts: list[str]) -> None:
     db = Database("sqlite://", b"key")
     schema.metadata.create_all(db.engine)

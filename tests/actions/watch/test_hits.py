@@ -52,6 +52,7 @@ def test_a_hit_is_a_match_of_any_kind_once_a_decision(settings: Settings) -> Non
     assert told.days == 1
 
 
+@pytest.mark.long
 def test_an_hour_is_complete_when_a_later_decision_is_there(settings: Settings) -> None:
     put(settings, hours("a", {HOUR - 25: (1, 2), HOUR - 2: (1, 3), HOUR - 1: (2, 4)}))
     told = history(connect(settings).cursor(), NOW)

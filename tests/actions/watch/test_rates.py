@@ -83,6 +83,7 @@ def test_it_is_defined_for_all_counts_and_in_any_order(hour: Hour, earlier: list
 
 
 @given(st.lists(_days, min_size=LEAST_DAYS, max_size=28), st.integers(100, 2000), st.data())
+@pytest.mark.long
 def test_more_hits_never_look_less(earlier: list[Hour], decisions: int, data: st.DataObject) -> None:
     few = data.draw(st.integers(0, decisions))
     many = data.draw(st.integers(few, decisions))

@@ -28,6 +28,7 @@ def answers(path: Path) -> list[Any]:
     return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
 
 
+@pytest.mark.long
 def test_words_are_found_where_they_stand(tmp_path: Path) -> None:
     files = write(tmp_path, [{"id": 1, "text": "😀套现，代开发票"}, {"id": "b", "text": "", "more": 1}])
     assert match_file(*files, WORDS, 0) == (2, 0)

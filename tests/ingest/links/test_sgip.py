@@ -64,6 +64,7 @@ async def provided(provider: Provider) -> AsyncIterator[str]:
         server.close()
 
 
+@pytest.mark.long
 def test_it_submits_and_is_answered_with_its_own_sequence_number() -> None:
     async def story(stage: Stage) -> None:
         client = await stage.connect("sgip")
@@ -80,6 +81,7 @@ def test_it_submits_and_is_answered_with_its_own_sequence_number() -> None:
     play(story)
 
 
+@pytest.mark.long
 def test_a_wrong_password_and_a_wrong_login_type_are_refused() -> None:
     async def story(stage: Stage) -> None:
         assert await (await stage.connect("sgip")).login(b"wrong") == 1
@@ -100,6 +102,7 @@ def test_an_idle_connection_is_closed_because_there_is_no_test() -> None:
     play(story)
 
 
+@pytest.mark.long
 def test_reports_and_replies_go_over_our_own_connection() -> None:
     provider = Provider()
 
@@ -129,6 +132,7 @@ def test_reports_and_replies_go_over_our_own_connection() -> None:
     assert (reply.sp_number, reply.user_number, reply.content) == ("10690001", "8613800000001", b"\0T")
 
 
+@pytest.mark.long
 def test_what_the_port_has_not_answered_comes_again_over_the_next_connection() -> None:
     provider = Provider()
     provider.result = None
@@ -148,6 +152,7 @@ def test_what_the_port_has_not_answered_comes_again_over_the_next_connection() -
     assert [report.state for report in provider.taken] == [0, 0]
 
 
+@pytest.mark.long
 def test_a_port_that_closes_before_it_answers_the_login_is_told_in_the_log() -> None:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -178,6 +178,7 @@ class _Network(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+@pytest.mark.long
 def test_a_post_is_signed_repeated_until_it_is_taken_and_then_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

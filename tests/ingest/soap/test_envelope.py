@@ -52,6 +52,7 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         (written(Version.SOAP_11, "<a/><b/>").decode(), "one Body with one element expected"),
     ],
 )
+@pytest.mark.long
 def test_hostile_and_broken_xml_is_refused(body: str, fault: str) -> None:
     with pytest.raises(EnvelopeError, match=fault):
         read(body.encode())

@@ -168,6 +168,7 @@ def test_values_of_mms_headers_are_skipped_by_their_length() -> None:
 
 
 @given(st.binary(max_size=120) | st.binary(max_size=120).map(lambda tail: bytes.fromhex("010601AE02056A00") + tail))
+@pytest.mark.long
 def test_any_octets_are_a_push_or_a_frame_error(content: bytes) -> None:
     with suppress(FrameError):
         assert read_push(content).kind in ("SI", "SL", "MMS")

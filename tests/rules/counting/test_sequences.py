@@ -68,6 +68,7 @@ NUMBERS = st.lists(st.integers(START, START + 300), min_size=1, max_size=60)
 
 
 @given(NUMBERS.flatmap(lambda drawn: st.tuples(st.just(drawn), st.permutations(drawn))))
+@pytest.mark.long
 def test_neither_order_nor_repetition_matters(both: tuple[list[int], list[int]]) -> None:
     assert in_sequence(said(both[0])) == in_sequence(said(both[1] + both[1]))
 

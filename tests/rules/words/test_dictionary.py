@@ -36,6 +36,7 @@ SMALL = build(
 )
 
 
+@pytest.mark.long
 def test_a_hit_says_what_and_where() -> None:
     (hit,) = SMALL.match("您好，代开发票请联系")
     assert (hit.word, hit.category, hit.verdict) == ("代开发票", Category.FAKE_DOCUMENT, Verdict.REJECT)

@@ -45,6 +45,7 @@ def states(db: Database) -> dict[str, str]:
     return {entry.code: entry.state.value for entry in registry.ports(db, ADMIN)}
 
 
+@pytest.mark.long
 def test_a_port_registered_while_its_reseller_is_suspended_begins_suspended(any_db: Database) -> None:
     _three_levels(any_db)
     registry.suspend_enterprise(any_db, ADMIN, "reseller", "contract ended", 2)

@@ -230,6 +230,7 @@ def test_when_nearly_all_are_no_parts_nothing_is_set_aside() -> None:
     assert stage.outputs == []
 
 
+@pytest.mark.long
 def test_a_word_that_lies_across_two_parts_is_found() -> None:
     """Neither part alone has the word."""
     text = "尊敬的客户" * 13 + "澳门" + "赌场开业，注册送彩金，点击 http://a.example.com 下注" + "尊敬的客户" * 10

@@ -48,6 +48,7 @@ def test_off_nothing_begins_and_on_all_is_sent_once(operational_db: Database) ->
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_new_limit_holds_at_once_even_while_the_old_one_waits(operational_db: Database) -> None:
     async def run() -> None:
         async with carrier() as there, sending(operational_db, there) as running:
