@@ -36,8 +36,9 @@ _MESSAGES_BY_VERDICT = ", ".join(f"sum({sql})::BIGINT AS {column}" for column, s
 
 # name -> SELECT; meanings.py says what a row and a column is
 DERIVED: dict[str, str] = {
-    # Few submissions have more than one round: to look for those alone, and not to group all decisions, lets a
-    # condition on dt, port or accepted_at reach the files. The verdict is chosen after each recipient has its row.
+    # Few submissions have more than one round, so we look for later rounds only. Without a GROUP BY over all
+    # decisions, DuckDB applies a condition on dt, port or accepted_at while it reads. The verdict is chosen after each
+    # recipient has its row.
     "messages": """
         WITH later AS (
             SELECT partition, id, accepted_at, max(round) AS last FROM decisions WHERE round > 0 GROUP BY ALL
