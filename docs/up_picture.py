@@ -1,4 +1,4 @@
-"""Draw docs/up.svg, the summary of a real run: `python docs/up_picture.py` starts `antispam up --demo` itself.
+"""Draw docs/pictures/up.svg, the summary of a real run: `python docs/up_picture.py` starts `antispam up --demo` itself.
 
 Each cell has its own position, because a Chinese character takes two columns in a terminal but not in every font.
 """
@@ -69,4 +69,4 @@ def drawn(lines: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("up.svg").write_text(drawn(output()), encoding="utf-8")
+    (Path(__file__).with_name("pictures") / "up.svg").write_text(drawn(output()), encoding="utf-8")

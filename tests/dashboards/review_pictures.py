@@ -1,4 +1,4 @@
-"""Make the pictures of Review in docs/: `python -m tests.dashboards.review_pictures`, with Chromium and a CJK font."""
+"""Make the pictures in docs/pictures: `python -m tests.dashboards.review_pictures`, with Chromium and a CJK font."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main() -> None:
                 page.click("button")
                 page.locator(shown).first.wait_for()
                 page.wait_for_timeout(5000)  # tables measure themselves, fonts come
-                page.screenshot(path=ROOT / "docs" / name)
+                page.screenshot(path=ROOT / "docs" / "pictures" / name)
                 context.close()
         finally:
             console.close()

@@ -13,7 +13,7 @@ from pipeline.protocols.frames import FrameError
 from pipeline.protocols.kinds import CODECS
 from pipeline.protocols.smpp import SMPP
 from pipeline.protocols.tlvs import Tlv
-from tests.harness.pip_peer import pip_peer
+from tests.harness.peers.pip_peer import pip_peer
 from tests.harness.servers.smsgate_codec import SmsGateCodec
 from tests.harness.servers.smsgate_gateway import smsgate_jars
 

@@ -22,7 +22,7 @@ from pipeline.actions.senders.part import FINAL
 from pipeline.run.child import free_port
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.harness.npm_peer import npm_peer
+from tests.harness.peers.npm_peer import npm_peer
 from tests.harness.places import ROOT
 from tests.harness.sender_harness import ACCOUNT, SECRET, numbers, outbound, sending
 from tests.harness.servers.smsgate_gateway import smsgate_jars

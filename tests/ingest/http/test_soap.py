@@ -14,7 +14,7 @@ from pipeline.events import Priority
 from pipeline.ingest.soap.envelope import Version, read, written
 from pipeline.ingest.soap.operations import NAMESPACE
 from pipeline.ingest.soap.wsdl import wsdl
-from tests.harness.pip_peer import pip_peer
+from tests.harness.peers.pip_peer import pip_peer
 from tests.ingest.http.test_app import HEADERS, KEY, PORT, World
 
 pytestmark = pytest.mark.long

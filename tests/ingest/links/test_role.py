@@ -23,7 +23,7 @@ from pipeline.protocols.smpp import MESSAGE_PAYLOAD, SMPP, BindTransceiver, Subm
 from pipeline.protocols.tlvs import Tlv
 from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.settings import Settings
-from tests.harness.pip_peer import pip_peer
+from tests.harness.peers.pip_peer import pip_peer
 from tests.harness.processes.api import PORT, serving
 from tests.harness.processes.links import ACCOUNT, SECRET, link_deployment, start_links
 

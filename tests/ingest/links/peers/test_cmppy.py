@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness.links.memory_pipeline import served
-from tests.harness.pip_peer import pip_peer
+from tests.harness.peers.pip_peer import pip_peer
 
 PORT, WINDOW = "10690001", 16
 UNITS = 66  # cmppy takes fewer than 70 characters, and a header takes three

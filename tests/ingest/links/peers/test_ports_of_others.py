@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.go_peer import go_peer
 from tests.harness.links.memory_pipeline import served
-from tests.harness.npm_peer import npm_peer
+from tests.harness.peers.go_peer import go_peer
+from tests.harness.peers.npm_peer import npm_peer
 from tests.harness.places import ROOT
 
 PORT = "10690001"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.harness.links.memory_pipeline import served
-from tests.harness.pip_peer import pip_peer
+from tests.harness.peers.pip_peer import pip_peer
 
 PORT = "10690001"
 WINDOW = 32
