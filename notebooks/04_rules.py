@@ -94,7 +94,7 @@ lake.chart(f"""
 # %% [markdown]
 # ## 准确率 · Precision
 #
-# 规则立案的任务中，人工拒绝的比例，及其 95 % 区间。少数几件的高比例说明不了什么：看区间。
+# 规则立案的案件中，人工拒绝的比例，及其 95 % 区间。少数几件的高比例说明不了什么：看区间。
 #
 # Of the cases that a rule opened and a person decided, the share refused, with its 95 % interval. A high share of a few
 # cases says little: look at the interval.

@@ -84,7 +84,7 @@ gaps.properties(width=300, height=150) | waits.properties(width=300, height=150)
 # %% [markdown]
 # ## 一致性 · Agreement
 #
-# 同一内容（或同一活动）在不同任务中由不同的人判定：多少对一致，95 % 区间，以及 Cohen 的 kappa（去掉碰巧一致的部分；
+# 同一内容（或同一活动）在不同案件中由不同的人判定：多少对一致，95 % 区间，以及 Cohen 的 kappa（去掉碰巧一致的部分；
 # 0 是碰巧，1 是完全一致）。
 #
 # One content (or campaign) in several cases, decided by different people: how many pairs agree, the 95 % interval, and

@@ -77,7 +77,7 @@ def _golden(_: Text, user: User, zone: str) -> None:
         return
     frame = table(
         [(g.case, g.port, word(_, g.verdict), g.answers, g.agreed, g.made_by, clock(zone, g.made_at)) for g in rows],
-        columns=[_("Case"), _("Port"), _("Verdict"), _("Answers"), _("Agree"), _("By"), _("Since")],
+        columns=[_("Case"), _("Port"), _("Verdict"), _("Answered checks"), _("Agree"), _("By"), _("Since")],
     )
     chosen = chosen_row("golden", frame, [g.case for g in rows], height="content", key=f"golden_{len(rows)}")
     if chosen is not None and st.button(_("Use it no more"), type="primary", key="golden_drop"):

@@ -72,7 +72,7 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         ),
         (
             BuiltInRule.CASE_OVERDUE,
-            "待审任务 {case} 超过 {minutes} 分钟未审，共 {messages} 条",
+            "待审案件 {case} 超过 {minutes} 分钟未审，共 {messages} 条",
             "Case {case} has waited for more than {minutes} review minutes; it has {messages} messages",
         ),
         (
@@ -148,7 +148,7 @@ BUILT_IN: Mapping[BuiltInRule, Templates] = {
         ),
         (
             BuiltInRule.CASES_WAITING,
-            "{value} 个任务等待审核，界限 {limit}",
+            "{value} 个案件等待审核，界限 {limit}",
             "{value} cases wait for review; the limit is {limit}",
         ),
         (

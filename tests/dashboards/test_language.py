@@ -41,6 +41,15 @@ def test_every_text_is_translated_and_none_is_left_over(chinese: Catalog, used: 
     assert translated - used == set()
 
 
+def test_each_text_stands_once_with_one_translation() -> None:
+    """The reader of catalogues takes the last of several and says nothing."""
+    lines = (language.CATALOGUES / "zh" / "LC_MESSAGES" / "console.po").read_text(encoding="utf-8").splitlines()
+    words = [line.split(" ", 1)[0] for line in lines if line.startswith(("msgid ", "msgstr "))]
+    assert words == ["msgid", "msgstr"] * (len(words) // 2)
+    texts = [line for line in lines if line.startswith("msgid ") and line != 'msgid ""']  # long ones begin so
+    assert len(texts) == len(set(texts))
+
+
 def test_placeholders_and_marks_agree(chinese: Catalog) -> None:
     for message in chinese:
         if message.id:

@@ -200,7 +200,7 @@ def test_an_alert_is_told_in_the_language_of_its_reader(render: Open) -> None:
     assert "Case case-7 has waited for more than 60 review minutes" in _shown(
         render("alerts", Role.ADMINISTRATOR, "en")
     )
-    assert "待审任务 case-7 超过 60 分钟未审，共 1234 条" in _shown(render("alerts", Role.ADMINISTRATOR, "zh"))
+    assert "待审案件 case-7 超过 60 分钟未审，共 1234 条" in _shown(render("alerts", Role.ADMINISTRATOR, "zh"))
 
 
 def test_an_alert_is_taken_and_closed_on_its_page(render: Open) -> None:
