@@ -100,6 +100,7 @@ def test_axe_finds_nothing_serious(console: Console, open_page: Open, scheme: An
 @pytest.mark.parametrize(
     ("locale", "lang", "title"), [("zh-CN", "zh", "审核 · antispam"), ("en-GB", "en", "Review · antispam")]
 )
+@pytest.mark.slow
 def test_a_page_tells_its_language_and_its_name(open_page: Open, locale: str, lang: str, title: str) -> None:
     page = open_page("anna", locale=locale, path="/review")
     page.locator(".deck .body").wait_for()
@@ -130,7 +131,7 @@ def test_a_key_is_told_aloud_and_the_tab_key_stays_at_the_case(open_page: Open) 
     assert page.evaluate(ACTIVE) == "skip", "the same button has the focus for the next case"
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+@pytest.mark.parametrize("locale", ["zh-CN", pytest.param("en-GB", marks=pytest.mark.slow)])
 def test_the_verdicts_are_in_a_narrow_window_at_once(open_page: Open, locale: str) -> None:
     page = open_page("anna", locale=locale, path="/review")
     page.set_viewport_size({"width": 390, "height": 844})

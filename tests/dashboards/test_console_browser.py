@@ -180,7 +180,9 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(console: Console, ope
     page.wait_for_url("**/lists?list=allow")
 
 
-@pytest.mark.parametrize(("locale", "title"), [("zh-CN", "总览"), ("en-GB", "Overview")])
+@pytest.mark.parametrize(
+    ("locale", "title"), [("zh-CN", "总览"), pytest.param("en-GB", "Overview", marks=pytest.mark.slow)]
+)
 def test_overview_speaks_the_browsers_language(open_page: Open, locale: str, title: str) -> None:
     page = open_page("ops", locale=locale)
     page.get_by_role("heading", name=title).wait_for()
@@ -284,6 +286,7 @@ def test_an_analyst_sees_masks_and_a_senior_reviewer_may_look(console: Console, 
     assert tuple(row) == ("anna", "complaint 4711")
 
 
+@pytest.mark.slow
 def test_a_list_entry_is_added_and_taken_back(console: Console, open_page: Open) -> None:
     page = open_page("ops", path="/lists")
     page.get_by_label("Value").fill("13700009999")
@@ -353,6 +356,7 @@ def confirm(page: Page, deed: str, button: str) -> None:
     inner.click()
 
 
+@pytest.mark.slow
 def test_a_policy_goes_from_its_author_to_its_approver(console: Console, open_page: Open, tmp_path: Path) -> None:
     chief, shipped = User("chief", Role.ADMINISTRATOR), default_policy()
     policy_lifecycle.publish(console.db, chief, shipped, Approval.TWO, 1)

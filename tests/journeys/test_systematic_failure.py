@@ -28,6 +28,7 @@ from tests.harness.processes.workers import Progress, decisions, prepare, produc
 EVENTS = 1000
 
 
+@pytest.mark.slow
 def test_a_worker_that_can_screen_nothing_stops_and_what_came_is_decided_by_a_better_one(
     fresh_broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ from tests.harness.migrated import migrated_database
 from tests.harness.processes.workers import publish, settings_for, start
 from tests.harness.servers.carrier import PORT, simulated, until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-superuser"
 PASSWORD = "of-the-role-{}"
 CHANNELS = ("default", "cmcc")
@@ -102,7 +102,6 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
 def test_the_whole_journey_runs_by_the_rights_of_the_table(secured: Settings, tmp_path: Path) -> None:
     """From the API's 202 to the carrier, through a hold, each role as its own user."""
     config = tmp_path / "config"

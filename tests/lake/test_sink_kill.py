@@ -252,6 +252,7 @@ def test_a_killed_sink_loses_and_repeats_nothing(fresh_embedded: EmbeddedBroker,
 
 
 @pytest.mark.broker
+@pytest.mark.slow
 def test_of_two_sinks_on_the_same_partitions_one_is_fenced(fresh_embedded: EmbeddedBroker, tmp_path: Path) -> None:
     print(two_at_once(fresh_embedded.bootstrap, tmp_path, rows=5_000))
 

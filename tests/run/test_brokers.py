@@ -341,6 +341,7 @@ def test_without_java_the_node_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         KafkaNode(tmp_path / "node", tmp_path / "jars").start()
 
 
+@pytest.mark.slow
 def test_served_in_the_foreground_it_ends_cleanly_on_sigterm(
     kafka_jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

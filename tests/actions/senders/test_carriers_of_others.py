@@ -113,7 +113,7 @@ def _parts(db: Database) -> int:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "count"),
-    [(name, 200) for name in CARRIERS]
+    [("sgip", 200), *(pytest.param(name, 200, marks=pytest.mark.slow) for name in CARRIERS if name != "sgip")]
     + [pytest.param(name, 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)]) for name in CARRIERS],
 )
 def test_every_text_arrives_once_and_every_part_is_settled(

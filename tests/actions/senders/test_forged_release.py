@@ -44,7 +44,9 @@ def alerts(settings: Settings) -> list[Alert]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["fresh_embedded", pytest.param("fresh_kafka", marks=pytest.mark.kafka)])
+@pytest.mark.parametrize(
+    "kind", ["fresh_embedded", pytest.param("fresh_kafka", marks=[pytest.mark.kafka, pytest.mark.slow])]
+)
 def test_what_nobody_released_is_not_sent(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

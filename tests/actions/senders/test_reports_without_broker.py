@@ -62,6 +62,7 @@ def published(settings: Settings) -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 def test_reports_need_no_broker(fresh_kafka: KafkaNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated(Conduct(delay=0.005, report_delay=0.3)) as simulator:
         settings, db = sender_deployment(fresh_kafka.bootstrap, tmp_path, simulator.port, monkeypatch)

@@ -23,6 +23,7 @@ CHANNEL = {"Authorization": "Bearer key-of-the-channels"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+@pytest.mark.slow
 def test_no_request_meets_an_unexplained_answer(tmp_path: Path) -> None:
     world = World(tmp_path, complaint_key="key-of-the-channels")
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", world.app)

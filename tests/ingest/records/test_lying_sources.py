@@ -118,6 +118,7 @@ def ingested(db: Database) -> dict[str, int]:
     return {name: sum(row.source == name for row in rows) for name in {row.source for row in rows}}
 
 
+@pytest.mark.slow
 def test_every_lie_costs_its_own_source_only_and_none_outlasts_it(
     embedded_broker: str, tmp_path: Path, far_sides: dict[str, Any]
 ) -> None:

@@ -31,8 +31,7 @@ def text_of(n: int) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("protocol", "count"),
-    [("cmpp3", 500), ("smgp", 500), ("sgip", 500), ("smpp", 500)]
-    + [pytest.param(protocol, 10_000, marks=pytest.mark.slow) for protocol in PROTOCOLS],
+    [("cmpp3", 500)] + [pytest.param(protocol, 10_000, marks=pytest.mark.slow) for protocol in PROTOCOLS],
 )
 def test_every_text_arrives_and_every_part_has_its_report(protocol: str, count: int, tmp_path: Path) -> None:
     jars, kind = smsgate_jars(), PROTOCOLS[protocol]
