@@ -92,8 +92,13 @@ def _port_limit(context: Context) -> int:
     return context.limits_5m[port.tier] if own is None else own
 
 
+def _messages(context: Context) -> int:
+    return len(context.event.recipients) if isinstance(context.event, Submission) else 1
+
+
 def _port_hard_limit(context: Context) -> int:
-    return HARD_VOLUME * _port_limit(context)
+    limit = _port_limit(context)
+    return max(HARD_VOLUME * limit, limit + _messages(context))
 
 
 def _port_tier(context: Context) -> str:
@@ -221,10 +226,9 @@ CATALOGUE: dict[str, Signal] = {
         Signal(
             "port_hard_limit_5m",
             "int",
-            f"{HARD_VOLUME} times `port_limit_5m`: no customer comes there by mistake",
+            f"{HARD_VOLUME} times `port_limit_5m`, and at least `messages` more than it: the port was above it before",
             _port_hard_limit,
             group="volume",
-            of_pair=True,
         ),
         Signal(
             "extension_registered",
@@ -255,7 +259,7 @@ CATALOGUE: dict[str, Signal] = {
             "messages",
             "int",
             "recipients of the submission; 1 for a record",
-            lambda c: len(c.event.recipients) if isinstance(c.event, Submission) else 1,
+            _messages,
             group="volume",
             early=True,
         ),
