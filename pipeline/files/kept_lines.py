@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from pipeline.files.sync_folder import sync_folder
+
 
 class KeptLines:
     """Entries, one a line, in the order of the input. The file is created with the first entry."""
@@ -23,10 +25,11 @@ class KeptLines:
         kept = []
         if keep_lines and path.exists():
             kept = [entry for entry in path.read_bytes().splitlines(True) if 0 < line_of(entry) <= keep_lines]
-        if path.is_file():  # never a device such as /dev/null
+        if kept:
+            _rewrite(path, b"".join(kept))
+            self._file, self.count = path.open("ab"), len(kept)
+        elif path.is_file():  # never a device such as /dev/null
             path.unlink()
-        for entry in kept:
-            self.write(entry)
 
     def write(self, entry: bytes) -> None:
         """Add an entry that ends with its line end."""
@@ -48,3 +51,14 @@ class KeptLines:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _rewrite(path: Path, entries: bytes) -> None:
+    """Replace the file. At each moment, one of the two is whole on the disk: the lines of its entries are committed."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(entries)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(path.parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pipeline.files.rejected import Rejected
 
@@ -44,6 +45,25 @@ def test_a_run_that_goes_on_keeps_what_was_committed_before_and_no_more(tmp_path
         assert rejected.count == 2
         rejected.add(9, "bad", "")
     assert kept(path) == [2, 5, 9]
+
+
+def test_a_kill_while_a_run_goes_on_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.rejected.jsonl"
+    with Rejected(path) as rejected:
+        for line in (2, 5, 9):
+            rejected.add(line, "bad", "")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Rejected(path, keep_lines=5)
+    assert kept(path) == [2, 5, 9]
+    with Rejected(path, keep_lines=5):
+        assert kept(path) == [2, 5]  # on the disk before the first new entry
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_device_is_written_to_and_never_removed() -> None:

@@ -30,6 +30,7 @@ from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import FolderSource, SubmissionSource
 from pipeline.files.source_file import SourceFile, UnreadableFileError, open_source
+from pipeline.files.sync_folder import sync_folder
 from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.records import file_rows as files
 from pipeline.ingest.records.file_rows import FileKey, RecordFile
@@ -205,7 +206,7 @@ class SourceIntake:
             part.unlink()
             raise FileRefusedError(f"{size} of the {key.size} listed bytes arrived, or the file changed meanwhile")
         part.rename(path)
-        _sync(self._spool)
+        sync_folder(self._spool)
 
     def _ingest_spool(self, now: int) -> int:
         """Ingest all files in the spool and remove them. Returns how many files were finished."""
@@ -349,12 +350,3 @@ def _write_whole(path: Path, text: str) -> None:
 def _unused(path: Path) -> Path:
     """The path, with a number added if an earlier file of the same name, size and time has taken it."""
     return next(p for n in count() if not (p := path if n == 0 else path.with_name(f"{n}-{path.name}")).exists())
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename durable: a folder has its own buffer."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
