@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import SubmissionSource
 from pipeline.files.results import HEADER, Result, result_row
-from pipeline.files.source_file import SourceFile
+from pipeline.files.source_file import SourceFile, UnreadableFileError
 from pipeline.ingest.files.ingester import Ingested, Ingester
 from pipeline.ingest.records.file_rows import RecordFile
 from pipeline.settings import Settings
@@ -31,14 +31,20 @@ class SubmissionDrop:
         self._folder = settings.data_dir / "records" / source.name / "results"
 
     def ingest(self, opened: SourceFile, report: Callable[[Path, int, int], None]) -> Ingested:
-        """Submit the lines of a file. `report` and the errors are those of the function `ingest`."""
+        """Submit the lines of a file. `report` and the errors are those of the function `ingest`.
+
+        Raises UnreadableFileError for a file without a line, too: its sender hears of it.
+        """
         digest = self._digest(opened.digest)
         self._ingester.forget_ports()  # the process lives long, and ports come and go
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return self._ingester.ingest(replace(opened, digest=digest), report, self._folder / digest)
+            done = self._ingester.ingest(replace(opened, digest=digest), report, self._folder / digest)
         except OSError as error:  # a full disk must not make a file unreadable
             raise AntispamError(f"{self._folder}: {error.strerror}") from None
+        if not (done.accepted or done.rejected or done.duplicates or done.skipped):
+            raise UnreadableFileError(f"{opened.path}: no lines")
+        return done
 
     def answer(self, file: RecordFile) -> bytes:
         """The result of a finished file. The same file has the same one each time. Raises AntispamError."""

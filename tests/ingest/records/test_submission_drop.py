@@ -26,6 +26,7 @@ from pipeline.events import Submission
 from pipeline.file_exchange import SubmissionSource
 from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested
+from pipeline.ingest.files.line_kinds import KINDS
 from pipeline.ingest.records.role import run_files
 from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.ingest.records.submission_drop import FORGOTTEN, SubmissionDrop
@@ -237,8 +238,11 @@ def test_each_line_is_accepted_or_refused_with_its_reason(deployment: Settings, 
     assert submitted(deployment, prefix) == Counter([f"{prefix}1", f"{prefix}2", f"{prefix}3"])
     for kept in (deployment.data_dir / "records" / "acme" / "results").iterdir():
         kept.unlink()
-    [told] = folder_run(source(far), deployment, far, {"c.csv": content})["c.csv"]
-    assert (told["result"], told["reason"]) == ("duplicate", FORGOTTEN)
+    header = b"id,port,recipients,content\n\n"
+    told = folder_run(source(far), deployment, far, {"c.csv": content, "header.csv": header, "copy.csv": header})
+    assert [(row["result"], row["reason"]) for row in told["c.csv"]] == [("duplicate", FORGOTTEN)]
+    assert [(row["result"], row["reason"]) for row in told["header.csv"]] == [("refused", "header.csv: no lines")]
+    assert [(row["result"], row["reason"]) for row in told["copy.csv"]] == [("refused", "copy.csv: no lines")]
 
 
 def folder_run(
@@ -272,6 +276,34 @@ def test_a_disk_that_is_full_makes_no_file_unreadable(
     monkeypatch.setattr("pipeline.ingest.records.submission_drop.Ingester", Full)
     with pytest.raises(AntispamError, match="No space left"):
         SubmissionDrop(source(far), settings).ingest(SourceFile(far / "a", "00", 1, "utf-8", "csv"), lambda *_: None)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"id,port,recipients,content\n"], ids=["empty", "blank", "header"])
+def test_a_file_without_a_line_is_refused(
+    far: Path, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """A copy of it, too: it is no duplicate of a file that was taken."""
+
+    class Broker:
+        def __init__(self, *_: object) -> None: ...
+
+        def forget_ports(self) -> None: ...
+
+        def ingest(self, opened: SourceFile, *_: object) -> Ingested:
+            assert list(opened.rows(opened.table([KINDS["submissions"].columns(settings)]))) == []
+            return Ingested(opened.path)
+
+    monkeypatch.setattr("pipeline.ingest.records.submission_drop.Ingester", Broker)
+    drop = SubmissionDrop(source(far), settings)
+    folder = SourceIntake(
+        source(far), settings, db, lambda opened: drop.ingest(opened, lambda *_: None), threading.Event(), drop.answer
+    )
+    (far / "a.csv").write_bytes(content)
+    for _ in range(3):
+        folder.poll(NOW)
+    assert names(far) == ["a.csv.result.csv", "rejected/a.csv"]
+    [row] = rows_of((far / "a.csv.result.csv").read_bytes())
+    assert (row["line"], row["result"], row["reason"]) == ("", "refused", "a.csv: no lines")
 
 
 # OpenSSH, and kill -9
