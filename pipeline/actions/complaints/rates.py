@@ -1,7 +1,8 @@
 """Rates of complaints: complaints of a month for each million messages that left in it, by port or enterprise.
 
 Messages are counted from the lake into `port_months`, because the operational database keeps them for some days only.
-A month has the days of the console's zone. A complaint counts in the month in which it was made.
+A month has the days of the console's zone. A complaint counts in the month in which it was made, unless a person said
+that it is about no message of the port.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import duckdb
 from sqlalchemy import Connection, func, select
 
 from pipeline.actions.complaints.matching import Found
+from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.rules.clock.months import before, bounds, month_of
 from pipeline.rules.prefixes import LongestPrefix
@@ -117,7 +119,7 @@ def _of_ports(connection: Connection, user: User, month: str, zone: str) -> list
     first, last = bounds(month, zone)
     asked = (
         select(complaints.c.port, complaints.c.found, func.count())
-        .where(complaints.c.complained_at >= first, complaints.c.complained_at < last)
+        .where(complaints.c.complained_at >= first, complaints.c.complained_at < last, COUNTED)
         .group_by(complaints.c.port, complaints.c.found)
     )
     left = select(sent.c.port, sent.c.messages).where(sent.c.month == month)

@@ -116,7 +116,7 @@ def settle(db: Database, user: User, complaint: str, port: str, number: int | No
         before = {"found": row.found, "message": row.message}
         after = {"found": values["found"], "message": values["message"]}
         audit.record(connection, now, user.name, "settle", f"complaint/{complaint}"[:128], before, after)
-        if chosen is not None and row.blocked_at is None:
+        if chosen is not None:
             block_found(connection, now, row, chosen.recipient)
 
 

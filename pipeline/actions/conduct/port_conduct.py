@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from pipeline import topics
 from pipeline.actions.conduct.complaint_limits import SUSPEND, TERMINATE, action_for
+from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
@@ -141,7 +142,7 @@ def _warned(connection: Connection, port: str, rule: str, since: int) -> bool:
 def _complaints(connection: Connection, port: str, since: int) -> int:
     complaints = schema.complaints
     return connection.execute(
-        select(func.count()).where(complaints.c.port == port, complaints.c.complained_at >= since)
+        select(func.count()).where(complaints.c.port == port, complaints.c.complained_at >= since, COUNTED)
     ).scalar_one()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
+from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Tier, Verdict
@@ -146,7 +147,7 @@ def _counted(month: str, first: int, last: int) -> Sequence[Any]:
     complaints, sent, cases, deeds = schema.complaints, schema.port_months, schema.cases, schema.actions
     return (
         select(complaints.c.port, func.count())
-        .where(complaints.c.complained_at >= first, complaints.c.complained_at < last)
+        .where(complaints.c.complained_at >= first, complaints.c.complained_at < last, COUNTED)
         .group_by(complaints.c.port),
         select(sent.c.port, sent.c.messages).where(sent.c.month == month),
         select(cases.c.port, func.count())

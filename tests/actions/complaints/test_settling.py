@@ -8,10 +8,13 @@ from pipeline.actions.complaints import complaint_list
 from pipeline.actions.complaints.complaint_list import Filters
 from pipeline.actions.complaints.intake import take
 from pipeline.actions.complaints.matching import MOST, Candidate, Found, likeliest
+from pipeline.actions.complaints.rates import rates
 from pipeline.actions.complaints.settling import keep_candidates, possible, settle
+from pipeline.actions.conduct.complaint_limits import SUSPEND
 from pipeline.errors import AntispamError
 from pipeline.events import Complaint
 from pipeline.file_exchange import COMPLAINT_SHAPES
+from pipeline.rules.clock.months import month_of
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
@@ -75,6 +78,31 @@ def test_none_of_them_is_an_answer_that_may_be_changed_until_it_is_given(any_db:
         connection.execute(schema.complaints.update().values(answered_at=NOW))
     with pytest.raises(AntispamError, match="answered already"):
         settle(any_db, OPERATOR, "c1", PORT, None, NOW + 3)
+
+
+def test_a_corrected_choice_blocks_the_number_of_the_other_message_too(any_db: Database) -> None:
+    doubtful(any_db)
+    settle(any_db, OPERATOR, "c1", PORT, 2, NOW + 1)
+    settle(any_db, OPERATOR, "c1", PORT, 1, NOW + 2)
+    blocked = [row.value for row in rows(any_db, schema.list_entries)]
+    assert sorted(blocked) == [f"{PORT}:13800138000", f"{PORT}:13811118000"]
+
+
+def test_a_complaint_about_none_of_a_ports_messages_counts_no_longer(any_db: Database) -> None:
+    doubtful(any_db)
+    month = month_of(NOW, "UTC")
+    assert [rate.total for rate in rates(any_db, OPERATOR, "port", month, "UTC")] == [1]
+    settle(any_db, OPERATOR, "c1", PORT, None, NOW + 1)
+    assert rates(any_db, OPERATOR, "port", month, "UTC") == []
+    others = [
+        Complaint(id=f"d{n}", port=PORT, recipient=f"138000000{n:02}", complained_at=NOW) for n in range(SUSPEND + 1)
+    ]
+    with any_db.write() as connection:
+        take(connection, NOW, others[:SUSPEND], COMPLAINT_SHAPES)
+    assert [row.state for row in rows(any_db, schema.ports)] == ["open"]
+    with any_db.write() as connection:
+        take(connection, NOW, others[SUSPEND:], COMPLAINT_SHAPES)
+    assert [row.state for row in rows(any_db, schema.ports)] == ["suspended"]
 
 
 def test_only_a_doubtful_complaint_and_its_own_candidates_can_be_chosen(any_db: Database) -> None:
