@@ -10,6 +10,7 @@ from dashboards.language import N_, Text
 from dashboards.words import count
 from pipeline.actions.quality import reopening
 from pipeline.events import Verdict
+from pipeline.store import audit
 from pipeline.store.accounts.roles import User
 
 REOPENED = "reopened"  # key in the session state: the case that was reopened, and what became of its messages
@@ -30,8 +31,9 @@ def show(_: Text, user: User, case: str) -> None:
         with st.popover(_("Reopen"), icon=":material/undo:"):
             st.markdown("\n".join(f"- {line}" for line in _told(_, effect)))
             reason = st.text_input(_("Reason"), max_chars=200, key=f"reopen_reason_{case}")
-            if st.button(_("Reopen"), type="primary", key="reopen", disabled=not reason.strip()):
-                done = reopening.reopen(session.services().db, user, case, reason.strip(), now_ms())
+            short = len(reason.strip()) < audit.SHORTEST_REASON
+            if st.button(_("Reopen"), type="primary", key="reopen", disabled=short):
+                done = reopening.reopen(session.services().db, user, case, reason, now_ms())
                 st.session_state[REOPENED] = (case, done)
                 st.rerun()
 

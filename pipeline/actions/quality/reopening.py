@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, insert, select, update
 
 from pipeline.actions.review.cases import OVERDUE, REVIEW_MINUTES, timetables
 from pipeline.actions.review.merging import take_in
@@ -24,7 +24,6 @@ from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Right, User, allowed, require
 from pipeline.store.database import Database
-from pipeline.store.registry.registry import check_reason
 
 _cases, _members = schema.cases, schema.case_members
 
@@ -46,7 +45,7 @@ def reopening(db: Database, user: User, case: str) -> Reopening:
     """What reopening would do now. Raises AntispamError if the user may not reopen the case."""
     require(user, Right.REVIEW)
     with db.read() as connection:
-        row = _reopenable(connection, user, case)
+        row = _reopenable(connection, select(_cases), user, case)
         waiting = _waiting(connection, case, _cut(connection, row))[1]
         return Reopening(row["verdict"], row["messages"] - waiting, waiting)
 
@@ -57,11 +56,9 @@ def reopen(db: Database, user: User, case: str, reason: str, now: int) -> Reopen
     A reviewer may reopen what the reviewer decided, REVIEW_SECOND everything in the user's scope. Raises AntispamError.
     """
     require(user, Right.REVIEW)
-    check_reason(reason)
-    if not reason.strip():
-        raise AntispamError("reason: it is empty")
+    reason = audit.checked_reason(reason)
     with db.write() as connection:
-        row = _reopenable(connection, user, case)
+        row = _reopenable(connection, select(_cases).with_for_update(), user, case)
         cut = _cut(connection, row)
         submissions, messages = _waiting(connection, case, cut)
         opened = _open(connection, row, cut, submissions, messages, now) if submissions else None
@@ -78,9 +75,8 @@ def may_reopen(user: User, decided_by: str | None) -> bool:
     return decided_by not in (None, audit.PIPELINE) and (decided_by == user.name or allowed(user, Right.REVIEW_SECOND))
 
 
-def _reopenable(connection: Connection, user: User, case: str) -> RowMapping:
-    query = select(_cases).where(_cases.c.id == case, *in_access(user)).with_for_update()
-    row = connection.execute(query).mappings().first()
+def _reopenable(connection: Connection, cases: Select[Any], user: User, case: str) -> RowMapping:
+    row = connection.execute(cases.where(_cases.c.id == case, *in_access(user))).mappings().first()
     if row is None:
         raise AntispamError(f"no case {case!r}")
     if row["state"] != "effective" or row["overturned"] or not may_reopen(user, row["decided_by"]):
@@ -123,9 +119,20 @@ def _open(connection: Connection, row: RowMapping, cut: int, submissions: int, m
     if beside is not None:  # only one case of a text or campaign may be open
         new = connection.execute(select(_cases).where(_cases.c.id == ident)).mappings().one()
         take_in(connection, now, beside, [new])
+        if beside["first_by"] is None:
+            _ask_another(connection, beside["id"], first)
         return str(beside["id"])
     connection.execute(insert(schema.timers).values(kind=OVERDUE, subject=ident, due_at=due))
     return ident
+
+
+def _ask_another(connection: Connection, case: str, first: dict[str, Any]) -> None:
+    """Let the open case wait for another person than the one who gave the old verdict."""
+    connection.execute(update(_cases).where(_cases.c.id == case).values(**first))
+    person = first["first_by"]
+    free = {"claimed_by": None, "lease_until": None, "shared_from": None}
+    for of_person, values in ((_cases.c.claimed_by, free), (_cases.c.assigned_to, {"assigned_to": None})):
+        connection.execute(update(_cases).where(_cases.c.id == case, of_person == person).values(**values))
 
 
 def _open_beside(connection: Connection, row: RowMapping) -> RowMapping | None:

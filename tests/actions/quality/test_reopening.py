@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.event import listen
 
 from pipeline.actions.quality.own import own_verdicts
 from pipeline.actions.quality.reopening import Reopening, reopen, reopening
@@ -97,11 +98,24 @@ def test_messages_join_the_open_case_of_their_text(any_db: Database, monkeypatch
         project_members(connection, LATER, [member("s9", at=LATER)])
         connection.execute(update(schema.cases).values(overturned=False))
     (other,) = set(state(any_db)) - {case}
+    assert [view.id for view in claims.claim(any_db, LIN, LATER)] == [other]
     assert reopen(any_db, SENIOR, case, "a mistake", LATER).case == other
-    (claimed,) = claims.claim(any_db, LIN, LATER)
+    (row,) = [row for row in rows(any_db, schema.cases) if row.id == other]
+    assert (row.first_verdict, row.first_by, row.first_at) == ("reject", "lin", NOW), "another person is asked"
+    assert (row.claimed_by, row.lease_until) == (None, None), "who gave the old verdict no longer holds the case"
+    (claimed,) = claims.claim(any_db, SENIOR, LATER)
     assert (claimed.id, claimed.messages) == (other, 6)
-    claims.decide(any_db, LIN, other, "release", "", LATER, claimed.last_member)
+    claims.decide(any_db, SENIOR, other, "release", "", LATER, claimed.last_member)
     assert sorted(carried_out(any_db, LATER + UNDO_MS)) == ["s1", "s2", "s9"]
+
+
+def test_looking_locks_no_row(any_db: Database) -> None:
+    case = decided(any_db, "release", 1)
+    statements: list[str] = []
+    listen(any_db.engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
+    assert reopening(any_db, LIN, case).done == 2
+    assert statements
+    assert not any("FOR UPDATE" in statement for statement in statements)
 
 
 def test_only_who_decided_and_seniors_reopen_what_is_in_effect_once(any_db: Database) -> None:
@@ -109,7 +123,7 @@ def test_only_who_decided_and_seniors_reopen_what_is_in_effect_once(any_db: Data
     with pytest.raises(AntispamError, match="no verdict in effect that you may reopen"):
         reopen(any_db, CHEN, case, "a mistake", LATER)
     with pytest.raises(AntispamError, match="reason"):
-        reopen(any_db, LIN, case, " ", LATER)
+        reopen(any_db, LIN, case, "abc ", LATER)
     reopen(any_db, LIN, case, "a mistake", LATER)
     with pytest.raises(AntispamError, match="no verdict in effect"):
         reopen(any_db, SENIOR, case, "again", LATER)
