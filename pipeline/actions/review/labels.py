@@ -3,7 +3,8 @@
 Each case gives one text: its first member's, which the reviewer saw. Rejected texts are spam, released texts are ham.
 Released advertising is `commercial`, and training omits it: it is lawful because of consent, not because of its
 wording. A case that was not decided in time gives no text. A text of a registered port about which LEAST_COMPLAINTS
-recipients complained is spam with half the weight, unless a person has decided on it.
+recipients complained is spam with half the weight, unless a verdict of a person on it is in effect. A complaint counts
+here only if its message was found: otherwise anybody could teach with texts that nobody sent.
 
 Labels can poison a model: a port sends what reviewers release and means something else, a reviewer errs or is bought.
 So the weights of one port add up to PORT_MOST texts at most, and those of one reviewer to REVIEWER_MOST. The texts are
@@ -16,8 +17,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from msgspec.structs import replace
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 
+from pipeline.actions.complaints.matching import Found
 from pipeline.events import Kind, Verdict
 from pipeline.models.evaluate import FIELD, Sample, SampleLabel
 from pipeline.store import audit, schema
@@ -54,16 +56,12 @@ def labels(db: Database, user: User, since: int, now: int) -> list[Sample]:
             )
             .outerjoin(ports, ports.c.code == cases.c.port)
             .where(
-                cases.c.verdict.is_not(None),
-                cases.c.decided_by != audit.PIPELINE,
-                ~cases.c.overturned,
+                _in_effect(now),
                 cases.c.decided_at >= since,
-                cases.c.effective_at <= now,
             )
             .order_by(cases.c.decided_at, cases.c.id)
         ).all()
-        decided = {row.content for row in rows}
-        complained = [row for row in connection.execute(_complained(since, now)).all() if row.content not in decided]
+        complained = connection.execute(_complained(since, now)).all()
         told = {"texts": len(rows) + len(complained), "since": since}
         audit.record(connection, now, user.name, "labels", "cases", None, told)
     reviewed = [
@@ -102,17 +100,29 @@ def shared_out(samples: Sequence[Sample], whose: Sequence[tuple[str, str | None]
     ]
 
 
+def _in_effect(now: int) -> ColumnElement[bool]:
+    """Whether a case has a verdict of a person that is in effect."""
+    cases = schema.cases
+    by_person = and_(cases.c.verdict.is_not(None), cases.c.decided_by != audit.PIPELINE)
+    return and_(by_person, ~cases.c.overturned, cases.c.effective_at <= now)
+
+
 def _complained(since: int, now: int) -> Select[tuple[str, str]]:
-    """The texts of registered ports about which enough recipients complained, with the port; no advertising."""
+    """The texts of registered ports about which enough recipients complained, with the port.
+
+    No advertising, and no text on which a verdict of a person is in effect, however old it is.
+    """
     complaints, ports = schema.complaints, schema.ports
     return (
         select(complaints.c.content, complaints.c.port)
         .join(ports, ports.c.code == complaints.c.port)
         .where(
             complaints.c.content != "",
+            complaints.c.found == Found.MATCHED.value,
             complaints.c.complained_at >= since,
             complaints.c.complained_at <= now,
             ports.c.kind != Kind.COMMERCIAL.value,
+            ~exists().where(schema.cases.c.content == complaints.c.content, _in_effect(now)),
         )
         .group_by(complaints.c.content, complaints.c.port)
         .having(func.count(complaints.c.recipient.distinct()) >= LEAST_COMPLAINTS)

@@ -11,12 +11,19 @@ from pipeline.models.evaluate import Sample
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
-from tests.harness.console_data import register_ports
+from tests.harness.console_data import open_cases, register_ports
 from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
 
 NOW = 1_790_000_000_000
 CHIEF = User("chief", Role.ADMINISTRATOR)
 PORT = "10690001"
+TEXT = "一条短信"
+
+
+def complaint(n: int, recipient: str) -> dict[str, object]:
+    """A complaint about TEXT whose message was found."""
+    row = {"id": f"c{n}", "port": PORT, "recipient": recipient, "content": TEXT, "found": "matched"}
+    return row | {"complained_at": NOW}
 
 
 def sample(text: str, label: str = "ham", source: str = "reviews") -> Sample:
@@ -42,10 +49,30 @@ def test_a_text_is_spam_when_several_recipients_complain(operational_db: Databas
     with operational_db.write() as connection:
         connection.execute(update(schema.ports).values(kind="notice"))
         for n in range(4):  # the same recipient again is no other one
-            row = {"id": f"c{n}", "port": PORT, "recipient": f"1380000000{min(n, people - 1)}", "content": "一条短信"}
-            connection.execute(insert(schema.complaints).values(**row, complained_at=NOW))
+            connection.execute(insert(schema.complaints).values(complaint(n, f"1380000000{min(n, people - 1)}")))
     told = labels(operational_db, CHIEF, 0, NOW)
     assert [(each.label, each.source, each.weight) for each in told] == [("spam", "complaints", 0.5)] * found
+
+
+def test_complaints_teach_only_about_messages_that_were_found_and_nobody_judged(any_db: Database) -> None:
+    register_ports(any_db, NOW)
+    [case] = open_cases(any_db, NOW, 1)
+    old = {"state": "effective", "verdict": "release", "decided_by": "lin", "decided_at": 5, "effective_at": 6}
+    cases, complaints = schema.cases, schema.complaints
+    with any_db.write() as connection:
+        connection.execute(update(schema.ports).values(kind="notice"))
+        connection.execute(insert(complaints), [complaint(n, f"1380000000{n}") for n in range(3)])
+    assert len(labels(any_db, CHIEF, 10, NOW)) == 1
+    with any_db.write() as connection:
+        connection.execute(update(complaints).where(complaints.c.id == "c0").values(found="unmatched"))
+    assert labels(any_db, CHIEF, 10, NOW) == [], "one of the three is about no message"
+    with any_db.write() as connection:
+        connection.execute(update(complaints).values(found="matched"))
+        connection.execute(update(cases).where(cases.c.id == case).values(content=TEXT, **old))
+    assert labels(any_db, CHIEF, 10, NOW) == [], "a person released the text before the time asked for"
+    with any_db.write() as connection:
+        connection.execute(update(cases).where(cases.c.id == case).values(overturned=True))
+    assert len(labels(any_db, CHIEF, 10, NOW)) == 1, "that verdict is no longer in effect"
 
 
 @pytest.mark.slow
