@@ -133,5 +133,5 @@ def _row(name: str, language: Language) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     head = list(rows[0]) if rows else []
-    body = [["–" if row[key] is None else str(row[key]) for key in head] for row in rows]
+    body = [["–" if row[key] is None else str(row[key]).replace("|", r"\|") for key in head] for row in rows]
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body)]

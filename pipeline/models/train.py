@@ -22,7 +22,7 @@ Decisions that matter more than the algorithm:
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         categories=names,
         thresholds={name: by.thresholds for name, by in scale.items()},
         languages=languages,
-        sources=_sources([*taught.rows, *others]),
+        sources=(*_sources(taught.rows), *_sources_of_others(others)),
         weaknesses=_WEAKNESSES,
     )
     card = msgspec.structs.replace(card, version=weights_version(integers, category, card))
@@ -369,6 +369,18 @@ def _sources(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
         for name in names
     ]
     return tuple(listed)
+
+
+def _sources_of_others(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
+    """The number of texts in other languages by licence and repository: `owner/name` of a source `owner/name:file`."""
+    counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        name = sample.source.partition(":")[0] or "unnamed"
+        counts[name, _LICENCES.get(name) or sample.licence or "not recorded"][sample.label] += 1
+    return tuple(
+        {"source": name, "spam": found["spam"], "ham": found["ham"], "licence": licence}
+        for (name, licence), found in sorted(counts.items())
+    )
 
 
 _LICENCES = {

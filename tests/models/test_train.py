@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
-from pipeline.models.classifier import Classifier
+from pipeline.models.card import Card
+from pipeline.models.classifier import WEIGHTS, Classifier
 from pipeline.models.evaluate import evaluate, read_samples
 from pipeline.models.invented import invented
 from pipeline.models.train import train
@@ -71,6 +73,18 @@ def test_the_card_says_what_a_person_needs(model: Path) -> None:
     card = (model / "card.md").read_text(encoding="utf-8")
     assert "| own | 80 | 80 | not recorded |" in card
     assert "Known weaknesses" in card
+
+
+def test_the_shipped_card_names_each_source_once_and_reads_as_its_data_say() -> None:
+    shipped = Card.load(WEIGHTS / "card.json")
+    assert len({(row["source"], row["licence"]) for row in shipped.sources}) == len(shipped.sources)
+    assert shipped.markdown() == (WEIGHTS / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_bar_in_the_name_of_a_source_does_not_break_the_table_of_the_card() -> None:
+    row = {"source": "(train|test).json", "spam": 1, "ham": 2, "licence": "MIT"}
+    card = msgspec.structs.replace(Card.load(WEIGHTS / "card.json"), sources=(row,))
+    assert r"| (train\|test).json | 1 | 2 | MIT |" in card.markdown()
 
 
 def test_easy_texts_do_not_bring_the_strict_threshold_down(model: Path) -> None:
