@@ -87,7 +87,7 @@ def apart(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     """
     untagged = [sample.text for sample in samples if not sample.lang]
     told = iter(_named(untagged))
-    other = [next(told) != "" if not sample.lang else sample.lang not in _OWN for sample in samples]
+    other = [next(told) != "" if not sample.lang else _tag(sample) not in _OWN for sample in samples]
     apart = [sample for sample, is_other in zip(samples, other, strict=True) if is_other]
     spam = sum(sample.label == "spam" for sample in apart)
     if min(spam, len(apart) - spam) < LEAST:
@@ -204,7 +204,7 @@ def _real(taught: _Taught, chosen: Flags) -> Flags:
 
 def _teach(samples: Sequence[Sample]) -> _Taught:
     texts = [sample.text for sample in samples]
-    tag = np.array([sample.lang.partition("-")[0] for sample in samples])
+    tag = np.array([_tag(sample) for sample in samples])
     rows = matrix(texts)
     spam = np.array([sample.label == "spam" for sample in samples], dtype=np.bool_)
     weight = np.array([sample.weight for sample in samples])
@@ -236,9 +236,14 @@ def _clusters(rows: sp.csr_matrix) -> NDArray[np.intp]:
     used, columns = np.unique(rows.indices, return_inverse=True)
     small = sp.csr_matrix((rows.data, columns.astype(np.int32), rows.indptr), shape=(rows.shape[0], len(used)))
     small = sp.diags(1 / np.maximum(length, 1e-9)) @ small
-    alike = small @ small.T
-    alike.data[alike.data < _ALIKE] = 0
-    alike.eliminate_zeros()
+    columns_first = small.T.tocsr()
+    blocks = []
+    for start in range(0, small.shape[0], _BATCH):  # the product of all rows at once may not fit into memory
+        alike = small[start : start + _BATCH] @ columns_first
+        alike.data[alike.data < _ALIKE] = 0
+        alike.eliminate_zeros()
+        blocks.append(alike)
+    alike = sp.vstack(blocks)
     found: NDArray[np.intp] = connected_components(alike, directed=False)[1]
     return found
 
@@ -283,6 +288,11 @@ def _named(texts: Sequence[str]) -> list[str]:
         for at in languages.candidates(grams).tolist():
             names[start + at] = languages.language(grams.folded_text(at)) or ""
     return names
+
+
+def _tag(sample: Sample) -> str:
+    """The language of a tag without its region or letters: zh of zh-TW."""
+    return sample.lang.partition("-")[0]
 
 
 def _scores(calibration: Calibration, margins: Margins, allowance: Margins) -> Margins:

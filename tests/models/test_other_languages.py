@@ -53,11 +53,12 @@ def test_few_texts_of_other_languages_stay_with_the_others() -> None:
     assert apart(samples) == (samples, [])
 
 
-def test_untagged_texts_are_told_by_their_words_and_lawful_advertising_is_left_out() -> None:
+def test_a_tag_or_the_words_tell_the_language_and_lawful_advertising_is_left_out() -> None:
     tagged = texts("es")
     english = Sample(text="see you at lunch", label="ham")
     untagged = Sample(text=TEXTS["es"][0], label="ham")
     advert = Sample(text="hola, hoy todo para la casa", label="ham", lang="es", kind="commercial")
-    own, others = apart([*tagged, english, untagged, advert])
-    assert own == [english]
+    regional = [Sample(text="see you at lunch", label="ham", lang=lang) for lang in ("en-IN", "zh-TW")]
+    own, others = apart([*tagged, english, untagged, advert, *regional])
+    assert own == [english, *regional]
     assert others == [*tagged, untagged]
