@@ -374,7 +374,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "traces.traces": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: traces.traces(w.db, u)),
     "traces.frames": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: traces.frames(w.db, u, 1)),
     "traces.full_frames": (
-        R.SEE_FULL_TEXT,
+        R.ADMINISTER,  # no other role has both CONTROL_CHANNELS and SEE_FULL_TEXT
         FOR_ALL,
         lambda w, u, n: traces.full_frames(w.db, u, 1, "reason", NOW),
     ),

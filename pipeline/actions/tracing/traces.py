@@ -1,7 +1,7 @@
 """Traces that people start and read: for at most an hour and 2,000 frames, with the right, a reason and an audit row.
 
-Frames are stored with numbers and texts and shown without. Who has the right to see full texts gives another reason;
-the audit row is committed before the frames are shown.
+Frames are stored with numbers and texts and shown without. Who also has the right to see full texts gives another
+reason; the audit row is committed before the frames are shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.actions.tracing.subject import Subject, Trace
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
-from pipeline.store.accounts.roles import Forbidden, Right, User, require
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry.list_entries import masked
 from pipeline.text.numbers import number
@@ -86,10 +86,9 @@ def frames(db: Database, user: User, trace: int) -> list[Noted]:
 
 
 def full_frames(db: Database, user: User, trace: int, reason: str, now: int) -> list[Noted]:
-    """The frames with numbers and texts. Raises Forbidden, and AntispamError without a reason."""
+    """The frames with numbers and texts. Raises Forbidden without both rights, and AntispamError without a reason."""
+    require(user, Right.CONTROL_CHANNELS)
     require(user, Right.SEE_FULL_TEXT)
-    if user.scope:
-        raise Forbidden(f"{user.name}: traces are of all ports, beyond the scope of this account")
     reason = audit.checked_reason(reason)
     with db.write() as connection:
         audit.record(connection, now, user.name, "reveal", f"trace/{trace}", reason=reason)

@@ -39,7 +39,7 @@ class Right(StrEnum):
 
     SEE_TRAFFIC = "see_traffic"  # counts, ports, alerts: no text
     SEARCH = "search"  # masked messages and decisions
-    SEE_FULL_TEXT = "see_full_text"  # one message a time, and the user gives a reason
+    SEE_FULL_TEXT = "see_full_text"  # of one message or one trace a time, and the user gives a reason
     REVIEW = "review"  # see the content of cases and decide them
     REVIEW_SECOND = "review_second"  # decide escalated cases
     EDIT_LISTS = "edit_lists"

@@ -15,6 +15,7 @@ from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
 
 BO, CHIEF = User("bo", Role.OPERATOR), User("chief", Role.ADMINISTRATOR)
+SENIOR = User("wen", Role.SENIOR_REVIEWER)  # sees full texts, and no channel
 PHONE = "13800138000"
 NOW = 1_800_000_000_000
 
@@ -46,8 +47,9 @@ def test_frames_come_back_in_order_and_only_few_see_all_of_them(any_db: Database
     found = traces.frames(any_db, BO, trace)
     assert [each.at - NOW for each in found] == [1, 2]
     assert found[0].body == {"sequence": 1, "src_terminal_id": "138****8000", "text": "(2)"}
-    with pytest.raises(Forbidden):
-        traces.full_frames(any_db, BO, trace, "a reason", NOW)
+    for user in (BO, SENIOR):
+        with pytest.raises(Forbidden):
+            traces.full_frames(any_db, user, trace, "a reason", NOW)
     assert traces.full_frames(any_db, CHIEF, trace, "a reason", NOW)[0].body["src_terminal_id"] == PHONE
     with any_db.read() as connection:
         last = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc())).first()
