@@ -45,12 +45,11 @@ def trace_stop(trace: Annotated[int, typer.Argument(help="Its id.")]) -> None:
 def trace_list() -> None:
     """All traces, the newest first; numbers are masked."""
     from pipeline.actions.tracing import traces
-    from pipeline.store.registry.list_entries import masked
 
     with context.database() as db:
         for row in traces.traces(db, context.administrator()):
             until = datetime.fromtimestamp(row.until / 1000, UTC).isoformat(timespec="seconds")
-            typer.echo(f"{row.id}\t{row.subject}\t{masked(row.value)}\tuntil {until}\t{row.frames} frames")
+            typer.echo(f"{row.id}\t{row.subject}\t{row.value}\tuntil {until}\t{row.frames} frames")
 
 
 @trace_app.command("show")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.actions.tracing.subject import CONTENT
-
+_CONTENT = frozenset(("text", "content", "short_message", "message_payload", "push", "surplus"))  # fields with the text
 _WHOLE = frozenset(  # ids, times and codes
     (
         "msg_id",
@@ -32,25 +31,31 @@ _WHOLE = frozenset(  # ids, times and codes
         "fault",
     )
 )
-_DIGITS = re.compile(r"\d{7,}")
-_OURS = ("10", "12", "95", "96")  # service codes; no subscriber's number begins so
+_SHORTEST = 11  # signs of a number of which some are shown: those of a mobile number
+_DIGITS = re.compile(r"\+?\d{7,}")
+_SERVICE = re.compile(r"(?!1064\d{9}$)(?:10|12|95|96)\d+")  # not 13 digits from 1064: a machine's number
 
 
 def redacted(values: Any, name: str = "") -> Any:
     """The same values without the text of the message and without subscribers' numbers."""
-    if name in CONTENT:
+    if name in _CONTENT:
         return _length(values)
     if isinstance(values, dict):
         return {key: redacted(each, key) for key, each in values.items()}
     if isinstance(values, list):
         return [redacted(each, name) for each in values]
     if isinstance(values, str) and name not in _WHOLE:
-        return _DIGITS.sub(lambda found: _masked(found[0]), values)
+        return _DIGITS.sub(_masked, values)
     return values
 
 
-def _masked(digits: str) -> str:
-    return digits if digits.startswith(_OURS) else f"{digits[:3]}****{digits[-4:]}"
+def hidden(number: str) -> str:
+    """The number without its middle; nothing of one that has less than eleven signs."""
+    return f"{number[:3]}****{number[-4:]}" if len(number) >= _SHORTEST else "****"
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found[0] if _SERVICE.fullmatch(found[0]) else hidden(found[0])
 
 
 def _length(value: Any) -> Any:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, literal, select, update
 
 from pipeline.actions.tracing.recorder import Noted
-from pipeline.actions.tracing.redaction import redacted
+from pipeline.actions.tracing.redaction import hidden, redacted
 from pipeline.actions.tracing.subject import Subject, Trace
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
-from pipeline.store import audit, schema
+from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry.list_entries import masked
+from pipeline.store.sender_port import port_of
 from pipeline.text.numbers import number
 
 LOOK = 1.0  # seconds between looks of a process for traces, and between its writes of frames
@@ -29,10 +31,24 @@ MOST_RUNNING = 10
 _traces, _frames = schema.traces, schema.trace_frames
 
 
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A trace as people see it: `value` without the middle of a number, `frames` is how many it has. Epoch ms."""
+
+    id: int
+    subject: Subject
+    value: str
+    reason: str
+    started_by: str
+    started_at: int
+    until: int
+    frames: int
+
+
 def start(db: Database, user: User, subject: Subject, value: str, minutes: int, reason: str, now: int) -> int:
     """Note the frames of a channel, port or number from now on; returns the trace's id.
 
-    Raises Forbidden, and AntispamError for a value that is none, a time over an hour, and while ten traces run.
+    A port may have an extension. Raises Forbidden, and AntispamError for a value that is none, an unregistered port, a
+    time over an hour, and while ten traces run.
     """
     require(user, Right.CONTROL_CHANNELS)
     reason = audit.checked_reason(reason)
@@ -42,6 +58,9 @@ def start(db: Database, user: User, subject: Subject, value: str, minutes: int, 
     if not wanted or len(wanted) > 32 or (subject is Subject.PORT and not wanted.isdecimal()):
         raise AntispamError(f"{value!r} is no {subject}")
     with db.write() as connection:
+        outbox.lock(connection)  # the second of two concurrent starts must count the first one's trace
+        if subject is Subject.PORT and connection.scalar(select(port_of(literal(wanted)))) is None:
+            raise AntispamError(f"{wanted} does not begin with the code of a registered port")
         running = select(func.count()).select_from(_traces).where(_traces.c.until > now)
         if (connection.scalar(running) or 0) >= MOST_RUNNING:
             raise AntispamError(f"{MOST_RUNNING} traces run; stop one first")
@@ -50,7 +69,7 @@ def start(db: Database, user: User, subject: Subject, value: str, minutes: int, 
             now,
             user.name,
             "trace.start",
-            f"{subject}/{masked(wanted)}",
+            f"{subject}/{_shown(subject, wanted)}",
             after={"minutes": minutes},
             reason=reason,
         )
@@ -70,12 +89,25 @@ def stop(db: Database, user: User, trace: int, now: int) -> bool:
         return True
 
 
-def traces(db: Database, user: User) -> Sequence[Row[Any]]:
-    """All traces, the newest first, with the number of their frames as `frames`; numbers are masked."""
+def traces(db: Database, user: User) -> list[Listed]:
+    """The newest 200 traces, the newest first. Raises Forbidden."""
     require(user, Right.CONTROL_CHANNELS)
     frames = select(func.count()).where(_frames.c.trace == _traces.c.id).scalar_subquery().label("frames")
     with db.read() as connection:
-        return connection.execute(select(_traces, frames).order_by(_traces.c.id.desc()).limit(200)).all()
+        rows = connection.execute(select(_traces, frames).order_by(_traces.c.id.desc()).limit(200)).all()
+    return [
+        Listed(
+            id=row.id,
+            subject=Subject(row.subject),
+            value=_shown(row.subject, row.value),
+            reason=row.reason,
+            started_by=row.started_by,
+            started_at=row.started_at,
+            until=row.until,
+            frames=row.frames,
+        )
+        for row in rows
+    ]
 
 
 def frames(db: Database, user: User, trace: int) -> list[Noted]:
@@ -113,6 +145,10 @@ def store(db: Database, noted: Sequence[Noted]) -> None:
             connection.execute(insert(_frames), [_row(each) for each in new])
             if had + len(new) >= MOST_FRAMES:
                 connection.execute(update(_traces).where(_traces.c.id == trace).values(until=new[-1].at))
+
+
+def _shown(subject: str, value: str) -> str:
+    return hidden(value) if subject == Subject.NUMBER else masked(value)
 
 
 def _of(connection: Connection, trace: int) -> Sequence[Row[Any]]:

@@ -92,6 +92,30 @@ def test_a_trace_has_its_frames_with_their_answers(trace: Trace, frames: int) ->
         assert noted[2].body["report"]["stat"] == "DELIVRD"
 
 
+@pytest.mark.parametrize(
+    ("values", "port", "phone"),
+    [
+        ({"src_id": "95" + PORT + "01", "recipients": [OTHER]}, True, False),
+        ({"src_id": "10690002", "recipients": [OTHER, PHONE]}, False, True),
+        ({"dest_id": PORT, "report": {"msg_id": "1", "recipient": PHONE}}, True, True),
+        ({"sp_number": PORT, "users": ["86" + PHONE]}, True, True),
+        ({"src_term_id": "86" + PHONE, "dest_term_id": PORT}, True, True),
+        ({"source_addr": PORT, "destinations": [{"dest_flag": 1, "destination_addr": PHONE}]}, True, True),
+        ({"msg_id": "0" + PORT + "0000000", "timestamp": PORT, "service_id": PORT}, False, False),
+        ({"message_id": PHONE, "link_id": PHONE, "text": PHONE, "tlvs": {"receipted_message_id": PHONE}}, False, False),
+    ],
+)
+def test_only_addresses_tell_what_a_frame_is_about(values: dict[str, object], port: bool, phone: bool) -> None:
+    assert Trace(1, Subject.PORT, PORT, NOW).is_about("default", values) is port
+    assert Trace(1, Subject.NUMBER, PHONE, NOW).is_about("default", values) is phone
+
+
+def test_the_code_of_a_port_in_a_persons_number_is_no_port() -> None:
+    trace = Trace(1, Subject.PORT, "95533", NOW)
+    assert not trace.is_about("default", {"src_term_id": "13895533123", "dest_term_id": PORT})
+    assert trace.is_about("default", {"src_term_id": "13800138000", "dest_term_id": "9553301"})
+
+
 def test_the_frames_of_one_message_are_found_from_any_of_them() -> None:
     made = recorder(Trace(1, Subject.CHANNEL, "default", NOW + 1))
     exchange(made, 1, PHONE)
@@ -115,6 +139,22 @@ def test_without_the_right_no_number_and_no_text_is_seen() -> None:
         for encoded in (TEXT.encode("utf-16-be").hex(), TEXT.encode("gbk").hex(), PHONE.encode().hex()):
             assert encoded not in shown
     assert redacted({"src_id": "95" + PORT, "msg_id": "00000138001380001"})["src_id"] == "95" + PORT
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("8613800138000", "861****8000"),
+        ("1064912345678", "106****5678"),  # a machine
+        ("+95912345678", "+95****5678"),  # abroad
+        ("1380013", "****"),
+        ("10690001", "10690001"),
+        ("106490001", "106490001"),
+        ("9510690001", "9510690001"),
+    ],
+)
+def test_numbers_of_people_and_machines_lack_their_middle(address: str, shown: str) -> None:
+    assert redacted({"recipients": [address]}) == {"recipients": [shown]}
 
 
 def test_passwords_are_not_even_stored() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
@@ -13,6 +15,7 @@ from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
+from tests.harness.console_data import register_ports
 
 BO, CHIEF = User("bo", Role.OPERATOR), User("chief", Role.ADMINISTRATOR)
 SENIOR = User("wen", Role.SENIOR_REVIEWER)  # sees full texts, and no channel
@@ -39,6 +42,22 @@ def test_a_trace_runs_for_its_time_and_can_be_stopped(any_db: Database) -> None:
     with any_db.read() as connection:
         rows = connection.execute(select(schema.audit.c.action, schema.audit.c.subject)).all()
     assert rows == [("trace.start", "number/138****8000"), ("trace.stop", f"trace/{trace}")]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("13800138000", "138****8000"),
+        ("1064912345678", "106****5678"),  # a machine
+        ("075582345678", "075****5678"),
+        ("4008001234", "****"),
+    ],
+)
+def test_no_list_and_no_audit_row_has_the_number(operational_db: Database, number: str, shown: str) -> None:
+    start(operational_db, value=number)
+    assert [row.value for row in traces.traces(operational_db, BO)] == [shown]
+    with operational_db.read() as connection:
+        assert connection.scalar(select(schema.audit.c.subject)) == f"number/{shown}"
 
 
 def test_frames_come_back_in_order_and_only_few_see_all_of_them(any_db: Database) -> None:
@@ -87,8 +106,27 @@ def test_what_makes_no_sense_is_refused(
         traces.start(operational_db, BO, subject, value, minutes, reason, NOW)
 
 
-def test_not_too_many_run_at_once(operational_db: Database) -> None:
-    for _ in range(traces.MOST_RUNNING):
-        start(operational_db)
-    with pytest.raises(AntispamError, match="stop one"):
-        start(operational_db)
+def test_a_port_is_one_of_the_registry(operational_db: Database) -> None:
+    register_ports(operational_db, NOW)
+    for unknown in ("1", "1069", "1069999", "9510690001"):
+        with pytest.raises(AntispamError, match="registered port"):
+            start(operational_db, Subject.PORT, unknown)
+    start(operational_db, Subject.PORT, "10690001")
+    start(operational_db, Subject.PORT, "1069000101")  # with its extension
+    assert [row.value for row in traces.traces(operational_db, BO)] == ["1069000101", "10690001"]
+
+
+def test_not_too_many_run_at_once(any_db: Database) -> None:
+    """Also if all are started in the same moment."""
+
+    def refusal(_: int) -> str:
+        try:
+            start(any_db)
+        except AntispamError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(8) as threads:
+        refusals = list(threads.map(refusal, range(traces.MOST_RUNNING + 8)))
+    assert len(traces.running(any_db, NOW)) == traces.MOST_RUNNING
+    assert refusals.count("10 traces run; stop one first") == 8

@@ -23,7 +23,7 @@ from pipeline.durations import HOUR_MS
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
-from tests.harness.console_data import sign_up
+from tests.harness.console_data import register_ports, sign_up
 from tests.harness.migrated import migrated_database
 
 NOW = int(time.time() * 1000)
@@ -157,6 +157,7 @@ def test_a_viewer_sees_what_is_set_and_cannot_change_it(db: Database, open_page:
 
 
 def test_a_trace_is_started_and_its_frames_are_shown_without_numbers(db: Database, open_page: Open) -> None:
+    register_ports(db, NOW)
     app = open_page(section="trace", subject="port", value="10690001")
     assert "No trace is here" in told(app)
     app.text_input[1].set_value("they see no reports")
