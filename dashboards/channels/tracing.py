@@ -15,12 +15,11 @@ from pipeline.actions.tracing import traces
 from pipeline.actions.tracing.one_message import of_message
 from pipeline.actions.tracing.recorder import Noted
 from pipeline.actions.tracing.subject import Subject
-from pipeline.errors import AntispamError
+from pipeline.store import audit
 from pipeline.store.accounts.roles import Right, User, allowed
-from pipeline.store.registry.list_entries import masked
 
 SUBJECTS = {Subject.CHANNEL: N_("channel"), Subject.PORT: N_("port"), Subject.NUMBER: N_("number")}
-MAX_REASON = 200
+REVEALED = "trace_revealed"
 
 
 def page(_: Text, user: User) -> None:
@@ -39,8 +38,8 @@ def page(_: Text, user: User) -> None:
         [
             (
                 str(row.id),
-                _(SUBJECTS[Subject(row.subject)]),
-                masked(row.value),
+                _(SUBJECTS[row.subject]),
+                row.value,
                 _("runs until {time}").format(time=clock(zone, row.until)) if row.until > now else _("over"),
                 count(row.frames),
                 row.reason,
@@ -66,7 +65,8 @@ def page(_: Text, user: User) -> None:
         return
     row = rows[number]
     buttons = st.container(horizontal=True)
-    buttons.button(_("Read again"), icon=":material/refresh:", key="trace_again")
+    if buttons.button(_("Read again"), icon=":material/refresh:", key="trace_again"):
+        st.session_state.pop(REVEALED, None)
     if row.until > now and buttons.button(_("Stop this trace"), icon=":material/stop_circle:", key="trace_stop"):
         with session.told():
             traces.stop(services.db, user, row.id, now)
@@ -86,7 +86,7 @@ def _start(_: Text, user: User) -> None:
         )
         value = middle.text_input(_("Its name, code or number"), value=st.query_params.get("value", ""), max_chars=32)
         minutes = right.number_input(_("Minutes"), 1, traces.MOST_MINUTES, 10)
-        reason = st.text_input(_("Reason"), max_chars=MAX_REASON)
+        reason = st.text_input(_("Reason"), max_chars=audit.LONGEST_REASON)
         st.caption(
             _("At most {n} frames are kept, for {days} days. The audit trail keeps the reason.").format(
                 n=count(traces.MOST_FRAMES), days=session.services().settings.status_days
@@ -106,7 +106,7 @@ def _frames(_: Text, user: User, trace: int, zone: str) -> None:
         st.info(_("No frame yet: senders look for traces every second."), icon=":material/hourglass_empty:")
         return
     full = _revealed(_, user, trace) if allowed(user, Right.SEE_FULL_TEXT) else None
-    if full is not None and len(full) == len(found):
+    if full is not None:  # of a running trace, not as many as were found above
         found = full
     columns = [_("time"), _("channel"), _("link number"), _("direction"), _("frame"), _("fields")]
     number = chosen_row(
@@ -131,14 +131,18 @@ def _frames(_: Text, user: User, trace: int, zone: str) -> None:
 
 
 def _revealed(_: Text, user: User, trace: int) -> list[Noted] | None:
-    """The frames with numbers and texts, after a reason."""
+    """The frames with numbers and texts, after a reason; kept until they are read again or another trace is chosen."""
+    kept: tuple[str, int, list[Noted]] | None = st.session_state.get(REVEALED)
+    if kept is not None and kept[:2] == (user.name, trace):
+        return kept[2]
+    st.session_state.pop(REVEALED, None)
     with st.popover(_("Show numbers and texts"), icon=":material/visibility:"):
-        reason = st.text_input(_("Reason"), key=f"trace_reason_{trace}", max_chars=MAX_REASON)
-        if st.button(_("Show"), type="primary", key=f"trace_full_{trace}", disabled=not reason.strip()):
-            try:
-                return traces.full_frames(session.services().db, user, trace, reason, now_ms())
-            except AntispamError as error:
-                st.error(session.plain(str(error)), icon=":material/block:")
+        reason = st.text_input(_("Reason"), key=f"trace_reason_{trace}", max_chars=audit.LONGEST_REASON)
+        if st.button(_("Show"), type="primary", key=f"trace_full_{trace}"):
+            with session.told():
+                full = traces.full_frames(session.services().db, user, trace, reason, now_ms())
+                st.session_state[REVEALED] = (user.name, trace, full)
+                st.rerun()
     return None
 
 

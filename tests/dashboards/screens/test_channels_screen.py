@@ -23,7 +23,7 @@ from pipeline.durations import HOUR_MS
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
-from tests.harness.console_data import register_ports, sign_up
+from tests.harness.console_data import CHIEF, register_ports, sign_up
 from tests.harness.migrated import migrated_database
 
 NOW = int(time.time() * 1000)
@@ -179,3 +179,25 @@ def test_a_trace_is_started_and_its_frames_are_shown_without_numbers(db: Databas
     assert dict(zip(fields["field"], fields["value"], strict=True))["sequence"] == "7"
     assert list(own["frame"]) == ["Submit", "SubmitResp"]
     assert "Traces need the right" in told(open_page(Role.VIEWER, section="trace"))
+
+
+def test_numbers_and_texts_of_a_running_trace_stay_shown_until_it_is_read_again(db: Database, open_page: Open) -> None:
+    trace = traces.start(db, CHIEF, Subject.CHANNEL, "default", 10, "they see no reports", int(time.time() * 1000))
+    body = {"sequence": 7, "src_id": "10690001", "recipients": ["13800138000"], "text": "您好"}
+    sent = Noted(trace=trace, at=NOW, channel="default", link=0, outgoing=True, command="Submit", body=body)
+    traces.store(db, [sent])
+    app = open_page(Role.ADMINISTRATOR, section="trace", trace=str(trace), frame="0")
+    reason, show = app.text_input(f"trace_reason_{trace}"), app.button(f"trace_full_{trace}")
+    reason.set_value("x")
+    show.click().run()
+    assert "a reason of 4 to 500" in told(app)
+    reason.set_value("compare the texts")
+    show.click().run()
+    assert "您好" in app.dataframe[1].value.to_csv()
+    traces.store(db, [sent])  # while the frames are read
+    app.run()
+    assert dict(app.dataframe[2].value.values)["text"] == "您好"
+    app.button("trace_again").click().run()
+    assert len(app.dataframe[1].value) == 2
+    assert "您好" not in app.dataframe[1].value.to_csv()
+    assert not app.exception
