@@ -176,6 +176,10 @@ class Link:
         self._reserved -= 1
         part.sequence, part.throttled, part.again = self._next(), 0, False
         self._queue.append(part)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the queue be sent; a link that may send nothing returns it."""
         if self.connected and self._open:
             self._turn.set()
         else:
@@ -374,7 +378,7 @@ class Link:
         else:
             part.elsewhere = meaning is not Meaning.FINAL
             self._finish(part, DeliveryState.REFUSED, None, f"result {answer.result}")
-        self._turn.set()
+        self._go_on()
 
     def _note(self, answer: Answered, meaning: Meaning) -> None:
         """Count an answer that came in time."""
@@ -468,7 +472,7 @@ class Link:
                 del self._later[part.sequence]
                 self._queue.append(part)
             if due:
-                self._turn.set()
+                self._go_on()
             wait = channel.answer_wait if self._tests else 0.0 if silent else channel.link_test
             if now - max(self._heard, tested) >= wait:
                 if self._tests >= channel.tries:
@@ -490,7 +494,7 @@ class Link:
                 self._queue.append(part)  # at the end, so that other parts do not wait for it again
             else:
                 self._finish(part, DeliveryState.MAYBE_SENT, None, "")
-        self._turn.set()
+        self._go_on()
 
     def _next(self) -> int:
         """A sequence number of its own for a request that is no SUBMIT."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from pipeline.actions.senders import agent as agent_module
+from pipeline.actions.senders.answers import Meaning
 from pipeline.actions.senders.links import link as link_module
 from pipeline.actions.senders.live.controls import Control
 from pipeline.process.backoff import Backoff
@@ -44,6 +46,27 @@ def test_off_nothing_begins_and_on_all_is_sent_once(operational_db: Database) ->
             agent.obey(ON)
             await running.until(lambda: len(running.done) == 1)
             assert len(there.seen) == 60
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("conduct", "channel"),
+    [
+        pytest.param({"rate": 0.001}, {}, id="throttled"),
+        pytest.param({"refuse": 1.0}, {"answers": {9: Meaning.RETRY}}, id="to be tried again"),
+        pytest.param({"drop": 1.0}, {"answer_wait": 0.1}, id="unanswered"),
+    ],
+)
+def test_what_comes_back_to_a_channel_that_is_off_does_not_stay_there(
+    operational_db: Database, conduct: dict[str, float], channel: dict[str, Any]
+) -> None:
+    async def run() -> None:
+        async with carrier(delay=0.1, **conduct) as there, sending(operational_db, there, **channel) as running:
+            running.add(outbound("s1", numbers(3)))
+            await running.until(lambda: len(there.seen) >= 3)
+            running.agent.obey(OFF)
+            await running.until(lambda: running.agent.at_risk == 0, 10)
 
     asyncio.run(run())
 
