@@ -9,7 +9,8 @@ from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.words import clock
 from pipeline.actions.senders.live import controls
-from pipeline.actions.senders.live.controls import MAX_REASON, MOST_RATE, Control, Steered
+from pipeline.actions.senders.live.controls import MOST_RATE, Control, Steered
+from pipeline.store import audit
 from pipeline.store.accounts.roles import User
 
 
@@ -31,17 +32,20 @@ def show(_: Text, user: User, channel: str, *, may: bool) -> None:
         )
     if not may:
         return
-    if known is not None:
-        _undo(_, user, channel, known)
+    if known is not None and known.before is not None:
+        _undo(_, user, channel, known.changed_at, known.before)
     _form(_, user, channel, known)
 
 
-def _undo(_: Text, user: User, channel: str, known: Steered) -> None:
+def _undo(_: Text, user: User, channel: str, changed_at: int, before: Control) -> None:
     with st.popover(_("Undo the last change"), icon=":material/undo:"):
-        st.write(_("Set it back to: {settings}").format(settings=_words(_, known.before)))
-        if st.button(_("Undo"), type="primary", key=f"undo_{channel}_{known.changed_at}"):
+        st.write(_("Set it back to: {settings}").format(settings=_words(_, before)))
+        mark = f"{channel}_{changed_at}"
+        reason = st.text_input(_("Reason"), key=f"undo_reason_{mark}", max_chars=audit.LONGEST_REASON)
+        short = len(reason.strip()) < audit.SHORTEST_REASON
+        if st.button(_("Undo"), type="primary", key=f"undo_{mark}", disabled=short):
             with session.told():
-                controls.undo(session.services().db, user, channel, known.changed_at, now_ms())
+                controls.undo(session.services().db, user, channel, changed_at, reason, now_ms())
                 st.rerun()
 
 
@@ -85,8 +89,9 @@ def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
                     "messages go to the channels that take over; those of ports that name this channel wait."
                 )
             )
-        reason = st.text_input(_("Reason"), key=f"reason_{mark}", max_chars=MAX_REASON)
-        if st.button(_("Set"), type="primary", key=f"set_{mark}", disabled=not reason.strip()):
+        reason = st.text_input(_("Reason"), key=f"reason_{mark}", max_chars=audit.LONGEST_REASON)
+        short = len(reason.strip()) < audit.SHORTEST_REASON
+        if st.button(_("Set"), type="primary", key=f"set_{mark}", disabled=short):
             with session.told():
                 services = session.services()
                 seen = known.changed_at if known is not None else None

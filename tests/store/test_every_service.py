@@ -362,9 +362,9 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     "controls.steer": (
         R.CONTROL_CHANNELS,
         FOR_ALL,
-        lambda w, u, n: controls.steer(w.db, u, ["a"], "a", controls.Control(off=True), None, "x", NOW),
+        lambda w, u, n: controls.steer(w.db, u, ["a"], "a", controls.Control(off=True), None, "reason", NOW),
     ),
-    "controls.undo": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: controls.undo(w.db, u, "a", NOW, NOW)),
+    "controls.undo": (R.CONTROL_CHANNELS, FOR_ALL, lambda w, u, n: controls.undo(w.db, u, "a", NOW, "reason", NOW)),
     "traces.start": (
         R.CONTROL_CHANNELS,
         FOR_ALL,

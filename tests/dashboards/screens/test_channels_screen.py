@@ -145,6 +145,8 @@ def test_a_channel_is_steered_after_a_reason_and_put_back(db: Database, open_pag
     assert controls.in_force(db) == {"one": wanted}
     app = open_page(channel="one")
     assert "at most 20 parts a second" in told(app)
+    assert app.button[0].disabled
+    app.text_input[0].set_value("it works again").run()
     app.button[0].click().run()
     assert controls.in_force(db) == {"one": Control()}
 

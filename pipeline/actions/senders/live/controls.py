@@ -1,7 +1,7 @@
 """What people set for a channel while it runs: off or on, its limit of parts a second, which channels take over.
 
-A row stands before the channel's file. Senders read the rows every second, so a change needs no restart. Each change
-remembers the settings before it, and can be undone while nobody has changed anything since.
+The settings in a row override those in the channel's file. Senders read the rows every second, so a change needs no
+restart. Each change remembers the settings before it, and can be undone while nobody has changed anything since.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from pipeline.errors import AntispamError
-from pipeline.store import audit, schema
+from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database, upsert
 
 LOOK = 1.0  # seconds between looks of a sender
 MOST_RATE = 100_000.0  # parts a second
-MAX_REASON = 500
 _table = schema.channel_controls
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a channel that come before its file; None: as in the file. See `channels.py` for the fields."""
+    """Settings that override the channel's file; None: as in the file. See `channels.py` for the fields."""
 
     off: bool = False
     total_rate: float | None = None
@@ -32,10 +31,10 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Steered(msgspec.Struct, frozen=True, kw_only=True):
-    """A control in force, who set it, and the settings `before`."""
+    """A control in force, who set it, and the settings `before`; None: another version has stored them unreadably."""
 
     control: Control
-    before: Control
+    before: Control | None
     reason: str
     changed_by: str
     changed_at: int
@@ -67,40 +66,42 @@ def steer(
     """Put the settings of one of `channels` in force; False if they are already.
 
     `seen_at` is `changed_at` of the control that the user saw, None for none. Raises Forbidden, and AntispamError for
-    an unknown channel, a rate that is none, a missing reason, and when somebody has changed the control meanwhile.
+    an unknown channel, a rate that is none, a reason that is none, and when somebody has changed the control meanwhile.
     """
     require(user, Right.CONTROL_CHANNELS)
-    _check(channels, channel, wanted, reason)
+    reason = audit.checked_reason(reason)
+    _check(channels, channel, wanted)
     with db.write() as connection:
+        outbox.lock(connection)  # before the row: what somebody else changes at the same time is seen below
         known = _read(connection).get(channel)
         _check_seen(known, seen_at)
         before = known.control if known is not None else Control()
         if wanted == before:
             return False
-        _put(connection, user, channel, wanted, before, reason.strip(), now)
+        _put(connection, user, channel, wanted, before, reason, now)
         return True
 
 
-def undo(db: Database, user: User, channel: str, seen_at: int, now: int) -> bool:
+def undo(db: Database, user: User, channel: str, seen_at: int, reason: str, now: int) -> bool:
     """Bring back the settings before the last change, of `seen_at`; False if there is nothing to bring back.
 
-    Raises Forbidden, and AntispamError when somebody has changed the control meanwhile.
+    Raises Forbidden, and AntispamError for a reason that is none and when somebody has changed the control meanwhile.
     """
     require(user, Right.CONTROL_CHANNELS)
+    reason = audit.checked_reason(reason)
     with db.write() as connection:
+        outbox.lock(connection)
         known = _read(connection).get(channel)
-        if known is None:
+        if known is None or known.before is None:
             return False
         _check_seen(known, seen_at)
-        _put(connection, user, channel, known.before, known.control, "undone", now)
+        _put(connection, user, channel, known.before, known.control, reason, now)
         return True
 
 
-def _check(channels: Sequence[str], channel: str, wanted: Control, reason: str) -> None:
+def _check(channels: Sequence[str], channel: str, wanted: Control) -> None:
     if channel not in channels:
         raise AntispamError(f"channel {channel!r} is not one of this deployment's")
-    if not reason.strip() or len(reason) > MAX_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of 1 to {MAX_REASON} characters, none of them NUL, expected")
     if wanted.total_rate is not None and not 0 < wanted.total_rate <= MOST_RATE:  # NaN is no rate either
         raise AntispamError(f"a rate above 0 and up to {MOST_RATE:,.0f} parts a second expected")
     follow = wanted.next or ()
@@ -130,13 +131,20 @@ def _read(connection: Connection) -> dict[str, Steered]:
     return {
         row.channel: Steered(
             control=Control(off=row.off, total_rate=row.total_rate, next=None if row.next is None else tuple(row.next)),
-            before=msgspec.convert(row.before or {}, Control),
+            before=_before(row.before),
             reason=row.reason,
             changed_by=row.changed_by,
             changed_at=row.changed_at,
         )
         for row in connection.execute(select(_table))
     }
+
+
+def _before(stored: Any) -> Control | None:
+    try:
+        return msgspec.convert(stored or {}, Control)
+    except msgspec.ValidationError:
+        return None
 
 
 def _plain(control: Control) -> dict[str, Any]:

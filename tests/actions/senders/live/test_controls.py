@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from pipeline.actions.senders.live.controls import MAX_REASON, Control, controls, in_force, steer, undo
+from pipeline.actions.senders.live import controls as module
+from pipeline.actions.senders.live.controls import Control, Steered, controls, in_force, steer, undo
 from pipeline.errors import AntispamError
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
 from pipeline.store.database import Database
 
@@ -38,41 +42,68 @@ def test_a_change_is_in_force_and_in_the_trail(any_db: Database) -> None:
 def test_the_last_change_can_be_undone_and_done_again(any_db: Database) -> None:
     slow = Control(total_rate=5.0, next=("two", "default"))
     steer(any_db, BO, CHANNELS, "one", slow, None, "slow", NOW)
-    steer(any_db, BO, CHANNELS, "one", OFF, NOW, "off", NOW + 1)
-    assert undo(any_db, BO, "one", NOW + 1, NOW + 2)
+    steer(any_db, BO, CHANNELS, "one", OFF, NOW, "broken", NOW + 1)
+    assert undo(any_db, BO, "one", NOW + 1, "it works", NOW + 2)
     assert in_force(any_db) == {"one": slow}
-    assert undo(any_db, BO, "one", NOW + 2, NOW + 3)
+    assert undo(any_db, BO, "one", NOW + 2, "broken again", NOW + 3)
+    assert controls(any_db, BO)["one"].reason == "broken again"
     assert in_force(any_db) == {"one": OFF}
-    assert not undo(any_db, BO, "two", NOW, NOW)
+    assert not undo(any_db, BO, "two", NOW, "it works", NOW)
 
 
 def test_two_people_do_not_overrule_each_other_unseen(any_db: Database) -> None:
-    steer(any_db, BO, CHANNELS, "one", OFF, None, "x", NOW)
+    steer(any_db, BO, CHANNELS, "one", OFF, None, "they ask", NOW)
     with pytest.raises(AntispamError, match="meanwhile"):
-        steer(any_db, BO, CHANNELS, "one", Control(total_rate=1.0), None, "x", NOW + 1)
+        steer(any_db, BO, CHANNELS, "one", Control(total_rate=1.0), None, "they ask", NOW + 1)
     with pytest.raises(AntispamError, match="meanwhile"):
-        undo(any_db, BO, "one", NOW - 1, NOW + 1)
+        undo(any_db, BO, "one", NOW - 1, "it works", NOW + 1)
     assert in_force(any_db) == {"one": OFF}
 
 
+@pytest.mark.postgresql
+def test_of_two_changes_at_the_same_time_one_is_refused(postgres_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, check = Barrier(2), module._check_seen
+
+    def together(known: Steered | None, seen_at: int | None) -> None:
+        with suppress(BrokenBarrierError):  # with the lock, only one has looked by now
+            looked.wait(0.5)
+        check(known, seen_at)
+
+    monkeypatch.setattr(module, "_check_seen", together)
+    wanted = [OFF, Control(total_rate=1.0)]
+    with ThreadPoolExecutor(2) as people:
+        done = [people.submit(steer, postgres_db, BO, CHANNELS, "one", one, None, "they ask", NOW) for one in wanted]
+    (kept,) = [control for control, each in zip(wanted, done, strict=True) if each.exception() is None]
+    assert in_force(postgres_db) == {"one": kept}
+
+
+def test_settings_that_another_version_stored_leave_the_sender_running(operational_db: Database) -> None:
+    steer(operational_db, BO, CHANNELS, "one", OFF, None, "they ask", NOW)
+    with operational_db.write() as connection:
+        connection.execute(update(schema.channel_controls).values(before={"off": "never"}))
+    assert in_force(operational_db) == {"one": OFF}
+    assert controls(operational_db, BO)["one"].before is None
+    assert not undo(operational_db, BO, "one", NOW, "it works", NOW + 1)
+
+
 def test_the_same_again_changes_nothing(any_db: Database) -> None:
-    steer(any_db, BO, CHANNELS, "one", OFF, None, "x", NOW)
-    assert not steer(any_db, BO, CHANNELS, "one", OFF, NOW, "y", NOW + 1)
-    assert controls(any_db, BO)["one"].reason == "x"
+    steer(any_db, BO, CHANNELS, "one", OFF, None, "they ask", NOW)
+    assert not steer(any_db, BO, CHANNELS, "one", OFF, NOW, "again", NOW + 1)
+    assert controls(any_db, BO)["one"].reason == "they ask"
 
 
 @pytest.mark.parametrize(
     ("channel", "control", "reason"),
     [
-        ("three", OFF, "x"),
-        ("one", OFF, " "),
-        ("one", OFF, "x" * (MAX_REASON + 1)),
-        ("one", Control(total_rate=0.0), "x"),
-        ("one", Control(total_rate=float("nan")), "x"),
-        ("one", Control(total_rate=1e9), "x"),
-        ("one", Control(next=("one",)), "x"),
-        ("one", Control(next=("two", "two")), "x"),
-        ("one", Control(next=("three",)), "x"),
+        ("three", OFF, "they ask"),
+        ("one", OFF, " off "),
+        ("one", OFF, "x" * (audit.LONGEST_REASON + 1)),
+        ("one", Control(total_rate=0.0), "they ask"),
+        ("one", Control(total_rate=float("nan")), "they ask"),
+        ("one", Control(total_rate=1e9), "they ask"),
+        ("one", Control(next=("one",)), "they ask"),
+        ("one", Control(next=("two", "two")), "they ask"),
+        ("one", Control(next=("three",)), "they ask"),
     ],
 )
 def test_what_makes_no_sense_is_refused(operational_db: Database, channel: str, control: Any, reason: str) -> None:
@@ -83,4 +114,6 @@ def test_what_makes_no_sense_is_refused(operational_db: Database, channel: str, 
 
 def test_channels_are_of_all_ports_so_a_scope_may_not_steer_them(operational_db: Database) -> None:
     with pytest.raises(Forbidden):
-        steer(operational_db, User("bo", Role.OPERATOR, {"enterprise": "e"}), CHANNELS, "one", OFF, None, "x", NOW)
+        steer(
+            operational_db, User("bo", Role.OPERATOR, {"enterprise": "e"}), CHANNELS, "one", OFF, None, "they ask", NOW
+        )
