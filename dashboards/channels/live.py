@@ -13,8 +13,9 @@ from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, span
+from pipeline.actions.senders.live import states
 from pipeline.actions.senders.live.link_figures import Figures
-from pipeline.actions.senders.live.states import ACCEPTED, LinkState, Told, channel_states, standing
+from pipeline.actions.senders.live.states import LinkState, Told, channel_states, standing
 from pipeline.durations import SECOND_MS
 from pipeline.store.accounts.roles import Right, User, allowed
 
@@ -24,6 +25,14 @@ STANDINGS = {
     "off": N_("off"),
     "down": N_("no link"),
     "no_news": N_("no news"),
+}
+CAUSES = {
+    states.CLOSED: N_("closed by the carrier"),
+    states.CLOSED_AT_REQUEST: N_("closed at the carrier's request"),
+    states.CLOSED_AT_LOGIN: N_("closed during login"),
+    states.REFUSED: N_("login refused"),
+    states.UNANSWERED: N_("link tests unanswered"),
+    states.TOO_LATE: N_("no answer in time"),
 }
 STATES = {True: N_("up"), False: N_("down")}
 
@@ -117,7 +126,7 @@ def _links(_: Text, told: Sequence[Told], now: int, zone: str) -> object:
                     str(link.number),
                     _(STATES[link.up]) if fresh else _("no news since {time}").format(time=clock(zone, one.seen_at)),
                     clock(zone, link.since),
-                    _("accepted") if link.login == ACCEPTED else link.login or "–",
+                    _login(_, link.login_result),
                     _use([link]),
                     _rate(_, [figures]),
                     _limit(_, link.rate),
@@ -126,7 +135,7 @@ def _links(_: Text, told: Sequence[Told], now: int, zone: str) -> object:
                     f"{count(figures.accepted)} / {count(figures.refused)}",
                     _shares([figures]),
                     f"{_seconds(_, figures.answer_p50)} / {_seconds(_, figures.answer_p95)}",
-                    f"{link.error} ({clock(zone, link.error_at)})" if link.error else "–",
+                    f"{_(CAUSES.get(link.error, link.error))} ({clock(zone, link.error_at)})" if link.error else "–",
                 )
             )
     head = (
@@ -166,6 +175,12 @@ def _errors(_: Text, told: Sequence[Told], zone: str) -> None:
         return
     head = (_("channel"), _("link number"), _("the carrier's code"), _("parts"), _("last at"))
     st.dataframe(table(rows, head), hide_index=True, width="stretch", height="content")
+
+
+def _login(_: Text, result: int | None) -> str:
+    if result is None:
+        return "–"
+    return _("logged in") if result == 0 else _("refused: {code}").format(code=result)
 
 
 def _use(links: Sequence[LinkState]) -> str:

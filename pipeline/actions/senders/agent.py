@@ -143,10 +143,7 @@ class Agent:
         """What the agent does now; `waiting` as in `ChannelState`."""
         now = self._clock.monotonic()
         return ChannelState(
-            kind=self.channel.kind,
-            gateway=f"{self.channel.host}:{self.channel.port}",
             off=self._control.off,
-            usable=self._usable(),
             waiting=waiting,
             total_rate=self.total_rate,
             next=self.next,

@@ -80,15 +80,15 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
             for channel in channels.values()
         ]
         await _obey(agents, db, look)  # before the first SUBMIT: a channel that is off stays off after a restart
+        telling = asyncio.ensure_future(_tell_live(senders, database, clock))
         work = [
             _look(ports, look),
             _obey_on(agents, db, look),
             _tell(senders),
-            _tell_live(senders, database, clock),
             _trace(recorder, db, look, database, clock),
             *(coroutine for sender in senders for coroutine in sender.coroutines()),
         ]
-        tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+        tasks = [telling, *(asyncio.ensure_future(coroutine) for coroutine in work)]
         ended = asyncio.ensure_future(_ended(stop))
         try:
             await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
                 if task.done():
                     task.result()
             await asyncio.gather(*(sender.finish() for sender in senders))
-            await database.run(states.leave, states.this_sender())
+            await _leave(telling, database)
         finally:
             for task in (*tasks, ended):
                 task.cancel()
@@ -255,6 +255,13 @@ async def _tell_live(senders: Sequence[_ChannelSender], database: DatabaseThread
         told = {sender.name: sender.state() for sender in senders}
         await database.run(states.tell, states.this_sender(), told, clock.wall())
         await asyncio.sleep(states.TELL)
+
+
+async def _leave(telling: asyncio.Future[None], database: DatabaseThread) -> None:
+    """Delete what the channels told. The task that tells ends first, else it would tell of an ended sender."""
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    await database.run(states.leave, states.this_sender())
 
 
 async def _trace(

@@ -75,10 +75,7 @@ def _page() -> None:
 def state(**link: object) -> ChannelState:
     values: dict[str, object] = {"number": 0, "up": True, "since": NOW, "in_flight": 3, "window": 16, "rate": 50.0}
     return ChannelState(
-        kind="cmpp3",
-        gateway="127.0.0.1:7890",
         off=False,
-        usable=True,
         waiting=7,
         total_rate=0.0,
         next=("one",),
@@ -121,12 +118,14 @@ def test_what_a_sender_tells_is_shown_with_its_units(db: Database, open_page: Op
 
 
 def test_a_dead_sender_does_not_look_alive(db: Database, open_page: Open) -> None:
-    states.tell(db, "a/1", {"default": state()}, int(time.time() * 1000) - 60_000)
+    states.tell(db, "a/1", {"default": state(login_result=3, error=states.REFUSED, error_at=NOW)}, NOW - 60_000)
     app = open_page(Role.VIEWER, "zh")
     channels, links = (frame.value for frame in app.dataframe)
-    assert dict(channels.iloc[0])["状态"] == "无消息"
+    assert dict(channels.iloc[0])["状态"] == "未上报"
     assert dict(channels.iloc[0])["在线连接"] == "–"
-    assert "起无消息" in dict(links.iloc[0])["状态"]
+    assert "起未上报" in dict(links.iloc[0])["状态"]
+    assert dict(links.iloc[0])["登录"] == "被拒：3"
+    assert dict(links.iloc[0])["上次断开"].startswith("登录被拒 (")
 
 
 def test_a_channel_is_steered_after_a_reason_and_put_back(db: Database, open_page: Open) -> None:

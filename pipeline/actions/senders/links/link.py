@@ -51,8 +51,9 @@ from pipeline.actions.senders.dialects.dialect import (
 from pipeline.actions.senders.gate import Gate
 from pipeline.actions.senders.links.skipped_frames import SkippedFrames
 from pipeline.actions.senders.links.token_bucket import TokenBucket, take
+from pipeline.actions.senders.live import states
 from pipeline.actions.senders.live.link_figures import LinkFigures
-from pipeline.actions.senders.live.states import ACCEPTED, LinkState
+from pipeline.actions.senders.live.states import LinkState
 from pipeline.actions.senders.part import DeliveryState, Part, outcome
 from pipeline.actions.tracing.recorder import Recorder
 from pipeline.process.backoff import Backoff
@@ -124,7 +125,8 @@ class Link:
         self._frames: list[bytes] = []  # written in one go when the event loop has done what it is at
         self._open = True  # people let it send
         self._since = clock.wall()  # of the connection, or of its absence
-        self._login_told = self._error = ""
+        self._login_result: int | None = None
+        self._error = ""
         self._error_at: int | None = None
         self._figures = LinkFigures(clock.monotonic())
         self._recorder = recorder
@@ -152,7 +154,7 @@ class Link:
             number=self._number,
             up=self.connected,
             since=self._since,
-            login=self._login_told,
+            login_result=self._login_result,
             error=self._error,
             error_at=self._error_at,
             in_flight=len(self._waiting),
@@ -192,8 +194,10 @@ class Link:
             begun = self._clock.monotonic()
             try:
                 await self._session()
-                cause = "closed by the carrier"
-            except (OSError, TimeoutError, ProtocolError, asyncio.IncompleteReadError) as error:
+                cause = states.CLOSED
+            except TimeoutError:
+                cause = states.TOO_LATE
+            except (OSError, ProtocolError, asyncio.IncompleteReadError) as error:
                 cause = str(error) or type(error).__name__
             finally:
                 self._lost()
@@ -201,7 +205,14 @@ class Link:
             failures = 1 if good else failures + 1
             delay = RECONNECTION.pause(failures) * (0.5 + self._random.random() / 2)
             self._error, self._error_at = cause[:LONGEST_ERROR], self._clock.wall()
-            _log.warning("link_down", channel=name, link=self._number, cause=cause, next_try_s=round(delay, 1))
+            _log.warning(
+                "link_down",
+                channel=name,
+                link=self._number,
+                cause=cause,
+                login_result=self._login_result,
+                next_try_s=round(delay, 1),
+            )
             await asyncio.sleep(delay)
 
     async def close(self) -> None:
@@ -227,7 +238,7 @@ class Link:
             async with asyncio.timeout(CONNECT_WAIT):
                 rest = await self._login(reader, writer, frames)
             self._writer, self._heard, self._tests = writer, self._clock.monotonic(), 0
-            self._up, self._since, self._login_told = True, self._clock.wall(), ACCEPTED
+            self._up, self._since = True, self._clock.wall()
             metrics.LINKS.labels(channel.name).inc()
             _log.info("link_up", channel=channel.name, link=self._number)
             self._callbacks.link_up()
@@ -269,12 +280,12 @@ class Link:
                 result = self._dialect.login_result(answer)
                 if result is None:
                     self._skipped.skip("unexpected", answer.command, "before the answer to the login")
-                elif result != 0:
-                    self._login_told = f"refused: {result}"
-                    raise ProtocolError(f"login {self._login_told}")
-                else:
-                    return list(complete)
-        raise ProtocolError("closed during login")
+                    continue
+                self._login_result = result
+                if result != 0:
+                    raise ProtocolError(states.REFUSED)
+                return list(complete)
+        raise ProtocolError(states.CLOSED_AT_LOGIN)
 
     async def _read(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames, rest: list[bytes]
@@ -348,7 +359,7 @@ class Link:
             await asyncio.sleep(0.01)
         self._write(self._answer_of_end)
         self._flush()
-        raise ProtocolError("closed at the carrier's request")
+        raise ProtocolError(states.CLOSED_AT_REQUEST)
 
     def _answered(self, answer: Answered) -> None:
         meaning = self._answers.meaning(answer.result or 0)
@@ -476,7 +487,7 @@ class Link:
             wait = channel.answer_wait if self._tests else 0.0 if silent else channel.link_test
             if now - max(self._heard, tested) >= wait:
                 if self._tests >= channel.tries:
-                    raise ProtocolError(f"{self._tests} link tests unanswered")
+                    raise ProtocolError(states.UNANSWERED)
                 question = self._dialect.test(self._next())
                 if question is not None:
                     self._tests, tested = self._tests + 1, now

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
+import structlog
 from sqlalchemy import delete, select
 
 from pipeline.actions.senders.live.link_figures import Figures
@@ -24,12 +26,16 @@ TELL = 2.0  # seconds between two rows of a process
 NO_NEWS_MS = 15 * SECOND_MS  # an older row says what was, not what is
 REPLACED_MS = 10 * MINUTE_MS  # an older row is not shown where another sender tells of the channel
 FORGOTTEN_MS = DAY_MS
-ACCEPTED = "accepted"  # the login
+# Why a link was lost or not made, where the cause is not an error of the system or of a frame.
+CLOSED, CLOSED_AT_REQUEST = "closed by the carrier", "closed at the carrier's request"
+CLOSED_AT_LOGIN, REFUSED = "closed during login", "login refused"
+UNANSWERED, TOO_LATE = "link tests unanswered", "no answer in time"
 _rows = schema.channel_states
+_log = structlog.get_logger()
 
 
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
-    """One link. `since` (epoch ms) is of `up`. `login`: the carrier's last answer to our login; empty: none yet.
+    """One link. `since` (epoch ms) is of `up`. `login_result`: the carrier's last answer to our login; 0: accepted.
 
     `error` is why the link was lost or not made last, at `error_at`. `waiting`: parts that it has and has not sent.
     `paused`: seconds that the carrier's throttling still pauses it.
@@ -38,7 +44,7 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     up: bool
     since: int
-    login: str = ""
+    login_result: int | None = None
     error: str = ""
     error_at: int | None = None
     in_flight: int = 0
@@ -52,14 +58,11 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     """One channel in one process.
 
-    `usable` is false while other channels carry its traffic, or would. `waiting`: messages in memory that have not
-    ended. `total_rate`: parts a second over all links; 0: no limit. `next`: the channels that take over, in order.
+    `waiting`: messages in memory that have not ended. `total_rate`: parts a second over all links; 0: no limit. `next`:
+    the channels that take over, in order.
     """
 
-    kind: str
-    gateway: str
     off: bool
-    usable: bool
     waiting: int
     total_rate: float
     next: tuple[str, ...]
@@ -111,17 +114,26 @@ def leave(db: Database, sender: str) -> None:
 def channel_states(db: Database, user: User, now: int) -> list[Told]:
     """What senders told last, by channel and sender. Raises Forbidden.
 
-    A sender without news is left out once another one tells of the channel and ten minutes have passed.
+    A sender without news is left out once another one tells of the channel and ten minutes have passed. A row that
+    another version has stored so that this one cannot read it is left out and logged.
     """
     require(user, Right.SEE_TRAFFIC)
     with db.read() as connection:
         query = select(_rows).where(_rows.c.seen_at >= now - FORGOTTEN_MS).order_by(_rows.c.channel, _rows.c.sender)
-        told = [
-            Told(row.channel, row.sender, row.seen_at, msgspec.convert(row.body, ChannelState))
-            for row in connection.execute(query)
-        ]
+        rows = connection.execute(query).all()
+    told = []
+    for row in rows:
+        try:
+            told.append(Told(row.channel, row.sender, row.seen_at, msgspec.convert(row.body, ChannelState)))
+        except msgspec.ValidationError as error:
+            _warn_once(row.channel, row.sender, str(error))
     served = {one.channel for one in told if one.is_news(now)}
     return [one for one in told if now - one.seen_at <= REPLACED_MS or one.channel not in served]
+
+
+@lru_cache(1000)  # the page asks every few seconds
+def _warn_once(channel: str, sender: str, cause: str) -> None:
+    _log.warning("channel_state_unreadable", channel=channel, sender=sender, cause=cause)
 
 
 Standing = Literal["off", "sending", "down", "no_news"]

@@ -126,7 +126,7 @@ def test_a_link_tells_its_figures_and_why_it_was_lost(
             running.add(outbound("s1", numbers(4)))
             await running.until(lambda: states(operational_db)["failed"] == 4)
             (link,) = running.agent.state(7).links
-            assert (link.up, link.login, link.in_flight, link.error) == (True, "accepted", 0, "")
+            assert (link.up, link.login_result, link.in_flight, link.error) == (True, 0, 0, "")
             assert (link.figures.sent, link.figures.accepted, link.figures.failed) == (4, 4, 4)
             assert link.figures.answer_p95 is not None
             assert sum(error.parts for error in link.figures.errors) == 4
