@@ -159,15 +159,15 @@ def advance(
     Returns the rows that differ from the agent's state: new parts that have a row of an earlier sender, and parts that
     a report has made final. With a `report_wait` (seconds), messages that begin are noted for `resends.py`.
     """
-    for met in (False, True):
-        with suppress(_MetError):
-            settled, known = _advance(db, channel, finished, intents, now, report_wait, met=met)
+    for may_exist in (False, True):
+        with suppress(_RowExistsError):
+            settled, known = _advance(db, channel, finished, intents, now, report_wait, may_exist=may_exist)
             _count(channel, settled)
             return known
-    raise AssertionError("rows that are met are no error")
+    raise AssertionError("with may_exist, _RowExistsError is never raised")
 
 
-class _MetError(Exception):
+class _RowExistsError(Exception):
     """A new part has a row of an earlier sender."""
 
 
@@ -179,9 +179,9 @@ def _advance(
     now: int,
     report_wait: float,
     *,
-    met: bool,
+    may_exist: bool,
 ) -> tuple[Settled, dict[Key, Known]]:
-    """The transaction of `advance`. Raises _MetError unless `met`: new parts may have rows of an earlier sender."""
+    """The transaction of `advance`. Unless rows of new parts `may_exist`, raises _RowExistsError for one that does."""
     settled = Settled()
     unwritten = [p for p in finished if p.again and p.state is DeliveryState.SUBMITTING]
     ended = [p for p in finished if not (p.again and p.state is DeliveryState.SUBMITTING)]
@@ -196,7 +196,7 @@ def _advance(
         if finished:
             settled = _settle(connection, channel, (), {part.recipient for part in finished}, now)
             final += [key for _, key in settled.parts]
-        known = _known(connection, channel, [p for p in ended if p.again], intents, now, met=met)
+        known = _known(connection, channel, [p for p in ended if p.again], intents, now, may_exist=may_exist)
         if report_wait:
             missed_reports.unnote(connection, unwritten)
             begun = [part for part in intents if not part.stored and part.key not in known]
@@ -206,10 +206,16 @@ def _advance(
 
 
 def _known(
-    connection: Connection, channel: str, doubtful: Sequence[Part], intents: Sequence[Part], now: int, *, met: bool
+    connection: Connection,
+    channel: str,
+    doubtful: Sequence[Part],
+    intents: Sequence[Part],
+    now: int,
+    *,
+    may_exist: bool,
 ) -> dict[Key, Known]:
     """Store intents; returns the rows of intended parts and of parts in doubt as described in `advance`."""
-    there = _intend(connection, channel, intents, now, met=met)
+    there = _intend(connection, channel, intents, now, may_exist=may_exist)
     looked_at = [part.key for part in (*doubtful, *there, *(p for p in intents if p.stored))]
     if not looked_at:
         return {}
@@ -225,17 +231,17 @@ def _known(
     return {key: row for key, row in known.items() if key in found or row.state in FINAL}
 
 
-def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int, *, met: bool) -> list[Part]:
+def _intend(connection: Connection, channel: str, intents: Sequence[Part], now: int, *, may_exist: bool) -> list[Part]:
     """Store a row for each part about to be submitted; returns new parts that already had a row. See `_advance`."""
     fresh, again = [p for p in intents if not p.stored], [p for p in intents if p.stored]
     there: list[Part] = []
     rows = [_row(part, channel, now, tries=1) for part in fresh]
-    if met and rows:
+    if may_exist and rows:
         made = connection.execute(upsert(connection, _rows).on_conflict_do_nothing().returning(*_key), rows)
         new = {(r.port, r.submission, r.n, r.part) for r in made}
         there = [p for p in fresh if p.key not in new]
     elif rows and _INTEND.run(connection, rows) < len(rows):
-        raise _MetError  # which ones, the statement does not say; one that does costs twice as much
+        raise _RowExistsError  # which ones, the statement does not say; one that does costs twice as much
     if there:  # parts that an earlier sender left in submission may have been sent
         connection.execute(
             update(_rows).where(_this, _rows.c.state == DeliveryState.SUBMITTING).values(_interrupted(now)),
