@@ -124,6 +124,14 @@ class Ingester:
         except KafkaException as error:
             raise broker_error(error.args[0], str(source.path), "; run the command again to go on") from None
 
+    def committed(self, digest: str) -> int:
+        """The number of the last committed line of the file with this digest; 0 if none is. Raises AntispamError."""
+        try:
+            mark = self._progress.catch_up().get((digest, self._what))
+        except KafkaException as error:
+            raise broker_error(error.args[0], f"topic {topics.INGEST.name}") from None
+        return mark.lines if mark is not None else 0
+
     def forget_ports(self) -> None:
         """Read the registry again before the next file."""
         self._ports = None

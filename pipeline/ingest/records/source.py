@@ -226,8 +226,10 @@ class SourceIntake:
         return done
 
     def _ingest_one(self, key: FileKey, path: Path, now: int) -> None:
+        digest = None
         try:
             opened = open_source(path, self._most_unpacked)
+            digest = opened.digest
             result = self._ingest(opened)
         except Exception as error:
             cause = self._given_up(key, error)
@@ -235,14 +237,14 @@ class SourceIntake:
                 raise
             cause = cause.replace(str(path), key.name)
             _write_whole(self._rejected / f"{path.name}.error.txt", f"{cause}\n")
-            files.finish(self._db, key, now, None, 0, 0, cause)
+            files.finish(self._db, key, now, digest, 0, 0, cause)
             metrics.RECORD_FILES.labels(key.source, "unreadable").inc()
             _log.error("record_file_unreadable", source=key.source, file=key.name, cause=cause)
             return
         before = result.before
         accepted = result.accepted + (before.accepted if before else 0)
         rejected = result.rejected + (before.rejected if before else 0)
-        files.finish(self._db, key, now, opened.digest, accepted, rejected)
+        files.finish(self._db, key, now, digest, accepted, rejected)
         metrics.RECORD_FILES.labels(key.source, "ingested").inc()
         _log.info("record_file_ingested", source=key.source, file=key.name, accepted=accepted, rejected=rejected)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import AntispamError
 from pipeline.file_exchange import SubmissionSource
-from pipeline.files.results import HEADER, Result, result_row
+from pipeline.files.results import HEADER, Result, Results, result_row
 from pipeline.files.source_file import SourceFile, UnreadableFileError
 from pipeline.ingest.files.ingester import Ingested, Ingester
 from pipeline.ingest.records.file_rows import RecordFile
@@ -47,13 +47,24 @@ class SubmissionDrop:
         return done
 
     def answer(self, file: RecordFile) -> bytes:
-        """The result of a finished file. The same file has the same one each time. Raises AntispamError."""
-        if file.digest is None:
-            return HEADER + result_row(None, "", Result.REFUSED, file.cause)
+        """The result of a finished file. The same file has the same one each time. Raises AntispamError.
+
+        A file that was given up in the middle has the rows of its committed lines, and one row with the cause.
+        """
+        rows = b"" if file.digest is None else self._rows(self._digest(file.digest), given_up=bool(file.cause))
+        if file.cause:
+            rows += result_row(None, "", Result.REFUSED, file.cause)
+        return HEADER + (rows or result_row(None, "", Result.DUPLICATE, FORGOTTEN))
+
+    def _rows(self, digest: str, given_up: bool) -> bytes:
+        path = self._folder / digest
         try:
-            return HEADER + (self._folder / self._digest(file.digest)).read_bytes()
+            if given_up:  # its last rows are of lines that were never committed
+                with Results(path, keep_lines=self._ingester.committed(digest)):
+                    pass
+            return path.read_bytes()
         except FileNotFoundError:
-            return HEADER + result_row(None, "", Result.DUPLICATE, FORGOTTEN)
+            return b""
         except OSError as error:
             raise AntispamError(f"{self._folder}: {error.strerror}") from None
 

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any
@@ -24,9 +25,11 @@ from pipeline import topics
 from pipeline.errors import AntispamError
 from pipeline.events import Submission
 from pipeline.file_exchange import SubmissionSource
+from pipeline.files.results import Result, Results
 from pipeline.files.source_file import SourceFile
 from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.files.line_kinds import KINDS
+from pipeline.ingest.records.file_rows import UNREADABLE, FileKey, RecordFile
 from pipeline.ingest.records.role import run_files
 from pipeline.ingest.records.source import TRIES, SourceIntake
 from pipeline.ingest.records.submission_drop import FORGOTTEN, SubmissionDrop
@@ -236,6 +239,10 @@ def test_each_line_is_accepted_or_refused_with_its_reason(deployment: Settings, 
     assert results["acme"]["b.csv"] == acme
     assert [row["result"] for row in results["other"]["a.csv"]].count("accepted") == 1
     assert submitted(deployment, prefix) == Counter([f"{prefix}1", f"{prefix}2", f"{prefix}3"])
+    given_up = RecordFile(FileKey("acme", "a.csv", 1, "1"), UNREADABLE, sha256(content).hexdigest(), "fault")
+    drop = SubmissionDrop(source(far), deployment)
+    assert rows_of(drop.answer(given_up))[:-1] == acme
+    drop.close()
     for kept in (deployment.data_dir / "records" / "acme" / "results").iterdir():
         kept.unlink()
     header = b"id,port,recipients,content\n\n"
@@ -293,6 +300,9 @@ def test_a_file_without_a_line_is_refused(
             assert list(opened.rows(opened.table([KINDS["submissions"].columns(settings)]))) == []
             return Ingested(opened.path)
 
+        def committed(self, digest: str) -> int:
+            return 0
+
     monkeypatch.setattr("pipeline.ingest.records.submission_drop.Ingester", Broker)
     drop = SubmissionDrop(source(far), settings)
     folder = SourceIntake(
@@ -304,6 +314,44 @@ def test_a_file_without_a_line_is_refused(
     assert names(far) == ["a.csv.result.csv", "rejected/a.csv"]
     [row] = rows_of((far / "a.csv.result.csv").read_bytes())
     assert (row["line"], row["result"], row["reason"]) == ("", "refused", "a.csv: no lines")
+
+
+def test_a_file_given_up_in_the_middle_has_the_rows_of_its_committed_lines(
+    far: Path, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broker:
+        def __init__(self, *_: object) -> None: ...
+
+        def forget_ports(self) -> None: ...
+
+        def ingest(self, opened: SourceFile, report: object, results: Path) -> Ingested:
+            with Results(results) as rows:
+                for line in (2, 3, 4):
+                    rows.add(line, f"id{line}", Result.ACCEPTED)
+                raise ZeroDivisionError
+
+        def committed(self, digest: str) -> int:
+            return 3
+
+    monkeypatch.setattr("pipeline.ingest.records.submission_drop.Ingester", Broker)
+    drop = SubmissionDrop(source(far), settings)
+    folder = SourceIntake(
+        source(far), settings, db, lambda opened: drop.ingest(opened, lambda *_: None), threading.Event(), drop.answer
+    )
+    (far / "a.csv").write_bytes(b"any")
+    for _ in range(TRIES - 1):
+        with pytest.raises(ZeroDivisionError):
+            folder.poll(NOW)
+    for _ in range(2):
+        folder.poll(NOW)
+    assert names(far) == ["a.csv.result.csv", "rejected/a.csv"]
+    rows = rows_of((far / "a.csv.result.csv").read_bytes())
+    cause = f"ZeroDivisionError in each of {TRIES} tries"
+    assert [(row["line"], row["result"], row["reason"]) for row in rows] == [
+        ("2", "accepted", ""),
+        ("3", "accepted", ""),
+        ("", "refused", cause),
+    ]
 
 
 # OpenSSH, and kill -9
