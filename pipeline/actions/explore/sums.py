@@ -180,21 +180,24 @@ def _of_recipients(
 ) -> tuple[str, Values]:
     """The SELECT of the same sums, of the recipients of a carrier or region.
 
-    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. Hour, verdict
-    and whether it is the first round are one whole number, made before the recipients get rows: a third of the time.
+    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. Both take the
+    carrier and region of the submission: the exceptions of older versions have none. Hour, verdict and whether it is
+    the first round are one whole number, made before the recipients get rows: a third of the time.
     """
     until = filters.hours[1]
-    of_event = ("link",) if by == "link" else ()
+    link = ("link",) if by == "link" else ()
     names = tuple(name for name in PLACES if name == by or name in filters.places)
     names += ("recipient",) if filters.number else ()
-    events, values = found(lake, filters, since, until, (*(f"{name}s" for name in names), *of_event))
-    linked, of_links = found(lake, replace(filters, number="", carrier="", region=""), since, until, of_event)
+    lists = tuple(f"{name}s" for name in names)
+    events, values = found(lake, filters, since, until, (*lists, *link))
+    with_recipients = dict.fromkeys((*lists, "recipients", *link))
+    own_events, of_own = found(lake, replace(filters, number=""), since, until, tuple(with_recipients))
     conditions = [f"{name} = ${name}" for name in filters.places] + (["recipient = $number"] if filters.number else [])
     fits = " AND ".join(conditions) or "true"
     given = "" if by in PLACES else f", {OF_DECISION.get(by, by)} AS given"
     columns = ", ".join(("given", *names) if given else names)
     each = ", ".join(f"unnest({name}s) AS {name}" for name in names)
-    own = ", ".join(f"coalesce(x.{name}, '') AS {name}" for name in names)
+    own = ", ".join(f"coalesce({name}s[list_position(recipients, x.recipient)], '') AS {name}" for name in names)
     sums = ", ".join(f"sum(n) FILTER (verdict = {n}) AS {name}" for n, name in enumerate(MEASURES[1:], 1))
     return (
         f"""
@@ -205,7 +208,7 @@ def _of_recipients(
             SELECT key{given}, {each} FROM decision JOIN ({events}) AS f USING (partition, id, accepted_at)
         ), moved AS (
             SELECT *, unnest(exceptions) AS x{given}
-            FROM decisions {f"JOIN ({linked}) AS f USING (partition, id, accepted_at)" if linked else ""}
+            FROM decisions JOIN ({own_events}) AS f USING (partition, id, accepted_at)
             WHERE {_DECIDED} AND {fitting} AND verdict <> 'hold' AND len(exceptions) > 0
         ), counted AS (
             SELECT key, {columns}, count(*) AS n FROM decided WHERE {fits} GROUP BY ALL
@@ -219,7 +222,7 @@ def _of_recipients(
         SELECT hour, {"given" if given else by} AS value, sum(n) FILTER (first) AS messages, {sums}
         FROM told GROUP BY ALL
         """,  # noqa: S608 - of our own words
-        of_links | values,
+        of_own | values,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.actions.explore.subjects import complaints_of, enterprise_names, t
 from pipeline.actions.explore.sums import Sums, explore
 from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.errors import AntispamError
+from pipeline.lake import tables
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
 from pipeline.settings import Settings
@@ -180,6 +182,24 @@ def test_regions_and_carriers_have_the_sums_of_their_recipients(db: Database, la
             assert newest_messages(db, lake.cursor(), ANALYST, of_place)
     regions = {top.value: top.now.messages for top in explore(db, lake.cursor(), ANALYST, WEEK, "region").top}
     assert regions == {"北京": 60, "上海": 60, "辽宁": 60}
+
+
+@pytest.mark.long
+def test_exceptions_of_older_versions_count_under_their_carrier(
+    db: Database, lake: LakeReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows have neither carrier nor region."""
+    for name in ("carriers", "regions"):
+        known = getattr(tables, name)
+        monkeypatch.setattr(tables, name, lambda numbers, known=known: known(numbers) if len(numbers) > 1 else [None])
+    older = Settings(data_dir=tmp_path)
+    fill_lake(older, NOW)
+    cursor = LakeReader(older).cursor()
+    assert cursor.execute("SELECT count(*) FROM decisions WHERE exceptions[1].carrier IS NOT NULL").fetchone() == (0,)
+    for by in PLACES:
+        assert explore(db, cursor, ANALYST, WEEK, by).top == explore(db, lake.cursor(), ANALYST, WEEK, by).top
+    of_region = replace(WEEK, region="北京")
+    assert explore(db, cursor, ANALYST, of_region) == explore(db, lake.cursor(), ANALYST, of_region)
 
 
 def test_a_number_with_a_region_counts_once(db: Database, lake: LakeReader, settings: Settings) -> None:
