@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.actions.explore import found as found_module
 from pipeline.actions.explore.filters import COLUMNS, KEYS, PLACES, Filters
 from pipeline.actions.explore.messages import newest_messages
 from pipeline.actions.explore.subjects import complaints_of, enterprise_names, told_campaign
@@ -200,6 +201,15 @@ def test_exceptions_of_older_versions_count_under_their_carrier(
         assert explore(db, cursor, ANALYST, WEEK, by).top == explore(db, lake.cursor(), ANALYST, WEEK, by).top
     of_region = replace(WEEK, region="北京")
     assert explore(db, cursor, ANALYST, of_region) == explore(db, lake.cursor(), ANALYST, of_region)
+
+
+def test_a_number_with_more_messages_than_are_named_is_found_by_day(
+    db: Database, lake: LakeReader, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_number = replace(WEEK, number=number(settings))
+    named = explore(db, lake.cursor(), ANALYST, of_number)
+    monkeypatch.setattr(found_module, "MOST_OFFSETS", 1)
+    assert explore(db, lake.cursor(), ANALYST, of_number) == named
 
 
 def test_a_number_with_a_region_counts_once(db: Database, lake: LakeReader, settings: Settings) -> None:
