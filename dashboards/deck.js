@@ -61,12 +61,14 @@ export default function (component) {
 
   // What a page that was reloaded had not brought to the server goes on here. The server refuses what it did already.
   function resumed(deck) {
-    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    const kept = stored(() => JSON.parse(sessionStorage.getItem(KEPT) ?? "null"));
     deck.seq = deck.sent = data.acked;
     if (kept?.user !== data.user || Date.now() - kept.at > KEPT_FOR) return deck;
+    const same = kept.session === data.session; // then the server may be at work on these numbers
     for (const entry of kept.log) {
-      if (kept.session === data.session && entry.seq <= data.acked) continue;
-      deck.log.push({ ...entry, seq: ++deck.seq });
+      if (same && entry.seq <= data.acked) continue;
+      deck.seq = same ? entry.seq : deck.seq + 1;
+      deck.log.push({ ...entry, seq: deck.seq });
       if (entry.action === "undo") deck.gone.delete(entry.case);
       else deck.gone.add(entry.case);
     }
@@ -78,10 +80,18 @@ export default function (component) {
   }
 
   function keep() {
-    const log = deck.log.filter((entry) => entry.action !== "here");
-    const kept = { user: data.user, session: data.session, at: Date.now(), log };
-    if (log.length) sessionStorage.setItem(KEPT, JSON.stringify(kept));
-    else sessionStorage.removeItem(KEPT);
+    const kept = { user: data.user, session: data.session, at: Date.now(), log: deck.log };
+    if (deck.log.length) stored(() => sessionStorage.setItem(KEPT, JSON.stringify(kept)));
+    else stored(() => sessionStorage.removeItem(KEPT));
+  }
+
+  // The tab's storage may be blocked or full. Then nothing is kept, and the deck works on.
+  function stored(use) {
+    try {
+      return use();
+    } catch {
+      return null;
+    }
   }
 
   function merge() {
@@ -140,8 +150,8 @@ export default function (component) {
                     refusal: ["reject", "blacklist"].includes(action) ? refusalOf(card) : "",
                     took: VERDICTS.includes(action) ? Date.now() - deck.since : 0 });
     deck.here = Date.now();
-    keep();
     send();
+    keep();
     return deck.seq;
   }
 

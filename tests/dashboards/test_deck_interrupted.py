@@ -60,8 +60,9 @@ def again(page: Page) -> None:
     watched(page, int(page.locator(".deck .figure b").first.inner_text()))
 
 
-def test_a_server_that_stands_still_for_ten_seconds(console: Console, open_page: Open) -> None:
+def test_a_server_that_stands_still_for_ten_seconds_and_a_full_storage(console: Console, open_page: Open) -> None:
     page = at_work(open_page)
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }")
     press([page], 10)
     console.process.send_signal(signal.SIGSTOP)
     try:
