@@ -64,6 +64,17 @@ def test_a_log_is_applied_once_however_often_it_comes(db: Database) -> None:
     assert list(hand.cases) == ["case-003", "case-004", "case-005"], "what was skipped does not come back at once"
 
 
+def test_a_verdict_that_a_page_loaded_again_sends_a_second_time_is_done(db: Database) -> None:
+    log = [entry(1, "reject", "case-000"), entry(2, "reject", "case-001")]
+    deck.apply(db, ANNA, hand_of(db), log, NOW)
+    again = hand_of(db)
+    deck.apply(db, ANNA, again, [log[0], entry(2, "release", "case-001")], NOW)
+    assert [(told["seq"], told["case"]) for told in again.failed] == [(2, "case-001")], "another verdict is refused"
+    deck.apply(db, BEN, other := deck.Hand(), log[:1], NOW)
+    assert "anna" in other.failed[0]["text"]
+    assert verdicts(db)["case-000"] == ("decided", "reject")
+
+
 def test_undo_brings_the_case_back_to_the_front(db: Database) -> None:
     hand = hand_of(db)
     deck.apply(db, ANNA, hand, [entry(1, "blacklist", "case-003")], NOW)

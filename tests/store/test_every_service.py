@@ -545,6 +545,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: queue_access.set_queues(w.db, u, "anna", [], NOW),
     ),
     "claims.in_hand": (R.REVIEW, HIDES, lambda w, u, n: {_held(w, u, n)} & claims.in_hand(w.db, u, NOW)),
+    "claims.stands": (R.REVIEW, HIDES, lambda w, u, n: claims.stands(w.db, u, _decided(w, u, n), "reject")),
     "claims.stopped_ports": (R.REVIEW, HIDES, lambda w, u, n: claims.stopped_ports(w.db, u, _stopped(w, n))),
     "labels.labels": (R.ADMINISTER, FOR_ALL, lambda w, u, n: labels.labels(w.db, u, 0, NOW)),
     "stopped.stopped": (

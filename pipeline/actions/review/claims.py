@@ -280,6 +280,16 @@ def settle(
     audit.record(connection, now, user.name, what, f"case/{case}", {"state": "open"}, after, said.note)
 
 
+def stands(db: Database, user: User, case: str, verdict: str) -> bool:
+    """Whether the user's own verdict on this case is this one: the verdict of the case, or a first opinion."""
+    require(user, Right.REVIEW)
+    decided = and_(_cases.c.state != "open", _cases.c.decided_by == user.name, _cases.c.verdict == verdict)
+    first = and_(_cases.c.state == "open", _cases.c.first_by == user.name, _cases.c.first_verdict == verdict)
+    query = select(_cases.c.id).where(_cases.c.id == case, or_(decided, first), *in_access(user))
+    with db.read() as connection:
+        return connection.execute(query).first() is not None
+
+
 def undo(db: Database, user: User, case: str, now: int) -> None:
     """Undo the user's own verdict before it is effective; the case is open and leased to the user again.
 
