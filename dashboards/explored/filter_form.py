@@ -1,25 +1,31 @@
 """The filters in force, each with a button that takes it away, and the way to another one.
 
-What fits is shown while the reader types: the values of the column with most messages in the period.
+What fits is shown while the reader types: of the 100 values of the column with most messages in the period.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.address import keep
 from dashboards.explored.names import FILTERED, LONGEST, NAMES
+from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.words import count, word
 from pipeline.actions.explore.filters import COLUMNS, Filters
 from pipeline.actions.explore.subjects import enterprise_names
-from pipeline.actions.explore.sums import MAX_TOP, explore
+from pipeline.actions.explore.sums import MAX_TOP, Top, explore
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.store.accounts.roles import User
 
 PAUSE = "300ms"  # without a key before the page answers
 SHOWN = 8  # values that fit
+KEPT_MS = MINUTE_MS  # how long the values of a column are kept
+VALUES = "filter_values"  # the key of the values that are kept: whose they are, when they were asked for, the values
 
 
 def show(_: Text, user: User, filters: Filters) -> None:
@@ -61,17 +67,28 @@ def _add(_: Text, user: User, filters: Filters) -> None:
 
 
 def _fitting(_: Text, user: User, filters: Filters, name: str, typed: str) -> list[tuple[str, str, str]]:
-    """The values with most messages that contain what is typed: value, its words, its messages."""
-    services = session.services()
+    """Those of the 100 values with most messages that contain what is typed: value, its words, its messages."""
     try:
-        found = explore(services.db, services.lake.cursor(), user, filters, name, first=MAX_TOP)
+        values = _values(user, filters, name)
     except AntispamError as error:
         st.caption(session.plain(str(error)))
         return []
-    names = enterprise_names(services.db, user) if name == "enterprise" else {}
+    names = enterprise_names(session.services().db, user) if name == "enterprise" else {}
     fitting = []
-    for top in found.top:
+    for top in values:
         shown = names.get(top.value, top.value) if name == "enterprise" else word(_, top.value)
         if top.value and typed.casefold() in f"{top.value} {shown} {top.example}".casefold():
             fitting.append((top.value, top.example or shown, count(top.now.messages)))
     return fitting[:SHOWN]
+
+
+def _values(user: User, filters: Filters, name: str) -> Sequence[Top]:
+    """The 100 values of a column with most messages. They are kept for a minute: each pause in typing asks for them."""
+    of, now = (user, filters, name), now_ms()
+    kept = st.session_state.get(VALUES)
+    if kept is None or kept[0] != of or now - kept[1] > KEPT_MS:
+        services = session.services()
+        found = explore(services.db, services.lake.cursor(), user, filters, name, first=MAX_TOP)
+        kept = st.session_state[VALUES] = (of, now, found.top)
+    values: Sequence[Top] = kept[2]
+    return values

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -19,6 +20,7 @@ from dashboards.screens import overview
 from pipeline.actions.alerts.inbox import find_alert
 from pipeline.actions.alerts.news import project_alerts
 from pipeline.actions.console.overview import Channel, Standing
+from pipeline.actions.explore.sums import Explored, explore
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
@@ -324,6 +326,26 @@ def test_filters_are_added_and_taken_away_and_the_address_keeps_no_number(explor
     next(button for button in app.button if button.label.startswith("Enterprise: ")).click().run()
     assert _figures(app)["Messages"] == "60"
     assert "enterprise" not in app.query_params
+
+
+@pytest.mark.long
+def test_a_pause_in_typing_asks_the_lake_for_nothing(
+    exploring: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def asking(*given: Any, **options: Any) -> Explored:
+        asked.append(given[4])
+        return explore(*given, **options)
+
+    monkeypatch.setattr("dashboards.explored.filter_form.explore", asking)
+    app = exploring()
+    for typed in ("1", "10", "106"):
+        next(one for one in app.text_input if one.label == "Value").input(typed).run()
+    assert asked == ["port"]
+    next(one for one in app.selectbox if one.label == "Column").select("kind").run()
+    next(one for one in app.text_input if one.label == "Value").input("c").run()
+    assert asked == ["port", "kind"]
 
 
 def test_values_that_fit_are_shown_while_the_reader_types(exploring: Callable[..., AppTest]) -> None:
