@@ -100,6 +100,16 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
     screen(batches[0], MemoryCounters(), config, 0)  # warm up: automata and tables are built on first use
     gc.freeze()  # as a worker does before its first poll
     gc.disable()  # as a worker does while it decides a poll
+    try:
+        return _measured(events, raw, batches, config)
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _measured(
+    events: list[Submission], raw: list[bytes], batches: list[list[Submission]], config: Config
+) -> dict[str, Any]:
     state, outcomes = MemoryCounters(), []
     seconds, cpu = perf_counter(), process_time()
     for batch in batches:
@@ -153,7 +163,6 @@ def measure(events: list[Submission], config: Config) -> dict[str, Any]:
         "keywords": _timed(lambda: [dictionary.match_batch(*each) for each in read]) * 1e6 / len(alone),
     }
     jieba_us = _jieba_us([event.content for event in events])
-    gc.enable()
     return {
         "submissions": len(events),
         "submissions_per_s": round(len(events) / seconds),
