@@ -39,13 +39,12 @@ CREATE TEMP VIEW complaint AS
 
 -- The traffic with a column for each verdict.
 CREATE TEMP VIEW verdicts AS
-    SELECT period, hour, port, kind, carrier, messages, parts,
+    SELECT period, port, messages,
            CASE WHEN verdict = 'release' THEN messages ELSE 0 END AS released,
            CASE WHEN verdict = 'hold' THEN messages ELSE 0 END AS held,
            CASE WHEN verdict = 'review' THEN messages ELSE 0 END AS reviewed,
            CASE WHEN verdict = 'reject' THEN messages ELSE 0 END AS rejected,
-           CASE WHEN verdict = 'blacklist' THEN messages ELSE 0 END AS blacklisted,
-           CASE WHEN verdict = 'undecided' THEN messages ELSE 0 END AS undecided
+           CASE WHEN verdict = 'blacklist' THEN messages ELSE 0 END AS blacklisted
     FROM traffic;
 
 -- Messages of the period by the values of one column (`what`), with a column for each verdict and the share refused.
