@@ -19,6 +19,8 @@ from pipeline.store import audit
 from pipeline.store.accounts.roles import Right, User, allowed
 
 SUBJECTS = {Subject.CHANNEL: N_("channel"), Subject.PORT: N_("port"), Subject.NUMBER: N_("number")}
+RESULTS = ("result", "status")  # 0: accepted
+WIDTHS = (105, 100, 90, 120, 110, 720)  # pixels, of the columns of frames
 REVEALED = "trace_revealed"
 
 
@@ -59,6 +61,7 @@ def page(_: Text, user: User) -> None:
             _("started"),
         ],
     )
+    st.caption(_("The newest first; times in {zone}.").format(zone=zone))
     number = chosen_row("trace", frame, [str(row.id) for row in rows], key=f"traces_{rows[0].id}", height="content")
     if number is None:
         st.caption(_("Choose a trace to see its frames."))
@@ -115,6 +118,7 @@ def _frames(_: Text, user: User, trace: int, zone: str) -> None:
         [str(n) for n in range(len(found))],
         key=f"frames_{trace}_{len(found)}_{full is not None}",
         height=360,
+        column_config={name: st.column_config.Column(width=wide) for name, wide in zip(columns, WIDTHS, strict=True)},
     )
     if number is None:
         st.caption(_("Choose a frame to see its fields and the other frames of its message."))
@@ -149,8 +153,25 @@ def _revealed(_: Text, user: User, trace: int) -> list[Noted] | None:
 def _row(_: Text, noted: Noted, zone: str) -> tuple[str, ...]:
     at = f"{clock(zone, noted.at, date=False)}.{noted.at % 1000:03d}"
     direction = _("to the carrier") if noted.outgoing else _("from the carrier")
-    told = {name: value for name, value in noted.body.items() if value not in (None, "", 0, False, [])}
-    return at, noted.channel, str(noted.link), direction, noted.command, _plain(told)
+    return at, noted.channel, str(noted.link), direction, noted.command, _line(noted)
+
+
+def _line(noted: Noted) -> str:
+    """The fields in a line: number and result, then texts, then codes. Those that say nothing are left out."""
+    body = noted.body
+    always = RESULTS if noted.command.endswith("Resp") else ()
+    left_out = ("content", "short_message") if body.get("text") or body.get("report") else ()  # the same in octets
+    said = [
+        (name, value)
+        for name, value in body.items()
+        if name in always or (name not in left_out and not _is_nothing(value))
+    ]
+    said.sort(key=lambda each: (each[0] != "sequence", each[0] not in RESULTS, isinstance(each[1], int)))
+    return " · ".join(f"{name} {_plain(value)}" for name, value in said)
+
+
+def _is_nothing(value: object) -> bool:
+    return not (value.strip("0") if isinstance(value, str) else value)
 
 
 def _plain(value: object) -> str:

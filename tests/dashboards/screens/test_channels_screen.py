@@ -176,6 +176,8 @@ def test_a_trace_is_started_and_its_frames_are_shown_without_numbers(db: Databas
     assert "138****8000" in listed
     assert "13800138000" not in listed
     assert "您好" not in listed
+    assert "sequence 7 · src_id 10690001" in listed
+    assert "sequence 7 · result 0 · msg_id 000000000000004d" in listed  # 0 says that it was accepted
     fields, own = app.dataframe[2].value, app.dataframe[3].value
     assert dict(zip(fields["field"], fields["value"], strict=True))["sequence"] == "7"
     assert list(own["frame"]) == ["Submit", "SubmitResp"]
