@@ -148,7 +148,7 @@ def kafka_broker(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def emptied_kafka(own_kafka: str) -> str:
     """Bootstrap of the module's own Kafka, without the topics of the tests before and their groups' offsets."""
-    client = AdminClient({"bootstrap.servers": own_kafka})
+    client = AdminClient({"bootstrap.servers": own_kafka, "log_level": 2})
     names = [name for name in client.list_topics(timeout=60).topics if not name.startswith("__")]
     for deleted in client.delete_topics(names, operation_timeout=60).values() if names else ():
         deleted.result()

@@ -75,13 +75,13 @@ def one_of_each() -> list[tuple[str, bytes]]:
 
 
 def send(broker: str, records: list[tuple[str, bytes]]) -> None:
-    admin = AdminClient({"bootstrap.servers": broker, "log_level": 4})
+    admin = AdminClient({"bootstrap.servers": broker, "log_level": 2})
     there = admin.list_topics(timeout=10).topics
     missing = [NewTopic(topic, 1, 1) for topic in sorted({topic for topic, _ in records}) if topic not in there]
     if missing:
         for made in admin.create_topics(missing).values():
             made.result(30)
-    producer = Producer({"bootstrap.servers": broker, "log_level": 4})
+    producer = Producer({"bootstrap.servers": broker, "log_level": 2})
     for topic, value in records:
         producer.produce(topic, value, partition=0)
     assert producer.flush(30) == 0

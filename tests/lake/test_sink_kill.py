@@ -60,7 +60,7 @@ class Traffic(threading.Thread):
         self.written = {"decisions": [0] * PARTITIONS, "submissions": [0] * PARTITIONS}
         self.stopping = threading.Event()
         self._rate = rate
-        self._producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 4})
+        self._producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 2})
 
     def run(self) -> None:
         while not self.stopping.is_set():
@@ -136,7 +136,7 @@ def compact_until(settings: Settings, stopping: threading.Event, wrong: list[str
 
 @contextmanager
 def scene(broker: str, folder: Path) -> Iterator[tuple[Traffic, Reader]]:
-    admin = AdminClient({"bootstrap.servers": broker, "log_level": 4})
+    admin = AdminClient({"bootstrap.servers": broker, "log_level": 2})
     wanted = ["decisions", "submissions.bulk"]
     there = admin.list_topics(timeout=10).topics
     for made in admin.create_topics(

@@ -27,6 +27,7 @@ from pipeline.run.child import free_port
 from pipeline.settings import Settings
 
 DEADLINE = 60.0  # seconds; generous, since the machine may be busy
+QUIETLY = {"log_level": 2}  # what outlives its broker would write to the standard error of the tests that follow
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -222,7 +223,7 @@ def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
 
 
 def produce(bootstrap: str, values: list[str]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", **QUIETLY})
     for value in values:
         producer.produce("records", value.encode(), partition=0)
     assert producer.flush(DEADLINE) == 0
@@ -236,6 +237,7 @@ def committed(bootstrap: str) -> list[str]:
             "group.id": "reader",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
+            **QUIETLY,
         }
     )
     consumer.assign([TopicPartition("records", 0, 0)])
@@ -278,7 +280,7 @@ def test_records_and_cluster_id_survive_a_stop_and_a_kill(fresh_kafka: KafkaNode
 def test_what_a_dead_producer_left_open_is_never_committed(module_kafka: KafkaNode) -> None:
     admin.ensure_topics(module_kafka.bootstrap, Settings(partitions=1))
     before = committed(module_kafka.bootstrap)
-    config = {"bootstrap.servers": module_kafka.bootstrap, "transactional.id": "worker-0"}
+    config = {"bootstrap.servers": module_kafka.bootstrap, "transactional.id": "worker-0", **QUIETLY}
 
     dead = Producer(config)
     dead.init_transactions(DEADLINE)
