@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 __all__ = ["browser", "open_page"]
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +87,6 @@ def test_a_selection_by_keyboard_is_counted_confirmed_decided_and_taken_back(
     page.get_by_text("30 cases, 4,590 messages at ").wait_for()
 
 
-@pytest.mark.slow
-@pytest.mark.slow
 def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review?view=cases&sort=messages&port=10690003")
     select(page, 1)
@@ -103,7 +105,6 @@ def test_a_selection_stays_on_its_cases_when_the_order_changes(console: Console,
     page.get_by_text("5 cases, 1,611 messages at ").wait_for()
 
 
-@pytest.mark.slow
 def test_a_link_opens_a_case_in_another_language_with_its_comments(console: Console, open_page: Open) -> None:
     link = "/review?view=cases&open=case-001"
     page = open_page("anna", path=link)
@@ -119,7 +120,6 @@ def test_a_link_opens_a_case_in_another_language_with_its_comments(console: Cons
     page.locator(".deck .figure", has_text="1 在手").wait_for()
 
 
-@pytest.mark.slow
 def test_a_case_is_handed_over_to_a_person(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review?view=cases&sort=oldest")
     select(page, 1)
@@ -132,7 +132,6 @@ def test_a_case_is_handed_over_to_a_person(console: Console, open_page: Open) ->
     page.locator(".deck .body[data-case=case-000]").wait_for()
 
 
-@pytest.mark.slow
 def test_a_merge_is_undone_on_the_page_of_its_case(console: Console, open_page: Open, tmp_path: Path) -> None:
     apart = ["case-011", "case-017"]  # of the port of case-005
     with console.db.write() as connection:

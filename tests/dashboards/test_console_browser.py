@@ -265,6 +265,7 @@ def test_hostile_text_stays_text(console: Console, open_page: Open) -> None:
     assert message.locator(".unseen").inner_text() == "U+200B"
 
 
+@pytest.mark.slow
 def test_an_analyst_sees_masks_and_a_senior_reviewer_may_look(console: Console, open_page: Open) -> None:
     page = open_page("rui", path="/search")
     choose_first_row(page)

@@ -114,6 +114,7 @@ def test_each_press_decides_the_case_on_screen_and_no_empty_state_lies_between(
 
 
 @pytest.mark.parametrize("console", [14], indirect=True)
+@pytest.mark.slow
 def test_nothing_fades_and_an_unsent_verdict_is_taken_back_however_late(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review")
     watched(page, 14)

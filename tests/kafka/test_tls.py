@@ -116,6 +116,7 @@ def values(settings: Settings, topic: str) -> list[bytes | None]:
     return found
 
 
+@pytest.mark.slow
 def test_confluent_kafka_writes_and_reads(settings: Settings) -> None:
     send(writer(settings), [("records", "key", b"by librdkafka")])
     assert values(settings, "records") == [b"by librdkafka"]

@@ -46,6 +46,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_trained_model_tells_its_texts_apart(data: Path, model: Path) -> None:
     classifier = Classifier.load(model)
     assert [r.label for r in classifier.classify(["代开发票增值税", "我到家了晚安"])] == [

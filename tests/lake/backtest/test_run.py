@@ -160,6 +160,7 @@ def _killed(folder: str) -> None:
     backtest(settings, question, (), BEGIN, lambda *_: os.kill(os.getpid(), signal.SIGKILL), cores=1)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_other_parts(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed = ask(copied(full, tmp_path / "a"))
     settings = copied(full, tmp_path / "b")
@@ -188,6 +189,7 @@ def test_a_killed_run_goes_on_with_the_other_parts(full: Path, tmp_path: Path, m
     assert not replayed
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_report(full: Path, tmp_path: Path) -> None:
     one = ask(copied(full, tmp_path / "a"))
     question = Question(BEGIN, BEGIN + 2 * HOUR_MS)
