@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,7 @@ from pipeline.run.brokers.kafka_node import KafkaNode
 from pipeline.store import outbox, schema
 from pipeline.store.database import Database
 from tests.harness.processes.workers import start
-from tests.harness.servers.carrier import PORT, sender_deployment, until
+from tests.harness.servers.carrier import PORT, sender_deployment, served, until
 from tests.harness.servers.scripted_gateway import GatewayLink, ScriptedGateway
 
 MESSAGES, KILLS, WINDOW = 600, 3, 32
@@ -80,27 +76,6 @@ class MoGateway(ScriptedGateway):
             link.write(CMPP3.encode(deliver))
 
 
-@contextmanager
-def served() -> Iterator[MoGateway]:
-    """The carrier in its own thread."""
-    started, ended = threading.Event(), threading.Event()
-    gateway = MoGateway()
-
-    async def run() -> None:
-        async with gateway:
-            started.set()
-            await asyncio.to_thread(ended.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    started.wait(10)
-    try:
-        yield gateway
-    finally:
-        ended.set()
-        thread.join(10)
-
-
 def records(db: Database) -> list[Record]:
     """What waits for the relay, to be screened and brought to the port."""
     decode = decoder(Record)
@@ -112,7 +87,7 @@ def records(db: Database) -> list[Record]:
 def test_messages_of_subscribers_are_stored_once_and_their_words_obeyed_once(
     fresh_kafka: KafkaNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with served() as gateway:
+    with served(MoGateway()) as gateway:
         settings, db = sender_deployment(fresh_kafka.bootstrap, tmp_path, gateway.port, monkeypatch)
         child = start(settings, "sender-0", "serve", "sender")
         try:

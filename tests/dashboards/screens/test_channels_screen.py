@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import session
 from pipeline.actions.senders.live import controls, states
 from pipeline.actions.senders.live.controls import Control
 from pipeline.actions.senders.live.link_figures import CodeCount, Figures
@@ -23,53 +21,20 @@ from pipeline.durations import HOUR_MS
 from pipeline.settings import Settings
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
-from tests.harness.console_data import CHIEF, register_ports, sign_up
+from tests.dashboards.screens.conftest import Open
+from tests.harness.console_data import CHIEF, register_ports
 from tests.harness.migrated import migrated_database
 
+PAGE = "channels"
 NOW = int(time.time() * 1000)
-Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ANTISPAM_CHANNELS", '["default", "one", "two"]')
     db = migrated_database(Settings(data_dir=tmp_path))
     yield db
     db.close()
-
-
-@pytest.fixture
-def open_page(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("ANTISPAM_CHANNELS", '["default", "one", "two"]')
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    session.services.clear()
-
-    tokens: dict[Role, str] = {}
-
-    def run(role: Role = Role.OPERATOR, language: str = "en", **query: str) -> AppTest:
-        if role not in tokens:
-            tokens[role] = sign_up(db, role.value, role, NOW)
-        token = tokens[role]
-        monkeypatch.setattr(session, "token", lambda: token)
-        monkeypatch.setattr(session, "chosen_language", lambda: language)
-        app = AppTest.from_function(_page, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    yield run
-    session.services().db.close()
-    session.services.clear()
-
-
-def _page() -> None:
-    from dashboards import session
-    from dashboards.screens import channels
-
-    with session.told():
-        channels.page()
 
 
 def state(**link: object) -> ChannelState:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import session
 from pipeline.settings import Settings
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role
 from pipeline.store.database import Database
+from tests.dashboards.screens.conftest import Open
 from tests.harness.case_events import rows
-from tests.harness.console_data import fill_rest, register_ports, sign_up
+from tests.harness.console_data import fill_rest, register_ports
 from tests.harness.migrated import migrated_database
 
 pytestmark = pytest.mark.long
 
+PAGE = "complaints"
 NOW = int(time.time() * 1000)
-Open = Callable[..., AppTest]
 
 
 @pytest.fixture
@@ -32,36 +31,6 @@ def db(tmp_path: Path) -> Iterator[Database]:
     fill_rest(db, NOW)
     yield db
     db.close()
-
-
-@pytest.fixture
-def open_page(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    monkeypatch.setenv("ANTISPAM_DATA_DIR", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    session.services.clear()
-
-    def run(role: Role = Role.OPERATOR, scope: dict[str, str] | None = None, **query: str) -> AppTest:
-        token = sign_up(db, "someone", role, NOW, scope)
-        monkeypatch.setattr(session, "token", lambda: token)
-        monkeypatch.setattr(session, "chosen_language", lambda: "en")
-        app = AppTest.from_function(_page, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    yield run
-    session.services().db.close()
-    session.services.clear()
-
-
-def _page() -> None:
-    from dashboards import session
-    from dashboards.screens import complaints
-
-    with session.told():
-        complaints.page()
 
 
 def told(app: AppTest) -> str:
@@ -101,7 +70,7 @@ def test_a_person_settles_what_a_doubtful_complaint_is_about(open_page: Open) ->
     app.radio[0].set_value(0)
     app.button[0].click().run()
     assert not app.exception
-    assert "Settled by: someone" in told(app)
+    assert "Settled by: operator" in told(app)
     assert app.header[0].value == "unmatched"
     assert app.radio  # until it is answered
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.harness.migrated import migrated_database
 from tests.harness.processes.workers import settings_for
 
 PORT = "10690001"
+Server = TypeVar("Server", bound=AbstractAsyncContextManager[Any])
 
 
 def sender_deployment(
@@ -41,11 +43,17 @@ def sender_deployment(
 @contextmanager
 def simulated(conduct: Conduct, port: int = 0) -> Iterator[Simulator]:
     """A simulated carrier in its own thread; port 0: any free one."""
+    with served(Simulator("900001", b"secret", conduct, port)) as simulator:
+        yield simulator
+
+
+@contextmanager
+def served(server: Server) -> Iterator[Server]:
+    """The server in a thread with an event loop of its own."""
     started, ended = threading.Event(), threading.Event()
-    simulator = Simulator("900001", b"secret", conduct, port)
 
     async def run() -> None:
-        async with simulator:
+        async with server:
             started.set()
             await asyncio.to_thread(ended.wait)
 
@@ -53,7 +61,7 @@ def simulated(conduct: Conduct, port: int = 0) -> Iterator[Simulator]:
     thread.start()
     started.wait(10)
     try:
-        yield simulator
+        yield server
     finally:
         ended.set()
         thread.join(10)
