@@ -16,6 +16,7 @@ from pipeline.durations import DAY_MS
 from pipeline.events import AlertAbout
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.store import outbox, schema
+from pipeline.store.registry.counted_complaints import COUNTED
 
 ENOUGH = 100  # messages or parts of which a share is computed
 ALL = "all"  # the subject of a figure of the whole
@@ -37,7 +38,7 @@ class Measure:
 
 def _complaints(connection: Connection, since: int, until: int) -> Figures:
     t = schema.complaints
-    when = (t.c.complained_at >= since, t.c.complained_at < until)
+    when = (t.c.complained_at >= since, t.c.complained_at < until, COUNTED)
     return _figures(connection.execute(select(t.c.port, func.count()).where(*when).group_by(t.c.port)).all())
 
 

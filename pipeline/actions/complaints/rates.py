@@ -17,13 +17,13 @@ import duckdb
 from sqlalchemy import Connection, func, select
 
 from pipeline.actions.complaints.matching import Found
-from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.rules.clock.months import before, bounds, month_of
 from pipeline.rules.prefixes import LongestPrefix
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
+from pipeline.store.registry.counted_complaints import COUNTED
 
 MILLION = 1_000_000
 CHUNK = 500  # rows of one statement

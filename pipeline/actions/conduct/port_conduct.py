@@ -11,7 +11,6 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from pipeline import topics
 from pipeline.actions.conduct.complaint_limits import SUSPEND, TERMINATE, action_for
-from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.events import BULK_MESSAGES, PortAction, Verdict
 from pipeline.kafka.decoding import decoded
@@ -21,6 +20,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.callback_queue import enqueue
 from pipeline.store.registry import ports
 from pipeline.store.registry.configurations import local_day
+from pipeline.store.registry.counted_complaints import COUNTED
 from pipeline.store.registry.ports import NONE
 
 MONTH_MS = 30 * DAY_MS

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
-from pipeline.actions.conduct.counted import COUNTED
 from pipeline.durations import DAY_MS
 from pipeline.errors import AntispamError
 from pipeline.events import PortState, Tier, Verdict
@@ -22,6 +21,7 @@ from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database, upsert
 from pipeline.store.registry import ports as port_rows
+from pipeline.store.registry.counted_complaints import COUNTED
 from pipeline.store.registry.registry import check_reason
 
 _table = schema.tier_proposals

@@ -23,6 +23,7 @@ from pipeline.rules.conduct.port_lifecycle import Step
 from pipeline.settings import Settings
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
+from pipeline.store.registry.counted_complaints import COUNTED
 
 MEMORY = "2GB"  # of DuckDB; what does not fit goes to the spill folder
 THREADS = 2
@@ -141,10 +142,12 @@ def _registered(connection: Connection, period: Period, privacy: Privacy) -> dic
                 complaints.c.port,
                 complaints.c.source,
                 complaints.c.found,
+                COUNTED.label("counts"),
                 complaints.c.complained_at,
                 complaints.c.due_at,
                 complaints.c.answered_at,
             ).where(complaints.c.complained_at >= since, complaints.c.complained_at < until),
+            counts=pa.bool_(),
             complained_at=_TIME,
             due_at=_TIME,
             answered_at=_TIME,

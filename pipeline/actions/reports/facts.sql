@@ -34,8 +34,10 @@ CREATE TEMP TABLE record (period VARCHAR, verdict VARCHAR, records BIGINT);
 
 CREATE TEMP VIEW opened_case AS SELECT *, period_of(opened_at) AS period FROM registered_case WHERE period IS NOT NULL;
 CREATE TEMP VIEW port_action AS SELECT *, period_of(acted_at) AS period FROM registered_action WHERE period IS NOT NULL;
-CREATE TEMP VIEW complaint AS
+CREATE TEMP VIEW received_complaint AS
     SELECT *, period_of(complained_at) AS period FROM registered_complaint WHERE period IS NOT NULL;
+-- Without those that are about no message of the port, as a person said.
+CREATE TEMP VIEW complaint AS FROM received_complaint WHERE counts;
 
 -- The traffic with a column for each verdict.
 CREATE TEMP VIEW verdicts AS

@@ -14,6 +14,7 @@ from pipeline.rules.conduct.port_lifecycle import Standing, Step
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require, require_port
 from pipeline.store.database import Database
+from pipeline.store.registry.counted_complaints import COUNTED
 from pipeline.store.registry.ports import standing
 
 MONTH_MS = 30 * DAY_MS
@@ -38,7 +39,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class PortHistory:
-    """The latest 50 actions, newest first; number of complaints of the last 30 days; number of open cases."""
+    """The latest 50 actions, newest first; how many complaints of the last 30 days count; number of open cases."""
 
     deeds: Sequence[Deed]
     complaints: int
@@ -58,7 +59,7 @@ def port_history(db: Database, user: User, code: str, now: int) -> PortHistory:
             .limit(50)
         ).all()
         complaints = connection.execute(
-            select(func.count()).select_from(c).where(c.c.port == code, c.c.complained_at > now - MONTH_MS)
+            select(func.count()).select_from(c).where(c.c.port == code, c.c.complained_at > now - MONTH_MS, COUNTED)
         ).scalar_one()
         cases = connection.execute(
             select(func.count()).select_from(k).where(k.c.port == code, k.c.state == "open")

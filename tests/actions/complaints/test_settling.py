@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.actions.alerts.measures import MEASURES
 from pipeline.actions.complaints import complaint_list
 from pipeline.actions.complaints.complaint_list import Filters
 from pipeline.actions.complaints.intake import take
@@ -18,6 +19,7 @@ from pipeline.rules.clock.months import month_of
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
+from pipeline.store.registry.port_history import port_history
 from tests.harness.case_events import NOW, PORT, add_port, rows
 
 OPERATOR = User("ops", Role.OPERATOR)
@@ -42,6 +44,17 @@ def doubtful(db: Database) -> None:
 def found(db: Database) -> tuple[str, str, str, str | None]:
     (row,) = rows(db, schema.complaints)
     return row.found, row.doubt, row.message, row.settled_by
+
+
+def of_the_page(db: Database) -> int:
+    return port_history(db, OPERATOR, PORT, NOW).complaints
+
+
+def of_the_alert(db: Database) -> dict[str, float]:
+    read = MEASURES["much-complained"].of_database
+    assert read is not None
+    with db.read() as connection:
+        return read(connection, NOW, NOW + 1)
 
 
 def test_the_candidates_are_shown_the_likeliest_first_and_masked(any_db: Database) -> None:
@@ -92,8 +105,10 @@ def test_a_complaint_about_none_of_a_ports_messages_counts_no_longer(any_db: Dat
     doubtful(any_db)
     month = month_of(NOW, "UTC")
     assert [rate.total for rate in rates(any_db, OPERATOR, "port", month, "UTC")] == [1]
+    assert (of_the_page(any_db), of_the_alert(any_db)) == (1, {PORT: 1.0})
     settle(any_db, OPERATOR, "c1", PORT, None, NOW + 1)
     assert rates(any_db, OPERATOR, "port", month, "UTC") == []
+    assert (of_the_page(any_db), of_the_alert(any_db)) == (0, {})
     others = [
         Complaint(id=f"d{n}", port=PORT, recipient=f"138000000{n:02}", complained_at=NOW) for n in range(SUSPEND + 1)
     ]

@@ -96,12 +96,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeDay]:
     SimulatedDays(settings, watch=lambda topic, event: records.append((topic, event))).run(MONDAY, 1, 1300)
     db = migrated_database(settings)
     complaints = schema.complaints
-    with db.write() as connection:  # a third is answered, one too late
+    with db.write() as connection:  # a third is answered, one too late, and one is about no message
         of_day = complaints.c.complained_at < DAY.until  # some come after midnight
         some = connection.scalars(select(complaints.c.id).where(of_day).order_by(complaints.c.id)).all()
         answered = complaints.c.id.in_(some[::3])
         connection.execute(update(complaints).where(answered).values(answered_at=DAY.until, due_at=DAY.until + 1))
         connection.execute(update(complaints).where(complaints.c.id == some[0]).values(due_at=DAY.until - 1))
+        connection.execute(update(complaints).where(complaints.c.id == some[1]).values(settled_by="ops", message=""))
     made = MadeDay(settings, db, records, settings.data_dir / "reports")
     for name in reports():
         write(make(db, settings, ANALYST, name, containing(find(name).span, MONDAY, DAY.zone)), made.reports)
@@ -186,8 +187,10 @@ def test_cases_complaints_and_rules_reconcile(day: MadeDay) -> None:
     assert total(by_source, "complaints") == complaints
     assert total(by_source, "answered") == -(-complaints // 3)
     assert total(by_source, "overdue") == 1
-    assert total(day.table("complained"), "complaints") == complaints
-    assert total(day.table("handling"), "complaints") == complaints
+    assert total(day.table("complained"), "complaints") == complaints - 1
+    assert total(day.table("handling"), "complaints") == complaints - 1
+    (told,) = [row for row in day.table("summary") if row["figure"] == "complaints"]
+    assert float(told["value"]) == complaints - 1
     first = [d for d in day.of(Decision) if isinstance(d, Decision) and d.round == 0]
     matched = Counter(reason.rule for decision in first for reason in decision.reasons)
     assert {row["rule"]: int(row["matched"]) for row in day.table("rules") if row["matched"] != "0"} == matched
