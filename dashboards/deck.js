@@ -277,7 +277,7 @@ export default function (component) {
     const figures = element("div", "figures");
     const ahead = decided();
     figures.append(element("h1", "", words.title), figure(deck.queue.length, words.in_hand),
-                   figure(Math.max(0, data.waiting - ahead), words.waiting), figure(data.decided + ahead, words.decided));
+                   figure(Math.max(0, data.waiting - ahead), words.waiting), figure(Math.max(0, data.decided + ahead), words.decided));
     box.append(figures, element("div", "told"));
     return box;
   }

@@ -67,22 +67,34 @@ class Hand:
 
 
 def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]], now: int) -> bool:
-    """Apply the new entries of the log. Return True if there were any. `hand.failed` lists refused entries."""
+    """Apply the new entries of the log. Return True if there were any.
+
+    `hand.failed` lists the refused entries, but not one that asks for what is so already, and not one that a later
+    entry about the same case overtakes: a page that was loaded again sends all that it had no answer for.
+    """
     new = sorted((entry for entry in log if _number(entry) > hand.acked), key=_number)
     if new:
         hand.failed = []
-    for entry in new:
+    later = [{str(entry.get("case", "")) for entry in new[place + 1 :]} - {""} for place in range(len(new))]
+    for place, entry in enumerate(new):
         hand.acked = _number(entry)
         hand.seen_at = now
         action, case = str(entry.get("action", "")), str(entry.get("case", ""))
         try:
             _do(db, user, hand, entry, now)
         except AntispamError as error:
-            if action in VERDICTS and claims.stands(db, user, case, VERDICTS[action]):
-                continue  # a page that was loaded again sends what it had no answer for
+            if case in later[place] or _is_so(db, user, action, case, now):
+                continue
             hand.cards.pop(case, None)  # the next view shows the current state
             hand.failed.append({"seq": hand.acked, "case": case, "action": action, "text": str(error)})
     return bool(new)
+
+
+def _is_so(db: Database, user: User, action: str, case: str, now: int) -> bool:
+    """Whether what the entry asks for is the case's state already."""
+    if action in VERDICTS:
+        return claims.stands(db, user, case, VERDICTS[action])
+    return action in ("undo", "skip") and (case in claims.in_hand(db, user, now)) == (action == "undo")
 
 
 def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> None:
@@ -321,7 +333,7 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         for other in others:
             claims.undo(db, user, other, now)
         claims.give_back(db, user, others, now)
-        hand.decided -= 1 + len(others)
+        hand.decided = max(0, hand.decided - 1 - len(others))  # a page that was loaded again counts anew
         hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
     elif action != "here":  # `here` only shows that the reviewer is active
         raise AntispamError(f"unknown action {action!r}")
@@ -343,8 +355,7 @@ def _check(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: 
         hand.decided -= 1
     elif action == "skip":
         hand.checks.pop(case, None)
-    else:
-        raise AntispamError("this card is gone")
+    # A page that was loaded again has lost the card; nothing was decided by it.
 
 
 def _took(entry: Mapping[str, Any]) -> int | None:

@@ -31,7 +31,7 @@ def show(_: Text, user: User, case: str) -> None:
         with st.popover(_("Reopen"), icon=":material/undo:"):
             st.markdown("\n".join(f"- {line}" for line in _told(_, effect)))
             reason = st.text_input(_("Reason"), max_chars=200, key=f"reopen_reason_{case}")
-            short = len(reason.strip()) < audit.SHORTEST_REASON
+            short = audit.is_short(reason)
             if st.button(_("Reopen"), type="primary", key="reopen", disabled=short):
                 done = reopening.reopen(session.services().db, user, case, reason, now_ms())
                 st.session_state[REOPENED] = (case, done)

@@ -42,7 +42,7 @@ def _undo(_: Text, user: User, channel: str, changed_at: int, before: Control) -
         st.write(_("Set it back to: {settings}").format(settings=_words(_, before)))
         mark = f"{channel}_{changed_at}"
         reason = st.text_input(_("Reason"), key=f"undo_reason_{mark}", max_chars=audit.LONGEST_REASON)
-        short = len(reason.strip()) < audit.SHORTEST_REASON
+        short = audit.is_short(reason)
         if st.button(_("Undo"), type="primary", key=f"undo_{mark}", disabled=short):
             with session.told():
                 controls.undo(session.services().db, user, channel, changed_at, reason, now_ms())
@@ -90,7 +90,7 @@ def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
                 )
             )
         reason = st.text_input(_("Reason"), key=f"reason_{mark}", max_chars=audit.LONGEST_REASON)
-        short = len(reason.strip()) < audit.SHORTEST_REASON
+        short = audit.is_short(reason)
         if st.button(_("Set"), type="primary", key=f"set_{mark}", disabled=short):
             with session.told():
                 services = session.services()

@@ -79,7 +79,7 @@ def page(_: Text, user: User) -> None:
 
 def _start(_: Text, user: User) -> None:
     subjects = list(Subject)
-    with st.expander(_("Start a trace"), icon=":material/radio_button_checked:"), st.form("trace_start", border=False):
+    with st.expander(_("Start a trace"), icon=":material/radio_button_checked:"):
         left, middle, right = st.columns([1, 2, 1])
         subject = left.selectbox(
             _("Of a"),
@@ -95,7 +95,9 @@ def _start(_: Text, user: User) -> None:
                 n=count(traces.MOST_FRAMES), days=session.services().settings.status_days
             )
         )
-        if st.form_submit_button(_("Start"), type="primary"):
+        if st.button(
+            _("Start"), type="primary", key="trace_start", disabled=audit.is_short(reason) or not value.strip()
+        ):
             with session.told():
                 db = session.services().db
                 made = traces.start(db, user, subject, value, int(minutes), reason, now_ms())
@@ -142,7 +144,7 @@ def _revealed(_: Text, user: User, trace: int) -> list[Noted] | None:
     st.session_state.pop(REVEALED, None)
     with st.popover(_("Show numbers and texts"), icon=":material/visibility:"):
         reason = st.text_input(_("Reason"), key=f"trace_reason_{trace}", max_chars=audit.LONGEST_REASON)
-        if st.button(_("Show"), type="primary", key=f"trace_full_{trace}"):
+        if st.button(_("Show"), type="primary", key=f"trace_full_{trace}", disabled=audit.is_short(reason)):
             with session.told():
                 full = traces.full_frames(session.services().db, user, trace, reason, now_ms())
                 st.session_state[REVEALED] = (user.name, trace, full)

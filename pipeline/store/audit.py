@@ -65,6 +65,11 @@ def checked_reason(reason: str) -> str:
     return reason
 
 
+def is_short(reason: str) -> bool:
+    """Whether the reason is too short for the audit trail, so that a page need not ask to find out."""
+    return len(reason.strip()) < SHORTEST_REASON
+
+
 def head(connection: Connection) -> AuditHead | None:
     """The id and signature of the last row, or None for an empty trail."""
     table = schema.audit

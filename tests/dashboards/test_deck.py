@@ -75,6 +75,28 @@ def test_a_verdict_that_a_page_loaded_again_sends_a_second_time_is_done(db: Data
     assert verdicts(db)["case-000"] == ("decided", "reject")
 
 
+def test_an_undo_and_a_skip_that_a_page_loaded_again_sends_a_second_time_are_done(db: Database) -> None:
+    log = [entry(1, "reject", "case-000"), entry(2, "undo", "case-000"), entry(3, "skip", "case-001")]
+    deck.apply(db, ANNA, hand_of(db), log, NOW)
+    again = hand_of(db)
+    deck.apply(db, ANNA, again, log[1:], NOW)
+    assert (again.failed, again.decided) == ([], 0)
+    assert "case-000" in again.cases
+    deck.apply(db, BEN, other := deck.Hand(), log[1:], NOW)
+    assert [told["action"] for told in other.failed] == ["undo"], "the verdict was not Ben's; he has not the other case"
+
+
+def test_of_several_entries_about_a_case_the_last_one_is_what_is_told(db: Database) -> None:
+    log = [entry(1, "reject", "case-000"), entry(2, "undo", "case-000"), entry(3, "release", "case-000")]
+    deck.apply(db, ANNA, hand_of(db), log, NOW)
+    again = hand_of(db)
+    deck.apply(db, ANNA, again, log, NOW + 1)
+    assert (again.failed, verdicts(db)["case-000"]) == ([], ("decided", "release"))
+    late = deck.Hand()
+    deck.apply(db, ANNA, late, log, NOW + 2 * deck.UNDO_MS)
+    assert (late.failed, verdicts(db)["case-000"]) == ([], ("decided", "release"))
+
+
 def test_undo_brings_the_case_back_to_the_front(db: Database) -> None:
     hand = hand_of(db)
     deck.apply(db, ANNA, hand, [entry(1, "blacklist", "case-003")], NOW)
@@ -239,7 +261,7 @@ def test_a_check_looks_like_a_case_and_decides_nothing(db: Database) -> None:
     deck.apply(db, ANNA, hand, [entry(2, "undo", "check-case-005")], NOW)
     assert (hand.decided, "check-case-005" in hand.checks) == (20, True)
     deck.apply(db, ANNA, hand, [entry(3, "reject", "check-another")], NOW)
-    assert hand.failed[0]["text"] == "this card is gone"
+    assert hand.failed == [], "a page that was loaded again has lost the card, and nothing was decided by it"
 
 
 def test_reviewers_share_what_waits(db: Database) -> None:

@@ -126,8 +126,9 @@ def test_a_trace_is_started_and_its_frames_are_shown_without_numbers(db: Databas
     register_ports(db, NOW)
     app = open_page(section="trace", subject="port", value="10690001")
     assert "No trace is here" in told(app)
-    app.text_input[1].set_value("they see no reports")
-    app.button[0].click().run()
+    assert app.button("trace_start").disabled, "a reason is wanted first"
+    app.text_input[1].set_value("they see no reports").run()
+    app.button("trace_start").click().run()
     assert not app.exception
     (trace,) = traces.running(db, int(time.time() * 1000))
     assert (trace.subject, trace.value) == (Subject.PORT, "10690001")
@@ -155,12 +156,10 @@ def test_numbers_and_texts_of_a_running_trace_stay_shown_until_it_is_read_again(
     sent = Noted(trace=trace, at=NOW, channel="default", link=0, outgoing=True, command="Submit", body=body)
     traces.store(db, [sent])
     app = open_page(Role.ADMINISTRATOR, section="trace", trace=str(trace), frame="0")
-    reason, show = app.text_input(f"trace_reason_{trace}"), app.button(f"trace_full_{trace}")
-    reason.set_value("x")
-    show.click().run()
-    assert "a reason of 4 to 500" in told(app)
-    reason.set_value("compare the texts")
-    show.click().run()
+    app.text_input(f"trace_reason_{trace}").set_value("x").run()
+    assert app.button(f"trace_full_{trace}").disabled
+    app.text_input(f"trace_reason_{trace}").set_value("compare the texts").run()
+    app.button(f"trace_full_{trace}").click().run()
     assert "您好" in app.dataframe[1].value.to_csv()
     traces.store(db, [sent])  # while the frames are read
     app.run()
