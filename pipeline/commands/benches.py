@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,8 +47,11 @@ def bench_backtest(count: Annotated[int, typer.Option(help="Submissions and reco
 
 
 @bench_app.command("lake")
-def bench_lake(messages: Annotated[int, typer.Option(help="Messages in the lake.")] = 2_000_000) -> None:
-    """A lake of invented traffic: size, compaction, and the queries of analysts and pages."""
+def bench_lake(
+    messages: Annotated[int, typer.Option(help="Messages in the lake.")] = 2_000_000,
+    kept: Annotated[Path | None, typer.Option("--keep", help="Folder to keep the lake in, and to ask again.")] = None,
+) -> None:
+    """A lake of invented traffic: size, compaction, and the questions of analysts, pages and reports."""
     from pipeline.bench.lake import run
 
-    context.print_json(run(messages))
+    context.print_json(run(messages, kept))

@@ -1062,6 +1062,15 @@ def test_within_the_scope_it_works(filled: World, name: str) -> None:
         assert told or outside != HIDES, role
 
 
+SEEN_BY_ANALYSTS = [name for name, (right, *_) in CALLS.items() if right in RIGHTS[Role.ANALYST]]
+
+
+@pytest.mark.parametrize("name", SEEN_BY_ANALYSTS)
+def test_an_analyst_is_told_no_number_and_no_full_text(filled: World, name: str) -> None:
+    told = repr(CALLS[name][2](filled, User("anna", Role.ANALYST), 0))
+    assert [secret for secret in (PHONE, "13900139000", "王女士", "4008001234", "a8K2") if secret in told] == []
+
+
 def test_a_misspelt_scope_opens_nothing(filled: World) -> None:
     for name, (right, outside, run) in CALLS.items():
         if outside == FOR_ALL or name in OF_NO_SCOPE:

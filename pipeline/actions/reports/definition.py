@@ -1,8 +1,8 @@
 """What a report consists of, as text files: `reports.yaml` names its tables, and each table is a SQL file.
 
 A SQL file begins with a comment in YAML: title and note in each language, and the columns with heading and form. The
-SELECT after it reads the facts of `facts.sql`. So a new table of a report is a text file, and no code. Columns that
-several tables have stand once: `after: messages_by` adds those of `messages_by.yaml` after its own.
+SELECT after it reads `facts.sql` and `facts_by.sql`. So a new table of a report is a text file, and no code. Columns
+that several tables have stand once: `after: messages_by` adds those of `messages_by.yaml` after its own.
 """
 
 from __future__ import annotations
@@ -88,13 +88,8 @@ def table(name: str) -> Table:
 
 
 def facts() -> str:
-    """The statements that make the facts; see facts.sql."""
-    return _text("facts.sql")
-
-
-def facts_of_a_day() -> str:
-    """The statements that add the messages of one day; see facts_of_a_day.sql."""
-    return _text("facts_of_a_day.sql")
+    """The statements that make the facts, and the views over them; see the two SQL files."""
+    return _text("facts.sql") + _text("facts_by.sql")
 
 
 def _text(name: str) -> str:

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy import Connection, Select, case, func, literal, select
 
-from pipeline.actions.reports.definition import facts, facts_of_a_day
+from pipeline.actions.reports.definition import facts
 from pipeline.actions.reports.period import Period
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.views import connect
@@ -40,18 +40,11 @@ def open_facts(settings: Settings, db: Database, period: Period, spill: Path) ->
     with db.read() as connection:
         for name, table in _registered(connection, period, Privacy(settings.privacy_secret)).items():
             lake.register(name, table)
-    before = period.before
-    _set(lake, before=before.since, since=period.since, until=period.until)
+    before = period.before.since
+    _set(lake, before=before, since=period.since, until=period.until)
+    lake.execute("SET VARIABLE day = $1::DATE", [_utc(before).date()])
     lake.execute("SET VARIABLE zone = $1", [period.zone])
     lake.execute(facts())
-    kept = {row[0] for row in lake.execute("SELECT dt FROM submissions UNION SELECT dt FROM decisions").fetchall()}
-    for day in before.days + period.days:
-        dates = (_utc(day.since).date(), _utc(day.until - 1).date())
-        if kept.isdisjoint(dates):
-            continue
-        lake.execute("SET VARIABLE day = $1::DATE", [dates[0]])
-        _set(lake, day_since=day.since, day_until=day.until)
-        lake.execute(facts_of_a_day())
     return lake
 
 

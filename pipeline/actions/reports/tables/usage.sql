@@ -16,6 +16,6 @@ columns:
 */
 SELECT coalesce(enterprise, '') AS enterprise, coalesce(enterprise_name, '') AS enterprise_name, port,
        coalesce(name, '') AS port_name, kind AS service, carrier, verdict, sum(messages) AS messages,
-       sum(traffic.parts) AS parts
-FROM traffic LEFT JOIN port USING (port) WHERE period = 'this' GROUP BY ALL
+       sum(parts) AS parts
+FROM carried LEFT JOIN port USING (port) GROUP BY ALL
 ORDER BY enterprise, port, service, carrier, verdict
