@@ -134,9 +134,14 @@ def complaint_answers(
     if data.count(b"\n") == 1:
         raise AntispamError(f"{source}: nothing was answered at this time")
     fresh = out.with_name(f".{out.name}.new")
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(data)
-    fresh.replace(out)
     given = data.count(b"\n") - 1
     told = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    try:
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(data)
+        fresh.replace(out)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        cause = f"{out}: {error.strerror}; the {given} answers of {told} are given"
+        raise AntispamError(f"{cause}: make their file with --again {told}") from None
     typer.echo(f"{out}: {given} answers of {told}; make it again with --again {told}")

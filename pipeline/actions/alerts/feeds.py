@@ -95,11 +95,17 @@ def told(row: RowMapping, console: str, zone: str) -> dict[str, Any]:
 
 
 def to_file(path: Path, changes: Sequence[Mapping[str, Any]]) -> str:
-    """Append a line of JSON for each change; the file is the owner's alone. Raises UnavailableError."""
+    """Append a line of JSON for each change; the file is the owner's alone. Raises UnavailableError.
+
+    After a kill or a full disk the file may end with half a line. It gets its end before the next one.
+    """
     try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             lines = b"".join(_encode(each) + b"\n" for each in changes)
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                lines = b"\n" + lines
             written = 0
             while written < len(lines):
                 written += os.write(file, lines[written:])

@@ -21,6 +21,7 @@ from pipeline.actions.alerts.lifecycle import Change, Standing
 from pipeline.actions.alerts.measures import Figures
 from pipeline.actions.alerts.rules import Granularity, alert_rules
 from pipeline.durations import MINUTE_MS
+from pipeline.errors import UnavailableError
 from pipeline.kafka.steady import steadily
 from pipeline.process.apart import apart
 from pipeline.rules.built_in import BuiltInRule
@@ -71,14 +72,23 @@ class Alerting:
         self._judged: dict[Granularity, int] = {}  # end of the last period judged here
 
     def step(self, now: int) -> None:
-        """Let time pass for alerts, each minute, and tell the feeds, each POST_EVERY."""
+        """Let time pass for alerts, each minute, and tell the feeds, each POST_EVERY.
+
+        A feed that cannot be told delays no other. Raises UnavailableError after the last.
+        """
         if now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
             pass_time(self._db, now)
         if now - self._told_at >= POST_EVERY:
             self._told_at = now
+            fault: UnavailableError | None = None
             for name in FEEDS:
-                feed_step(self._db, name, self._feeds.get(name), self._console, self._zone, now)
+                try:
+                    feed_step(self._db, name, self._feeds.get(name), self._console, self._zone, now)
+                except UnavailableError as error:
+                    fault = error
+            if fault is not None:
+                raise fault
 
     def judge(self, now: int, of_lake: OfLake) -> None:
         """Judge the rules whose period is complete, and was not judged by this process."""

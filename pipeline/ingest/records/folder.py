@@ -8,7 +8,8 @@ operations take the names of files in the folder, never paths.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +30,10 @@ class FolderError(UnavailableError):
 
 class FileRefusedError(AntispamError):
     """The far side refuses an operation on this file."""
+
+
+class NotWrittenError(FileRefusedError):
+    """The far side does not take the bytes of a file, because its disk is full or it gives no right to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,25 @@ class Folder(Protocol):
         """The bytes of a file."""
 
     async def put(self, name: str, content: bytes) -> None:
-        """Write a file, replacing an old one. Until this returns, the far side may hold a part of it."""
+        """Write a file, replacing an old one. Until this returns, the far side may hold a part of it.
+
+        A refusal is a NotWrittenError.
+        """
 
     async def rename(self, name: str, target: str) -> None:
         """Rename a file (to `folder/name` below this folder, too). An existing file of the new name is replaced."""
 
     async def remove(self, name: str) -> None:
         """Delete a file."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A refusal inside is one to take the bytes of a file."""
+    try:
+        yield
+    except FileRefusedError as error:
+        raise NotWrittenError(str(error)) from None
 
 
 def said(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from pipeline.ingest.records.folder import (
     Listed,
     listed,
     said,
+    writing,
 )
 
 # Entries after which other tasks get a turn. While bytes keep arriving, nothing here waits, so without the turn
@@ -100,7 +101,7 @@ class FtpFolder:
 
     async def put(self, name: str, content: bytes) -> None:
         """See Folder."""
-        with _plain(name):
+        with writing(), _plain(name):
             async with self._client.upload_stream(self._path(name)) as stream:
                 for start in range(0, len(content), BLOCK):
                     await stream.write(content[start : start + BLOCK])

@@ -6,7 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pipeline.ingest.records.folder import BLOCK, MAX_LISTED, FileRefusedError, Folder, FolderError, Listed
+from pipeline.ingest.records.folder import (
+    BLOCK,
+    MAX_LISTED,
+    FileRefusedError,
+    Folder,
+    FolderError,
+    Listed,
+    NotWrittenError,
+)
 
 
 class LocalFolder:
@@ -52,7 +60,7 @@ class LocalFolder:
         try:
             (self._path / name).write_bytes(content)
         except OSError as error:
-            raise FolderError(f"{self._path}: {error.strerror}") from None
+            raise NotWrittenError(f"{self._path / name}: {error.strerror}") from None
 
     async def rename(self, name: str, target: str) -> None:
         """See Folder."""

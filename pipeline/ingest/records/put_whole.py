@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.file_exchange import Endpoint
-from pipeline.ingest.records.folder import FileRefusedError, Folder, FolderError
+from pipeline.ingest.records.folder import FileRefusedError, Folder, FolderError, NotWrittenError
 from pipeline.ingest.records.open_folder import open_folder
 
 PUT_SECONDS = 600.0  # time limit for an upload
@@ -33,7 +34,12 @@ async def put_beside(folder: Folder, name: str, content: bytes) -> None:
     part = f".{name}.part"
     try:
         async with asyncio.timeout(PUT_SECONDS):
-            await folder.put(part, content)
+            try:
+                await folder.put(part, content)
+            except NotWrittenError:
+                with suppress(FileRefusedError):  # a half of the file must not fill the disk for the others
+                    await folder.remove(part)
+                raise
             there = await folder.stat(part)
             if there is None or there.size != len(content):
                 raise FolderError(f"{part}: only a part of the file arrived")

@@ -22,6 +22,7 @@ from pipeline.ingest.records.folder import (
     Listed,
     listed,
     said,
+    writing,
 )
 
 _LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
@@ -73,13 +74,14 @@ class SftpFolder:
 
     async def put(self, name: str, content: bytes) -> None:
         """See Folder."""
-        async with _plain(name):
-            async with asyncio.timeout(CALL_SECONDS):
-                file = await self._client.open(self._path(name), "wb")
-            async with file:
-                for start in range(0, len(content), BLOCK):
-                    async with asyncio.timeout(CALL_SECONDS):
-                        await file.write(content[start : start + BLOCK])
+        with writing():
+            async with _plain(name):
+                async with asyncio.timeout(CALL_SECONDS):
+                    file = await self._client.open(self._path(name), "wb")
+                async with file:
+                    for start in range(0, len(content), BLOCK):
+                        async with asyncio.timeout(CALL_SECONDS):
+                            await file.write(content[start : start + BLOCK])
 
     async def rename(self, name: str, target: str) -> None:
         """See Folder. If the server cannot replace files, the other file is deleted first."""

@@ -35,7 +35,14 @@ from pipeline.ingest.files.ingester import Ingested
 from pipeline.ingest.records import file_rows as files
 from pipeline.ingest.records.file_rows import FileKey, RecordFile
 from pipeline.ingest.records.finished import Finished
-from pipeline.ingest.records.folder import LIST_SECONDS, FileRefusedError, Folder, FolderError, Listed
+from pipeline.ingest.records.folder import (
+    LIST_SECONDS,
+    FileRefusedError,
+    Folder,
+    FolderError,
+    Listed,
+    NotWrittenError,
+)
 from pipeline.ingest.records.open_folder import open_folder
 from pipeline.ingest.records.put_whole import put_beside
 from pipeline.settings import Settings
@@ -94,8 +101,14 @@ class SourceIntake:
         """One round at `now` (epoch ms): visit the far side, ingest the spool. True: call again at once.
 
         Raises FolderError when the far side cannot be reached (the spool is ingested nevertheless), AntispamError when
-        the broker or the database cannot be reached, and Stopping.
+        the broker or the database cannot be reached or our disk is full, and Stopping.
         """
+        try:
+            return self._poll(now)
+        except OSError as error:
+            raise AntispamError(f"{self._folder}: {error.strerror or error}") from None
+
+    def _poll(self, now: int) -> bool:
         self._spool.mkdir(parents=True, exist_ok=True)
         self._rejected.mkdir(exist_ok=True)
         try:
@@ -176,6 +189,9 @@ class SourceIntake:
                 await self._fetch(folder, key)
         except (FileRefusedError, FolderError, OSError) as error:  # OSError: a fault of our disk, or the time limit
             cause = str(error) or f"{key.name}: took more than {FETCH_SECONDS:.0f} s"
+            if isinstance(error, OSError) and error.errno is not None:
+                cause = f"{self._spool}: {error.strerror}"
+                self._part(key).unlink(missing_ok=True)  # a half of the file must not fill the disk for the others
             if not isinstance(error, FileRefusedError):  # a fault of the link: try the file again after the others
                 self._tries[key] = min(self._tries.get(key, 0) + 1, TRIES - 1)
                 raise FolderError(cause) from None
@@ -188,7 +204,7 @@ class SourceIntake:
     async def _fetch(self, folder: Folder, key: FileKey) -> None:
         """Write the file's bytes to the disk, whole or not at all."""
         path = self._path(key)
-        part = path.with_name(path.name + ".part")
+        part = self._part(key)
         size = 0
         with part.open("wb") as file:
             async with aclosing(folder.blocks(key.name)) as blocks:
@@ -254,6 +270,8 @@ class SourceIntake:
             return str(error)
         if isinstance(error, AntispamError | Stopping):  # broker or database unreachable, or the role stops
             return None
+        if isinstance(error, OSError) and error.errno is not None:  # our disk is full, for example
+            return None
         if self._fails_again(key) < TRIES:
             return None
         del self._faults[key]
@@ -284,6 +302,12 @@ class SourceIntake:
                 if self._leaves(file):
                     await self._put_away(folder, file)
                     removed = True
+            except NotWrittenError as error:  # its sender hears of the file, however long the far disk is full
+                if self._fails_again(file.key) % TRIES == 1:
+                    cause = str(error)
+                    _log.error("record_file_not_answered", source=file.key.source, file=file.key.name, cause=cause)
+                    metrics.RECORD_FILES.labels(file.key.source, "not_answered").inc()
+                continue
             except FileRefusedError as error:
                 if self._answer is not None and self._fails_again(file.key) < TRIES:
                     continue
@@ -326,7 +350,7 @@ class SourceIntake:
         lost = [key for key in gone if not self._path(key).exists()]
         for key in lost:
             _log.warning("record_file_gone", source=key.source, file=key.name)
-            self._path(key).with_name(self._path(key).name + ".part").unlink(missing_ok=True)
+            self._part(key).unlink(missing_ok=True)
             metrics.RECORD_FILES.labels(key.source, "gone").inc()
         if lost:
             files.forget(self._db, lost)
@@ -337,6 +361,11 @@ class SourceIntake:
     def _path(self, key: FileKey) -> Path:
         """The file's place in the spool. It follows from the file's identity and is safe for any name."""
         return self._spool / f"{_mark(key)}-{re.sub(r'[^A-Za-z0-9._-]', '_', key.name)[-100:]}"
+
+    def _part(self, key: FileKey) -> Path:
+        """Where the file's bytes are until all have come."""
+        path = self._path(key)
+        return path.with_name(path.name + ".part")
 
 
 def _mark(key: FileKey) -> str:

@@ -28,6 +28,7 @@ from pipeline.store import schema
 from pipeline.store.accounts import api_keys
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
+from tests.harness.small_disk import small_disk
 
 NOW = 1_790_000_000_000
 OPERATOR = User("ops", Role.OPERATOR)
@@ -216,3 +217,35 @@ def test_without_feeds_nothing_waits(any_db: Database, tmp_path: Path) -> None:
 def test_a_webhook_needs_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ANTISPAM_ALERT_WEBHOOK_SECRET"):
         Settings(data_dir=tmp_path, alert_webhook="https://x.example/", _env_file=None)
+
+
+@pytest.mark.slow
+def test_a_full_disk_loses_no_change_and_delays_no_other_feed(operational_db: Database, tmp_path: Path) -> None:
+    posted: list[int] = []
+
+    def webhook(changes: Sequence[Mapping[str, Any]], _: int) -> str:
+        posted.extend(change["id"] for change in changes)
+        return "delivered"
+
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk.path / "alerts.jsonl"
+        own = Settings(data_dir=tmp_path, alert_file=path, _env_file=None)
+        alerting = Alerting(operational_db, own, {**configured(own), "webhook": webhook})
+        for n in range(30):
+            raised(operational_db, f"1069{n:04d}")
+        disk.fill(left=4096)
+        now = NOW
+        for hour in range(40):  # longer than a feed is tried that answers
+            now += HOUR_MS
+            with pytest.raises(UnavailableError, match=f"{path}: No space left on device"):
+                alerting.step(now)
+            assert left(operational_db, "webhook") == 0
+            raised(operational_db, f"1068{hour:04d}", now)
+        assert not path.read_bytes().endswith(b"\n"), "a half of a line"
+        disk.free()
+        while left(operational_db):
+            alerting.step(now := now + HOUR_MS)
+        lines = path.read_text(encoding="utf-8").splitlines()
+    whole = [json.loads(line)["id"] for line in lines if line.endswith("}")]
+    assert len(lines) - len(whole) == 1
+    assert set(whole) == set(posted)
