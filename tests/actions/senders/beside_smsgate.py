@@ -8,17 +8,12 @@ of each turn warms up and is not counted.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep, time
-
-import psutil
+from time import sleep, time
 
 from pipeline import topics
 from pipeline.actions.proof import proved
@@ -29,49 +24,14 @@ from pipeline.kafka.clients import writer
 from pipeline.run.brokers.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.store.migrate import open_database
-from tests.actions.senders.test_carriers_of_others import PEERS, peer
+from tests.actions.senders.test_carriers_of_others import peer
 from tests.harness.case_events import add_port
+from tests.harness.peers.smsgate_cost import LINKS, TEXT, WINDOW, Said, compare, measured, smsgate_client, tell
 from tests.harness.sender_harness import ACCOUNT, PORT, SECRET, numbers
-from tests.harness.servers.smsgate_gateway import smsgate_jars
 
-LINKS, WINDOW = 4, 16  # SMSGate's client has this window (Port.java)
-TEXT = "【测试】您好"
 CHANNEL = (
     "default: {{host: 127.0.0.1, port: {port}, account: '{account}', links: {links}, window: {window}, rate: 9999}}"
 )
-
-
-class Acknowledged:
-    """How many reports the carrier says were acknowledged."""
-
-    def __init__(self, output: Path) -> None:
-        self._output, self._at, self.count = output, 0, 0
-
-    def until(self, wanted: int, quiet: float = 60.0) -> float:
-        """Wait for this number; the time of it. Fails after `quiet` seconds without any."""
-        last = monotonic()
-        while self.count < wanted:
-            sleep(0.01)
-            with self._output.open("rb") as lines:
-                lines.seek(self._at)
-                said = lines.read()
-            whole = said[: said.rfind(b"\n") + 1]
-            self._at += len(whole)
-            if found := whole.count(b"acknowledged "):
-                self.count, last = self.count + found, monotonic()
-            assert monotonic() - last < quiet, f"{self.count} of {wanted} acknowledged"
-        return monotonic()
-
-
-def measured(process: psutil.Process, acknowledged: Acknowledged, count: int) -> tuple[float, float]:
-    """CPU µs a part, and parts/s, of the last four fifths of these parts."""
-    begun = acknowledged.count
-    started = acknowledged.until(begun + count // 5)
-    first, before = acknowledged.count, process.cpu_times()
-    seconds = acknowledged.until(begun + count) - started
-    after, parts = process.cpu_times(), acknowledged.count - first
-    cpu = after.user + after.system - before.user - before.system
-    return cpu * 1e6 / parts, parts / seconds
 
 
 @contextmanager
@@ -108,50 +68,23 @@ def release(settings: Settings, count: int, turn: int) -> None:
     assert producer.flush(60) == 0
 
 
-@contextmanager
-def smsgate_client(port: int, count: int, folder: Path) -> Iterator[psutil.Process]:
-    """SMSGate's client, which submits that many messages."""
-    lines = folder / "lines"
-    lines.write_text("".join(f"{PORT} {number} {TEXT}\n" for number in numbers(count)))
-    command = ["java", "-Xmx512m", "-cp", f"{smsgate_jars()}/*", str(PEERS / "smsgate" / "Port.java"), "cmpp3"]
-    with (
-        lines.open("rb") as given,
-        (folder / "client.log").open("ab") as log,
-        subprocess.Popen(
-            [*command, str(port), ACCOUNT, SECRET.decode(), str(LINKS), "0"],
-            stdin=given,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            cwd=folder,
-            env=dict(os.environ),
-        ) as process,
-    ):
-        yield psutil.Process(process.pid)
-        process.kill()
-
-
 def main(count: int, rounds: int) -> None:
-    """Print CPU µs a part and parts/s of each turn, and the ratio of the medians."""
-    cost: dict[str, list[float]] = {"ours": [], "SMSGate": []}
+    """Print CPU µs a part and parts/s of each turn, and the ratios of the medians."""
+    turns: dict[str, list[tuple[float, float]]] = {"ours": [], "SMSGate": []}
     with TemporaryDirectory(prefix="antispam-cost-") as name:
         folder = Path(name)
         with peer("cmpp3", folder) as carrier, deployment(folder, carrier.port) as (settings, own):
-            acknowledged = Acknowledged(carrier.output)
+            acknowledged = Said(carrier.output, "acknowledged")
             while not carrier.output.read_bytes():
                 sleep(0.1)
             for turn in range(rounds):
                 release(settings, count, turn)
-                for who in cost:
-                    with (
-                        running(settings, "serve", "sender", **own)
-                        if who == "ours"
-                        else smsgate_client(carrier.port, count, folder)
-                    ) as process:
-                        cpu, rate = measured(process, acknowledged, count)
-                    cost[who].append(cpu)
-                    print(f"{who}: {cpu:.0f} µs a part, {rate:.0f} parts/s, load {os.getloadavg()[0]:.1f}", flush=True)
-    ours, theirs = median(cost["ours"]), median(cost["SMSGate"])
-    print(f"{count} messages, {rounds} rounds: ours {ours:.0f} µs, SMSGate {theirs:.0f} µs, ratio {ours / theirs:.2f}")
+                with running(settings, "serve", "sender", **own) as process:
+                    turns["ours"].append(measured(process, acknowledged, count))
+                with smsgate_client(carrier.port, count, folder) as client:
+                    turns["SMSGate"].append(measured(client.process, acknowledged, count))
+                tell(turns)
+    compare(turns, count)
 
 
 if __name__ == "__main__":

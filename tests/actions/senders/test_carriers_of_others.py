@@ -43,6 +43,7 @@ class _Carrier:
     port: int
     listen: int  # the port where it expects us to listen
     output: Path
+    pid: int = 0
 
 
 @contextmanager
@@ -68,6 +69,7 @@ def peer(name: str, folder: Path) -> Iterator[_Carrier]:
             env=environment,
         ) as process,
     ):
+        carrier.pid = process.pid
         yield carrier
         process.kill()
 
