@@ -49,7 +49,9 @@ from pipeline.errors import AntispamError
 UNLIMITED = 1e9  # parts a second: no limit
 ADOPTED = 1_000  # messages of other channels that may wait; what is beyond waits where it is
 MOVED = 200  # messages that have not begun and move in one turn
-GATHER = 0.02  # seconds that a turn waits for more parts to come back while the carrier has others
+GATHER = 0.02  # most seconds that a turn waits for more parts to come back while the carrier has others
+ROUND_TRIPS = 0.025  # of the carrier's usual time to answer that it waits: a slot is taken that much longer
+SHORTEST = 0.001  # seconds; a shorter wait is none
 LOOK = 1.0  # seconds between looks at a channel that has work and is not known to be down
 _log = structlog.get_logger()
 # States of a part that end its message: the other parts are useless without it.
@@ -252,14 +254,15 @@ class Agent:
             metrics.AT_RISK.labels(channel).set(self._at_risk)
 
     async def _gather(self) -> None:
-        """Wait until half of the window is back, or all that is out, but not for long.
+        """Wait until half of the window is back, or all that is out, but only a small part of a round trip.
 
-        A transaction costs as much as 40 parts. What waits for it has a window's other half at the carrier.
+        A transaction costs as much as 40 parts. But what waits for it keeps its slots, which others may need.
         """
-        if self._few:
+        wait = min(GATHER, ROUND_TRIPS * min(link.answer_time for link in self.links))
+        if wait >= SHORTEST and self._few:
             self._enough.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(GATHER):
+                async with asyncio.timeout(wait):
                     await self._enough.wait()
 
     @property

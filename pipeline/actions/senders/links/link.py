@@ -142,6 +142,11 @@ class Link:
         taken = len(self._queue) + len(self._waiting) + len(self._later) + self._reserved
         return max(0, self._channel.window - taken) if self.connected and self._open else 0
 
+    @property
+    def answer_time(self) -> float:
+        """Seconds that the carrier takes to answer lately; 0 before its first answer."""
+        return self._figures.answer_time
+
     def open(self, on: bool) -> None:
         """Let the link send, or not. Off, it returns what it has not sent, and still reads answers and reports."""
         self._open = on

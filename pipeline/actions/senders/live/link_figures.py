@@ -14,6 +14,7 @@ MINUTE = 60.0  # seconds that the figures cover
 HOUR = 3600.0  # seconds that an error is told
 CODES = 10  # most different errors told
 ANSWERS = 500  # newest answers whose times are told
+NEWEST = 0.1  # weight of the newest answer in the usual time
 
 
 class CodeCount(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class LinkFigures:
 
     def __init__(self, now: float) -> None:
         self.sent = self.throttled = 0
+        self.answer_time = 0.0  # seconds, of the last answers; 0 before the first
         self._accepted = self._refused = self._delivered = self._failed = 0
         self._times: deque[tuple[float, float]] = deque(maxlen=ANSWERS)  # when, and seconds from SUBMIT to answer
         self._errors: dict[str, _Error] = {}
@@ -58,12 +60,12 @@ class LinkFigures:
     def accepted(self, after: float, now: float) -> None:
         """The carrier has taken a part, `after` seconds after its SUBMIT."""
         self._accepted += 1
-        self._times.append((now, after))
+        self._answer(after, now)
 
     def refused(self, code: str, after: float, now: float) -> None:
         """The carrier has refused a SUBMIT with this code, for good or not."""
         self._refused += 1
-        self._times.append((now, after))
+        self._answer(after, now)
         self._error(code, now)
 
     def reported(self, code: str, delivered: bool, now: float) -> None:
@@ -97,6 +99,10 @@ class LinkFigures:
             answer_p95=times[min(len(times) - 1, len(times) * 95 // 100)] if times else None,
             errors=tuple(CodeCount(code, error.parts, round(now - error.at, 1)) for code, error in worst),
         )
+
+    def _answer(self, after: float, now: float) -> None:
+        self._times.append((now, after))
+        self.answer_time += (after - self.answer_time) * (NEWEST if self.answer_time else 1.0)
 
     def _totals(self) -> tuple[int, ...]:
         return self.sent, self._accepted, self._refused, self.throttled, self._delivered, self._failed

@@ -26,6 +26,16 @@ def test_times_of_answers_are_those_of_the_minute() -> None:
     assert figures.summary(1000.0).answer_p50 is None
 
 
+def test_the_usual_time_to_answer_follows_the_carrier() -> None:
+    figures = LinkFigures(0.0)
+    assert figures.answer_time == 0
+    figures.accepted(0.02, 1.0)
+    assert figures.answer_time == 0.02
+    for n in range(100):
+        figures.refused("result 9", 0.2, float(n))
+    assert round(figures.answer_time, 3) == 0.2
+
+
 def test_errors_are_told_by_code_the_newest_first_for_an_hour() -> None:
     figures = LinkFigures(0.0)
     figures.refused("result 9", 0.1, 10.0)
