@@ -13,7 +13,7 @@ from dashboards.table import table
 from dashboards.words import clock, count
 from pipeline.actions.tracing import traces
 from pipeline.actions.tracing.one_message import of_message
-from pipeline.actions.tracing.recorder import Noted
+from pipeline.actions.tracing.recorder import Noted, of_account
 from pipeline.actions.tracing.subject import Subject
 from pipeline.store import audit
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -108,12 +108,12 @@ def _start(_: Text, user: User) -> None:
 def _frames(_: Text, user: User, trace: int, zone: str) -> None:
     found = traces.frames(session.services().db, user, trace)
     if not found:
-        st.info(_("No frame yet: senders look for traces every second."), icon=":material/hourglass_empty:")
+        st.info(_("No frame yet: senders and links look for traces every second."), icon=":material/hourglass_empty:")
         return
     full = _revealed(_, user, trace) if allowed(user, Right.SEE_FULL_TEXT) else None
     if full is not None:  # of a running trace, not as many as were found above
         found = full
-    columns = [_("time"), _("channel"), _("link number"), _("direction"), _("frame"), _("fields")]
+    columns = [_("time"), _("channel or account"), _("link number"), _("direction"), _("frame"), _("fields")]
     number = chosen_row(
         "frame",
         table([_row(_, each, zone) for each in found], columns),
@@ -154,7 +154,11 @@ def _revealed(_: Text, user: User, trace: int) -> list[Noted] | None:
 
 def _row(_: Text, noted: Noted, zone: str) -> tuple[str, ...]:
     at = f"{clock(zone, noted.at, date=False)}.{noted.at % 1000:03d}"
-    direction = _("to the carrier") if noted.outgoing else _("from the carrier")
+    port = noted.channel.startswith(of_account(""))
+    if noted.outgoing:
+        direction = _("to the port") if port else _("to the carrier")
+    else:
+        direction = _("from the port") if port else _("from the carrier")
     return at, noted.channel, str(noted.link), direction, noted.command, _line(noted)
 
 

@@ -85,7 +85,7 @@ async def _run(settings: Settings, channels: dict[str, Channel], db: Database, s
             _look(ports, look),
             _obey_on(agents, db, look),
             _tell(senders),
-            _trace(recorder, db, look, database, clock),
+            _trace(recorder, database, clock),
             *(coroutine for sender in senders for coroutine in sender.coroutines()),
         ]
         tasks = [telling, *(asyncio.ensure_future(coroutine) for coroutine in work)]
@@ -264,16 +264,11 @@ async def _leave(telling: asyncio.Future[None], database: DatabaseThread) -> Non
     await database.run(states.leave, states.this_sender())
 
 
-async def _trace(
-    recorder: Recorder, db: Database, look: ThreadPoolExecutor, database: DatabaseThread, clock: Clock
-) -> None:
+async def _trace(recorder: Recorder, database: DatabaseThread, clock: Clock) -> None:
     """Note the frames of the traces that people have started."""
     while True:
         await asyncio.sleep(traces.LOOK)
-        noted = recorder.take()
-        if noted:
-            await database.run(traces.store, noted)
-        recorder.traces = await asyncio.wrap_future(look.submit(traces.running, db, clock.wall()))
+        await database.run(traces.exchange, recorder, clock.wall())
 
 
 async def _tell(senders: Sequence[_ChannelSender]) -> None:

@@ -24,7 +24,10 @@ _PROOFS = ("authenticator", "authenticator_source", "authenticator_client", "aut
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame of a trace. `outgoing`: from us. `body` has its fields, or the `fault` why it cannot be read."""
+    """A frame of a trace. `outgoing`: from us. `body` has its fields, or the `fault` why it cannot be read.
+
+    `channel` is the channel of a link to a carrier, or `of_account` of a link to a port.
+    """
 
     trace: int
     at: int
@@ -70,9 +73,15 @@ class Recorder:
 
     def take(self) -> list[Noted]:
         """What was noted since the last call."""
-        taken = list(self._noted)
-        self._noted.clear()
+        taken = []
+        while self._noted:  # another thread may add to them
+            taken.append(self._noted.popleft())
         return taken
+
+
+def of_account(name: str) -> str:
+    """Where the links of a port's account stand in place of a channel; no channel has such a name."""
+    return f"account/{name}"
 
 
 def _read(codec: Codec[Any], frame: bytes) -> tuple[str, dict[str, Any], str]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, literal, select, update
 
-from pipeline.actions.tracing.recorder import Noted
+from pipeline.actions.tracing.recorder import Noted, Recorder
 from pipeline.actions.tracing.redaction import hidden, redacted
 from pipeline.actions.tracing.subject import Subject, Trace
 from pipeline.durations import DAY_MS, MINUTE_MS
@@ -145,6 +145,14 @@ def store(db: Database, noted: Sequence[Noted]) -> None:
             connection.execute(insert(_frames), [_row(each) for each in new])
             if had + len(new) >= MOST_FRAMES:
                 connection.execute(update(_traces).where(_traces.c.id == trace).values(until=new[-1].at))
+
+
+def exchange(db: Database, recorder: Recorder, now: int) -> None:
+    """Store what a process has noted, and tell its recorder which traces are on. Raises AntispamError."""
+    noted = recorder.take()
+    if noted:
+        store(db, noted)
+    recorder.traces = running(db, now)
 
 
 def _shown(subject: str, value: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from threading import Lock
 from time import time
 from typing import Protocol
 
@@ -42,10 +43,11 @@ class DeliveryStore:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._db: Database | None = None
+        self._opening = Lock()
 
     def turn(self, answers: Answers, wishes: Sequence[Wish], now: int) -> Mapping[Wish, Sequence[Waiting]]:
         """Store the answers, make new reports, and lease what waits. Raises AntispamError."""
-        self._db = db = self._db or open_database(self._settings)
+        db = self.db
         if not any(answers):
             with db.read() as connection:
                 tables = schema.link_outcomes, schema.link_deliveries
@@ -55,6 +57,13 @@ class DeliveryStore:
             settle(connection, answers, now)
             link_outcomes.make_reports(connection, now, self._settings.record_zone)
             return lease(connection, wishes, now)
+
+    @property
+    def db(self) -> Database:
+        """The database. Raises AntispamError."""
+        with self._opening:
+            self._db = self._db or open_database(self._settings)
+            return self._db
 
     def close(self) -> None:
         """Close the database."""

@@ -14,6 +14,7 @@ import structlog
 
 from pipeline import metrics
 from pipeline.actions.status.link_deliveries import Reply, Report
+from pipeline.actions.tracing.recorder import Recorder, of_account
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account, Refusal, Usage
 from pipeline.ingest.links.attempts import Attempts
@@ -56,9 +57,15 @@ class Link(asyncio.Protocol):
         connected: Callable[[Link], bool],
         ended: Callable[[Link], None],
         answered: Callable[[int, bool | None], None],
+        number: int,
+        recorder: Recorder,
     ) -> None:
-        """`answered` tells whether the port has what was delivered; None: the link ended before its answer."""
+        """`answered` tells whether the port has what was delivered; None: the link ended before its answer.
+
+        `number` tells the links of a server apart; `recorder` notes the frames after the login.
+        """
         self._answered = answered
+        self._number, self._recorder = number, recorder
         self.protocol, self._dialect, self._intake = protocol, dialect, intake
         self._usages, self._attempts = usages, attempts
         self._clock, self._connected, self._ended = clock, connected, ended
@@ -85,6 +92,7 @@ class Link(asyncio.Protocol):
             return
         try:
             for frame in self._frames.feed(data):
+                self._trace(frame, outgoing=False)
                 self._act(self._session.receive(frame, self._clock()))
         except StreamError as error:
             _log.warning("link_unreadable", **self._names(), cause=str(error))
@@ -151,6 +159,7 @@ class Link(asyncio.Protocol):
         """Carry out actions."""
         for action in actions:
             if isinstance(action, Send):
+                self._trace(action.frame, outgoing=True)
                 if not self._transport.is_closing():  # else asyncio warns of each answer to a port that is gone
                     self._transport.write(action.frame)
             elif isinstance(action, Submitted):
@@ -174,6 +183,10 @@ class Link(asyncio.Protocol):
                 self._once("frame_skipped", action.cause)
             elif isinstance(action, Close):
                 self._close()
+
+    def _trace(self, frame: bytes, *, outgoing: bool) -> None:
+        if self._recorder.traces and self.account:
+            self._recorder.note(of_account(self.account), self._number, self._dialect.codec, frame, outgoing=outgoing)
 
     def _take(self, action: Submitted) -> None:
         account = self._session.account

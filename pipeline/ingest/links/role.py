@@ -10,10 +10,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from time import monotonic
+from time import monotonic, time
 
 import structlog
 
+from pipeline.actions.tracing import traces
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.errors import AntispamError
 from pipeline.ingest.beside import beside
 from pipeline.ingest.lag import OF_PARTS, LagMeter
@@ -63,6 +65,7 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
         producer = SubmissionProducer(settings, lag, parts)
         store = DeliveryStore(settings)
         stack.callback(store.close)
+        recorder = Recorder(_now)
 
         def read_accounts() -> None:
             if reload and (changed := accounts.changed()) is not None:
@@ -81,6 +84,7 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
                 accounts.accounts.values(),
                 Intake(producer, lambda: follower.config.ports, settings),
                 Deliveries(store.turn),
+                recorder=recorder,
             )
             for protocol, port in ports.items():
                 if port is not None:
@@ -98,6 +102,11 @@ def run_links(settings: Settings, stop: threading.Event) -> None:
             (LAG_EVERY, "parts_lag", parts.read),
             (0.0, "producer", producer.poll),
             (LAG_EVERY, "readiness", ready),
+            (traces.LOOK, "traces", lambda: traces.exchange(store.db, recorder, _now())),
         )
         with beside("links", works):
             serve("links", work, stop, producer)
+
+
+def _now() -> int:
+    return int(time() * 1000)

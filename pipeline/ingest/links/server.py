@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from time import monotonic
 from types import MappingProxyType
 
 from pipeline import metrics
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account, Usage
 from pipeline.ingest.links.attempts import Attempts
@@ -41,7 +43,10 @@ class LinkServer:
         deliveries: Deliveries,
         clock: Callable[[], float] = monotonic,
         most: int = MOST,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder or Recorder(lambda: 0)
+        self._numbers = count(1)
         self._deliveries = deliveries
         self._usages = {account.name: Usage(account, clock()) for account in accounts}
         self._intake, self._clock, self._most = intake, clock, most
@@ -100,7 +105,7 @@ class LinkServer:
         """Open our own connections to SGIP ports."""
         for name, usage in self._usages.items():
             if "sgip" in self._listening and usage.account.sgip_deliver and name not in self._callers:
-                caller = SgipCaller(usage.account, self._deliveries.answered, self._clock)
+                caller = SgipCaller(usage.account, self._deliveries.answered, self._clock, self._recorder)
                 self._callers[name] = caller, asyncio.create_task(caller.run())
 
     async def _hang_up(self, name: str) -> None:
@@ -147,6 +152,8 @@ class LinkServer:
             self._connected,
             self._ended,
             self._deliveries.answered,
+            next(self._numbers),
+            self._recorder,
         )
 
     def _connected(self, link: Link) -> bool:

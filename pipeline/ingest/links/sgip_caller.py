@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from pipeline.actions.senders.dialects.dialect import CHINA
 from pipeline.actions.status.link_deliveries import Reply, Report
+from pipeline.actions.tracing.recorder import Recorder, of_account
 from pipeline.errors import AntispamError
 from pipeline.ingest.links.account import Account
 from pipeline.ingest.links.sgip_dialect import NODE, SgipDialect
@@ -27,6 +28,7 @@ from pipeline.protocols.sgip import SGIP, SequenceNumber
 
 WINDOW = 32  # unanswered requests (SGIP 1.2)
 ANSWER = 30.0  # seconds
+CALLED = 0  # the number of such a link; those that ports open begin at 1
 AGAIN = Backoff(first=1.0, longest=60.0)
 _TO_PROVIDER = 2  # login type
 _log = structlog.get_logger()
@@ -38,8 +40,14 @@ class SgipCaller:
     protocol = "sgip"
 
     def __init__(
-        self, account: Account, answered: Callable[[int, bool | None], None], clock: Callable[[], float]
+        self,
+        account: Account,
+        answered: Callable[[int, bool | None], None],
+        clock: Callable[[], float],
+        recorder: Recorder | None = None,
     ) -> None:
+        """`recorder` notes the frames after the login."""
+        self._recorder = recorder
         self.owner = account
         self._answered, self._clock = answered, clock
         self._dialect = SgipDialect()
@@ -94,6 +102,7 @@ class SgipCaller:
         frames = SGIP.frames()
         while data := await reader.read(65_536):
             for frame in frames.feed(data):
+                self._trace(frame, outgoing=False)
                 with suppress(FrameError):  # what cannot be read is no answer; its request runs out of time
                     self._take(SGIP.decode(frame))
         if not self.receives:
@@ -124,7 +133,13 @@ class SgipCaller:
 
     def _write(self, pdu: sgip.Pdu) -> None:
         if self._writer is not None:
-            self._writer.write(SGIP.encode(pdu))
+            frame = SGIP.encode(pdu)
+            self._trace(frame, outgoing=True)
+            self._writer.write(frame)
+
+    def _trace(self, frame: bytes, *, outgoing: bool) -> None:
+        if self._recorder is not None and self._recorder.traces and self.receives:
+            self._recorder.note(of_account(self.owner.name), CALLED, SGIP, frame, outgoing=outgoing)
 
     def _lost(self) -> None:
         """The connection is gone: what the port has not answered is to be delivered again."""

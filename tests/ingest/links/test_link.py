@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.ingest.links.account import Usage
 from pipeline.ingest.links.attempts import Attempts
 from pipeline.ingest.links.intake import Intake
@@ -89,6 +90,8 @@ class Stage:
             lambda _: admitted,
             self.ended.append,
             lambda token, accepted: self.answers.append((token, accepted)),
+            1,
+            Recorder(lambda: 0),
         )
         self.link.connection_made(self.transport)
 

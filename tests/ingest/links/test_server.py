@@ -12,6 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.actions.status.link_deliveries import Answers, Reply, Report, Waiting, Wish
+from pipeline.actions.tracing.recorder import Recorder
+from pipeline.actions.tracing.subject import Subject, Trace
 from pipeline.errors import AntispamError
 from pipeline.events import Origin
 from pipeline.ingest.links import server as link_server
@@ -137,7 +139,8 @@ class Stage:
         intake = Intake(self.broker, lambda: PORTS, Settings(_env_file=None))
         self.mail = Mail()
         deliveries = Deliveries(self.mail.turn, lambda: self.now)
-        self.server = LinkServer([owner], intake, deliveries, lambda: self.now, most)
+        self.recorder = Recorder(lambda: 0)
+        self.server = LinkServer([owner], intake, deliveries, lambda: self.now, most, self.recorder)
         self.closing = asyncio.Event()
         self.ports: dict[str, int] = {}
 
@@ -522,3 +525,28 @@ def test_reloaded_accounts_hold_from_now_on_and_drain_the_links_of_accounts_that
         assert await (await stage.connect("smpp")).login(b"another") == 0x0E
 
     play(story, links=1)
+
+
+@every_protocol
+def test_a_trace_has_the_frames_of_a_ports_link_both_ways_after_its_login(protocol: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.recorder.traces = [Trace(1, Subject.PORT, "10690001", 1), Trace(2, Subject.CHANNEL, "default", 1)]
+        client = await stage.connect(protocol)
+        assert await client.login() == 0
+        client.submit(5)
+        await client.read()
+        stage.mail.waiting = [Waiting(7, REPORT)]
+        await taken(client)
+        await until(lambda: stage.mail.accepted == [7])
+        noted = stage.recorder.take()
+        assert {(each.trace, each.channel, each.link) for each in noted} == {(1, "account/900001", 1)}
+        names = ("SubmitSm", "DeliverSm") if protocol == "smpp" else ("Submit", "Deliver")
+        assert [(each.command, each.outgoing) for each in noted] == [
+            (names[0], False),
+            (f"{names[0]}Resp", True),
+            (names[1], True),
+            (f"{names[1]}Resp", False),
+        ]
+        assert "secret" not in str(noted)
+
+    play(story)

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.actions.status.link_deliveries import Reply, Waiting
+from pipeline.actions.tracing.subject import Subject, Trace
 from pipeline.events import Origin
 from pipeline.ingest.links.sgip_dialect import SgipDialect
 from pipeline.protocols import sgip
@@ -107,6 +108,7 @@ def test_reports_and_replies_go_over_our_own_connection() -> None:
     provider = Provider()
 
     async def story(stage: Stage) -> None:
+        stage.recorder.traces = [Trace(1, Subject.NUMBER, "13800000001", 1)]
         async with provided(provider) as address:
             stage.mail.waiting = [
                 Waiting(7, msgspec.structs.replace(REPORT, id=SEQUENCE.hex(), status="AS:0002")),
@@ -115,6 +117,8 @@ def test_reports_and_replies_go_over_our_own_connection() -> None:
             await stage.connect("sgip")  # so that the server listens for SGIP
             stage.deliver_to(address)
             await until(lambda: stage.mail.accepted == [7, 8])
+        noted = [(each.command, each.outgoing) for each in stage.recorder.take()]
+        assert sorted(noted) == [("Deliver", True), ("DeliverResp", False), ("Report", True), ("ReportResp", False)]
 
     play(story)
     assert [(login.login_type, login.login_name, login.login_password) for login in provider.logins] == [

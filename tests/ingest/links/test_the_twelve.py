@@ -23,6 +23,7 @@ from pipeline.actions.replies.words import Words
 from pipeline.actions.senders.channels import Channel
 from pipeline.actions.senders.job import Job
 from pipeline.actions.status.link_deliveries import Reply, Wish, lease
+from pipeline.actions.tracing.recorder import Recorder
 from pipeline.events import Outbound
 from pipeline.ingest.links.account import Usage
 from pipeline.ingest.links.attempts import Attempts
@@ -74,6 +75,8 @@ class Port:
                 lambda _: True,
                 lambda _: None,
                 lambda token, accepted: None,
+                len(self.links) + 1,
+                Recorder(lambda: 0),
             )
         )
         self.links[-1].connection_made(self.transports[-1])
