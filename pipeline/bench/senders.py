@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from urllib.request import urlopen
 
 import httpx
 import msgspec
+from psutil import STATUS_ZOMBIE, Process
 
 from pipeline import topics
 from pipeline.actions.proof import proved
@@ -104,7 +105,7 @@ def _throughput(settings: Settings, port: str, count: int, journal: Journal, own
         producer.poll(0)
     producer.flush(60)
     with running(settings, "serve", "sender", **own) as process:
-        journal.until(1)
+        _started(journal, 1, process)
         started, first = monotonic(), journal.count
         times = process.cpu_times()
         journal.until(count)
@@ -126,20 +127,22 @@ def _journey(settings: Settings, port: str, journal: Journal, own: dict[str, str
     api = {"ANTISPAM_API_PORT": str(settings.api_port)}
     with (
         Decisions(settings) as decisions,
-        running(settings, "worker", "--stream", "submissions"),
-        running(settings, "serve", "sender", **own),
+        running(settings, "worker", "--stream", "submissions") as worker,
+        running(settings, "serve", "sender", **own) as sender,
         running(settings, "serve", "projector"),
-        running(settings, "serve", "api", **api),
+        running(settings, "serve", "api", **api) as server,
     ):
-        _ready(f"{address}/ready")
+        _ready(f"{address}/ready", server)
         answered: dict[str, float] = {}
         failed: list[str] = []
         ended = Event()
         watch = Thread(target=_watch, args=(decisions, ended))
         watch.start()
         try:
-            asyncio.run(_post(address, key, port, WARM, {}, []))  # warm up: partitions are assigned and links are open
-            journal.until(TOGETHER, OURS)
+            asyncio.run(_post(address, key, port, WARM, {}, failed))  # warm up: partitions assigned, links open
+            if failed:
+                raise AntispamError(f"the API did not take the first {len(failed)} submissions")
+            _started(journal, TOGETHER, worker, sender, prefix=OURS)
             asyncio.run(_post(address, key, port, range(0, RATE * SECONDS, TOGETHER), answered, failed))
             journal.until(TOGETHER + len(answered), OURS)
             deadline = monotonic() + QUIET
@@ -200,16 +203,26 @@ def _watch(decisions: Decisions, ended: Event) -> None:
         decisions.poll(0.005)
 
 
-def _ready(address: str) -> None:
-    deadline = monotonic() + QUIET
+def _started(journal: Journal, wanted: int, *processes: Process, prefix: str = "") -> None:
+    """Wait for the first SUBMITs while these processes live: a start takes as long as it takes on a busy machine."""
+    while journal.of(prefix) < wanted:
+        _alive(*processes)
+        Event().wait(0.02)
+        journal.poll()
+
+
+def _alive(*processes: Process) -> None:
+    for process in processes:
+        if not process.is_running() or process.status() == STATUS_ZOMBIE:
+            raise AntispamError("a process has ended before its first message")
+
+
+def _ready(address: str, process: Process) -> None:
     while True:
-        try:
-            with urlopen(address, timeout=2) as answer:  # noqa: S310 - the address of our own API
-                if answer.status == 200:
-                    return
-        except (URLError, OSError) as error:
-            if monotonic() > deadline:
-                raise AntispamError(f"the API is not ready: {error}") from None
+        _alive(process)
+        with suppress(URLError, OSError), urlopen(address, timeout=2) as answer:  # noqa: S310 - our own API
+            if answer.status == 200:
+                return
         Event().wait(0.2)
 
 
@@ -231,6 +244,10 @@ class Journal:
         """The number of SUBMITs seen so far."""
         return len(self.found)
 
+    def of(self, prefix: str) -> int:
+        """The number of SUBMITs seen so far to numbers of this prefix."""
+        return sum(s.recipient.startswith(prefix) for s in self.found)
+
     def poll(self) -> None:
         """Read the complete new lines."""
         if not self.path.exists():
@@ -245,7 +262,7 @@ class Journal:
     def until(self, wanted: int, prefix: str = "") -> None:
         """Wait for `wanted` SUBMITs to numbers of this prefix. Raises AntispamError after QUIET seconds without any."""
         last, seen = monotonic(), self.count
-        while (found := sum(s.recipient.startswith(prefix) for s in self.found)) < wanted:
+        while (found := self.of(prefix)) < wanted:
             self.poll()
             if self.count > seen:
                 last, seen = monotonic(), self.count
