@@ -36,7 +36,7 @@ WINDOWS, ROUND_TRIP, SECONDS, LONE = (16, 32), 0.02, 5.0, 20
 MESSAGES = 40_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Far:
     """The near end of the wire, and how many SUBMITs the carrier behind it has."""
 
