@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from dashboards.language import Text
-from dashboards.words import count, word
+from dashboards.words import count, fault, word
 from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
 from pipeline.actions.quality import checks
@@ -54,7 +54,7 @@ class Hand:
     cases: dict[str, CaseView] = field(default_factory=dict)
     explained: dict[str, Explained] = field(default_factory=dict)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[tuple[int, str, str, AntispamError]] = field(default_factory=list)  # entry, case, action, why
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
     covered: dict[str, list[PortCase]] = field(default_factory=dict)  # for senior reviewers: by campaign
     together: dict[str, list[str]] = field(default_factory=dict)  # cases decided with one key, by the case on screen
@@ -86,7 +86,7 @@ def apply(db: Database, user: User, hand: Hand, log: Iterable[Mapping[str, Any]]
             if case in later[place] or _is_so(db, user, action, case, now):
                 continue
             hand.cards.pop(case, None)  # the next view shows the current state
-            hand.failed.append({"seq": hand.acked, "case": case, "action": action, "text": str(error)})
+            hand.failed.append((hand.acked, case, action, error))
     return bool(new)
 
 
@@ -167,6 +167,14 @@ def cards(_: Text, hand: Hand) -> list[dict[str, Any]]:
             }
         )
     return shown
+
+
+def failures(_: Text, hand: Hand) -> list[dict[str, Any]]:
+    """The refused entries as the browser shows them."""
+    return [
+        {"seq": seq, "case": case, "action": action, "text": fault(_, error)}
+        for seq, case, action, error in hand.failed
+    ]
 
 
 def segments(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Segment]:
@@ -441,6 +449,7 @@ __all__ = [
     "cards",
     "differences",
     "explain",
+    "failures",
     "found",
     "idle",
     "labels",

@@ -1,7 +1,8 @@
 """Chinese and English: standard gettext catalogues, chosen for each browser, never for the process.
 
-The texts in the code are English; `locale/<language>/LC_MESSAGES/console.po` has the translations.
-The file is read without compilation, so a compiled catalogue cannot be out of date.
+The texts in the code are English; `locale/<language>/LC_MESSAGES/console.po` has the translations of the pages,
+`errors.po` those of what services refuse. The files are read without compilation, so a compiled catalogue cannot be
+out of date.
 """
 
 from __future__ import annotations
@@ -45,11 +46,13 @@ def N_(message: str) -> str:  # noqa: N802 - the name that gettext uses
 
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
-    path = CATALOGUES / language / "LC_MESSAGES" / "console.po"
-    if not path.exists():
-        return gettext.NullTranslations()
-    with path.open("rb") as source:
-        compiled = BytesIO()
-        write_mo(compiled, read_po(source, language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    found = gettext.NullTranslations()
+    for path in sorted((CATALOGUES / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as source:
+            compiled = BytesIO()
+            write_mo(compiled, read_po(source, language))
+        compiled.seek(0)
+        one = gettext.GNUTranslations(compiled)
+        one.add_fallback(found)
+        found = one
+    return found

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboards import language
 from dashboards.guard import COOKIE, now_ms, sign_in_link
 from dashboards.language import Text
+from dashboards.words import fault
 from pipeline.errors import AntispamError
 from pipeline.lake.privacy import Privacy
 from pipeline.lake.reader import LakeReader
@@ -71,7 +72,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except AntispamError as error:
-        st.error(plain(str(error)), icon=":material/block:")
+        st.error(plain(fault(text(), error)), icon=":material/block:")
 
 
 def plain(words: str) -> str:

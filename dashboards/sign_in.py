@@ -22,6 +22,7 @@ from starlette.routing import Route
 from dashboards import language
 from dashboards.guard import COOKIE, cookie_of, now_ms
 from dashboards.language import LANGUAGES, N_, Text
+from dashboards.words import fault
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.process.http_connections import network
 from pipeline.store.accounts.sessions import SESSION_MS, sign_out, user_of
@@ -31,14 +32,6 @@ from pipeline.store.database import Database
 REFUSED = N_(
     "Name or password is wrong, or the account is disabled. "
     "After five failures each further try must wait longer, 15 minutes at most."
-)
-# The errors of `change_password`, for the catalogues.
-REFUSALS = (
-    N_("a password has 12 to 200 characters"),
-    N_("the new password must differ from the old one"),
-    N_("a password must not contain the user's name"),
-    N_("the old password is wrong, or too many tries have failed"),
-    N_("the account was changed meanwhile"),
 )
 MAX_FORM = 4096
 MAX_WAITING = 32  # sign-ins in the queue; further ones are answered 503
@@ -112,7 +105,7 @@ class SignIn:
         except UnavailableError:
             return PlainTextResponse("the operational database does not answer", 503, {"Retry-After": "5"})
         except AntispamError as error:
-            return _page(request, title, form_of, _(str(error)), 400)
+            return _page(request, title, form_of, fault(_, error), 400)
         if fresh is None:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
         return self._with_session(request, fresh)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from dashboards.language import N_, Text
 from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from pipeline.errors import AntispamError
 
 # All values that pages show. A test checks that each enumeration is complete.
 WORDS = {
@@ -147,6 +149,19 @@ def word(_: Text, value: str | None) -> str:
     if value is None:
         return "–"
     return _(WORDS[value]) if value in WORDS else value
+
+
+def fault(_: Text, error: AntispamError) -> str:
+    """What a service refuses, in the reader's language. What a value quotes stays: a fault of a file, a name."""
+    values = {name: _told(_, value) for name, value in error.values.items()}
+    told = _(error.message) if error.message else ""
+    return told.format(**values) if values else told
+
+
+def _told(_: Text, value: object) -> object:
+    if isinstance(value, AntispamError):
+        return fault(_, value)
+    return word(_, value) if isinstance(value, StrEnum) else value
 
 
 def clock(zone: str, ms: int | None, *, date: bool = True) -> str:

@@ -10,7 +10,7 @@ from dashboards.cases import queue_table, reopen_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
-from dashboards.words import clock, count, word
+from dashboards.words import clock, count, fault, word
 from pipeline.actions.quality import checks
 from pipeline.actions.quality.reopening import may_reopen
 from pipeline.actions.review import comments, separating
@@ -31,7 +31,7 @@ def show(_: Text, user: User, ident: str) -> None:
     try:
         case = find_case(session.services().db, user, now_ms(), ident)
     except AntispamError as error:
-        st.error(session.plain(str(error)), icon=":material/block:")
+        st.error(session.plain(fault(_, error)), icon=":material/block:")
         return
     with st.container(border=True):
         st.header(_("Case {case}").format(case=session.plain(case.id)), anchor=False)

@@ -14,7 +14,7 @@ from dashboards.cases.queue_table import BY, value_words
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import at_right, table
-from dashboards.words import clock, count, word
+from dashboards.words import clock, count, fault, word
 from pipeline.actions.review import assigning, bulk, places
 from pipeline.actions.review.case_list import PAGE, SORTS, STATES, Found, ListedCase, list_cases
 from pipeline.actions.review.places import Place
@@ -281,7 +281,8 @@ def _told(_: Text, user: User) -> None:
                 st.code("\n".join(run.left.values()), language=None, wrap_lines=True)
         with st.container(horizontal=True):
             if run.done and st.button(_("Take back"), key="bulk_undo"):
-                run.left = bulk.undo_some(session.services().db, user, run.done, now_ms())
+                kept = bulk.undo_some(session.services().db, user, run.done, now_ms())
+                run.left = {case: fault(_, error) for case, error in kept.items()}
                 run.done = [case for case in run.done if case in run.left]
                 st.rerun()
             if st.button(_("Close"), key="bulk_close", type="primary"):
@@ -304,7 +305,7 @@ def _progress(user: User) -> None:
     left = bulk.decide_some(session.services().db, user, some, run.verdict, run.note, now_ms(), run.refusal)
     for case in some:
         del run.todo[case]
-    run.left |= left
+    run.left |= {case: fault(_, error) for case, error in left.items()}
     run.done += [case for case in some if case not in left]
     if not run.todo:
         st.rerun()

@@ -14,7 +14,7 @@ from dashboards.address import keep
 from dashboards.explored.names import FILTERED, LONGEST, NAMES
 from dashboards.guard import now_ms
 from dashboards.language import Text
-from dashboards.words import count, word
+from dashboards.words import count, fault, word
 from pipeline.actions.explore.filters import COLUMNS, Filters
 from pipeline.actions.explore.subjects import enterprise_names
 from pipeline.actions.explore.sums import MAX_TOP, Top, explore
@@ -71,7 +71,7 @@ def _fitting(_: Text, user: User, filters: Filters, name: str, typed: str) -> li
     try:
         values = _values(user, filters, name)
     except AntispamError as error:
-        st.caption(session.plain(str(error)))
+        st.caption(session.plain(fault(_, error)))
         return []
     names = enterprise_names(session.services().db, user) if name == "enterprise" else {}
     fitting = []

@@ -116,7 +116,7 @@ def _deck(place: Place) -> None:
             "session": st.session_state["hand_id"],
             "user": user.name,
             "acked": hand.acked,
-            "failed": hand.failed,
+            "failed": deck.failures(_, hand),
             "cases": deck.cards(_, hand),
             "may_snooze": allowed(user, Right.SNOOZE_RULES),
             "waiting": here.cases,

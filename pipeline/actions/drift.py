@@ -46,7 +46,7 @@ def drift(lake: duckdb.DuckDBPyConnection, user: User, card: Card, weeks: int, n
     """The last `weeks` weeks of decisions with this model, the oldest first. `now` is epoch ms."""
     require(user, Right.SEE_TRAFFIC)
     if user.scope:
-        raise Forbidden(f"{user.name}: the shares are of all ports, beyond the scope of this account")
+        raise Forbidden("{person}: the shares are of all ports, beyond the scope of this account", person=user.name)
     first = dt.datetime.fromtimestamp((now - 7 * weeks * DAY_MS) / 1000, dt.UTC).date()
     expected = {at.reject: (name, STRICT) for name, at in card.thresholds.items()}
     expected |= {by.thresholds.reject: (name, STRICT_OF_LANGUAGE) for name, by in card.languages.items() if by.known}

@@ -55,7 +55,7 @@ def _keep(folder: Path, models: Path) -> tuple[str, Path]:
     except OSError as error:
         if _holds(models / version, version):  # another process was first
             return version, models / version
-        raise AntispamError(f"{models}: {error.strerror}") from error
+        raise AntispamError("{models}: {strerror}", models=models, strerror=error.strerror) from error
     finally:
         if half is not None:
             shutil.rmtree(half, ignore_errors=True)

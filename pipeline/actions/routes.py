@@ -31,7 +31,7 @@ class Routes:
     def check(self, channel: str) -> None:
         """Raises AntispamError for a channel that the deployment does not have."""
         if not self.knows(channel):
-            raise AntispamError(f"channel {channel!r} is not one of this deployment's")
+            raise AntispamError("channel {channel!r} is not one of this deployment's", channel=channel)
 
     def split(self, channel: str, recipients: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Recipients by channel, in order; omits channels without recipients. Raises AntispamError like `check`."""

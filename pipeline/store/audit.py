@@ -61,7 +61,9 @@ def checked_reason(reason: str) -> str:
     """The reason for the audit trail, without blanks around it. Raises AntispamError for one that is none."""
     reason = reason.strip()
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of {SHORTEST_REASON} to {LONGEST_REASON} characters is wanted")
+        raise AntispamError(
+            "a reason of {shortest} to {longest} characters is wanted", shortest=SHORTEST_REASON, longest=LONGEST_REASON
+        )
     return reason
 
 

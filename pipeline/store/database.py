@@ -55,7 +55,7 @@ class Database:
                 **_options(parsed.get_backend_name()),
             )
         except (ArgumentError, ModuleNotFoundError, KeyError) as error:
-            raise AntispamError(f"ANTISPAM_DATABASE_URL: {error}") from None
+            raise AntispamError("ANTISPAM_DATABASE_URL: {error}", error=error) from None
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -143,7 +143,9 @@ def _locked(path: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if monotonic() > give_up:
-                    raise UnavailableError(f"operational database: others wrote for {BUSY_SECONDS} s on end") from None
+                    raise UnavailableError(
+                        "operational database: others wrote for {seconds} s on end", seconds=BUSY_SECONDS
+                    ) from None
                 sleep(TURN_SECONDS)
         yield
     finally:

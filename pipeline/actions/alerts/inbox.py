@@ -100,7 +100,7 @@ def find_alert(db: Database, user: User, ident: str) -> tuple[AlertRow, list[Dee
     with db.read() as connection:
         row = connection.execute(select(*_COLUMNS).where(_alerts.c.id == ident)).mappings().first()
         if row is None:
-            raise AntispamError(f"no alert {ident!r}")
+            raise AntispamError("no alert {ident!r}", ident=ident)
         _require_scope(connection, user, [ident])
         history = select(t.c.change, t.c.actor, t.c.note, t.c.at).where(t.c.alert == ident).order_by(t.c.id)
         return AlertRow(**row), [Deed(*each) for each in connection.execute(history)]
@@ -155,7 +155,7 @@ def reopen(db: Database, user: User, ids: Sequence[str], now: int) -> None:
             _alerts.c.key.in_(same), _alerts.c.state != "closed", _alerts.c.id.not_in(ids)
         )
         if found := connection.scalar(newer.limit(1)):
-            raise AntispamError(f"alert {found} is about the same, and open")
+            raise AntispamError("alert {found} is about the same, and open", found=found)
         _change_all(connection, user, ids, now, "reopen", lambda s: lifecycle.reopen(s, now))
 
 
@@ -192,11 +192,11 @@ def _change_all(
 
 def _locked(connection: Connection, user: User, ids: Sequence[str]) -> Sequence[Any]:
     if not 0 < len(ids) <= MOST:
-        raise AntispamError(f"1 to {MOST} alerts at once, not {len(ids)}")
+        raise AntispamError("1 to {most} alerts at once, not {number}", most=MOST, number=len(ids))
     chosen = select(_alerts).where(_alerts.c.id.in_(ids)).order_by(_alerts.c.id).with_for_update()
     rows = connection.execute(chosen).all()
     if missing := set(ids) - {row.id for row in rows}:
-        raise AntispamError(f"no alert {min(missing)!r}")
+        raise AntispamError("no alert {ident!r}", ident=min(missing))
     _require_scope(connection, user, ids)
     return rows
 
@@ -204,7 +204,7 @@ def _locked(connection: Connection, user: User, ids: Sequence[str]) -> Sequence[
 def _require_scope(connection: Connection, user: User, ids: Sequence[str]) -> None:
     mine = set(connection.scalars(select(_alerts.c.id).where(_alerts.c.id.in_(ids), *_in_scope(user))))
     if set(ids) - mine:
-        raise Forbidden(f"{user.name}: an alert is outside the scope of this account")
+        raise Forbidden("{person}: an alert is outside the scope of this account", person=user.name)
 
 
 def _in_scope(user: User) -> list[ColumnElement[bool]]:
@@ -214,7 +214,7 @@ def _in_scope(user: User) -> list[ColumnElement[bool]]:
 
 def _shown(show: str, user: User, now: int) -> ColumnElement[bool]:
     if show not in SHOWN:
-        raise AntispamError(f"alerts: one of {', '.join(SHOWN)} expected")
+        raise AntispamError("alerts: one of {known} expected", known=", ".join(SHOWN))
     t = _alerts.c
     awake = or_(t.snoozed_until.is_(None), t.snoozed_until <= now)
     found: dict[str, ColumnElement[bool]] = {
@@ -232,11 +232,11 @@ def _may_take(connection: Connection, name: str, ids: Sequence[str]) -> None:
     t = schema.users
     row = connection.execute(select(t).where(t.c.name == name, t.c.active)).first()
     if row is None or Right.ACKNOWLEDGE_ALERTS not in RIGHTS[Role(row.role)]:
-        raise AntispamError(f"{name!r} is no active operator")
+        raise AntispamError("{name!r} is no active operator", name=name)
     _require_scope(connection, User(row.name, Role(row.role), row.scope), ids)
 
 
 def _checked(text: str) -> str:
     if len(text) > MAX_NOTE or "\0" in text:
-        raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
+        raise AntispamError("note: at most {most} characters of text", most=MAX_NOTE)
     return text.strip()

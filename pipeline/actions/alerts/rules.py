@@ -98,11 +98,16 @@ def save_rule(db: Database, user: User, rule: AlertRule, now: int) -> None:
     """
     _require(user)
     if not _ID.fullmatch(rule.id):
-        raise AntispamError(f"alert rule {rule.id!r}: small letters, digits and hyphens, at most 64")
+        raise AntispamError("alert rule {id!r}: small letters, digits and hyphens, at most 64", id=rule.id)
     if rule.measure not in MEASURES:
-        raise AntispamError(f"alert rule {rule.id}: no measure {rule.measure!r}; one of {', '.join(MEASURES)}")
+        raise AntispamError(
+            "alert rule {id}: no measure {measure!r}; one of {known}",
+            id=rule.id,
+            measure=rule.measure,
+            known=", ".join(MEASURES),
+        )
     if not 0 <= rule.threshold <= 1e12:
-        raise AntispamError(f"alert rule {rule.id}: a threshold of 0 or more expected")
+        raise AntispamError("alert rule {id}: a threshold of 0 or more expected", id=rule.id)
     with db.write() as connection:
         outbox.lock(connection)
         before = next((each for each in alert_rules(connection) if each.id == rule.id), None)
@@ -128,7 +133,7 @@ def remove_rule(db: Database, user: User, ident: str, now: int) -> None:
         outbox.lock(connection)
         before = next((each for each in alert_rules(connection) if each.id == ident), None)
         if before is None or before.changed_by is None:
-            raise AntispamError(f"alert rule {ident!r}: not changed, and not your own")
+            raise AntispamError("alert rule {ident!r}: not changed, and not your own", ident=ident)
         connection.execute(_rules.delete().where(_rules.c.id == ident))
         _end_all(connection, ident, now)
         audit.record(connection, now, user.name, "remove", f"alert-rule/{ident}", _stored(before))
@@ -137,7 +142,9 @@ def remove_rule(db: Database, user: User, ident: str, now: int) -> None:
 def _require(user: User) -> None:
     require(user, Right.ACKNOWLEDGE_ALERTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: rules of alerts hold for all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: rules of alerts hold for all ports, beyond the scope of this account", person=user.name
+        )
 
 
 def _stored(rule: AlertRule) -> dict[str, object]:

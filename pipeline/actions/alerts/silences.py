@@ -70,7 +70,7 @@ def add_silence(db: Database, user: User, silence: Silence, now: int) -> int:
     if not silence.daily and silence.ends_at <= now:
         raise AntispamError("this silence is over already")
     if not 0 < len(silence.reason.strip()) <= MAX_REASON or "\0" in silence.reason:
-        raise AntispamError(f"a silence has a reason of at most {MAX_REASON} characters")
+        raise AntispamError("a silence has a reason of at most {most} characters", most=MAX_REASON)
     values = {
         "rule": silence.rule[:128],
         "subject": silence.subject[:64],
@@ -92,11 +92,11 @@ def remove_silence(db: Database, user: User, ident: int, now: int) -> None:
     _require(user)
     with db.write() as connection:
         if not connection.execute(delete(_silences).where(_silences.c.id == ident)).rowcount:
-            raise AntispamError(f"no silence {ident}")
+            raise AntispamError("no silence {ident}", ident=ident)
         audit.record(connection, now, user.name, "remove", f"alert-silence/{ident}")
 
 
 def _require(user: User) -> None:
     require(user, Right.ACKNOWLEDGE_ALERTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: a silence holds for all ports, beyond the scope of this account")
+        raise Forbidden("{person}: a silence holds for all ports, beyond the scope of this account", person=user.name)

@@ -85,11 +85,11 @@ def answered(db: Database, user: User, source: str, settings: Settings, limit: i
 def _shape(user: User, source: str, settings: Settings) -> ComplaintShape:
     require(user, Right.EDIT_LISTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: answers are about all ports, beyond the scope of this account")
+        raise Forbidden("{person}: answers are about all ports, beyond the scope of this account", person=user.name)
     shape = settings.complaint_shapes.get(source)
     if shape is None:
         known = ", ".join(sorted(settings.complaint_shapes))
-        raise AntispamError(f"unknown source {source[:32]!r}; one of {known}")
+        raise AntispamError("unknown source {source!r}; one of {known}", source=source[:32], known=known)
     return shape
 
 

@@ -32,7 +32,7 @@ from pipeline.store.database import Database
 
 BATCH = 500  # lines in one transaction, because other writers wait for it on SQLite
 MAX_UPLOAD, MAX_LINES = 2_000_000, 10_000  # bytes and lines of a file that the console takes
-TOO_LARGE = f"at most {MAX_LINES} lines and {MAX_UPLOAD} bytes expected; `antispam complaint import` takes larger files"
+TOO_LARGE = "at most {lines} lines and {octets} bytes expected; `antispam complaint import` takes larger files"
 GZIP = b"\x1f\x8b"
 
 
@@ -91,7 +91,7 @@ def read_upload(user: User, data: bytes, source: str, settings: Settings) -> lis
     if data.startswith(GZIP):
         raise AntispamError("a plain file expected, not gzip")
     if len(data) > MAX_UPLOAD:
-        raise AntispamError(TOO_LARGE)
+        raise AntispamError(TOO_LARGE, lines=MAX_LINES, octets=MAX_UPLOAD)
     with TemporaryDirectory() as folder:
         path = Path(folder, "complaints")
         path.write_bytes(data)
@@ -100,7 +100,7 @@ def read_upload(user: User, data: bytes, source: str, settings: Settings) -> lis
         except AntispamError as error:
             raise AntispamError(str(error).removeprefix(f"{path}: ")) from None
     if len(lines) > MAX_LINES:
-        raise AntispamError(TOO_LARGE)
+        raise AntispamError(TOO_LARGE, lines=MAX_LINES, octets=MAX_UPLOAD)
     return lines
 
 
@@ -122,7 +122,9 @@ def rejected_file(lines: Iterable[Line]) -> bytes:
 def _require(user: User) -> None:
     require(user, Right.EDIT_LISTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: a file of complaints is about all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: a file of complaints is about all ports, beyond the scope of this account", person=user.name
+        )
 
 
 def _take(db: Database, lines: Sequence[Line], settings: Settings, before: Taken) -> Taken:
@@ -138,7 +140,7 @@ def _lines(path: Path, source: str, settings: Settings) -> Iterator[Line]:
     shape = settings.complaint_shapes.get(source)
     if shape is None:
         known = ", ".join(sorted(settings.complaint_shapes))
-        raise AntispamError(f"unknown shape {source[:32]!r}; one of {known}")
+        raise AntispamError("unknown shape {source!r}; one of {known}", source=source[:32], known=known)
     opened = open_source(path)
     if shape.lines:
         for number, text, fault, position in opened.plain():

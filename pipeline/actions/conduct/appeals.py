@@ -47,7 +47,7 @@ def file_appeal(connection: Connection, port: str, submission: str | None, text:
     """
     text = text.strip()
     if not 1 <= len(text) <= LONGEST or "\0" in text:
-        raise AntispamError(f"text: 1 to {LONGEST} characters expected, none of them NUL")
+        raise AntispamError("text: 1 to {longest} characters expected, none of them NUL", longest=LONGEST)
     outbox.lock(connection)
     about, against = _refusal(connection, port, submission) if submission else _suspension(connection, port)
     values = {"port": port, "about": about, "text": text, "against": against, "filed_at": now, "state": "open"}
@@ -98,7 +98,7 @@ def decide_appeal(db: Database, user: User, ident: int, grant: bool, answer: str
         require(user, Right.REVIEW_SECOND)
     answer = answer.strip()
     if not 1 <= len(answer) <= LONGEST or "\0" in answer:
-        raise AntispamError(f"answer: 1 to {LONGEST} characters expected, none of them NUL")
+        raise AntispamError("answer: 1 to {longest} characters expected, none of them NUL", longest=LONGEST)
     with db.write() as connection:
         outbox.lock(connection)
         row = connection.execute(select(_table).where(_table.c.id == ident)).first()
@@ -107,7 +107,7 @@ def decide_appeal(db: Database, user: User, ident: int, grant: bool, answer: str
         require(user, right_to_decide(row.about))
         require_port(connection, user, row.port)
         if user.name == row.against:
-            raise Forbidden(f"{user.name}: another person than the one who decided first is wanted")
+            raise Forbidden("{person}: another person than the one who decided first is wanted", person=user.name)
         if row.state != "open":
             raise AntispamError("this appeal was decided already")
         state = "granted" if grant else "denied"

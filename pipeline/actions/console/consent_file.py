@@ -29,7 +29,7 @@ from pipeline.text.faults.form_faults import form_fault
 
 CONSENTS = "consents.csv"  # in a configuration folder, for `antispam screen` only: a database has its own record
 MAX_UPLOAD, MAX_LINES = 2_000_000, 10_000  # bytes and lines of a file that the console takes
-TOO_LARGE = f"at most {MAX_LINES} lines and {MAX_UPLOAD} bytes expected; `antispam consent import` takes larger files"
+TOO_LARGE = "at most {lines} lines and {octets} bytes expected; `antispam consent import` takes larger files"
 GZIP = b"\x1f\x8b"
 BATCH = 5_000  # lines in one transaction, because other writers wait for it on SQLite
 FIELDS = ("recipient", "port", "enterprise", "kind", "source", "given_at", "until")
@@ -93,7 +93,7 @@ def read_upload(db: Database, user: User, data: bytes) -> list[Line]:
     if data.startswith(GZIP):
         raise AntispamError("a csv file expected, not gzip")
     if len(data) > MAX_UPLOAD:
-        raise AntispamError(TOO_LARGE)
+        raise AntispamError(TOO_LARGE, lines=MAX_LINES, octets=MAX_UPLOAD)
     with TemporaryDirectory() as folder:
         path = Path(folder, CONSENTS)
         path.write_bytes(data)
@@ -102,7 +102,7 @@ def read_upload(db: Database, user: User, data: bytes) -> list[Line]:
         except AntispamError as error:
             raise AntispamError(str(error).removeprefix(f"{path}: ")) from None
     if len(lines) > MAX_LINES:
-        raise AntispamError(TOO_LARGE)
+        raise AntispamError(TOO_LARGE, lines=MAX_LINES, octets=MAX_UPLOAD)
     good = [line.consent for line in lines if isinstance(line.consent, Consent)]
     faults = iter(registry.check(db, user, good))
     return [
@@ -124,7 +124,7 @@ def offline_consents(path: Path) -> Consents:
     for line in _lines(path, CsvForm()):
         consent = line.consent
         if isinstance(consent, str):
-            raise AntispamError(f"{path.name}:{line.number}: {consent}")
+            raise AntispamError("{path}:{number}: {consent}", path=path.name, number=line.number, consent=consent)
         entry = (consent.scope, consent.number, consent.given_at, consent.kind, consent.until)
         shards.setdefault(shard_of(consent.number), []).append(entry)
     return Consents().replaced({n: parse_shard(shard_text(entries)) for n, entries in shards.items()})

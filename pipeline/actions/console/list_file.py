@@ -30,19 +30,21 @@ class ListFile:
 def read_list_file(data: bytes) -> ListFile:
     """Read a UTF-8 file of `list,entity,value,reason,expires`. Raises AntispamError for an unreadable file."""
     if len(data) > MAX_BYTES:
-        raise AntispamError(f"at most {MAX_BYTES} bytes expected; a larger list is published as a configuration")
+        raise AntispamError(
+            "at most {most} bytes expected; a larger list is published as a configuration", most=MAX_BYTES
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AntispamError(f"UTF-8 expected: {error}") from None
+        raise AntispamError("UTF-8 expected: {error}", error=error) from None
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     entries, faults = [], []
     try:
         if tuple(next(rows, ())) != COLUMNS:
-            raise AntispamError(f"line 1: header must be {','.join(COLUMNS)}")
+            raise AntispamError("line 1: header must be {known}", known=",".join(COLUMNS))
         for row in rows:
             if rows.line_num > MAX_LINES:
-                raise AntispamError(f"at most {MAX_LINES} lines expected")
+                raise AntispamError("at most {most} lines expected", most=MAX_LINES)
             if not row:
                 continue  # an empty line, which many editors add at the end
             try:
@@ -50,7 +52,7 @@ def read_list_file(data: bytes) -> ListFile:
             except AntispamError as error:
                 faults.append(f"line {rows.line_num}: {error}")
     except csv.Error as error:
-        raise AntispamError(f"line {rows.line_num}: {error}") from None
+        raise AntispamError("line {line}: {error}", line=rows.line_num, error=error) from None
     return ListFile(entries, faults)
 
 
@@ -58,7 +60,7 @@ def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) ->
     """Add these entries in one transaction; returns the changes."""
     require(user, Right.EDIT_LISTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: a list file holds for all ports, beyond the scope of this account")
+        raise Forbidden("{person}: a list file holds for all ports, beyond the scope of this account", person=user.name)
     with db.write() as connection:
         done = [list_entries.put(connection, now, user.name, entry) for entry in entries]
     return [change for change in done if change is not None]

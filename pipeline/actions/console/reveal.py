@@ -60,7 +60,9 @@ def _require_sender(connection: Connection, user: User, sender: str) -> None:
         .limit(1)
     ).scalar()
     if port is None:
-        raise Forbidden(f"{user.name}: the sender is no registered port, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: the sender is no registered port, beyond the scope of this account", person=user.name
+        )
     require_port(connection, user, port)
 
 
@@ -84,7 +86,9 @@ def _read(settings: Settings, position: LogPosition) -> FullText | None:
             },
         ).fetchone()
     except duckdb.Error as error:
-        raise AntispamError(f"lake: {type(error).__name__}") from None  # the original message may quote the text
+        raise AntispamError(
+            "lake: {cause}", cause=type(error).__name__
+        ) from None  # the original message may quote the text
     finally:
         lake.close()
     return None if row is None else FullText(row[0], row[1], tuple(row[2]), row[3])

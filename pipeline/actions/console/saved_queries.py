@@ -43,18 +43,18 @@ def save_query(db: Database, user: User, page: str, name: str, address: str, sha
     """
     require(user, Right.SEARCH)
     if page not in PAGES:
-        raise AntispamError(f"queries are saved of {', '.join(PAGES)}")
+        raise AntispamError("queries are saved of {known}", known=", ".join(PAGES))
     name, kept = " ".join(name.split()), urlencode(parse_qsl(address, max_num_fields=50))
     if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise AntispamError(f"a name of 1 to {MAX_NAME} characters expected")
+        raise AntispamError("a name of 1 to {most} characters expected", most=MAX_NAME)
     if len(kept) > MAX_ADDRESS:
-        raise AntispamError(f"the query is longer than {MAX_ADDRESS} characters")
+        raise AntispamError("the query is longer than {most} characters", most=MAX_ADDRESS)
     with db.write() as connection:
         same = (_table.c.owner == user.name) & (_table.c.page == page) & (_table.c.name == name)
         connection.execute(remove(_table).where(same))
         count = connection.execute(select(func.count()).where(_table.c.owner == user.name)).scalar_one()
         if count >= MOST:
-            raise AntispamError(f"{MOST} queries are saved; delete one first")
+            raise AntispamError("{most} queries are saved; delete one first", most=MOST)
         values = {"page": page, "name": name, "address": kept, "owner": user.name, "shared": shared, "made_at": now}
         made: int = connection.execute(insert(_table).values(**values).returning(_table.c.id)).scalar_one()
         audit.record(connection, now, user.name, "save", f"query/{made}", None, {"name": name, "shared": shared})
@@ -82,7 +82,7 @@ def delete_query(db: Database, user: User, ident: int, now: int) -> None:
             return
         if found["owner"] != user.name:
             if user.scope:
-                raise Forbidden(f"{user.name}: this query belongs to {found['owner']}")
+                raise Forbidden("{person}: this query belongs to {owner}", person=user.name, owner=found["owner"])
             require(user, Right.ADMINISTER)
         connection.execute(remove(_table).where(_table.c.id == ident))
         before = {"name": found["name"], "owner": found["owner"]}

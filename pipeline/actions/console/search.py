@@ -226,7 +226,7 @@ def grouped(
 ) -> list[Group]:
     """The matching events by one of GROUPS, those with most messages first; at most MOST_GROUPS. Raises as `search`."""
     if by not in GROUPS:
-        raise AntispamError(f"search: grouped by one of {', '.join(GROUPS)}")
+        raise AntispamError("search: grouped by one of {known}", known=", ".join(GROUPS))
     sql, values = _matching(db, privacy, user, query, f"{GROUPS[by]} AS value, {_TOTALS}")
     rows = lake.execute(f"{sql} GROUP BY value ORDER BY 3 DESC, 2 DESC, 1 LIMIT {MOST_GROUPS}", values).fetchall()
     return [Group("" if value is None else str(value), events, messages) for value, events, messages in rows]
@@ -261,9 +261,9 @@ def _matching(db: Database, privacy: Privacy, user: User, query: Query, columns:
 
 def _check(query: Query) -> None:
     if query.kind not in _EVENTS:
-        raise AntispamError(f"search: {SUBMISSIONS} or {RECORDS} expected")
+        raise AntispamError("search: {submissions} or {records} expected", submissions=SUBMISSIONS, records=RECORDS)
     if not 0 < query.until - query.since <= MAX_DAYS * DAY_MS:
-        raise AntispamError(f"search: a time range of at most {MAX_DAYS} days expected")
+        raise AntispamError("search: a time range of at most {most} days expected", most=MAX_DAYS)
 
 
 def _codes_in_scope(db: Database, user: User, kind: str) -> list[str] | None:
@@ -272,7 +272,7 @@ def _codes_in_scope(db: Database, user: User, kind: str) -> list[str] | None:
     if within is None:
         return None
     if kind == RECORDS:
-        raise Forbidden(f"{user.name}: records belong to no port, beyond the scope of this account")
+        raise Forbidden("{person}: records belong to no port, beyond the scope of this account", person=user.name)
     with db.read() as connection:
         return list(connection.execute(within).scalars())
 

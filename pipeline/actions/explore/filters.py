@@ -79,9 +79,11 @@ def check(user: User, filters: Filters, by: str = "", rows: bool = False) -> Non
     """Raise AntispamError for what cannot be asked, and Forbidden for what this user may not ask."""
     require(user, Right.SEARCH)
     if filters.source not in SOURCES:
-        raise AntispamError(f"explore: unknown source {filters.source!r}")
+        raise AntispamError("explore: unknown source {source!r}", source=filters.source)
     if user.scope and filters.source == "record":
-        raise Forbidden(f"{user.name}: records belong to no port, and this account sees a part of the ports")
+        raise Forbidden(
+            "{person}: records belong to no port, and this account sees a part of the ports", person=user.name
+        )
     if filters.source == "record" and (by in PLACES or filters.places):
         raise AntispamError("explore: carrier and region are of recipients of submissions; records have neither")
     since, until = filters.hours
@@ -89,7 +91,7 @@ def check(user: User, filters: Filters, by: str = "", rows: bool = False) -> Non
         raise AntispamError("explore: the period is empty")
     longest = MAX_ROW_DAYS if rows or by in ROW_KEYS or filters.by_rows else MAX_DAYS
     if until - since > longest * DAY_MS + HOUR_MS:
-        raise AntispamError(f"explore: at most {longest} days of this at a time")
+        raise AntispamError("explore: at most {longest} days of this at a time", longest=longest)
 
 
 def conditions(db: Database, user: User, filters: Filters, rows: bool) -> tuple[str, Values]:

@@ -70,4 +70,4 @@ def enterprise_names(db: Database, user: User) -> dict[str, str]:
 def _require_all(user: User) -> None:
     require(user, Right.SEARCH)
     if user.scope:
-        raise Forbidden(f"{user.name}: this is of all ports, and this account sees a part of them")
+        raise Forbidden("{person}: this is of all ports, and this account sees a part of them", person=user.name)

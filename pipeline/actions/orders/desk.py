@@ -91,7 +91,7 @@ def restore_number(
     _require(user)
     found, why = _number(number), _reason(undertaking)
     if not 1 <= watch_days <= MAX_WATCH:
-        raise AntispamError(f"probation: 1 to {MAX_WATCH} days expected")
+        raise AntispamError("probation: 1 to {most} days expected", most=MAX_WATCH)
     with db.write() as connection:
         if not _is_stopped(connection, found, now):
             raise AntispamError("this number is not stopped")
@@ -127,11 +127,11 @@ def _do(db: Database, user: User, parties: Parties, ident: int, deed: OrderDeed,
     with db.write() as connection:
         row = find(connection, ident)
         if row is None:
-            raise AntispamError(f"no order {ident}")
+            raise AntispamError("no order {ident}", ident=ident)
         if deed is OrderDeed.RETRY and may(row, deed) and _waits(connection, row.number, OrderKind(row.kind)):
             raise AntispamError("the same is ordered already")
         if move(connection, now, ident, deed, parties.terms(row.party), user.name, reason=reason) is None:
-            raise AntispamError(f"order {ident} is {row.state}: this is not possible")
+            raise AntispamError("order {ident} is {state}: this is not possible", ident=ident, state=row.state)
 
 
 def _is_stopped(connection: Connection, number: str, now: int) -> bool:
@@ -163,7 +163,7 @@ def _chosen(statement: Any, wanted: Wanted) -> Any:
 def _require(user: User) -> None:
     require(user, Right.EDIT_LISTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: numbers belong to no port, beyond the scope of this account")
+        raise Forbidden("{person}: numbers belong to no port, beyond the scope of this account", person=user.name)
 
 
 def _number(written: str) -> str:
@@ -175,5 +175,5 @@ def _number(written: str) -> str:
 
 def _reason(text: str) -> str:
     if not text.strip() or len(text) > MAX_REASON or "\0" in text:
-        raise AntispamError(f"a reason of 1 to {MAX_REASON} characters, none of them NUL, expected")
+        raise AntispamError("a reason of 1 to {most} characters, none of them NUL, expected", most=MAX_REASON)
     return text.strip()

@@ -94,11 +94,11 @@ def make_golden(db: Database, user: User, case: str, now: int) -> None:
         decided = (_cases.c.state.in_(("decided", "effective")), _cases.c.decided_by != audit.PIPELINE)
         row = connection.execute(select(_cases).where(_cases.c.id == case, *decided, *in_access(user))).first()
         if row is None:
-            raise AntispamError(f"no case {case[:64]!r} that a person decided")
+            raise AntispamError("no case {case!r} that a person decided", case=case[:64])
         if (connection.scalar(select(func.count()).select_from(_golden)) or 0) >= MOST_GOLDEN:
-            raise AntispamError(f"there are {MOST_GOLDEN} golden cases already")
+            raise AntispamError("there are {most} golden cases already", most=MOST_GOLDEN)
         if connection.scalar(select(_golden.c.case).where(_golden.c.case == case)):
-            raise AntispamError(f"case {case} is golden already")
+            raise AntispamError("case {case} is golden already", case=case)
         same = ("port", "content", "rule", "score", "category", "submissions", "messages", "verdict")
         values = {name: getattr(row, name) for name in same}
         connection.execute(insert(_golden).values(case=case, **values, made_by=user.name, made_at=now))
@@ -111,7 +111,7 @@ def drop_golden(db: Database, user: User, case: str, now: int) -> None:
     with db.write() as connection:
         port = connection.scalar(select(_golden.c.port).where(_golden.c.case == case))
         if port is None:
-            raise AntispamError(f"case {case[:64]!r} is not golden")
+            raise AntispamError("case {case!r} is not golden", case=case[:64])
         require_port(connection, user, port)
         connection.execute(delete(_golden).where(_golden.c.case == case))
         audit.record(connection, now, user.name, "golden.drop", f"case/{case}")

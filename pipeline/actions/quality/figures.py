@@ -44,7 +44,9 @@ def reviewers(db: Database, user: User, since: int, until: int) -> list[Reviewer
     """
     require(user, Right.REVIEW_SECOND)
     if user.scope:
-        raise Forbidden(f"{user.name}: figures of reviewers are of all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: figures of reviewers are of all ports, beyond the scope of this account", person=user.name
+        )
     when = and_(_o.c.at >= since, _o.c.at < until)
     own = _o.c.kind.in_([each.value for each in (Opinion.VERDICT, Opinion.FIRST, Opinion.SECOND)])
     agrees = case((_o.c.verdict == _o.c.expected, 1), else_=0)

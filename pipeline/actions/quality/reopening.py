@@ -78,9 +78,9 @@ def may_reopen(user: User, decided_by: str | None) -> bool:
 def _reopenable(connection: Connection, cases: Select[Any], user: User, case: str) -> RowMapping:
     row = connection.execute(cases.where(_cases.c.id == case, *in_access(user))).mappings().first()
     if row is None:
-        raise AntispamError(f"no case {case!r}")
+        raise AntispamError("no case {case!r}", case=case)
     if row["state"] != "effective" or row["overturned"] or not may_reopen(user, row["decided_by"]):
-        raise AntispamError(f"case {case}: no verdict in effect that you may reopen")
+        raise AntispamError("case {case}: no verdict in effect that you may reopen", case=case)
     return row
 
 

@@ -49,12 +49,12 @@ def bring_stopped(db: Database, user: User, ident: int, reason: str, now: int) -
     """Bring a stopped message to its port. Raises AntispamError if it is not stopped or has no port."""
     require(user, Right.REVIEW)
     if not 0 < len(reason.strip()) <= MAX_REASON:
-        raise AntispamError(f"a reason of 1 to {MAX_REASON} characters is wanted")
+        raise AntispamError("a reason of 1 to {most} characters is wanted", most=MAX_REASON)
     with db.write() as connection:
         this = _table.c.id == ident, _table.c.state == "stopped", _table.c.port.is_not(None)
         row = connection.execute(select(_table).where(*this).with_for_update()).one_or_none()
         if row is None:
-            raise AntispamError(f"reply {ident}: no stopped message to a port")
+            raise AntispamError("reply {ident}: no stopped message to a port", ident=ident)
         require_port(connection, user, row.port)
         bring(connection, row, now)
         connection.execute(update(_table).where(*this).values(state="brought", settled_at=now))

@@ -33,7 +33,12 @@ def find(name: str) -> Report:
     """The report of this name. Raises AntispamError with the nearest name."""
     found = reports().get(name)
     if found is None:
-        raise AntispamError(f"no report {name!r}: {', '.join(reports())}; {suggestion(name, reports())}")
+        raise AntispamError(
+            "no report {name!r}: {known}; {near}",
+            name=name,
+            known=", ".join(reports()),
+            near=suggestion(name, reports()),
+        )
     return found
 
 
@@ -41,7 +46,7 @@ def make(db: Database, settings: Settings, user: User, name: str, period: Period
     """Make a report for a user without a scope: it is of all ports. Raises AntispamError and Forbidden."""
     require(user, Right.SEE_TRAFFIC)
     if user.scope:
-        raise Forbidden(f"{user.name}: reports are of all ports, beyond the scope of this account")
+        raise Forbidden("{person}: reports are of all ports, beyond the scope of this account", person=user.name)
     report = find(name)
     with ExitStack() as stack:
         spill = stack.enter_context(TemporaryDirectory(dir=settings.data_dir, prefix="report-"))
@@ -50,7 +55,7 @@ def make(db: Database, settings: Settings, user: User, name: str, period: Period
             filled = [_filled(lake, table(each)) for each in report.tables]
             newest = newest_decision(lake, period)
         except duckdb.Error as error:
-            raise AntispamError(f"report {name}: {str(error).splitlines()[0]}") from None
+            raise AntispamError("report {name}: {cause}", name=name, cause=str(error).splitlines()[0]) from None
     return Made(name, report, period, newest, filled)
 
 
@@ -79,5 +84,10 @@ def _filled(lake: duckdb.DuckDBPyConnection, asked: Table) -> Filled:
     found = lake.execute(asked.sql)
     names = [column[0] for column in found.description or ()]
     if names != list(asked.columns):
-        raise AntispamError(f"table {asked.name}: its SELECT gives {names}, its head names {list(asked.columns)}")
+        raise AntispamError(
+            "table {asked}: its SELECT gives {names}, its head names {columns}",
+            asked=asked.name,
+            names=names,
+            columns=list(asked.columns),
+        )
     return Filled(asked, found.fetchall())

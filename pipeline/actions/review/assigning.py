@@ -38,7 +38,7 @@ def assign(db: Database, user: User, cases: Sequence[str], to: str | None, now: 
     """
     require(user, Right.REVIEW)
     if len(cases) > MOST:
-        raise AntispamError(f"at most {MOST} cases at once, not {len(cases)}")
+        raise AntispamError("at most {most} cases at once, not {number}", most=MOST, number=len(cases))
     with db.write() as connection:
         person = None if to is None else _person(connection, to)
         locked = select(_cases).where(_cases.c.id.in_(cases)).order_by(_cases.c.id).with_for_update()
@@ -50,7 +50,7 @@ def assign(db: Database, user: User, cases: Sequence[str], to: str | None, now: 
         if person is not None:
             theirs = select(_cases.c.id).where(_cases.c.id.in_(cases), *in_access(person), *of_level(person))
             for case in sorted(mine - set(connection.scalars(theirs))):
-                raise AntispamError(f"{person.name} may not review case {case}")
+                raise AntispamError("{person} may not review case {case}", person=person.name, case=case)
         connection.execute(update(_cases).where(_cases.c.id.in_(mine)).values(assigned_to=to))
         if to is not None:
             others = update(_cases).where(_cases.c.id.in_(mine), _cases.c.claimed_by != to)
@@ -74,5 +74,5 @@ def _may_assign(user: User, now: int) -> ColumnElement[bool]:
 def _person(connection: Connection, name: str) -> User:
     row = connection.execute(select(_users).where(_users.c.name == name, _users.c.active)).first()
     if row is None or Right.REVIEW not in RIGHTS[Role(row.role)]:
-        raise AntispamError(f"{name!r} is no active reviewer")
+        raise AntispamError("{name!r} is no active reviewer", name=name)
     return User(row.name, Role(row.role), row.scope, queues=tuple(row.queues))

@@ -43,7 +43,7 @@ def weigh(db: Database, user: User, selected: Sequence[str], now: int) -> Select
 
 def decide_some(
     db: Database, user: User, selected: Mapping[str, int], verdict: str, note: str, now: int, refusal: str = ""
-) -> dict[str, str]:
+) -> dict[str, AntispamError]:
     """Decide selected cases; each has the `last_member` that the list showed. Returns the reason of each left open.
 
     Raises AntispamError for an invalid verdict or note and for more than MOST cases, and then decides none.
@@ -52,32 +52,32 @@ def decide_some(
     _bounded(selected)
     valid_verdict(verdict, note, refusal)
     mine = at_hand(user, now)
-    left = {}
+    left: dict[str, AntispamError] = {}
     for case, seen in selected.items():
         try:
             with db.write() as connection:
                 settle(connection, user, case, mine, Said(verdict, note, refusal), now, (case, seen))
         except AntispamError as error:
-            left[case] = str(error)
+            left[case] = error
     return left
 
 
-def undo_some(db: Database, user: User, decided: Sequence[str], now: int) -> dict[str, str]:
+def undo_some(db: Database, user: User, decided: Sequence[str], now: int) -> dict[str, AntispamError]:
     """Take back verdicts that are not yet effective; returns the reason of each that stays."""
     require(user, Right.REVIEW)
     _bounded(decided)
-    left = {}
+    left: dict[str, AntispamError] = {}
     for case in decided:
         try:
             undo(db, user, case, now)
         except Forbidden:
             raise
         except AntispamError as error:
-            left[case] = str(error)
+            left[case] = error
     give_back(db, user, [case for case in decided if case not in left], now)
     return left
 
 
 def _bounded(selected: Sequence[str] | Mapping[str, int]) -> None:
     if len(selected) > MOST:
-        raise AntispamError(f"at most {MOST} cases at once, not {len(selected)}")
+        raise AntispamError("at most {most} cases at once, not {number}", most=MOST, number=len(selected))

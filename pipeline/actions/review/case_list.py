@@ -82,9 +82,9 @@ def list_cases(
     """
     require(user, Right.REVIEW)
     if state not in STATES:
-        raise AntispamError(f"no state {state!r}; one of {', '.join(STATES)}")
+        raise AntispamError("no state {state!r}; one of {known}", state=state, known=", ".join(STATES))
     if sort not in SORTS:
-        raise AntispamError(f"no order {sort!r}; one of {', '.join(SORTS)}")
+        raise AntispamError("no order {sort!r}; one of {known}", sort=sort, known=", ".join(SORTS))
     where = (_in_state(user, now, state), within(place), *in_access(user), *of_level(user))
     rows = select(_cases).where(*where).order_by(SORTS[sort], _cases.c.id).limit(PAGE).offset(max(page, 0) * PAGE)
     totals = select(func.count(), func.coalesce(func.sum(_cases.c.messages), 0)).where(*where)
@@ -100,7 +100,7 @@ def find_case(db: Database, user: User, now: int, case: str) -> ListedCase:
     with db.read() as connection:
         row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).mappings().first()
     if row is None:
-        raise AntispamError(f"no case {case[:64]!r}")
+        raise AntispamError("no case {case!r}", case=case[:64])
     return _listed(row, now)
 
 

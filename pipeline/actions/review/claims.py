@@ -227,11 +227,11 @@ def decide(
 def valid_verdict(verdict: str, note: str, refusal: str = "") -> None:
     """Raises AntispamError for no verdict of a reviewer, no reason of the list, and a note over MAX_NOTE characters."""
     if refusal and refusal not in set(Refusal):
-        raise AntispamError(f"reason {refusal!r}: one of {', '.join(Refusal)}")
+        raise AntispamError("reason {refusal!r}: one of {known}", refusal=refusal, known=", ".join(Refusal))
     if verdict not in VERDICTS:
-        raise AntispamError(f"verdict {verdict!r}: one of {', '.join(VERDICTS)}")
+        raise AntispamError("verdict {verdict!r}: one of {known}", verdict=verdict, known=", ".join(VERDICTS))
     if len(note) > MAX_NOTE or "\0" in note:
-        raise AntispamError(f"note: at most {MAX_NOTE} characters of text")
+        raise AntispamError("note: at most {most} characters of text", most=MAX_NOTE)
 
 
 def settle(
@@ -253,7 +253,9 @@ def settle(
         raise not_yours(connection, user, case)
     unseen = _unseen(connection, case, *shown) if said.verdict == Verdict.RELEASE else 0
     if unseen:
-        raise AntispamError(f"case {case} has grown by {unseen} messages of another content since you saw it")
+        raise AntispamError(
+            "case {case} has grown by {unseen} messages of another content since you saw it", case=case, unseen=unseen
+        )
     first = (row["first_verdict"], row["first_by"]) if row["first_by"] else None
     kind = Opinion.SECOND if first else Opinion.VERDICT
     free = {"claimed_by": None, "lease_until": None, "shared_from": None}
@@ -304,7 +306,7 @@ def undo(db: Database, user: User, case: str, now: int) -> None:
             .first()
         )
         if before is None:
-            raise AntispamError(f"case {case}: too late to undo, or not your verdict")
+            raise AntispamError("case {case}: too late to undo, or not your verdict", case=case)
         if before["state"] == "open":
             changed: dict[str, Any] = {"first_verdict": None, "first_by": None, "first_at": None}
             given, said = before["first_at"], before["first_verdict"]
@@ -327,7 +329,7 @@ def case_view(db: Database, user: User, case: str, now: int) -> CaseView:
     with db.write() as connection:
         row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).mappings().first()
         if row is None:
-            raise AntispamError(f"no case {case!r}")
+            raise AntispamError("no case {case!r}", case=case)
         if row["claimed_by"] != user.name:
             audit.record(connection, now, user.name, "case.view", f"case/{case}")
         return _seen(connection, row, now)
@@ -408,20 +410,22 @@ def not_yours(connection: Connection, user: User, case: str) -> AntispamError:
     """The error that says why the user may not act on the case now."""
     row = connection.execute(select(_cases).where(_cases.c.id == case, *in_access(user))).first()
     if row is None:
-        return AntispamError(f"no case {case!r}")
+        return AntispamError("no case {case!r}", case=case)
     if row.state == "merged":
-        return AntispamError(f"case {case}: its messages are in case {row.merged_into} now")
+        return AntispamError(
+            "case {case}: its messages are in case {merged_into} now", case=case, merged_into=row.merged_into
+        )
     if row.state != "open":
-        return AntispamError(f"case {case}: already decided by {row.decided_by}")
+        return AntispamError("case {case}: already decided by {decided_by}", case=case, decided_by=row.decided_by)
     if row.escalated_at is not None and of_level(user):
-        return AntispamError(f"case {case} was escalated: a senior reviewer decides it")
+        return AntispamError("case {case} was escalated: a senior reviewer decides it", case=case)
     if row.assigned_to not in (None, user.name):
-        return AntispamError(f"case {case} is assigned to {row.assigned_to}")
+        return AntispamError("case {case} is assigned to {assigned_to}", case=case, assigned_to=row.assigned_to)
     if row.first_by == user.name:
-        return AntispamError(f"case {case} waits for the opinion of another reviewer")
+        return AntispamError("case {case} waits for the opinion of another reviewer", case=case)
     if row.claimed_by is None:
-        return AntispamError(f"case {case}: claim it first")
-    return AntispamError(f"case {case}: {row.claimed_by} has it now")
+        return AntispamError("case {case}: claim it first", case=case)
+    return AntispamError("case {case}: {claimed_by} has it now", case=case, claimed_by=row.claimed_by)
 
 
 def _unseen(connection: Connection, case: str, shown: str, seen: int) -> int:

@@ -35,13 +35,13 @@ def comment(db: Database, user: User, case: str, text: str, now: int) -> None:
     require(user, Right.REVIEW)
     text = text.strip()
     if not text or len(text) > MAX_TEXT or "\0" in text:
-        raise AntispamError(f"a comment has 1 to {MAX_TEXT} characters of text")
+        raise AntispamError("a comment has 1 to {most} characters of text", most=MAX_TEXT)
     with db.write() as connection:
         known = select(_cases.c.id).where(_cases.c.id == case, *in_access(user)).with_for_update()
         if connection.scalar(known) is None:
-            raise AntispamError(f"no case {case[:64]!r}")
+            raise AntispamError("no case {case!r}", case=case[:64])
         if connection.scalar(select(func.count()).where(_comments.c.case == case)) >= MOST:  # type: ignore[operator]
-            raise AntispamError(f"case {case} has {MOST} comments already")
+            raise AntispamError("case {case} has {most} comments already", case=case, most=MOST)
         connection.execute(insert(_comments).values(case=case, author=user.name, at=now, text=text))
         audit.record(connection, now, user.name, "case.comment", f"case/{case}")
 

@@ -220,4 +220,4 @@ def _titles(connection: Connection, user: User) -> dict[str, Templates]:
 
 
 def _unknown(kind: str) -> AntispamError:
-    return AntispamError(f"no kind of place {kind!r}; one of {', '.join(KINDS)}")
+    return AntispamError("no kind of place {kind!r}; one of {known}", kind=kind, known=", ".join(KINDS))

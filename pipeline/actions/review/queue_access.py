@@ -24,13 +24,15 @@ def set_queues(db: Database, user: User, name: str, queues: Sequence[str], now: 
     with db.write() as connection:
         row = connection.execute(select(users.c.role, users.c.queues).where(users.c.name == name)).first()
         if row is None:
-            raise AntispamError(f"no user {name!r}")
+            raise AntispamError("no user {name!r}", name=name)
         known = [queue.name for queue in configurations.queues(connection).queues]
         for queue in chosen:
             if queue not in known:
-                raise AntispamError(f"no queue {queue!r}; the policy in force has {', '.join(known) or 'none'}")
+                raise AntispamError(
+                    "no queue {queue!r}; the policy in force has {known}", queue=queue, known=", ".join(known) or "none"
+                )
         if chosen and Right.REVIEW not in RIGHTS[Role(row.role)]:
-            raise AntispamError(f"{name}: the role {row.role} does not review")
+            raise AntispamError("{name}: the role {role} does not review", name=name, role=row.role)
         connection.execute(update(users).where(users.c.name == name).values(queues=chosen))
         if chosen:
             others = (cases.c.state == "open") & (cases.c.claimed_by == name) & cases.c.queue.not_in(chosen)

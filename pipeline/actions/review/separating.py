@@ -63,7 +63,7 @@ def separate(db: Database, user: User, case: str, wanted: Sequence[str], now: in
         with db.write() as connection:
             opened += _separate(connection, user, case, ids[i : i + CHUNK], now)
     if not opened:
-        raise AntispamError(f"case {case}: nothing to separate, or the texts have other open cases")
+        raise AntispamError("case {case}: nothing to separate, or the texts have other open cases", case=case)
     return opened
 
 

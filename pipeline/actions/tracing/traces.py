@@ -53,17 +53,17 @@ def start(db: Database, user: User, subject: Subject, value: str, minutes: int, 
     require(user, Right.CONTROL_CHANNELS)
     reason = audit.checked_reason(reason)
     if not 1 <= minutes <= MOST_MINUTES:
-        raise AntispamError(f"a trace runs 1 to {MOST_MINUTES} minutes")
+        raise AntispamError("a trace runs 1 to {most} minutes", most=MOST_MINUTES)
     wanted = number(value) if subject is Subject.NUMBER else value.strip()
     if not wanted or len(wanted) > 32 or (subject is Subject.PORT and not wanted.isdecimal()):
-        raise AntispamError(f"{value!r} is no {subject}")
+        raise AntispamError("{value!r} is no {subject}", value=value, subject=subject)
     with db.write() as connection:
         outbox.lock(connection)  # the second of two concurrent starts must count the first one's trace
         if subject is Subject.PORT and connection.scalar(select(port_of(literal(wanted)))) is None:
-            raise AntispamError(f"{wanted} does not begin with the code of a registered port")
+            raise AntispamError("{wanted} does not begin with the code of a registered port", wanted=wanted)
         running = select(func.count()).select_from(_traces).where(_traces.c.until > now)
         if (connection.scalar(running) or 0) >= MOST_RUNNING:
-            raise AntispamError(f"{MOST_RUNNING} traces run; stop one first")
+            raise AntispamError("{most} traces run; stop one first", most=MOST_RUNNING)
         audit.record(
             connection,
             now,

@@ -69,7 +69,9 @@ def report(db: Database, lake: duckdb.DuckDBPyConnection, user: User, now: int) 
     """The report for a user without a scope: rates are of all ports. Raises AntispamError without a policy in force."""
     require(user, Right.SEE_TRAFFIC)
     if user.scope:
-        raise Forbidden(f"{user.name}: the rates of rules are of all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: the rates of rules are of all ports, beyond the scope of this account", person=user.name
+        )
     with db.read() as connection:
         policy = policy_in_force(connection)
         if policy is None:

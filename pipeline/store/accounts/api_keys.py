@@ -57,7 +57,7 @@ def create(db: Database, user: User, port: str, callback_url: str, now: int) -> 
     stored = hashed(key)
     with db.write() as connection:
         if connection.scalar(select(schema.ports.c.code).where(schema.ports.c.code == port)) is None:
-            raise AntispamError(f"port {port}: not registered")
+            raise AntispamError("port {port}: not registered", port=port)
         row = {"key": stored, "port": port, "callback_url": callback_url, "created_at": now}
         connection.execute(insert(schema.api_keys).values(row))
         after = {"port": port, "callback_url": callback_url}
@@ -73,7 +73,7 @@ def revoke(db: Database, user: User, name: str, now: int) -> None:
         chosen = (table.c.key.startswith(name, autoescape=True), table.c.revoked_at.is_(None))
         found = connection.scalars(select(table.c.key).where(*chosen)).all()
         if len(name) < _SHOWN or len(found) != 1:
-            raise AntispamError(f"api key {name!r}: no active key of that name (antispam api-key list)")
+            raise AntispamError("api key {name!r}: no active key of that name (antispam api-key list)", name=name)
         connection.execute(update(table).where(table.c.key == found[0]).values(revoked_at=now))
         audit.record(connection, now, user.name, "revoke", f"api-key/{found[0][:_SHOWN]}")
 

@@ -106,11 +106,15 @@ def allowed(user: User, right: Right) -> bool:
 def require(user: User, right: Right) -> None:
     """Raises Forbidden unless the user has this right."""
     if user.must_change:
-        raise Forbidden(f"{user.name}: the one-time password must be changed first")
+        raise Forbidden("{person}: the one-time password must be changed first", person=user.name)
     if user.scope and right in _FOR_ALL:
-        raise Forbidden(f"{user.name}: {right} holds for all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: {right} holds for all ports, beyond the scope of this account", person=user.name, right=right
+        )
     if not allowed(user, right):
-        raise Forbidden(f"{user.name}: the role {user.role} does not allow {right}")
+        raise Forbidden(
+            "{person}: the role {role} does not allow {right}", person=user.name, role=user.role, right=right
+        )
 
 
 def ports_in_scope(user: User) -> Select[str] | None:
@@ -122,7 +126,7 @@ def ports_in_scope(user: User) -> Select[str] | None:
     if not user.scope:
         return None
     if len(user.scope) != 1 or not set(user.scope) <= set(SCOPES):
-        raise Forbidden(f"{user.name}: the scope must be one of {', '.join(SCOPES)}")
+        raise Forbidden("{person}: the scope must be one of {known}", person=user.name, known=", ".join(SCOPES))
     ((kind, value),) = user.scope.items()
     ports, enterprises = schema.ports, schema.enterprises
     if kind == "enterprise":
@@ -148,4 +152,4 @@ def require_port(connection: Connection, user: User, code: str) -> None:
     if within is None:
         return
     if connection.execute(within.where(schema.ports.c.code == code)).first() is None:
-        raise Forbidden(f"{user.name}: port {code} is outside the scope of this account")
+        raise Forbidden("{person}: port {code} is outside the scope of this account", person=user.name, code=code)

@@ -83,19 +83,23 @@ def add_user(db: Database, user: User, name: str, role: Role, scope: Mapping[str
     """
     require(user, Right.ADMINISTER)
     if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise AntispamError(f"user name {name!r}: 2 to 32 of a-z 0-9 . _ -, beginning with a letter, not reserved")
+        raise AntispamError(
+            "user name {name!r}: 2 to 32 of a-z 0-9 . _ -, beginning with a letter, not reserved", name=name
+        )
     if len(scope) > 1 or not set(scope) <= set(SCOPES) or not all(scope.values()):
-        raise AntispamError(f"scope: one of {', '.join(SCOPES)} with its value, or none for all")
+        raise AntispamError("scope: one of {known} with its value, or none for all", known=", ".join(SCOPES))
     if scope and role is Role.ADMINISTRATOR:
         raise AntispamError("an administrator has no scope; choose another role for a limited account")
     with db.write() as connection:
         for kind, value in scope.items():
             column = schema.enterprises.c["id" if kind == "enterprise" else kind]
             if connection.execute(select(column).where(column == value).limit(1)).first() is None:
-                raise AntispamError(f"scope: no enterprise with {kind} {value!r}; the account would see nothing")
+                raise AntispamError(
+                    "scope: no enterprise with {kind} {value!r}; the account would see nothing", kind=kind, value=value
+                )
         taken = select(schema.users.c.name).where(schema.users.c.name == name)
         if connection.execute(taken).first():
-            raise AntispamError(f"user {name!r} exists")
+            raise AntispamError("user {name!r} exists", name=name)
         return _add(connection, user.name, name, role, scope, now)
 
 
@@ -127,7 +131,7 @@ def set_active(db: Database, user: User, name: str, active: bool, now: int) -> N
         if row.active == active:
             return
         if not active and row.role == Role.ADMINISTRATOR and _administrators(connection) == 1:
-            raise AntispamError(f"{name} is the last administrator")
+            raise AntispamError("{name} is the last administrator", name=name)
         connection.execute(update(schema.users).where(schema.users.c.name == name).values(active=active))
         if not active:
             connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
@@ -197,7 +201,7 @@ def change_password(db: Database, user: User, old: str | None, new: str, now: in
     password that is too short, too long, equal to the old password, or contains the user's name.
     """
     if not SHORTEST <= len(new) <= LONGEST:
-        raise AntispamError(f"a password has {SHORTEST} to {LONGEST} characters")
+        raise AntispamError("a password has {shortest} to {longest} characters", shortest=SHORTEST, longest=LONGEST)
     if new == old:
         raise AntispamError(SAME)
     if user.name in new.lower():
@@ -268,7 +272,7 @@ def _verify(hashed: str, password: str) -> bool:
 def _row(connection: Connection, name: str) -> Row[Any]:
     row = connection.execute(select(schema.users).where(schema.users.c.name == name)).first()
     if row is None:
-        raise AntispamError(f"no user {name!r}")
+        raise AntispamError("no user {name!r}", name=name)
     return row
 
 

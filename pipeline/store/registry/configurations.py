@@ -31,9 +31,11 @@ KINDS = ("policy", "dictionary", "model", "calendar", "brands", "list")
 def check_name(kind: str, name: str) -> None:
     """Raises AntispamError for an unknown kind and for an invalid name."""
     if kind not in KINDS:
-        raise AntispamError(f"unknown kind of configuration {kind!r}; one of {', '.join(KINDS)}")
+        raise AntispamError("unknown kind of configuration {kind!r}; one of {known}", kind=kind, known=", ".join(KINDS))
     if not name or len(name) > 128 or "/" in name or not name.isprintable():
-        raise AntispamError(f"{kind}: name {name[:20]!r}: 1 to 128 printable characters without / expected")
+        raise AntispamError(
+            "{kind}: name {name!r}: 1 to 128 printable characters without / expected", kind=kind, name=name[:20]
+        )
 
 
 def keep(connection: Connection, kind: str, name: str, value: str, author: str, now: int) -> str:

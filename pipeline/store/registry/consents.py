@@ -79,7 +79,9 @@ def history(db: Database, user: User, number: str) -> Sequence[Row[tuple[object,
     """Rows of `schema.consents` of one number, oldest first: the proof."""
     require(user, Right.EDIT_LISTS)
     if user.scope:
-        raise Forbidden(f"{user.name}: the consents of a number are of all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: the consents of a number are of all ports, beyond the scope of this account", person=user.name
+        )
     with db.read() as connection:
         return connection.execute(
             select(_table).where(_table.c.number == number).order_by(_table.c.given_at, _table.c.scope)
@@ -167,7 +169,9 @@ def _require_scopes(connection: Connection, user: User, consents: Sequence[Conse
     """Raises Forbidden for a scope outside the user's; an enterprise is outside every scope of a user."""
     for scope in sorted({consent.scope for consent in consents}) if user.scope else ():
         if not scope.startswith(_PORT):
-            raise Forbidden(f"{user.name}: consents of an enterprise are beyond the scope of this account")
+            raise Forbidden(
+                "{person}: consents of an enterprise are beyond the scope of this account", person=user.name
+            )
         require_port(connection, user, scope.removeprefix(_PORT))
 
 

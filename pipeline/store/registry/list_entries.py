@@ -33,15 +33,19 @@ def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEnt
     Raises AntispamError for an invalid entry.
     """
     if name not in ENTITIES:
-        raise AntispamError(f"unknown list {name!r}; one of {', '.join(ENTITIES)}")
+        raise AntispamError("unknown list {name!r}; one of {known}", name=name, known=", ".join(ENTITIES))
     form = one_form(name, value)
     if form is None:
         what = "port:number" if ENTITIES[name] == PORT_RECIPIENT else "one number"
-        raise AntispamError(f"list {name}: a value that is {what} expected")
+        raise AntispamError("list {name}: a value that is {what} expected", name=name, what=what)
     if len(reason) > MAX_REASON or "\0" in reason:
-        raise AntispamError(f"list {name}: a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+        raise AntispamError(
+            "list {name}: a reason of at most {most} characters, none of them NUL, expected", name=name, most=MAX_REASON
+        )
     if expires_at is not None and not 0 <= expires_at < 253_402_300_800_000:  # the year 10000
-        raise AntispamError(f"list {name}: expires_at {expires_at}: epoch milliseconds expected")
+        raise AntispamError(
+            "list {name}: expires_at {expires_at}: epoch milliseconds expected", name=name, expires_at=expires_at
+        )
     expires = NEVER if expires_at is None else expires_at
     return parse_lists(text(ListEntry(name, form, reason, expires)), f"list {name}")[0]
 

@@ -55,7 +55,7 @@ def text(connection: Connection, kind: LivingKind, version: str) -> str:
     where = (table.c.kind == kind) & (table.c.name == FORMATS[kind].name) & (table.c.version == version)
     found: str | None = connection.scalar(select(table.c.value).where(where))
     if found is None:
-        raise AntispamError(f"unknown version {version[:64]}")
+        raise AntispamError("unknown version {version}", version=version[:64])
     return found
 
 
@@ -63,7 +63,13 @@ def draft(connection: Connection, kind: LivingKind, version: str, author: str, r
     """Note a draft. Raises AntispamError if this text is known already, unless it was withdrawn."""
     row = find(connection, kind, version)
     if row is not None and row.state != State.WITHDRAWN:
-        raise AntispamError(f"{kind} {version} is known already: {row.state}, written by {row.author}")
+        raise AntispamError(
+            "{kind} {version} is known already: {state}, written by {author}",
+            kind=kind,
+            version=version,
+            state=row.state,
+            author=row.author,
+        )
     state = after(State(row.state) if row is not None else None, Deed.DRAFT)
     values = {
         "state": state,
@@ -105,11 +111,11 @@ def require(connection: Connection, kind: LivingKind, version: str, deed: Deed) 
     """The state of a known version after this deed. Raises AntispamError if it is unknown or does not allow it."""
     row = find(connection, kind, version)
     if row is None:
-        raise AntispamError(f"unknown version {version[:64]}")
+        raise AntispamError("unknown version {version}", version=version[:64])
     try:
         return after(State(row.state), deed)
     except AntispamError as error:
-        raise AntispamError(f"{kind} {version}: {error}") from None
+        raise AntispamError("{kind} {version}: {error}", kind=kind, version=version, error=error) from None
 
 
 def take_force(connection: Connection, kind: LivingKind, version: str, by: str, epoch: int, now: int) -> None:

@@ -46,7 +46,7 @@ def draft(db: Database, user: User, value: str, reason: str, now: int, kind: Liv
     registry.check_reason(reason)
     most = FORMATS[kind].max_bytes  # more is never accepted
     if not value.strip() or len(value.encode()) > most or "\0" in value:
-        raise AntispamError(f"{kind}: at most {most} bytes, none of them NUL, expected")
+        raise AntispamError("{kind}: at most {most} bytes, none of them NUL, expected", kind=kind, most=most)
     with db.write() as connection:
         outbox.lock(connection)
         version = configurations.keep(connection, kind, FORMATS[kind].name, value, user.name, now)
@@ -81,7 +81,7 @@ def share(db: Database, user: User, version: str, percent: int, approval: Approv
     """
     _require(user, Right.APPROVE_POLICY)
     if not 0 <= percent <= 100:
-        raise AntispamError(f"share {percent}: 0 to 100 percent expected")
+        raise AntispamError("share {percent}: 0 to 100 percent expected", percent=percent)
     with db.write() as connection:
         if not percent:
             return _try(connection, now, user, version, Deed.SHADOW, 0)
@@ -106,7 +106,9 @@ def publish(db: Database, user: User, value: str, approval: Approval, now: int, 
     """Check a text and put it in force, by one person; returns the epoch. Raises Forbidden where two must agree."""
     _require(user, Right.APPROVE_POLICY)
     if approval is Approval.STRICT:
-        raise Forbidden(f"{user.name}: two people must agree: draft, submit and approve the {kind}")
+        raise Forbidden(
+            "{person}: two people must agree: draft, submit and approve the {kind}", person=user.name, kind=kind
+        )
     return registry.publish_configuration(db, user, kind, FORMATS[kind].name, value, now)
 
 
@@ -126,14 +128,17 @@ def withdraw(db: Database, user: User, version: str, reason: str, now: int, kind
 def _require(user: User, right: Right) -> None:
     require(user, right)
     if user.scope:
-        raise Forbidden(f"{user.name}: a version holds for all ports, beyond the scope of this account")
+        raise Forbidden("{person}: a version holds for all ports, beyond the scope of this account", person=user.name)
 
 
 def _require_second(connection: Connection, user: User, kind: LivingKind, version: str, approval: Approval) -> None:
     row = policies.find(connection, kind, version)
     if row is not None and not may_approve(approval, row.author, user.name):
         raise Forbidden(
-            f"{user.name} wrote {kind} {version}: another person must approve it, or ANTISPAM_POLICY_APPROVAL=one"
+            "{person} wrote {kind} {version}: another person must approve it, or ANTISPAM_POLICY_APPROVAL=one",
+            person=user.name,
+            kind=kind,
+            version=version,
         )
 
 
@@ -142,7 +147,9 @@ def _try(connection: Connection, now: int, user: User, version: str, deed: Deed,
     policies.require(connection, _POLICY, version, deed)
     trial = policies.on_trial(connection)
     if trial is not None and trial.version != version:
-        raise AntispamError(f"policy {trial.version} is on trial; withdraw it, or put it in force, first")
+        raise AntispamError(
+            "policy {version} is on trial; withdraw it, or put it in force, first", version=trial.version
+        )
     value = policies.text(connection, _POLICY, version)
     parse_policy(value)  # another release may have checked it
     epoch = outbox.publish_config(

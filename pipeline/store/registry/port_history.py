@@ -74,5 +74,5 @@ def port_standing(db: Database, user: User, code: str) -> Standing:
         require_port(connection, user, code)
         row = connection.execute(select(schema.ports).where(schema.ports.c.code == code)).first()
     if row is None:
-        raise AntispamError(f"unknown port {code}")
+        raise AntispamError("unknown port {code}", code=code)
     return standing(row)

@@ -36,7 +36,7 @@ def check(entry: PortEntry) -> None:
     """Raises AntispamError for an entry that a worker would refuse or the tables cannot store."""
     faults = Port(entry).faults
     if faults:
-        raise AntispamError(f"port {entry.code}: {faults[0]}")
+        raise AntispamError("port {code}: {faults}", code=entry.code, faults=faults[0])
     for what, value, limit in (
         ("enterprise", entry.enterprise, 64),
         ("channel", entry.channel, 32),
@@ -47,27 +47,41 @@ def check(entry: PortEntry) -> None:
     ):
         if len(value) > limit or "\0" in value:
             raise AntispamError(
-                f"port {entry.code}: {what} {value[:20]!r}: at most {limit} characters, none of them NUL"
+                "port {code}: {what} {value!r}: at most {limit} characters, none of them NUL",
+                code=entry.code,
+                what=what,
+                value=value[:20],
+                limit=limit,
             )
     if "\0" in entry.name or any("\0" in template.text for template in entry.templates):
-        raise AntispamError(f"port {entry.code}: a text holds NUL")
+        raise AntispamError("port {code}: a text holds NUL", code=entry.code)
     for extension in entry.extensions:
         if not (extension.isascii() and extension.isdigit() and len(extension) <= LONGEST_EXTENSION):
             raise AntispamError(
-                f"port {entry.code}: extension {extension[:24]!r}: 1 to {LONGEST_EXTENSION} digits expected"
+                "port {code}: extension {extension!r}: 1 to {longest} digits expected",
+                code=entry.code,
+                extension=extension[:24],
+                longest=LONGEST_EXTENSION,
             )
     if entry.volume_5m is not None and not 0 <= entry.volume_5m < _INT4:
-        raise AntispamError(f"port {entry.code}: volume_5m {entry.volume_5m}: 0 to {_INT4 - 1} expected")
+        raise AntispamError(
+            "port {code}: volume_5m {volume_5m}: 0 to {most} expected",
+            code=entry.code,
+            volume_5m=entry.volume_5m,
+            most=_INT4 - 1,
+        )
     if entry.carrier_signs and not entry.signatures:
-        raise AntispamError(f"port {entry.code}: carrier_signs: no signature is registered that could be inserted")
+        raise AntispamError(
+            "port {code}: carrier_signs: no signature is registered that could be inserted", code=entry.code
+        )
     if len(set(entry.signatures)) < len(entry.signatures):
-        raise AntispamError(f"port {entry.code}: duplicate signature")
+        raise AntispamError("port {code}: duplicate signature", code=entry.code)
     try:
         check_filings(entry.filings, entry.signatures)
     except AntispamError as error:
-        raise AntispamError(f"port {entry.code}: {error}") from None
+        raise AntispamError("port {code}: {error}", code=entry.code, error=error) from None
     if len({template.id for template in entry.templates}) < len(entry.templates):
-        raise AntispamError(f"port {entry.code}: duplicate template id")
+        raise AntispamError("port {code}: duplicate template id", code=entry.code)
 
 
 def find(connection: Connection, code: str) -> PortEntry | None:
@@ -217,7 +231,7 @@ def change_state(
         return False
     row = connection.execute(select(table).where(table.c.code == code)).first()
     if row is None:
-        raise AntispamError(f"unknown port {code}")
+        raise AntispamError("unknown port {code}", code=code)
     before = standing(row)
     back = step in (Step.RESUME, Step.LIFT) and before.state is PortState.TERMINATED
     if not possible(before, step, today) and not back:
@@ -225,7 +239,7 @@ def change_state(
     try:
         after = taken(before, step, today, days)
     except AntispamError as error:
-        raise AntispamError(f"port {code}: {error}") from None
+        raise AntispamError("port {code}: {error}", code=code, error=error) from None
     changed = connection.execute(
         update(table)
         .where(table.c.code == code, table.c.state == before.state, table.c.probation_until == row.probation_until)

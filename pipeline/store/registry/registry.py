@@ -101,7 +101,9 @@ def save_filings(db: Database, user: User, text: str, source: str, now: int) -> 
             if code not in before:
                 entry = port_rows.find(connection, code)
                 if entry is None:
-                    raise AntispamError(f"{source}:{line}: unknown port {written[:32]!r}")
+                    raise AntispamError(
+                        "{source}:{line}: unknown port {written!r}", source=source, line=line, written=written[:32]
+                    )
                 require_port(connection, user, code)
                 before[code] = after[code] = entry
             kept = {(f.signature, f.carrier): f for f in after[code].filings} | {
@@ -111,7 +113,7 @@ def save_filings(db: Database, user: User, text: str, source: str, now: int) -> 
             try:
                 port_rows.check(after[code])
             except AntispamError as error:
-                raise AntispamError(f"{source}:{line}: {error}") from None
+                raise AntispamError("{source}:{line}: {error}", source=source, line=line, error=error) from None
         changed = [entry for code, entry in after.items() if entry != before[code]]
         if changed:
             port_rows.put(connection, changed, now)
@@ -291,10 +293,10 @@ def rollback(db: Database, user: User, kind: str, name: str, now: int, version: 
         outbox.lock(connection)
         target = version or configurations.previous(connection, kind, name)
         if target is None:
-            raise AntispamError(f"{kind} {name}: no version was in force before")
+            raise AntispamError("{kind} {name}: no version was in force before", kind=kind, name=name)
         value = configurations.value_of(connection, kind, name, target)
         if value is None:
-            raise AntispamError(f"{kind} {name}: unknown version {target}")
+            raise AntispamError("{kind} {name}: unknown version {target}", kind=kind, name=name, target=target)
         kept = living(kind, name)
         if kept is not None:
             policies.require(connection, kept, target, Deed.ROLLBACK)
@@ -309,7 +311,7 @@ def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
         outbox.lock(connection)
         before = configurations.in_force(connection, kind, name)
         if before is None:
-            raise AntispamError(f"{kind} {name}: none is in force")
+            raise AntispamError("{kind} {name}: none is in force", kind=kind, name=name)
         audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
         configurations.withdraw(connection, kind, name)
         epoch = outbox.publish_config(connection, now, [(kind, name, None, None)])
@@ -352,7 +354,7 @@ def check(entries: Iterable[tuple[str, str, str]]) -> None:
         elif change.kind == "list":
             check_lists(change.value or "", change.name)  # stricter than a worker, which must accept old entries
         if "\0" in (change.value or ""):
-            raise AntispamError(f"{change.kind}/{change.name}: holds NUL")
+            raise AntispamError("{kind}/{name}: holds NUL", kind=change.kind, name=change.name)
 
 
 def put_in_force(connection: Connection, now: int, actor: str, action: str, kind: str, name: str, value: str) -> int:
@@ -389,12 +391,16 @@ def _ports_of(connection: Connection, user: User, enterprise: str, state: PortSt
     """The ports in this state of an enterprise and its customers. Raises Forbidden if one is outside the scope."""
     parents = enterprise_rows.parents(connection)
     if enterprise not in parents:
-        raise AntispamError(f"unknown enterprise {enterprise!r}")
+        raise AntispamError("unknown enterprise {enterprise!r}", enterprise=enterprise)
     table = schema.ports
     owners = with_customers(parents, enterprise)
     rows = connection.execute(select(table).where(table.c.enterprise.in_(owners)).order_by(table.c.code)).all()
     if user.scope and not rows:
-        raise Forbidden(f"{user.name}: enterprise {enterprise} is outside the scope of this account")
+        raise Forbidden(
+            "{person}: enterprise {enterprise} is outside the scope of this account",
+            person=user.name,
+            enterprise=enterprise,
+        )
     for row in rows:
         require_port(connection, user, row.code)
     return [row for row in rows if row.state == state]
@@ -409,7 +415,9 @@ def _require_kind(user: User, kind: str, name: str) -> None:
     configurations.check_name(kind, name)
     require(user, _RIGHTS[kind])
     if user.scope:
-        raise Forbidden(f"{user.name}: a {kind} holds for all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: a {kind} holds for all ports, beyond the scope of this account", person=user.name, kind=kind
+        )
 
 
 def _require_list(connection: Connection, user: User, name: str, value: str) -> None:
@@ -422,13 +430,15 @@ def _require_list(connection: Connection, user: User, name: str, value: str) -> 
 
 
 def _holds_for_all(user: User, name: str) -> Forbidden:
-    return Forbidden(f"{user.name}: list {name} holds for all ports, beyond the scope of this account")
+    return Forbidden(
+        "{person}: list {name} holds for all ports, beyond the scope of this account", person=user.name, name=name
+    )
 
 
 def check_reason(reason: str) -> None:
     """Raises AntispamError for a reason that is too long or holds NUL."""
     if len(reason) > MAX_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+        raise AntispamError("a reason of at most {most} characters, none of them NUL, expected", most=MAX_REASON)
 
 
 def _for_audit(entry: PortEntry | None) -> dict[str, object] | None:

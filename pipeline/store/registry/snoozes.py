@@ -35,9 +35,9 @@ def snooze(
     require(user, Right.SNOOZE_RULES)
     check_rule(rule)
     if not reason.strip() or len(reason) > MAX_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of 1 to {MAX_REASON} characters, none of them NUL, expected")
+        raise AntispamError("a reason of 1 to {most} characters, none of them NUL, expected", most=MAX_REASON)
     if not now < until <= now + MAX_MS:
-        raise AntispamError(f"a snooze ends in the future, at most {MAX_DAYS} days ahead")
+        raise AntispamError("a snooze ends in the future, at most {most} days ahead", most=MAX_DAYS)
     wanted = Snooze(rule=rule, kind=kind, value=spelled(kind, value), reason=reason.strip(), until=until)
     with db.write() as connection:
         outbox.lock(connection)
@@ -45,7 +45,7 @@ def snooze(
         _check_known(connection, kind, wanted.value)
         _check_in_policy(connection, rule)
         if snooze_entries.in_force(connection, now) >= MAX_IN_FORCE:
-            raise AntispamError(f"{MAX_IN_FORCE} snoozes are in force; lift one first")
+            raise AntispamError("{most} snoozes are in force; lift one first", most=MAX_IN_FORCE)
         return snooze_entries.put(connection, now, user.name, wanted)
 
 
@@ -53,7 +53,7 @@ def unsnooze(db: Database, user: User, rule: str, kind: SnoozeKind, value: str, 
     """End a snooze at once; returns the epoch, None if there is no such snooze."""
     require(user, Right.SNOOZE_RULES)
     if len(reason) > MAX_REASON or "\0" in reason:
-        raise AntispamError(f"a reason of at most {MAX_REASON} characters, none of them NUL, expected")
+        raise AntispamError("a reason of at most {most} characters, none of them NUL, expected", most=MAX_REASON)
     lifted = Snooze(rule=rule, kind=kind, value=spelled(kind, value), reason=reason, until=now)
     with db.write() as connection:
         outbox.lock(connection)
@@ -83,7 +83,7 @@ def _check_known(connection: Connection, kind: SnoozeKind, value: str) -> None:
     columns = {SnoozeKind.PORT: schema.ports.c.code, SnoozeKind.ENTERPRISE: schema.enterprises.c.id}
     column = columns.get(kind)
     if column is not None and connection.execute(select(column).where(column == value)).first() is None:
-        raise AntispamError(f"{kind} {value} is not registered")
+        raise AntispamError("{kind} {value} is not registered", kind=kind, value=value)
 
 
 def _check_in_policy(connection: Connection, rule: str) -> None:
@@ -101,10 +101,12 @@ def _check_in_policy(connection: Connection, rule: str) -> None:
             modes.setdefault(each.id, []).append(each.mode)
     if rule not in modes:
         near = get_close_matches(rule, modes, 1)
-        which = "the policy in force has" if trial is None else "the policies in force and on trial have"
-        raise AntispamError(f"{which} no rule {rule!r}{f'; {near[0]}?' if near else ''}")
+        told = f"; {near[0]}?" if near else ""
+        if trial is None:
+            raise AntispamError("the policy in force has no rule {rule!r}{near}", rule=rule, near=told)
+        raise AntispamError("the policies in force and on trial have no rule {rule!r}{near}", rule=rule, near=told)
     if "enforce" not in modes[rule]:
-        raise AntispamError(f"rule {rule} does not count anyway: its mode is {modes[rule][0]}")
+        raise AntispamError("rule {rule} does not count anyway: its mode is {mode}", rule=rule, mode=modes[rule][0])
 
 
 def _require_scope(connection: Connection, user: User, kind: SnoozeKind, value: str) -> None:
@@ -119,6 +121,10 @@ def _require_scope(connection: Connection, user: User, kind: SnoozeKind, value: 
         own = ports.c.enterprise == value
         outside = connection.scalar(select(exists().where(own, ports.c.code.not_in(within))))
         if outside or not connection.scalar(select(exists().where(own))):
-            raise Forbidden(f"{user.name}: enterprise {value} is outside the scope of this account")
+            raise Forbidden(
+                "{person}: enterprise {value} is outside the scope of this account", person=user.name, value=value
+            )
     else:
-        raise Forbidden(f"{user.name}: a {kind} is of all ports, beyond the scope of this account")
+        raise Forbidden(
+            "{person}: a {kind} is of all ports, beyond the scope of this account", person=user.name, kind=kind
+        )

@@ -101,9 +101,9 @@ def undo(db: Database, user: User, channel: str, seen_at: int, reason: str, now:
 
 def _check(channels: Sequence[str], channel: str, wanted: Control) -> None:
     if channel not in channels:
-        raise AntispamError(f"channel {channel!r} is not one of this deployment's")
+        raise AntispamError("channel {channel!r} is not one of this deployment's", channel=channel)
     if wanted.total_rate is not None and not 0 < wanted.total_rate <= MOST_RATE:  # NaN is no rate either
-        raise AntispamError(f"a rate above 0 and up to {MOST_RATE:,.0f} parts a second expected")
+        raise AntispamError("a rate above 0 and up to {most:,.0f} parts a second expected", most=MOST_RATE)
     follow = wanted.next or ()
     if len(set(follow)) != len(follow) or channel in follow or not set(follow) <= set(channels):
         raise AntispamError("next: other channels of this deployment, each once")
