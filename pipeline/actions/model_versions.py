@@ -1,6 +1,7 @@
 """Models of the deployment: stored by version in the data folder, and put in force or on trial by name.
 
-All workers must see the folder. A version is never overwritten, so a rollback finds the same bytes as before.
+All workers must see the folder. A version is never overwritten, so a rollback finds the same bytes as before. A model
+comes into force with evidence (model_comparison.py), or with a reason for going without.
 """
 
 from __future__ import annotations
@@ -9,30 +10,127 @@ import shutil
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pipeline.decision.configuration import CHALLENGER
+from sqlalchemy import Connection
+
+from pipeline.actions.model_comparison import evidence
+from pipeline.decision.configuration import CHALLENGER, SHIPPED
 from pipeline.errors import AntispamError
-from pipeline.models.classifier import Classifier
+from pipeline.models.card import Card
+from pipeline.models.classifier import WEIGHTS, Classifier
+from pipeline.rules.policies.lifecycle import Approval, may_approve
 from pipeline.settings import Settings
-from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store import audit, outbox
+from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
-from pipeline.store.registry import registry
+from pipeline.store.registry import configurations, registry
 
 ACTIVE = "active"  # name of the `model` entry in force
 FILES = ("card.json", "card.md", "weights.npz")
 
 
-def publish(
-    db: Database, settings: Settings, user: User, folder: Path, now: int, *, on_trial: bool = False
-) -> tuple[str, int]:
-    """Store a copy of a model directory and put it in force or, with `on_trial`, on trial; returns version and epoch.
+def try_out(db: Database, settings: Settings, user: User, folder: Path, now: int) -> tuple[str, int]:
+    """Store a copy of a model directory and put it on trial; returns version and epoch.
 
     Raises AntispamError for a directory without a valid model, and for an unwritable data folder.
     """
+    version, kept = _stored(settings, user, folder)
+    return version, registry.publish_configuration(db, user, "model", CHALLENGER, str(kept), now)
+
+
+def publish(
+    db: Database, settings: Settings, user: User, folder: Path, approval: Approval, now: int, reason: str = ""
+) -> tuple[str, int]:
+    """Store a copy of a model directory and put it in force, by one person; returns version and epoch.
+
+    Raises Forbidden where two people must agree, and AntispamError as `try_out` and without evidence or reason.
+    """
+    if approval is Approval.STRICT:
+        raise Forbidden(f"{user.name}: two people must agree: put the model on trial, compare and promote it")
+    version, kept = _stored(settings, user, folder)
+    registry.check([("model", ACTIVE, str(kept))])
+    with db.write() as connection:
+        return version, _put_in_force(connection, now, user, "publish", version, str(kept), reason)
+
+
+def promote(db: Database, user: User, approval: Approval, now: int, reason: str = "") -> tuple[str, int]:
+    """Put the model on trial in force and end the trial; returns version and epoch.
+
+    Raises Forbidden if the person who put it on trial may not approve it, and AntispamError if no model is on trial,
+    and without evidence or reason.
+    """
+    require(user, Right.APPROVE_POLICY)
+    if user.scope:
+        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
+    with db.write() as connection:
+        outbox.lock(connection)
+        stored = configurations.in_force(connection, "model", CHALLENGER)
+        value = stored and configurations.value_of(connection, "model", CHALLENGER, stored)
+        if not stored or not value:
+            raise AntispamError("no model is on trial: antispam model publish DIR --on-trial")
+        version = _version(value)
+        author = configurations.author_of(connection, "model", CHALLENGER, stored) or ""
+        if not may_approve(approval, author, user.name):
+            raise Forbidden(
+                f"{user.name} put model {version} on trial: another person must promote it, "
+                "or ANTISPAM_POLICY_APPROVAL=one"
+            )
+        registry.check([("model", ACTIVE, value)])  # its folder may be deleted
+        epoch = _put_in_force(connection, now, user, "promote", version, value, reason)
+        configurations.withdraw(connection, "model", CHALLENGER)
+        return version, max(epoch, outbox.publish_config(connection, now, [("model", CHALLENGER, None, None)]))
+
+
+def folder_in_force(db: Database) -> Path:
+    """The directory of the model in force; the shipped one if none was published."""
+    value = registry.configuration(db, "model", ACTIVE)
+    return _folder(value)
+
+
+def folder_on_trial(db: Database) -> Path:
+    """The directory of the model on trial. Raises AntispamError if none is."""
+    value = registry.configuration(db, "model", CHALLENGER)
+    if value is None:
+        raise AntispamError("no model is on trial: antispam model publish DIR --on-trial")
+    return _folder(value)
+
+
+def _put_in_force(
+    connection: Connection, now: int, user: User, deed: str, version: str, value: str, reason: str
+) -> int:
+    """Put a stored model in force, with its evidence or a reason in the audit trail; returns the epoch."""
+    reason = audit.checked_reason(reason) if reason else ""
+    stored = configurations.in_force(connection, "model", ACTIVE)
+    against = _version(stored and configurations.value_of(connection, "model", ACTIVE, stored))
+    seen = evidence(connection, version, against)
+    if version != against and not reason:
+        if seen is None:
+            raise AntispamError(
+                f"model {version}: nobody compared it with {against}, which is in force: antispam model compare, "
+                "or give a reason"
+            )
+        if seen[1]:
+            raise AntispamError(f"model {version} is worse, so a reason is wanted: {'; '.join(seen[1])}")
+    told = {"evidence": seen[0] if seen else None, "worse": seen[1] if seen else None}
+    audit.record(connection, now, user.name, deed, f"model/{version}", {"version": against}, told, reason)
+    return registry.put_in_force(connection, now, user.name, deed, "model", ACTIVE, value)
+
+
+def _folder(value: str | None) -> Path:
+    return WEIGHTS if value is None or value == SHIPPED else Path(value)
+
+
+def _version(value: str | None) -> str:
+    """The version of a published value. A stored model's folder has its name, and may be unreadable here."""
+    folder = _folder(value)
+    return Card.load(WEIGHTS / "card.json").version if folder == WEIGHTS else folder.name
+
+
+def _stored(settings: Settings, user: User, folder: Path) -> tuple[str, Path]:
     require(user, Right.APPROVE_POLICY)  # before the model is read and copied, which takes long
+    if user.scope:
+        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
     Classifier.load(folder)  # an error names the given folder, and comes before any write
-    version, kept = _keep(folder, (settings.data_dir / "models").resolve())
-    name = CHALLENGER if on_trial else ACTIVE
-    return version, registry.publish_configuration(db, user, "model", name, str(kept), now)
+    return _keep(folder, (settings.data_dir / "models").resolve())
 
 
 def _keep(folder: Path, models: Path) -> tuple[str, Path]:

@@ -93,6 +93,13 @@ def administrator() -> Any:
     return User(f"cli:{name}"[:64], Role.ADMINISTRATOR)
 
 
+def approval() -> Any:
+    """Who may let a version decide traffic, by the settings."""
+    from pipeline.rules.policies.lifecycle import Approval
+
+    return Approval(settings().policy_approval)
+
+
 def now() -> int:
     """Milliseconds since 1970."""
     from time import time

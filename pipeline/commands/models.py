@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,11 +23,17 @@ def train(
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="The model directory to write.")],
     held_out: Annotated[list[Path] | None, typer.Option(help="Labelled texts to measure on, for the card.")] = None,
+    field_days: Annotated[
+        int | None, typer.Option(min=1, help="Also teach verdicts and complaints of so many days; as `labels`.")
+    ] = None,
 ) -> None:
     """Make a model directory (weights, card, thresholds) from labelled texts."""
     from pipeline.models.train import train as run
 
-    card = run(data, out, held_out or ())
+    field = _labels(field_days) if field_days else []
+    if field:
+        typer.echo(f"{len(field)} labelled texts from the field", err=True)
+    card = run(data, out, held_out or (), field)
     limits = ", ".join(f"{name} {by.review:.4f} and {by.reject:.4f}" for name, by in card.thresholds.items())
     typer.echo(f"model {card.version} in {out}: review and reject from {limits}")
 
@@ -42,11 +48,7 @@ def labels(
 
     import msgspec
 
-    from pipeline.actions.review.labels import labels as find
-
-    now = context.now()
-    with context.database() as db:
-        found = find(db, context.administrator(), now - days * DAY_MS, now)
+    found = _labels(days)
     lines = (msgspec.json.encode(sample) + b"\n" for sample in found)
     if str(out) == "-":
         sys.stdout.buffer.writelines(lines)
@@ -55,6 +57,15 @@ def labels(
             os.fchmod(file.fileno(), 0o600)  # an existing file keeps its mode otherwise
             file.writelines(lines)
     typer.echo(f"{len(found)} labelled texts in {out}", err=True)
+
+
+def _labels(days: int) -> Any:
+    """The labelled texts of the last so many days; leaves an audit row."""
+    from pipeline.actions.review.labels import labels as find
+
+    now = context.now()
+    with context.database() as db:
+        return find(db, context.administrator(), now - days * DAY_MS, now)
 
 
 @app.command()
@@ -77,19 +88,66 @@ def evaluate(
     (model / "evaluation.md").write_text(measured.markdown(), encoding="utf-8")
 
 
+Reason = Annotated[str, typer.Option(help="Why it is put in force without evidence, or with worse figures.")]
+
+
 @model_app.command("publish")
 def model_publish(
     folder: Path,
     on_trial: Annotated[bool, typer.Option(help="Score beside the model in force, for rules in shadow mode.")] = False,
+    reason: Reason = "",
 ) -> None:
-    """Keep a model directory under its version and put it in force on all workers."""
-    from pipeline.actions.model_versions import publish
+    """Keep a model directory under its version and put it in force on all workers, by one person, or on trial."""
+    from pipeline.actions.model_versions import publish, try_out
+
+    settings, user = context.settings(), context.administrator()
+    with context.database() as db:
+        if on_trial:
+            version, epoch = try_out(db, settings, user, folder, context.now())
+        else:
+            version, epoch = publish(db, settings, user, folder, context.approval(), context.now(), reason)
+        typer.echo(f"model {version} {'on trial' if on_trial else 'in force'}")
+        context.await_relay(db, epoch)
+
+
+@model_app.command("compare")
+def model_compare(
+    data: DataFiles,
+    model: Annotated[Path | None, typer.Option(help="A model directory; without it, the model on trial.")] = None,
+) -> None:
+    """Measure a model and the one in force on the same texts: the evidence for `promote`; leaves an audit row."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.actions.model_comparison import compare
+    from pipeline.actions.model_versions import folder_in_force, folder_on_trial
 
     with context.database() as db:
-        version, epoch = publish(
-            db, context.settings(), context.administrator(), folder, context.now(), on_trial=on_trial
-        )
-        typer.echo(f"model {version} {'on trial' if on_trial else 'in force'}")
+        folder, in_force = model or folder_on_trial(db), folder_in_force(db)
+        found = compare(db, context.administrator(), folder, in_force, data, context.now())
+    table = Table("", "texts", f"over strict: {found.against}", found.version)
+    for group, after in found.after.items():
+        for part, texts, figure in (
+            ("spam", "spam", "spam_over_reject"),
+            ("honest", "ham", "ham_over_reject"),
+            ("", "messages", "over_reject"),
+        ):
+            if texts in after:
+                shown = (f"{each[group][figure]:.4f}" for each in (found.before, found.after))
+                table.add_row(f"{group} {part}".strip(), f"{after[texts]:,}", *shown)
+    Console().print(table)
+    for line in found.worse or ["nothing is worse"]:
+        typer.echo(line)
+
+
+@model_app.command("promote")
+def model_promote(reason: Reason = "") -> None:
+    """Put the model on trial in force, with the evidence of `compare`. Another person than who put it on trial."""
+    from pipeline.actions.model_versions import promote
+
+    with context.database() as db:
+        version, epoch = promote(db, context.administrator(), context.approval(), context.now(), reason)
+        typer.echo(f"model {version} in force")
         context.await_relay(db, epoch)
 
 
@@ -152,15 +210,13 @@ def model_drift(
     from rich.table import Table
 
     from pipeline.actions.drift import drift
-    from pipeline.actions.model_versions import ACTIVE
+    from pipeline.actions.model_versions import folder_in_force
     from pipeline.lake.reader import LakeReader
     from pipeline.models.card import Card
-    from pipeline.models.classifier import WEIGHTS
-    from pipeline.store.registry import registry
 
     with context.database() as db:
-        stored = registry.configuration(db, "model", ACTIVE)
-    card = Card.load((model or (Path(stored) if stored else WEIGHTS)) / "card.json")
+        folder = model or folder_in_force(db)
+    card = Card.load(folder / "card.json")
     found = drift(LakeReader(context.settings()).cursor(), context.administrator(), card, weeks, context.now())
     table = Table("week", "kind", "script", "decisions", "over strict", "honest, by the card", "over 0.5")
     for each in found:

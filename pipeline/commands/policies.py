@@ -104,12 +104,6 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
     Console().print(table)
 
 
-def _approval() -> Any:
-    from pipeline.rules.policies.lifecycle import Approval
-
-    return Approval(context.settings().policy_approval)
-
-
 @policy_app.command("publish")
 def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY) -> None:
     """Check a policy, or another kind, and put it in force on all workers, by one person."""
@@ -118,7 +112,7 @@ def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY) -> None:
 
     text = read_text(file)
     with context.database() as db:
-        epoch = policy_lifecycle.publish(db, context.administrator(), text, _approval(), context.now(), kind)
+        epoch = policy_lifecycle.publish(db, context.administrator(), text, context.approval(), context.now(), kind)
         context.await_relay(db, epoch)
 
 
@@ -193,7 +187,7 @@ def policy_share(
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        epoch = policy_lifecycle.share(db, context.administrator(), version, percent, _approval(), context.now())
+        epoch = policy_lifecycle.share(db, context.administrator(), version, percent, context.approval(), context.now())
         context.await_relay(db, epoch)
 
 
@@ -203,7 +197,7 @@ def policy_approve(version: str, kind: KindOption = LivingKind.POLICY) -> None:
     from pipeline.store.registry import policy_lifecycle
 
     with context.database() as db:
-        epoch = policy_lifecycle.approve(db, context.administrator(), version, _approval(), context.now(), kind)
+        epoch = policy_lifecycle.approve(db, context.administrator(), version, context.approval(), context.now(), kind)
         context.await_relay(db, epoch)
 
 
@@ -260,7 +254,7 @@ def config_publish(folder: Path) -> None:
     entries = list(directory_entries(folder))
     with context.database() as db:
         user, now = context.administrator(), context.now()
-        epoch, suspended = import_configuration.replace(db, user, entries, now, _approval())
+        epoch, suspended = import_configuration.replace(db, user, entries, now, context.approval())
         if suspended:
             typer.echo(f"not in the folder, suspended: {', '.join(suspended)}")
         context.await_relay(db, epoch)

@@ -95,13 +95,13 @@ class Fitted:
         return margins
 
 
-def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = ()) -> Card:
-    """Train on jsonl files of `Sample`s and write weights.npz, card.json and card.md into `out`.
+def train(data: Sequence[Path], out: Path, held_out: Sequence[Path] = (), field: Sequence[Sample] = ()) -> Card:
+    """Train on jsonl files of `Sample`s and on labels from the `field`; write weights.npz, card.json and card.md.
 
     The model is measured on the `held_out` files after training; the card records the result. Takes a few minutes for
     90,000 texts on one core. Raises AntispamError for a broken line or too little data.
     """
-    samples = read_samples(data)
+    samples = [*read_samples(data), *field]
     out.mkdir(parents=True, exist_ok=True)  # fail before the long training if the directory cannot be made
     classifier, cross_validated = learn(samples)
     metrics: dict[str, Any] = {"cross_validated": cross_validated}

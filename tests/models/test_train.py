@@ -10,7 +10,7 @@ from pipeline.errors import AntispamError
 from pipeline.events import Category, Label
 from pipeline.models.card import Card
 from pipeline.models.classifier import WEIGHTS, Classifier
-from pipeline.models.evaluate import evaluate, read_samples
+from pipeline.models.evaluate import Sample, evaluate, read_samples
 from pipeline.models.invented import invented
 from pipeline.models.train import train
 from tests.harness.small_trainings import small_trainings  # noqa: F401 - a fixture of every training here
@@ -137,3 +137,19 @@ def test_invented_baits_are_spam_of_categories_we_know() -> None:
         Category.FRAUD,
         Category.PHISHING,
     }
+
+
+def test_labels_from_the_field_are_taught_beside_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "one.jsonl"
+    data.write_text('{"text": "一", "label": "ham"}\n', encoding="utf-8")
+    field = [Sample(text="二", label="spam", source="reviews", weight=0.5)]
+    taught: list[Sample] = []
+
+    def learn(samples: list[Sample]) -> None:
+        taught.extend(samples)
+        raise AntispamError("enough")
+
+    monkeypatch.setattr("pipeline.models.train.learn", learn)
+    with pytest.raises(AntispamError, match="enough"):
+        train([data], tmp_path / "out", (), field)
+    assert [(sample.text, sample.weight) for sample in taught] == [("一", 1.0), ("二", 0.5)]

@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 
 import pipeline.actions
 import pipeline.store
-from pipeline.actions import drift, model_versions
+from pipeline.actions import drift, model_comparison, model_versions
 from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates, settling
 from pipeline.actions.conduct import appeals, tiers
@@ -261,6 +261,19 @@ def _consent_file(w: World, n: int) -> Path:
     path = w.settings.data_dir / f"consents-{n}.csv"
     path.write_text(f"recipient,port,kind,source,given_at\n{PHONE},{w.port(n)},consent,form,{NOW}\n")
     return path
+
+
+def _labelled(w: World) -> Path:
+    path = w.settings.data_dir / "labelled.jsonl"
+    lines = (f'{{"text": "{n}", "label": "{label}", "lang": "zh"}}' for label in ("spam", "ham") for n in range(50))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def _on_trial(w: World, user: User) -> User:
+    """The user, after a model was put on trial."""
+    model_versions.try_out(w.db, w.settings, CHIEF, WEIGHTS, NOW)
+    return user
 
 
 def _complaint_file(w: World, n: int) -> Path:
@@ -643,10 +656,25 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: list_file.add_all(w.db, u, [_listed(n)], NOW),
     ),
     "list_file.undo_all": (R.EDIT_LISTS, REFUSES, lambda w, u, n: list_file.undo_all(w.db, u, [_change(n)], NOW)),
+    "model_comparison.compare": (
+        R.APPROVE_POLICY,
+        FOR_ALL,
+        lambda w, u, n: model_comparison.compare(w.db, u, WEIGHTS, WEIGHTS, [_labelled(w)], NOW),
+    ),
+    "model_versions.promote": (
+        R.APPROVE_POLICY,
+        FOR_ALL,
+        lambda w, u, n: model_versions.promote(w.db, _on_trial(w, u), Approval.ONE, NOW),
+    ),
     "model_versions.publish": (
         R.APPROVE_POLICY,
         FOR_ALL,
-        lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, NOW),
+        lambda w, u, n: model_versions.publish(w.db, w.settings, u, WEIGHTS, Approval.ONE, NOW),
+    ),
+    "model_versions.try_out": (
+        R.APPROVE_POLICY,
+        FOR_ALL,
+        lambda w, u, n: model_versions.try_out(w.db, w.settings, u, WEIGHTS, NOW),
     ),
     "inbox.list_alerts": (
         R.SEE_TRAFFIC,
