@@ -204,6 +204,7 @@ def model_versions() -> None:
 def model_drift(
     weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks back from today.")] = 8,
     model: Annotated[Path | None, typer.Option(help="The model directory; without it, the model in force.")] = None,
+    ports: Annotated[bool, typer.Option("--ports", help="The ports with the largest shares over strict.")] = False,
 ) -> None:
     """Shares of the traffic over strict and over 0.5 by week, kind and script, beside what the card says."""
     from rich.console import Console
@@ -217,11 +218,14 @@ def model_drift(
     with context.database() as db:
         folder = model or folder_in_force(db)
     card = Card.load(folder / "card.json")
-    found = drift(LakeReader(context.settings()).cursor(), context.administrator(), card, weeks, context.now())
-    table = Table("week", "kind", "script", "decisions", "over strict", "honest, by the card", "over 0.5")
+    cursor = LakeReader(context.settings()).cursor()
+    found = drift(cursor, context.administrator(), card, weeks, context.now(), by_port=ports)
+    shares = ("decisions", "over strict", "honest, by the card", "over 0.5")
+    table = Table("week", *(["port"] if ports else []), "kind", "script", *shares)
     for each in found:
         table.add_row(
             each.week.isoformat(),
+            *([each.port] if ports else []),
             each.kind,
             each.script,
             f"{each.decisions:,}",

@@ -54,6 +54,23 @@ def test_shares_are_by_week_kind_and_script_beside_those_of_the_card(tmp_path: P
     ]
 
 
+def test_the_ports_that_drift_most_come_first_and_those_with_few_decisions_not_at_all(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    card = Card.load(WEIGHTS / "card.json")
+    zh = card.thresholds["zh"].reject
+
+    def of(port: str, flagged: int, count: int) -> list[Decision]:
+        each = (scored(card, 0.99 if n < flagged else 0.1, zh) for n in range(count))
+        return [msgspec.structs.replace(decision, port=port) for decision in each]
+
+    put(settings, [*of("10690001", 2, 100), *of("10690002", 20, 100), *of("10690003", 99, 99), *of("10690004", 0, 100)])
+    found = drift(connect(settings).cursor(), ADMINISTRATOR, card, 2, NOW, by_port=True)
+    assert [(each.port, each.decisions, each.over_strict, each.expected) for each in found] == [
+        ("10690002", 100, 0.2, 0.001),
+        ("10690001", 100, 0.02, 0.001),
+    ]
+
+
 def test_many_notices_over_strict_break_the_shipped_rule_and_spam_of_other_kinds_does_not(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     card = Card.load(WEIGHTS / "card.json")
