@@ -110,6 +110,11 @@ class Baseline:
         self._weight = np.array([1.0 if sample.kind is None else train.BUSINESS_WEIGHT for sample in samples])
         self._fitted: Any = None
 
+    def trained_on(self, rows: Flags) -> Margins:
+        """The margin of each sample from a model trained on these rows."""
+        margins: Margins = self._fit(rows).decision_function(self._matrix)
+        return margins
+
     def _fit(self, rows: Flags) -> Any:
         return type(self).linear().fit(self._matrix[rows], self._spam[rows], sample_weight=self._weight[rows])
 
@@ -118,7 +123,7 @@ class Baseline:
         margins = np.zeros(len(self._spam))
         for held in range(train.FOLDS):
             measured = self._fold == held
-            margins[measured] = self._fit(~measured).decision_function(self._matrix[measured])
+            margins[measured] = self.trained_on(~measured)[measured]
         return margins
 
     def margins(self, texts: Sequence[str]) -> Margins:

@@ -6,7 +6,9 @@
 this. Two rounds of three models are trained as `antispam train` trains. In the first round every model is trained
 without some sources of spam and without some senders of business messages; in the second, without some kinds of them,
 real or invented. A model is measured on what it was trained without. Its calibration and thresholds come from public
-texts of a fold that it was trained without, too, so no measured text has had a part in them.
+texts of a fold that it was trained without, too, so no measured text has had a part in them. A simple model,
+char(1,2)+LR, is trained on the same rows without their copies, and once more without business messages and invented
+texts. Its thresholds are fixed in the same way.
 
 `EACH` trains on every n-th public text only: enough to choose between two designs, in a fraction of the time.
 """
@@ -24,7 +26,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.models import train
-from pipeline.models.benchmark import Row, markdown, share
+from pipeline.models.benchmark import Row, ShortGrams, markdown, share
 from pipeline.models.classifier import SPAM_FROM
 from pipeline.models.evaluate import Sample, read_samples
 from pipeline.models.features import SCRIPTS
@@ -34,25 +36,29 @@ from pipeline.models.linear import SEED
 SOURCES_OUT = (("fbs", "spstudy"), ("zh80w", "smish5971"), ("nus_zh", "uci", "tw150"))
 
 Group = Callable[[Sample], str | None]
-Scored = dict[str, list[tuple[float, bool]]]  # by group: score, and whether it is over strict
+Flagged = dict[str, list[list[bool]]]  # by group and text: over strict and over 0.5, by model
+Margins = NDArray[np.float64]
+
+_COLUMNS = [
+    f"{model}: {over}"
+    for model in ("ours", "char(1,2)+LR", "the same without business messages")
+    for over in ("over strict", "over 0.5")
+]
 
 
 def strangers(samples: Sequence[Sample]) -> list[Row]:
     """A row for each group of strangers: the number of its texts, and their shares over strict and over 0.5."""
     taught = train.teach(samples)
-    found: Scored = defaultdict(list)
-    for name, group, of_source in (("sender", _sender, True), ("kind", _kind, False)):
+    simple = ShortGrams(taught.rows, taught.fold)
+    found: Flagged = defaultdict(list)
+    for name, group, of_source in ROUNDS:
         out = _left_out(taught.rows, group, of_source)
         for fold in range(train.FOLDS):
-            _measure(taught, out == fold, fold, name, group, found)
+            _measure(taught, simple, out == fold, fold, name, group, found)
     return [
-        {
-            "": name,
-            "texts": str(len(scored)),
-            "over strict": share(np.array([strict for _, strict in scored])),
-            "over 0.5": share(np.array([score >= SPAM_FROM for score, _ in scored])),
-        }
-        for name, scored in sorted(found.items())
+        {"": name, "texts": str(len(flags))}
+        | {column: share(each) for column, each in zip(_COLUMNS, np.array(flags).T, strict=True)}
+        for name, flags in sorted(found.items())
     ]
 
 
@@ -71,6 +77,10 @@ def _invented(sample: Sample) -> bool:
     return sample.source.startswith("invented")
 
 
+# A round: its name, what is left out together, and whether sources of public texts are left out, too.
+ROUNDS: tuple[tuple[str, Group, bool], ...] = (("sender", _sender, True), ("kind", _kind, False))
+
+
 def _left_out(rows: Sequence[Sample], group: Group, of_source: bool) -> NDArray[np.intp]:
     """The fold whose model is trained without each row; -1 for a row that no group names."""
     source_fold = {source: fold for fold, sources in enumerate(SOURCES_OUT) for source in sources}
@@ -86,33 +96,46 @@ def _left_out(rows: Sequence[Sample], group: Group, of_source: bool) -> NDArray[
 
 def _measure(
     taught: train.Taught,
+    simple: ShortGrams,
     strange: NDArray[np.bool_],
     fold: int,
     name: str,
     group: Group,
-    found: Scored,
+    found: Flagged,
 ) -> None:
-    """Train without `strange` and without this fold of the public texts; add the scores of `strange` to `found`."""
+    """Train without `strange` and without this fold of the public texts; add the flags of `strange` to `found`."""
     if not strange.any():
         return
     held = taught.public & (taught.fold == fold)
-    margins = np.zeros(len(taught.spam))
-    fitted = train.fit(taught, ~strange & ~held)
+    rows = ~strange & ~held
     measured = strange | held
-    margins[measured] = fitted.margins(taught.matrix[measured], taught.script[measured])
-    scale = train.calibrate(replace(taught, public=held & ~strange), margins)
-    seen: set[str] = set()
+    margins = np.zeros(len(taught.spam))
+    margins[measured] = train.fit(taught, rows).margins(taught.matrix[measured], taught.script[measured])
+    seen = replace(taught, public=held & ~strange)
+    flags = _flags(seen, margins)
+    no_allowance = replace(seen, allowance=np.zeros(len(margins)))
+    for of_simple in (rows, rows & taught.public):
+        flags += _flags(no_allowance, simple.trained_on(of_simple))
+    by_text = np.array(flags).T
+    met: set[str] = set()
     for row in np.flatnonzero(strange).tolist():
         sample = taught.rows[row]
-        if sample.text in seen:
+        if sample.text in met:
             continue
-        seen.add(sample.text)
-        by = scale[SCRIPTS[taught.script[row]]]
-        score = by.score(margins[row], taught.allowance[row])
-        made = "invented " if _invented(sample) else ""
+        met.add(sample.text)
+        made = "invented " if _invented(sample) else "business " if sample.kind is not None else ""
         title = f"{name}: {sample.label} {SCRIPTS[taught.script[row]]} {made}"
         for member in ((group(sample) or sample.source).removeprefix(f"{sample.label} "), "all"):
-            found[title + member].append((score, score >= by.thresholds.reject))
+            found[title + member].append(by_text[row].tolist())
+
+
+def _flags(taught: train.Taught, margins: Margins) -> list[NDArray[np.bool_]]:
+    """Whether each text is over strict and over 0.5, where `taught.public` fixes calibration and thresholds."""
+    scale = [train.calibrate(taught, margins)[name] for name in SCRIPTS]
+    scores = np.array(
+        [scale[of].score(*each) for of, *each in zip(taught.script, margins, taught.allowance, strict=True)]
+    )
+    return [scores >= np.array([by.thresholds.reject for by in scale])[taught.script], scores >= SPAM_FROM]
 
 
 def _every(samples: Sequence[Sample], each: int) -> list[Sample]:

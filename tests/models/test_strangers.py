@@ -50,6 +50,10 @@ def test_every_sender_kind_and_source_is_measured_by_a_model_that_never_met_it(m
         assert any(sources.isdisjoint(out) for sources, _ in taught[: train.FOLDS])
     for kind in ("courier", "relative", "signup"):
         assert any(kind not in kinds for _, kinds in taught[train.FOLDS :])
-    assert rows["sender: ham zh bank 1"]["texts"] == "6"
+    assert rows["sender: ham zh business bank 1"]["texts"] == "6"
     assert int(rows["sender: spam zh fbs"]["texts"]) >= 10
     assert "kind: spam en invented relative_en" in rows
+    for row in rows.values():
+        assert len(row) == 2 + 6, (
+            "two shares each of our model and of the simple one, with and without business messages"
+        )
