@@ -18,7 +18,7 @@ from pipeline.errors import AntispamError
 from pipeline.models.classifier import Classifier
 from pipeline.models.evaluate import evaluate, read_samples
 from pipeline.store import audit, schema
-from pipeline.store.accounts.roles import Right, User, require
+from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
 
 LEAST = 50  # spam and honest texts of a language, or business messages, from which a share is compared
@@ -52,6 +52,8 @@ def compare(db: Database, user: User, model: Path, in_force: Path, data: Sequenc
     honest texts.
     """
     require(user, Right.APPROVE_POLICY)
+    if user.scope:
+        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
     samples = read_samples(data)
     candidate, current = Classifier.load(model), Classifier.load(in_force)
     after, before = (_figures(evaluate(each, samples)) for each in (candidate, current))

@@ -58,9 +58,7 @@ def promote(db: Database, user: User, approval: Approval, now: int, reason: str 
     Raises Forbidden if the person who put it on trial may not approve it, and AntispamError if no model is on trial,
     and without evidence or reason.
     """
-    require(user, Right.APPROVE_POLICY)
-    if user.scope:
-        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
+    _require(user)
     with db.write() as connection:
         outbox.lock(connection)
         stored = configurations.in_force(connection, "model", CHALLENGER)
@@ -92,6 +90,12 @@ def folder_on_trial(db: Database) -> Path:
     if value is None:
         raise AntispamError("no model is on trial: antispam model publish DIR --on-trial")
     return _folder(value)
+
+
+def _require(user: User) -> None:
+    require(user, Right.APPROVE_POLICY)
+    if user.scope:
+        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
 
 
 def _put_in_force(
@@ -126,9 +130,7 @@ def _version(value: str | None) -> str:
 
 
 def _stored(settings: Settings, user: User, folder: Path) -> tuple[str, Path]:
-    require(user, Right.APPROVE_POLICY)  # before the model is read and copied, which takes long
-    if user.scope:
-        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
+    _require(user)  # before the model is read and copied, which takes long
     Classifier.load(folder)  # an error names the given folder, and comes before any write
     return _keep(folder, (settings.data_dir / "models").resolve())
 

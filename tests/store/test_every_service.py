@@ -271,8 +271,9 @@ def _labelled(w: World) -> Path:
 
 
 def _on_trial(w: World, user: User) -> User:
-    """The user, after a model was put on trial."""
-    model_versions.try_out(w.db, w.settings, CHIEF, WEIGHTS, NOW)
+    """The user; a model is on trial if the right to promote it is there."""
+    if R.APPROVE_POLICY in RIGHTS[user.role]:
+        model_versions.try_out(w.db, w.settings, CHIEF, WEIGHTS, NOW)
     return user
 
 
