@@ -1,9 +1,10 @@
 """`antispam bench stream`: from the broker to the decision, compared with the engine in the same run.
 
-It has three parts, on the same machine and traffic:
+It has five parts, on the same machine and traffic:
 
 * throughput: a backlog is produced first, then one worker drains it. The worker's CPU time shows the capacity of a
   core; the wall clock of a shared machine does not;
+* the same with campaigns known: those of its texts are published before, and stay known in the parts that follow;
 * latency at 1,000 submissions/s: from the broker's acknowledgement to the decision as a committed record at a
   consumer;
 * express traffic beside a bulk backlog of a million messages;
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,9 +31,9 @@ from pipeline import topics
 from pipeline.bench import engine as bench_engine
 from pipeline.decision.configuration import directory_entries
 from pipeline.errors import AntispamError
-from pipeline.events import Priority, Submission, encode
+from pipeline.events import Campaign, Priority, Submission, encode
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import UNHURRIED, produce, reader, writer
+from pipeline.kafka.clients import UNHURRIED, produce, reader, send, writer
 from pipeline.kafka.destination import destination
 from pipeline.rules.ports import Ports, parse_port
 from pipeline.run.brokers.embedded import EmbeddedBroker
@@ -59,8 +60,11 @@ QUIET = 30.0  # seconds without a decision until a part fails
 
 def run(settings: Settings, count: int) -> dict[str, Any]:
     """All parts, as json: rates in submissions/s, times in ms. Raises AntispamError if decisions are missing."""
-    events = bench_engine.submissions(settings, count, True)
-    engine = bench_engine.measure(events, bench_engine.demo_config())
+    both, config = bench_engine.submissions(settings, 2 * count, True), bench_engine.demo_config()
+    events, later = both[:count], both[count:]
+    engine = bench_engine.measure(events, config)
+    campaigns = bench_engine.campaigns_of(later, config)
+    engine_with_campaigns = bench_engine.with_campaigns(later, config, campaigns)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="antispam-bench-")))
         settings = settings.model_copy(update={"data_dir": folder})
@@ -73,11 +77,16 @@ def run(settings: Settings, count: int) -> dict[str, Any]:
         report = {
             "engine": engine,
             "stream": _throughput(settings, producer, events, ports),
+            "with_campaigns": {"known": len(campaigns), "engine_submissions_per_cpu_s": round(engine_with_campaigns)}
+            | _throughput(settings, producer, later, ports, campaigns),
             "latency_ms_at_1000_per_s": _latency(settings, producer, events, ports, bulk=False),
             "express_ms_beside_a_million_bulk_messages": _latency(settings, producer, events, ports, bulk=True),
             "counter_value_ms_at_1000_per_s": _counter_values(settings, producer, events, ports),
         }
     ratio = report["stream"]["submissions_per_cpu_s"] / engine["submissions_per_cpu_s"]
+    report["with_campaigns"]["ratio"] = round(
+        report["with_campaigns"]["submissions_per_cpu_s"] / engine_with_campaigns, 2
+    )
     return {"broker": "kafka" if os.environ.get("ANTISPAM_KAFKA") else "embedded", "ratio": round(ratio, 2)} | report
 
 
@@ -130,7 +139,14 @@ def _send(producer: Producer, event: Submission, ports: Ports, on_delivery: Any 
     produce(producer, topic, key, encode(event), on_delivery=on_delivery)
 
 
-def _throughput(settings: Settings, producer: Producer, events: list[Submission], ports: Ports) -> dict[str, Any]:
+def _throughput(
+    settings: Settings,
+    producer: Producer,
+    events: list[Submission],
+    ports: Ports,
+    campaigns: Sequence[Campaign] = (),
+) -> dict[str, Any]:
+    send(producer, [(topics.CAMPAIGNS.name, campaign.id, encode(campaign)) for campaign in campaigns])
     for event in events:
         _send(producer, event, ports)
     producer.flush(60)
@@ -203,8 +219,10 @@ def _percentiles(times: Iterable[float]) -> dict[str, float]:
 def _counter_values(settings: Settings, producer: Producer, events: list[Submission], ports: Ports) -> dict[str, Any]:
     """RATE submissions a second to PEOPLE recipients: how old a published value is when it reaches a consumer.
 
-    What was decided in the first WARM_SECONDS is told apart.
+    What was decided in the first WARM_SECONDS is told apart. The stage first counts what the other parts have decided;
+    those values do not count here.
     """
+    since = time() * 1000
     heard_of: list[tuple[int, float]] = []  # when it was decided (epoch ms), and its age (ms)
     consumer = reader(settings, "bench-values", **UNHURRIED)
     consumer.assign([TopicPartition(topics.COUNTER_VALUES.name, 0, OFFSET_END)])
@@ -212,7 +230,7 @@ def _counter_values(settings: Settings, producer: Producer, events: list[Submiss
     def poll(timeout: float) -> int:
         values = [m.value() or b"" for m in consumer.consume(5000, timeout) if m.error() is None]
         now = time() * 1000
-        decided = [msgspec.json.decode(value, type=_At).at for value in values]
+        decided = [at for value in values if (at := msgspec.json.decode(value, type=_At).at) >= since]
         heard_of.extend((at, now - at) for at in decided)
         return len(values)
 
@@ -223,10 +241,12 @@ def _counter_values(settings: Settings, producer: Producer, events: list[Submiss
         producer.flush(10)
         decisions.until(1)
         quiet, sent = monotonic(), 0
-        while not poll(0.1):  # the stage is up when a value comes back
+        while not heard_of:  # the stage is up to date when a value of these comes back
             _send(producer, _to_person(events[0], f"values-warm-{sent}", 0), ports)
             sent += 1
-            if monotonic() - quiet > QUIET:
+            if poll(0.1):
+                quiet = monotonic()
+            elif monotonic() - quiet > QUIET:
                 raise AntispamError("no values of counters come back")
         heard_of.clear()
         warm = time() * 1000 + WARM_SECONDS * 1000
