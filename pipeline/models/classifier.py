@@ -99,7 +99,7 @@ class Classifier:
         self._former = card.features == FORMER_FEATURES
         self._categories = tuple(Category(name) for name in card.categories)
         self._spam = spam
-        self._category = category.astype(np.int32)
+        self._category = category
         learnt = card.languages.values()
         # By register: the scripts, then the languages that were learnt.
         self._register = {name: len(features.SCRIPTS) + place for place, name in enumerate(card.languages)}
@@ -137,7 +137,7 @@ class Classifier:
     def save_weights(self, path: Path) -> None:
         """Write weights.npz into a directory, which is created if missing."""
         path.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category.astype(np.int8))
+        np.savez_compressed(path / "weights.npz", spam=self._spam, category=self._category)
 
     def classify(
         self, texts: Sequence[str], normals: Normals | None = None, links: features.Links = None
@@ -232,7 +232,8 @@ class Classifier:
         wanted = grams.buckets[np.repeat(flags, grams.counts)]
         ends = np.cumsum(grams.counts[flags])
         weights = self._category.take(wanted >> CATEGORY_SHIFT, axis=0)
-        totals = np.add.reduceat(weights, ends - grams.counts[flags], axis=0)
+        # Sums of 32 bits: by default they have 64, and NumPy converts every weight first.
+        totals = np.add.reduceat(weights, ends - grams.counts[flags], axis=0, dtype=np.int32)
         return [self._categories[best] for best in totals.argmax(axis=1).tolist()]
 
 
