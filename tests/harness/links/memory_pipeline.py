@@ -37,6 +37,7 @@ class MemoryPipeline(MemoryBroker):
         self._joiner = Joiner(SETTINGS)
         self._joiner.own({0: {}})
         self._waiting: list[Waiting] = []
+        self._leased: dict[int, Waiting] = {}
         self._number = 0
         self.ports: dict[str, int] = {}
         self.accepted = 0
@@ -71,9 +72,13 @@ class MemoryPipeline(MemoryBroker):
     def turn(self, answers: Answers, wishes: Sequence[Wish], now: int) -> dict[Wish, list[Waiting]]:
         """As `DeliveryStore.turn`; one account has all reports."""
         self.accepted += len(answers.accepted)
+        for ident in answers.accepted:
+            del self._leased[ident]
+        self._waiting += [self._leased.pop(ident) for ident in (*answers.unanswered, *answers.refused)]
         found = {}
         for wish in wishes:
             found[wish], self._waiting = self._waiting[: wish.room], self._waiting[wish.room :]
+            self._leased |= {one.id: one for one in found[wish]}
         return found
 
 
