@@ -1,15 +1,16 @@
-"""What became of the parts handed to the carriers, how fast reports come, by segment, and the errors."""
+"""What became of the parts handed to the carriers, how fast reports come, by segment or province, and the errors."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import chosen_one
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import at_right, table
 from dashboards.words import clock, count, span, word
-from pipeline.actions.console.channel_figures import SEGMENT, CarrierError, ChannelFigures, Funnel, figures
+from pipeline.actions.console.channel_figures import SEGMENT, CarrierError, ChannelFigures, Funnel, Group, figures
 from pipeline.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.store.accounts.roles import User
 
@@ -18,6 +19,7 @@ SPANS = {
     "1h": (HOUR_MS, N_("1 hour")),
     "24h": (DAY_MS, N_("24 hours")),
 }
+GROUPS = {"segment": N_("segment"), "region": N_("province")}
 
 
 def page(_: Text, user: User) -> None:
@@ -47,7 +49,7 @@ def page(_: Text, user: User) -> None:
         return
     _all(_, channels)
     _errors(_, errors, zone)
-    _segments(_, channels)
+    _groups(_, channels)
 
 
 def _all(_: Text, channels: list[ChannelFigures]) -> None:
@@ -78,16 +80,28 @@ def _errors(_: Text, errors: list[CarrierError], zone: str) -> None:
     st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(_("parts")))
 
 
-def _segments(_: Text, channels: list[ChannelFigures]) -> None:
-    st.header(_("By segment"))
+def _groups(_: Text, channels: list[ChannelFigures]) -> None:
+    """The parts of one channel by segment or by province; the address keeps both choices."""
+    st.header(_("By number"))
     names = [each.name for each in channels]
     asked = st.query_params.get("channel", "")
     chosen = st.selectbox(_("Channel"), names, index=names.index(asked) if asked in names else 0)
     st.query_params["channel"] = chosen
+    by = chosen_one("by", _("Grouped by"), {name: _(title) for name, title in GROUPS.items()}, "segment")
     found = next(each for each in channels if each.name == chosen)
-    rows = [(digits, *_cells(funnel)) for digits, funnel in found.segments.items()]
-    head = (_("first {count} digits").format(count=SEGMENT), *_head(_))
-    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(*head[1:]))
+    if by == "region":
+        first = _("province")
+        groups = [(region or _("no province"), group) for region, group in found.regions.items()]
+    else:
+        first = _("first {count} digits").format(count=SEGMENT)
+        groups = list(found.segments.items())
+    rows = [(name, *_cells(group.funnel), _failures(group)) for name, group in groups]
+    head = (first, *_head(_), _("failed by code"))
+    st.dataframe(table(rows, head), hide_index=True, width="stretch", column_config=at_right(*head[1:-1]))
+
+
+def _failures(group: Group) -> str:
+    return ", ".join(f"{code or '–'} {count(parts)}" for code, parts in group.failures)
 
 
 def _head(_: Text) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ from dashboards.guard import now_ms
 from dashboards.language import Text
 from dashboards.words import clock
 from pipeline.actions.senders.live import controls
-from pipeline.actions.senders.live.controls import MOST_RATE, Control, Steered
+from pipeline.actions.senders.live.controls import MOST_RATE, MOST_WEIGHT, Control, Steered
 from pipeline.store import audit
 from pipeline.store.accounts.roles import User
+
+ACROSS = 4  # weights side by side; more stand below each other
 
 
 def show(_: Text, user: User, channel: str, *, may: bool) -> None:
@@ -73,7 +75,8 @@ def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
                 _("Takes over, the first one chosen first"), others, default=kept, key=f"next_{mark}"
             )
             follow = tuple(chosen)
-    wanted = Control(off=off, total_rate=rate, next=follow)
+    weights = _weights(_, [channel, *others], now, mark) if others else None
+    wanted = Control(off=off, total_rate=rate, next=follow, weights=weights)
     if wanted == now:
         return
     with st.container(border=True):
@@ -100,6 +103,27 @@ def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
                 st.rerun()
 
 
+def _weights(_: Text, channels: list[str], now: Control, mark: str) -> dict[str, int] | None:
+    """What the form says of sharing; None: the channel sends all of its messages."""
+    shares = not st.checkbox(_("It sends all of its messages"), value=now.weights is None, key=f"whole_{mark}")
+    if not shares:
+        return None
+    st.caption(
+        _(
+            "Of its messages, each channel gets as many as its weight says; all messages of one port to one number "
+            "take the same way. Ports that name this channel keep it. What a channel cannot take is sent here."
+        )
+    )
+    before = now.weights or {channels[0]: 1}
+    columns = st.columns(len(channels), gap="small") if len(channels) <= ACROSS else [st.container()] * len(channels)
+    found = {
+        name: int(column.number_input(name, 0, MOST_WEIGHT, before.get(name, 0), 1, key=f"weight_{name}_{mark}"))
+        for name, column in zip(channels, columns, strict=True)
+    }
+    weights = {name: weight for name, weight in found.items() if weight}
+    return weights if weights.keys() - {channels[0]} else None
+
+
 def _words(_: Text, control: Control) -> str:
     """The settings in a few words."""
     words = [_("off") if control.off else _("on")]
@@ -108,6 +132,9 @@ def _words(_: Text, control: Control) -> str:
     if control.next is not None:
         names = session.plain(" → ".join(control.next)) or _("nobody")
         words.append(_("takes over: {channels}").format(channels=names))
+    if control.weights is not None:
+        shares = ", ".join(f"{name} {weight}" for name, weight in control.weights.items())
+        words.append(_("shares: {weights}").format(weights=session.plain(shares)))
     if len(words) == 1 and not control.off:
         words.append(_("all else as in the file"))
     return ", ".join(words)

@@ -322,6 +322,7 @@ channel_controls = Table(
     Column("off", Boolean, nullable=False),
     Column("total_rate", Float),  # parts a second over all links; NULL: as in the file
     Column("next", _JSON),  # the channels that take over, in order; NULL: as in the file
+    Column("weights", _JSON),  # by channel, of its messages; NULL: all its own
     Column("reason", Text, nullable=False),
     Column("before", _JSON),  # the settings before this change; NULL: none
     Column("changed_by", String(64), nullable=False),

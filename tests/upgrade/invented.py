@@ -566,6 +566,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
                 "off": True,
                 "total_rate": 5.0,
                 "next": ["cmcc-bj-1"],
+                "weights": {"default": 3, "cmcc-bj-1": 1},
                 "reason": "the carrier works on it",
                 "before": {"off": False, "total_rate": None, "next": None},
                 "changed_by": "bo",

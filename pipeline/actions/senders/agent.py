@@ -14,7 +14,8 @@ parts of a message go over one link. Express messages go before bulk messages.
 While the channel is down (`availability.py`), and when the carrier refuses a message that another channel may take, the
 message moves to the agent of that channel (`failover.py`), as a whole: a handset cannot join parts from two senders.
 Its rows of this channel are deleted, so what this carrier may have accepted of it is sent twice. Messages of ports that
-name their channel stay. So do messages whose parts are all accepted.
+name their channel stay. So do messages whose parts are all accepted. A message that weights give to another channel
+(`weights.py`) moves before its first part, if that channel takes it; otherwise it is sent here.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from pipeline.actions.senders.links.token_bucket import TokenBucket
 from pipeline.actions.senders.live.controls import Control
 from pipeline.actions.senders.live.states import ChannelState
 from pipeline.actions.senders.part import DOUBTFUL, DeliveryState, Part
+from pipeline.actions.senders.weights import chosen
 from pipeline.actions.tracing.recorder import Recorder
 from pipeline.errors import AntispamError
 
@@ -90,6 +92,7 @@ class Agent:
         self._availability = Availability(channel.down_after, channel.back_after, clock.monotonic())
         self._adopted: tuple[deque[Message], deque[Message]] = (deque(), deque())  # of other channels, by lane
         self._stay: set[str] = set()  # ports that name this channel
+        self._shared_out: list[Message] = []  # weights give them to other channels
         self._away = False  # its own messages move at the moment, so none begins here
         self._database, self._callbacks, self._clock, self._resend = database, callbacks, clock, resend
         own = LinkCallbacks(part_back=self._come_back, link_up=self.wake, deliver=callbacks.deliver)
@@ -133,6 +136,7 @@ class Agent:
             off=control.off,
             total_rate=control.total_rate,
             next=self.next,
+            weights=control.weights,
         )
         self.wake()
 
@@ -168,6 +172,7 @@ class Agent:
 
     def adopt(self, message: Message) -> None:
         """Take a message of another channel, whose parts are those of this channel."""
+        message.weighed = True
         self._adopted[message.job.lane].append(message)
         self.wake()
 
@@ -284,9 +289,10 @@ class Agent:
         usable = self._usable()
         self._away = False
         going = [m for m in self._begun if m.idle and (m.target is not None or not usable)]
-        if self._stopping or not (going or self.next or any(self._adopted)):
+        if self._stopping or not (going or self.next or self._shared_out or any(self._adopted)):
             return False
-        fresh: list[Message] = []
+        fresh, self._shared_out = self._shared_out, []
+        by_weight = {id(message) for message in fresh}
         while not usable and len(fresh) < MOVED and (message := self._next_message()) is not None:
             fresh.append(message)
             message.target = self._failover.target(message, self.channel.name)
@@ -294,7 +300,7 @@ class Agent:
                 break
         for message in going:
             message.target = message.target or self._failover.target(message, self.channel.name)
-        self._away = any(message.target is not None for message in fresh)
+        self._away = any(message.target is not None for message in fresh if id(message) not in by_weight)
         considered = [*going, *fresh]
         going = [m for m in considered if m.target is not None and m.job.code not in self._stay]
         found = await self._database.run(deliveries.standing, going) if going else deliveries.Standing({}, set())
@@ -308,9 +314,11 @@ class Agent:
                 message.target, message.kept = self._failover.agents[elsewhere.pop()], True
             if rows and not message.kept and rows[0].is_complete(rows, resend=self._resend):
                 ended.append(message)
+            elif id(message) in by_weight and rows and not message.kept:
+                continue  # an earlier process has begun it here
             elif message.kept or message.job.code not in found.bound:
                 leaving.append(message)
-        lost = [message.row_key for message in leaving if not message.kept]
+        lost = [message.row_key for message in leaving if not message.kept and id(message) not in by_weight]
         if lost:
             repeats = await self._database.run(deliveries.forget, lost)
             metrics.RESENT.labels(self.channel.name).inc(repeats)
@@ -391,11 +399,28 @@ class Agent:
             started = self._next_message()
             if started is None:
                 break
-            if not self._take(started, batch):
+            if self._share_out(started):
+                if len(self._shared_out) >= MOVED:
+                    break
+            elif not self._take(started, batch):
                 self._begun.append(started)
         # Repeated parts go last: a part on which the carrier closes the link then delays no other part.
         batch.sort(key=lambda chosen: chosen[0].tries)
         return batch
+
+    def _share_out(self, message: Message) -> bool:
+        """Let a message move that has not begun, if weights give it to another channel that takes it now."""
+        weights = self._control.weights
+        if message.weighed or not weights or message.job.code in self._stay:
+            return False
+        message.weighed = True
+        target = self._failover.agents.get(chosen(weights, message.key))
+        if target is None or target is self or target.channel.name in message.not_over or not target.takes:
+            return False
+        message.target = target
+        self._shared_out.append(message)
+        self._event.set()
+        return True
 
     def _take(self, message: Message, batch: list[tuple[Part, Link]]) -> bool:
         """Add as many of the message's parts to `batch` as have room; returns whether all were added."""

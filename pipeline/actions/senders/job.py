@@ -89,7 +89,7 @@ class Message:
     `ended` is the state of a part that was not delivered: the other parts are unreadable without it and are not sent.
     `cut` is true if the job was dropped before every part was sent; the message then does not count as ended.
     `target` is the agent of the channel that it moves to, `not_over` the channels that have refused it. `kept`: the
-    target has sent some of it before, so its rows stay.
+    target has sent some of it before, so its rows stay. `weighed`: weights have had their say.
     """
 
     job: Job
@@ -102,6 +102,7 @@ class Message:
     cut: bool = False
     target: Any = None
     kept: bool = False
+    weighed: bool = False
     not_over: set[str] = field(default_factory=set)
     key: tuple[str, str] = field(init=False)
 

@@ -7,6 +7,7 @@ from sqlalchemy import insert
 
 from pipeline.actions.console.channel_figures import CarrierError, figures
 from pipeline.actions.senders.part import DeliveryState
+from pipeline.rules.numbering.regions import region_of
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
@@ -60,7 +61,12 @@ def test_parts_are_counted_by_how_far_they_came(db: Database) -> None:
     assert (funnel.success, funnel.reports) == (2 / 3, 3 / 4)
     assert default.again == 2
     assert (default.report_p50_ms, default.report_p95_ms) == (2000.0, 3000.0)
-    assert {digits: found.total for digits, found in default.segments.items()} == {"138": 2, "139": 5}
+    assert default.segments["139"].failures == (("MA:0001", 1), ("result 9", 1))
+    assert default.segments["138"].failures == ()
+    regions = {region: found.funnel.total for region, found in default.regions.items()}
+    assert sum(regions.values()) == 7
+    assert regions[region_of("13800000001")] >= 2
+    assert {digits: found.funnel.total for digits, found in default.segments.items()} == {"138": 2, "139": 5}
     assert errors == [
         CarrierError("default", DeliveryState.FAILED, "MA:0001", 1, NOW),
         CarrierError("default", DeliveryState.REFUSED, "result 9", 1, NOW),

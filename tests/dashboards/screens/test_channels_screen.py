@@ -115,6 +115,20 @@ def test_a_channel_is_steered_after_a_reason_and_put_back(db: Database, open_pag
     assert controls.in_force(db) == {"one": Control()}
 
 
+def test_weights_are_set_after_a_reason_and_shown(db: Database, open_page: Open) -> None:
+    app = open_page(channel="one")
+    whole = next(box for box in app.checkbox if box.label == "It sends all of its messages")
+    whole.uncheck().run()
+    weights = {each.label: each for each in app.number_input if each.label in ("default", "one", "two")}
+    assert {name: each.value for name, each in weights.items()} == {"one": 1, "default": 0, "two": 0}
+    weights["two"].set_value(3).run()
+    app.text_input[0].set_value("try the new carrier").run()
+    app.button[0].click().run()
+    assert not app.exception
+    assert controls.in_force(db) == {"one": Control(weights={"one": 1, "two": 3})}
+    assert "shares: one 1, two 3" in told(open_page(channel="one"))
+
+
 def test_a_viewer_sees_what_is_set_and_cannot_change_it(db: Database, open_page: Open) -> None:
     app = open_page(Role.VIEWER)
     assert "Nothing is set" in told(app)

@@ -1,4 +1,4 @@
-"""What people set for a channel while it runs: off or on, its limit of parts a second, which channels take over.
+"""What people set for a channel while it runs: off or on, its limit, which channels take over, and weights.
 
 The settings in a row override those in the channel's file. Senders read the rows every second, so a change needs no
 restart. Each change remembers the settings before it, and can be undone while nobody has changed anything since.
@@ -19,15 +19,20 @@ from pipeline.store.database import Database, upsert
 
 LOOK = 1.0  # seconds between looks of a sender
 MOST_RATE = 100_000.0  # parts a second
+MOST_WEIGHT = 100
 _table = schema.channel_controls
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings that override the channel's file; None: as in the file. See `channels.py` for the fields."""
+    """Settings that override the channel's file; None: as in the file. See `channels.py` for the fields.
+
+    `weights` share the channel's messages among channels, itself included; None: it sends all of them.
+    """
 
     off: bool = False
     total_rate: float | None = None
     next: tuple[str, ...] | None = None
+    weights: dict[str, int] | None = None
 
 
 class Steered(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +112,11 @@ def _check(channels: Sequence[str], channel: str, wanted: Control) -> None:
     follow = wanted.next or ()
     if len(set(follow)) != len(follow) or channel in follow or not set(follow) <= set(channels):
         raise AntispamError("next: other channels of this deployment, each once")
+    weights = wanted.weights
+    if weights is not None and not (
+        set(weights) <= set(channels) and all(0 < weight <= MOST_WEIGHT for weight in weights.values()) and weights
+    ):
+        raise AntispamError(f"weights: channels of this deployment, each with 1 to {MOST_WEIGHT}")
 
 
 def _check_seen(known: Steered | None, seen_at: int | None) -> None:
@@ -130,7 +140,12 @@ def _put(
 def _read(connection: Connection) -> dict[str, Steered]:
     return {
         row.channel: Steered(
-            control=Control(off=row.off, total_rate=row.total_rate, next=None if row.next is None else tuple(row.next)),
+            control=Control(
+                off=row.off,
+                total_rate=row.total_rate,
+                next=None if row.next is None else tuple(row.next),
+                weights=row.weights,
+            ),
             before=_before(row.before),
             reason=row.reason,
             changed_by=row.changed_by,

@@ -60,6 +60,17 @@ def test_two_people_do_not_overrule_each_other_unseen(any_db: Database) -> None:
     assert in_force(any_db) == {"one": OFF}
 
 
+def test_weights_are_kept_undone_and_checked(any_db: Database) -> None:
+    shared = Control(weights={"one": 3, "two": 1})
+    steer(any_db, BO, CHANNELS, "one", shared, None, "try the new carrier", NOW)
+    assert in_force(any_db) == {"one": shared}
+    undo(any_db, BO, "one", NOW, "it refuses", NOW + 1)
+    assert in_force(any_db) == {"one": Control()}
+    for wrong in ({}, {"three": 1}, {"one": 0}, {"one": 101}):
+        with pytest.raises(AntispamError, match="weights"):
+            steer(any_db, BO, CHANNELS, "one", Control(weights=wrong), NOW + 1, "try the new carrier", NOW + 2)
+
+
 @pytest.mark.postgresql
 def test_of_two_changes_at_the_same_time_one_is_refused(postgres_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     looked, check = Barrier(2), module._check_seen
