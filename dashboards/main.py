@@ -50,6 +50,7 @@ h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stElementContainer"][data-stale="true"] {{ opacity: 1 !important }}
 [data-testid="stCaptionContainer"] {{ color: var(--soft) !important; opacity: 1 !important }}
 [data-testid="stButtonGroup"] button[aria-checked="true"] {{ color: var(--accent) !important }}
+[data-testid="stButtonGroup"] :has(> button) {{ flex-wrap: wrap; overflow: visible !important; mask: none !important }}
 </style>"""
 
 
