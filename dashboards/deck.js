@@ -143,10 +143,10 @@ export default function (component) {
     }, SEND_EVERY);
   }
 
-  function write(action, card, cases = 0) {
+  function write(action, card, cases = 0, all = VERDICTS.includes(action) && deck.all) {
     deck.seq = Math.max(deck.seq, data.acked) + 1;
     deck.log.push({ seq: deck.seq, action, case: card ? card.id : "", seen: card ? card.seen : 0, cases,
-                    note: VERDICTS.includes(action) ? deck.note : "", all_ports: VERDICTS.includes(action) && deck.all,
+                    note: VERDICTS.includes(action) ? deck.note : "", all_ports: all,
                     refusal: ["reject", "blacklist"].includes(action) ? refusalOf(card) : "",
                     took: VERDICTS.includes(action) ? Date.now() - deck.since : 0 });
     deck.here = Date.now();
@@ -163,7 +163,7 @@ export default function (component) {
       deck.gone.delete(last.card.id);
       deck.queue = deck.queue.filter((other) => other.id !== last.card.id);
       deck.queue.unshift(last.card);
-      deck.coming.set(last.card.id, write("undo", last.card, -last.cases));
+      deck.coming.set(last.card.id, write("undo", last.card, -last.cases, last.all));
       say(words.undone);
     } else if (!card) {
       write("here");
@@ -182,7 +182,7 @@ export default function (component) {
       if (deck.all && action !== "skip") leaveOut(card.campaign_id, seq);
       deck.gone.add(card.id);
       deck.coming.delete(card.id);
-      if (action !== "skip") deck.undo.push({ card, action, cases, seq, until: Infinity });
+      if (action !== "skip") deck.undo.push({ card, action, cases, seq, all: deck.all, until: Infinity });
       const whose = deck.all ? `${card.covered.cases.toLocaleString()} ${words.ports}` : card.port;
       const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";

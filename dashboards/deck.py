@@ -57,7 +57,6 @@ class Hand:
     failed: list[tuple[int, str, str, AntispamError]] = field(default_factory=list)  # entry, case, action, why
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
     covered: dict[str, list[PortCase]] = field(default_factory=dict)  # for senior reviewers: by campaign
-    together: dict[str, list[str]] = field(default_factory=dict)  # cases decided with one key, by the case on screen
     undo_until: dict[str, int] = field(default_factory=dict)  # by case decided: until when it can be taken back
     decided: int = 0
     checks: dict[str, Check] = field(default_factory=dict)  # cards that decide nothing, by their id
@@ -328,16 +327,16 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         else:
             claims.decide(db, user, case, VERDICTS[action], note, now, last, refusal=refusal, took=took)
             done = [case]
-        hand.together[case] = done
         hand.undo_until[case] = now + UNDO_MS
         hand.decided += len(done)
     elif action == "skip":
         hand.cases.pop(case, None)
         claims.skip(db, user, case, now)
     elif action == "undo":
+        # Read from the database: a page that was loaded again knows no verdict from before.
+        others = campaign_review.decided_with(db, user, case) if entry.get("all_ports") is True else []
         claims.undo(db, user, case, now)
         hand.undo_until.pop(case, None)
-        others = [other for other in hand.together.pop(case, []) if other != case]
         for other in others:
             claims.undo(db, user, other, now)
         claims.give_back(db, user, others, now)

@@ -204,7 +204,7 @@ def built_in(rule: BuiltInRule, values: Mapping[str, Any] = {}, language: str = 
 
 
 def _written(value: Any) -> str:
-    """A value for display: a probability with three decimals, a list by its members."""
+    """A value for display: a probability with three decimals, a list by its members, a dash for an empty value."""
     if isinstance(value, float):
         return f"{value:.3f}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "–"

@@ -135,9 +135,33 @@ def test_the_verdict_on_all_ports_of_a_campaign_and_its_undo(db: Database) -> No
     deck.apply(db, SHU, hand, [{**entry(1, "reject", "case-000"), "all_ports": True}], NOW)
     assert [verdicts(db)[case] for case in ids] == [("decided", "reject")] * 3
     assert hand.decided == 3
-    deck.apply(db, SHU, hand, [entry(2, "undo", "case-000")], NOW + 1)
+    deck.apply(db, SHU, hand, [{**entry(2, "undo", "case-000"), "all_ports": True}], NOW + 1)
     assert [verdicts(db)[case] for case in ids] == [("open", None)] * 3
     assert (hand.decided, hand.failed) == (0, [])
+
+
+@pytest.mark.parametrize("verdict", ["reject", "blacklist"])
+def test_a_page_loaded_again_takes_back_a_verdict_on_all_ports_whole(db: Database, verdict: str) -> None:
+    ids = [f"case-00{n}" for n in range(4)]
+    t = schema.cases
+    with db.write() as connection:
+        connection.execute(update(t).where(t.c.id.in_(ids)).values(campaign="c0123456789abcdef"))
+    hand = hand_of(db, SHU)
+    deck.apply(db, SHU, hand, [{**entry(1, "release", "case-003"), "took": 900}], NOW)
+    log = [
+        {**entry(2, verdict, "case-000"), "all_ports": True, "took": 900},
+        {**entry(3, "undo", "case-000"), "all_ports": True},
+    ]
+    deck.refill(db, SHU, hand, NOW, touched=True)
+    deck.apply(db, SHU, hand, log[:1], NOW)
+    assert ("open", None) not in [verdicts(db)[case] for case in ids] or verdict == "blacklist"
+    again = hand_of(db, SHU)
+    deck.apply(db, SHU, again, log, NOW + 1)
+    assert [verdicts(db)[case] for case in ids[:3]] == [("open", None)] * 3
+    assert again.failed == []
+    with db.read() as connection:
+        assert connection.scalars(select(t.c.id).where(t.c.first_by.is_not(None))).all() == []
+    assert verdicts(db)["case-003"] == ("decided", "release"), "a verdict of its own stays, though given at this time"
 
 
 def test_a_reviewer_sees_no_other_ports_of_a_campaign(db: Database) -> None:

@@ -40,6 +40,13 @@ def test_a_part_in_brackets_is_left_out_without_its_value() -> None:
     assert built_in(BuiltInRule.BLACK_LISTED, {"entry": ""}, "en") == "The sender is on the black list"
 
 
+@pytest.mark.parametrize("empty", [[], ""])
+def test_no_sentence_ends_in_an_empty_value(empty: object) -> None:
+    template = "垃圾概率 {score}，且含 {links} 个链接或 {contacts}"
+    values = {"score": 0.9, "links": 1, "contacts": empty}
+    assert filled(template, values) == "垃圾概率 0.900，且含 1 个链接或 –"
+
+
 def test_brackets_without_a_value_are_text() -> None:
     assert filled("[退订] {n}", {"n": 1}) == "[退订] 1"
 

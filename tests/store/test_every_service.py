@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 
 import pipeline.actions
 import pipeline.store
-from pipeline.actions import drift, model_comparison, model_versions
+from pipeline.actions import drift, model_comparison, model_versions, opinions
 from pipeline.actions.alerts import inbox, rules, silences
 from pipeline.actions.complaints import answers, complaint_file, complaint_list, rates, settling
 from pipeline.actions.conduct import appeals, tiers
@@ -201,6 +201,16 @@ def _covered(w: World, user: User, n: int) -> Any:
         values = {"state": "open", "claimed_by": None, "lease_until": None, "campaign": campaign}
         connection.execute(update(schema.cases).where(schema.cases.c.id == f"case-00{n}").values(values))
     return campaign_review.covered(w.db, user, [campaign], NOW)
+
+
+def _decided_with(w: World, user: User, n: int) -> list[str]:
+    """The case n was decided with the one two ports on, which is of the same enterprise."""
+    campaign, ids = f"c0000000000000{n:02}", (f"case-00{n}", f"case-00{n + 2}")
+    with w.db.write() as connection:
+        connection.execute(update(schema.cases).where(schema.cases.c.id.in_(ids)).values(campaign=campaign))
+        for case in ids:
+            opinions.record(connection, case, Opinion.VERDICT, user.name, "reject", NOW)
+    return campaign_review.decided_with(w.db, user, ids[0])
 
 
 def _merged(w: World, n: int) -> str:
@@ -462,6 +472,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6),
     ),
     "campaign_review.covered": (R.REVIEW_SECOND, HIDES, lambda w, u, n: _covered(w, u, n)),
+    "campaign_review.decided_with": (R.REVIEW_SECOND, HIDES, lambda w, u, n: _decided_with(w, u, n)),
     "campaign_review.decide_campaign": (
         R.REVIEW_SECOND,
         REFUSES,

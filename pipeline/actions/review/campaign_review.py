@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from pipeline.actions.review.claims import Said, at_hand, decide, settle
+from pipeline.actions.review.places import in_access
 from pipeline.errors import AntispamError
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, require
@@ -82,3 +83,25 @@ def decide_campaign(
             continue  # it stays open for somebody to look at
         decided.append(other)
     return decided
+
+
+def decided_with(db: Database, user: User, case: str) -> list[str]:
+    """The other cases of the campaign that the user's verdict on all ports decided together with this case.
+
+    They have the verdict's time and were not on screen, so no time was taken for them.
+    """
+    require(user, Right.REVIEW_SECOND)
+    given = schema.opinions
+    of_case, first = given.alias(), _cases.alias()
+    mine = and_(of_case.c.case == case, of_case.c.reviewer == user.name)
+    at = select(of_case.c.at).where(mine).order_by(of_case.c.at.desc(), of_case.c.id.desc()).limit(1).scalar_subquery()
+    campaign = select(first.c.campaign).where(first.c.id == case, first.c.campaign != "").scalar_subquery()
+    query = (
+        select(given.c.case)
+        .join(_cases, _cases.c.id == given.c.case)
+        .where(given.c.reviewer == user.name, given.c.at == at, given.c.took_ms.is_(None), given.c.case != case)
+        .where(_cases.c.campaign == campaign, *in_access(user))
+        .order_by(given.c.case)
+    )
+    with db.read() as connection:
+        return list(connection.scalars(query))
