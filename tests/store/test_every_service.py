@@ -1102,6 +1102,55 @@ def test_within_the_scope_it_works(filled: World, name: str) -> None:
         assert told or outside != HIDES, role
 
 
+# What reviewers do that is about no case of a queue: ports, people, figures, answers to checks, appeals, replies.
+OF_NO_QUEUE = {
+    "appeals.decide_appeal",
+    "assigning.reviewers",
+    "checks.answer",
+    "checks.take_back",
+    "claims.stopped_ports",
+    "figures.reviewers",
+    "shift.shift",
+    "stopped.bring_stopped",
+}
+OF_QUEUES = [name for name, (right, *_) in CALLS.items() if right in (R.REVIEW, R.REVIEW_SECOND)]
+
+
+@pytest.fixture
+def queued(filled: World) -> Iterator[World]:
+    """Cases with an even number are in the queue `loans`, the others in `rest`."""
+    cases = schema.cases
+    with filled.db.write() as connection:
+        for n, queue in ((0, "loans"), (1, "rest")):
+            connection.execute(
+                update(cases).where(cases.c.id.in_(f"case-{n + m:03}" for m in (0, 2, 4))).values(queue=queue)
+            )
+    yield filled
+    with filled.db.write() as connection:
+        connection.execute(update(cases).values(queue=""))
+
+
+@pytest.mark.parametrize("name", [name for name in OF_QUEUES if name not in OF_NO_QUEUE])
+def test_outside_the_queues_of_the_account_it_does_and_tells_nothing(queued: World, name: str) -> None:
+    right, outside, run = CALLS[name]
+    for role in holders(right):
+        user = User("lin", role, queues=("loans",))
+        if outside == REFUSES:
+            before = everything(queued)
+            with pytest.raises(AntispamError):
+                run(queued, user, 1)
+            assert everything(queued) == before
+        else:
+            assert not run(queued, user, 1)
+        try:
+            told = run(queued, user, 0)
+        except Forbidden:
+            raise
+        except AntispamError:
+            continue  # it was let through, and there was nothing to do
+        assert told or outside != HIDES, role
+
+
 SEEN_BY_ANALYSTS = [name for name, (right, *_) in CALLS.items() if right in RIGHTS[Role.ANALYST]]
 
 

@@ -2,7 +2,8 @@
 
 A *sample* is a case that another reviewer decided within a day: every SAMPLE_EVERY-th verdict gets a second opinion so,
 without delay for anybody. A *golden* case has a verdict that a senior reviewer vouches for. After CHECK_EVERY verdicts
-a reviewer gets one check, of cases in scope and queues, a golden case at most once in GOLDEN_AGAIN_MS.
+a reviewer gets one check, of cases in scope and queues, a golden case at most once in GOLDEN_AGAIN_MS. The queue of a
+golden case is that of the case it was made of: when that is deleted, an account limited to queues gets it no more.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipeline.actions.review.places import UNDO_MS, in_access, of_level
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
-from pipeline.store.accounts.roles import Right, User, ports_in_scope, require, require_port
+from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database
 
 CHECK_EVERY = 20  # verdicts of a reviewer between two checks: 5 % of the work
@@ -106,26 +107,31 @@ def make_golden(db: Database, user: User, case: str, now: int) -> None:
 
 
 def drop_golden(db: Database, user: User, case: str, now: int) -> None:
-    """Use a golden case no more; the answers to it stay in the figures. Raises AntispamError for an unknown one."""
+    """Use a golden case no more; the answers to it stay in the figures.
+
+    Raises AntispamError for one that is unknown or outside the user's scope and queues.
+    """
     require(user, Right.REVIEW_SECOND)
     with db.write() as connection:
-        port = connection.scalar(select(_golden.c.port).where(_golden.c.case == case))
-        if port is None:
+        if connection.scalar(select(_golden.c.case).where(_golden.c.case == case, *_golden_in_access(user))) is None:
             raise AntispamError("case {case!r} is not golden", case=case[:64])
-        require_port(connection, user, port)
         connection.execute(delete(_golden).where(_golden.c.case == case))
         audit.record(connection, now, user.name, "golden.drop", f"case/{case}")
 
 
 def golden_cases(db: Database, user: User) -> list[Golden]:
-    """The golden cases in the user's scope with how many answers agree, the newest first."""
+    """The golden cases in the user's scope and queues with how many answers agree, the newest first."""
     require(user, Right.REVIEW_SECOND)
     o = _opinions
     mine = and_(o.c.case == _golden.c.case, o.c.kind == Opinion.GOLDEN.value)
     answers = select(func.count()).where(mine).scalar_subquery()
     agreed = select(func.count()).where(mine, o.c.verdict == o.c.expected).scalar_subquery()
     wanted = (_golden.c.case, _golden.c.port, _golden.c.verdict, _golden.c.made_by, _golden.c.made_at)
-    query = select(*wanted, answers, agreed).where(*_in_scope(user)).order_by(_golden.c.made_at.desc(), _golden.c.case)
+    query = (
+        select(*wanted, answers, agreed)
+        .where(*_golden_in_access(user))
+        .order_by(_golden.c.made_at.desc(), _golden.c.case)
+    )
     with db.read() as connection:
         return [Golden(*row) for row in connection.execute(query)]
 
@@ -164,16 +170,20 @@ def _golden_case(connection: Connection, user: User, now: int) -> Check | None:
     o = _opinions
     recent = and_(o.c.reviewer == user.name, o.c.kind == Opinion.GOLDEN.value, o.c.at > now - GOLDEN_AGAIN_MS)
     seen = exists().where(o.c.case == _golden.c.case, recent)
-    others = (~seen, _golden.c.made_by != user.name, *_in_scope(user))
+    others = (~seen, _golden.c.made_by != user.name, *_golden_in_access(user))
     row = connection.execute(
         select(_golden).where(*others).order_by(_golden.c.made_at, _golden.c.case).limit(1)
     ).first()
     return None if row is None else Check(_view(row, row.case, now), Opinion.GOLDEN, row.case, row.verdict, row.made_by)
 
 
-def _in_scope(user: User) -> list[ColumnElement[bool]]:
+def _golden_in_access(user: User) -> list[ColumnElement[bool]]:
+    """Whether a golden case is of a port in the user's scope and was in a queue of the user's account."""
     within = ports_in_scope(user)
-    return [] if within is None else [_golden.c.port.in_(within)]
+    found: list[ColumnElement[bool]] = [] if within is None else [_golden.c.port.in_(within)]
+    if user.queues:
+        found.append(exists().where(_cases.c.id == _golden.c.case, _cases.c.queue.in_(user.queues)))
+    return found
 
 
 def _view(row: Row[tuple[object, ...]], case: str, now: int) -> CaseView:

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from pipeline.actions.opinions import Opinion
 from pipeline.actions.quality.reopening import may_reopen
-from pipeline.actions.review.places import UNDO_MS
+from pipeline.actions.review.places import UNDO_MS, in_access
 from pipeline.lake.privacy import mask_text
 from pipeline.store import schema
-from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 
 MOST = 500  # verdicts listed
@@ -36,20 +36,17 @@ class OwnVerdict:
 
 
 def own_verdicts(db: Database, user: User, now: int, since: int) -> list[OwnVerdict]:
-    """The user's verdicts from `since` (epoch ms) on, without checks; at most MOST."""
+    """The user's verdicts from `since` (epoch ms) on, of cases in scope and queues, without checks; at most MOST."""
     require(user, Right.REVIEW)
     o, cases = schema.opinions, schema.cases
     kinds = (Opinion.VERDICT.value, Opinion.FIRST.value, Opinion.SECOND.value)
     query = (
         select(o.c.case, o.c.verdict.label("said"), o.c.kind, o.c.at, cases)
         .join(cases, cases.c.id == o.c.case)
-        .where(o.c.reviewer == user.name, o.c.kind.in_(kinds), o.c.at >= since)
+        .where(o.c.reviewer == user.name, o.c.kind.in_(kinds), o.c.at >= since, *in_access(user))
         .order_by(o.c.at.desc(), o.c.id.desc())
         .limit(MOST)
     )
-    within = ports_in_scope(user)
-    if within is not None:
-        query = query.where(cases.c.port.in_(within))
     with db.read() as connection:
         rows = connection.execute(query).all()
     return [
