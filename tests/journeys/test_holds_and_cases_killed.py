@@ -1,7 +1,7 @@
 """Projector, timers, releaser and worker killed again and again while holds end and cases are decided.
 
-The measure: every submission comes to one end, no (id, round) has two verdicts, whatever a case released
-left in order per recipient, and whatever it refused never left.
+On SQLite and PostgreSQL. The measure: every submission comes to one end, no (id, round) has two verdicts, whatever a
+case released left in order per recipient, and whatever it refused never left.
 """
 
 from __future__ import annotations
@@ -49,11 +49,17 @@ TEXTS = (
 
 
 @pytest.mark.parametrize(
-    ("copies", "kills"),
-    [pytest.param(60, 4, id="4-kills"), pytest.param(400, 20, marks=pytest.mark.slow, id="20-kills")],
+    ("database", "copies", "kills"),
+    [
+        pytest.param("sqlite", 60, 4, id="4-kills"),
+        pytest.param("sqlite", 400, 20, marks=pytest.mark.slow, id="20-kills"),
+        pytest.param("postgresql", 400, 20, marks=pytest.mark.slow, id="20-kills-postgresql"),
+    ],
 )
-def test_every_submission_comes_to_one_end(fresh_kafka: KafkaNode, tmp_path: Path, copies: int, kills: int) -> None:
-    settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=4)
+def test_every_submission_comes_to_one_end(
+    fresh_kafka: KafkaNode, tmp_path: Path, database: str, copies: int, kills: int, request: pytest.FixtureRequest
+) -> None:
+    settings = settings_for(fresh_kafka.bootstrap, tmp_path, partitions=4, **database_of(request, database))
     events = traffic(copies)
     prepared = prepare(settings, tmp_path / "config")
     db = migrated_database(settings)
@@ -94,8 +100,16 @@ def test_every_submission_comes_to_one_end(fresh_kafka: KafkaNode, tmp_path: Pat
         for child in children.values():
             child.stop(15)
     repeats = check(settings, db, events)
-    print(f"{dict(killed)} killed, {repeats} repeated to the sender of {len(events)}")
+    print(f"{database}: {dict(killed)} killed, {repeats} repeated to the sender of {len(events)}")
     db.close()
+
+
+def database_of(request: pytest.FixtureRequest, database: str) -> dict[str, str]:
+    """The settings that name the database of the test."""
+    if database == "sqlite":
+        return {}
+    prepared: Database = request.getfixturevalue("postgres_db")
+    return {"database_url": prepared.engine.url.render_as_string(hide_password=False)}
 
 
 def review_some(db: Database) -> None:
