@@ -1,7 +1,8 @@
 """Measure the deck: `python -m tests.dashboards.deck_figures [SESSIONS]`, with Chromium (5 sessions).
 
-It prints the time from a key to the next case on screen, by session alone and together, and what the console needs:
-memory (MB), CPU (s) while nobody presses and while all do, beside the load of the machine.
+It prints the time from a key to the next case on screen and to the server's acknowledgement, by one session alone and
+all together, and what the console needs: memory (MB), CPU (cores) while nobody presses and while all do, beside the
+load of the machine.
 """
 
 from __future__ import annotations
@@ -28,25 +29,39 @@ CASES = 400
 PRESSES = 40
 BETWEEN = 250  # ms, as a fast reviewer
 REST = 10_000  # ms
-# From the key to the frame that follows the drawing of another case.
+# From the key to the frame that follows the drawing of another case, and to the frame after the server's
+# acknowledgement: the tab keeps a verdict until then.
 PRESS = """([presses, between]) => new Promise((done) => {
   const deck = document.querySelector(".deck") ?? [...document.querySelectorAll("*")]
     .map((each) => each.shadowRoot?.querySelector(".deck")).find(Boolean);
   const shown = () => deck.querySelector(".body")?.dataset.case ?? "";
-  const took = [];
+  const unsent = () => JSON.parse(sessionStorage.getItem("antispam.deck"))?.log ?? [];
+  const took = { shown: [], acknowledged: [] };
   const press = (n) => {
-    if (n >= presses || !shown()) return done(took);
+    if (n >= presses || !shown()) return ended(n);
     const before = shown(), at = performance.now();
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ax"[n % 2], bubbles: true, composed: true }));
+    const { seq } = unsent().at(-1);
     const seen = () => {
       if (shown() === before) return requestAnimationFrame(seen);
-      requestAnimationFrame(() => took.push(performance.now() - at));
+      requestAnimationFrame(() => took.shown.push(performance.now() - at));
+    };
+    const taken = () => {
+      if (unsent().some((entry) => entry.seq === seq)) return requestAnimationFrame(taken);
+      took.acknowledged.push(performance.now() - at);
     };
     seen();
+    taken();
     setTimeout(press, between, n + 1);
+  };
+  const ended = (n) => {
+    if (took.acknowledged.length < n || took.shown.length < n) return requestAnimationFrame(() => ended(n));
+    done(took);
   };
   press(0);
 })"""
+Took = dict[str, list[float]]
+WORDS = {"shown": "next case on screen", "acknowledged": "acknowledgement of the server"}
 
 
 def main(sessions: int) -> None:
@@ -55,7 +70,7 @@ def main(sessions: int) -> None:
         console = Console(Path(folder), CASES)
         try:
             process = psutil.Process(console.process.pid)
-            told("no session", process, [])
+            told("no session", process, {})
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             pages = [_at_review(browser.new_page(), console, f"reviewer-{n}") for n in range(sessions)]
             before = cpu(process)
@@ -65,22 +80,21 @@ def main(sessions: int) -> None:
             for page in pages:
                 page.evaluate(f"window.took = ({PRESS})([{PRESSES}, {BETWEEN}])")
             before, began = cpu(process), time.monotonic()
-            all_took = [each for page in pages for each in page.evaluate("window.took")]
+            each_took: list[Took] = [page.evaluate("window.took") for page in pages]
             print(f"all press: {(cpu(process) - before) / (time.monotonic() - began):.2f} cores")
-            told("all press", process, all_took)
+            together = {what: [ms for took in each_took for ms in took[what]] for what in each_took[0]}
+            told("all press", process, together)
             browser.close()
         finally:
             console.close()
 
 
-def told(what: str, process: psutil.Process, took: list[float]) -> None:
-    """Print memory and the times of keys."""
-    load = os.getloadavg()[0]
-    line = f"{what}: {process.memory_info().rss / 2**20:.0f} MB, load {load:.1f}"
-    if took:
-        centiles = statistics.quantiles(took, n=20)
-        line += f"; {len(took)} keys, p50 {statistics.median(took):.0f} ms, p95 {centiles[-1]:.0f} ms"
-    print(line, flush=True)
+def told(what: str, process: psutil.Process, took: Took) -> None:
+    """Print memory, and the times from a key to the next case and to the acknowledgement."""
+    print(f"{what}: {process.memory_info().rss / 2**20:.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)
+    for until, times in took.items():
+        p95 = statistics.quantiles(times, n=20)[-1]
+        print(f"  key to {WORDS[until]}: {len(times)} keys, p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms")
 
 
 def cpu(process: psutil.Process) -> float:
