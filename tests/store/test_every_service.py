@@ -155,6 +155,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     policy_lifecycle.draft(db, CHIEF, "title: the chief's", "", NOW)
     registry.publish_configuration(db, CHIEF, "list", "extra", f"{HEAD}blocked,recipient,{PHONE},,\n", NOW)
     registry.publish_configuration(db, CHIEF, "policy", "policy.yaml", default_policy(), NOW)
+    model_versions.try_out(db, settings, CHIEF, WEIGHTS, NOW)
     for n in (2, 3):
         snoozes.snooze(db, CHIEF, RULE, SnoozeKind.PORT, f"1069000{n}", "x", NOW + 60_000, NOW)
     yield World(db, settings, connect(settings), Privacy(settings.privacy_secret))
