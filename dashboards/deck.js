@@ -54,7 +54,7 @@ export default function (component) {
   keep();
   if (unsent() && deck.seq > deck.sent) send();
   const looks = JSON.stringify([data.language, data.waiting - decided(), data.decided + decided(), idle(), deck.queue.length,
-                                deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }]);
+                                deck.queue.slice(1, 6).map((card) => card.id), { ...deck.queue[0], lease: 0 }, data.ports[deck.queue[0]?.port], data.conditions[deck.queue[0]?.rule]]);
   // A redraw would remove a selection or the composed text of an input method.
   if (!host.hasChildNodes() || (looks !== deck.looks && !(deck.noting && deck.drawn === deck.queue[0]?.id))) draw();
   deck.looks = looks;
@@ -337,7 +337,14 @@ export default function (component) {
     const right = element("div", "right");
     const clocks = element("div", "clocks");
     clocks.append(clock("due", words.due), clock("lease", words.lease));
-    right.append(clocks, facts(card), element("h2", "", words.why), why(card));
+    right.append(clocks);
+    const port = data.ports[card.port];
+    if (port) right.append(element("p", "hours", `${port.hours}; ${words.until} ${time(card.due, port.zone)}`));
+    right.append(facts(card), element("h2", "", words.why), why(card));
+    if (port) right.append(...ofPort(card, port));
+    right.append(...links(card, port));
+    const condition = data.conditions[card.rule];
+    if (condition) right.append(element("h2", "", `${words.condition}: ${card.rule}`), element("code", "condition", condition));
     if (card.score_parts.length) {
       const list = element("div", "parts");
       for (const part of card.score_parts) list.append(element("span", "part", part));
@@ -356,6 +363,74 @@ export default function (component) {
     }
     box.append(left, right);
     return box;
+  }
+
+  function time(at, zone) {
+    return new Date(at).toLocaleString(data.language, { timeZone: zone, dateStyle: "short", timeStyle: "short" });
+  }
+
+  // Who sends, and what the port did before.
+  function ofPort(card, port) {
+    const box = element("dl");
+    for (const [label, value] of [
+      [words.name, [port.name, port.state].filter(Boolean).join(" · ")],
+      [words.enterprise, port.owner || words.none],
+      [words.tier, port.tier],
+      [words.signatures, port.signatures.join(" ") || words.none],
+    ]) box.append(element("dt", "", label), element("dd", "", value));
+    return [element("h2", "", `${words.port} ${card.port}`), box,
+            element("h2", "", words.port_verdicts),
+            lines(port.verdicts.map(([at, verdict, kind, rule]) => [time(at, data.zone), verdict, kind, rule])),
+            element("h2", "", `${words.port_complaints}: ${port.complained.toLocaleString()} ${words.complained}`),
+            lines(port.complaints.map(([at, source]) => [time(at, data.zone), source, "", ""]))];
+  }
+
+  function lines(rows) {
+    if (!rows.length) return element("p", "faint", words.none);
+    const list = element("ul", "past");
+    for (const [at, text, kind, rule] of rows) {
+      const item = element("li");
+      item.append(element("span", "", at), element("span", `verdict ${kind}`, text), element("span", "", rule));
+      list.append(item);
+    }
+    return list;
+  }
+
+  // Links open another tab: the cases stay in hand.
+  function links(card, port) {
+    const open = [], make = [];
+    if (port) open.push([words.port, "ports", { port: card.port, search: card.port }]);
+    if (data.may_search && port?.owner_code) open.push([words.enterprise, "explore", { enterprise: port.owner_code, by: "port" }]);
+    if (data.may_search && card.campaign_id) open.push([words.campaign, "explore", { campaign: card.campaign_id, by: "content" }]);
+    if (data.may_search) {
+      open.push([words.to_search, "search", { port: card.port }], [words.to_complaints, "complaints", { port: card.port }]);
+    }
+    if (data.may_list) make.push([words.to_list, "lists", { value: card.port, case: card.id }]);
+    if (data.may_add_words) {
+      make.push([words.to_word, "policy", { kind: "dictionary", case: card.id, category: card.category_code }]);
+    }
+    return [[words.links, open], [words.from_case, make]].filter(([, found]) => found.length).flatMap(([title, found]) => {
+      const box = element("p", "links");
+      for (const [text, page, asked] of found) {
+        const link = element("a", "", text);
+        link.href = `${page}?${new URLSearchParams(asked)}`;
+        link.target = "_blank";
+        link.rel = "noopener";
+        if (page === "policy") {
+          link.title = words.to_word_does;
+          link.onclick = () => { link.href = `${page}?${new URLSearchParams({ ...asked, word: selected() })}`; };
+        }
+        box.append(focusable(link, `${page} ${text}`));
+        link.removeAttribute("tabindex");
+      }
+      return [element("h2", "", title), box];
+    });
+  }
+
+  // What the reviewer has selected, as a word for the dictionary.
+  function selected() {
+    const root = host.getRootNode();
+    return String((root.getSelection ? root : document).getSelection() ?? "").trim().slice(0, 64);
   }
 
   function covered(all) {

@@ -15,18 +15,23 @@ from typing import Any
 
 from dashboards.language import Text
 from dashboards.words import count, fault, word
+from pipeline.actions.console import beside
+from pipeline.actions.console.beside import PortFacts
 from pipeline.actions.console.score_parts import ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span
 from pipeline.actions.quality import checks
 from pipeline.actions.quality.checks import Check
 from pipeline.actions.review import campaign_review, claims, places
 from pipeline.actions.review.campaign_review import PortCase
+from pipeline.actions.review.cases import REVIEW_MINUTES
 from pipeline.actions.review.claims import CaseView
 from pipeline.actions.review.differences import Slot
 from pipeline.actions.review.places import UNDO_MS, Here, Place
+from pipeline.durations import MINUTE_MS
 from pipeline.errors import AntispamError
 from pipeline.events import Verdict
 from pipeline.rules.built_in import BuiltInRule
+from pipeline.rules.clock.timetable import CLOSES, OPENS
 from pipeline.rules.refusals import SENTENCES, SUGGESTED
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.database import Database
@@ -38,6 +43,8 @@ CHECK_PLACE = 5  # cards before a check
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
 SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
+BESIDE_MS = MINUTE_MS  # how long what is known of ports and rules is shown before it is read again
+LONGEST_CONDITION = 600  # characters of a rule's condition that are shown
 COVERED_ROWS = 8  # ports of a campaign that are listed
 NOT_YET = Explained(())
 VERDICTS = {"release": Verdict.RELEASE, "reject": Verdict.REJECT, "blacklist": Verdict.BLACKLIST}
@@ -57,6 +64,9 @@ class Hand:
     failed: list[tuple[int, str, str, AntispamError]] = field(default_factory=list)  # entry, case, action, why
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
     covered: dict[str, list[PortCase]] = field(default_factory=dict)  # for senior reviewers: by campaign
+    ports: dict[str, PortFacts | None] = field(default_factory=dict)  # of the cards; None: not registered
+    rules: dict[str, str] = field(default_factory=dict)  # conditions of the cards' rules; empty: not of the policy
+    beside_at: int = 0  # when they were read, epoch ms
     undo_until: dict[str, int] = field(default_factory=dict)  # by case decided: until when it can be taken back
     decided: int = 0
     checks: dict[str, Check] = field(default_factory=dict)  # cards that decide nothing, by their id
@@ -256,6 +266,23 @@ def labels(_: Text) -> dict[str, str]:
         "recipient": _("recipient"),
         "recipients": _("recipients"),
         "growth": _("in the last 5 minutes"),
+        "name": _("Name"),
+        "enterprise": _("Enterprise"),
+        "tier": _("Tier"),
+        "signatures": _("Signatures"),
+        "none": _("none"),
+        "port_verdicts": _("Last verdicts of the port"),
+        "port_complaints": _("Complaints about the port"),
+        "complained": _("in 30 days"),
+        "condition": _("The rule in the policy in force"),
+        "until": _("until"),
+        "links": _("Open in another tab"),
+        "to_search": _("Search"),
+        "to_complaints": _("Complaints"),
+        "from_case": _("From this case"),
+        "to_list": _("List entry"),
+        "to_word": _("Word"),
+        "to_word_does": _("Select the word in the text first."),
         "slots": _("What differs"),
         "next": _("Next"),
         "in_hand": _("in hand"),
@@ -310,6 +337,48 @@ def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> No
         hand.explained |= find(missing)
 
 
+def look_beside(db: Database, user: User, hand: Hand, now: int) -> None:
+    """Look up the ports and rules of cards that are not known yet, and all of them again after BESIDE_MS."""
+    if now - hand.beside_at >= BESIDE_MS:
+        hand.ports, hand.rules, hand.beside_at = {}, {}, now
+    views = _dealt(hand).values()
+    ports = {view.port for view in views} - hand.ports.keys()
+    rules = {view.rule for view in views} - hand.rules.keys()
+    if ports:
+        hand.ports |= dict.fromkeys(ports) | beside.port_facts(db, user, ports, now)
+    if rules:
+        hand.rules |= dict.fromkeys(rules, "") | beside.rule_texts(db, user, rules)
+
+
+def ports(_: Text, hand: Hand) -> dict[str, dict[str, Any]]:
+    """What stands beside the cards of each registered port, as the browser shows it."""
+    return {code: _port(_, facts) for code, facts in hand.ports.items() if facts is not None}
+
+
+def conditions(hand: Hand) -> dict[str, str]:
+    """The policy's text of each rule, cut off."""
+    return {rule: when[:LONGEST_CONDITION] for rule, when in hand.rules.items() if when}
+
+
+def _port(_: Text, facts: PortFacts) -> dict[str, Any]:
+    hours = _("{minutes} minutes of review hours count: {opens}–{closes} on working days, {zone}")
+    return {
+        "name": facts.name,
+        "owner": facts.enterprise,
+        "owner_code": facts.enterprise_code,
+        "tier": word(_, facts.tier),
+        "state": word(_, facts.state),
+        "signatures": [f"【{signature}】" for signature in facts.signatures],
+        "verdicts": [[one.at, word(_, one.verdict), one.verdict, one.rule] for one in facts.verdicts],
+        "complaints": [[one.at, word(_, one.source or None)] for one in facts.complaints],
+        "complained": facts.complained,
+        "zone": facts.zone,
+        "hours": hours.format(
+            minutes=REVIEW_MINUTES, opens=f"{OPENS:%H:%M}", closes=f"{CLOSES:%H:%M}", zone=facts.zone
+        ),
+    }
+
+
 def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int) -> None:
     action, case, seen = str(entry.get("action", "")), str(entry.get("case", "")), entry.get("seen")
     if case.startswith(checks.PREFIX):
@@ -327,6 +396,8 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
         else:
             claims.decide(db, user, case, VERDICTS[action], note, now, last, refusal=refusal, took=took)
             done = [case]
+        if view is not None:
+            hand.ports.pop(view.port, None)  # this is its last verdict now
         hand.undo_until[case] = now + UNDO_MS
         hand.decided += len(done)
     elif action == "skip":
@@ -341,7 +412,9 @@ def _do(db: Database, user: User, hand: Hand, entry: Mapping[str, Any], now: int
             claims.undo(db, user, other, now)
         claims.give_back(db, user, others, now)
         hand.decided = max(0, hand.decided - 1 - len(others))  # a page that was loaded again counts anew
-        hand.cases = {case: claims.case_view(db, user, case, now), **hand.cases}
+        view = claims.case_view(db, user, case, now)
+        hand.ports.pop(view.port, None)
+        hand.cases = {case: view, **hand.cases}
     elif action != "here":  # `here` only shows that the reviewer is active
         raise AntispamError(f"unknown action {action!r}")
 
@@ -389,6 +462,7 @@ def _card(_: Text, view: CaseView, explained: Explained) -> dict[str, Any]:
         "rule": view.rule,
         "score": None if view.score is None else f"{view.score:.2f}",
         "category": word(_, view.category) if view.category else "",
+        "category_code": view.category or "",
         "refusal": SUGGESTED.get(view.category or "", ""),
         "score_parts": _score_parts(_, view.content, explained.score_parts),
         "campaign": campaign_words(_, explained.campaign),
@@ -446,6 +520,7 @@ __all__ = [
     "Hand",
     "apply",
     "cards",
+    "conditions",
     "differences",
     "explain",
     "failures",
@@ -453,6 +528,8 @@ __all__ = [
     "idle",
     "labels",
     "leave",
+    "look_beside",
+    "ports",
     "refill",
     "refusals",
     "segments",

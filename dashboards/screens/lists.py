@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.address import given, keep
+from dashboards.from_case import dry_run
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -117,13 +118,18 @@ def _add(_: Text, user: User, name: str) -> None:
     with st.form(f"add_{name}", clear_on_submit=False, border=True):
         st.header(_("Add to: {list}").format(list=word(_, name)))
         value = st.text_input(
-            _("Value"), max_chars=50, placeholder="10690001:138…" if ENTITIES[name] == PORT_RECIPIENT else "138…"
+            _("Value"),
+            value=st.query_params.get("value", "")[:50],  # the review deck fills in the port of a case
+            max_chars=50,
+            placeholder="10690001:138…" if ENTITIES[name] == PORT_RECIPIENT else "138…",
         )
-        reason = st.text_input(_("Reason"), max_chars=200)
+        case = st.query_params.get("case", "")[:64]
+        reason = st.text_input(_("Reason"), value=_("Case {case}: ").format(case=case) if case else "", max_chars=200)
         today = datetime.now(ZoneInfo(zone)).date()
         until = st.date_input(
             _("Until the end of (empty: standing)"), value=None, min_value=today, max_value=today + timedelta(days=3650)
         )
+        tried = st.form_submit_button(_("Try it on the last 24 hours"), width="stretch")
         if st.form_submit_button(_("Add"), type="primary", width="stretch"):
             with session.told():
                 _need(_, reason)
@@ -135,7 +141,12 @@ def _add(_: Text, user: User, name: str) -> None:
                     st.info(_("It was on the list already."))
                     return
                 st.session_state[UNDO] = ("added", [added])
+                for kept in ("value", "case"):
+                    keep(kept, None)
                 st.rerun()
+    if tried and value.strip():
+        with session.told():
+            dry_run.show(_, user, dry_run.of_entry(name, value, now_ms()))
 
 
 def _import(_: Text, user: User) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.from_case import word_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -258,12 +259,20 @@ def _draft(_: Text, user: User, kind: LivingKind, force: Any) -> None:
         st.info(_("The text is too long for this page."), icon=":material/info:")
         st.code(f"antispam policy draft FILE --kind {kind}", language=None)
         return
+    if kind is LivingKind.DICTIONARY and force:
+        _drafted(kind, word_form.show(_, user, start))
     with st.form("draft", border=True):
         value = st.text_area(_("New text"), start, height=260, key=f"{kind}_draft_{force.version if force else 0}")
         reason = st.text_input(_("What the change is for"), max_chars=200)
         if st.form_submit_button(_("Save as draft"), type="primary"):
             with session.told():
-                version = policy_lifecycle.draft(db, user, value, reason.strip(), now_ms(), kind)
-                st.query_params["version"] = version
-                st.session_state.pop(_chosen(kind), None)
-                st.rerun()
+                _drafted(kind, policy_lifecycle.draft(db, user, value, reason.strip(), now_ms(), kind))
+
+
+def _drafted(kind: LivingKind, version: str | None) -> None:
+    """Show the draft that was saved, if there is one."""
+    if version is None:
+        return
+    st.query_params["version"] = version
+    st.session_state.pop(_chosen(kind), None)
+    st.rerun()

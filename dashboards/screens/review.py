@@ -107,6 +107,7 @@ def _deck(place: Place) -> None:
     deck.refill(services.db, user, hand, now, touched=touched or first)
     sentences = Sentences(services.db, session.chosen_language())
     deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases, sentences))
+    deck.look_beside(services.db, user, hand, now)
     here = places.here(services.db, user, now, place)
     st.caption(_shift(_, shift(services.db, user, now)))
     away = not hand.cases and now - hand.seen_at >= deck.AWAY_MS
@@ -118,7 +119,12 @@ def _deck(place: Place) -> None:
             "acked": hand.acked,
             "failed": deck.failures(_, hand),
             "cases": deck.cards(_, hand),
+            "ports": deck.ports(_, hand),
+            "conditions": deck.conditions(hand),
             "may_snooze": allowed(user, Right.SNOOZE_RULES),
+            "may_search": allowed(user, Right.SEARCH),
+            "may_list": allowed(user, Right.EDIT_LISTS),
+            "may_add_words": allowed(user, Right.AUTHOR_POLICY),
             "waiting": here.cases,
             "decided": hand.decided,
             "away": away,

@@ -548,6 +548,13 @@ cases = Table(
     Index("ix_cases_fingerprint", "port", "fingerprint", "opened_at"),
     Index("ix_cases_campaign", "port", "campaign", "opened_at"),
     Index(
+        "ix_cases_port_decided",
+        "port",
+        "decided_at",
+        sqlite_where=text("decided_at IS NOT NULL"),
+        postgresql_where=text("decided_at IS NOT NULL"),
+    ),
+    Index(
         "ix_cases_decided",
         "effective_at",
         sqlite_where=text("state = 'decided'"),

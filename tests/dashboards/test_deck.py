@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from dashboards import deck, language
+from pipeline.actions.console import beside
 from pipeline.actions.console.score_parts import ScorePart, ScoreParts
 from pipeline.actions.console.why import CampaignSize, Explained, Span, Why
 from pipeline.actions.quality import checks
 from pipeline.actions.review import claims
 from pipeline.actions.review.places import Here
+from pipeline.durations import DAY_MS
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Role, User
 from pipeline.store.database import Database
@@ -27,6 +29,10 @@ NOW = 1_790_000_000_000
 ANNA, BEN = User("anna", Role.REVIEWER), User("ben", Role.REVIEWER)
 EN = language.text("en")
 SHU = User("shu", Role.SENIOR_REVIEWER)
+POLICY = """
+rules:
+  - {id: bulk-unreviewed, event: submission, description: bulk, when: messages > 50, verdict: review}
+"""
 
 
 @pytest.fixture
@@ -381,3 +387,35 @@ def test_what_is_not_marked_is_in_both(base: str, other: str) -> None:
     kept = "".join(piece for piece, mark in deck.differences(base, other) if mark == "")
     rest = iter(base)
     assert all(any(c == found for found in rest) for c in kept)
+
+
+def test_beside_the_text_stands_what_the_port_did_before_and_its_rule(db: Database) -> None:
+    with db.write() as connection:
+        connection.execute(
+            insert(schema.configurations).values(
+                kind="policy", name="policy.yaml", version="v", value=POLICY, author="shu", created_at=NOW
+            )
+        )
+        connection.execute(
+            insert(schema.in_force).values(kind="policy", name="policy.yaml", version="v", since_epoch=1, since=NOW)
+        )
+        for n, (at, settled) in enumerate(((NOW - 1, None), (NOW - 2, "shu"), (NOW - 31 * DAY_MS, None))):
+            row = {"id": f"c{n}", "port": "10690000", "recipient": "13800138000", "source": "hotline"}
+            extra = {"complained_at": at, "received_at": at, "settled_by": settled}
+            connection.execute(insert(schema.complaints).values(**row, **extra))
+    hand = hand_of(db)
+    deck.look_beside(db, ANNA, hand, NOW)
+    port = deck.ports(EN, hand)["10690000"]
+    assert (port["owner"], port["tier"], port["state"]) == ("南方通信", "high risk", "open")
+    assert port["signatures"] == ["【惠民易贷】"]
+    assert (port["complained"], len(port["complaints"])) == (1, 2), "one was settled as about no message of the port"
+    assert port["verdicts"] == []
+    assert port["hours"] == "60 minutes of review hours count: 08:30–17:30 on working days, Asia/Shanghai"
+    assert deck.conditions(hand) == {"bulk-unreviewed": "messages > 50"}
+    deck.apply(db, ANNA, hand, [entry(1, "reject", "case-000")], NOW)
+    deck.look_beside(db, ANNA, hand, NOW)
+    assert "10690000" not in deck.ports(EN, hand), "no card is of it now"
+    assert beside.port_facts(db, BEN, ["10690000"], NOW)["10690000"].verdicts == (
+        beside.Given(NOW, "reject", "bulk-unreviewed"),
+    )
+    assert beside.port_facts(db, User("ben", Role.REVIEWER, {"province": "北京"}), ["10690000"], NOW) == {}

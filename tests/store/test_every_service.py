@@ -25,6 +25,7 @@ from pipeline.actions.conduct import appeals, tiers
 from pipeline.actions.console import (
     audit_trail,
     backtests,
+    beside,
     channel_figures,
     consent_file,
     epochs,
@@ -473,6 +474,8 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         lambda w, u, n: claims.decide(w.db, u, _held(w, u, n), "reject", "", NOW, 10**6),
     ),
     "campaign_review.covered": (R.REVIEW_SECOND, HIDES, lambda w, u, n: _covered(w, u, n)),
+    "beside.port_facts": (R.REVIEW, HIDES, lambda w, u, n: beside.port_facts(w.db, u, [w.port(n)], NOW)),
+    "beside.rule_texts": (R.REVIEW, OF_NO_PORT, lambda w, u, n: beside.rule_texts(w.db, u, [RULE])),
     "campaign_review.decided_with": (R.REVIEW_SECOND, HIDES, lambda w, u, n: _decided_with(w, u, n)),
     "campaign_review.decide_campaign": (
         R.REVIEW_SECOND,
@@ -972,6 +975,7 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
 }
 # What they tell is the same for every scope.
 OF_NO_SCOPE = {
+    "beside.rule_texts",
     "states.channel_states",
     "controls.controls",
     "saved_queries.save_query",

@@ -99,6 +99,22 @@ def parse_entries(csv_text: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def with_word(csv_text: str, word: str, category: Category, verdict: Verdict, note: str = "") -> str:
+    """The dictionary with one more word at its end, in the columns that it has.
+
+    Raises AntispamError like `parse_entries`, also for a word that is there already.
+    """
+    columns = _header(csv.reader(io.StringIO(csv_text.removeprefix("\ufeff"), newline="")))
+    fields = {"word": word.strip(), "category": category.value, "verdict": verdict.value, "note": note}
+    if verdict is not Verdict.REVIEW and "verdict" not in columns:
+        raise AntispamError("dictionary: without a column 'verdict', every word is for review")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([fields.get(column, "") for column in columns])
+    text = f"{csv_text.rstrip()}\n{line.getvalue()}"
+    parse_entries(text)
+    return text
+
+
 def _header(rows: Iterator[list[str]]) -> list[str]:
     columns = [name.strip() for name in next(rows, [])]
     if not {"word", "category"} <= set(columns):

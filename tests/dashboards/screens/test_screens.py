@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -25,7 +26,7 @@ from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.messages import built_in
-from pipeline.rules.policies.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval, LivingKind
 from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -605,3 +606,28 @@ def test_an_appeal_is_granted_by_another_person_with_an_answer(render: Open) -> 
     with session.services().db.read() as connection:
         states = dict(connection.execute(select(schema.appeals.c.id, schema.appeals.c.state)).all())
     assert states == {1: "granted", 2: "open"}
+
+
+def test_a_list_entry_from_a_case_is_filled_in_and_tried_before_it_is_added(render: Open) -> None:
+    app = render("lists", Role.SENIOR_REVIEWER, "en", value="10690002", case="case-002")
+    fields = {field.label: field.value for field in app.text_input}
+    assert (fields["Value"], fields["Reason"]) == ("10690002", "Case case-002: ")
+    next(b for b in app.button if b.label == "Try it on the last 24 hours").click().run()
+    assert not app.error
+    assert re.search(r"Last 24 hours until .*: \d+ fit, with \d+ messages. \w+ \d+", app.info[-1].value)
+    assert "10690002" not in _shown(app), "nothing was added"
+
+
+def test_a_word_from_a_case_is_filled_in_tried_and_saved_as_a_draft(render: Open, versions: tuple[str, str]) -> None:
+    db = session.services().db
+    chief = User("chief", Role.ADMINISTRATOR)
+    policy_lifecycle.publish(db, chief, "word,category\n办证,other\n", Approval.TWO, 4, LivingKind.DICTIONARY)
+    address = {"kind": "dictionary", "word": "额度已审批", "category": "loan", "case": "case-000"}
+    app = render("policy", Role.POLICY_AUTHOR, "en", **address)
+    assert next(field.value for field in app.text_input if field.label == "Word") == "额度已审批"
+    next(b for b in app.button if b.label == "Try it on the last 24 hours").click().run()
+    assert not app.error
+    assert re.search(r": [1-9]\d* fit", app.info[-1].value)
+    app.button(key="save_word").click().run()
+    assert not app.error
+    assert app.selectbox(key="dictionary_version").value == version_of("word,category\n办证,other\n额度已审批,loan\n")

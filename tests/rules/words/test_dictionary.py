@@ -14,7 +14,7 @@ from pipeline.events import Category, Verdict
 from pipeline.rules.words import borders
 from pipeline.rules.words import dictionary as module
 from pipeline.rules.words.dictionary import Dictionary, in_force
-from pipeline.rules.words.dictionary_file import Entry
+from pipeline.rules.words.dictionary_file import Entry, parse_entries, with_word
 from tests.harness.places import RESEARCH, ROOT
 
 DEFAULT = ROOT / "pipeline" / "rules" / "defaults" / "dictionary.csv"
@@ -487,3 +487,25 @@ def test_measured_on_validation_texts() -> None:
 @pytest.mark.parametrize("label", ["ham", "commercial"])
 def test_no_transactional_message_is_hit(label: str) -> None:
     assert measure(rows_of("transactional.jsonl"), label) == (0, 0)
+
+
+def test_a_word_is_added_in_the_columns_of_the_file() -> None:
+    text = with_word("note,category,word\n,other,办证\n\n", " 代开,发票 ", Category.OTHER, Verdict.REVIEW, "Case c1")
+    assert text == 'note,category,word\n,other,办证\nCase c1,other,"代开,发票"\n'
+    assert [entry.word for entry in parse_entries(text)] == ["办证", "代开,发票"]
+    assert parse_entries(with_word("word,category,verdict\n", "办证", Category.OTHER, Verdict.REJECT))[0].verdict == (
+        Verdict.REJECT
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict", "fault"),
+    [
+        ("办证", Verdict.REVIEW, "already on line 2"),
+        ("办", Verdict.REVIEW, "2 to 64"),
+        ("代开", Verdict.REJECT, "column"),
+    ],
+)
+def test_a_word_that_the_file_cannot_have_is_refused(word: str, verdict: Verdict, fault: str) -> None:
+    with pytest.raises(AntispamError, match=fault):
+        with_word("word,category\n办证,other\n", word, Category.OTHER, verdict)
