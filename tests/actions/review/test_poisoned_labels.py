@@ -76,7 +76,8 @@ def test_complaints_teach_only_about_messages_that_were_found_and_nobody_judged(
 
 
 @pytest.mark.slow
-def test_a_bought_reviewer_hardly_moves_a_threshold_and_the_bait_stays_spam() -> None:
+@pytest.mark.parametrize(("each", "ports"), [(100, 1), (200, 2000)], ids=["one port", "a port for each release"])
+def test_a_bought_reviewer_hardly_moves_a_threshold_and_the_bait_stays_spam(each: int, ports: int) -> None:
     words = "甲乙丙丁戊己庚辛壬癸"
     public = [
         Sample(text=text.format(words[n % 10] * (1 + n // 10)), label=label, lang="zh", source="own", cluster_id=n)  # type: ignore[arg-type]
@@ -85,11 +86,11 @@ def test_a_bought_reviewer_hardly_moves_a_threshold_and_the_bait_stays_spam() ->
             ("ham", ("明天几点开会{}", "我到家了晚安{}", "会议室在三楼{}")),
         )
         for text in texts
-        for n in range(100)
+        for n in range(each)
     ]
     bait = "百家乐首存送彩金甲甲"
-    released = [sample(each.text) for each in public[:100] * 20]  # the baits themselves
-    attack = shared_out(released, [(PORT, "bought")] * 2000)
+    released = [sample(one.text) for one in public[:100] * 20]  # the baits themselves
+    attack = shared_out(released, [(f"1069{n % ports:04}", "bought") for n in range(2000)])
     honest, _ = train.learn(public)
     attacked, _ = train.learn([*public, *attack])
     moved = abs(honest.card.thresholds["zh"].reject - attacked.card.thresholds["zh"].reject)
