@@ -13,7 +13,7 @@ from dashboards.from_case import dry_run
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
-from dashboards.words import clock, count, word
+from dashboards.words import clock, count, fault, word
 from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.expiry import NEVER
@@ -165,7 +165,7 @@ def _import(_: Text, user: User) -> None:
                 )
             )
             if read.faults:
-                st.code("\n".join(read.faults[:20]), language=None)
+                st.code("\n".join(fault(_, each) for each in read.faults[:20]), language=None, wrap_lines=True)
             label = _("Add {n} entries").format(n=count(len(read.entries)))
             if st.button(label, type="primary", disabled=not read.entries, key="import"):
                 changed = add_all(session.services().db, user, read.entries, now_ms())

@@ -53,12 +53,12 @@ def compare(db: Database, user: User, model: Path, in_force: Path, data: Sequenc
     """
     require(user, Right.APPROVE_POLICY)
     if user.scope:
-        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
+        raise Forbidden("{person}: a model holds for all ports, beyond the scope of this account", person=user.name)
     samples = read_samples(data)
     candidate, current = Classifier.load(model), Classifier.load(in_force)
     after, before = (_figures(evaluate(each, samples)) for each in (candidate, current))
     if not any(_OVER in group for group in after.values()):
-        raise AntispamError(f"a comparison needs at least {LEAST} spam and {LEAST} honest texts of one language")
+        raise AntispamError("a comparison needs at least {n} spam and {n} honest texts of one language", n=LEAST)
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data}
     found = Comparison(candidate.version, current.version, hashes, before, after, worse(before, after))
     with db.write() as connection:

@@ -45,7 +45,9 @@ def publish(
     Raises Forbidden where two people must agree, and AntispamError as `try_out` and without evidence or reason.
     """
     if approval is Approval.STRICT:
-        raise Forbidden(f"{user.name}: two people must agree: put the model on trial, compare and promote it")
+        raise Forbidden(
+            "{person}: two people must agree: put the model on trial, compare and promote it", person=user.name
+        )
     version, kept = _stored(settings, user, folder)
     registry.check([("model", ACTIVE, str(kept))])
     with db.write() as connection:
@@ -69,8 +71,10 @@ def promote(db: Database, user: User, approval: Approval, now: int, reason: str 
         author = configurations.author_of(connection, "model", CHALLENGER, stored) or ""
         if not may_approve(approval, author, user.name):
             raise Forbidden(
-                f"{user.name} put model {version} on trial: another person must promote it, "
-                "or ANTISPAM_POLICY_APPROVAL=one"
+                "{person} put model {version} on trial: another person must promote it, "
+                "or ANTISPAM_POLICY_APPROVAL=one",
+                person=user.name,
+                version=version,
             )
         registry.check([("model", ACTIVE, value)])  # its folder may be deleted
         epoch = _put_in_force(connection, now, user, "promote", version, value, reason)
@@ -95,7 +99,7 @@ def folder_on_trial(db: Database) -> Path:
 def _require(user: User) -> None:
     require(user, Right.APPROVE_POLICY)
     if user.scope:
-        raise Forbidden(f"{user.name}: a model holds for all ports, beyond the scope of this account")
+        raise Forbidden("{person}: a model holds for all ports, beyond the scope of this account", person=user.name)
 
 
 def _put_in_force(
@@ -109,11 +113,15 @@ def _put_in_force(
     if version != against and not reason:
         if seen is None:
             raise AntispamError(
-                f"model {version}: nobody compared it with {against}, which is in force: antispam model compare, "
-                "or give a reason"
+                "model {version}: nobody compared it with {against}, which is in force: antispam model compare, "
+                "or give a reason",
+                version=version,
+                against=against,
             )
         if seen[1]:
-            raise AntispamError(f"model {version} is worse, so a reason is wanted: {'; '.join(seen[1])}")
+            raise AntispamError(
+                "model {version} is worse, so a reason is wanted: {faults}", version=version, faults="; ".join(seen[1])
+            )
     told = {"evidence": seen[0] if seen else None, "worse": seen[1] if seen else None}
     audit.record(connection, now, user.name, deed, f"model/{version}", {"version": against}, told, reason)
     return registry.put_in_force(connection, now, user.name, deed, "model", ACTIVE, value)

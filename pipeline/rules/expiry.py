@@ -17,7 +17,9 @@ def parse_expiry(text: str) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise AntispamError(f"expires {text[:40]!r} is not an ISO 8601 time such as {_SUCH_AS}") from None
+        raise AntispamError(
+            "expires {text!r} is not an ISO 8601 time such as {example}", text=text[:40], example=_SUCH_AS
+        ) from None
     if at.tzinfo is None:
-        raise AntispamError(f"expires {text[:40]!r} needs a time zone, such as {_SUCH_AS}")
+        raise AntispamError("expires {text!r} needs a time zone, such as {example}", text=text[:40], example=_SUCH_AS)
     return round(at.timestamp() * 1000)

@@ -210,7 +210,7 @@ def read_single(name: str, value: str | None) -> tuple[tuple[str, str], ListEntr
     """
     listed, _, spelled = name.partition("/")
     if listed not in ENTITIES:
-        raise AntispamError(f"unknown list {listed[:40]!r}; {suggestion(listed, ENTITIES)}")
+        raise AntispamError("unknown list {name!r}; {near}", name=listed[:40], near=suggestion(listed, ENTITIES))
     key = listed, one_form(listed, spelled) or spelled
     if value is None:
         return key, None
@@ -230,37 +230,51 @@ def read_lists(text: str, source: str = "lists.csv", *, strict: bool = True) -> 
     line = 1
     try:
         if tuple(next(rows, ())) != COLUMNS:
-            raise AntispamError(f"{source}:1: header must be {','.join(COLUMNS)}")
+            raise AntispamError("header must be {known}", known=",".join(COLUMNS))
         while True:
             line = rows.line_num + 1  # first line of the row: an unclosed quote runs to the end of the file
             row = next(rows, None)
             if row is None:
                 return
             if row:
-                yield _entry(row, f"{source}:{line}", strict)
+                yield entry_of(row, strict=strict)
     except csv.Error as error:
-        raise AntispamError(f"{source}:{line}: {said(error)}") from None
+        raise AntispamError("{place}: {fault}", place=f"{source}:{line}", fault=said(error)) from None
+    except AntispamError as error:
+        raise AntispamError("{place}: {fault}", place=f"{source}:{line}", fault=error) from None
 
 
-def _entry(row: list[str], where: str, strict: bool) -> ListEntry:
+def entry_of(row: Sequence[str], *, strict: bool = True) -> ListEntry:
+    """The entry of a row; `strict` as for `read_lists`. Raises AntispamError naming the column."""
     if len(row) != len(COLUMNS):
-        raise AntispamError(f"{where}: {len(row)} fields; {len(COLUMNS)} expected: {','.join(COLUMNS)}")
+        raise AntispamError(
+            "{n} fields; {wanted} expected: {known}", n=len(row), wanted=len(COLUMNS), known=",".join(COLUMNS)
+        )
     for column, field in zip(COLUMNS, row, strict=True):
         if len(field) > MAX_FIELD:
-            raise AntispamError(f"{where}: column {column}: longer than {MAX_FIELD} characters")
+            raise AntispamError("column {column}: longer than {most} characters", column=column, most=MAX_FIELD)
     name, entity, value, reason, expires = row
     value = value.strip()
     if name not in ENTITIES:
-        raise AntispamError(f"{where}: column list: unknown list {name[:40]!r}; {suggestion(name, ENTITIES)}")
+        raise AntispamError(
+            "column list: unknown list {name!r}; {near}", name=name[:40], near=suggestion(name, ENTITIES)
+        )
     if entity != ENTITIES[name]:
-        wanted = f"the list {name} holds {ENTITIES[name]}"
-        raise AntispamError(f"{where}: column entity: {wanted}, not {entity[:40]!r}")
-    expected = "port:number, such as 10690001:13800000001" if entity == PORT_RECIPIENT else "one number"
+        raise AntispamError(
+            "column entity: the list {name} holds {wanted}, not {entity!r}",
+            name=name,
+            wanted=ENTITIES[name],
+            entity=entity[:40],
+        )
     form = one_form(name, value)
     if not value or (entity == PORT_RECIPIENT and not re.search("[:：]", value)) or (form is None and strict):
-        raise AntispamError(f"{where}: column value: bad value {value!r}: {expected} expected")
+        if entity == PORT_RECIPIENT:
+            raise AntispamError(
+                "column value: bad value {value!r}: port:number, such as 10690001:13800000001 expected", value=value
+            )
+        raise AntispamError("column value: bad value {value!r}: one number expected", value=value)
     try:
         ends = parse_expiry(expires)
     except AntispamError as error:
-        raise AntispamError(f"{where}: column expires: {error}") from None
+        raise AntispamError("column expires: {fault}", fault=error) from None
     return ListEntry(name, form or value, reason, ends)

@@ -86,14 +86,16 @@ class Snoozes:
 def check_rule(rule: str) -> None:
     """Raises AntispamError for a rule that no snooze may silence."""
     if rule in _BUILT_IN:
-        raise AntispamError(f"rule {rule} protects by law or by an operator's list: it cannot be snoozed")
+        raise AntispamError("rule {rule} protects by law or by an operator's list: it cannot be snoozed", rule=rule)
 
 
 def parse_scope(written: str) -> tuple[SnoozeKind, str]:
     """What a snooze is for, of a text such as port:10690001. Raises AntispamError for another text."""
     kind, _, value = written.partition(":")
     if kind not in set(SnoozeKind) or not value:
-        raise AntispamError(f"{written[:40]!r}: KIND:VALUE with KIND {', '.join(SnoozeKind)} expected")
+        raise AntispamError(
+            "{written!r}: KIND:VALUE with KIND {known} expected", written=written[:40], known=", ".join(SnoozeKind)
+        )
     return SnoozeKind(kind), value
 
 
@@ -101,11 +103,13 @@ def spelled(kind: SnoozeKind, written: str) -> str:
     """The value as events have it. Raises AntispamError for a text that no event can have."""
     written = written.strip()
     if len(written) > MAX_VALUE or "\0" in written:
-        raise AntispamError(f"{kind}: at most {MAX_VALUE} characters, none of them NUL, expected")
+        raise AntispamError(
+            "{field}: at most {most} characters, none of them NUL, expected", field=kind, most=MAX_VALUE
+        )
     if kind is SnoozeKind.LINK:
         keys = {link.key for link in find_links(normalise_batch([written]))[0]}
         if len(keys) != 1:
-            raise AntispamError(f"link {written[:40]!r}: one link such as example.com expected")
+            raise AntispamError("link {value!r}: one link such as example.com expected", value=written[:40])
         return keys.pop()
     read: Mapping[SnoozeKind, Callable[[str], str | None]] = {
         SnoozeKind.PORT: service_code,
@@ -114,7 +118,7 @@ def spelled(kind: SnoozeKind, written: str) -> str:
     }
     value = read[kind](written)
     if not value:
-        raise AntispamError(f"{kind} {written[:40]!r}: no {kind} is written like this")
+        raise AntispamError("{kind} {value!r}: no {kind} is written like this", kind=kind, value=written[:40])
     return value
 
 
@@ -128,6 +132,6 @@ def parse_snooze(value: str) -> Snooze:
     try:
         snooze = msgspec.json.decode(value, type=Snooze)
     except msgspec.DecodeError as error:
-        raise AntispamError(f"snooze: {error}") from None
+        raise AntispamError("snooze: {fault}", fault=error) from None
     check_rule(snooze.rule)
     return snooze

@@ -18,12 +18,21 @@ from dashboards.words import WORDS, clock, fault, span
 from pipeline.actions.console.search import UNDECIDED
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Category, Kind, PortState, Tier, Verdict
-from pipeline.rules.lists import ENTITIES
+from pipeline.rules.lists import ENTITIES, check_lists
 from pipeline.rules.policies.lifecycle import State
-from pipeline.store.accounts.roles import SCOPES, Forbidden, Role
+from pipeline.store.accounts.roles import SCOPES, Forbidden, Right, Role
 
 CODE = Path(language.__file__).parent
 ERRORS_PO = language.CATALOGUES / "zh" / "LC_MESSAGES" / "errors.po"
+ON_PAGES = (
+    "actions/",
+    "store/",
+    "rules/conduct/port_lifecycle.py",
+    "rules/expiry.py",
+    "rules/lists.py",
+    "rules/policies/lifecycle.py",
+    "rules/snoozes.py",
+)
 ERRORS = ("AntispamError", "Forbidden", "UnavailableError")
 NOT_ON_PAGES = (  # files of settings and of others, backups, the senders' own work: their errors go to logs and shells
     "actions/alerts/feeds.py",
@@ -72,7 +81,7 @@ def test_every_refusal_of_a_service_is_translated_and_none_is_left_over(chinese:
     texts: set[str] = set()
     for path in sorted(Path(pipeline.__file__).parent.glob("*/**/*.py")):
         module = path.relative_to(Path(pipeline.__file__).parent).as_posix()
-        if not module.startswith(("actions/", "store/")) or module.startswith(NOT_ON_PAGES):
+        if not module.startswith(ON_PAGES) or module.startswith(NOT_ON_PAGES):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         constants = {
@@ -113,6 +122,10 @@ def test_what_a_service_refuses_is_said_in_the_readers_language() -> None:
     outer = AntispamError("line {line}: {error}", line=7, error=AntispamError("unknown port {code}", code="1069"))
     assert fault(language.text("zh"), outer) == "第 7 行：没有端口 1069"
     assert fault(language.text("zh"), AntispamError("a fault of {a file}")) == "a fault of {a file}"
+    with pytest.raises(AntispamError) as bad_line:
+        check_lists("list,entity,value,reason,expires\nblack,sender,,,\n")
+    assert str(bad_line.value) == "lists.csv:2: column value: bad value '': one number expected"
+    assert fault(language.text("zh"), bad_line.value) == "lists.csv:2：value 列：'' 无效，应为一个号码"
     assert fault(language.text("zh"), AntispamError()) == ""
 
 
@@ -154,7 +167,20 @@ def test_no_text_hides_from_extraction() -> None:
 
 
 def test_every_value_that_is_shown_has_a_word() -> None:
-    for values in (Verdict, Category, Kind, Tier, PortState, AlertLevel, Role, State, ENTITIES, SCOPES, (UNDECIDED,)):
+    for values in (
+        Verdict,
+        Category,
+        Kind,
+        Tier,
+        PortState,
+        AlertLevel,
+        Role,
+        Right,
+        State,
+        ENTITIES,
+        SCOPES,
+        (UNDECIDED,),
+    ):
         assert {str(value) for value in values} <= WORDS.keys()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import AntispamError
 from pipeline.rules.expiry import NEVER
-from pipeline.rules.lists import COLUMNS, ENTITIES, ListEntry, parse_lists
+from pipeline.rules.lists import COLUMNS, ENTITIES, ListEntry, entry_of
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import list_entries, registry
@@ -24,7 +24,7 @@ class ListFile:
     """The valid entries and the faults of the other lines, each with its line number."""
 
     entries: Sequence[ListEntry]
-    faults: Sequence[str]
+    faults: Sequence[AntispamError]
 
 
 def read_list_file(data: bytes) -> ListFile:
@@ -50,7 +50,7 @@ def read_list_file(data: bytes) -> ListFile:
             try:
                 entries.append(_entry(row))
             except AntispamError as error:
-                faults.append(f"line {rows.line_num}: {error}")
+                faults.append(AntispamError("line {line}: {error}", line=rows.line_num, error=error))
     except csv.Error as error:
         raise AntispamError("line {line}: {error}", line=rows.line_num, error=error) from None
     return ListFile(entries, faults)
@@ -72,12 +72,7 @@ def undo_all(db: Database, user: User, changes: Sequence[Change], now: int) -> i
 
 
 def _entry(row: Sequence[str]) -> ListEntry:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([COLUMNS, row])
-    try:
-        item = parse_lists(line.getvalue(), "")[0]
-    except AntispamError as error:
-        raise AntispamError(str(error).partition(": ")[2]) from None
+    item = entry_of(row)
     expires = None if item.expires == NEVER else item.expires
     return list_entries.entry(item.list, item.value, item.reason, expires)
 

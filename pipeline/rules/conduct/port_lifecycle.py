@@ -87,9 +87,9 @@ def taken(before: Standing, step: Step, today: date, days: int | None = None) ->
     if not possible(before, step, today):
         if before.state is PortState.TERMINATED and step is not Step.TERMINATE:
             raise AntispamError("a terminated port stays terminated: that cannot be taken back")
-        raise AntispamError(f"{step}: not possible for a port that is {before.life(today)}")
+        raise AntispamError("{step}: not possible for a port that is {life}", step=step, life=before.life(today))
     if days is not None and not 0 <= days <= LONGEST_PROBATION:
-        raise AntispamError(f"probation: 0 to {LONGEST_PROBATION} days expected")
+        raise AntispamError("probation: 0 to {most} days expected", most=LONGEST_PROBATION)
     if step is Step.LIFT:
         return replace(before, limited_until=None)
     if step is Step.SUSPEND:

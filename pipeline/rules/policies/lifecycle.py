@@ -89,8 +89,12 @@ def after(state: State | None, deed: Deed) -> State:
     """The state after a deed. Raises AntispamError if the deed is not possible in this state."""
     found = TRANSITIONS.get((state, deed))
     if found is None:
-        possible = ", ".join(sorted({before or "new" for before, done in TRANSITIONS if done is deed}))
-        raise AntispamError(f"a version that is {state or 'new'}: {deed} is not possible; {possible} expected")
+        raise AntispamError(
+            "a version that is {state}: {deed} is not possible; {possible} expected",
+            state=state or "new",
+            deed=deed,
+            possible=", ".join(sorted({before or "new" for before, done in TRANSITIONS if done is deed})),
+        )
     return found
 
 

@@ -57,7 +57,7 @@ def test_bad_lines_are_named() -> None:
     )
     read = read_list_file((HEADER + "\n".join(lines)).encode())
     assert len(read.entries) == 1
-    assert [fault.partition(":")[0] for fault in read.faults] == ["line 3", "line 4", "line 5", "line 6"]
+    assert [str(fault).partition(":")[0] for fault in read.faults] == ["line 3", "line 4", "line 5", "line 6"]
 
 
 @pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n", b"\xff\xfe", b"x" * (MAX_BYTES + 1), b"list\x00"])

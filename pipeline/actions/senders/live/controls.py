@@ -116,7 +116,7 @@ def _check(channels: Sequence[str], channel: str, wanted: Control) -> None:
     if weights is not None and not (
         set(weights) <= set(channels) and all(0 < weight <= MOST_WEIGHT for weight in weights.values()) and weights
     ):
-        raise AntispamError(f"weights: channels of this deployment, each with 1 to {MOST_WEIGHT}")
+        raise AntispamError("weights: channels of this deployment, each with 1 to {most}", most=MOST_WEIGHT)
 
 
 def _check_seen(known: Steered | None, seen_at: int | None) -> None:
