@@ -37,7 +37,8 @@ function duration(ms) {
 
 function fresh(session) {
   return { session, queue: [], gone: new Set(), coming: new Map(), seq: 0, log: [], undo: [], note: "", here: 0,
-           told: null, noting: false, failed: 0, timer: null, sent: 0, all: false, beside: new Map(), refusal: null, since: 0 };
+           told: null, noting: false, failed: 0, timer: null, sent: 0, all: false, beside: new Map(), refusal: null, choosing: false,
+           since: 0 };
 }
 
 export default function (component) {
@@ -115,7 +116,7 @@ export default function (component) {
     if (first && deck.queue[0]?.id !== first && !deck.gone.has(first)) {
       deck.note = "";
       deck.refusal = null;
-      deck.noting = deck.all = false;
+      deck.noting = deck.all = deck.choosing = false;
       say(words.taken, true);
     }
     for (const id of deck.gone) if (!given.has(id) && !pending.has(id)) deck.gone.delete(id);
@@ -187,7 +188,7 @@ export default function (component) {
       const told = `${words[action]} · ${whose} · ${counted(decides(card), words.message, words.messages)}`;
       deck.note = "";
       deck.refusal = null;
-      deck.all = false;
+      deck.all = deck.choosing = false;
       const unsent = action === "release" && card.stopped;
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
@@ -243,6 +244,7 @@ export default function (component) {
 
   function choose(code) {
     deck.refusal = refusalOf(deck.queue[0]) === code ? "" : code; // the same again: none
+    deck.choosing = false;
     draw();
   }
 
@@ -513,8 +515,12 @@ export default function (component) {
   }
 
   function reasons(card) {
-    const box = element("div", "reasons");
-    box.append(element("span", "", words.refusal));
+    const box = element("div", deck.choosing ? "reasons open" : "reasons");
+    const more = focusable(element("button", "more", words.choose), "more"); // shown in a narrow window only
+    more.type = "button";
+    more.setAttribute("aria-expanded", String(deck.choosing));
+    more.onclick = () => { deck.choosing = !deck.choosing; draw(); };
+    box.append(element("span", "", words.refusal), more);
     data.refusals.forEach(([code, text], n) => {
       const button = focusable(element("button", "reason"), `reason ${code}`);
       button.type = "button";

@@ -291,6 +291,7 @@ def labels(_: Text) -> dict[str, str]:
         "title": _("Review"),
         "second": _("Somebody has blacklisted this. Your verdict is the second opinion."),
         "refusal": _("Reason for the sender"),
+        "choose": _("choose"),
         "fetching": _("Fetching the next cases…"),
         "overdue": _("overdue"),
         "note_hint": _("Note for the next decision; Enter keeps it, Esc drops it"),

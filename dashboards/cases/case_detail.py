@@ -44,7 +44,7 @@ def show(_: Text, user: User, ident: str) -> None:
             if case.state == "open":
                 st.button(_("Work on it"), type="primary", key="work_on", on_click=_work_on, args=(case.id,))
             st.caption(_("Link to this case"))
-            st.code(f"/review?view=cases&open={case.id}", language=None)
+            st.code(f"/review?view=cases&open={case.id}", language=None, wrap_lines=True)
         if case.state == "effective" and may_reopen(user, case.decided_by):
             reopen_form.show(_, user, case.id)
         if allowed(user, Right.SEARCH):

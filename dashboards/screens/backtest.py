@@ -41,7 +41,7 @@ def page() -> None:
     found = finished(settings, user)
     if not found:
         st.info(_("No finished backtest. The console only shows reports: run the command where the lake is."))
-        st.code(COMMAND, language=None)
+        st.code(COMMAND, language=None, wrap_lines=True)
         return
     reports = {report.key: report for report in found}
     left, right = st.columns([3, 1])

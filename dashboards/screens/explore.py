@@ -255,7 +255,7 @@ def _course(_: Text, found: Explored, zone: str) -> None:
                 title=None,
                 sort=list(names.values()),
                 scale=alt.Scale(domain=list(names.values()), range=[VERDICT_COLOURS[v] for v in names]),
-                legend=alt.Legend(orient="top"),
+                legend=alt.Legend(orient="top", columns=4),  # two rows fit a narrow window
             ),
             order=alt.Order("order:Q"),
             tooltip=[

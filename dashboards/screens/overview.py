@@ -162,7 +162,7 @@ def _chart(_: Text, seen: Traffic, zone: str, chosen: str) -> None:
                 title=None,
                 sort=list(names.values()),
                 scale=alt.Scale(domain=list(names.values()), range=[VERDICT_COLOURS[v] for v in Verdict]),
-                legend=alt.Legend(orient="top"),
+                legend=alt.Legend(orient="top", columns=4),  # two rows fit a narrow window
             ),
             order=alt.Order("order:Q"),
             tooltip=[

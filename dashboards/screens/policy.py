@@ -143,7 +143,8 @@ def _version(_: Text, user: User, kind: LivingKind, rows: Sequence[Any], force: 
     else:
         _difference(_, user, kind, value, force)
     with st.expander(_("Its text")):
-        st.code(value[:LONGEST], language=None if kind is LivingKind.DICTIONARY else "yaml", height=320)
+        language = None if kind is LivingKind.DICTIONARY else "yaml"
+        st.code(value[:LONGEST], language=language, height=320, wrap_lines=True)
         if len(value) > LONGEST:
             st.caption(_("Cut off after {characters} characters.").format(characters=f"{LONGEST:,}"))
     _deeds(_, user, kind, row)
@@ -257,7 +258,7 @@ def _draft(_: Text, user: User, kind: LivingKind, force: Any) -> None:
     start = policy_lifecycle.text(db, user, force.version, kind) if force else ""
     if len(start) > LONGEST:
         st.info(_("The text is too long for this page."), icon=":material/info:")
-        st.code(f"antispam policy draft FILE --kind {kind}", language=None)
+        st.code(f"antispam policy draft FILE --kind {kind}", language=None, wrap_lines=True)
         return
     if kind is LivingKind.DICTIONARY and force:
         _drafted(kind, word_form.show(_, user, start))

@@ -114,7 +114,7 @@ def _chart(_: Text, user: User, query: Query) -> None:
                 "verdict:N",
                 title=None,
                 scale=alt.Scale(domain=list(names.values()), range=colours),
-                legend=alt.Legend(orient="top"),
+                legend=alt.Legend(orient="top", columns=4),  # two rows fit a narrow window
             ),
             tooltip=[
                 alt.Tooltip("time:T", title=_("Time"), format="%m-%d %H:%M"),
