@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 STYLE = f"""<style>
 {Path(__file__).with_name("palette.css").read_text(encoding="utf-8")}
 .stMainBlockContainer {{ padding: 4.25rem 2rem 2rem; max-width: 1560px }}
-.who {{ position: fixed; top: 0; right: 1.25rem; height: 3.75rem; z-index: 999993; display: flex; gap: 1rem;
+.who {{ position: fixed; top: 0; right: 1.25rem; height: 3.75rem; z-index: 1000000; display: flex; gap: 1rem;
   align-items: center; font-size: .875rem; color: var(--soft); white-space: nowrap }}
 .who a {{ color: var(--accent); text-decoration: none }} .who a:hover {{ text-decoration: underline }}
 .who b {{ color: var(--ink); font-weight: 600 }}
+.stApp:has([data-testid="stSidebar"][aria-expanded="true"]) .who {{ display: none }}
 h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
 h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
