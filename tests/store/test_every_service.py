@@ -1110,6 +1110,7 @@ def test_within_the_scope_it_works(filled: World, name: str) -> None:
 # What reviewers do that is about no case of a queue: ports, people, figures, answers to checks, appeals, replies.
 OF_NO_QUEUE = {
     "appeals.decide_appeal",
+    "beside.rule_texts",
     "assigning.reviewers",
     "checks.answer",
     "checks.take_back",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from pipeline.actions.review.cases import timetables
+from pipeline.actions.review.places import in_access
 from pipeline.actions.watch.report import policy_in_force
 from pipeline.durations import DAY_MS
 from pipeline.store import audit, schema
-from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
+from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry.counted_complaints import COUNTED
 
@@ -57,17 +58,14 @@ class PortFacts:
 
 
 def port_facts(db: Database, user: User, ports: Collection[str], now: int) -> dict[str, PortFacts]:
-    """The facts of those of these ports that are registered and in the user's scope."""
+    """The facts of those of these ports that are registered and have a case which the user may review."""
     require(user, Right.REVIEW)
-    p, e = schema.ports, schema.enterprises
+    p, e, k = schema.ports, schema.enterprises, schema.cases
     query = (
         select(p.c.code, p.c.name, p.c.tier, p.c.state, p.c.enterprise, e.c.name.label("owner"))
         .join(e, e.c.id == p.c.enterprise, isouter=True)
-        .where(p.c.code.in_(ports))
+        .where(p.c.code.in_(select(k.c.port).where(k.c.port.in_(ports), *in_access(user))))
     )
-    within = ports_in_scope(user)
-    if within is not None:
-        query = query.where(p.c.code.in_(within))
     with db.read() as connection:
         rows = connection.execute(query).all()
         hours = timetables(connection, {row.code for row in rows})
@@ -80,7 +78,7 @@ def port_facts(db: Database, user: User, ports: Collection[str], now: int) -> di
                 tier=row.tier,
                 state=row.state,
                 signatures=tuple(signatures.get(row.code, ())),
-                verdicts=_verdicts(connection, row.code),
+                verdicts=_verdicts(connection, user, row.code),
                 complaints=_complaints(connection, row.code),
                 complained=_complained(connection, row.code, now),
                 zone=str(hours[row.code].calendar.zone),
@@ -105,10 +103,14 @@ def _signatures(connection: Connection, ports: Collection[str]) -> dict[str, lis
     return found
 
 
-def _verdicts(connection: Connection, port: str) -> tuple[Given, ...]:
+def _verdicts(connection: Connection, user: User, port: str) -> tuple[Given, ...]:
     t = schema.cases
     query = select(t.c.decided_at, t.c.verdict, t.c.rule).where(
-        t.c.port == port, t.c.decided_at.is_not(None), t.c.verdict.is_not(None), t.c.decided_by != audit.PIPELINE
+        t.c.port == port,
+        t.c.decided_at.is_not(None),
+        t.c.verdict.is_not(None),
+        t.c.decided_by != audit.PIPELINE,
+        *in_access(user),
     )
     return tuple(Given(*row) for row in connection.execute(query.order_by(t.c.decided_at.desc(), t.c.id).limit(LAST)))
 
