@@ -42,7 +42,6 @@ STYLE = f"""<style>
   align-items: center; font-size: .875rem; color: var(--soft); white-space: nowrap }}
 .who a {{ color: var(--accent); text-decoration: none }} .who a:hover {{ text-decoration: underline }}
 .who b {{ color: var(--ink); font-weight: 600 }}
-.stApp:has([data-testid="stSidebar"][aria-expanded="true"]) .who {{ display: none }}
 h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
 h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
