@@ -24,7 +24,7 @@ TOP = 10
 
 # %%
 import altair as alt
-from figures import BY_VERDICT, Lake
+from figures import BY_VERDICT, TENS, Lake
 
 lake = Lake(SINCE, UNTIL)
 lake.table("""
@@ -64,7 +64,12 @@ lake.chart("""
     GROUP BY ALL ORDER BY ALL
 """).mark_bar().encode(
     y=alt.Y("rule:N", sort="-x", title=None),
-    x=alt.X("messages:Q", title="消息（条，对数） messages (log)", scale=alt.Scale(type="symlog")),
+    x=alt.X(
+        "messages:Q",
+        title="消息（条，对数） messages (log)",
+        scale=alt.Scale(type="symlog"),
+        axis=alt.Axis(values=TENS, format=",d"),
+    ),
     color=BY_VERDICT,
     tooltip=["rule:N", "verdict:N", "messages:Q"],
 ).properties(width=560)
@@ -92,7 +97,7 @@ lake.table(f"""
 
 # %%
 lake.table(f"""
-    SELECT fingerprint, decisions, messages, ports, category, round(score, 3) AS score, reviewed, rejected
+    SELECT fingerprint, decisions, messages, ports, coalesce(category, '–') AS category, round(score, 3) AS score, reviewed, rejected
     FROM contents ORDER BY messages DESC, fingerprint LIMIT {int(TOP)}
 """)
 

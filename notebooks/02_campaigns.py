@@ -29,12 +29,12 @@ from itertools import combinations
 
 import altair as alt
 import pandas as pd
-from figures import BY_VERDICT, Lake
+from figures import BY_VERDICT, TENS, Lake
 from IPython.display import HTML
 
 lake = Lake(SINCE, UNTIL)
 lake.table(f"""
-    SELECT campaign, messages, ports, most_in_5m, category, round(score, 2) AS score, released, reviewed, rejected,
+    SELECT campaign, messages, ports, most_in_5m, coalesce(category, '–') AS category, round(score, 2) AS score, released, reviewed, rejected,
            strftime(local(first_seen), '%m-%d %H:%M') AS first_seen, strftime(local(last_seen), '%m-%d %H:%M') AS last_seen
     FROM campaigns WHERE within(last_seen) ORDER BY messages DESC, campaign LIMIT {int(TOP)}
 """)
@@ -50,12 +50,17 @@ lake.table(f"""
 lake.chart(f"""
     WITH most AS (SELECT campaign FROM campaigns WHERE within(last_seen)
                   ORDER BY messages DESC, campaign LIMIT {int(TOP)})
-    SELECT campaign, local("at") AS time, messages FROM told_campaigns SEMI JOIN most USING (campaign)
-    WHERE within("at") ORDER BY campaign, time
+    SELECT campaign, local("at") AS time, max(messages) OVER (PARTITION BY campaign ORDER BY "at") AS messages
+    FROM told_campaigns SEMI JOIN most USING (campaign) WHERE within("at") ORDER BY campaign, time
 """).mark_line(interpolate="step-after", point=True).encode(
     x=alt.X("time:T", title="时间 time", axis=alt.Axis(format="%m-%d %H:%M")),
-    y=alt.Y("messages:Q", title="累计消息（条，对数） messages so far (log)", scale=alt.Scale(type="symlog")),
-    color=alt.Color("campaign:N", title="活动 campaign"),
+    y=alt.Y(
+        "messages:Q",
+        title="累计消息（条，对数） messages so far (log)",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(values=TENS, format=",d"),
+    ),
+    color=alt.Color("campaign:N", title="活动 campaign", scale=alt.Scale(scheme="category20")),
     tooltip=["campaign:N", "time:T", "messages:Q"],
 ).properties(width=640, height=300)
 

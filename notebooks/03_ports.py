@@ -62,12 +62,16 @@ lake.table("""
          blamed AS (SELECT c.*, t.tier FROM complained AS c ASOF LEFT JOIN tiers AS t ON c.port = t.port AND c.time >= t.time),
          counted AS (SELECT coalesce(tier, '') AS tier, count(*) AS complaints FROM blamed GROUP BY 1),
          gone AS (SELECT tier, sum(messages)::BIGINT AS sent, count(DISTINCT port) AS ports FROM left_for GROUP BY 1)
-    SELECT tier, ports, sent, coalesce(complaints, 0) AS complaints, round(1e6 * coalesce(complaints, 0) / sent) AS per_million
+    SELECT tier, ports, sent, coalesce(complaints, 0) AS complaints, round(1e6 * coalesce(complaints, 0) / sent)::BIGINT AS per_million
     FROM gone LEFT JOIN counted USING (tier) WHERE tier <> '' ORDER BY per_million DESC
 """)
 
 # %% [markdown]
 # ## 被投诉最多的端口 · Ports with most complaints
+#
+# 送出少于 `LEAST_SENT` 条的端口不算投诉率：投诉可能针对更早的消息。
+#
+# A port that sent fewer than `LEAST_SENT` messages has no rate: complaints may be about earlier ones.
 
 # %%
 worst = lake.table(f"""
@@ -75,7 +79,8 @@ worst = lake.table(f"""
          gone AS (SELECT port, sum(messages)::BIGINT AS sent FROM left_for GROUP BY 1),
          now AS (SELECT port, max_by(tier, decided_at) AS tier, count(*) FILTER (reasons[1].rule = 'port-suspended') AS stopped
                  FROM decisions WHERE tier IS NOT NULL AND within(decided_at) GROUP BY 1)
-    SELECT port, tier, coalesce(sent, 0) AS sent, complaints, round(1e6 * complaints / sent) AS per_million,
+    SELECT port, tier, coalesce(sent, 0) AS sent, complaints,
+           CASE WHEN sent >= {int(LEAST_SENT)} THEN round(1e6 * complaints / sent)::BIGINT END AS per_million,
            coalesce(stopped, 0) AS refused_as_suspended
     FROM blamed JOIN now USING (port) LEFT JOIN gone USING (port) ORDER BY complaints DESC, port LIMIT {int(TOP)}
 """)
@@ -112,7 +117,7 @@ sent = lake.chart("""
     SELECT date_trunc('hour', time) AS time, sum(messages)::BIGINT AS messages FROM left_for WHERE port = $port GROUP BY 1
 """, port=port).mark_bar(color=GREY).encode(x=x, y=alt.Y("messages:Q", title="送出（条/小时） sent an hour"))  # fmt: skip
 alt.vconcat(
-    (complaints + lines).properties(width=640, height=160), (sent + lines).properties(width=640, height=120)
+    (complaints + lines).properties(width=640, height=160), (sent + lines).properties(width=640, height=170)
 ).resolve_scale(x="shared")
 
 # %% [markdown]
@@ -163,7 +168,7 @@ alt.Chart(
         {"what": {"sent_a_day": "送出（条/天） sent a day", "complaints_a_day": "投诉（件/天） complaints a day"}}
     )
 ).mark_bar().encode(
-    x=alt.X("a_day:Q", title=None),
+    x=alt.X("a_day:Q", title=None, axis=alt.Axis(tickCount=4)),
     y=alt.Y("side:N", sort=["before", "after"], title=None),
     row=alt.Row("port:N", title="端口 port", header=alt.Header(labelAngle=0)),
     column=alt.Column("what:N", title=None),

@@ -150,8 +150,12 @@ swept.pivot(index="value", columns="verdicts", values="decisions").fillna(0).ast
 # %%
 same = swept.verdicts.str.fullmatch(r"(\w+) → \1")
 alt.Chart(swept[~same.astype(bool)]).mark_bar().encode(
-    x=alt.X("value:O", title=SWEEP.partition("=")[0]),
-    y=alt.Y("decisions:Q", title="改变的判定（件） decisions that change"),
+    x=alt.X(
+        "value:O",
+        title=SWEEP.partition("=")[0],
+        scale=alt.Scale(domain=SWEEP.partition("=")[2].split(",")),
+    ),
+    y=alt.Y("decisions:Q", title="改变的判定（件） decisions that change", axis=alt.Axis(tickMinStep=1, format="d")),
     color=alt.Color("verdicts:N", title="原判定 → 新判定"),
     tooltip=["value:O", "verdicts:N", "decisions:Q"],
 ).properties(width=420)

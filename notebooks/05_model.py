@@ -99,7 +99,7 @@ grid = scores.pivot_table(index="day", columns="bin", values="decisions", fill_v
 )
 parts = (grid + 0.5).div((grid + 0.5).sum(axis=1), axis=0)  # half a decision: no bin is empty
 psi = ((parts - parts.iloc[0]) * np.log(parts / parts.iloc[0])).sum(axis=1).round(3) if len(parts) else pd.Series()
-pd.DataFrame({"decisions": grid.sum(axis=1), "psi": psi})
+pd.DataFrame({"decisions": grid.sum(axis=1).astype(int), "psi": psi})
 
 # %%
 alt.Chart(scores).mark_rect().encode(

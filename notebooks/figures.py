@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 
 from pipeline import lake
 from pipeline.events import Verdict
@@ -26,6 +27,10 @@ BY_VERDICT = alt.Color(
     scale=alt.Scale(domain=VERDICTS, range=["#4c9f70", "#e3b23c", "#3f7cac", "#d1603d", "#5b2333"]),
 )
 GREY = "#8a93a0"
+TENS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000]  # labels of an axis of logarithms
+
+# A column of whole numbers stays one where a value is missing.
+_WHOLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 @alt.theme.register("antispam", enable=True)
@@ -70,7 +75,8 @@ class Lake:
 
     def table(self, sql: str, **values: Any) -> pd.DataFrame:
         """The rows of a SELECT; it may name each of `values` as `$name`."""
-        return self._connection.sql(sql, params=values or None).to_arrow_table().to_pandas()
+        rows = self._connection.sql(sql, params=values or None).to_arrow_table()
+        return rows.to_pandas(types_mapper=_WHOLE.get)
 
     def chart(self, sql: str, **values: Any) -> alt.Chart:
         """A chart over the rows of a SELECT."""

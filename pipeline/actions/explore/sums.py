@@ -137,8 +137,10 @@ def _facts(db: Database, lake: duckdb.DuckDBPyConnection, user: User, filters: F
     fitting, values = conditions(db, user, filters, by_rows)
     values |= period(2 * since - until, until) | {"begin": moment(since)}
     if by_rows:
-        of_places = by in PLACES or filters.places
-        rows, more = (_of_recipients if of_places else _of_decisions)(lake, filters, by, fitting, 2 * since - until)
+        if by in PLACES or filters.places:
+            rows, more = _of_recipients(lake, filters, by, fitting, values)
+        else:
+            rows, more = _of_decisions(lake, filters, by, fitting)
         values |= more
     else:
         column = "port" if by == "enterprise" else by
@@ -156,11 +158,10 @@ def _facts(db: Database, lake: duckdb.DuckDBPyConnection, user: User, filters: F
     return f"SELECT hour, hour >= $begin AS now, {named} FROM ({rows}) {joined} GROUP BY ALL", values  # noqa: S608 - of our own words
 
 
-def _of_decisions(
-    lake: duckdb.DuckDBPyConnection, filters: Filters, by: str, fitting: str, since: int
-) -> tuple[str, Values]:
+def _of_decisions(lake: duckdb.DuckDBPyConnection, filters: Filters, by: str, fitting: str) -> tuple[str, Values]:
     """The SELECT of decisions with the sums of the roll-up, for what the roll-up does not have."""
-    events, values = found(lake, filters, since, filters.hours[1], ("link",) if by == "link" else ())
+    events, values = _found(lake, filters, ("link",) if by == "link" else ())
+    joined = f"JOIN ({events}) AS f USING (partition, id, accepted_at)" if events else ""
     of_number = "REPLACE (1 AS messages, list_filter(exceptions, lambda x: x.recipient = $number) AS exceptions)"
     sums = ", ".join(f"{sql} AS {name}" for name, sql in BY_VERDICT.items())
     return (
@@ -168,36 +169,38 @@ def _of_decisions(
         SELECT date_trunc('hour', {ACCEPTED}) AS hour, {OF_DECISION.get(by, by)} AS value,
                CASE WHEN round = 0 THEN messages ELSE 0 END AS messages, {sums}
         FROM (SELECT * {of_number if filters.number else ""} FROM decisions
-              {f"JOIN ({events}) AS f USING (partition, id, accepted_at)" if events else ""}
-              WHERE {_DECIDED} AND {fitting})
+              {joined} WHERE {_DECIDED} AND {fitting})
         """,  # noqa: S608 - of our own words
         values,
     )
 
 
 def _of_recipients(
-    lake: duckdb.DuckDBPyConnection, filters: Filters, by: str, fitting: str, since: int
+    lake: duckdb.DuckDBPyConnection, filters: Filters, by: str, fitting: str, given: Values
 ) -> tuple[str, Values]:
     """The SELECT of the same sums, of the recipients of a carrier or region.
 
-    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. Both take the
-    carrier and region of the submission: the exceptions of older versions have none. Hour, verdict and whether it is
-    the first round are one whole number, made before the recipients get rows: a third of the time.
+    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. Hour, verdict
+    and whether it is the first round are one whole number, made before the recipients get rows: a third of the time.
     """
-    until = filters.hours[1]
     link = ("link",) if by == "link" else ()
     names = tuple(name for name in PLACES if name == by or name in filters.places)
     names += ("recipient",) if filters.number else ()
     lists = tuple(f"{name}s" for name in names)
-    events, values = found(lake, filters, since, until, (*lists, *link))
-    with_recipients = dict.fromkeys((*lists, "recipients", *link))
-    own_events, of_own = found(lake, replace(filters, number=""), since, until, tuple(with_recipients))
+    events, values = _found(lake, filters, (*lists, *link))
+    if _know_places(lake, fitting, given):
+        own = ", ".join(f"coalesce(x.{name}, '') AS {name}" for name in names)
+        own_events, of_own = _found(lake, replace(filters, number="", carrier="", region=""), link)
+    else:
+        own = ", ".join(f"coalesce({name}s[list_position(recipients, x.recipient)], '') AS {name}" for name in names)
+        with_recipients = dict.fromkeys((*lists, "recipients", *link))
+        own_events, of_own = _found(lake, replace(filters, number=""), tuple(with_recipients))
+    of_event = f"JOIN ({own_events}) AS f USING (partition, id, accepted_at)" if own_events else ""
     conditions = [f"{name} = ${name}" for name in filters.places] + (["recipient = $number"] if filters.number else [])
     fits = " AND ".join(conditions) or "true"
-    given = "" if by in PLACES else f", {OF_DECISION.get(by, by)} AS given"
-    columns = ", ".join(("given", *names) if given else names)
+    value = "" if by in PLACES else f", {OF_DECISION.get(by, by)} AS given"
+    columns = ", ".join(("given", *names) if value else names)
     each = ", ".join(f"unnest({name}s) AS {name}" for name in names)
-    own = ", ".join(f"coalesce({name}s[list_position(recipients, x.recipient)], '') AS {name}" for name in names)
     sums = ", ".join(f"sum(n) FILTER (verdict = {n}) AS {name}" for n, name in enumerate(MEASURES[1:], 1))
     return (
         f"""
@@ -205,25 +208,40 @@ def _of_recipients(
             SELECT *, {_KEY.format("verdict")} + (round = 0)::BIGINT AS key
             FROM decisions WHERE {_DECIDED} AND {fitting}
         ), decided AS (
-            SELECT key{given}, {each} FROM decision JOIN ({events}) AS f USING (partition, id, accepted_at)
+            SELECT key{value}, {each} FROM decision JOIN ({events}) AS f USING (partition, id, accepted_at)
         ), moved AS (
-            SELECT *, unnest(exceptions) AS x{given}
-            FROM decisions JOIN ({own_events}) AS f USING (partition, id, accepted_at)
+            SELECT *, unnest(exceptions) AS x{value}
+            FROM decisions {of_event}
             WHERE {_DECIDED} AND {fitting} AND verdict <> 'hold' AND len(exceptions) > 0
         ), counted AS (
             SELECT key, {columns}, count(*) AS n FROM decided WHERE {fits} GROUP BY ALL
             UNION ALL BY NAME
-            SELECT {_KEY.format("verdict")} AS key{", given" if given else ""}, {own}, -1 AS n FROM moved WHERE {fits}
+            SELECT {_KEY.format("verdict")} AS key{", given" if value else ""}, {own}, -1 AS n FROM moved WHERE {fits}
             UNION ALL BY NAME
-            SELECT {_KEY.format("x.verdict")} AS key{", given" if given else ""}, {own}, 1 AS n FROM moved WHERE {fits}
+            SELECT {_KEY.format("x.verdict")} AS key{", given" if value else ""}, {own}, 1 AS n FROM moved WHERE {fits}
         ), told AS (
             SELECT to_timestamp(key // 16) AS hour, key % 16 // 2 AS verdict, key % 2 = 1 AS first, * FROM counted
         )
-        SELECT hour, {"given" if given else by} AS value, sum(n) FILTER (first) AS messages, {sums}
+        SELECT hour, {"given" if value else by} AS value, sum(n) FILTER (first) AS messages, {sums}
         FROM told GROUP BY ALL
         """,  # noqa: S608 - of our own words
         of_own | values,
     )
+
+
+def _found(lake: duckdb.DuckDBPyConnection, filters: Filters, also: tuple[str, ...]) -> tuple[str, Values]:
+    """The events of the period and of the one before it that fit; see `found`."""
+    since, until = filters.hours
+    return found(lake, filters, 2 * since - until, until, also)
+
+
+def _know_places(lake: duckdb.DuckDBPyConnection, fitting: str, values: Values) -> bool:
+    """Whether all exceptions name their carrier and region. Those of older versions do not."""
+    unplaced = "len(list_filter(exceptions, lambda x: x.carrier IS NULL OR x.region IS NULL)) > 0"
+    asked = f"SELECT count(*) FROM decisions WHERE {_DECIDED} AND {fitting} AND len(exceptions) > 0 AND {unplaced}"  # noqa: S608 - of our own words
+    named = {name: value for name, value in values.items() if f"${name}" in asked}
+    [count] = lake.execute(asked, named).fetchone() or (0,)
+    return not count
 
 
 def _top(lake: duckdb.DuckDBPyConnection, measure: str, order: str, first: int) -> list[Top]:
