@@ -193,7 +193,7 @@ export default function (component) {
       say(unsent ? `${told} · ${card.stopped}` : told, Boolean(unsent));
     }
     draw();
-    if (!deck.noting && !host.contains(host.getRootNode().activeElement)) focus("case");
+    if (!deck.noting && !host.contains(host.getRootNode().activeElement)) focus("keys");
   }
 
   // Cards of the same campaign are not shown until the server has told which of their cases it decided.
@@ -268,9 +268,10 @@ export default function (component) {
     tick();
   }
 
-  // Where the Tab key goes on after the page was drawn again: the same button, else the case.
+  // Where the Tab key goes on after the page was drawn again: the same button, else the keys. The links beside the case
+  // stand before them, so that Tab goes to a verdict, and Shift+Tab to a link.
   function focus(name) {
-    const found = host.querySelector(`[data-focus="${name}"]:not(:disabled)`) ?? host.querySelector("[data-focus=case]");
+    const found = host.querySelector(`[data-focus="${name}"]:not(:disabled)`) ?? host.querySelector("[data-focus=keys]");
     found.focus({ preventScroll: true });
   }
 
@@ -302,7 +303,7 @@ export default function (component) {
 
   function empty() {
     const [text, hint] = idle();
-    const box = focusable(element("div", "empty"), "case");
+    const box = element("div", "empty");
     box.append(element("p", "large", text), element("p", "", hint));
     return box;
   }
@@ -315,7 +316,7 @@ export default function (component) {
   }
 
   function body(card) {
-    const box = focusable(element("section", "body"), "case");
+    const box = element("section", "body");
     box.dataset.case = card.id;
     const left = element("div", "left");
     const head = element("div", "head");
@@ -495,7 +496,7 @@ export default function (component) {
   }
 
   function keys(card) {
-    const box = element("div", "keys");
+    const box = focusable(element("div", "keys"), "keys");
     if (deck.noting || deck.note) box.append(note());
     for (const [key, action] of Object.entries(KEYS)) {
       if (action === "snooze" && !data.may_snooze || action === "all_ports" && !card?.covered) continue;

@@ -138,7 +138,8 @@ def _most_first(item: tuple[str | None, _Counts]) -> tuple[int, str]:
 
 
 def _group(counts: _Counts) -> Group:
-    return Group(_funnel(counts.states), tuple(counts.said.most_common(CODES)))
+    said = sorted(counts.said.items(), key=lambda item: (-item[1], item[0]))
+    return Group(_funnel(counts.states), tuple(said[:CODES]))
 
 
 def _funnel(states: Counter[str]) -> Funnel:
