@@ -119,6 +119,7 @@ class Link:
         self._tests, self._heard = 0, 0.0  # unanswered link tests; time of the last frame from the carrier
         self._useful = self._up = False  # this session has had an answer to a SUBMIT; has logged in
         self._closing = asyncio.Event()  # set when the carrier asks to close
+        self._closed = False  # by us
         self._answer_of_end: Any = None  # our answer to the carrier's wish to close
         self._skipped = SkippedFrames(channel.name, number, clock.monotonic)
         self._writer: asyncio.StreamWriter | None = None  # only while logged in
@@ -193,7 +194,7 @@ class Link:
             self._give_back()
 
     async def run(self) -> None:
-        """Keep the link connected until cancelled."""
+        """Keep the link connected until it is closed or cancelled."""
         name, failures = self._channel.name, 0
         while True:
             begun = self._clock.monotonic()
@@ -206,6 +207,8 @@ class Link:
                 cause = str(error) or type(error).__name__
             finally:
                 self._lost()
+            if self._closed:
+                return
             good = self._useful or (self._up and self._clock.monotonic() - begun >= SETTLED)
             failures = 1 if good else failures + 1
             delay = RECONNECTION.pause(failures) * (0.5 + self._random.random() / 2)
@@ -221,7 +224,8 @@ class Link:
             await asyncio.sleep(delay)
 
     async def close(self) -> None:
-        """Tell the carrier that we close; the caller cancels `run` afterwards."""
+        """Tell the carrier that we close. When it has closed the connection, `run` opens no other."""
+        self._closed = True
         if self._writer is not None:
             with suppress(OSError, TimeoutError):
                 self._write(self._dialect.end(self._next()))
