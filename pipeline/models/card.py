@@ -31,6 +31,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
     bias: float
 
+    @classmethod
+    def rounded(cls, scale: float, bias: float) -> Calibration:
+        """With ten digits each: a solver's last ones may differ between trainings, and a version depends on all."""
+        return cls(scale=float(f"{scale:.10g}"), bias=float(f"{bias:.10g}"))
+
 
 class Language(msgspec.Struct, frozen=True, kw_only=True):
     """A language of the third voice (other_languages.py), with what its folds showed.

@@ -8,6 +8,7 @@ total.
 
 from __future__ import annotations
 
+import math
 from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -109,11 +110,15 @@ def report(samples: Sequence[Sample], scores: NDArray[np.float64], reject: NDArr
 
 
 def strict_threshold(scores: NDArray[np.float64], share: float) -> float:
-    """The lowest threshold that flags at most `share` of these (ham) scores. A score >= the threshold is flagged."""
+    """The lowest threshold of nine decimals that flags at most `share` of these (ham) scores.
+
+    A score >= the threshold is flagged. More decimals may differ from one training to the next.
+    """
     if not len(scores):
         return 1.0
     allowed = int(share * len(scores))
-    return float(np.nextafter(np.sort(scores)[::-1][min(allowed, len(scores) - 1)], np.inf))
+    last = float(np.sort(scores)[::-1][min(allowed, len(scores) - 1)])
+    return (math.floor(last * 1e9) + 1) / 1e9
 
 
 def _plain(sample: Sample) -> bool:

@@ -10,7 +10,7 @@ are.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +49,9 @@ _MAX_CHARS = 400  # code points read
 _LEAST_FOREIGN = 2  # words of another language beside English ones; a single one may be a name
 _FEW_WORDS, _MANY_WORDS = 3, 12  # words without an English one: enough with a word of another language, enough alone
 _ENGLISH, _FOREIGN = 1, 2
+# A word shared by n languages counts a nth for each. Whole numbers have the same sum in every order; fractions would
+# name a text by the order of a set, which changes from process to process.
+_WHOLE = 720_720  # divisible by 1 to 16
 
 
 def language(folded: str) -> str | None:
@@ -67,11 +70,12 @@ def language(folded: str) -> str | None:
     english, others = _lists()
     known = sum(word in english for word in words)
     counts: Counter[str] = Counter()
-    shares: defaultdict[str, float] = defaultdict(float)
+    shares: Counter[str] = Counter()
     for word in set(words):
-        for name in others.get(word, ()):
+        names = others.get(word, ())
+        for name in names:
             counts[name] += 1
-            shares[name] += 1 / len(others[word])
+            shares[name] += _WHOLE // len(names)
     strange = max(counts.values(), default=0)
     if strange < max(_LEAST_FOREIGN, known + 1) if known else len(words) < (_FEW_WORDS if strange else _MANY_WORDS):
         return None

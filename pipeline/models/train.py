@@ -136,9 +136,8 @@ def learn(samples: Sequence[Sample]) -> tuple[Classifier, dict[str, Any]]:
         version="",
         features=FEATURES,
         calibration={
-            name: Calibration(
-                scale=float(step[voice]) * scale[name].slope,
-                bias=float(fitted.bias[voice]) * scale[name].slope + scale[name].shift,
+            name: Calibration.rounded(
+                step[voice] * scale[name].slope, fitted.bias[voice] * scale[name].slope + scale[name].shift
             )
             for name, voice in zip(features.SCRIPTS, features.VOICES, strict=True)
         },
@@ -165,9 +164,9 @@ def add_voice(learnt: Learnt) -> tuple[NDArray[np.int16], dict[str, Language]]:
     return integers, {
         name: msgspec.structs.replace(
             language,
-            calibration=Calibration(
-                scale=step * language.calibration.scale,
-                bias=learnt.bias * language.calibration.scale + language.calibration.bias,
+            calibration=Calibration.rounded(
+                step * language.calibration.scale,
+                learnt.bias * language.calibration.scale + language.calibration.bias,
             ),
         )
         for name, language in learnt.languages.items()

@@ -1,5 +1,9 @@
 """Texts of other languages are told apart and named; a language that is not known is never refused by score."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.models.classifier import Classifier
@@ -99,3 +103,28 @@ def test_an_explanation_of_another_language_adds_up() -> None:
     total = explained.bias + sum(part.log_odds for part in explained.parts) + explained.between
     assert total == pytest.approx(explained.log_odds, abs=1e-6)
     assert explained.score == Classifier.load().classify([THAI])[0].score
+
+
+NAMED_IN_A_PROCESS = """
+import random
+from pipeline.models.languages import _lists, language
+shared = sorted(word for word, names in _lists()[1].items() if len(names) > 1)
+draw = random.Random(1).sample
+print([language(" ".join(draw(shared, 7))) for _ in range(500)])
+"""
+
+
+@pytest.mark.long
+def test_every_process_names_a_text_alike() -> None:
+    """Words come from a set, whose order changes with the seed of a process's hashes."""
+    named = {
+        subprocess.run(
+            [sys.executable, "-c", NAMED_IN_A_PROCESS],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(named) == 1
