@@ -15,9 +15,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pipeline.quick_enum import quick
+
 T = TypeVar("T")
 
 
+@quick
 class Verdict(StrEnum):
     """The verdict on a submission; of the enforced reasons, the most severe wins.
 
@@ -37,6 +40,7 @@ for _rank, _verdict in enumerate(Verdict):
     _verdict.severity = _rank
 
 
+@quick
 class Kind(StrEnum):
     """The purpose of a message. It comes from the port, its template and rules, never from the classifier."""
 
@@ -46,6 +50,7 @@ class Kind(StrEnum):
     PERSONAL = "personal"
 
 
+@quick
 class Label(StrEnum):
     """The classifier's opinion of a text."""
 
@@ -53,6 +58,7 @@ class Label(StrEnum):
     HAM = "ham"
 
 
+@quick
 class Category(StrEnum):
     """The subject of a spam text or a dictionary word. The list is closed: pages, topics and models share it."""
 
@@ -78,6 +84,7 @@ class Category(StrEnum):
 BULK_MESSAGES = 50  # a send of more messages with one content is bulk (source: DESIGN, defaults)
 
 
+@quick
 class Priority(StrEnum):
     """The lane of a submission. Express must never wait behind bulk."""
 
@@ -92,6 +99,7 @@ class Priority(StrEnum):
         return asked or (cls.BULK if (batch_size or 0) > BULK_MESSAGES else cls.EXPRESS)
 
 
+@quick
 class RecordKind(StrEnum):
     """Mobile originated, application originated, mobile terminated."""
 
@@ -100,6 +108,7 @@ class RecordKind(StrEnum):
     MT = "MT"
 
 
+@quick
 class Tier(StrEnum):
     """How much a port is trusted; high risk means review before send."""
 
@@ -108,6 +117,7 @@ class Tier(StrEnum):
     TRUSTED = "trusted"
 
 
+@quick
 class PortState(StrEnum):
     """The state of a port. Only an open port may send."""
 
@@ -116,6 +126,7 @@ class PortState(StrEnum):
     TERMINATED = "terminated"
 
 
+@quick
 class AlertLevel(StrEnum):
     """The three alert levels that operators know."""
 

@@ -77,13 +77,14 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
         matched: Sequence[Rule],
         known: Mapping[str, Signal],
         count: Callable[[Counter], int],
-        made: dict[tuple[int, str], Reason],
+        made: dict[tuple[Any, ...], Reason],
     ) -> None:
         """Apply the rules that match. `known` are all signals by name.
 
-        `count` gives the value of the counter of a daily cap with this event. `made` keeps the reasons of `of_pair`
-        rules, by pair and rule.
+        `count` gives the value of the counter of a daily cap with this event. `made` keeps the reasons by pair, rule
+        and the values of the rule's `own` signals.
         """
+        pair, snoozed = self.context.pair, self.snoozes.by_rule
         for rule in matched:
             if rule.expires is not None and rule.expires <= self.at:
                 continue
@@ -92,7 +93,7 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
             if rule.mode == "shadow":
                 self.shadow += (ShadowOutcome(rule=rule.id, verdict=rule.verdict),)
                 continue
-            snooze = self.snoozes.of(rule.id, self.context, self.at)
+            snooze = self.snoozes.of(rule.id, self.context, self.at) if rule.id in snoozed else None
             if snooze is not None:
                 self._suppress(rule, SuppressedBy.SNOOZE, snooze.scope, snooze.until)
                 continue
@@ -101,11 +102,12 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
             if rule.recipients is not None:
                 self._except(rule, known[rule.recipients], self._values(rule, known))
                 continue
-            reason = made.get((self.context.pair, rule.id))
+            key: tuple[Any, ...] = (pair, rule.id)
+            if rule.own:
+                key += tuple([known[name].read(self.context) for name in rule.own])
+            reason = made.get(key)
             if reason is None:
-                reason = self._reason(rule, self._values(rule, known))
-                if rule.of_pair:
-                    made[self.context.pair, rule.id] = reason
+                reason = made[key] = self._reason(rule, self._values(rule, known))
             self._enforce(rule, reason)
 
     def _values(self, rule: Rule, known: Mapping[str, Signal]) -> dict[str, Any]:
@@ -143,7 +145,8 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
             if held[counts]:
                 excepted.setdefault(recipient, rule.id)
         self.excepted = excepted
-        self._alert(rule, rule.message(values), values)
+        if rule.alert is not None:
+            self._alert(rule, rule.alert, rule.message(values), values)
 
     def _reason(self, rule: Rule, values: dict[str, Any]) -> Reason:
         return Reason(
@@ -157,16 +160,16 @@ class Outcome(Struct, gc=False):  # no GC: there is one for each event, and none
 
     def _enforce(self, rule: Rule, reason: Reason) -> None:
         self.reasons += (reason,)
-        self._alert(rule, reason.message, reason.values)
+        if rule.alert is not None:
+            self._alert(rule, rule.alert, reason.message, reason.values)
         if rule.warn_owner:
             self.warned += (reason,)
         if rule.verdict is Verdict.HOLD:
             self.holds += (rule,)
 
-    def _alert(self, rule: Rule, message: str, values: dict[str, Any]) -> None:
-        if rule.alert is not None:
-            shown = {name: values[name] for name in rule.shown}
-            self.alerts += (RuleAlert(rule.alert, rule.id, message, shown),)
+    def _alert(self, rule: Rule, level: AlertLevel, message: str, values: dict[str, Any]) -> None:
+        shown = {name: values[name] for name in rule.shown}
+        self.alerts += (RuleAlert(level, rule.id, message, shown),)
 
     def _spans(self, rule: Rule) -> tuple[Span, ...]:
         """The places in the raw text that the rule's signals refer to."""

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from pipeline.campaigns.known import FindsCampaigns
 from pipeline.decision.candidate import OncePerEvent
@@ -43,6 +44,7 @@ from pipeline.events import (
 from pipeline.rules.built_in import BuiltInRule
 from pipeline.rules.clock.calendar import Calendar
 from pipeline.rules.clock.timetable import Timetable, is_open
+from pipeline.rules.conditions.columns import Column
 from pipeline.rules.context import Context
 from pipeline.rules.counting.counters import Counter, Counters
 from pipeline.rules.counting.keys import PARTS, Move
@@ -64,6 +66,7 @@ class Failure:
 
 
 Side = tuple[list[Outcome | Failure], Policy]  # the outcomes of a batch under a policy
+ColumnsOf = dict[tuple[int, On], dict[str, Column]]  # columns of signals by side and kind of event
 
 
 class Screened(msgspec.Struct, frozen=True, gc=False):
@@ -199,8 +202,8 @@ def _evaluate(
         beside = [outcome if isinstance(outcome, Failure) else outcome.under(other) for outcome in outcomes]
         sides.append((beside, other))
     kinds = _by_kind(outcomes)
-    _count(sides, kinds, OncePerEvent(state) if beside else state)
-    _apply(sides, kinds, OncePerEvent(state) if beside else state)
+    columns = _count(sides, kinds, OncePerEvent(state) if beside else state)
+    _apply(sides, kinds, OncePerEvent(state) if beside else state, columns)
     for side, policy in sides:
         _refuse_unreviewed(side, policy, config, now)
     return beside
@@ -283,13 +286,18 @@ def _hold_until(outcome: Outcome, reasons: Sequence[Reason], event: Submission, 
     return leaves if leaves > screened and reasons[0].rule == BuiltInRule.SCHEDULED else None
 
 
-def _count(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters) -> None:
-    """Move (round 0) or read the counters of each event, in order, under each of these policies."""
+def _count(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters) -> ColumnsOf:
+    """Move (round 0) or read the counters of each event, in order, under each of these policies.
+
+    Returns the columns that the counters' conditions read: most rules read them too.
+    """
+    columns: ColumnsOf = {(side, on): {} for side in range(len(sides)) for on, _ in kinds}
     for on, indexes in kinds:
         of_kind = []
-        for outcomes, policy in sides:
+        for side, (outcomes, policy) in enumerate(sides):
             rules = policy.sets[on]
-            of_kind.append((outcomes, rules, _asked(rules.counted_each, outcomes, indexes)))
+            ask = partial(rules.counted_each, columns=columns[side, on])
+            of_kind.append((outcomes, rules, _asked(ask, outcomes, indexes)))
         for place, index in enumerate(indexes):
             state.begin(index)
             for outcomes, rules, answers in of_kind:
@@ -302,6 +310,7 @@ def _count(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: 
                         outcome.degraded = True  # type: ignore[union-attr]
                 except Exception as error:  # noqa: BLE001 - an error of one event must not stop the rest of the batch
                     outcomes[index] = Failure(index, cause_of(error))
+    return columns
 
 
 def _move(moves: Sequence[Move], of_cuts: Sequence[Move], outcome: Outcome, state: Counters) -> None:
@@ -323,26 +332,31 @@ def _move(moves: Sequence[Move], of_cuts: Sequence[Move], outcome: Outcome, stat
         counter = move.counter
         if counter.name in counted:
             continue
-        keys = [key for key in move.keys(context) if state.has(counter, key)]
-        if keys:
-            amount = move.amount(context)
-            value = max(state.read(counter, key, at, amount) for key in keys)
-            if value > 1:  # otherwise this event is alone, as it is without a window
-                counted[counter.name] = value
+        for key in move.keys(context):
+            if state.has(counter, key):
+                value = state.read(counter, key, at, move.amount(context))
+                if value > max(1, counted.get(counter.name, 0)):  # 1: this event is alone, as without a window
+                    counted[counter.name] = value
     if context.facts.campaign is not None:
         counted |= read(OF_CAMPAIGN, context)
 
 
-def _apply(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters) -> None:
-    """Apply the rules that match, event by event, in order: the matches of rules with a daily cap are counted."""
+def _apply(sides: Sequence[Side], kinds: Sequence[tuple[On, list[int]]], state: Counters, columns: ColumnsOf) -> None:
+    """Apply the rules that match, event by event, in order: the matches of rules with a daily cap are counted.
+
+    `columns` are those that the counters' conditions read.
+    """
     for on, indexes in kinds:
         of_kind = []
-        for outcomes, policy in sides:
+        for side, (outcomes, policy) in enumerate(sides):
             rules = policy.sets[on]
             open_ = [i for i in indexes if isinstance(outcome := outcomes[i], Outcome) and not outcome.decided]
-            asked = zip(open_, _asked(rules.matching_each, outcomes, open_), strict=True)
+            rows = np.searchsorted(indexes, open_)
+            of_open = {name: column[rows] for name, column in columns[side, on].items()}
+            ask = partial(rules.matching_each, columns=of_open)
+            asked = zip(open_, _asked(ask, outcomes, open_), strict=True)
             answers = {i: each for i, each in asked if isinstance(each, Exception) or each[0] or each[1]}
-            made: dict[tuple[int, str], Reason] = {}
+            made: dict[tuple[Any, ...], Reason] = {}
             of_kind.append((outcomes, rules.known, answers, made))
         for index in sorted({i for _, _, answers, _ in of_kind for i in answers}):
             state.begin(index)

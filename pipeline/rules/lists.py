@@ -77,6 +77,7 @@ class Lists:
             for key, numbers in source.items():
                 listed[key] = (*listed.get(key, ()), numbers)
         self._listed: Mapping[_Name, tuple[ListedNumbers, ...]] = listed
+        self._ports = frozenset(port for _, port in listed if port)  # those with lists of their own
         self._blocked: frozenset[str] | None = None  # the blocked numbers if they are few, made on first use
 
     def with_file(self, name: str, entries: Iterable[ListEntry] | None) -> Lists:
@@ -107,14 +108,14 @@ class Lists:
         """The recipients that a message of this port and kind must not reach at `at` (epoch ms), each with the rule."""
         code = _code_of(port)
         found: dict[str, BuiltInRule] = {}
-        registered = self._listed.get(("registered", code))
-        if registered:
-            for recipient in recipients:
+        if code in self._ports:
+            registered = self._listed.get(("registered", code), ())
+            for recipient in recipients if registered else ():
                 if not _is_in_force(registered, recipient, at):
                     found[recipient] = BuiltInRule.RECIPIENT_NOT_REGISTERED
-        if kind is Kind.COMMERCIAL:
-            for recipient in self._among(("unsubscribed", code), recipients, at):
-                found[recipient] = BuiltInRule.RECIPIENT_UNSUBSCRIBED
+            if kind is Kind.COMMERCIAL:
+                for recipient in self._among(("unsubscribed", code), recipients, at):
+                    found[recipient] = BuiltInRule.RECIPIENT_UNSUBSCRIBED
         if self._may_block(recipients):
             for recipient in self._among(("blocked", ""), recipients, at):
                 found[recipient] = BuiltInRule.RECIPIENT_BLOCKED

@@ -69,13 +69,13 @@ class Snoozes:
     """All snoozes, immutable."""
 
     def __init__(self, entries: Iterable[Snooze] = ()) -> None:
-        self._by_rule: dict[str, list[Snooze]] = {}
+        self.by_rule: dict[str, list[Snooze]] = {}
         for entry in entries:
-            self._by_rule.setdefault(entry.rule, []).append(entry)
+            self.by_rule.setdefault(entry.rule, []).append(entry)
 
     def of(self, rule: str, context: Context, at: int) -> Snooze | None:
         """The snooze of this rule for an event at `at` (epoch ms) that ends last, or None."""
-        given = self._by_rule.get(rule)
+        given = self.by_rule.get(rule)
         if given is None:
             return None
         values = {kind: frozenset(read(context)) for kind, read in _VALUES.items()}

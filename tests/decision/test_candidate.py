@@ -142,10 +142,10 @@ def test_without_a_policy_in_force_it_decides_nothing() -> None:
 def test_where_it_fails_the_policy_in_force_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = RuleSet.matching_each
 
-    def planted(self: RuleSet, contexts: Any) -> Any:
+    def planted(self: RuleSet, contexts: Any, columns: Any) -> Any:
         if self is OTHER.sets["submission"]:
             raise FloatingPointError("planted")
-        return asked(self, contexts)
+        return asked(self, contexts, columns)
 
     monkeypatch.setattr(RuleSet, "matching_each", planted)
     known = config()

@@ -75,12 +75,13 @@ class Conditions(Generic[T]):
         held, failed = self._rows.answer(values)
         return [self._subjects[i] for i in held], [self._subjects[i] for i in failed]
 
-    def answers(self, contexts: Sequence[Context]) -> list[Answer[T]]:
-        """The answer for each event."""
+    def answers(self, contexts: Sequence[Context], columns: dict[str, Column]) -> list[Answer[T]]:
+        """The answer for each event. `columns` has columns of these events by signal; those that it lacks are added."""
         if len(contexts) < FEWEST:
             return self._event_by_event(contexts)
         try:
-            answered = self._columns.evaluate(_columns_of(self._columns_read, contexts), len(contexts))
+            columns |= _columns_of([each for each in self._columns_read if each.name not in columns], contexts)
+            answered = self._columns.evaluate(columns, len(contexts))
         except (OverflowError, ValueError):  # a value that no column holds
             return self._event_by_event(contexts)
         table = np.zeros((len(self._subjects), len(contexts)), np.bool_)

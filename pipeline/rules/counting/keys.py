@@ -47,13 +47,18 @@ def move_of(counter: Counter, summed: Callable[[Context], Any] | None = None) ->
 
 
 def _keys(counter: Counter) -> Callable[[Context], Sequence[str]]:
-    readers = [PARTS[part] for part in counter.parts]
-    if len(readers) == 1:
-        return readers[0]
+    first, *others = [PARTS[part] for part in counter.parts]
+    if not others:
+        return first
 
     def combined(context: Context) -> Sequence[str]:
-        parts = [read(context) for read in readers]
-        if {len(part) for part in parts} == {1}:  # most events have one of each
+        parts = [first(context)]
+        each_has_one = len(parts[0]) == 1  # as most events do
+        for read in others:
+            part = read(context)
+            parts.append(part)
+            each_has_one = each_has_one and len(part) == 1
+        if each_has_one:
             return ("|".join([part[0] for part in parts]),)
         return ["|".join(each) for each in islice(product(*parts), MOST_KEYS)]
 
@@ -71,7 +76,7 @@ def _amount(counter: Counter, summed: Callable[[Context], Any] | None) -> Callab
         return lambda c: passages(c.facts.folded)
     if counter.aggregate == "distinct" and of is not None:
         values = PARTS[of]
-        return lambda c: tuple([_number_of(each) for each in values(c)])
+        return lambda c: tuple(map(_number_of, values(c)))
     if summed is not None:
         return lambda c: int(summed(c))
     return lambda _: 1

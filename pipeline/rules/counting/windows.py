@@ -166,10 +166,14 @@ class Recent(Included):
         if bucket <= newest - buckets:
             return
         self.derived = None
+        if not seen and len(values) == 1 and bucket > newest:  # the first value of a new key
+            self.newest = newest = one(bucket)
+            self.seen = (newest, values[0])
+            return
         oldest = max(bucket, newest) - buckets
         if isinstance(seen, tuple):
             if len(values) == 1 and bucket >= newest:
-                if bucket == newest and seen[-2:] == (bucket, values[0]):  # it came last
+                if seen[-1] == values[0] and bucket == newest == seen[-2]:  # it came last
                     return
                 others = _without(seen, values[0])
                 if len(others) < 2 * min(FEW, most):

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pipeline.durations import DAY_MS, HOUR_MS, parse_duration
 from pipeline.errors import AntispamError
 from pipeline.events import AlertLevel, Tier, Verdict
+from pipeline.rules.conditions.columns import Column
 from pipeline.rules.conditions.condition import MAX_LENGTH, check_condition
 from pipeline.rules.conditions.conditions import Conditions, Rows
 from pipeline.rules.context import Context
@@ -53,8 +54,8 @@ class Rule:
     `skippable` rules read volume or score signals; senders on the allow list skip them. `spans` names the parts of
     the text that its reasons mark: words, links, contacts. `recipients` names the signal whose recipients alone the
     rule refuses; None: it refuses the whole submission. `warn_owner`: the owner of the port is told that it will be
-    suspended if this goes on. `daily_cap` bounds the decisions of a day. The reasons of an
-    `of_pair` rule are the same for all events of a batch with the same sender and text (`Signal.of_pair`).
+    suspended if this goes on. `daily_cap` bounds the decisions of a day. `own` are
+    those of its signals that events of a batch with the same sender and text may differ in (`Signal.of_pair`).
     `descriptions` are the templates of its sentence, by language.
     """
 
@@ -75,7 +76,7 @@ class Rule:
     spans: frozenset[str]
     recipients: str | None
     daily_cap: DailyCap | None
-    of_pair: bool
+    own: tuple[str, ...]
 
     @property
     def shown(self) -> Sequence[str]:
@@ -115,17 +116,21 @@ class RuleSet:
         """The rules whose condition holds, and the rules whose evaluation failed (a fault of the policy)."""
         return self._when.answer(values)
 
-    def matching_each(self, contexts: Sequence[Context]) -> list[tuple[list[Rule], list[Rule]]]:
-        """The answer of `matching` for each event."""
-        return self._when.answers(contexts)
+    def matching_each(
+        self, contexts: Sequence[Context], columns: dict[str, Column]
+    ) -> list[tuple[list[Rule], list[Rule]]]:
+        """The answer of `matching` for each event. `columns` has some of their columns; those it reads are added."""
+        return self._when.answers(contexts, columns)
 
     def counted(self, values: dict[str, Any]) -> tuple[list[Move], list[Move]]:
         """The counters whose condition holds for these early signals, and the counters whose evaluation failed."""
         return self._where.answer(values)
 
-    def counted_each(self, contexts: Sequence[Context]) -> list[tuple[list[Move], list[Move]]]:
-        """The answer of `counted` for each event."""
-        return self._where.answers(contexts)
+    def counted_each(
+        self, contexts: Sequence[Context], columns: dict[str, Column]
+    ) -> list[tuple[list[Move], list[Move]]]:
+        """The answer of `counted` for each event. `columns`: see `matching_each`."""
+        return self._where.answers(contexts, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +348,7 @@ def _rule(file: PolicyFile, i: int, entry: Any, known_on: Mapping[On, Mapping[st
         spans=frozenset(spans for name in signals if (spans := known[name].spans)),
         recipients=_recipients(file, path, entry.get("recipients"), verdict, [known[name] for name in signals]),
         daily_cap=_daily_cap(file, path, entry, on),
-        of_pair=all(known[name].of_pair for name in signals),
+        own=tuple(name for name in signals if not known[name].of_pair),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decision.configuration import default_policy
+from pipeline.rules.conditions.columns import Column
 from pipeline.rules.conditions.conditions import FEWEST, Conditions
 from pipeline.rules.conditions.parser import NotInColumnsError, Type, parse
 from pipeline.rules.policies.policy import known_signals, parse_policy
@@ -99,7 +100,10 @@ EXPRESSIONS = st.recursive(
 def test_columns_answer_as_cel_does_event_by_event(expressions: list[str], rows: list[dict[str, Any]]) -> None:
     conditions = Conditions(range(len(expressions)), expressions, KNOWN)
     contexts: list[Any] = [SimpleNamespace(**row, pair=pair) for pair, row in enumerate(rows)] * FEWEST
-    assert conditions.answers(contexts) == [conditions.answer(row) for row in rows] * FEWEST
+    columns: dict[str, Column] = {}
+    expected = [conditions.answer(row) for row in rows] * FEWEST
+    assert conditions.answers(contexts, columns) == expected
+    assert conditions.answers(contexts, columns) == expected  # by the columns that were read before
 
 
 def test_every_shipped_condition_is_evaluated_in_columns() -> None:
