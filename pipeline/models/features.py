@@ -46,6 +46,7 @@ FIRST_WORD = _WORDS << READING_BITS  # the buckets from here on are of words and
 _WIDE_ORDERS = ((1, 2), (2, 3))  # lengths of grams that contain Chinese, by reading
 _NARROW_ORDERS = ((1, 2, 3, 4), (3, 4, 5))  # lengths of grams without Chinese, by reading
 _SYLLABLES_END = 0xF900
+_KINDS = max(CJK, DIGIT, LETTER, MARK, OTHER, SEPARATOR) + 1
 _SPACE, _ZERO = 0x20, 0x30
 _INVISIBLE = TECHNIQUES.index("invisible")
 _LONG_NUMBER = 6  # digits; shorter are hotlines (95588), years and prices
@@ -197,9 +198,10 @@ def allowed_at(text: str, *, former: bool = False) -> list[tuple[GramSpans, floa
 
 def sums(values: NDArray[np.integer] | Flags, starts: NDArray[np.intp]) -> NDArray[np.int64]:
     """The sum of each text's values; 0 for a text without values. `starts`: see `Grams`."""
-    running = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(values, out=running[1:])
-    found: NDArray[np.int64] = running[starts[1:]] - running[starts[:-1]]
+    found = np.zeros(len(starts) - 1, dtype=np.int64)
+    some = np.flatnonzero(starts[1:] > starts[:-1])  # `reduceat` gives a text without values those of the next
+    if len(some):
+        found[some] = np.add.reduceat(values, starts[some], dtype=np.int32)  # 64 bits would convert each value first
     return found
 
 
@@ -349,15 +351,10 @@ def _scripts(normals: Normals, count: int) -> tuple[NDArray[np.intp], Flags, NDA
     written = normals.raw.codes[folded.origin]
     foreign = (written >= _FOREIGN_FROM) & (written < _FOREIGN_TO)  # Cyrillic folds to Latin, but is not Latin
     owners = _owners(folded)
-    chinese, latin, digits, others = (
-        np.bincount(owners[which & (folded.codes != BORDER)], minlength=count)
-        for which in (
-            kind == CJK,
-            (kind == LETTER) & ~foreign,
-            kind == DIGIT,
-            (kind == OTHER) | ((kind == LETTER) & foreign),
-        )
-    )
+    kind[foreign & (kind == LETTER)] = OTHER
+    kind[folded.codes == BORDER] = MARK
+    counts = np.bincount(owners * _KINDS + kind, minlength=count * _KINDS).reshape(count, _KINDS)
+    chinese, latin, digits, others = (counts[:, which] for which in (CJK, LETTER, DIGIT, OTHER))
     silent = chinese + latin + digits + others == 0
-    chinese *= _LETTERS_IN_A_CHARACTER
+    chinese = chinese * _LETTERS_IN_A_CHARACTER
     return np.where(others > chinese + latin, 2, np.where(chinese >= np.maximum(latin, 1), 0, 1)), silent, others

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.text.tape import Indexes, Tape
+from pipeline.text.tape import Codes, Flags, Indexes, Tape
 
 ALLOWANCE = 1.5  # log-odds for two or more particulars; a larger value would help baits hidden in a notice
 _ENOUGH = 2
@@ -31,6 +31,7 @@ _PARTICULARS = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _KINDS = ("time", "date", "amount", "masked")
+_MASKS = tuple(map(ord, "*#xX尾e"))  # every masked number has one of these; "e" begins "ending"
 _JOINTS = tuple(map(ord, ":.-/月"))  # every kind except the masked number has one of these behind a digit
 
 
@@ -57,8 +58,24 @@ def _found(folded: Tape) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def _worth_reading(folded: Tape, ends: Indexes) -> Indexes:
-    """The texts with a joint behind a digit: two kinds of particulars always include such a place."""
-    digit = (folded.codes >= ord("0")) & (folded.codes <= ord("9"))
-    behind = np.flatnonzero(digit[:-1]) + 1
-    at = behind[np.logical_or.reduce([folded.codes[behind] == joint for joint in _JOINTS])]
-    return np.unique(np.searchsorted(ends, at))
+    """The texts that may have two kinds of particulars, because they have a joint behind a digit and either two joints
+    between figures or one and a sign of a masked number.
+    """
+    codes = folded.codes
+    at = np.flatnonzero(np.logical_or.reduce([codes[1:] == joint for joint in _JOINTS])) + 1
+    previous, following = codes[at - 1], codes[at + 1]  # the tape ends in a border, which is no joint
+    lower = following | np.uint32(0x20)
+    letter = (lower >= ord("a")) & (lower <= ord("z"))
+    inside = (_is_digit(previous) | (previous == ord(","))) & (_is_digit(following) | letter)
+    sign = np.flatnonzero(np.logical_or.reduce([codes == mask for mask in _MASKS]))
+    sign = sign[(codes[sign] != ord("e")) | (codes[sign + 1] == ord("n"))]
+    told, joints, masks = (
+        np.bincount(np.searchsorted(ends, places), minlength=len(ends))
+        for places in (at[_is_digit(previous)], at[inside], sign)
+    )
+    return np.flatnonzero((told > 0) & ((joints > 1) | ((joints > 0) & (masks > 0))))
+
+
+def _is_digit(codes: Codes) -> Flags:
+    flags: Flags = codes - np.uint32(ord("0")) < 10  # smaller codes wrap around to large ones
+    return flags

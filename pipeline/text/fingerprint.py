@@ -19,7 +19,6 @@ from pipeline.text.characters import SEPARATOR, characters
 from pipeline.text.normal import Normals, normalise_batch
 
 _zero_digit_runs = re.compile(r"[0-9]+").sub
-_spaces = re.compile(r"\s+").sub
 
 
 def fingerprints(normals: Normals) -> list[str]:
@@ -31,7 +30,7 @@ def fingerprints(normals: Normals) -> list[str]:
     """
     folded = normals.folded
     kept = folded.keep(characters().kind_of(folded.codes) != SEPARATOR)
-    same = _zero_digit_runs("0", _spaces("", kept.joined())).split("\0")[:-1]
+    same = _zero_digit_runs("0", "".join(kept.joined().split())).split("\0")[:-1]
     if "" in same:
         same = [some or "".join(all_.split()) for some, all_ in zip(same, folded.texts(), strict=True)]
     return [xxhash.xxh64_hexdigest(text.encode("utf-8", "surrogatepass")) for text in same]

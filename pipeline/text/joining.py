@@ -38,7 +38,7 @@ def merge_splits(normal: Tape) -> tuple[Tape, Flags]:
     keys, wholes, first, second = _splits()
     codes = normal.codes
     bounded = np.minimum(codes, _TABLE_SIZE - 1)
-    at = np.flatnonzero(first[bounded[:-1]] & second[bounded[1:]])
+    at = np.flatnonzero(first.take(bounded[:-1]) & second.take(bounded[1:]))
     pair = (codes[at].astype(np.int64) << _SHIFT) | codes[at + 1]
     found = np.minimum(np.searchsorted(keys, pair), len(keys) - 1)
     known = keys[found] == pair
@@ -72,7 +72,7 @@ def joined(normal: Tape) -> tuple[Tape, Flags]:
     alone = (letter & ~before(bound) & ~after(bound))[solid]
     spelled = spelled_out(alone[:-1] & alone[1:] & (gap >= 1) & (gap <= _MAX_GAP), tape.codes[solid[:-1] + 1])
     link = (
-        (chinese[:-1] | chinese[1:]) & (gap > 0) & (tape.codes[solid[1:]] > 0) & (tape.codes[solid[:-1]] > 0)
+        (chinese[:-1] | chinese[1:]) & (gap > 0) & (tape.codes.take(solid[1:]) > 0) & (tape.codes.take(solid[:-1]) > 0)
     ) | spelled
     owner = np.cumsum(~filling) - 1
     dropped = filling

@@ -41,7 +41,7 @@ def leet_signs(normal: Tape) -> Flags:
 def leet(normal: Tape) -> Tape:
     """The view of the whole tape."""
     low = normal.codes < 128
-    return normal.replace(np.where(low, _table()[np.where(low, normal.codes, 0)], normal.codes))
+    return normal.replace(np.where(low, _table().take(normal.codes, mode="clip"), normal.codes))
 
 
 def letters(normal: Tape) -> Codes:

@@ -25,4 +25,4 @@ def _table() -> NDArray[np.uint32]:
 def lookalike(joined: Tape) -> Tape:
     """The view: each character is replaced by the first of its look-alikes."""
     low = joined.codes < _TABLE_SIZE
-    return joined.replace(np.where(low, _table()[np.where(low, joined.codes, 0)], joined.codes))
+    return joined.replace(np.where(low, _table().take(joined.codes, mode="clip"), joined.codes))

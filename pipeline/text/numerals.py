@@ -31,7 +31,7 @@ def _table() -> NDArray[np.uint32]:
 def read_numerals(tape: Tape) -> tuple[Tape, Indexes]:
     """The tape with runs of numerals in ASCII digits, and the raw positions where the runs begin."""
     codes = tape.codes
-    digit = _table()[np.minimum(codes, _TABLE_SIZE - 1)]
+    digit = _table().take(codes, mode="clip")
     chinese = digit > 0
     if not chinese.any():
         return tape, tape.origin[:0]

@@ -51,7 +51,7 @@ def pinyin(joined: Tape) -> tuple[Tape, Flags]:
     """The view, and flags of the positions that were written in Latin letters."""
     table, syllables = _readings()
     low = joined.codes < _TABLE_SIZE
-    codes = np.where(low, table[np.where(low, joined.codes, 0)], joined.codes)
+    codes = np.where(low, table.take(joined.codes, mode="clip"), joined.codes)
     latin = np.zeros(len(codes), dtype=np.bool_)
     kept = np.ones(len(codes), dtype=np.bool_)
     end = joined.end.copy()

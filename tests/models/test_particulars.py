@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.models import features
+from pipeline.models import features, particulars
 from pipeline.models.particulars import ALLOWANCE
+from pipeline.text.normal import normalise_batch
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,15 @@ def test_two_kinds_of_particulars_are_needed(text: str, booked: bool) -> None:
 @given(st.lists(st.text(alphabet="19:./-*x月日尾号a\0 ", max_size=12), max_size=6))
 def test_the_batch_never_changes_a_text(texts: list[str]) -> None:
     assert features.allowances(texts).tolist() == [features.allowances([text])[0] for text in texts]
+
+
+FIGURES = st.sampled_from([*"1:-/月日*#xe, ", "12", "30", ".00", "xx", "尾号", "ending", "mar"])
+
+
+@given(st.lists(st.lists(FIGURES, max_size=10).map("".join), max_size=6))
+def test_a_text_that_is_not_read_has_at_most_one_kind(texts: list[str]) -> None:
+    folded = normalise_batch(texts).folded
+    read = set(particulars._worth_reading(folded, folded.borders).tolist())
+    for number, text in enumerate(folded.texts()):
+        if number not in read and "," not in text:
+            assert len({match.lastgroup for match in particulars._PARTICULARS.finditer(text)}) < 2

@@ -88,7 +88,7 @@ class _Beginnings:
         """The positions of beginnings in the text, each with the pattern lengths to try."""
         hashes = self._hashes(pairs)
         size, lengths_of = self._size, self._lengths.get
-        for start in np.flatnonzero(self._may_begin[hashes] & word_begins[: len(hashes)]).tolist():
+        for start in np.flatnonzero(self._may_begin.take(hashes) & word_begins[: len(hashes)]).tolist():
             lengths = lengths_of(text[start : start + size])
             if lengths is not None:
                 yield start, lengths

@@ -240,5 +240,5 @@ def _case_of(codes: Codes) -> Codes:
     """The raw tape in lower case, each code point at its own position."""
     table = _case_table()
     if codes.max() < len(table):
-        return table[codes]
+        return table.take(codes)
     return np.where(codes < len(table), table[np.minimum(codes, len(table) - 1)], codes)
