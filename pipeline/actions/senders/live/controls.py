@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from pipeline.actions.senders.live import states
 from pipeline.errors import AntispamError
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, require
@@ -71,13 +72,15 @@ def steer(
     """Put the settings of one of `channels` in force; False if they are already.
 
     `seen_at` is `changed_at` of the control that the user saw, None for none. Raises Forbidden, and AntispamError for
-    an unknown channel, a rate that is none, a reason that is none, and when somebody has changed the control meanwhile.
+    an unknown channel, a rate that is none, a reason that is none, a channel to share with that another sender serves,
+    and when somebody has changed the control meanwhile.
     """
     require(user, Right.CONTROL_CHANNELS)
     reason = audit.checked_reason(reason)
     _check(channels, channel, wanted)
     with db.write() as connection:
         outbox.lock(connection)  # before the row: what somebody else changes at the same time is seen below
+        _check_reach(connection, channel, wanted, now)
         known = _read(connection).get(channel)
         _check_seen(known, seen_at)
         before = known.control if known is not None else Control()
@@ -117,6 +120,18 @@ def _check(channels: Sequence[str], channel: str, wanted: Control) -> None:
         set(weights) <= set(channels) and all(0 < weight <= MOST_WEIGHT for weight in weights.values()) and weights
     ):
         raise AntispamError("weights: channels of this deployment, each with 1 to {most}", most=MOST_WEIGHT)
+
+
+def _check_reach(connection: Connection, channel: str, wanted: Control, now: int) -> None:
+    """A sender moves messages between its own channels only. Without news of the channel, nobody knows its sender."""
+    within = states.served_with(connection, channel, now)
+    strange = {*(wanted.next or ()), *(wanted.weights or ())} - within
+    if within and strange:
+        raise AntispamError(
+            "channel {channel!r} cannot share with {others}: another sender serves them, from another channels file",
+            channel=channel,
+            others=", ".join(sorted(strange)),
+        )
 
 
 def _check_seen(known: Steered | None, seen_at: int | None) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from pipeline.actions.senders.live.link_figures import Figures
 from pipeline.durations import DAY_MS, MINUTE_MS, SECOND_MS
@@ -129,6 +129,14 @@ def channel_states(db: Database, user: User, now: int) -> list[Told]:
             _warn_once(row.channel, row.sender, str(error))
     served = {one.channel for one in told if one.is_news(now)}
     return [one for one in told if now - one.seen_at <= REPLACED_MS or one.channel not in served]
+
+
+def served_with(connection: Connection, channel: str, now: int) -> set[str]:
+    """The channels of the senders that tell of this one now, itself included; empty: there is no news of it."""
+    news = select(_rows.c.sender, _rows.c.channel).where(_rows.c.seen_at >= now - NO_NEWS_MS)
+    told = [(row.sender, row.channel) for row in connection.execute(news)]
+    senders = {sender for sender, name in told if name == channel}
+    return {name for sender, name in told if sender in senders}
 
 
 @lru_cache(1000)  # the page asks every few seconds

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from pipeline.actions.senders.live import controls as module
 from pipeline.actions.senders.live.controls import Control, Steered, controls, in_force, steer, undo
+from pipeline.actions.senders.live.states import NO_NEWS_MS, ChannelState, tell
 from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Forbidden, Role, User
@@ -69,6 +70,19 @@ def test_weights_are_kept_undone_and_checked(any_db: Database) -> None:
     for wrong in ({}, {"three": 1}, {"one": 0}, {"one": 101}):
         with pytest.raises(AntispamError, match="weights"):
             steer(any_db, BO, CHANNELS, "one", Control(weights=wrong), NOW + 1, "try the new carrier", NOW + 2)
+
+
+def test_only_channels_of_one_sender_share_messages(any_db: Database) -> None:
+    quiet = ChannelState(off=False, waiting=0, total_rate=0.0, next=(), links=())
+    tell(any_db, "host/1", {"default": quiet, "one": quiet}, NOW)
+    tell(any_db, "host/2", {"two": quiet}, NOW)
+    steer(any_db, BO, CHANNELS, "one", Control(next=("default",)), None, "they are slow", NOW + 1)
+    for apart in (Control(next=("default", "two")), Control(weights={"one": 3, "two": 1})):
+        with pytest.raises(AntispamError, match="'one' cannot share with two"):
+            steer(any_db, BO, CHANNELS, "one", apart, NOW + 1, "they are slow", NOW + 2)
+    later = NOW + NO_NEWS_MS + 1  # nobody knows who serves what
+    steer(any_db, BO, CHANNELS, "one", Control(next=("two",)), NOW + 1, "they are slow", later)
+    assert in_force(any_db) == {"one": Control(next=("two",))}
 
 
 @pytest.mark.postgresql
