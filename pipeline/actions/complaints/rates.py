@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -24,6 +24,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
 from pipeline.store.registry.counted_complaints import COUNTED
+from pipeline.store.registry.list_entries import masked
 
 MILLION = 1_000_000
 CHUNK = 500  # rows of one statement
@@ -88,8 +89,8 @@ WHERE dt BETWEEN $first AND $last AND decided_at >= $since AND decided_at < $unt
 def rates(db: Database, user: User, by: By, month: str, zone: str, limit: int = 200) -> list[Rate]:
     """The rates of a month by port or enterprise, the worst first; or of 12 months, from `month` back.
 
-    Ports and enterprises without a complaint are left out. A user with a scope sees the ports in it. Raises
-    AntispamError for an invalid month.
+    Ports and enterprises without a complaint are left out. A person's number lacks its middle digits. A user with a
+    scope sees the ports in it. Raises AntispamError for an invalid month.
     """
     require(user, Right.SEE_TRAFFIC)
     with db.read() as connection:
@@ -106,7 +107,7 @@ def rates(db: Database, user: User, by: By, month: str, zone: str, limit: int = 
                 joined[owners.get(rate.name, "")].append(rate)
             ports = [_sum(name, several) for name, several in joined.items()]
         ordered = sorted((rate for rate in ports if rate.total), key=_order)
-    return ordered[:limit]
+    return [replace(rate, name=masked(rate.name)) for rate in ordered[:limit]]
 
 
 def _order(rate: Rate) -> tuple[float, int, str]:
