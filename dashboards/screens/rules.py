@@ -61,31 +61,29 @@ def _report(user: User) -> Report:
 def _watch(_: Text, told: Report) -> None:
     zone = session.services().settings.console_zone
     marked = [each for each in told.rules if is_unusual(each.hour) or each.alarm]
-    idle = [each for each in told.rules if each.never_hit or each.never_counted]
+    idle = [each for each in told.rules if told.days and (each.never_hit or each.never_counted)]
     for column, label, figure in zip(
         st.columns(4),
         (_("Rules"), _("Alarms on"), _("Never hit"), _("Hit, never counted")),
         (
             len(told.rules),
             sum(each.alarm is not None for each in told.rules),
-            sum(each.never_hit for each in told.rules),
-            sum(each.never_counted for each in told.rules),
+            sum(each.never_hit for each in told.rules) if told.days else None,
+            sum(each.never_counted for each in told.rules) if told.days else None,
         ),
         strict=True,
     ):
-        column.metric(label, count(figure))
-    if not told.days:
-        st.info(_("The lake has no complete hour of decisions yet."), icon=":material/hourglass_empty:")
+        column.metric(label, "–" if figure is None else count(figure))
     shown = _choice(_, "show", SHOWN, _("Show"))
     rows = {"all": list(told.rules), "unusual": marked, "unused": idle}[shown]
-    st.caption(
-        _("Last complete hour until {time}, {zone}; hits of the last {days} days; share of decisions in %").format(
-            time=clock(zone, told.until), zone=zone, days=told.days
-        )
-    )
-    if rows:
-        _table(_, rows, zone)
+    if told.days:
+        figures = _("Last complete hour until {time}, {zone}; hits of the last {days} days; share of decisions in %")
+        st.caption(figures.format(time=clock(zone, told.until), zone=zone, days=told.days))
     else:
+        st.info(_("The lake has no complete hour of decisions yet."), icon=":material/hourglass_empty:")
+    if rows:
+        _table(_, rows, zone, hits_known=told.days > 0)
+    elif told.days:
         st.info(_("No rule is like that."), icon=":material/check_circle:")
     with st.expander(_("Counters and signals that no rule reads")):
         for label, names in ((_("Counters"), told.unused.counters), (_("Signals"), told.unused.signals)):
@@ -93,7 +91,7 @@ def _watch(_: Text, told: Report) -> None:
             st.code(", ".join(names) or "–", language=None, wrap_lines=True)
 
 
-def _table(_: Text, rows: list[Watched], zone: str) -> None:
+def _table(_: Text, rows: list[Watched], zone: str, *, hits_known: bool) -> None:
     frame = table(
         [
             (
@@ -102,9 +100,10 @@ def _table(_: Text, rows: list[Watched], zone: str) -> None:
                 word(_, each.hour.course.value),
                 _percent(each.hour.rate),
                 _percent(each.hour.usual),
-                count(each.hits.hits),
-                count(each.hits.counted),
-                count(each.hits.deciding),
+                *(
+                    count(figure) if hits_known else "–"
+                    for figure in (each.hits.hits, each.hits.counted, each.hits.deciding)
+                ),
                 _precision(each),
                 clock(zone, each.alarm),
             )

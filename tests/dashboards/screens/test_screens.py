@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from dashboards.cases import case_table
 from dashboards.guard import now_ms
-from dashboards.screens import overview
+from dashboards.screens import overview, rules
 from pipeline.actions.alerts.inbox import find_alert
 from pipeline.actions.alerts.news import project_alerts
 from pipeline.actions.console.overview import Channel, Standing
 from pipeline.actions.explore.sums import Explored, explore
+from pipeline.actions.watch.report import report as watched
 from pipeline.events import Alert, AlertLevel, encode
 from pipeline.lake.backtest.reports import save
 from pipeline.rules.built_in import BuiltInRule
@@ -631,3 +633,17 @@ def test_a_word_from_a_case_is_filled_in_tried_and_saved_as_a_draft(render: Open
     app.button(key="save_word").click().run()
     assert not app.error
     assert app.selectbox(key="dictionary_version").value == version_of("word,category\n办证,other\n额度已审批,loan\n")
+
+
+def test_without_an_hour_of_decisions_no_rule_is_said_to_have_hit_nothing(
+    render: Open, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "report", lambda *args: replace(watched(*args), days=0))
+    app = render("rules", Role.OPERATOR, "en")
+    assert [metric.value for metric in app.metric] == ["1", "0", "–", "–"]
+    assert "no complete hour" in _shown(app)
+    assert "last 0 days" not in _shown(app)
+    assert list(app.dataframe[0].value["Hits"]) == ["–"]
+    app = render("rules", Role.OPERATOR, "en", show="unused")
+    assert not app.dataframe
+    assert "No rule is like that" not in _shown(app)
