@@ -69,7 +69,7 @@ class Guard:
             if user is None:
                 refusal = _to_sign_in(scope)
             elif user.must_change and path not in WITH_ONE_TIME_PASSWORD:
-                refusal = RedirectResponse("/password", 303)
+                refusal = RedirectResponse(leading("/password", _wanted(scope)), 303)
             if user is not None:
                 known(scope)
         if refusal is None:
@@ -126,14 +126,22 @@ def _origin(address: str) -> tuple[str, str, int] | None:
 def _to_sign_in(scope: Scope) -> Response:
     headers = Headers(scope=scope)
     if scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(sign_in_link(scope["path"], scope["query_string"].decode("latin-1")), 303)
+        return RedirectResponse(leading("/login", _wanted(scope)), 303)
     return PlainTextResponse("sign in", 401)
 
 
-def sign_in_link(path: str, query: str) -> str:
-    """The address of the form that signs in and leads on to this page, with its filters."""
-    wanted = f"{path}?{query}" if query else path
-    return "/login" if wanted == "/" or len(wanted) > MAX_WANTED else f"/login?{urlencode({'to': wanted})}"
+def _wanted(scope: Scope) -> str:
+    return page_with(scope["path"], scope["query_string"].decode("latin-1"))
+
+
+def page_with(path: str, query: str) -> str:
+    """The address of a page with its filters."""
+    return f"{path}?{query}" if query else path
+
+
+def leading(form: str, wanted: str) -> str:
+    """The address of a form (`/login`, `/password`) that leads on to the wanted page."""
+    return form if wanted == "/" or len(wanted) > MAX_WANTED else f"{form}?{urlencode({'to': wanted})}"
 
 
 def _with_headers(send: Send) -> Send:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from dashboards import language
-from dashboards.guard import COOKIE, now_ms, sign_in_link
+from dashboards.guard import COOKIE, leading, now_ms, page_with
 from dashboards.language import Text
 from dashboards.words import fault
 from pipeline.errors import AntispamError
@@ -51,7 +51,7 @@ def user(*, active: bool = True) -> User:
         _ = text()
         st.warning(_("Your session is over."), icon=":material/lock:")
         here = urlsplit(st.context.url or "/").path
-        st.link_button(_("Sign in"), sign_in_link(here, urlencode(st.query_params.to_dict())))
+        st.link_button(_("Sign in"), leading("/login", page_with(here, urlencode(st.query_params.to_dict()))))
         st.stop()
     return found
 

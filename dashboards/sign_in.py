@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from types import MappingProxyType
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from dashboards import language
-from dashboards.guard import COOKIE, cookie_of, now_ms
+from dashboards.guard import COOKIE, cookie_of, leading, now_ms
 from dashboards.language import LANGUAGES, N_, Text
 from dashboards.words import fault
 from pipeline.errors import AntispamError, UnavailableError
@@ -90,14 +90,14 @@ class SignIn:
         user = await to_thread.run_sync(partial(user_of, self._db, token, now_ms()))
         if user is None:
             return RedirectResponse("/login", 303)
-        title = _("Change password")
+        title, wanted = _("Change password"), own_page(request.query_params.get("to", ""))
         if request.method != "POST":
-            return _page(request, title, _password_form(_, user.must_change))
+            return _page(request, title, _password_form(_, user.must_change, wanted))
         form = await _form(request)
         if form is None:
             return PlainTextResponse("refused", 403)
         old, new = None if user.must_change else form.get("old", ""), form.get("new", "")
-        form_of = _password_form(_, user.must_change, form)
+        form_of = _password_form(_, user.must_change, wanted, form)
         if new != form.get("again", ""):
             return _page(request, title, form_of, _("The two new passwords differ."), 400)
         try:
@@ -108,9 +108,9 @@ class SignIn:
             return _page(request, title, form_of, fault(_, error), 400)
         if fresh is None:
             return PlainTextResponse("too many sign-ins at once", 503, {"Retry-After": "2"})
-        return self._with_session(request, fresh)
+        return self._with_session(request, fresh, wanted)
 
-    def _with_session(self, request: Request, token: str, to: str = "/") -> Response:
+    def _with_session(self, request: Request, token: str, to: str) -> Response:
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,
@@ -223,11 +223,10 @@ def _login_form(_: Text, name: str, wanted: str) -> str:
         _field(_("Name"), f'name="name" {typed} {focus[0]}'),
         _field(_("Password"), f'name="password" type="password" autocomplete="current-password" {focus[1]}'),
     )
-    action = "/login" if wanted == "/" else f"/login?{urlencode({'to': wanted})}"
-    return _form_of(action, fields, _("Sign in"))
+    return _form_of(leading("/login", wanted), fields, _("Sign in"))
 
 
-def _password_form(_: Text, must_change: bool, typed: Mapping[str, str] = MappingProxyType({})) -> str:
+def _password_form(_: Text, must_change: bool, wanted: str, typed: Mapping[str, str] = MappingProxyType({})) -> str:
     """The form, with the new passwords that were just typed. Only a wrong present password is typed again.
 
     The user signed in with the one-time password, so the form does not ask for it again.
@@ -243,7 +242,7 @@ def _password_form(_: Text, must_change: bool, typed: Mapping[str, str] = Mappin
         f"<small>{escape(rule)}</small>",
         _field(_("New password again"), f'name="again" {new} {kept["again"]}'),
     )
-    return f"<p>{escape(why)}</p>" + _form_of("/password", fields, _("Change password"))
+    return f"<p>{escape(why)}</p>" + _form_of(leading("/password", wanted), fields, _("Change password"))
 
 
 def _field(label: str, attributes: str) -> str:

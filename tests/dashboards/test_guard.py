@@ -218,8 +218,9 @@ def test_a_one_time_password_opens_only_its_change(client: TestClient, operation
     once = first_administrator(operational_db, now())
     assert once is not None
     assert sign_in(client, "admin", once) == 303
-    for path in ("/", "/review", "/_stcore/health"):
-        assert client.get(path).headers["location"] == "/password"
+    assert client.get("/").headers["location"] == "/password"
+    asked = client.get("/review?queue=fraud").headers["location"]
+    assert asked == "/password?to=%2Freview%3Fqueue%3Dfraud"
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
         pass
     assert 'name="old"' not in client.get("/password").text, "who came with it need not type it again"
@@ -228,7 +229,9 @@ def test_a_one_time_password_opens_only_its_change(client: TestClient, operation
     assert refused.status_code == 400
     assert f'value="{PASSWORD}"' in refused.text, "what was typed stays"
     assert client.post("/password", data={"new": once, "again": once}).status_code == 400
-    assert client.post("/password", data=change).status_code == 303
+    action = html.unescape(re.findall(r'action="([^"]+)"', client.get(asked).text)[0])
+    done = client.post(action, data=change)
+    assert (done.status_code, done.headers["location"]) == (303, "/review?queue=fraud")
     assert client.get("/review").text == "inside"
     assert sign_in(client, "admin", once) == 401
 
