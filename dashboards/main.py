@@ -42,16 +42,20 @@ STYLE = f"""<style>
   align-items: center; font-size: .875rem; color: var(--soft); white-space: nowrap }}
 .who a {{ color: var(--accent); text-decoration: none }} .who a:hover {{ text-decoration: underline }}
 .who b {{ color: var(--ink); font-weight: 600 }}
+.stApp:has([data-testid="stSidebar"][data-collapsed="false"]) .who,
+[data-testid="stSidebar"][data-collapsed="true"] {{ visibility: hidden }}
 h1 {{ font-size: 1.35rem !important; padding: 0 0 .25rem !important }}
 h2 {{ font-size: 1rem !important; padding: .25rem 0 !important }}
 [data-testid="stMetricValue"] {{ font-size: 1.5rem; font-variant-numeric: tabular-nums }}
 [data-testid="stMetricLabel"] p {{ white-space: normal }}
 :has(> .st-key-window), .st-key-window {{ flex: none !important; height: max(18rem, 100vh - 28rem) !important }}
+.st-key-window {{ overflow: clip !important }}
 [data-testid="stElementContainer"][data-stale="true"] {{ opacity: 1 !important }}
 [data-testid="stCaptionContainer"] {{ color: var(--soft) !important; opacity: 1 !important }}
 [data-testid="stButtonGroup"] button[aria-checked="true"] {{ color: var(--accent) !important }}
 [data-testid="stButtonGroup"] :has(> button) {{ flex-wrap: wrap; overflow: visible !important; mask: none !important }}
 </style>"""
+MENU = Path(__file__).with_name("menu.js").read_text(encoding="utf-8")
 
 
 def main() -> None:
@@ -102,10 +106,10 @@ def _who(user: User) -> None:
     }
     anchors = "".join(f'<a href="{path}" target="_self">{escape(label)}</a>' for path, label in links.items())
     name, role = escape(user.name), escape(word(_, user.role))
-    spoken = f"<script>document.documentElement.lang = '{session.chosen_language()}'</script>"
+    script = f"<script>document.documentElement.lang = '{session.chosen_language()}';{MENU}</script>"
     account = escape(_("Account"))
     who = f'<nav class="who" aria-label="{account}"><span><b>{name}</b> {role}</span>{anchors}</nav>'
-    st.html(STYLE + who + spoken, unsafe_allow_javascript=True)
+    st.html(STYLE + who + script, unsafe_allow_javascript=True)
 
 
 main()

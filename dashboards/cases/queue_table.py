@@ -52,7 +52,7 @@ def page(_: Text, user: User, place: Place) -> None:
     """Show what waits by one kind of place; the address keeps the kind and the chosen row."""
     st.title(_("Queues"))
     by = st.segmented_control(
-        _("By"),
+        _("Grouped by"),
         list(BY),
         default=given("by", list(BY), "queue"),
         format_func=lambda kind: _(BY[kind]),

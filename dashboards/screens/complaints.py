@@ -239,7 +239,10 @@ def _rates(_: Text, user: User) -> None:
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     months = _months(zone, now)
     by = left.selectbox(
-        _("By"), list(BY), index=list(BY).index(given("by", list(BY), "port")), format_func=lambda each: _(BY[each])
+        _("Grouped by"),
+        list(BY),
+        index=list(BY).index(given("by", list(BY), "port")),
+        format_func=lambda each: _(BY[each]),
     )
     month = right.selectbox(_("Month"), months, index=months.index(given("month", months, months[0])))
     keep("by", by)

@@ -143,6 +143,21 @@ def test_the_verdicts_are_in_a_narrow_window_at_once(open_page: Open, locale: st
         assert box["x"] + box["width"] <= 390
 
 
+def test_the_menu_of_a_narrow_window_is_whole_and_out_of_the_way_until_it_is_opened(open_page: Open) -> None:
+    page = open_page("anna", locale="zh-CN", path="/alerts")
+    page.set_viewport_size({"width": 390, "height": 844})
+    menu, account = page.get_by_test_id("stSidebar"), page.get_by_role("navigation", name="账号")
+    page.get_by_test_id("stExpandSidebarButton").wait_for()
+    assert menu.get_by_role("link").count() == 0, "the Tab key does not go through links that nobody sees"
+    assert account.is_visible()
+    page.get_by_test_id("stExpandSidebarButton").click()
+    menu.get_by_role("link", name="审核").wait_for()
+    assert menu.get_by_role("list").count() == 0, "boxes between the items of a list are none for a screen reader"
+    assert not account.is_visible(), "it would lie over the menu"
+    if AXE.exists():
+        assert faults(page) == []
+
+
 def test_counts_move_with_the_key_and_an_empty_hand_is_no_empty_queue(console: Console, open_page: Open) -> None:
     page = open_page("anna", path="/review")
     page.locator(".deck .body").wait_for()
@@ -171,3 +186,4 @@ def test_the_table_of_a_search_fits_the_window(open_page: Open) -> None:
         page.set_viewport_size({"width": 1440, "height": height})
         fits = height - 420
         wait(lambda: grid.evaluate("grid => grid.clientHeight") == fits, f"a table for {height} px")  # noqa: B023
+    assert page.locator(".st-key-window").evaluate("box => { box.scrollLeft = 99; return box.scrollLeft; }") == 0
