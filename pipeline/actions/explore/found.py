@@ -15,14 +15,20 @@ MOST_OFFSETS = 1000  # that are named in a condition; for more, whole days are r
 
 
 def found(
-    lake: duckdb.DuckDBPyConnection, filters: Filters, since: int, until: int, also: tuple[str, ...] = ()
+    lake: duckdb.DuckDBPyConnection,
+    filters: Filters,
+    since: int,
+    until: int,
+    also: tuple[str, ...] = (),
+    always: bool = False,
 ) -> tuple[str, Values]:
     """The SELECT of the events (partition, id, accepted_at) that fit, or "" if these filters ask for none.
 
+    With `always` it is made also where they ask for none: it then has all events of the period that the lake has.
     `also` are columns of the event that it shall have, too: `link` (the first one), `carriers`, `regions`,
     `recipients`. Of the parameters, it takes `day`, `since` and `until` from its caller.
     """
-    if not (filters.link or filters.number or filters.places or also):
+    if not (filters.link or filters.number or filters.places or also or always):
         return "", {}
     submission = filters.source == "submission"
     table, at = ("submissions", "accepted_at") if submission else ("records", "submitted_at")

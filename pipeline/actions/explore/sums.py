@@ -180,8 +180,9 @@ def _of_recipients(
 ) -> tuple[str, Values]:
     """The SELECT of the same sums, of the recipients of a carrier or region.
 
-    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. Hour, verdict
-    and whether it is the first round are one whole number, made before the recipients get rows: a third of the time.
+    Each recipient counts under the decision's verdict; then those with a verdict of their own move to it. A decision
+    whose submission is not in the lake (yet) has no recipients, so none of them moves. Hour, verdict and whether it is
+    the first round are one whole number, made before the recipients get rows: a third of the time.
     """
     link = ("link",) if by == "link" else ()
     names = tuple(name for name in PLACES if name == by or name in filters.places)
@@ -190,12 +191,11 @@ def _of_recipients(
     events, values = _found(lake, filters, (*lists, *link))
     if _know_places(lake, fitting, given):
         own = ", ".join(f"coalesce(x.{name}, '') AS {name}" for name in names)
-        own_events, of_own = _found(lake, replace(filters, number="", carrier="", region=""), link)
+        own_events, of_own = _found(lake, replace(filters, number="", carrier="", region=""), link, always=True)
     else:
         own = ", ".join(f"coalesce({name}s[list_position(recipients, x.recipient)], '') AS {name}" for name in names)
         with_recipients = dict.fromkeys((*lists, "recipients", *link))
         own_events, of_own = _found(lake, replace(filters, number=""), tuple(with_recipients))
-    of_event = f"JOIN ({own_events}) AS f USING (partition, id, accepted_at)" if own_events else ""
     conditions = [f"{name} = ${name}" for name in filters.places] + (["recipient = $number"] if filters.number else [])
     fits = " AND ".join(conditions) or "true"
     value = "" if by in PLACES else f", {OF_DECISION.get(by, by)} AS given"
@@ -211,7 +211,7 @@ def _of_recipients(
             SELECT key{value}, {each} FROM decision JOIN ({events}) AS f USING (partition, id, accepted_at)
         ), moved AS (
             SELECT *, unnest(exceptions) AS x{value}
-            FROM decisions {of_event}
+            FROM decisions JOIN ({own_events}) AS f USING (partition, id, accepted_at)
             WHERE {_DECIDED} AND {fitting} AND verdict <> 'hold' AND len(exceptions) > 0
         ), counted AS (
             SELECT key, {columns}, count(*) AS n FROM decided WHERE {fits} GROUP BY ALL
@@ -229,10 +229,12 @@ def _of_recipients(
     )
 
 
-def _found(lake: duckdb.DuckDBPyConnection, filters: Filters, also: tuple[str, ...]) -> tuple[str, Values]:
+def _found(
+    lake: duckdb.DuckDBPyConnection, filters: Filters, also: tuple[str, ...], always: bool = False
+) -> tuple[str, Values]:
     """The events of the period and of the one before it that fit; see `found`."""
     since, until = filters.hours
-    return found(lake, filters, 2 * since - until, until, also)
+    return found(lake, filters, 2 * since - until, until, also, always)
 
 
 def _know_places(lake: duckdb.DuckDBPyConnection, fitting: str, values: Values) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,22 @@ def test_exceptions_of_older_versions_count_under_their_carrier(
         assert explore(db, cursor, ANALYST, WEEK, by).top == explore(db, lake.cursor(), ANALYST, WEEK, by).top
     of_region = replace(WEEK, region="北京")
     assert explore(db, cursor, ANALYST, of_region) == explore(db, lake.cursor(), ANALYST, of_region)
+
+
+def test_a_decision_whose_submission_is_not_in_the_lake_has_no_recipients(
+    db: Database, lake: LakeReader, settings: Settings
+) -> None:
+    """The sink may write a decision before its submission. No sum goes below zero then."""
+    whole = explore(db, lake.cursor(), ANALYST, WEEK, "region").now
+    cursor = lake.cursor()
+    cursor.execute("CREATE TEMP TABLE submissions AS FROM memory.submissions WHERE port <> '10690003'")
+    for filters in (WEEK, replace(WEEK, region="北京"), replace(WEEK, number=number(settings), region="北京")):
+        for by in PLACES:
+            found = explore(db, cursor, ANALYST, filters, by)
+            assert 0 < found.now.messages < whole.messages
+            for sums in (found.now, *(top.now for top in found.top), *(sums for _, sums in found.course)):
+                assert min(astuple(sums)) >= 0, (by, sums)
+                assert sum(astuple(sums)[1:]) == sums.messages
 
 
 def test_a_number_with_more_messages_than_are_named_is_found_by_day(
