@@ -16,6 +16,10 @@
 #
 # Run `antispam up --demo`, or `antispam simulate days --first 2026-11-16` in an empty `ANTISPAM_DATA_DIR`, or name a
 # deployment's data folder there. `SINCE` and `UNTIL` are ISO 8601 times with zone; empty: open.
+#
+# 图是图片，不需要网络。自己逐格运行时，先执行 `figures.with_tooltips()`，图中就有提示框。
+#
+# Charts are pictures and need no network. When you run the cells yourself, `figures.with_tooltips()` gives them tooltips.
 
 # %% tags=["parameters"]
 SINCE = ""
@@ -104,10 +108,10 @@ lake.table(f"""
 # %% [markdown]
 # ## 分数 · Scores
 #
-# 每个分数段各判定的占比：低分被拒的，是规则所拒，不是分类器。提示框中有件数。
+# 每个分数段各判定的占比：低分被拒的，是规则所拒，不是分类器。
 #
 # What was decided at each score, as shares of the decisions there: what is refused at a low score was refused by a
-# rule, not by the classifier. The tooltip says how many they are.
+# rule, not by the classifier.
 
 # %%
 lake.chart("""
@@ -115,7 +119,7 @@ lake.chart("""
     FROM decisions WHERE within(decided_at) AND score IS NOT NULL AND source = 'submission' AND round = 0
     GROUP BY ALL ORDER BY ALL
 """).mark_bar().encode(
-    x=alt.X("bin:Q", bin="binned", title="垃圾概率 P(spam)"),
+    x=alt.X("bin:Q", bin="binned", title="垃圾概率 P(spam)", axis=alt.Axis(tickCount=10)),
     x2="bin_end",
     y=alt.Y("decisions:Q", title="占比 share of decisions", stack="normalize"),
     color=BY_VERDICT,

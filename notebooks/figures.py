@@ -49,6 +49,17 @@ def _theme() -> alt.theme.ThemeConfig:
     }
 
 
+# A picture is shown everywhere. Altair's own page loads its JavaScript from the internet, which an analyst's network may
+# not reach, and editors show nothing of a page in a notebook that was run elsewhere.
+alt.renderers.enable("png")
+
+
+def with_tooltips() -> None:
+    """Draw the charts that follow as pages with tooltips. Each holds its own JavaScript, 0.9 MB, and asks no network."""
+    no_links = {"source": False, "compiled": False, "editor": False}  # the last one would hand the data to a web site
+    alt.renderers.enable("html", template="inline", embed_options={"actions": {"export": True, **no_links}})
+
+
 class Lake:
     """The lake, with two macros for SQL: `within(time)`, true in the period, and `local(time)`, in the console's zone.
 
