@@ -225,6 +225,7 @@ export default function (component) {
   }
 
   function onKey(event) {
+    if (!host.isConnected) return; // the page shows something else now, and its listener goes a moment later
     const target = event.composedPath()[0];
     if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable) return;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -27,7 +27,9 @@ VERDICTS = {"a": "release", "x": "reject"}
 WATCH = """deck => {
   window.seen = [], window.empty = [];
   const shown = () => deck.querySelector(".body")?.dataset.case ?? "";
-  document.addEventListener("keydown", (event) => seen.push([event.key, shown(), performance.now()]), true);
+  document.addEventListener("keydown", (event) => { // a page that tells that the session is over has no deck
+    if (deck.isConnected) seen.push([event.key, shown(), performance.now()]);
+  }, true);
   new MutationObserver(() => {
     const text = deck.querySelector(".empty .large");
     if (text) empty.push(text.textContent);
