@@ -72,7 +72,11 @@ def _form(_: Text, user: User, channel: str, known: Steered | None) -> None:
         ):
             kept = [name for name in now.next or () if name in others]
             chosen = st.multiselect(
-                _("Takes over, the first one chosen first"), others, default=kept, key=f"next_{mark}"
+                _("Takes over, the first one chosen first"),
+                others,
+                default=kept,
+                placeholder=_("nobody"),
+                key=f"next_{mark}",
             )
             follow = tuple(chosen)
     weights = _weights(_, [channel, *others], now, mark) if others else None

@@ -19,7 +19,7 @@ from pipeline.actions.console.search import Query, search
 from pipeline.actions.console.sentences import Sentences
 from pipeline.durations import DAY_MS, MINUTE_MS
 from pipeline.errors import AntispamError
-from pipeline.rules.conduct.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Step, possible
+from pipeline.rules.conduct.port_lifecycle import LONGEST_PROBATION, PROBATION_DAYS, Life, Standing, Step, possible
 from pipeline.rules.conduct.tier_conduct import CLEAN_MONTHS, LIMIT, Month
 from pipeline.rules.ports import PortEntry
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -85,9 +85,10 @@ def page() -> None:
     if not entries:
         st.info(_("No port fits.") if text else _("No port is registered."), icon=":material/inbox:")
         return
+    today = _today(session.services().settings.console_zone)
     frame = table(
         [
-            (e.code, e.name, e.enterprise, word(_, e.state), word(_, e.tier), word(_, e.kind), e.channel)
+            (e.code, e.name, e.enterprise, word(_, _life(e, today)), word(_, e.tier), word(_, e.kind), e.channel)
             for e in entries[:PAGE]
         ],
         columns=[_("Code"), _("Name"), _("Enterprise"), _("State"), _("Tier"), _("Kind"), _("Channel")],
@@ -111,11 +112,21 @@ def page() -> None:
             _port(_, user, entries[chosen])
 
 
+def _life(entry: PortEntry, today: date) -> Life:
+    """The state that people see, as beside the list."""
+    until = date.fromisoformat(entry.probation_until) if entry.probation_until else None
+    return Standing(entry.state, until).life(today)
+
+
+def _today(zone: str) -> date:
+    return datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(zone)).date()
+
+
 def _port(_: Text, user: User, entry: PortEntry) -> None:
     services = session.services()
     zone, now = services.settings.console_zone, now_ms()
     history = port_history(services.db, user, entry.code, now)
-    today = datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).date()
+    today = _today(zone)
     st.header(f"{entry.code}  {session.plain(entry.name)}")
     columns = st.columns(3)
     columns[0].metric(_("State"), word(_, port_standing(services.db, user, entry.code).life(today)), border=True)

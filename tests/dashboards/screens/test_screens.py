@@ -530,6 +530,8 @@ def test_a_port_takes_the_steps_of_its_life_after_a_reason(render: Open) -> None
         assert not app.error
         word = "active" if after == "open" else after
         assert app.metric[0].value == word
+        listed = app.dataframe[0].value
+        assert list(listed["State"][listed["Code"] == code]) == [word], "the list and the port say the same"
 
 
 def test_the_history_of_a_port_says_why_in_the_readers_language_and_leads_to_the_evidence(render: Open) -> None:
