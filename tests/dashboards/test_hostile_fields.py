@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import update
 
-from pipeline.store import schema
+from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Role
 from tests.dashboards.test_console_access import OFFICE, PAGES
 from tests.dashboards.test_console_browser import CHROMIUM, Console, Open, browser, open_page
@@ -29,6 +29,7 @@ HOSTILE = (
 FREE = {"name", "content", "text", "note", "reason", "message", "title", "answer", "source", "reference", "province",
         "city", "comment", "description", "status", "actor", "subject", "sample"}  # fmt: skip
 KEPT = {
+    "audit",
     "users",
     "sessions",
     "alembic_version",
@@ -61,6 +62,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             free = [column.name for column in table.c if column.name in FREE - keys]
             if free and table.name not in KEPT:
                 changed += connection.execute(update(table).values(dict.fromkeys(free, HOSTILE))).rowcount
+        # The trail takes new rows only.
+        audit.record(connection, int(time.time() * 1000), HOSTILE[:64], "port.suspend", HOSTILE[:128], reason=HOSTILE)
     assert changed > 50
     sign_up(console.db, "eva", Role.ADMINISTRATOR, int(time.time() * 1000))
     yield console
