@@ -93,13 +93,15 @@ CREATE TEMP TABLE sent AS
     LEFT JOIN outcome USING (id, sender, accepted_at)
     GROUP BY ALL;
 
--- First rounds of submissions and records decided in the period, by the rule of a reason.
+-- First rounds of submissions accepted in the period, and of records decided in it, by the rule of a reason. A record
+-- may be of an earlier day whose report is written; at its decision it counts in one report.
 CREATE TEMP TABLE hit AS
     SELECT reason.rule AS rule, count(*) AS matched, count(*) FILTER (first) AS decided
     FROM (
         SELECT unnest(reasons) AS reason, generate_subscripts(reasons, 1) = 1 AS first FROM decisions
         WHERE round = 0 AND dt >= getvariable('day')
-          AND decided_at >= getvariable('since') AND decided_at < getvariable('until')
+          AND CASE WHEN source = 'record' THEN decided_at ELSE coalesce(accepted_at, decided_at) END
+              BETWEEN getvariable('since') AND getvariable('until') - INTERVAL 1 MICROSECOND
     )
     GROUP BY ALL;
 

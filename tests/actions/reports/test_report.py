@@ -6,10 +6,11 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, insert, select, update
 
 from pipeline.actions.reports.definition import LANGUAGES, reports
@@ -19,7 +20,10 @@ from pipeline.actions.reports.scheduled import SETTLED_MS, write_due
 from pipeline.bench.simulated_days import SimulatedDays
 from pipeline.errors import AntispamError
 from pipeline.events import CaseMember, Decision, DeliveryReport, Event, Outbound, Submission, Verdict
+from pipeline.lake import delta
 from pipeline.lake.message_facts import sms_parts
+from pipeline.lake.privacy import Privacy
+from pipeline.lake.tables import DECISIONS, Origin
 from pipeline.rules.numbering.regions import region_of
 from pipeline.rules.numbering.segments import Segments, shipped_segments
 from pipeline.settings import Settings
@@ -29,6 +33,7 @@ from pipeline.store.database import Database
 from pipeline.store.registry import registry
 from tests.harness.command import command
 from tests.harness.console_data import CHIEF, register_ports
+from tests.harness.lake import events as lake_events
 from tests.harness.migrated import migrated_database
 
 pytestmark = pytest.mark.long
@@ -126,6 +131,28 @@ def test_messages_reconcile_with_the_events(day: MadeDay) -> None:
     assert (shown["accepted"], shown["released"], shown["held"]) == (
         expected.total(), expected["release"], expected["hold"],
     )  # fmt: skip
+
+
+def test_a_rule_counts_on_the_day_its_submission_was_accepted(tmp_path: Path) -> None:
+    """A record counts on the day of its decision: the report of its own day may be written."""
+    settings = Settings(data_dir=tmp_path, _env_file=None)
+    late = replace(lake_events.decision("a", at=DAY.until + 1, port="10690001"), accepted_at=DAY.until - 1)
+    record = replace(late, id="b", source="record", round=0)
+    rows = DECISIONS.build(
+        [late, record],
+        [Origin("log", "decisions", 0, n, DAY.until) for n in range(2)],
+        Privacy(settings.privacy_secret),
+    )
+    delta.append(delta.open_table(settings.lake_dir, DECISIONS), rows, {"log/0": None}, {"log/0": 2})
+    matched = {}
+    db = migrated_database(settings)
+    for of in (MONDAY, MONDAY + timedelta(days=1)):
+        made = make(db, settings, ANALYST, "daily", containing(Span.DAY, of, DAY.zone))
+        path = next(path for path in write(made, tmp_path) if path.name == "rules.csv" and path.parent.name == "en")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            matched[of] = {row["rule"]: int(row["matched"]) for row in csv.DictReader(file) if row["matched"] != "0"}
+    db.close()
+    assert list(matched.values()) == [{"bulk-same-content": 1, "score": 1}] * 2
 
 
 def test_usage_is_by_port_carrier_verdict_and_part(day: MadeDay) -> None:

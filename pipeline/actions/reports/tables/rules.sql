@@ -1,8 +1,8 @@
 /*
 title: {zh: 规则与准确率, en: Rules and their precision}
 note:
-  zh: 命中按首轮判定计；准确率 = 该规则立案的任务中，人工拒绝 ÷ 人工判定。
-  en: Matches of first rounds. Precision is the share of cases opened by the rule that a person refused, of those that a person decided.
+  zh: 命中按首轮判定计，提交按受理时间，话单按判定时间；准确率 = 该规则立案的任务中，人工拒绝 ÷ 人工判定。
+  en: Matches of first rounds, of submissions at their acceptance, of records at their decision. Precision is the share of cases opened by the rule that a person refused, of those that a person decided.
 columns:
   rule: {zh: 规则, en: rule}
   matched: {zh: 命中（次）, en: matches, form: number, bar: true}
