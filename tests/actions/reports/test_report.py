@@ -225,6 +225,7 @@ def test_cases_complaints_and_rules_reconcile(day: MadeDay) -> None:
     assert {row["verdict"]: int(row["records"]) for row in day.table("records")} == records
     refused = sum(verdict in ("reject", "blacklist") for _, _, verdict, _ in day.final())
     assert total(day.table("units"), "by_rules") == refused
+    assert all(float(row["share"] or 0) <= 1 for row in day.table("units"))
 
 
 def test_the_same_report_twice_is_the_same_bytes(day: MadeDay, tmp_path: Path) -> None:
