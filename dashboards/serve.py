@@ -67,7 +67,7 @@ def run_console(settings: Settings) -> None:
                 "server.port": settings.console_port,
                 "server.headless": True,
                 "server.fileWatcherType": "none",
-                "server.maxUploadSize": 4,  # MB; for the csv of a list
+                "server.maxUploadSize": 2,  # MB, shown beside the button: no service takes a larger file
                 "browser.gatherUsageStats": False,
                 "client.toolbarMode": "minimal",  # no Deploy button, and the key C opens no dialog
                 "client.showErrorDetails": "none",
