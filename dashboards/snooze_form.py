@@ -19,7 +19,7 @@ from pipeline.durations import DAY_MS, HOUR_MS
 from pipeline.rules.snoozes import MAX_DAYS, SnoozeKind, spelled
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import snoozes
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 LENGTHS = {
     HOUR_MS: N_("1 hour"),

@@ -344,7 +344,10 @@ def test_other_kinds_go_from_draft_to_force_and_back(run: Run, tmp_path: Path, m
     words = "word,category,verdict\n办证,other,review\n"
     for name, text in (("one", words), ("two", words.replace("review", "reject")), ("bad", "wort,category\n")):
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert run("policy", "diff", tmp_path / "one", *kind).err == "antispam: dictionary: no version is in force\n"
+    assert (
+        run("policy", "diff", tmp_path / "one", *kind).err
+        == "antispam: dictionary dictionary.csv: no version is in force\n"
+    )
     assert run("policy", "publish", tmp_path / "one", *kind).code == 0
     version = run("policy", "draft", tmp_path / "two", "--reason", "fewer cases", *kind).out.strip()
     assert run("policy", "diff", version, *kind).out == "word 办证: verdict review → reject\n"
@@ -362,7 +365,7 @@ def test_other_kinds_go_from_draft_to_force_and_back(run: Run, tmp_path: Path, m
     assert run("policy", "withdraw", faulty, *kind).code == 0
     monkeypatch.setenv("ANTISPAM_POLICY_APPROVAL", "strict")
     assert "two people must agree" in run("policy", "publish", tmp_path / "two", *kind).err
-    assert run("policy", "list", "--kind", "list").code == 2
+    assert run("policy", "list", "--kind", "model").code == 2
 
 
 def test_policy_signals_lists_every_name(run: Run) -> None:

@@ -23,7 +23,7 @@ from pipeline.actions.console.consents import proof, record_one, take_back
 from pipeline.rules.consents import AGREED, MAX_SOURCE, Consent, ConsentKind
 from pipeline.store.accounts.roles import Right, User, allowed
 from pipeline.store.registry import consents
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 SECTIONS = {"figures": N_("Figures"), "number": N_("A number"), "record": N_("Record one"), "file": N_("Import a file")}
 KINDS = {

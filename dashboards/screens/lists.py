@@ -8,19 +8,23 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import session
-from dashboards.address import given, keep
+from dashboards.address import given, keep, link
 from dashboards.from_case import dry_run
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
 from dashboards.words import clock, count, fault, word
-from pipeline.actions.console.list_file import add_all, read_list_file, undo_all
+from pipeline.actions.console.list_file import AT_ONCE, add_all, may_add, read_list_file, undo_all
 from pipeline.errors import AntispamError
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import COLUMNS, ENTITIES, PORT_RECIPIENT, ListEntry
+from pipeline.rules.policies.lifecycle import Approval, LivingKind
+from pipeline.rules.versions import version_of
 from pipeline.store.accounts.roles import User
-from pipeline.store.registry import registry
-from pipeline.store.registry.list_entries import Change, masked
+from pipeline.store.registry import policy_lifecycle, registry
+from pipeline.store.registry.list_entries import Change, entry
+from pipeline.store.registry.list_entries import text as entry_text
+from pipeline.text.numbers import masked
 
 PAGE = 100
 MEANINGS = {
@@ -130,12 +134,11 @@ def _add(_: Text, user: User, name: str) -> None:
             _("Until the end of (empty: standing)"), value=None, min_value=today, max_value=today + timedelta(days=3650)
         )
         tried = st.form_submit_button(_("Try it on the last 24 hours"), width="stretch")
+        drafted = st.form_submit_button(_("Save as draft"), width="stretch", key=f"draft_{name}")
+        ends = None if until is None else int(datetime.combine(until, time.max, ZoneInfo(zone)).timestamp() * 1000)
         if st.form_submit_button(_("Add"), type="primary", width="stretch"):
             with session.told():
                 _need(_, reason)
-                ends = None
-                if until is not None:
-                    ends = int(datetime.combine(until, time.max, ZoneInfo(zone)).timestamp() * 1000)
                 added = registry.add_list_entry(services.db, user, name, value.strip(), reason.strip(), ends, now_ms())
                 if added is None:
                     st.info(_("It was on the list already."))
@@ -144,9 +147,22 @@ def _add(_: Text, user: User, name: str) -> None:
                 for kept in ("value", "case"):
                     keep(kept, None)
                 st.rerun()
+    if drafted:
+        with session.told():
+            _need(_, reason)
+            text = entry_text(entry(name, value.strip(), reason.strip(), ends))
+            file = f"entry-{version_of(text)}.csv"
+            _drafted(
+                _, policy_lifecycle.draft(services.db, user, text, reason.strip(), now_ms(), LivingKind.LIST, file)
+            )
     if tried and value.strip():
         with session.told():
             dry_run.show(_, user, dry_run.of_entry(name, value, now_ms()))
+
+
+def _drafted(_: Text, version: str) -> None:
+    st.success(_("Draft {version} is saved.").format(version=version), icon=":material/edit_note:")
+    link("policy", _("To its check and approval"), kind=LivingKind.LIST, version=version)
 
 
 def _import(_: Text, user: User) -> None:
@@ -166,9 +182,27 @@ def _import(_: Text, user: User) -> None:
             )
             if read.faults:
                 st.code("\n".join(fault(_, each) for each in read.faults[:20]), language=None, wrap_lines=True)
+            approval = Approval(session.services().settings.policy_approval)
+            at_once = may_add(read.entries, approval)
+            if not at_once:
+                told = _("More than {n} entries are a list file: another person puts it in force on the page Policy.")
+                st.caption(told.format(n=AT_ONCE))
+            if read.entries and st.button(_("Save as draft"), type="secondary" if at_once else "primary", key="draft"):
+                _drafted(
+                    _,
+                    policy_lifecycle.draft(
+                        session.services().db,
+                        user,
+                        given.getvalue().decode("utf-8-sig"),
+                        "",
+                        now_ms(),
+                        LivingKind.LIST,
+                        given.name[:128],
+                    ),
+                )
             label = _("Add {n} entries").format(n=count(len(read.entries)))
-            if st.button(label, type="primary", disabled=not read.entries, key="import"):
-                changed = add_all(session.services().db, user, read.entries, now_ms())
+            if at_once and st.button(label, type="primary", disabled=not read.entries, key="import"):
+                changed = add_all(session.services().db, user, read.entries, now_ms(), approval)
                 st.session_state[UNDO] = ("added", changed)
                 st.toast(_("{n} entries added").format(n=count(len(changed))))
                 del st.session_state["list_file"]

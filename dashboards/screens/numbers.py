@@ -22,7 +22,7 @@ from pipeline.actions.orders.order import OrderDeed, OrderKind, OrderState
 from pipeline.actions.orders.parties import Parties, load_parties
 from pipeline.order_exchange import BOSS, HLR
 from pipeline.store.accounts.roles import User
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 SECTIONS = {
     "orders": N_("Orders"),

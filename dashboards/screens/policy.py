@@ -1,4 +1,4 @@
-"""Policy: the versions of the policy, the dictionary, the calendar and the brands, from draft to archive.
+"""Policy: the versions of the policy, the dictionary, calendar, brands, lists and templates, from draft to archive.
 
 It shows their trial and approval, and who has applied what.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.address import keep
 from dashboards.from_case import word_form
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
@@ -20,6 +21,7 @@ from dashboards.words import clock, word
 from pipeline.actions.console.epochs import epochs
 from pipeline.errors import AntispamError
 from pipeline.rules.clock.calendar import shipped_calendar
+from pipeline.rules.lists import COLUMNS
 from pipeline.rules.policies.formats import FORMATS
 from pipeline.rules.policies.lifecycle import TRIAL, Approval, Deed, LivingKind, State, deeds, may_approve
 from pipeline.store.accounts.roles import Right, User, allowed
@@ -30,6 +32,8 @@ KINDS = {
     LivingKind.DICTIONARY: N_("Dictionary"),
     LivingKind.CALENDAR: N_("Calendar"),
     LivingKind.BRANDS: N_("Brands"),
+    LivingKind.LIST: N_("Lists"),
+    LivingKind.TEMPLATES: N_("Templates"),
 }
 LONGEST = 200_000  # characters of a text that a browser shows and edits without delay
 LINES = 1_000  # of a difference, likewise
@@ -45,9 +49,10 @@ def page() -> None:
     """Show the page of the policy."""
     user, _ = session.user(), session.text()
     st.title(_("Policy"))
-    kind = _kind(_)
+    kind = _kind(_, user)
     found = policy_lifecycle.versions(session.services().db, user, kind)
-    rows = sorted(found, key=lambda row: ORDER.index(State(row.state)))
+    name = _name(_, kind, found)
+    rows = sorted([row for row in found if row.name == name], key=lambda row: ORDER.index(State(row.state)))
     force = next((row for row in rows if row.state == State.IN_FORCE), None)
     trial = next((row for row in rows if row.state in TRIAL), None)
     _heads(_, kind, force, trial)
@@ -55,20 +60,22 @@ def page() -> None:
     with left:
         _versions(_, rows)
         if rows:
-            _version(_, user, kind, rows, force)
+            _version(_, user, kind, rows)
     with right:
         _workers(_, user, force, trial)
-        if allowed(user, Right.AUTHOR_POLICY):
-            _draft(_, user, kind, force)
+        if allowed(user, policy_lifecycle.rights(kind)[0]):
+            _draft(_, user, kind, name, force)
 
 
-def _kind(_: Text) -> LivingKind:
-    """The kind that the address asks for."""
+def _kind(_: Text, user: User) -> LivingKind:
+    """The kind that the address asks for, of those that the user may see."""
+    editors = {LivingKind.LIST: Right.EDIT_LISTS, LivingKind.TEMPLATES: Right.EDIT_PORTS}
+    kinds = [kind for kind in KINDS if kind not in editors or (allowed(user, editors[kind]) and not user.scope)]
     asked = st.query_params.get("kind", "")
     chosen = st.segmented_control(
         _("Kind of configuration"),
-        list(KINDS),
-        default=LivingKind(asked) if asked in list(KINDS) else LivingKind.POLICY,
+        kinds,
+        default=LivingKind(asked) if asked in kinds else LivingKind.POLICY,
         format_func=lambda kind: _(KINDS[kind]),
         key="policy_kind",
         required=True,
@@ -76,6 +83,27 @@ def _kind(_: Text) -> LivingKind:
     )
     st.query_params["kind"] = chosen
     return LivingKind(chosen)
+
+
+def _name(_: Text, kind: LivingKind, found: Sequence[Any]) -> str:
+    """The list file, or the port of templates, that the address or the reader names; else the only name."""
+    if kind not in (LivingKind.LIST, LivingKind.TEMPLATES):
+        keep("name", None)
+        return FORMATS[kind].name
+    version = next((row.name for row in found if row.version == st.query_params.get("version")), "")
+    asked = st.query_params.get("name", "")[:128] or version
+    names = list(dict.fromkeys([*filter(None, [FORMATS[kind].name, asked]), *sorted(row.name for row in found)]))
+    label = _("List file") if kind is LivingKind.LIST else _("Port")
+    chosen = st.selectbox(
+        label,
+        names,
+        index=names.index(asked) if asked in names else 0 if names else None,
+        accept_new_options=kind is LivingKind.TEMPLATES,
+        placeholder=_("Code of a port"),
+        key=f"{kind}_name",
+    )
+    keep("name", chosen)
+    return chosen or ""
 
 
 def _heads(_: Text, kind: LivingKind, force: Any, trial: Any) -> None:
@@ -123,7 +151,7 @@ def _versions(_: Text, rows: Sequence[Any]) -> None:
     st.dataframe(frame, hide_index=True, height="content" if len(rows) < 12 else 420)
 
 
-def _version(_: Text, user: User, kind: LivingKind, rows: Sequence[Any], force: Any) -> None:
+def _version(_: Text, user: User, kind: LivingKind, rows: Sequence[Any]) -> None:
     """One version: how it differs from the one in force, and what may be done with it."""
     known = {row.version: row for row in rows}
     asked = st.query_params.get("version")
@@ -141,9 +169,9 @@ def _version(_: Text, user: User, kind: LivingKind, rows: Sequence[Any], force: 
         by = _("Written by {author}, put in force by {approver}.")
         st.caption(by.format(author=session.plain(row.author), approver=session.plain(row.approver or "–")))
     else:
-        _difference(_, user, kind, value, force)
+        _difference(_, user, kind, row.version)
     with st.expander(_("Its text")):
-        language = None if kind is LivingKind.DICTIONARY else "yaml"
+        language = None if kind in (LivingKind.DICTIONARY, LivingKind.LIST) else "yaml"
         st.code(value[:LONGEST], language=language, height=320, wrap_lines=True)
         if len(value) > LONGEST:
             st.caption(_("Cut off after {characters} characters.").format(characters=f"{LONGEST:,}"))
@@ -155,17 +183,14 @@ def _chosen(kind: LivingKind) -> str:
     return f"{kind}_version"
 
 
-def _difference(_: Text, user: User, kind: LivingKind, value: str, force: Any) -> None:
+def _difference(_: Text, user: User, kind: LivingKind, version: str) -> None:
     st.caption(_("What is different from the version in force"))
     try:
-        new = _parsed(kind, value)
+        told = policy_lifecycle.difference(session.services().db, user, version, kind)
     except AntispamError as error:
         st.code(str(error), language=None)
         return
-    if force is None:
-        return
-    old = _parsed(kind, policy_lifecycle.text(session.services().db, user, force.version, kind))
-    said = [line[session.chosen_language()] for line in FORMATS[kind].differences(old, new)]
+    said = [line[session.chosen_language()] for line in told]
     if said:
         st.code("\n".join(said[:LINES]), language=None, wrap_lines=True)
     else:
@@ -181,7 +206,7 @@ def _deeds(_: Text, user: User, kind: LivingKind, row: Any) -> None:
     approval = Approval(services.settings.policy_approval)
     if kind is not LivingKind.POLICY:
         possible -= {Deed.SHADOW, Deed.SHARE}
-    author, approver = allowed(user, Right.AUTHOR_POLICY), allowed(user, Right.APPROVE_POLICY)
+    author, approver = (allowed(user, right) for right in policy_lifecycle.rights(kind))
     second = may_approve(approval, row.author, user.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if author and Deed.SUBMIT in possible and st.button(_("Check"), key="submit", type="primary"):
@@ -212,7 +237,16 @@ def _deeds(_: Text, user: User, kind: LivingKind, row: Any) -> None:
                 st.write(_("It decides again from the next batch of every worker."))
                 if st.button(_("Put {version} in force").format(version=version), key="rollback", type="primary"):
                     with session.told():
-                        registry.rollback(db, user, kind, FORMATS[kind].name, now_ms(), version)
+                        registry.rollback(db, user, kind, row.name, now_ms(), version)
+                        st.rerun()
+        if approver and kind is LivingKind.LIST and row.state == State.IN_FORCE:
+            with st.popover(_("Take it out of force"), icon=":material/undo:"):
+                st.write(
+                    _("Its entries do not count from the next batch of every worker. A rollback brings them back.")
+                )
+                if st.button(_("Take {version} out of force").format(version=version), key="out", type="primary"):
+                    with session.told():
+                        registry.withdraw(db, user, kind, row.name, now_ms())
                         st.rerun()
         if author and Deed.WITHDRAW in possible:
             with st.popover(_("Withdraw")):
@@ -252,10 +286,16 @@ def _workers(_: Text, user: User, force: Any, trial: Any) -> None:
     st.caption(_("The last change was published with epoch {epoch}.").format(epoch=wanted))
 
 
-def _draft(_: Text, user: User, kind: LivingKind, force: Any) -> None:
+def _draft(_: Text, user: User, kind: LivingKind, name: str, force: Any) -> None:
     st.header(_("New draft"))
     db = session.services().db
-    start = policy_lifecycle.text(db, user, force.version, kind) if force else ""
+    if kind is LivingKind.LIST:
+        _draft_list(_, user, name)
+        return
+    start = policy_lifecycle.text_in_force(db, user, kind, name)
+    if kind is LivingKind.TEMPLATES and not start:
+        st.info(_("Name a registered port: its templates can be changed here."), icon=":material/info:")
+        return
     if len(start) > LONGEST:
         st.info(_("The text is too long for this page."), icon=":material/info:")
         st.code(f"antispam policy draft FILE --kind {kind}", language=None, wrap_lines=True)
@@ -263,11 +303,42 @@ def _draft(_: Text, user: User, kind: LivingKind, force: Any) -> None:
     if kind is LivingKind.DICTIONARY and force:
         _drafted(kind, word_form.show(_, user, start))
     with st.form("draft", border=True):
-        value = st.text_area(_("New text"), start, height=260, key=f"{kind}_draft_{force.version if force else 0}")
+        shown = f"{kind}_draft_{name}_{force.version if force else 0}"
+        value = st.text_area(_("New text"), start, height=260, key=shown)
         reason = st.text_input(_("What the change is for"), max_chars=200)
         if st.form_submit_button(_("Save as draft"), type="primary"):
             with session.told():
                 _drafted(kind, policy_lifecycle.draft(db, user, value, reason.strip(), now_ms(), kind))
+
+
+def _draft_list(_: Text, user: User, name: str) -> None:
+    """The form for a list file: a new text of the chosen one, or one that stands beside it."""
+    with st.form("draft_list", border=True):
+        st.caption(
+            _("UTF-8, header {header}; expires in ISO 8601 with zone, or empty.").format(header=",".join(COLUMNS))
+        )
+        given = st.file_uploader(_("File"), type=["csv"], key="list_draft")
+        file = st.text_input(_("List file"), name, max_chars=128, help=_("Another name stands beside the other files."))
+        reason = st.text_input(_("What the change is for"), max_chars=200)
+        if st.form_submit_button(_("Save as draft"), type="primary") and given is not None:
+            with session.told():
+                text = _text(given.getvalue())
+                version = policy_lifecycle.draft(
+                    session.services().db, user, text, reason.strip(), now_ms(), LivingKind.LIST, file.strip()
+                )
+                st.query_params["name"] = file.strip()
+                st.session_state.pop(f"{LivingKind.LIST}_name", None)
+                _drafted(LivingKind.LIST, version)
+    st.caption(
+        _("A file of millions of rows goes by the command line; a few entries that cannot wait, on the page Lists.")
+    )
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AntispamError("UTF-8 expected: {error}", error=error) from None
 
 
 def _drafted(kind: LivingKind, version: str | None) -> None:

@@ -165,6 +165,8 @@ def _port(_: Text, user: User, entry: PortEntry) -> None:
         st.markdown("\n".join(_deed(_, user, entry.code, deed, said, zone) for deed in history.deeds))
     else:
         st.caption(_("Nothing."))
+    if allowed(user, Right.EDIT_PORTS) and not user.scope:
+        link("policy", _("Its templates"), kind="templates", name=entry.code)
     if allowed(user, Right.SEARCH):
         with st.container(horizontal=True):
             link("explore", _("Explore this port"), port=entry.code, by="content")

@@ -16,6 +16,7 @@ from pipeline.rules.policies.lifecycle import LivingKind
 app = typer.Typer()
 policy_app = typer.Typer(no_args_is_help=True, help="Check and publish the policy.")
 KindOption = Annotated[LivingKind, typer.Option("--kind", help="Whose version, or of what kind FILE is.")]
+NameOption = Annotated[str, typer.Option("--name", help="Of a list file, if not lists.csv; of templates, the port.")]
 app.add_typer(policy_app, name="policy")
 config_app = typer.Typer(no_args_is_help=True, help="Publish configuration.")
 app.add_typer(config_app, name="config")
@@ -105,14 +106,15 @@ def policy_signals(policy: context.PolicyFile = None) -> None:
 
 
 @policy_app.command("publish")
-def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY) -> None:
+def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY, name: NameOption = "") -> None:
     """Check a policy, or another kind, and put it in force on all workers, by one person."""
     from pipeline.decision.configuration import read_text
     from pipeline.store.registry import policy_lifecycle
 
     text = read_text(file)
     with context.database() as db:
-        epoch = policy_lifecycle.publish(db, context.administrator(), text, context.approval(), context.now(), kind)
+        user, now = context.administrator(), context.now()
+        epoch = policy_lifecycle.publish(db, user, text, context.approval(), now, kind, name)
         context.await_relay(db, epoch)
 
 
@@ -120,14 +122,15 @@ def policy_publish(file: Path, kind: KindOption = LivingKind.POLICY) -> None:
 def policy_rollback(
     to: Annotated[str | None, typer.Option(help="A version; default: the one in force before.")] = None,
     kind: KindOption = LivingKind.POLICY,
+    name: NameOption = "",
 ) -> None:
-    """Put an earlier version in force again."""
+    """Put an earlier version in force again; a list file that was the first of its name goes."""
     from pipeline.rules.policies.formats import FORMATS
     from pipeline.store.registry import registry
 
     with context.database() as db:
-        user, name = context.administrator(), FORMATS[kind].name
-        context.await_relay(db, registry.rollback(db, user, kind, name, context.now(), to))
+        user, entry = context.administrator(), name or FORMATS[kind].name
+        context.await_relay(db, registry.rollback(db, user, kind, entry, context.now(), to))
 
 
 @policy_app.command("list")
@@ -143,7 +146,8 @@ def policy_list(kind: KindOption = LivingKind.POLICY) -> None:
             state = f"{row.state} {row.share}%" if row.share else row.state
             approved = f", approved by {row.approver}" if row.approver else ""
             reason = f": {row.reason}" if row.reason else ""
-            typer.echo(f"{row.version}  {state:10}  {when}  by {row.author}{approved}{reason}")
+            of = f"  {row.name}" if kind in (LivingKind.LIST, LivingKind.TEMPLATES) else ""
+            typer.echo(f"{row.version}  {state:10}  {when}{of}  by {row.author}{approved}{reason}")
 
 
 @policy_app.command("draft")
@@ -151,6 +155,7 @@ def policy_draft(
     file: Path,
     reason: Annotated[str, typer.Option(help="What the change is for; approvers read it.")] = "",
     kind: KindOption = LivingKind.POLICY,
+    name: NameOption = "",
 ) -> None:
     """Store a policy, or another kind, as a draft, and print its version."""
     from pipeline.decision.configuration import read_text
@@ -158,7 +163,7 @@ def policy_draft(
 
     text = read_text(file)
     with context.database() as db:
-        typer.echo(policy_lifecycle.draft(db, context.administrator(), text, reason, context.now(), kind))
+        typer.echo(policy_lifecycle.draft(db, context.administrator(), text, reason, context.now(), kind, name))
 
 
 @policy_app.command("submit")
@@ -220,27 +225,33 @@ def policy_diff(
     old: Annotated[str | None, typer.Argument(help="Likewise; default: the one in force.")] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Show the differing lines of the files instead.")] = False,
     kind: KindOption = LivingKind.POLICY,
+    name: NameOption = "",
 ) -> None:
     """Say in words how two policies, or two of another kind, differ."""
     from difflib import unified_diff
 
     from pipeline.decision.configuration import read_text
-    from pipeline.rules.policies.formats import FORMATS
-    from pipeline.store.registry import registry
+    from pipeline.rules.policies.formats import FORMATS, name_of
+    from pipeline.store.registry import policy_lifecycle, registry
 
     form = FORMATS[kind]
     with context.database() as db:
-        texts = []
-        for name in (old, new):
-            stored = registry.configuration(db, kind, form.name, name)
-            if stored is None and name is None:
-                raise AntispamError(f"{kind}: no version is in force")
-            texts.append(read_text(Path(name)) if stored is None and name else stored or "")
+        named = {row.version: row.name for row in policy_lifecycle.versions(db, context.administrator(), kind)}
+
+        def text_of(given: str) -> str:
+            stored = registry.configuration(db, kind, named.get(given, ""), given)
+            return read_text(Path(given)) if stored is None else stored
+
+        after = text_of(new)
+        entry = named.get(new) or name_of(kind, after, name)
+        before = text_of(old) if old else registry.configuration(db, kind, entry)
+        if before is None:
+            raise AntispamError(f"{kind} {entry}: no version is in force")
     if lines:
-        before, after = (text.splitlines(keepends=True) for text in texts)
-        sys.stdout.writelines(unified_diff(before, after, old or "in force", new))
+        was, now = (text.splitlines(keepends=True) for text in (before, after))
+        sys.stdout.writelines(unified_diff(was, now, old or "in force", new))
         return
-    for difference in form.differences(form.parse(texts[0], old or "in force"), form.parse(texts[1], new)):
+    for difference in form.differences(form.parse(before, old or "in force"), form.parse(after, new)):
         typer.echo(difference["en"])
 
 

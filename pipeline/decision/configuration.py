@@ -20,7 +20,7 @@ from pipeline.models.classifier import Classifier
 from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, shipped_calendar, shipped_calendar_text
 from pipeline.rules.consents import SHARDS, Consents, Shard, parse_shard
 from pipeline.rules.enterprises import check_parents, parse_enterprise
-from pipeline.rules.lists import ListEntry, Lists, check_lists, read_lists, read_single
+from pipeline.rules.lists import LISTS, ListEntry, Lists, check_lists, read_lists, read_single
 from pipeline.rules.policies.policy import Policy, parse_policy
 from pipeline.rules.ports import Port, Ports, parse_port, read_port
 from pipeline.rules.snoozes import Snooze, Snoozes, parse_snooze
@@ -222,10 +222,10 @@ def directory_entries(folder: Path | None, policy: Path | None = None) -> Iterat
     yield "dictionary", "dictionary.csv", text("dictionary.csv") or ""
     yield "calendar", CALENDAR, text(CALENDAR) or ""
     yield "brands", BRANDS, text(BRANDS) or NO_ADDITIONS
-    lists = text("lists.csv")
+    lists = text(LISTS)
     if lists is not None:
         check_lists(lists)
-        yield "list", "lists.csv", lists
+        yield "list", LISTS, lists
     companies = dict(_entries("enterprises.jsonl", text("enterprises.jsonl"), lambda line: parse_enterprise(line).code))
     try:
         check_parents({code: parse_enterprise(line).parent for code, line in companies.items()})

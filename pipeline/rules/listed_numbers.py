@@ -10,10 +10,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 LEAF = 1000  # numbers in a full leaf
 _SPAN = 1 << 32  # distances within a leaf are below
@@ -31,6 +32,16 @@ class _Leaf(NamedTuple):
     distances: array[int]  # from the first number, ascending
     places: array[int]  # of each number's mark in `marks`
     marks: tuple[Mark, ...]
+
+
+class Differing(NamedTuple):
+    """Which numbers differ between two lists: how many, and some of them in order, with the marks that they had and
+    have."""
+
+    added: int
+    removed: int
+    changed: int
+    some: Sequence[tuple[str, Mark | None, Mark | None]]
 
 
 class Gathering:
@@ -113,6 +124,38 @@ class ListedNumbers:
         if i == len(leaf.distances) or leaf.distances[i] != distance:
             return None
         return leaf.marks[leaf.places[i]]
+
+    def differing(self, before: ListedNumbers, most: int) -> Differing:
+        """What is different from `before`; `some` has up to `most` numbers of each sort."""
+        ids: dict[Mark, int] = {}
+        (old, old_marks), (new, new_marks) = before._columns(ids), self._columns(ids)
+        places = np.searchsorted(old, new)
+        inside = places < len(old)
+        known = np.zeros(len(new), bool)
+        known[inside] = old[places[inside]] == new[inside]
+        other = known.copy()
+        other[known] = old_marks[places[known]] != new_marks[known]
+        gone = ~np.isin(old, new, assume_unique=True)
+        named = [str(key)[1:] for keys in (new[~known], old[gone], new[other]) for key in keys[:most].tolist()]
+        others = [value for value in {**before._others, **self._others} if before.get(value) != self.get(value)]
+        counts = [int((~known).sum()), int(gone.sum()), int(other.sum())]
+        for value in others:
+            counts[0 if before.get(value) is None else 1 if self.get(value) is None else 2] += 1
+        some = [(value, before.get(value), self.get(value)) for value in (*named, *others[:most])]
+        return Differing(counts[0], counts[1], counts[2], some)
+
+    def _columns(self, ids: dict[Mark, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The keys, ascending, and the number of each one's mark in `ids`, which learns new marks."""
+        if not self._leaves:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        keys = [
+            np.asarray(leaf.distances, np.int64) + first for first, leaf in zip(self._first, self._leaves, strict=True)
+        ]
+        marks = [
+            np.array([ids.setdefault(mark, len(ids)) for mark in leaf.marks], np.int64)[np.asarray(leaf.places)]
+            for leaf in self._leaves
+        ]
+        return np.concatenate(keys), np.concatenate(marks)
 
     def replaced(self, changes: Mapping[str, Mark | None]) -> ListedNumbers:
         """These numbers with other marks; None removes a number. Copies the leaves that change."""

@@ -41,12 +41,14 @@ ENTITIES = {
     "registered": PORT_RECIPIENT,
 }
 COLUMNS = ("list", "entity", "value", "reason", "expires")
+LISTS = "lists.csv"  # the list file of a configuration folder; there may be others
+WHITE = "white-"  # begins the names of the list files that BOSS keeps
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # a copy of a text of ten million lines costs gigabytes
 MAX_FIELD = 1000  # code points; the csv module's limit is global to the process, and other code raises it
 
 
 _Name = tuple[str, str]  # a list, and the port of a list of PORT_RECIPIENT
-_Numbers = Mapping[_Name, ListedNumbers]
+Numbers = Mapping[_Name, ListedNumbers]
 _NONE = ListedNumbers()
 _FEW = 10_000  # numbers: a set of them takes a megabyte
 
@@ -68,9 +70,9 @@ class Lists:
     """
 
     def __init__(self, entries: Iterable[ListEntry] = ()) -> None:
-        self._set({}, _numbers(entries))
+        self._set({}, numbers_of(entries))
 
-    def _set(self, files: Mapping[str, _Numbers], single: _Numbers) -> None:
+    def _set(self, files: Mapping[str, Numbers], single: Numbers) -> None:
         self._files, self._single = files, single
         listed: dict[_Name, tuple[ListedNumbers, ...]] = {}
         for source in (*files.values(), single):
@@ -82,9 +84,13 @@ class Lists:
 
     def with_file(self, name: str, entries: Iterable[ListEntry] | None) -> Lists:
         """These lists with other entries of one file; None removes the file."""
-        files = {file: numbers for file, numbers in self._files.items() if file != name}
-        if entries is not None:
-            files[name] = _numbers(entries)
+        return self.with_numbers(name, None if entries is None else numbers_of(entries))
+
+    def with_numbers(self, name: str, numbers: Numbers | None) -> Lists:
+        """As `with_file`, for entries that were read before."""
+        files = {file: known for file, known in self._files.items() if file != name}
+        if numbers is not None:
+            files[name] = numbers
         return self._copy(files, self._single)
 
     def with_entries(self, changes: Mapping[tuple[str, str], ListEntry | None]) -> Lists:
@@ -135,13 +141,14 @@ class Lists:
             self._blocked = frozenset(chain.from_iterable(listed))
         return not self._blocked.isdisjoint(recipients)
 
-    def _copy(self, files: Mapping[str, _Numbers], single: _Numbers) -> Lists:
+    def _copy(self, files: Mapping[str, Numbers], single: Numbers) -> Lists:
         copy = Lists()
         copy._set(files, single)
         return copy
 
 
-def _numbers(entries: Iterable[ListEntry]) -> _Numbers:
+def numbers_of(entries: Iterable[ListEntry]) -> Numbers:
+    """The numbers of each list, and of each port in the lists of PORT_RECIPIENT."""
     gathered: defaultdict[_Name, Gathering] = defaultdict(Gathering)
     for entry in entries:
         key, number = _place(entry.list, entry.value)

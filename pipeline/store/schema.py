@@ -173,13 +173,14 @@ in_force = Table(
     _at("since"),
 )
 
-# The life of each version of the policy, the dictionary, the calendar and the brands, as rules/policies/lifecycle.py.
-# Its text is in `configurations`.
+# The life of each version of the policy, the dictionary, the calendar, the brands, the list files and the templates of
+# ports, as rules/policies/lifecycle.py. Its text is in `configurations`.
 policies = Table(
     "policies",
     metadata,
     Column("kind", String(16), primary_key=True, server_default="policy"),  # as in `configurations`
     Column("version", String(64), primary_key=True),
+    Column("name", String(128), nullable=False, server_default=""),  # as in `configurations`; of templates, the port
     Column("state", String(16), nullable=False),
     Column("share", Integer, nullable=False, server_default="0"),  # percent of the senders, in state share
     Column("author", String(64), nullable=False),

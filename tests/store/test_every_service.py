@@ -73,7 +73,7 @@ from pipeline.rules.clock.months import month_of
 from pipeline.rules.consents import Consent, ConsentKind
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import ListEntry
-from pipeline.rules.policies.lifecycle import Approval
+from pipeline.rules.policies.lifecycle import Approval, LivingKind
 from pipeline.rules.snoozes import SnoozeKind
 from pipeline.settings import Settings
 from pipeline.store import schema
@@ -787,6 +787,16 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
     ),
     "policy_lifecycle.versions": (R.SEARCH, OF_NO_PORT, lambda w, u, n: policy_lifecycle.versions(w.db, u)),
     "policy_lifecycle.text": (R.SEARCH, OF_NO_PORT, lambda w, u, n: policy_lifecycle.text(w.db, u, _drafted(w))),
+    "policy_lifecycle.text_in_force": (
+        R.SEARCH,
+        OF_NO_PORT,
+        lambda w, u, n: policy_lifecycle.text_in_force(w.db, u, LivingKind.POLICY, "policy.yaml"),
+    ),
+    "policy_lifecycle.difference": (
+        R.SEARCH,
+        OF_NO_PORT,
+        lambda w, u, n: policy_lifecycle.difference(w.db, u, _drafted(w)),
+    ),
     "policy_lifecycle.draft": (
         R.AUTHOR_POLICY,
         FOR_ALL,
@@ -991,6 +1001,8 @@ OF_NO_SCOPE = {
     "epochs.epochs",
     "policy_lifecycle.versions",
     "policy_lifecycle.text",
+    "policy_lifecycle.text_in_force",
+    "policy_lifecycle.difference",
 }
 # One's own password, the questions themselves, and parts of calls that have asked for the right.
 NOT_CALLS = {

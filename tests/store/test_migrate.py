@@ -137,14 +137,17 @@ def test_policies_of_before_get_their_life(any_db: Database) -> None:
         with Operations.context(MigrationContext.configure(connection)):
             migration("the_life_of_a_policy").upgrade()
             migration("the_life_of_other_kinds").upgrade()
+            migration("the_life_of_lists_and_templates").upgrade()
     with any_db.read() as connection:
-        rows = connection.execute(select(schema.policies).order_by(schema.policies.c.drafted_at)).all()
+        order = schema.policies.c.drafted_at, schema.policies.c.kind
+        rows = connection.execute(select(schema.policies).order_by(*order)).all()
         assert not compare_metadata(MigrationContext.configure(connection), schema.metadata)
-    assert [(r.kind, r.version, r.state, r.changed_at, r.epoch) for r in rows] == [
-        ("policy", "one", "archived", 1, None),
-        ("policy", "two", "in_force", 9, 7),
-        ("policy", "three", "archived", 3, None),
-        ("dictionary", "four", "archived", 4, None),
+    assert [(r.kind, r.name, r.version, r.state, r.changed_at, r.epoch) for r in rows] == [
+        ("policy", "policy.yaml", "one", "archived", 1, None),
+        ("policy", "policy.yaml", "two", "in_force", 9, 7),
+        ("policy", "policy.yaml", "three", "archived", 3, None),
+        ("dictionary", "dictionary.csv", "four", "archived", 4, None),
+        ("list", "lists.csv", "four", "archived", 4, None),
     ]
     assert {(r.author, r.approver, r.share, r.reason) for r in rows} == {("ops", "ops", 0, "")}
 

@@ -423,6 +423,7 @@ def rows(policy: str) -> dict[str, list[dict[str, Any]]]:
             {
                 "kind": "policy",
                 "version": version,
+                "name": "policy.yaml",
                 "state": "share",
                 "share": 20,
                 "author": "anna",

@@ -12,7 +12,7 @@ from pipeline.lake.privacy import mask_text
 from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 _table = schema.complaints
 

@@ -24,7 +24,7 @@ from pipeline.store import schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require
 from pipeline.store.database import Database, upsert
 from pipeline.store.registry.counted_complaints import COUNTED
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 MILLION = 1_000_000
 CHUNK = 500  # rows of one statement

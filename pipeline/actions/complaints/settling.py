@@ -20,7 +20,7 @@ from pipeline.lake.privacy import mask_text
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, require, require_port
 from pipeline.store.database import Database
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 _table, _candidates = schema.complaints, schema.complaint_candidates
 

@@ -12,7 +12,7 @@ from pipeline.store import audit
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import consents
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 
 def record_one(db: Database, user: User, consent: Consent, now: int) -> int:

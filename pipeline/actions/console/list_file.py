@@ -1,4 +1,7 @@
-"""Many list entries from one CSV file: checked and shown first, then added together."""
+"""Many list entries from one CSV file: checked and shown first, then added together.
+
+A few go at once: an incident cannot wait for a second person. More are a list file that another person approves.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.errors import AntispamError
 from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import COLUMNS, ENTITIES, ListEntry, entry_of
+from pipeline.rules.policies.lifecycle import Approval
 from pipeline.store.accounts.roles import Forbidden, Right, User, require
 from pipeline.store.database import Database
 from pipeline.store.registry import list_entries, registry
@@ -17,6 +21,7 @@ from pipeline.store.registry.list_entries import Change
 
 MAX_LINES = 10_000
 MAX_BYTES = 2_000_000
+AT_ONCE = 100  # entries that one person adds where two must agree on a file
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,24 @@ def read_list_file(data: bytes) -> ListFile:
     return ListFile(entries, faults)
 
 
-def add_all(db: Database, user: User, entries: Sequence[ListEntry], now: int) -> list[Change]:
-    """Add these entries in one transaction; returns the changes."""
+def may_add(entries: Sequence[ListEntry], approval: Approval) -> bool:
+    """Whether one person may add so many entries without another."""
+    return approval is Approval.ONE or len(entries) <= AT_ONCE
+
+
+def add_all(
+    db: Database, user: User, entries: Sequence[ListEntry], now: int, approval: Approval = Approval.TWO
+) -> list[Change]:
+    """Add these entries in one transaction; returns the changes. Raises Forbidden for more than one person may add."""
     require(user, Right.EDIT_LISTS)
     if user.scope:
         raise Forbidden("{person}: a list file holds for all ports, beyond the scope of this account", person=user.name)
+    if not may_add(entries, approval):
+        raise Forbidden(
+            "{person}: more than {most} entries are a draft of a list file, which another person approves",
+            person=user.name,
+            most=AT_ONCE,
+        )
     with db.write() as connection:
         done = [list_entries.put(connection, now, user.name, entry) for entry in entries]
     return [change for change in done if change is not None]
@@ -77,4 +95,4 @@ def _entry(row: Sequence[str]) -> ListEntry:
     return list_entries.entry(item.list, item.value, item.reason, expires)
 
 
-__all__ = ["ENTITIES", "ListFile", "add_all", "read_list_file", "undo_all"]
+__all__ = ["ENTITIES", "ListFile", "add_all", "may_add", "read_list_file", "undo_all"]

@@ -22,7 +22,7 @@ from pipeline.actions.orders.order import (
     after,
 )
 from pipeline.store import audit, outbox, schema
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 MAX_REASON = 500
 _o = schema.number_orders.c

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, select
 from pipeline.actions.orders.number_lines import read_numbers
 from pipeline.files.source_file import SourceFile, UnreadableFileError
 from pipeline.order_exchange import NumberSource
-from pipeline.rules.lists import COLUMNS
+from pipeline.rules.lists import COLUMNS, WHITE
 from pipeline.store import audit, schema
 from pipeline.store.database import Database
 from pipeline.store.registry import list_entries, registry
 
-NAME = "white-{party}.csv"
+NAME = WHITE + "{party}.csv"
 
 
 def put_in_force(connection: Connection, now: int, party: str, numbers: Iterable[str]) -> int:

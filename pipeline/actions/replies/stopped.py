@@ -14,7 +14,7 @@ from pipeline.errors import AntispamError
 from pipeline.store import audit, schema
 from pipeline.store.accounts.roles import Right, User, ports_in_scope, require, require_port
 from pipeline.store.database import Database
-from pipeline.store.registry import list_entries
+from pipeline.text.numbers import masked
 
 MOST = 1_000
 MAX_REASON = 500  # characters
@@ -40,7 +40,7 @@ def stopped(db: Database, user: User) -> list[Stopped]:
         query = query.where(_table.c.port.in_(within))
     with db.read() as connection:
         return [
-            Stopped(row.id, row.port, list_entries.masked(row.subscriber), row.rule, row.received_at)
+            Stopped(row.id, row.port, masked(row.subscriber), row.rule, row.received_at)
             for row in connection.execute(query)
         ]
 

@@ -20,9 +20,8 @@ from pipeline.errors import AntispamError
 from pipeline.store import audit, outbox, schema
 from pipeline.store.accounts.roles import Right, User, require
 from pipeline.store.database import Database
-from pipeline.store.registry.list_entries import masked
 from pipeline.store.sender_port import port_of
-from pipeline.text.numbers import number
+from pipeline.text.numbers import masked, number
 
 LOOK = 1.0  # seconds between looks of a process for traces, and between its writes of frames
 MOST_MINUTES = 60

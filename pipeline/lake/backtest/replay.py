@@ -17,6 +17,7 @@ from pipeline.decision.configuration import Config
 from pipeline.decision.screening import Failure, Screened, screen
 from pipeline.durations import MINUTE_MS
 from pipeline.events import Campaign, Record, Submission, Verdict
+from pipeline.lake.backtest.change import ChangeUnderTest
 from pipeline.lake.backtest.history import History
 from pipeline.lake.backtest.stored_values import ReplayedCounters, Seen, StoredCampaigns, stored_campaign
 from pipeline.lake.backtest.tally import Sample, Tally, way_of
@@ -61,11 +62,14 @@ class PolicyUnderTest:
     Without a policy, each event meets the policy that was in force live.
     """
 
-    def __init__(self, policy: Policy | None, settings: Settings, since: int) -> None:
-        """Decisions before `since` (ms) only move the counters."""
+    def __init__(
+        self, policy: Policy | None, settings: Settings, since: int, change: ChangeUnderTest | None = None
+    ) -> None:
+        """Decisions before `since` (ms) only move the counters. `change` replaces another file than the policy."""
         self.tally = Tally()
         self._policy = policy
         self._since = since
+        self._change = change
         self._late_ms = settings.late_minutes * MINUTE_MS
         self._privacy = Privacy(settings.privacy_secret)
         self._counters = ReplayedCounters(self._late_ms)
@@ -74,6 +78,8 @@ class PolicyUnderTest:
     def take(self, rows: Sequence[_Row], events: Sequence[Submission | Record], live: Config) -> None:
         """Screen a batch as live did, but under this policy, and compare."""
         config = live if self._policy is None else replace(live, policy=self._policy, candidate=None)
+        if self._change is not None:
+            config = self._change.on(config)
         counted = {policy.version: {counter.identity for counter in policy.kept} for policy in live.policies}
         seen = [Seen(row["counters"] or {}, counted.get(row["policy"], ())) for row in rows]
         self._counters.load(seen, rows[0]["decided_at"])

@@ -53,6 +53,7 @@ class Report(msgspec.Struct, frozen=True):
     """A finished backtest. Times are epoch ms.
 
     `policy` is the version under test; None replays the policies that were in force. `live` are their versions.
+    `change` names another file under test, with its version.
     `lead_ms` is how long before the period the replay began, to fill counters with another definition.
     `part_seconds` is the processor time of all parts. `per_second` is replayed messages a second and core.
     """
@@ -69,6 +70,7 @@ class Report(msgspec.Struct, frozen=True):
     part_seconds: float
     per_second: float
     made_at: int
+    change: str = ""
 
 
 _decode = msgspec.json.Decoder(Report).decode

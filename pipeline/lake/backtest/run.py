@@ -24,6 +24,7 @@ import msgspec
 from pipeline.decision.candidate import parse_candidate
 from pipeline.errors import AntispamError
 from pipeline.events import ConfigChange
+from pipeline.lake.backtest.change import Change, ChangeUnderTest
 from pipeline.lake.backtest.history import History, read_changes
 from pipeline.lake.backtest.judgements import judgements
 from pipeline.lake.backtest.period import (
@@ -53,13 +54,17 @@ _INPUT, _WRITTEN, _DONE = "input", "input.json", "parts"
 
 
 class Question(NamedTuple):
-    """What is asked: `policy` is the text of a policy, None for those that were in force; `sweep` is (name, values)."""
+    """What is asked: `policy` is the text of a policy, None for those that were in force; `sweep` is (name, values).
+
+    `change` is another file, which takes the place of the one of each decision's time.
+    """
 
     since: int
     until: int
     policy: str | None = None
     file: str = "policy.yaml"
     sweep: tuple[str, tuple[str, ...]] | None = None
+    change: Change | None = None
 
     def texts(self) -> list[tuple[str | None, str | None]]:
         """(value of the sweep, text) of each policy under test. Raises AntispamError for a number it does not have."""
@@ -89,6 +94,7 @@ class Job(NamedTuple):
     since: int
     first_epoch: int
     texts: tuple[str | None, ...]
+    change: Change | None
 
 
 def backtest(
@@ -109,6 +115,8 @@ def backtest(
         raise AntispamError("backtest: the period ends before it begins")
     asked = question.texts()
     policies = [None if text is None else parse_policy(text, question.file) for _, text in asked]
+    if question.change is not None:
+        ChangeUnderTest(question.change)  # a fault is told before the period is read
     with open_empty(settings) as connection:
         changes = read_changes(connection, settings)
     found = contents(settings, Period(question.since, question.until))
@@ -131,7 +139,8 @@ def backtest(
             write_parts(settings, period, members, folder / _INPUT, count)
             write_whole(folder / _WRITTEN, msgspec.json.encode(parts(folder / _INPUT)))
         rows = msgspec.json.decode((folder / _WRITTEN).read_bytes(), type=dict[int, int])
-        job = Job(settings, folder, question.since, whole.first_epoch, tuple(text for _, text in asked))
+        texts = tuple(text for _, text in asked)
+        job = Job(settings, folder, question.since, whole.first_epoch, texts, question.change)
         results = _all_parts(job, rows, progress, cores or len(os.sched_getaffinity(0)))
         report = _report(question, asked, policies, found, lead, results, key, now)
         save(settings, report)
@@ -212,6 +221,7 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._policies = [None if text is None else parse_policy(text) for text in job.texts]
+        self._change = None if job.change is None else ChangeUnderTest(job.change)
         with open_empty(job.settings) as connection:
             changes = read_changes(connection, job.settings)
         self._history = History(changes, job.first_epoch, job.settings)
@@ -219,7 +229,7 @@ class _Worker:
     def part(self, part: int) -> PartResult:
         """Replay a part and keep its result."""
         job, begun, count = self._job, process_time(), [0, 0]
-        tested = [PolicyUnderTest(policy, job.settings, job.since) for policy in self._policies]
+        tested = [PolicyUnderTest(policy, job.settings, job.since, self._change) for policy in self._policies]
 
         def counted() -> Iterator[list[dict[str, object]]]:
             for batch in rows_of(job.folder / _INPUT, part):
@@ -290,6 +300,7 @@ def _report(
         key=key,
         policy=first.version if first else None,
         title=first.title if first else "",
+        change=_named(question.change),
         since=question.since,
         until=question.until,
         live=found.policies,
@@ -300,6 +311,10 @@ def _report(
         per_second=round(messages / seconds, 1) if seconds else 0.0,
         made_at=now,
     )
+
+
+def _named(change: Change | None) -> str:
+    return "" if change is None else f"{change.kind} {change.name} {version_of(change.text)}"
 
 
 def _tested(value: str | None, policy: Policy | None, tally: Tally) -> PolicyResult:

@@ -2,7 +2,8 @@
 
 A version is written as a draft, checked, tried in shadow and on a share of the traffic, put in force, and archived when
 another takes its place. A version that was never in force is withdrawn instead. Versions of the dictionary, the
-calendar and the brands have the same life without a trial: nothing evaluates two of them beside each other.
+calendar, the brands, of each list file and of the templates of each port have the same life without a trial: nothing
+evaluates two of them beside each other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ class LivingKind(StrEnum):
     DICTIONARY = "dictionary"
     CALENDAR = "calendar"
     BRANDS = "brands"
+    LIST = "list"  # of each list file
+    TEMPLATES = "templates"  # of each port
 
 
 class State(StrEnum):

@@ -1,10 +1,13 @@
-"""Policies, dictionaries, models, calendars and list files: immutable versions, of which one is in force for each name.
+"""Policies, dictionaries, models, calendars, list files, templates: immutable versions, one in force for each name.
+
+The templates of a port are in force by the port's own entry; its version here is a copy, for its life.
 
 These functions work inside the caller's transaction. They neither audit nor publish.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
@@ -15,7 +18,9 @@ from pipeline.rules.clock.calendar import CALENDAR, Calendar, parse_calendar, sh
 from pipeline.rules.policies.formats import living
 from pipeline.rules.policies.lifecycle import LivingKind
 from pipeline.rules.policies.policy import POLICY, parse_policy
+from pipeline.rules.policies.port_templates import parse_templates, templates_text
 from pipeline.rules.policies.queues import NO_QUEUES, Queues
+from pipeline.rules.ports import PortEntry
 from pipeline.rules.snoozes import text as snooze_text
 from pipeline.rules.versions import version_of
 from pipeline.store import schema
@@ -25,7 +30,7 @@ from pipeline.store.registry import consents, list_entries, policies, ports, sno
 _calendar = lru_cache(4)(parse_calendar)
 _policy = lru_cache(4)(parse_policy)
 
-KINDS = ("policy", "dictionary", "model", "calendar", "brands", "list")
+KINDS = ("policy", "dictionary", "model", "calendar", "brands", "list", "templates")
 
 
 def check_name(kind: str, name: str) -> None:
@@ -64,7 +69,7 @@ def put_in_force(connection: Connection, kind: str, name: str, value: str, autho
     version = keep(connection, kind, name, value, author, now)
     kept = living(kind, name)
     if kept is not None:
-        policies.take_force(connection, kept, version, author, epoch, now)
+        policies.take_force(connection, kept, name, version, author, epoch, now)
     table = schema.in_force
     before = in_force(connection, kind, name)
     statement = upsert(connection, table).values(
@@ -78,6 +83,27 @@ def in_force(connection: Connection, kind: str, name: str) -> str | None:
     """The version in force, or None."""
     table = schema.in_force
     return connection.execute(select(table.c.version).where(table.c.kind == kind, table.c.name == name)).scalar()
+
+
+def text_in_force(connection: Connection, kind: str, name: str) -> str | None:
+    """The text in force, or None. Templates are those that the port has, also if no version of them is known."""
+    if kind == LivingKind.TEMPLATES:
+        entry = ports.find(connection, name)
+        return None if entry is None else templates_text(name, entry.templates)
+    version = in_force(connection, kind, name)
+    return None if version is None else value_of(connection, kind, name, version)
+
+
+def note_templates(connection: Connection, entries: Iterable[PortEntry], author: str, epoch: int, now: int) -> None:
+    """Note templates that were changed with their port, if they have a version in force: theirs replaces it."""
+    versioned = set(names_in_force(connection, LivingKind.TEMPLATES))
+    for entry in entries:
+        if entry.code in versioned:
+            version = in_force(connection, LivingKind.TEMPLATES, entry.code) or ""
+            value = value_of(connection, LivingKind.TEMPLATES, entry.code, version) or ""
+            if parse_templates(value).entries != entry.templates:
+                text = templates_text(entry.code, entry.templates)
+                put_in_force(connection, LivingKind.TEMPLATES, entry.code, text, author, epoch, now)
 
 
 def calendar(connection: Connection) -> Calendar:
@@ -140,7 +166,10 @@ def everything(connection: Connection) -> list[tuple[str, str, str]]:
     same = (
         (versions.c.kind == force.c.kind) & (versions.c.name == force.c.name) & (versions.c.version == force.c.version)
     )
-    files = connection.execute(select(force.c.kind, force.c.name, versions.c.value).join(versions, same))
+    published = force.c.kind != LivingKind.TEMPLATES
+    files = connection.execute(
+        select(force.c.kind, force.c.name, versions.c.value).join(versions, same).where(published)
+    )
     return [
         *((row.kind, row.name, row.value) for row in files),
         *policies.candidate(connection),

@@ -1,8 +1,9 @@
 """Imports a configuration folder into the database as one change with one epoch.
 
-`replace` makes the database match the folder: list files missing from it are withdrawn, and missing ports are
-suspended, unless the folder has no ports at all. A port is never deleted: its queued messages must not be sent, and a
-later import of the same port must not lift its suspension. Only `antispam port resume` lifts it.
+`replace` makes the database match the folder: a missing `lists.csv` is withdrawn, and missing ports are suspended,
+unless the folder has no ports at all. Other list files, which people approved, stay. A port is never deleted: its
+queued messages must not be sent, and a later import of the same port must not lift its suspension. Only
+`antispam port resume` lifts it.
 
 `add` runs at every start: it adds entries that the database does not have and keeps the changes of people.
 
@@ -20,6 +21,7 @@ from sqlalchemy import Connection
 from pipeline.decision.configuration import ENTERPRISE
 from pipeline.events import PortState
 from pipeline.rules.enterprises import parse_enterprise
+from pipeline.rules.lists import LISTS
 from pipeline.rules.policies.formats import living
 from pipeline.rules.policies.lifecycle import Approval
 from pipeline.rules.ports import PortEntry, parse_port
@@ -40,8 +42,8 @@ def replace(
 ) -> tuple[int, list[str]]:
     """Make these (kind, name, value) the configuration; returns the epoch in force afterwards and the suspended ports.
 
-    Raises AntispamError for an entry that cannot be put in force, and Forbidden for a new policy, dictionary, calendar
-    or brands where `approval` is strict.
+    Raises AntispamError for an entry that cannot be put in force, and Forbidden for a new policy, dictionary, calendar,
+    brands, list file or new templates of a registered port where `approval` is strict.
     """
     return _import(db, user, list(entries), now, remove=True, strict=approval is Approval.STRICT)
 
@@ -79,12 +81,15 @@ def _import(
         for kind, name, _ in files:
             if strict and living(kind, name):
                 raise Forbidden(f"{user.name}: the folder changes the {kind}, and two people must agree on it")
+        if strict and any(e.code in there and there[e.code].templates != e.templates for e in wanted):
+            raise Forbidden(f"{user.name}: the folder changes templates, and two people must agree on them")
         absent = sorted(there.keys() - read.keys()) if remove and read else []
         suspended = [code for code in absent if there[code].state == PortState.OPEN]
         gone_files = []
         if remove:
             named = {name for kind, name, _ in entries if kind == "list"}
-            gone_files = [name for name in configurations.names_in_force(connection, "list") if name not in named]
+            there_already = set(configurations.names_in_force(connection, "list"))
+            gone_files = [LISTS] if LISTS in there_already - named else []  # a folder has no other
         for code in suspended:
             today = configurations.local_day(connection, code, now)
             ports.change_state(connection, now, user.name, "suspend", code, "not in the configuration folder", today)
@@ -105,6 +110,7 @@ def _import(
         epoch = outbox.publish_config(connection, now, changes)
         for kind, name, value in files:
             configurations.put_in_force(connection, kind, name, value, user.name, epoch, now)
+        configurations.note_templates(connection, wanted, user.name, epoch, now)
         return epoch, suspended
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +20,10 @@ from pipeline.rules.expiry import NEVER
 from pipeline.rules.lists import COLUMNS, ENTITIES, PORT_RECIPIENT, ListEntry, one_form, parse_lists
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
+from pipeline.text.numbers import masked
 
 MAX_REASON = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"(1[3-9]\d)\d{4}(\d{4})(?!\d)")  # a mobile number; service codes are not masked
 
 
 def entry(name: str, value: str, reason: str, expires_at: int | None) -> ListEntry:
@@ -152,11 +151,6 @@ def undo(connection: Connection, now: int, actor: str, change: Change) -> bool:
 def load(connection: Connection) -> Iterable[ListEntry]:
     """All entries."""
     return [_entry(row) for row in connection.execute(select(schema.list_entries))]
-
-
-def masked(value: str) -> str:
-    """The value with the middle of a mobile number masked, for audit rows and logs."""
-    return _NUMBER.sub(r"\1****\2", value)
 
 
 def _entry(row: Any) -> ListEntry:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from pipeline.decision.candidate import candidate_value
 from pipeline.errors import AntispamError
-from pipeline.rules.policies.formats import FORMATS
 from pipeline.rules.policies.lifecycle import TRIAL, Deed, LivingKind, State, after
 from pipeline.rules.policies.policy import POLICY
 from pipeline.store import schema
@@ -49,29 +48,35 @@ def candidate(connection: Connection) -> list[tuple[str, str, str]]:
     )
 
 
-def text(connection: Connection, kind: LivingKind, version: str) -> str:
-    """The text of a version. Raises AntispamError for an unknown version."""
+def text(connection: Connection, kind: LivingKind, version: str, most: int | None = None) -> str:
+    """The text of a version, or its first `most` characters. Raises AntispamError for an unknown version."""
     table = schema.configurations
-    where = (table.c.kind == kind) & (table.c.name == FORMATS[kind].name) & (table.c.version == version)
-    found: str | None = connection.scalar(select(table.c.value).where(where))
+    of_row = (table.c.kind == _policies.c.kind) & (table.c.name == _policies.c.name)
+    where = _is(kind, version) & of_row & (table.c.version == _policies.c.version)
+    value = table.c.value if most is None else func.substr(table.c.value, 1, most)
+    found: str | None = connection.scalar(select(value).where(where))
     if found is None:
         raise AntispamError("unknown version {version}", version=version[:64])
     return found
 
 
-def draft(connection: Connection, kind: LivingKind, version: str, author: str, reason: str, now: int) -> None:
+def draft(
+    connection: Connection, kind: LivingKind, name: str, version: str, author: str, reason: str, now: int
+) -> None:
     """Note a draft. Raises AntispamError if this text is known already, unless it was withdrawn."""
     row = find(connection, kind, version)
     if row is not None and row.state != State.WITHDRAWN:
         raise AntispamError(
-            "{kind} {version} is known already: {state}, written by {author}",
+            "{kind} {version} is known already as {name}: {state}, written by {author}",
             kind=kind,
             version=version,
+            name=row.name,
             state=row.state,
             author=row.author,
         )
     state = after(State(row.state) if row is not None else None, Deed.DRAFT)
     values = {
+        "name": name,
         "state": state,
         "share": 0,
         "author": author,
@@ -118,11 +123,17 @@ def require(connection: Connection, kind: LivingKind, version: str, deed: Deed) 
         raise AntispamError("{kind} {version}: {error}", kind=kind, version=version, error=error) from None
 
 
-def take_force(connection: Connection, kind: LivingKind, version: str, by: str, epoch: int, now: int) -> None:
-    """Note that this version is in force, and that the one before is not any more."""
-    leave_force(connection, kind, by, epoch, now)
+def take_force(
+    connection: Connection, kind: LivingKind, name: str, version: str, by: str, epoch: int, now: int
+) -> None:
+    """Note that this version is in force, and that the one before of this name is not any more."""
+    known = find(connection, kind, version)
+    if known is not None and known.name != name:
+        raise AntispamError("{kind} {name}: the same text is {other} already", kind=kind, name=name, other=known.name)
+    leave_force(connection, kind, name, by, epoch, now)
     known = find(connection, kind, version)
     values: dict[str, Any] = {
+        "name": name,
         "state": after(State(known.state) if known is not None else None, Deed.PUBLISH),
         "share": 0,
         "approver": by,
@@ -136,9 +147,9 @@ def take_force(connection: Connection, kind: LivingKind, version: str, by: str, 
     _write(connection, kind, version, known is not None, values)
 
 
-def leave_force(connection: Connection, kind: LivingKind, by: str, epoch: int, now: int) -> None:
-    """Note that the version in force, if there is one, is not in force any more."""
-    in_force = (_policies.c.kind == kind) & (_policies.c.state == State.IN_FORCE)
+def leave_force(connection: Connection, kind: LivingKind, name: str, by: str, epoch: int, now: int) -> None:
+    """Note that the version of this name in force, if there is one, is not in force any more."""
+    in_force = (_policies.c.kind == kind) & (_policies.c.name == name) & (_policies.c.state == State.IN_FORCE)
     before = connection.execute(select(_policies.c.version).where(in_force)).scalar()
     if before is not None:
         note(connection, kind, before, Deed.REPLACE, by, now, epoch=epoch)

@@ -20,7 +20,8 @@ from pipeline.rules.enterprises import with_customers
 from pipeline.rules.filings import parse_filings
 from pipeline.rules.lists import ENTITIES, PORT_RECIPIENT, check_lists, one_form
 from pipeline.rules.policies.formats import living
-from pipeline.rules.policies.lifecycle import Deed
+from pipeline.rules.policies.lifecycle import Deed, LivingKind
+from pipeline.rules.policies.port_templates import parse_templates
 from pipeline.rules.ports import PortEntry, parse_port
 from pipeline.rules.versions import version_of
 from pipeline.store import audit, outbox, schema
@@ -40,6 +41,7 @@ _RIGHTS = {
     "brands": Right.APPROVE_POLICY,
     "model": Right.APPROVE_POLICY,
     "list": Right.EDIT_LISTS,
+    "templates": Right.EDIT_PORTS,
 }
 
 
@@ -82,7 +84,9 @@ def save_port(db: Database, user: User, entry: PortEntry, now: int, reason: str 
         audit.record(
             connection, now, user.name, "save", f"port/{entry.code}", _for_audit(before), _for_audit(entry), reason
         )
-        return port_rows.publish(connection, now, [entry])
+        epoch = port_rows.publish(connection, now, [entry])
+        configurations.note_templates(connection, [entry], user.name, epoch, now)
+        return epoch
 
 
 def save_filings(db: Database, user: User, text: str, source: str, now: int) -> int:
@@ -272,7 +276,7 @@ def list_entries(
 
 
 def publish_configuration(db: Database, user: User, kind: str, name: str, value: str, now: int) -> int:
-    """Put a policy, dictionary, model or list file in force; returns its epoch.
+    """Put a policy, dictionary, model, list file or the templates of a port in force; returns its epoch.
 
     If the value is in force already, nothing changes. Raises AntispamError with the parser's message for an invalid
     value.
@@ -286,12 +290,15 @@ def publish_configuration(db: Database, user: User, kind: str, name: str, value:
 def rollback(db: Database, user: User, kind: str, name: str, now: int, version: str | None = None) -> int:
     """Put an earlier version in force again, by default the previous version; returns the epoch.
 
-    Raises AntispamError if there is no such version or it is no longer valid.
+    A list file that was the first of its name is withdrawn. Raises AntispamError if there is no such version or it is
+    no longer valid.
     """
     _require_kind(user, kind, name)
     with db.write() as connection:
         outbox.lock(connection)
         target = version or configurations.previous(connection, kind, name)
+        if target is None and kind == LivingKind.LIST:
+            return _withdraw(connection, now, user.name, "rollback", kind, name)
         if target is None:
             raise AntispamError("{kind} {name}: no version was in force before", kind=kind, name=name)
         value = configurations.value_of(connection, kind, name, target)
@@ -309,16 +316,9 @@ def withdraw(db: Database, user: User, kind: str, name: str, now: int) -> int:
     _require_kind(user, kind, name)
     with db.write() as connection:
         outbox.lock(connection)
-        before = configurations.in_force(connection, kind, name)
-        if before is None:
-            raise AntispamError("{kind} {name}: none is in force", kind=kind, name=name)
-        audit.record(connection, now, user.name, "withdraw", f"{kind}/{name}", {"version": before}, {"version": None})
-        configurations.withdraw(connection, kind, name)
-        epoch = outbox.publish_config(connection, now, [(kind, name, None, None)])
-        kept = living(kind, name)
-        if kept is not None:
-            policies.leave_force(connection, kept, user.name, epoch, now)
-        return epoch
+        if kind == LivingKind.TEMPLATES:
+            raise AntispamError("templates of a port are not withdrawn: put a version without templates in force")
+        return _withdraw(connection, now, user.name, "withdraw", kind, name)
 
 
 def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bool]]:
@@ -337,13 +337,19 @@ def versions(db: Database, kind: str, name: str) -> list[tuple[str, str, int, bo
 def configuration(db: Database, kind: str, name: str, version: str | None = None) -> str | None:
     """The value of a version, by default of the version in force; None if there is no such version."""
     with db.read() as connection:
-        wanted = version or configurations.in_force(connection, kind, name)
-        return None if wanted is None else configurations.value_of(connection, kind, name, wanted)
+        if version is None:
+            return configurations.text_in_force(connection, kind, name)
+        return configurations.value_of(connection, kind, name, version)
 
 
 def check(entries: Iterable[tuple[str, str, str]]) -> None:
     """Raises AntispamError for the first (kind, name, value) that cannot be put in force."""
-    changes = [ConfigChange(epoch=1, kind=kind, name=name, value=value) for kind, name, value in entries]
+    entries = list(entries)
+    for kind, name, value in entries:
+        if kind == LivingKind.TEMPLATES:
+            parse_templates(value, name)
+    published = [entry for entry in entries if entry[0] != LivingKind.TEMPLATES]
+    changes = [ConfigChange(epoch=1, kind=kind, name=name, value=value) for kind, name, value in published]
     if changes:
         faults = ConfigEntries().apply(changes)
         if faults:
@@ -364,8 +370,45 @@ def put_in_force(connection: Connection, now: int, actor: str, action: str, kind
     if before == version:
         return outbox.last_id(connection)
     audit.record(connection, now, actor, action, f"{kind}/{name}", {"version": before}, {"version": version})
-    epoch = outbox.publish_config(connection, now, configurations.changes_of(connection, kind, name, value))
+    if kind == LivingKind.TEMPLATES:
+        epoch = _put_templates(connection, now, name, value)
+    else:
+        epoch = outbox.publish_config(connection, now, configurations.changes_of(connection, kind, name, value))
     configurations.put_in_force(connection, kind, name, value, actor, epoch, now)
+    return epoch
+
+
+def with_templates(connection: Connection, code: str, value: str) -> PortEntry:
+    """The port with these templates. Raises AntispamError for an unknown port and for what it cannot have."""
+    entry = port_rows.find(connection, code)
+    if entry is None:
+        raise AntispamError("unknown port {code}", code=code)
+    entry = msgspec.structs.replace(entry, templates=parse_templates(value, code).entries)
+    port_rows.check(entry)
+    return entry
+
+
+def _put_templates(connection: Connection, now: int, code: str, value: str) -> int:
+    """Give a port these templates; returns the epoch. Those it had without a version are kept as one."""
+    entry = with_templates(connection, code, value)
+    before = configurations.text_in_force(connection, LivingKind.TEMPLATES, code) or ""
+    port_rows.put(connection, [entry], now)
+    epoch = port_rows.publish(connection, now, [entry])
+    if configurations.in_force(connection, LivingKind.TEMPLATES, code) is None:
+        configurations.put_in_force(connection, LivingKind.TEMPLATES, code, before, audit.PIPELINE, epoch, now)
+    return epoch
+
+
+def _withdraw(connection: Connection, now: int, actor: str, action: str, kind: str, name: str) -> int:
+    before = configurations.in_force(connection, kind, name)
+    if before is None:
+        raise AntispamError("{kind} {name}: none is in force", kind=kind, name=name)
+    audit.record(connection, now, actor, action, f"{kind}/{name}", {"version": before}, {"version": None})
+    configurations.withdraw(connection, kind, name)
+    epoch = outbox.publish_config(connection, now, [(kind, name, None, None)])
+    kept = living(kind, name)
+    if kept is not None:
+        policies.leave_force(connection, kept, name, actor, epoch, now)
     return epoch
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select
 from pipeline.rules.snoozes import Snooze, SnoozeKind, text
 from pipeline.store import audit, outbox, schema
 from pipeline.store.database import upsert
-from pipeline.store.registry.list_entries import masked
+from pipeline.text.numbers import masked
 
 _table = schema.snoozes
 

@@ -9,6 +9,7 @@ from pipeline.bench.live_lake import LiveLake
 from pipeline.decision.candidate import candidate_value
 from pipeline.durations import HOUR_MS, MINUTE_MS
 from pipeline.events import Priority, Record, RecordKind, Submission
+from pipeline.lake.backtest.change import Change
 from pipeline.lake.backtest.period import JudgedMember
 from pipeline.lake.backtest.reports import Report
 from pipeline.lake.backtest.run import Question, backtest
@@ -109,7 +110,8 @@ def ask(
     sweep: tuple[str, tuple[str, ...]] | None = None,
     judged: Sequence[JudgedMember] = (),
     since: int = BEGIN,
+    change: Change | None = None,
 ) -> Report:
     """A backtest of the hour from `since` on, in this process."""
-    question = Question(since, since + 2 * HOUR_MS, policy, sweep=sweep)
+    question = Question(since, since + 2 * HOUR_MS, policy, sweep=sweep, change=change)
     return backtest(settings, question, judged, BEGIN + MINUTE_MS, lambda *_: None, cores=1)

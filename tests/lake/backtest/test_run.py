@@ -15,10 +15,14 @@ from pipeline.bench.live_lake import LiveLake
 from pipeline.durations import HOUR_MS, MINUTE_MS
 from pipeline.errors import AntispamError, UnavailableError
 from pipeline.lake.backtest import replay, run
+from pipeline.lake.backtest.change import Change
 from pipeline.lake.backtest.period import JudgedMember
 from pipeline.lake.backtest.run import Question, backtest
 from pipeline.lake.backtest.tally import Changes, Count
 from pipeline.lake.delta import locked
+from pipeline.rules.clock.calendar import shipped_calendar_text
+from pipeline.rules.policies.lifecycle import LivingKind
+from pipeline.rules.versions import version_of
 from pipeline.settings import Settings
 from tests.harness.lake.replayed import BEGIN, COMMERCIAL, DISTINCT, NOTICE, POLICY, ask, lake, mixed, send, submission
 
@@ -74,6 +78,39 @@ def test_a_sweep_tests_each_value_beside_the_policy(eight: Path, tmp_path: Path)
     report = ask(copied(eight, tmp_path), POLICY, ("volume", ("3", "7")))
     found = [(t.value, t.total.stopped.messages, t.total.released.messages) for t in report.tested]
     assert found == [(None, 0, 0), ("3", 2, 0), ("7", 0, 2)]
+
+
+HEAD = "list,entity,value,reason,expires\n"
+BILL = f'port: "{NOTICE}"\ntemplates: [{{id: bill, kind: commercial, text: "本月电费共计{{n:digits}}元已扣款成功"}}]\n'
+CHANGES = {
+    "black": (Change(LivingKind.LIST, "lists.csv", f"{HEAD}black,sender,{NOTICE},,\n"), Changes(stopped=Count(5, 5))),
+    "nothing": (Change(LivingKind.LIST, "lists.csv", HEAD), Changes()),
+    "word": (
+        Change(LivingKind.DICTIONARY, "dictionary.csv", "word,category\n图书馆,other\n"),
+        Changes(stopped=Count(1, 1)),
+    ),
+    "template": (Change(LivingKind.TEMPLATES, NOTICE, BILL.replace("本月", "第2月")), Changes()),
+    "calendar": (Change(LivingKind.CALENDAR, "calendar.yaml", shipped_calendar_text()), Changes()),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_another_file_is_tested_under_the_policies_that_were_in_force(eight: Path, tmp_path: Path, name: str) -> None:
+    change, expected = CHANGES[name]
+    report = ask(copied(eight, tmp_path), change=change)
+    assert report.tested[0].total == expected
+    assert report.change == f"{change.kind} {change.name} {version_of(change.text)}"
+
+
+def test_what_a_list_stopped_is_released_without_it_and_a_template_gives_its_kind(tmp_path: Path) -> None:
+    settings, live = lake(tmp_path)
+    live.configure([("list", "lists.csv", f"{HEAD}blocked,recipient,13900130000,,\n")], BEGIN - 1)
+    send(live, [submission(0), submission(1, content=DISTINCT[6])])
+    live.close(BEGIN + HOUR_MS)
+    gone = ask(settings, change=Change(LivingKind.LIST, "lists.csv", HEAD)).tested[0].total
+    assert gone == Changes(released=Count(1, 1))
+    held = ask(settings, change=Change(LivingKind.TEMPLATES, NOTICE, BILL)).tested[0].total
+    assert held == Changes(held=Count(1, 1))
 
 
 def test_a_counter_with_another_definition_is_counted_again_from_before_the_period(eight: Path, tmp_path: Path) -> None:
