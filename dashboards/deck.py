@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import Any
 
 from dashboards.language import Text
@@ -43,6 +44,8 @@ CHECK_PLACE = 5  # cards before a check
 AWAY_MS = 180_000  # no new claims after this time without key or mouse
 COMPARED = 600  # most characters in a text for a comparison of samples
 SLOTS, SLOT_ROWS, SLOT_WIDTH = 4, 6, 40  # columns, rows and characters of the table of what differs
+AHEAD = 30  # cards on top of the hand whose reasons must be known; a look into the lake costs more than a verdict
+EXPLAIN_AGAIN_MS = 5_000  # until reasons that the lake did not have are asked for again
 BESIDE_MS = MINUTE_MS  # how long what is known of ports and rules is shown before it is read again
 LONGEST_CONDITION = 600  # characters of a rule's condition that are shown
 COVERED_ROWS = 8  # ports of a campaign that are listed
@@ -60,6 +63,7 @@ class Hand:
     acked: int = 0
     cases: dict[str, CaseView] = field(default_factory=dict)
     explained: dict[str, Explained] = field(default_factory=dict)
+    sought: dict[str, int] = field(default_factory=dict)  # by case: when the lake was last asked for its reasons
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[tuple[int, str, str, AntispamError]] = field(default_factory=list)  # entry, case, action, why
     stopped: dict[str, BuiltInRule] = field(default_factory=dict)  # stopped ports and the reason
@@ -125,10 +129,12 @@ def refill(db: Database, user: User, hand: Hand, now: int, *, touched: bool) -> 
         hand.checked_at = hand.decided
         found = checks.next_check(db, user, now)
         hand.checks = {found.view.id: found} if found else {}
-    for kept in (hand.explained, hand.cards):
-        for gone in kept.keys() - hand.cases.keys() - hand.checks.keys():
-            del kept[gone]
     hand.undo_until = {case: until for case, until in hand.undo_until.items() if until > now}
+    kept = hand.cases.keys() | hand.checks.keys()
+    hand.cards = {case: card for case, card in hand.cards.items() if case in kept}
+    kept |= hand.undo_until.keys()  # a case that is taken back has the same reasons
+    hand.explained = {case: said for case, said in hand.explained.items() if case in kept}
+    hand.sought = {case: at for case, at in hand.sought.items() if case in kept}
     hand.stopped = claims.stopped_ports(db, user, {view.port for view in hand.cases.values()})
     if allowed(user, Right.REVIEW_SECOND):
         hand.covered = campaign_review.covered(db, user, {view.campaign for view in hand.cases.values()}, now)
@@ -331,11 +337,16 @@ def idle(_: Text, here: Here, *, away: bool) -> tuple[str, str]:
     return _("No case waits for review."), _("New ones appear here by themselves.")
 
 
-def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]]) -> None:
-    """Look up the explanations of cases that have none yet."""
+def explain(hand: Hand, find: Callable[[list[str]], dict[str, Explained]], now: int) -> None:
+    """Look up what explains the cases in hand, once AHEAD cards or fewer are explained: all that miss it at once.
+
+    A case that the lake does not have yet is asked for again after EXPLAIN_AGAIN_MS.
+    """
     missing = [case for case in hand.cases if case not in hand.explained]
-    if missing:
-        hand.explained |= find(missing)
+    due = {case for case in missing if now - hand.sought.get(case, 0) >= EXPLAIN_AGAIN_MS}
+    if not due.isdisjoint(islice(hand.cases, AHEAD)):
+        hand.sought |= dict.fromkeys(due, now)
+        hand.explained |= find([case for case in missing if case in due])
 
 
 def look_beside(db: Database, user: User, hand: Hand, now: int) -> None:

@@ -106,7 +106,9 @@ def _deck(place: Place) -> None:
         session.user()  # a decision is activity
     deck.refill(services.db, user, hand, now, touched=touched or first)
     sentences = Sentences(services.db, session.chosen_language())
-    deck.explain(hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases, sentences))
+    deck.explain(
+        hand, lambda cases: why(services.db, services.lake.cursor(), services.privacy, user, cases, sentences), now
+    )
     deck.look_beside(services.db, user, hand, now)
     here = places.here(services.db, user, now, place)
     st.caption(_shift(_, shift(services.db, user, now)))

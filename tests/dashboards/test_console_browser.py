@@ -57,7 +57,7 @@ class Console:
         self.db: Database = open_database(settings)
         register_ports(self.db, now)
         open_cases(self.db, now, cases)
-        fill_lake(settings, now)
+        fill_lake(settings, now, max(60, cases))
         fill_rest(self.db, now)
         for name, role in (
             ("anna", Role.SENIOR_REVIEWER),

@@ -343,7 +343,7 @@ def test_a_card_marks_the_reasons_words_and_what_differs(db: Database) -> None:
     size = CampaignSize("c0", 1200, 4, 9)
     parts = ScoreParts((ScorePart(11, 16, 2.25),), -1.0)
     said = Explained((Why("word", "hold", "a word", "{}", (seen,)),), size, parts)
-    deck.explain(hand, lambda cases: {"case-000": said})
+    deck.explain(hand, lambda cases: {"case-000": said}, NOW)
     card = deck.cards(EN, hand)[0]
     assert ("额度已审批", "r0") in card["text"]
     assert card["reasons"][0]["words"] == ["额度已审批"]
@@ -365,8 +365,44 @@ def test_a_disguised_word_is_shown_as_written_and_as_read() -> None:
 def test_reasons_that_come_later_are_shown_then(db: Database) -> None:
     hand = hand_of(db)
     assert deck.cards(EN, hand)[0]["reasons"] == []
-    deck.explain(hand, lambda cases: {"case-000": Explained((Why("word", "hold", "a word", "{}", ()),))})
+    deck.explain(hand, lambda cases: {"case-000": Explained((Why("word", "hold", "a word", "{}", ()),))}, NOW)
     assert len(deck.cards(EN, hand)[0]["reasons"]) == 1
+
+
+def test_a_key_does_not_ask_the_lake_again(db: Database) -> None:
+    hand = hand_of(db)
+    first = list(hand.cases)
+    asked: list[list[str]] = []
+
+    def find(cases: list[str]) -> dict[str, Explained]:
+        asked.append(cases)
+        return {case: Explained(()) for case in cases if case != "case-001"}  # the lake does not have it yet
+
+    deck.explain(hand, find, NOW)
+    for seq in (1, 2):
+        deck.apply(db, ANNA, hand, [entry(seq, ("reject", "undo")[seq - 1], "case-000")], NOW + seq)
+        deck.refill(db, ANNA, hand, NOW + seq, touched=True)
+        deck.explain(hand, find, NOW + seq)
+    assert asked == [first], "a case that is taken back is explained"
+    deck.explain(hand, find, NOW + deck.EXPLAIN_AGAIN_MS)
+    assert asked == [first, ["case-001"]]
+
+
+def test_cases_at_the_end_of_the_hand_are_explained_together(db: Database) -> None:
+    hand = hand_of(db)
+    hand.cases |= {f"more-{n}": hand.cases["case-000"] for n in range(deck.IN_HAND - len(CASES))}
+    hand.explained = dict.fromkeys(list(hand.cases)[: deck.AHEAD], deck.NOT_YET)
+    asked: list[int] = []
+
+    def find(cases: list[str]) -> dict[str, Explained]:
+        asked.append(len(cases))
+        return {}
+
+    deck.explain(hand, find, NOW)
+    assert asked == []
+    del hand.cases["case-000"]
+    deck.explain(hand, find, NOW)
+    assert asked == [deck.IN_HAND - deck.AHEAD]
 
 
 @given(
