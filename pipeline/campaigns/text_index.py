@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
 from pipeline.campaigns.sketches import BANDS, NONE, SIGNS, SIZE, Sketches, in_order
+from pipeline.text.tape import Flags
 
 MAX_MEMBERS = 8  # texts kept of a group
 # The thresholds were chosen on labelled fake-base-station messages and on variants as in tests/harness/variants.py.
@@ -113,12 +114,21 @@ class TextIndex:
         owners: list[int] = []  # for each row to compare, the index of its text in `texts`
         rows: list[int] = []
         counts = sketches.counts[texts.start : texts.stop].tolist()
-        slots = (self._slots[places[texts.start : texts.stop]] - 1).tolist()
+        slots = self._slots[places[texts.start : texts.stop]] - 1
+        met: list[set[int]] = [set() for _ in texts]
+        at_slot = np.nonzero(slots >= 0)
+        of_slots = slots[at_slot]
+        alive = self._alive(of_slots, at)
+        # A member overwrites the slots of its first text, so the first text is always compared too.
+        pairs = of_slots[alive], self._first[of_slots[alive]], at_slot[0][alive], at_slot[1][alive]
+        for row, first, owner, slot in zip(*(each.tolist() for each in pairs), strict=True):
+            if slot == 0 or counts[owner] >= FEWEST_EQUAL:
+                met[owner] |= {row, first}
         for owner, (t, count) in enumerate(zip(texts, counts, strict=True)):
-            of_text = slots[owner] if count >= FEWEST_EQUAL else slots[owner][:1]
-            met = {row for row in of_text if row >= 0 and self._alive(row, at)}
-            # A member overwrites the slots of its first text, so the first text is always compared too.
-            candidates = sorted(met | {int(self._first[row]) for row in met})
+            if not met[owner]:
+                found.append(None)
+                continue
+            candidates = sorted(met[owner])
             equal = self._equal(candidates, sketches.whole[t])
             found.append(equal)
             if equal is None and count >= FEWEST_EQUAL:
@@ -169,9 +179,11 @@ class TextIndex:
             self.seen[group] = at
         self._used[group] = True
 
-    def _alive(self, row: int, at: int) -> bool:
-        first = self._first[row]
-        return bool(self.id[first] == self.id[row] and self.seen[first] >= at - self._ttl)
+    def _alive(self, rows: NDArray[np.int32], at: int) -> Flags:
+        """Whether the group of each row is still the one of its first text, and was seen lately."""
+        first = self._first[rows]
+        alive: Flags = (self.id[first] == self.id[rows]) & (self.seen[first] >= at - self._ttl)
+        return alive
 
     def _compare(
         self,
