@@ -33,7 +33,6 @@ def policy_check(
     from pipeline.rules.counting.counters import reset
     from pipeline.rules.policies.formats import FORMATS
     from pipeline.rules.policies.policy import parse_policy
-    from pipeline.store.registry import registry
 
     form = FORMATS[kind]
     if kind is not LivingKind.POLICY:
@@ -41,6 +40,8 @@ def policy_check(
             raise typer.BadParameter(f"a {kind} needs FILE, and has no counters that --replaces could tell of")
         text = read_text(file)
         summary = form.summary(form.parse(text, str(file)))
+        from pipeline.store.registry import registry  # a fault above is told without its import
+
         registry.check([(kind, form.name, text)])  # the workers' parser may ask for more
         typer.echo(f"{kind}: {summary}")
         return

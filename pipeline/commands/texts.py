@@ -37,14 +37,15 @@ def screen(
     """Decide a file of submissions or records offline; one decision a line."""
     from dataclasses import replace
 
-    from pipeline.actions.console.consent_file import CONSENTS, offline_consents
     from pipeline.decision.configuration import load_directory
-    from pipeline.ingest.files.offline import screen_file
 
     settings = context.settings()
     kept = rejected or _beside(out, "screen")
     form = context.csv_form(delimiter, header, quotes)
     loaded = load_directory(config, policy)
+    from pipeline.actions.console.consent_file import CONSENTS, offline_consents  # after a fault of the folder is told
+    from pipeline.ingest.files.offline import screen_file
+
     if config is not None and (config / CONSENTS).exists():
         loaded = replace(loaded, consents=offline_consents(config / CONSENTS))
     decided, bad = screen_file(source, out, kept, loaded, settings, form)
