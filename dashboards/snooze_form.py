@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboards import session
+from dashboards.from_case import dry_run
 from dashboards.guard import now_ms
 from dashboards.language import N_, Text
 from dashboards.table import table
@@ -154,6 +155,9 @@ def _confirm(_: Text, user: User, asked: _Asked) -> None:
             )
         )
         st.caption(session.plain(asked.reason))
+        if allowed(user, Right.SEARCH):
+            with session.told():
+                dry_run.show_snooze(_, user, dry_run.of_snooze(user, asked.rule, asked.kind, asked.value, now))
         yes, no = st.columns(2)
         if no.button(_("Back"), width="stretch", key="snooze_back"):
             del st.session_state[ASKED]

@@ -961,6 +961,11 @@ CALLS: dict[str, tuple[Right, str, Run]] = {
         REFUSES,
         lambda w, u, n: snoozes.unsnooze(w.db, u, RULE, SnoozeKind.PORT, w.port(n), "x", NOW),
     ),
+    "snoozes.ports_of": (
+        R.SNOOZE_RULES,
+        HIDES,
+        lambda w, u, n: snoozes.ports_of(w.db, u, SnoozeKind.PORT, w.port(n)),
+    ),
     "snoozes.snoozes": (
         R.SEE_TRAFFIC,
         HIDES,

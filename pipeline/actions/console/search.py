@@ -37,7 +37,10 @@ SUBMISSIONS, RECORDS = "submissions", "records"
 
 @dataclass(frozen=True)
 class Query:
-    """The conditions of a search; None and "" match everything. `verdict` may be UNDECIDED."""
+    """The conditions of a search; None and "" match everything. `verdict` may be UNDECIDED.
+
+    `codes` are registered ports. `alone`: of the reasons, `rule` is the only one.
+    """
 
     since: int
     until: int
@@ -48,6 +51,8 @@ class Query:
     text: str = ""
     number: str = ""
     campaign: str = ""
+    codes: tuple[str, ...] | None = None
+    alone: bool = False
     limit: int = 100
     offset: int = 0
 
@@ -302,6 +307,10 @@ def _decision_conditions(query: Query, codes: list[str] | None) -> list[Conditio
     if query.rule:
         rules = "list_transform(newest.reasons, lambda r: r.rule)"
         conditions.append((f"list_contains({rules}, $rule)", {"rule": query.rule.strip()}))
+    if query.alone:
+        conditions.append(("len(newest.reasons) = 1", {}))
+    if query.codes is not None:
+        conditions.append(("list_contains($wanted, newest.port)", {"wanted": list(query.codes)}))
     if query.campaign:
         members = "SELECT port, id FROM campaign_members WHERE campaign = $campaign"
         conditions.append((f"(newest.port, found.id) IN ({members})", {"campaign": query.campaign.strip()}))

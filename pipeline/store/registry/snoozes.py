@@ -61,6 +61,22 @@ def unsnooze(db: Database, user: User, rule: str, kind: SnoozeKind, value: str, 
         return snooze_entries.remove(connection, now, user.name, lifted)
 
 
+def ports_of(db: Database, user: User, kind: SnoozeKind, value: str) -> tuple[str, ...] | None:
+    """The ports that a snooze is for, of those in the user's scope; None: it is for no ports."""
+    require(user, Right.SNOOZE_RULES)
+    ports = schema.ports
+    if kind is SnoozeKind.PORT:
+        of = ports.c.code == value
+    elif kind is SnoozeKind.ENTERPRISE:
+        of = ports.c.enterprise == value
+    else:
+        return None
+    within = ports_in_scope(user)
+    statement = select(ports.c.code).where(of).order_by(ports.c.code)
+    with db.read() as connection:
+        return tuple(connection.scalars(statement if within is None else statement.where(ports.c.code.in_(within))))
+
+
 def snoozes(db: Database, user: User, now: int) -> Sequence[Row[tuple[object, ...]]]:
     """Rows of `schema.snoozes` in force at `now`, the next to end first; those of the user's ports and enterprises."""
     require(user, Right.SEE_TRAFFIC)

@@ -105,6 +105,9 @@ def test_each_field_finds_what_it_names(find: Find) -> None:
     assert {f.verdict for f in find(verdict="blacklist")} == {"blacklist"}
     assert len(find(rule="prohibited-word")) == 60
     assert find(rule="prohibited") == []
+    assert find(rule="prohibited-word", alone=True) == [], "each has another reason, too"
+    assert {f.port for f in find(codes=("10690002", "10690003"))} == {"10690002", "10690003"}
+    assert find(codes=("1069000",)) == find(codes=()) == []
     assert {f.port for f in find(text="奥数")} == {"10690002"}
     assert len(find(number=PHONE)) == 60
     for spelled in (f"+86 {PHONE[:3]} {PHONE[3:7]} {PHONE[7:]}", f"0{PHONE}", f"0086-{PHONE}", f"（86）{PHONE}"):
