@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import AntispamError
-from pipeline.process import pages
+from pipeline.process import pages, readiness
 from pipeline.process.page import Page
 from pipeline.run import supervised, up
 from pipeline.run.brokers import kafka_node
@@ -145,7 +145,8 @@ def test_a_page_that_says_something_else_says_nothing(says: Any) -> None:
     assert pages.ask(f"http://127.0.0.1:{free_port()}/ready", 1) is None
 
 
-def test_a_page_that_cannot_leave_its_note_is_served(tmp_path: Path) -> None:
+def test_a_page_that_cannot_leave_its_note_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_parts", {})  # of the whole process: other tests have their own
     (tmp_path / "pages").write_text("no folder")
     page = Page("127.0.0.1", 0, ["relay"], pages.note(tmp_path, "worker-0", ["relay"]))
     answer = pages.ask(f"http://127.0.0.1:{page.port(10)}/ready", 30)
