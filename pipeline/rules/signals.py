@@ -7,6 +7,7 @@ under its own name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,12 @@ from pipeline.rules.counting.counters import Counter
 from pipeline.rules.counting.sequences import LEAST, commonest_segment, in_sequence, share_without_mobile
 from pipeline.rules.speaker.speakers import impersonated, may_speak, owner_known
 
+# Words in the names of financial companies (general knowledge): their kinds, and short names without such a word.
+_FINANCE = re.compile(
+    "银行|农商|农信|信用社|信用卡|保险|人寿|寿险|财险|证券|基金|信托|期货|金融|财富|理财|资产|资本|投资|贷|分期|支付|钱包|融资|担保|典当"
+    "|[工建农中交招]行$|邮储|花呗|借呗|白条|平安|人保|太保|国寿"
+    "|bank|insur|securit|financ|loan|lend|credit|fund|capital|invest|wealth|broker|pay"
+).search
 HARD_VOLUME = 5  # so many times its limit in 5 minutes suspends a port; our own choice
 CHALLENGER_SCORE = "challenger_score"
 
@@ -125,6 +132,10 @@ def _signature_registered(context: Context) -> bool:
         if signature.name not in registered:
             return False
     return True
+
+
+def _finance_signature(context: Context) -> bool:
+    return any(_FINANCE(signature.name) is not None for signature in context.facts.signatures)
 
 
 def _advertising_in_order(context: Context) -> bool:
@@ -516,6 +527,14 @@ CATALOGUE: dict[str, Signal] = {
             cost=2,
             early=True,
             spans="speakers",
+            of_pair=True,
+        ),
+        Signal(
+            "finance_signature",
+            "bool",
+            "a signature names a bank, insurer, broker, lender or payment company, by a word of that trade",
+            _finance_signature,
+            cost=5,
             of_pair=True,
         ),
         Signal(
